@@ -1,0 +1,86 @@
+"""The public names: a task, method or metric file imports from here and from nowhere deeper.
+
+Importing this loads neither torch nor any other heavy library; names that need more than the schema load on first use.
+
+    from harness import Example, Source, Task, metrics, prompts, read_jsonl
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import HarnessError, did_you_mean
+from harness.schema import (
+    SCHEMA_VERSION,
+    SPLITS,
+    Answer,
+    Cost,
+    Environment,
+    Example,
+    Method,
+    Metric,
+    Parts,
+    Phase,
+    Record,
+    RunSpec,
+    Score,
+    Scoring,
+    Source,
+    Split,
+    Status,
+    Task,
+)
+
+if TYPE_CHECKING:
+    from harness import data, methods, metrics, prompts, stats
+    from harness.data import read_jsonl
+    from harness.metrics.number import parse_number
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "SPLITS",
+    "Answer",
+    "Cost",
+    "Environment",
+    "Example",
+    "HarnessError",
+    "Method",
+    "Metric",
+    "Parts",
+    "Phase",
+    "Record",
+    "RunSpec",
+    "Score",
+    "Scoring",
+    "Source",
+    "Split",
+    "Status",
+    "Task",
+    "data",
+    "did_you_mean",
+    "methods",
+    "metrics",
+    "parse_number",
+    "prompts",
+    "read_jsonl",
+    "stats",
+]
+
+_MODULES = frozenset({"data", "methods", "metrics", "prompts", "stats"})
+_FUNCTIONS = {"read_jsonl": "harness.data", "parse_number": "harness.metrics.number"}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public module or function on first use (PEP 562)."""
+    if name in _MODULES:
+        return importlib.import_module(f"harness.{name}")
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(_FUNCTIONS[name]), name)
+    raise AttributeError(f"module 'harness' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,196 @@
+"""Runs pooled to cells: one task, model, method, rank and metric each, the seeds in one.
+
+An interval speaks of other questions of the kind (clustered by group) and, from two seeds on, of other seeds (see
+`stats`); with one seed it speaks of that one trained model.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from harness import stats
+from harness.costs import machine, typical_cost
+from harness.errors import HarnessError
+from harness.evidence import Evidence, Metrics, Run, find_metric, gather
+from harness.schema import Cost, Record, RunSpec, Score, Status
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A paired difference (fractions, or the metric's unit) with its 95 % interval, p-value and Holm's p-value."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The runs of one spec that differ in their seed only, on one metric.
+
+    A cell of runs that did not finish has their status and reason and no value. `records` are in seed order, `spec`
+    is the first one's. `chance` is known for the headline metric only. `cost` is that of one whole run, the one in
+    the middle by training peak, and None where the seeds ran on different machines.
+    """
+
+    spec: RunSpec
+    metric: str
+    headline: bool
+    status: Status
+    records: tuple[Record, ...]
+    unit: str = "share"
+    higher_is_better: bool = True
+    n: int = 0
+    groups: int = 0
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    seed_sd: float | None = None
+    vs_base: Difference | None = None
+    vs_best: Difference | None = None
+    best_or_tied: Literal["best", "tied", ""] = ""
+    chance: float | None = None
+    below_chance: bool = False
+    parse_rate: float | None = None
+    cost: Cost | None = None
+    machine: str = ""
+    reason: str = ""
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds pooled here."""
+        return tuple(record.spec.seed for record in self.records)
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """The ids of the runs pooled here."""
+        return tuple(record.spec.id for record in self.records)
+
+    @property
+    def family(self) -> tuple[object, ...]:
+        """What cells must share to be set against each other."""
+        s = self.spec
+        return (s.task, s.task_version, s.data, s.scoring, s.model, s.model_revision, s.test_examples, self.metric)
+
+
+def pool(runs: Iterable[Run], metrics: Metrics) -> tuple[list[tuple[Cell, Evidence | None]], list[Cell]]:
+    """Pool the runs by spec (all fields but the seed).
+
+    Returns:
+        The finished cells, still without verdicts, each with its evidence (None where answers are gone); and the cells
+        of runs that did not finish, one for each metric of their task, with status and reason and no value.
+
+    Raises:
+        HarnessError: runs of one spec saw different data, or answers contradict their record.
+    """
+    finished: defaultdict[RunSpec, list[Run]] = defaultdict(list)
+    broken: defaultdict[tuple[RunSpec, Status], list[Record]] = defaultdict(list)
+    for record, answers in _distinct(runs):
+        if record.status == "ok":
+            finished[replace(record.spec, seed=0)].append((record, answers))
+        else:
+            broken[replace(record.spec, seed=0), record.status].append(record)
+    _refuse_mixed_data(finished)
+    drafts = [draft for seeds in finished.values() for draft in _finished_cells(seeds, metrics)]
+    names = metric_names(metrics, [cell for cell, _ in drafts])
+    return drafts, [cell for (_, status), records in broken.items() for cell in _broken_cells(records, status, names)]
+
+
+def _distinct(runs: Iterable[Run]) -> list[Run]:
+    """Keep one run of each spec (the same run may lie in two folders), a finished one where there is one."""
+    kept: dict[str, Run] = {}
+    for run in runs:
+        old = kept.get(run[0].spec.id)
+        if old is None or (old[0].status != "ok" and run[0].status == "ok"):
+            kept[run[0].spec.id] = run
+    return sorted(kept.values(), key=lambda run: (run[0].spec.seed, run[0].spec.id))
+
+
+def _refuse_mixed_data(finished: Iterable[RunSpec]) -> None:
+    seen: dict[RunSpec, RunSpec] = {}
+    for spec in finished:
+        other = seen.setdefault(replace(spec, data=""), spec)
+        if other.data != spec.data:
+            raise HarnessError(
+                "runs of the same spec saw different examples or prompts and cannot be pooled",
+                where=f"{spec.task} v{spec.task_version} {spec.name}: data {other.data[:12]} and {spec.data[:12]}",
+                fix="raise the task's version when its data or prompt changes, or move the older runs away",
+            )
+
+
+def _finished_cells(runs: Sequence[Run], metrics: Metrics) -> list[tuple[Cell, Evidence | None]]:
+    """Pool the finished seeds of one spec: a cell without verdicts, and its evidence, for each metric."""
+    records = tuple(record for record, _ in runs)
+    spec, result = records[0].spec, []
+    listed = [metric.name for metric in metrics.get(spec.task, ())] or list(records[0].scores)
+    for name in (name for name in records[0].scores if all(name in record.scores for record in records)):
+        metric = find_metric(spec.task, name, metrics)
+        evidence = gather(runs, metric) if metric else None
+        scores = [record.scores[name] for record in records]
+        value, low, high = _pooled(scores, evidence)
+        chance = records[0].chance if name == listed[0] else None
+        cell = Cell(
+            spec=spec,
+            metric=name,
+            headline=name == listed[0],
+            status="ok",
+            records=records,
+            unit=scores[0].unit,
+            higher_is_better=scores[0].higher_is_better,
+            n=scores[0].n,
+            groups=scores[0].groups,
+            value=value,
+            low=low,
+            high=high,
+            seed_sd=statistics.stdev(score.value for score in scores) if len(scores) > 1 else None,
+            chance=chance,
+            below_chance=chance is not None and (high < chance if scores[0].higher_is_better else low > chance),
+            parse_rate=math.fsum(record.parse_rate for record in records) / len(records),
+            cost=typical_cost(records),
+            machine=machine(records),
+        )
+        result.append((cell, evidence))
+    return result
+
+
+def _pooled(scores: Sequence[Score], evidence: Evidence | None) -> stats.Interval:
+    """Return the mean over seeds with its interval; one seed keeps the interval of its record."""
+    value = math.fsum(score.value for score in scores) / len(scores)
+    if len(scores) == 1:
+        return stats.Interval(value, scores[0].low, scores[0].high)
+    share = scores[0].unit == "share"
+    if evidence is not None:
+        _, low, high = evidence.interval(share=share)
+    else:  # the answers are gone: as wide as one run's interval on average, and the spread between seeds on top
+        half = stats.clustered_interval([score.value for score in scores], range(len(scores)))
+        low = value - math.hypot(math.fsum(s.value - s.low for s in scores) / len(scores), value - half.low)
+        high = value + math.hypot(math.fsum(s.high - s.value for s in scores) / len(scores), half.high - value)
+        low, high = (max(low, 0.0), min(high, 1.0)) if share else (low, high)
+    return stats.Interval(value, min(low, value), max(high, value))
+
+
+def _broken_cells(records: Sequence[Record], status: Status, names: dict[str, list[str]]) -> list[Cell]:
+    """Keep runs that did not finish as rows without a value, one for each metric of the task."""
+    spec = records[0].spec
+    reason = "; ".join(dict.fromkeys(record.reason for record in records if record.reason))
+    return [
+        Cell(spec=spec, metric=name, headline=place == 0, status=status, records=tuple(records), reason=reason)
+        for place, name in enumerate(names.get(spec.task) or [""])
+    ]
+
+
+def metric_names(metrics: Metrics, finished: Sequence[Cell]) -> dict[str, list[str]]:
+    """List each task's metrics, headline first."""
+    names = {task: [metric.name for metric in listed] for task, listed in metrics.items()}
+    for cell in finished:
+        listed = names.setdefault(cell.spec.task, [])
+        if cell.metric not in listed:
+            listed.append(cell.metric)
+    return names

@@ -1,0 +1,96 @@
+"""Dataclasses to JSON and back, strictly: an unknown field, a missing field or a value of the wrong type is an error.
+
+Not-a-number and the infinities, which JSON does not have, are written as null, "inf" and "-inf".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+T = TypeVar("T")
+
+
+def encode(value: Any) -> Any:
+    """Return `value` (dataclasses, mappings, tuples, numbers, text) as what `json.dumps` takes."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): encode(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [encode(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else ("inf" if value > 0 else "-inf")
+    return value
+
+
+def decode(kind: type[T], data: Any) -> T:
+    """Return the dataclass `kind` that `encode` turned into `data`; a field with a default may be missing.
+
+    Raises:
+        ValueError: naming the field, where `data` has an unknown, missing or ill-typed one.
+    """
+    return typing.cast(T, _decode(kind, data, kind.__name__))
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _decode(kind: Any, data: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return _decode_dataclass(kind, data, where)
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return None if data is None else _decode(next(k for k in inner if k is not type(None)), data, where)
+    if origin is Literal:
+        if data not in inner:
+            raise ValueError(f"{where} is {data!r}, not one of {', '.join(map(str, inner))}")
+        return data
+    if origin is tuple:
+        items = _expect(list, data, where)
+        return tuple(_decode(inner[0], item, f"{where}[{i}]") for i, item in enumerate(items))
+    if origin is Mapping:
+        mapping = _expect(dict, data, where)
+        return {key: _decode(inner[1], item, f"{where}.{key}") for key, item in mapping.items()}
+    if kind is float:
+        return _decode_float(data, where)
+    return _expect(kind, data, where)
+
+
+def _decode_dataclass(kind: type, data: Any, where: str) -> Any:
+    values = _expect(dict, data, where)
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    if unknown := sorted(values.keys() - fields.keys()):
+        raise ValueError(f"{where} has the unknown field {unknown[0]!r}")
+    required = {
+        name
+        for name, f in fields.items()
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    }
+    if missing := sorted(required - values.keys()):
+        raise ValueError(f"{where} has no field {missing[0]!r}")
+    hints = _hints(kind)
+    return kind(**{name: _decode(hints[name], value, f"{where}.{name}") for name, value in values.items()})
+
+
+def _decode_float(data: Any, where: str) -> float:
+    if data is None:
+        return math.nan
+    if data in ("inf", "-inf"):
+        return float(data)
+    if isinstance(data, bool) or not isinstance(data, int | float):
+        raise ValueError(f"{where} is {data!r}, not a number")
+    return float(data)
+
+
+def _expect(kind: Any, data: Any, where: str) -> Any:
+    if not isinstance(data, kind) or (kind is int and isinstance(data, bool)):
+        raise ValueError(f"{where} is {data!r}, not {kind.__name__}")
+    return data

@@ -1,0 +1,155 @@
+"""`compare`, `report`, `verify` and `publish`: what is done with results, without a model."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness import compare, data, registry, store, ui
+from harness import verify as checking
+from harness.commands.outputs import write_outputs
+from harness.errors import HarnessError, did_you_mean
+from harness.options import Options
+from harness.schema import Example, Record, Task
+from harness.verify import Check
+
+DONE, DIFFERS = 0, 1
+
+
+def show_comparison(a: str, b: str, results: Path, *, task: str | None) -> int:
+    """Set two runs side by side; A and B are names such as `lora-r8`, ids, or folders."""
+    runs = store.read_all(results, task)
+    if not runs:
+        raise HarnessError("there are no results", where=str(results), fix="python run_all.py --task cfa")
+    first, second = (_find(name, runs) for name in (a, b))
+    metrics = {}
+    if found := registry.tasks().get(first.record.spec.task):
+        metrics = {found.name: found.value.metrics} if found.value else {}
+    ui.comparison(
+        compare.compare_records(
+            (first.record, first.answers() or None), (second.record, second.answers() or None), metrics
+        )
+    )
+    return DONE
+
+
+def _find(name: str, runs: Sequence[store.Run]) -> store.Run:
+    """The run that a name, an id or a folder means; of several seeds the first."""
+    path = Path(name)
+    if (path / store.RECORD).is_file():
+        return store.Run(path, store.read_record(path))
+    found = [run for run in runs if run.record.spec.id.startswith(name) or run.record.spec.name == name]
+    found = [run for run in found if run.record.status == "ok"] or found
+    if not found:
+        known = sorted({run.record.spec.name for run in runs})
+        raise HarnessError(
+            f"no run is called '{name}'", where=f"runs: {', '.join(known)}", fix=did_you_mean(name, known)
+        )
+    kinds = {(run.record.spec.task, run.record.spec.model, run.record.spec.data) for run in found}
+    if len(kinds) > 1 or len({run.record.spec.seed for run in found}) < len(found):
+        ids = ", ".join(f"{run.record.spec.id} ({run.record.spec.task})" for run in found[:6])
+        raise HarnessError(f"'{name}' means several runs", where=ids, fix="pass an id, or --task NAME")
+    return min(found, key=lambda run: run.record.spec.seed)
+
+
+def write_report(results: Path) -> int:
+    """Write tables, figures and the report."""
+    if not store.read_all(results) and not store.read_published(results):
+        raise HarnessError("there are no results to report", where=str(results), fix="python run_all.py --task cfa")
+    ui.written(write_outputs(results), "python run_all.py verify")
+    return DONE
+
+
+def verify(path: Path, options: Options) -> int:
+    """Recompute every score below `path` from the answers; 1 where something differs."""
+    folders = sorted(found.parent for found in path.rglob(store.RECORD)) if path.is_dir() else []
+    if not folders:
+        raise HarnessError("there are no results to verify", where=str(path), fix="python run_all.py --task cfa")
+    checked, unknown, differs = 0, [], False
+    lookup = _Lookup(options)
+    for folder in folders:
+        try:
+            record = store.read_record(folder)
+        except HarnessError as problem:
+            ui.checks(str(folder), [Check("record can be read", False, problem.problem)])
+            differs = True
+            continue
+        task = lookup.task(record)
+        if task is None:
+            unknown.append(record.spec.task)
+            continue
+        found = checking.verify(folder, task, examples=lookup.examples(record.spec.task))
+        ui.checks(str(folder.relative_to(path)) if folder != path else str(folder), found)
+        checked += 1
+        differs = differs or not all(check.ok for check in found)
+    ui.verified(checked, unknown)
+    if not checked and not differs:
+        raise HarnessError(
+            f"the task '{unknown[0]}' is not known here", where=str(path), fix="pass its data file: --task FILE"
+        )
+    return DIFFERS if differs else DONE
+
+
+class _Lookup:
+    """Tasks and examples by the name that a record gives; data files are those of `--task FILE`."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        files = [name for name in options.tasks if Path(name).suffix]
+        made = [registry.task(name, options.tasks_dirs, options.labels, dict(options.relabel)) for name in files]
+        self._tasks: dict[str, Task] = {task.name: task for task in made}
+        for name, entry in registry.tasks(options.tasks_dirs).items():
+            if entry.value is not None:
+                self._tasks.setdefault(name, entry.value)
+
+    def task(self, record: Record) -> Task | None:
+        """The task of a record, None where nothing here has its name."""
+        return self._tasks.get(record.spec.task)
+
+    @functools.cache  # noqa: B019 - lives as long as one command
+    def examples(self, name: str) -> Sequence[Example] | None:
+        """The task's test examples, None where its data is not at hand."""
+        try:
+            return data.load_splits(self._tasks[name], data_dir=self._options.data).test
+        except HarnessError:
+            return None
+
+
+def publish(results: Path, options: Options) -> int:
+    """Copy finished, verified runs into `results/published` and write the leaderboards."""
+    wanted = set(options.tasks)
+    runs = [run for run in store.read_all(results) if not wanted or run.record.spec.task in wanted]
+    finished = [run for run in runs if run.record.status == "ok"]
+    if not finished:
+        raise HarnessError("there are no finished runs to publish", where=str(results / "runs"), fix="run a task first")
+    lookup = _Lookup(options)
+    for run in finished:
+        _refuse_unproved(run, lookup)
+    new = store.publish(results, finished)
+    for folder in new:
+        ui.say(f"published  {folder}")
+    dirty = sum(run.record.environment.commit.endswith("+") for run in finished)
+    if dirty:
+        ui.note(f"note: {dirty} of {len(finished)} runs were made by code that was not committed")
+    ui.say(f"{len(new)} new, {len(finished) - len(new)} published before")
+    ui.written(write_outputs(results), "git add results/published results/leaderboard")
+    return DONE
+
+
+def _refuse_unproved(run: store.Run, lookup: _Lookup) -> None:
+    task = lookup.task(run.record)
+    if task is None:
+        raise HarnessError(
+            f"the task '{run.record.spec.task}' is not known here, so the run cannot be verified",
+            where=str(run.folder),
+            fix="publish other tasks with --task NAME, or pass its data file",
+        )
+    found = checking.verify(run.folder, task, examples=lookup.examples(task.name))
+    bad = next((check for check in found if not check.ok), None)
+    if bad is not None:
+        raise HarnessError(
+            f"the run does not verify: {bad.name}: {bad.detail}",
+            where=str(run.folder),
+            fix="run it again, then publish",
+        )

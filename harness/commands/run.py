@@ -1,0 +1,97 @@
+"""`run` and `plan`: plan every task, run what is to do, show the tables, say what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness import compare, local, plan, runner, store, ui, worker
+from harness.commands.outputs import write_outputs
+from harness.errors import HarnessError
+from harness.jobs import Outcome
+from harness.options import Options
+from harness.plan import Plan
+from harness.schema import Answer, Record
+from harness.ui_progress import Watch
+
+DONE, DIFFERS, INTERRUPTED = 0, 1, 130
+
+
+def run(options: Options, command: str) -> int:
+    """Run the tasks one after the other; `command` is what the user typed, repeated to say how to continue."""
+    plans = plan.make(options)
+    code = DONE
+    for one in plans:
+        ui.header(one)
+        outcomes, interrupted = _run(one)
+        ui.results(one, compare.cells(_evidence(one, outcomes), {one.task.name: one.task.metrics}))
+        if interrupted:
+            ui.say(f"{'continue':<12} {command}")
+            return INTERRUPTED
+        if any(outcome.status != "ok" for outcome in outcomes):
+            code = DIFFERS
+    return _finish(plans, code, command)
+
+
+def show_plan(options: Options) -> int:
+    """Show what `run` would do and do nothing."""
+    for one in plan.make(options):
+        ui.header(one)
+        ui.planned(one)
+    return DONE
+
+
+def _run(one: Plan) -> tuple[Sequence[Outcome], bool]:
+    jobs = one.jobs()
+    if jobs:
+        local.warm_up()
+    with Watch(one) as watch:
+        result = runner.run(jobs, local.LocalProcesses(worker.run, slots=one.options.jobs), watch)
+    return result.outcomes, result.interrupted
+
+
+def _evidence(one: Plan, outcomes: Sequence[Outcome]) -> list[tuple[Record, Sequence[Answer] | None]]:
+    """The plan's runs as they now stand, and the base model's where it was run before on the same questions."""
+    unwritten = {outcome.job.spec.id: outcome.record for outcome in outcomes if outcome.record is not None}
+    runs: list[tuple[Record, Sequence[Answer] | None]] = []
+    for spec in one.specs:
+        finished = store.finished(one.options.results, spec)
+        if finished is not None:
+            runs.append((finished.record, finished.answers() or None))
+        elif spec.id in unwritten:
+            runs.append((unwritten[spec.id], None))
+    if all(spec.method != "base" for spec in one.specs):
+        runs += [(found.record, found.answers() or None) for found in _earlier_base(one)]
+    return runs
+
+
+def _earlier_base(one: Plan) -> list[store.Run]:
+    like = one.specs[0]
+    same = ("data", "scoring", "model", "model_revision", "test_examples", "dtype", "device", "max_tokens")
+    for found in store.read_all(one.options.results, like.task):
+        spec = found.record.spec
+        alike = all(getattr(spec, name) == getattr(like, name) for name in same)
+        if found.record.status == "ok" and spec.method == "base" and alike:
+            return [found]
+    return []
+
+
+def _finish(plans: Sequence[Plan], code: int, command: str) -> int:
+    results = plans[0].options.results
+    folders = [results / "runs" / store.path_word(one.task.name) for one in plans]
+    views: list[Path] = []
+    try:
+        views = write_outputs(results)
+    except HarnessError as problem:  # the runs are safe; an old record in the way must not hide that
+        ui.error(problem)
+        code = DIFFERS
+    ui.written([*folders, *views], _next(plans, code, command))
+    return code
+
+
+def _next(plans: Sequence[Plan], code: int, command: str) -> str:
+    if code != DONE:
+        return f"{command}   (runs again what failed)"
+    if len(plans[0].options.seeds) == 1 and "--seeds" not in command:
+        return f"{command} --seeds 3   (how much of it is chance in training)"
+    return "python run_all.py verify"

@@ -1,0 +1,136 @@
+"""The byte-counter: bytes of all live tensor storages, at every operation, on real and on fake tensors alike."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+
+class ByteCounter(TorchDispatchMode):
+    """Adds a storage's bytes when an operation first shows it and subtracts them when it is freed.
+
+    A storage counts once however many views share it; one that an operation grows or shrinks in place counts at its
+    new size. What an operation allocates and frees inside its own kernel is not seen.
+
+    Args:
+        model: its parameters, buffers and gradients are live from the start, 4-bit weights with their scales.
+        optimizer: its state likewise.
+
+    Attributes:
+        current: live bytes now.
+        peak: the most live bytes so far.
+        gradients_at_peak: bytes of `.grad` tensors at that moment.
+        optimizer_at_peak: bytes of the optimizer's state at that moment.
+        seconds: wall time under the counter.
+    """
+
+    def __init__(self, model: torch.nn.Module | None = None, optimizer: torch.optim.Optimizer | None = None) -> None:
+        super().__init__()
+        self.current = 0
+        self.peak = 0
+        self.gradients_at_peak = 0
+        self.optimizer_at_peak = 0
+        self.seconds = 0.0
+        self._live: dict[int, tuple[int, weakref.ref[Any]]] = {}
+        self._optimizer = optimizer
+        self._state = (0, 0)  # entries of the optimizer's state, their bytes
+        self._trained = [] if model is None else [weight for weight in model.parameters() if weight.requires_grad]
+        for tensor in (*model_tensors(model), *optimizer_tensors(optimizer)):
+            self._see(tensor)
+
+    def __enter__(self) -> ByteCounter:
+        self._started = time.perf_counter()
+        super().__enter__()
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        super().__exit__(*details)
+        self.seconds += time.perf_counter() - self._started
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one operation and look at the storages it read and wrote."""
+        for tensor in _tensors((args, kwargs)):
+            self._see(tensor)
+        result = func(*args, **(kwargs or {}))
+        for tensor in _tensors((args, result)):
+            self._see(tensor)
+        return result
+
+    def _see(self, tensor: torch.Tensor) -> None:
+        storage = tensor.untyped_storage()
+        key = storage._cdata
+        size = storage.nbytes()
+        known = self._live.get(key)
+        if known is None:
+            # PyTorch keeps one Python object per storage for as long as the storage lives, so its weak reference dies
+            # with the memory and not before.
+            self._live[key] = (size, weakref.ref(storage, lambda _, key=key: self._free(key)))
+        elif known[0] != size:
+            self._live[key] = (size, known[1])
+        else:
+            return
+        self.current += size - (known[0] if known else 0)
+        if self.current > self.peak:
+            self.peak = self.current
+            self.gradients_at_peak = storage_bytes(w.grad for w in self._trained if w.grad is not None)
+            self.optimizer_at_peak = self._state_bytes()
+
+    def _state_bytes(self) -> int:
+        """Return the bytes of the optimizer's state, added up anew only when it has got new entries."""
+        entries = len(self._optimizer.state) if self._optimizer is not None else 0
+        if entries != self._state[0]:
+            self._state = (entries, storage_bytes(optimizer_tensors(self._optimizer)))
+        return self._state[1]
+
+    def _free(self, key: int) -> None:
+        self.current -= self._live.pop(key)[0]
+
+
+def _tensors(tree: Any) -> Iterator[torch.Tensor]:
+    """Yield the tensors of a nested structure that own a storage."""
+    return (leaf for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor) and leaf.layout == torch.strided)
+
+
+def model_tensors(model: torch.nn.Module | None) -> list[torch.Tensor]:
+    """Return parameters, buffers and gradients of a model, and what bitsandbytes keeps beside 4-bit weights."""
+    if model is None:
+        return []
+    tensors: list[torch.Tensor] = [*model.buffers()]
+    for weight in model.parameters():
+        tensors.append(weight)
+        tensors.extend(quantization_tensors(weight))
+        if weight.grad is not None:
+            tensors.append(weight.grad)
+    return tensors
+
+
+def quantization_tensors(weight: torch.Tensor) -> list[torch.Tensor]:
+    """Return the scales, offset and code book of a 4-bit weight; nothing for any other tensor."""
+    found: list[torch.Tensor] = []
+    states = [getattr(weight, "quant_state", None)]
+    while states:
+        state = states.pop()
+        if state is None:
+            continue
+        found.extend(value for value in vars(state).values() if isinstance(value, torch.Tensor))
+        states.append(getattr(state, "state2", None))
+    return found
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer | None) -> list[torch.Tensor]:
+    """Return the tensors of an optimizer's state."""
+    if optimizer is None:
+        return []
+    return [value for state in optimizer.state.values() for value in state.values() if isinstance(value, torch.Tensor)]
+
+
+def storage_bytes(tensors: Iterable[torch.Tensor]) -> int:
+    """Return the bytes of the storages behind the tensors, each storage once."""
+    storages = {storage._cdata: storage.nbytes() for storage in (tensor.untyped_storage() for tensor in tensors)}
+    return sum(storages.values())

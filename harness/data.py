@@ -1,0 +1,235 @@
+"""A task's examples: found, pinned by checksum, read, checked, limited, fingerprinted.
+
+`load_splits` is the only way examples reach a model. It refuses data in which training and test overlap, so that no
+later step has to trust a task file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.metrics.text import fold
+from harness.partition import question_key, sample
+from harness.rows import read_jsonl as read_jsonl
+from harness.schema import SPLITS, Example, Source, Split, Task
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The checked examples of a task, in the order in which the task yields them."""
+
+    train: tuple[Example, ...]
+    validation: tuple[Example, ...]
+    test: tuple[Example, ...]
+
+    def items(self) -> Iterator[tuple[Split, tuple[Example, ...]]]:
+        """Yield each split's name and examples: train, validation, test."""
+        yield "train", self.train
+        yield "validation", self.validation
+        yield "test", self.test
+
+
+def hash_folder(folder: Path | str) -> str:
+    """Return the SHA-256 (hex) of a folder's JSONL files: for each in name order, name, NUL, bytes, NUL.
+
+    Raises:
+        HarnessError: the folder is missing or holds no `*.jsonl`.
+    """
+    files = sorted(Path(folder).glob("*.jsonl"), key=lambda path: path.name)
+    if not files:
+        raise HarnessError("no .jsonl file to check in this folder", where=str(folder), fix="check the task's Source")
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def tasks_folder() -> Path:
+    """Return the folder of the tasks that the project ships; it sits beside `harness`.
+
+    Raises:
+        HarnessError: it is not there; names the other module called `tasks`, if there is one, that took its place.
+    """
+    folder = Path(__file__).resolve().parents[1] / "tasks"
+    if (folder / "data").is_dir():
+        return folder
+    try:
+        spec = importlib.util.find_spec("tasks")
+    except (ImportError, ValueError):
+        spec = None
+    places = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
+    other = next((place for place in places if place), "")
+    raise HarnessError(
+        "the tasks that belong to the harness are missing" + (f": {other} has their name" if other else ""),
+        where=str(folder),
+        fix="reinstall the project in an environment of its own",
+    )
+
+
+def resolve(source: Source, data_dir: Path | str | None = None) -> Path:
+    """Return the folder (or file) that a source names, with its checksum checked.
+
+    Args:
+        source: a folder relative to the tasks folder, an absolute path, or `hf:owner/name` at a pinned revision.
+        data_dir: where the user keeps data: holds a folder with the last part of the source's name. Not asked for
+            absolute paths.
+
+    Raises:
+        HarnessError: missing, cannot be fetched, or the checksum differs.
+    """
+    last = Path(source.uri.removeprefix("hf:")).name
+    if data_dir is not None and last and not Path(source.uri).is_absolute():
+        path = Path(data_dir) / last
+    elif source.uri.startswith("hf:"):
+        path = _fetch(source)
+    else:
+        path = tasks_folder() / source.uri  # an absolute uri replaces the tasks folder
+    if not path.exists():
+        raise HarnessError("the task's data is missing", where=str(path), fix="check the path, or pass --data-dir")
+    if source.sha256:
+        found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else hash_folder(path)
+        if found != source.sha256:
+            raise HarnessError(
+                f"the data has changed: expected checksum {source.sha256}, found {found}",
+                where=str(path),
+                fix="restore the data; if the change is meant, set the task's sha256 and raise its version",
+            )
+    return path
+
+
+def _fetch(source: Source) -> Path:
+    """Return the local copy of a hub data set at its pinned revision."""
+    name = source.uri.removeprefix("hf:")
+    if not source.revision:
+        raise HarnessError(
+            "a hub data set needs a revision", where=source.uri, fix="set Source.revision to a commit id"
+        )
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, repo_type="dataset", revision=source.revision))
+    except Exception as error:  # the client's errors for offline, unknown, gated and interrupted share no base class
+        raise HarnessError(
+            f"the data set cannot be fetched from the hub: {type(error).__name__}",
+            where=f"{source.uri} @ {source.revision}",
+            fix=f"where there is a network: hf download {name} --repo-type dataset --revision {source.revision} "
+            f"--local-dir DIR/{Path(name).name}; then pass --data-dir DIR",
+        ) from error
+
+
+def load_splits(task: Task, *, data_dir: Path | str | None = None, train_limit: int = 0, test_limit: int = 0) -> Splits:
+    """Read, check and limit a task's examples.
+
+    Args:
+        task: the task.
+        data_dir: see `resolve`.
+        train_limit: at most so many training examples; 0 is all.
+        test_limit: at most so many test examples, and as many validation examples; 0 is all.
+
+    A limit keeps groups whole where possible; the same data and limit give the same examples everywhere.
+
+    Raises:
+        HarnessError: an unreadable file, a wrong checksum, or examples that `check` or `refuse_overlap` refuses.
+    """
+    if train_limit < 0 or test_limit < 0:
+        raise HarnessError(
+            "a limit is 0 (all) or more", where=f"limit {min(train_limit, test_limit)}", fix="give 1 or more"
+        )
+    folder = resolve(task.source, data_dir)
+    splits = Splits(*(_read(task, folder, split) for split in SPLITS))
+    for split, examples in splits.items():
+        check(task, split, examples)
+    refuse_overlap(splits)
+    return Splits(
+        train=sample(splits.train, train_limit),
+        validation=sample(splits.validation, test_limit),
+        test=sample(splits.test, test_limit),
+    )
+
+
+def _read(task: Task, folder: Path, split: Split) -> tuple[Example, ...]:
+    try:
+        examples = tuple(task.load(folder, split))
+    except HarnessError:
+        raise
+    except Exception as error:  # a plugin's own code: any error there is the plugin author's to fix
+        raise HarnessError(
+            f"task {task.name!r} failed to load its {split} split: {type(error).__name__}: {error}",
+            where=f"{getattr(task.load, '__module__', '')}.{getattr(task.load, '__qualname__', 'load')}",
+            fix="correct the task's load function",
+        ) from error
+    return examples
+
+
+def check(task: Task, split: Split, examples: Sequence[Example]) -> None:
+    """Refuse an empty split and examples that cannot be asked or scored.
+
+    Raises:
+        HarnessError: no examples, no id, an empty target, and for options: fewer than two, one twice (case and
+            spacing apart), or the target not among them.
+    """
+    if not examples:
+        raise HarnessError(f"the {split} split is empty", where=f"task {task.name}", fix="give it at least one example")
+    for example in examples:
+        options = {fold(choice) for choice in example.choices}
+        if not example.id:
+            problem = "an example has no id"
+        elif not example.target.strip():
+            problem = "the target is empty"
+        elif len(example.choices) < 2 and (example.choices or task.scoring == "choices"):
+            problem = f"there are {len(example.choices)} choices; at least two are needed"
+        elif len(options) < len(example.choices) or "" in options:
+            problem = "the choices are not distinct, or one is empty"
+        elif example.choices and example.target not in example.choices:
+            problem = f"the target {example.target!r} is not among the choices"
+        else:
+            continue
+        raise HarnessError(problem, where=f"task {task.name}, {split} example {example.id!r}", fix="correct the data")
+
+
+def refuse_overlap(splits: Splits) -> None:
+    """Refuse an id that occurs twice, and a group or question that occurs in more than one split.
+
+    Raises:
+        HarnessError: with the two examples concerned.
+    """
+    ids: dict[str, Split] = {}
+    seen: dict[tuple[str, ...], tuple[Split, str]] = {}
+    for split, examples in splits.items():
+        for example in examples:
+            if example.id in ids:
+                where = f"{ids[example.id]} and {split}" if ids[example.id] != split else f"twice in {split}"
+                raise HarnessError(
+                    f"the id {example.id!r} is used twice", where=where, fix="give each example its own id"
+                )
+            ids[example.id] = split
+            for kind, key in (("group", (example.group,)), ("question", question_key(example))):
+                if key == ("",):
+                    continue
+                first_split, first_id = seen.setdefault((kind, *key), (split, example.id))
+                if first_split != split:
+                    raise HarnessError(
+                        f"{first_split} and {split} share a {kind}: the test would measure memory",
+                        where=f"examples {first_id!r} and {example.id!r}",
+                        fix="put both into one split",
+                    )
+
+
+def fingerprint(task: Task, splits: Splits) -> str:
+    """Return 16 hex digits that change with anything the model reads or is scored on.
+
+    Covers the task's name and version, and of every example the id, rendered prompt, target, choices and group.
+    """
+    digest = hashlib.sha256(json.dumps([task.name, task.version]).encode())
+    for split, examples in splits.items():
+        for e in examples:
+            digest.update(
+                json.dumps([split, e.id, task.prompt(e), e.target, list(e.choices), e.group]).encode() + b"\n"
+            )
+    return digest.hexdigest()[:16]

@@ -1,0 +1,164 @@
+"""Examples to token ids: the one renderer that training and testing share.
+
+A prompt is the task's text (inside the chat template where the tokenizer has one); what follows it is " " + target +
+end of text (without the blank after a chat template). Prompt and continuation are tokenised so that the boundary is
+the same in training, in scoring options and in generating.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.schema import Example, Scoring, Task
+
+CUT = "\n[...]\n"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Token ids of one training example: the loss covers `target` (end token included), never `prompt`."""
+
+    prompt: tuple[int, ...]
+    target: tuple[int, ...]
+    cut_tokens: int = 0
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.target)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids of one test example; `options` holds each choice's continuation with its end token."""
+
+    prompt: tuple[int, ...]
+    options: tuple[tuple[int, ...], ...]
+    cut_tokens: int = 0
+
+
+def encode_pair(tokenizer: Any, prompt: str, target: str) -> tuple[list[int], list[int]]:
+    """Return (prompt ids, target ids); the target ids end with the end token."""
+    return _prompt_ids(tokenizer, [prompt])[0], _continuation(tokenizer, prompt, target, {})
+
+
+def encode_train(tokenizer: Any, examples: Sequence[Example], task: Task, max_tokens: int, reserve: int) -> list[Pair]:
+    """Return one `Pair` per example, in order.
+
+    Args:
+        tokenizer: of the model.
+        examples: with `target` as the gold answer.
+        task: renders the prompt.
+        max_tokens: window for prompt and answer together.
+        reserve: tokens kept free for an answer, the same as in testing (see `answer_room`).
+
+    Raises:
+        HarnessError: an example does not fit even without its context.
+    """
+    prompts = _fitted_prompts(tokenizer, examples, task, max_tokens, reserve)
+    cache: dict[tuple[str, str], list[int]] = {}
+    pairs = []
+    for example, (text, ids, cut) in zip(examples, prompts, strict=True):
+        pairs.append(Pair(tuple(ids), tuple(_continuation(tokenizer, text, example.target, cache)), cut))
+    return pairs
+
+
+def encode_test(
+    tokenizer: Any, examples: Sequence[Example], task: Task, max_tokens: int, reserve: int
+) -> list[Encoded]:
+    """Return one `Encoded` per example, in order; arguments and errors as `encode_train`."""
+    prompts = _fitted_prompts(tokenizer, examples, task, max_tokens, reserve)
+    cache: dict[tuple[str, str], list[int]] = {}
+    rows = []
+    for example, (text, ids, cut) in zip(examples, prompts, strict=True):
+        options = tuple(tuple(_continuation(tokenizer, text, option, cache)) for option in example.choices)
+        rows.append(Encoded(tuple(ids), options, cut))
+    return rows
+
+
+def answer_room(scoring: Scoring, max_new_tokens: int) -> int:
+    """Return the least tokens kept free for an answer: what generation may write; options bring their own length."""
+    return max_new_tokens if scoring == "generate" else 0
+
+
+def _fitted_prompts(
+    tokenizer: Any, examples: Sequence[Example], task: Task, max_tokens: int, reserve: int
+) -> list[tuple[str, list[int], int]]:
+    """Return (text, ids, tokens cut from the context) per example, each with room for its longest answer."""
+    texts = [task.prompt(example) for example in examples]
+    cache: dict[tuple[str, str], list[int]] = {}
+    fitted = []
+    for example, text, ids in zip(examples, texts, _prompt_ids(tokenizer, texts), strict=True):
+        answers = {example.target, *example.choices}
+        room = max(reserve, *(len(_continuation(tokenizer, text, answer, cache)) for answer in answers))
+        if len(ids) + room <= max_tokens:
+            fitted.append((text, ids, 0))
+        else:
+            short, short_ids = _shorten(tokenizer, example, task, max_tokens - room)
+            fitted.append((short, short_ids, len(ids) - len(short_ids)))
+    return fitted
+
+
+def _shorten(tokenizer: Any, example: Example, task: Task, budget: int) -> tuple[str, list[int]]:
+    """Return the longest prompt of at most `budget` tokens got by cutting the middle out of the context.
+
+    The question and the options stay whole; the context's beginning (title, policy number) and end stay readable.
+    """
+
+    def rendered(keep: int) -> tuple[str, list[int]]:
+        context = example.context
+        if keep < len(context):
+            context = context[: keep // 2] + CUT + context[len(context) - (keep - keep // 2) :]
+        text = task.prompt(replace(example, context=context if keep else ""))
+        return text, _prompt_ids(tokenizer, [text])[0]
+
+    best = rendered(0)
+    if not example.context or len(best[1]) > budget:
+        raise HarnessError(
+            f"example '{example.id}' needs {len(best[1])} tokens without its context, {budget} fit beside the answer",
+            where=f"task {task.name}",
+            fix="raise --max-tokens up to the model's window, or shorten the question",
+        )
+    low, high = 0, len(example.context)
+    while high - low > 1:
+        middle = (low + high) // 2
+        trial = rendered(middle)
+        if len(trial[1]) <= budget:
+            low, best = middle, trial
+        else:
+            high = middle
+    return best
+
+
+def _prompt_ids(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
+    """Return token ids per prompt, with whatever the tokenizer puts first (BOS) and nothing that it puts last."""
+    if not prompts:
+        return []
+    if getattr(tokenizer, "chat_template", None):
+        turns = [[{"role": "user", "content": prompt}] for prompt in prompts]
+        texts = [tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False) for turn in turns]
+        # The template writes its own special tokens, BOS included.
+        return [list(ids) for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]]
+    rows = [list(ids) for ids in tokenizer(list(prompts), verbose=False)["input_ids"]]
+    # A tokenizer that closes every text with its end token would end the prompt before the answer.
+    return [ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids for ids in rows]
+
+
+def _continuation(tokenizer: Any, prompt: str, answer: str, cache: dict[tuple[str, str], list[int]]) -> list[int]:
+    """Return the ids of the answer as they follow the prompt, with the end token.
+
+    The answer is tokenised behind the prompt's last line, not alone: sentencepiece tokenizers put a blank in front of
+    every text, which would double the one that separates prompt and answer.
+    """
+    chat = bool(getattr(tokenizer, "chat_template", None))
+    anchor = "\n" if chat else prompt.rsplit("\n", 1)[-1] or prompt[-1:]
+    key = (anchor, answer)
+    if key not in cache:
+        text = answer if chat else " " + answer
+        head = tokenizer(anchor, add_special_tokens=False)["input_ids"]
+        both = tokenizer(anchor + text, add_special_tokens=False)["input_ids"]
+        joined = both[: len(head)] == head and len(both) > len(head)
+        ids = both[len(head) :] if joined else tokenizer(text, add_special_tokens=False)["input_ids"]
+        cache[key] = [*ids, tokenizer.eos_token_id]
+    return cache[key]

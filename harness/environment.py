@@ -1,0 +1,145 @@
+"""The machine and the software a run sees, found out without importing torch.
+
+`machine` names what memory and time may be compared within: processor, threads of cores, memory; on CUDA the device too.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+from typing import Literal
+
+from harness.schema import Environment
+
+PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "tokenizers", "safetensors", "numpy")
+
+
+def describe(device: Literal["cpu", "cuda"], *, threads: int, device_name: str = "") -> Environment:
+    """Describe this machine; `device_name` is CUDA's own name where a worker knows it."""
+    name = device_name or (processor() if device == "cpu" else cuda_name())
+    gib = round(memory_bytes() / 2**30)
+    machine = f"{processor()}, {threads} of {cores()} cores, {gib} GiB" + (f", {name}" if device == "cuda" else "")
+    return Environment(
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}",
+        machine=machine,
+        device_name=name,
+        threads=threads,
+        memory_bytes=memory_bytes(),
+        packages=package_versions(),
+        commit=commit(),
+    )
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads_per_run(jobs: int) -> int:
+    """Threads for each of `jobs` runs at a time: the cores, or OMP_NUM_THREADS where that is set, divided."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, (int(asked) if asked.isdigit() and int(asked) else cores()) // jobs)
+
+
+@functools.cache
+def processor() -> str:
+    """The processor's model name."""
+    info = _cpuinfo()
+    found = re.search(r"^model name\s*:\s*(.+)$", info, re.MULTILINE)
+    return found.group(1).strip() if found else platform.processor() or platform.machine()
+
+
+@functools.cache
+def memory_bytes() -> int:
+    """Memory that this process may use: the machine's, or the container's limit where that is lower."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
+    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            total = min(total, int(Path(limit).read_text()))
+        except (OSError, ValueError):
+            continue
+    return total
+
+
+def cuda_present() -> bool:
+    """Whether a CUDA device is here and the installed torch was built for CUDA."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip() in ("", "-1"):
+        return False
+    return Path("/proc/driver/nvidia/version").exists() and _torch_has_cuda()
+
+
+def fast_bf16() -> bool:
+    """Whether this processor multiplies bf16 in hardware; elsewhere bf16 is slower than fp32."""
+    flags = _cpuinfo()
+    return bool(re.search(r"\b(amx_bf16|avx512_bf16)\b", flags)) or bool(re.search(r"^Features.*\bbf16\b", flags, re.M))
+
+
+@functools.cache
+def cuda_name() -> str:
+    """The first CUDA device's name, from the driver's own tool; empty where that is missing."""
+    try:
+        out = subprocess.run(
+            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return out.stdout.splitlines()[0].strip() if out.returncode == 0 and out.stdout.strip() else ""
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that decide a result; a missing one is left out."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+@functools.cache
+def commit() -> str:
+    """The commit this code was checked out at, with `+` where the working tree differs; else a hash of the code."""
+    root = Path(__file__).resolve().parent.parent
+    if (root / ".git").exists():
+        try:
+            sha = _git(root, "rev-parse", "--short=12", "HEAD")
+            dirty = _git(root, "status", "--porcelain", "--untracked-files=no", "--", "harness", "tasks")
+            return sha + ("+" if dirty else "")
+        except (OSError, subprocess.SubprocessError):
+            pass
+    code = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        code.update(path.read_bytes())
+    return f"code-{code.hexdigest()[:12]}"
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, timeout=10, check=True)
+    return done.stdout.strip()
+
+
+@functools.cache
+def _cpuinfo() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+@functools.cache
+def _torch_has_cuda() -> bool:
+    """Read torch's own note of what it was built for, instead of importing it, which takes seconds."""
+    found = importlib.util.find_spec("torch")
+    if found is None or found.origin is None:
+        return False
+    note = Path(found.origin).with_name("version.py")
+    return bool(re.search(r"^cuda\b[^=]*=\s*['\"]", note.read_text(), re.MULTILINE)) if note.exists() else False

@@ -1,0 +1,39 @@
+"""The one error a user sees: what is wrong, where, and how to fix it.
+
+Raised anywhere below `cli`, printed by `ui` in one shape, ends the program with exit code 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HarnessError(Exception):
+    """A problem that the user can fix.
+
+    Args:
+        problem: what is wrong, one sentence without a full stop.
+        where: the file, line, flag or value concerned.
+        fix: what to do next, a command where there is one.
+    """
+
+    def __init__(self, problem: str, *, where: str = "", fix: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.where = where
+        self.fix = fix
+
+    def __str__(self) -> str:
+        lines = [self.problem]
+        if self.where:
+            lines.append(f"  --> {self.where}")
+        if self.fix:
+            lines.append(f"  help: {self.fix}")
+        return "\n".join(lines)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean 'x'?" for the nearest known name, or an empty string."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"did you mean '{near[0]}'?" if near else ""

@@ -1,0 +1,184 @@
+"""Ask a model a task's questions: by log-likelihood over the options, or by greedy generation and a strict parser."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+
+from harness import generation, likelihood, memory
+from harness.encode import Encoded, answer_room, encode_test
+from harness.errors import HarnessError
+from harness.metrics import default_parse
+from harness.models import precision
+from harness.schema import Answer, Example, RunSpec, Task
+
+BATCH_TOKENS = 8192  # rows x width of a batch
+BATCH_ROWS = 128
+
+Progress = Callable[[int, int], None]
+
+
+def answer(
+    model: Any,
+    tokenizer: Any,
+    examples: Sequence[Example],
+    task: Task,
+    spec: RunSpec,
+    *,
+    on_progress: Progress | None = None,
+    meter: memory.Meter | None = None,
+) -> list[Answer]:
+    """Return one `Answer` per example, in their order; the same, byte for byte, when run again on the same machine.
+
+    The model is tested as it was trained: in the spec's precision, adapters not merged, 4-bit weights in 4 bits.
+
+    Args:
+        model: as `fit` left it, or as a method loaded it.
+        tokenizer: of the model.
+        examples: of the split to be tested.
+        task: renders the prompts and parses what is generated.
+        spec: gives scoring, window, precision and device.
+        on_progress: called after each batch with (answered, all).
+        meter: of the enclosing phase; told the peak of the largest batch and the tokens.
+
+    Raises:
+        HarnessError: an example has no options to choose from, does not fit, or the model's output is not a number.
+    """
+    room = answer_room(spec.scoring, spec.max_new_tokens)
+    encoded = encode_test(tokenizer, examples, task, spec.max_tokens, room)
+    meter = meter or memory.Meter(spec.device)
+    model.eval()
+    # One autocast context for all batches: what it casts (fp32 weights to bf16) it casts once.
+    with torch.inference_mode(), precision(spec):
+        if spec.scoring == "choices":
+            return _choose(model, examples, encoded, task, spec, on_progress, meter)
+        return _write(model, tokenizer, examples, encoded, task, spec, on_progress, meter)
+
+
+def _choose(
+    model: Any,
+    examples: Sequence[Example],
+    encoded: Sequence[Encoded],
+    task: Task,
+    spec: RunSpec,
+    on_progress: Progress | None,
+    meter: memory.Meter,
+) -> list[Answer]:
+    """Answer each example with its most likely option."""
+    if bare := next((example for example in examples if len(example.choices) < 2), None):
+        raise HarnessError(
+            f"example '{bare.id}' has no options to choose from", where=f"task {task.name}", fix="score by generation"
+        )
+    lengths = [likelihood.tree_length(item) for item in encoded]
+    scorer = likelihood.choose_scorer(model, encoded[max(range(len(encoded)), key=lengths.__getitem__)], spec)
+
+    def score(batch: Sequence[int]) -> tuple[list[tuple[float, ...]], int]:
+        return scorer(model, [encoded[i] for i in batch], spec), sum(lengths[i] for i in batch)
+
+    answers: list[Answer | None] = [None] * len(examples)
+    for batch, scores in _batched(model, lengths, score, on_progress, meter):
+        for i, loglik in zip(batch, scores, strict=True):
+            if not all(abs(value) < float("inf") for value in loglik):
+                raise HarnessError(
+                    f"the model's output for example '{examples[i].id}' is not a number",
+                    where=spec.name,
+                    fix="check the checkpoint; try --dtype fp32",
+                )
+            text = examples[i].choices[loglik.index(max(loglik))]
+            answers[i] = _answer(examples[i], text, text, encoded[i], loglik)
+    return [found for found in answers if found is not None]
+
+
+def _write(
+    model: Any,
+    tokenizer: Any,
+    examples: Sequence[Example],
+    encoded: Sequence[Encoded],
+    task: Task,
+    spec: RunSpec,
+    on_progress: Progress | None,
+    meter: memory.Meter,
+) -> list[Answer]:
+    """Answer each example with what the model writes, up to its end token or the end of the line."""
+    stop = generation.end_tokens(model, tokenizer)
+    one_line = not any("\n" in example.target for example in examples)
+    if one_line:
+        stop |= generation.newline_tokens(tokenizer)
+    generate = generation.greedy if generation.fits_loop(model) else generation.by_generate
+
+    def write(batch: Sequence[int]) -> tuple[list[list[int]], int]:
+        written = generate(model, [encoded[i].prompt for i in batch], stop, spec.max_new_tokens)
+        return written, sum(len(encoded[i].prompt) for i in batch) + sum(map(len, written))
+
+    answers: list[Answer | None] = [None] * len(examples)
+    parse = task.parse or default_parse
+    lengths = [len(item.prompt) + spec.max_new_tokens for item in encoded]
+    for batch, texts in _batched(model, lengths, write, on_progress, meter):
+        for i, ids in zip(batch, texts, strict=True):
+            text = tokenizer.decode(ids, skip_special_tokens=True).strip()
+            text = text.split("\n", 1)[0].strip() if one_line else text
+            answers[i] = _answer(examples[i], text, parse(text, examples[i]), encoded[i], ())
+    return [found for found in answers if found is not None]
+
+
+def _answer(example: Example, text: str, parsed: str | None, item: Encoded, loglik: tuple[float, ...]) -> Answer:
+    return Answer(
+        id=example.id,
+        group=example.group or example.id,
+        target=example.target,
+        text=text,
+        parsed=parsed,
+        choices=example.choices,
+        loglik=loglik,
+        slices=example.slices,
+        cut_tokens=item.cut_tokens,
+    )
+
+
+def _batched(
+    model: Any,
+    lengths: Sequence[int],
+    work: Callable[[Sequence[int]], tuple[list[Any], int]],
+    on_progress: Progress | None,
+    meter: memory.Meter,
+) -> Iterator[tuple[list[int], list[Any]]]:
+    """Yield (indices, results) batch by batch, longest first, so that a lack of memory shows at once.
+
+    The first batch is the largest; its bytes are counted, and its seconds replaced by what its tokens cost elsewhere.
+    """
+    done = counted_tokens = other_tokens = 0
+    other_seconds = 0.0
+    for number, batch in enumerate(make_batches(lengths)):
+        started = time.perf_counter()
+        if number == 0:
+            with meter.counting(model):
+                results, counted_tokens = work(batch)
+        else:
+            results, tokens = work(batch)
+            other_tokens += tokens
+            other_seconds += time.perf_counter() - started
+        done += len(batch)
+        if on_progress:
+            on_progress(done, len(lengths))
+        yield batch, results
+    meter.tokens += counted_tokens + other_tokens
+    if other_tokens:
+        meter.restore(counted_tokens * other_seconds / other_tokens)
+    else:
+        meter.restore(float("inf"))
+
+
+def make_batches(lengths: Sequence[int]) -> list[list[int]]:
+    """Return indices in batches of at most `BATCH_ROWS` rows and `BATCH_TOKENS` tokens with padding, longest first."""
+    batches: list[list[int]] = []
+    width = 0
+    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        if batches and len(batches[-1]) < BATCH_ROWS and (len(batches[-1]) + 1) * width <= BATCH_TOKENS:
+            batches[-1].append(index)
+        else:
+            batches.append([index])
+            width = lengths[index]
+    return batches

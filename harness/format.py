@@ -1,0 +1,70 @@
+"""Numbers as people read them: percent with one decimal, MiB and GiB with one decimal, `7m 35s`. Stored ones stay exact."""
+
+from __future__ import annotations
+
+import math
+
+from harness.schema import RunSpec
+
+NONE = "–"
+
+
+def number(value: float | None, unit: str = "share", *, sign: bool = False) -> str:
+    """A metric's value: a share as percent (`79.8`), anything else with two decimals; `sign` writes the plus."""
+    if value is None or math.isnan(value):
+        return NONE
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    shown = f"{value * 100:+.1f}" if unit == "share" else f"{value:+,.2f}"
+    if float(shown.replace(",", "")) == 0:
+        shown = shown.replace("-", "+")  # no minus zero
+    return shown if sign else shown.removeprefix("+")
+
+
+def interval(low: float | None, high: float | None, unit: str = "share", *, sign: bool = False) -> str:
+    """An interval such as `[76.5, 83.0]`; empty where there is none."""
+    if low is None or high is None:
+        return ""
+    return f"[{number(low, unit, sign=sign)}, {number(high, unit, sign=sign)}]"
+
+
+def size(count: float) -> str:
+    """Bytes in the unit that fits: `41.0 MiB`, `7.4 GiB`."""
+    for unit, scale in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if count >= scale:
+            return f"{count / scale:,.1f} {unit}"
+    return f"{count:,.0f} B"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as `6s`, `7m 35s`, `2h 05m`; below ten with one decimal."""
+    if seconds < 9.95:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+
+
+def about(seconds: float) -> str:
+    """A rough time: `about 40 s`, `about 4 min`, `about 3 h`."""
+    if seconds < 90:
+        return f"about {max(5, round(seconds / 5) * 5)} s"
+    return f"about {round(seconds / 60)} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
+
+
+def quantity(count: float) -> str:
+    """A count of weights: `613`, `41.2 k`, `5.8 M`, `8.0 B`."""
+    for unit, scale in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= scale:
+            return f"{count / scale:.1f} {unit}"
+    return f"{count:.0f}"
+
+
+def run_name(spec: RunSpec, *, seed: bool = True) -> str:
+    """A run in words: `lora  r8   s0`; the base model has neither rank nor seed that matters."""
+    rank = f"r{spec.rank}" if spec.rank else ""
+    seeded = f"s{spec.seed}" if seed and spec.method != "base" else ""
+    return f"{spec.method:<6}{rank:<4} {seeded}".rstrip()

@@ -1,0 +1,116 @@
+"""Greedy generation in batches, for answers of a few dozen tokens.
+
+A lean loop of our own: `generate` of transformers spends most of a small model's time between the steps, and keeps
+finished rows until the last one is done. The tests hold it equal to `generate`, which is used where the loop does not
+fit the architecture.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import torch
+
+from harness.logits import logits_at
+
+NEWLINE_MARKS = ("\n", "Ċ", "<0x0A>")  # as text, in byte-level pieces, in sentencepiece's byte fallback
+
+
+def end_tokens(model: Any, tokenizer: Any) -> set[int]:
+    """Return the ids that end a text: the tokenizer's, and those that the model's generation settings name."""
+    settings = getattr(model, "generation_config", None)
+    named = getattr(settings, "eos_token_id", None)
+    listed = named if isinstance(named, list) else [named]
+    return {int(token) for token in (*listed, tokenizer.eos_token_id) if token is not None}
+
+
+def newline_tokens(tokenizer: Any) -> set[int]:
+    """Return the ids of the tokens with a line break in them."""
+    pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    return {i for i, piece in enumerate(pieces) if piece and any(mark in piece for mark in NEWLINE_MARKS)}
+
+
+def fits_loop(model: Any) -> bool:
+    """Return whether `greedy` fits the architecture: key-value cache and explicit positions."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    takes_positions = "position_ids" in inspect.signature(inner.forward).parameters
+    return takes_positions and bool(getattr(inner, "_supports_default_dynamic_cache", lambda: False)())
+
+
+def greedy(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], limit: int) -> list[list[int]]:
+    """Return the most likely continuation of each prompt, token by token.
+
+    Args:
+        model: in evaluation mode, called without gradients and in the spec's precision.
+        prompts: token ids, one batch.
+        stop: ids that end an answer; the one that did is the last of it.
+        limit: the most tokens of an answer.
+    """
+    from transformers import DynamicCache
+
+    device = next(model.parameters()).device
+    ids, mask = _left_padded(prompts, device)
+    places = (mask.cumsum(1) - 1).clamp(min=0)
+    cache = DynamicCache(config=model.config)
+    alive = list(range(len(prompts)))  # which prompt each row of the cache belongs to
+    answers: list[list[int]] = [[] for _ in prompts]
+    for _ in range(limit):
+        last = torch.arange(1, len(ids) + 1, device=device) * ids.shape[1] - 1
+        logits = logits_at(
+            model,
+            last,
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=places,
+            past_key_values=cache,
+            use_cache=True,
+        )
+        tokens = logits.argmax(-1)
+        for row, token in zip(alive, tokens.tolist(), strict=True):
+            if not _ended(answers[row], stop):
+                answers[row].append(token)
+        going = [line for line, row in enumerate(alive) if not _ended(answers[row], stop)]
+        if not going:
+            break
+        ids, places = tokens[:, None], places[:, -1:] + 1
+        mask = torch.cat([mask, mask.new_ones((len(mask), 1))], dim=1)
+        if len(going) <= 0.75 * len(alive):  # dropping rows copies the cache: not for every single one
+            keep = torch.tensor(going, device=device)
+            cache.batch_select_indices(keep)
+            ids, places, mask = ids[keep], places[keep], mask[keep]
+            alive = [alive[line] for line in going]
+    return answers
+
+
+def _ended(answer: Sequence[int], stop: Collection[int]) -> bool:
+    return bool(answer) and answer[-1] in stop
+
+
+def by_generate(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], limit: int) -> list[list[int]]:
+    """Return the same as `greedy` through transformers' own `generate`: slower, for every architecture."""
+    device = next(model.parameters()).device
+    ids, mask = _left_padded(prompts, device)
+    output = model.generate(
+        input_ids=ids,
+        attention_mask=mask,
+        max_new_tokens=limit,
+        do_sample=False,
+        num_beams=1,
+        eos_token_id=sorted(stop),
+        pad_token_id=min(stop),
+    )
+    answers = []
+    for row in output[:, ids.shape[1] :].tolist():
+        end = next((place + 1 for place, token in enumerate(row) if token in stop), len(row))
+        answers.append(row[:end])
+    return answers
+
+
+def _left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (ids, mask), [rows, width], prompts on the right so that all answers begin in the same column."""
+    width = max(map(len, prompts))
+    ids = torch.tensor([[0] * (width - len(prompt)) + list(prompt) for prompt in prompts], device=device)
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=device)
+    return ids, mask

@@ -1,0 +1,111 @@
+"""Log-likelihood of every option of a question: as a tree in one pass, or one row per option.
+
+In the tree the prompt is read once and the options stand behind it side by side; each option attends to the prompt and
+to itself, and its positions continue the prompt's, so that the numbers are those of prompt + option read alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from harness.encode import Encoded, Pair
+from harness.logits import logits_at
+from harness.schema import RunSpec
+
+Scorer = Callable[[Any, Sequence[Encoded], RunSpec], list[tuple[float, ...]]]
+
+PADDING = 0  # any token: padding is never attended to
+
+
+def tree_length(item: Encoded) -> int:
+    """Return how many tokens the tree of one question has: the last token of each option is never read."""
+    return len(item.prompt) + sum(len(option) - 1 for option in item.options)
+
+
+def choose_scorer(model: Any, item: Encoded, spec: RunSpec) -> Scorer:
+    """Return `score_tree` where the architecture takes its mask, else `score_rows`: tried out on one question.
+
+    A model that ignores the mask or refuses it (state-space layers, some attention kernels) gives other numbers than
+    row by row, beyond what rounding explains.
+    """
+    slow = score_rows(model, [item], spec)[0]
+    try:
+        fast = score_tree(model, [item], spec)[0]
+    except torch.OutOfMemoryError:
+        raise
+    except (ValueError, TypeError, RuntimeError, IndexError):
+        return score_rows
+    per_token = 0.1 if spec.dtype == "bf16" else 1e-3
+    allowed = (per_token * len(option) + 0.01 * abs(value) for option, value in zip(item.options, slow, strict=True))
+    agree = all(abs(a - b) <= most for a, b, most in zip(fast, slow, allowed, strict=True))
+    return score_tree if agree else score_rows
+
+
+def score_tree(model: Any, items: Sequence[Encoded], spec: RunSpec) -> list[tuple[float, ...]]:
+    """Return the log-likelihood in nats of each option with its end token, per question, in one pass.
+
+    Args:
+        model: in evaluation mode, called without gradients and in the spec's precision.
+        items: the questions of one batch.
+        spec: gives device and precision.
+    """
+    width = max(map(tree_length, items))
+    ids = torch.full((len(items), width), PADDING)
+    places = torch.zeros((len(items), width), dtype=torch.long)
+    branches = torch.full((len(items), width), -1)  # 0 for the prompt, 1.. for the options, -1 for padding
+    positions: list[int] = []
+    for line, item in enumerate(items):
+        start = len(item.prompt)
+        ids[line, :start] = torch.tensor(item.prompt)
+        places[line, :start] = torch.arange(start)
+        branches[line, :start] = 0
+        for branch, option in enumerate(item.options, start=1):
+            end = start + len(option) - 1
+            ids[line, start:end] = torch.tensor(option[:-1])
+            places[line, start:end] = torch.arange(len(option) - 1) + len(item.prompt)
+            branches[line, start:end] = branch
+            # The prompt's last token predicts an option's first.
+            positions += [line * width + len(item.prompt) - 1, *range(line * width + start, line * width + end)]
+            start = end
+    device = spec.device
+    logits = logits_at(
+        model,
+        torch.tensor(positions, device=device),
+        input_ids=ids.to(device),
+        position_ids=places.to(device),
+        attention_mask=_tree_mask(branches.to(device), spec),
+        use_cache=False,
+    )
+    return _sum_options(logits, items)
+
+
+def _tree_mask(branches: torch.Tensor, spec: RunSpec) -> torch.Tensor:
+    """Return the additive mask [rows, 1, width, width]: 0 where a token may look, the lowest number elsewhere."""
+    width = branches.shape[1]
+    causal = torch.ones((width, width), dtype=torch.bool, device=branches.device).tril()
+    same = (branches[:, None, :] == 0) | (branches[:, None, :] == branches[:, :, None])
+    dtype = torch.bfloat16 if spec.dtype == "bf16" else torch.float32
+    mask = torch.full((len(branches), 1, width, width), torch.finfo(dtype).min, dtype=dtype, device=branches.device)
+    return mask.masked_fill_((same & causal)[:, None], 0.0)
+
+
+def score_rows(model: Any, items: Sequence[Encoded], spec: RunSpec) -> list[tuple[float, ...]]:
+    """Return the same as `score_tree` from one row per option and no mask; right for every causal model."""
+    from harness.train import collate
+
+    rows = [Pair(item.prompt, option) for item in items for option in item.options]
+    ids, positions, _ = collate(rows, PADDING, spec.device)
+    return _sum_options(logits_at(model, positions, input_ids=ids, use_cache=False), items)
+
+
+def _sum_options(logits: torch.Tensor, items: Sequence[Encoded]) -> list[tuple[float, ...]]:
+    """Add up the log-probabilities of each option's tokens; `logits` [N, vocabulary] stand in the options' order."""
+    options = [option for item in items for option in item.options]
+    tokens = torch.tensor([token for option in options for token in option], device=logits.device)
+    nats = torch.log_softmax(logits.float(), dim=-1).gather(1, tokens[:, None])[:, 0]
+    # Summed in double precision on the processor: the order of a parallel sum must not decide between two options.
+    sums = iter([part.sum().item() for part in nats.double().cpu().split([len(option) for option in options])])
+    return [tuple(next(sums) for _ in item.options) for item in items]

@@ -1,0 +1,180 @@
+"""Runs as processes on this machine.
+
+On Linux a fork server imports torch, transformers and peft once; each run is then forked from it within milliseconds,
+with nothing of another run in it. CUDA is not initialised there: every run opens the device by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from harness import store
+from harness.jobs import Event, Job, Reporter, Running
+
+Target = Callable[[Job, Reporter], None]
+
+STOP = "stop"
+
+# A run has everything on disk before it starts: no library may ask the network, nor draw progress bars into the log.
+QUIET = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TQDM_DISABLE": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+
+class Line:
+    """The worker's end: tells events, hears the request to stop."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._stop = False
+
+    def tell(self, event: Event) -> None:
+        """Send an event; where nobody listens any more, the run ends without a trace: its starter is dead."""
+        try:
+            self._connection.send(event)
+        except OSError:
+            os._exit(1)
+
+    def should_stop(self) -> bool:
+        """Whether the request to stop has come."""
+        with contextlib.suppress(OSError, EOFError):
+            while not self._stop and self._connection.poll():
+                self._stop = self._connection.recv() == STOP
+        return self._stop
+
+
+class Process:
+    """A run in a process of this machine (a `Running`)."""
+
+    def __init__(self, process: Any, connection: Connection) -> None:
+        self._process = process
+        self.connection = connection
+
+    @property
+    def sentinel(self) -> int:
+        """Becomes ready when the process ends."""
+        return int(self._process.sentinel)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return int(self._process.pid)
+
+    def events(self) -> list[Event]:
+        """Events since the last call."""
+        events: list[Event] = []
+        with contextlib.suppress(EOFError, OSError):
+            while self.connection.poll():
+                events.append(self.connection.recv())
+        return events
+
+    def ended(self) -> str | None:
+        """None while it lives; else a reason, empty where it ended by itself."""
+        code = self._process.exitcode
+        return None if code is None else exit_reason(code)
+
+    def stop(self) -> None:
+        """Ask it to stop after the step in hand."""
+        with contextlib.suppress(OSError):
+            self.connection.send(STOP)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+
+class LocalProcesses:
+    """An `Executor`: `slots` processes at a time on this machine, each running `target(job, reporter)`."""
+
+    def __init__(self, target: Target, *, slots: int = 1) -> None:
+        self.target = target
+        self.slots = slots
+        self._context = context()
+
+    def start(self, job: Job) -> Process:
+        """Start a process that runs the job."""
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_child, args=(self.target, job, theirs), daemon=True)
+        process.start()
+        theirs.close()
+        return Process(process, ours)
+
+    def wait(self, running: Sequence[Running], seconds: float) -> None:
+        """Return when one of them has something to tell, or after `seconds`."""
+        processes = [p for p in running if isinstance(p, Process)]
+        wait([*(p.connection for p in processes if not p.connection.closed), *(p.sentinel for p in processes)], seconds)
+
+
+def exit_reason(code: int) -> str:
+    """Say in words how a process ended; empty for an exit of its own with code 0."""
+    if code == 0:
+        return ""
+    if code > 0:
+        return f"its process ended with exit code {code}, see log.txt"
+    number = -code
+    if number == signal.SIGKILL:
+        return "killed by signal 9 (often out of memory)"
+    with contextlib.suppress(ValueError):
+        return f"killed by signal {number} ({signal.Signals(number).name})"
+    return f"killed by signal {number}"
+
+
+def context() -> Any:
+    """How processes are started: from a warm fork server on Linux, afresh elsewhere."""
+    method = "forkserver" if sys.platform == "linux" else "spawn"
+    chosen = multiprocessing.get_context(method)
+    if method == "forkserver":
+        chosen.set_forkserver_preload(["harness.warm"])
+    return chosen
+
+
+def warm_up() -> None:
+    """Start the fork server's imports now, while the plan is made. Nothing happens where there is no fork server."""
+    if sys.platform != "linux":
+        return
+    context()
+    from multiprocessing import forkserver
+
+    with _environment(PYTHONPATH=_path_with_project(), PYTORCH_NVML_BASED_CUDA_CHECK="1"):
+        forkserver.ensure_running()
+
+
+def set_environment(values: dict[str, str]) -> None:
+    """Set environment variables of this process, before the libraries that read them are imported."""
+    os.environ.update(values)
+
+
+@contextlib.contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _path_with_project() -> str:
+    project = str(Path(__file__).resolve().parent.parent)
+    return os.pathsep.join(filter(None, (project, os.environ.get("PYTHONPATH", ""))))
+
+
+def _child(target: Target, job: Job, connection: Connection) -> None:
+    # Ctrl-C reaches every process of the terminal; what a run does then is its starter's decision.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    set_environment(QUIET)
+    with (job.folder / store.LOG).open("ab", buffering=0) as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    target(job, Line(connection))
+    connection.close()

@@ -1,0 +1,69 @@
+"""The untrained model: the row that every gain is measured from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.schema import Method, RunSpec
+
+
+def load_weights(folder: str, spec: RunSpec, dtype: str, **options: Any) -> Any:
+    """Return the model of a folder with its weights in `dtype` ("bf16" or "fp32") on `spec.device`.
+
+    Args:
+        folder: a Hugging Face model folder (see `harness.models.resolve`).
+        spec: gives the device.
+        dtype: of the weights.
+        options: passed on to transformers' `from_pretrained`.
+
+    Raises:
+        HarnessError: the weights cannot be read, or some that the architecture needs are missing. transformers would
+            fill those with random numbers and go on.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    try:
+        model, report = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=torch.bfloat16 if dtype == "bf16" else torch.float32,
+            device_map={"": spec.device},
+            local_files_only=True,
+            output_loading_info=True,
+            **options,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        reason = str(error).strip().split("\n")[0][:200]
+        raise HarnessError(f"the weights cannot be loaded: {reason}", where=folder, fix="fetch the model again") from error
+    if report["missing_keys"]:
+        name = sorted(report["missing_keys"])[0]
+        raise HarnessError(f"the checkpoint lacks the weight {name}", where=folder, fix="fetch the model again")
+    return model
+
+
+def load(folder: str, spec: RunSpec) -> Any:
+    """Return the model in `spec.dtype`."""
+    return load_weights(folder, spec, spec.dtype)
+
+
+def adapt(model: Any, spec: RunSpec) -> Any:
+    """Return the model with nothing to train."""
+    return model.requires_grad_(False)
+
+
+def learning_rate(hidden_size: int) -> float:
+    """Return 0.0: nothing trains."""
+    return 0.0
+
+
+METHOD = Method(
+    name="base",
+    title="untrained model",
+    load=load,
+    adapt=adapt,
+    learning_rate=learning_rate,
+    trains=False,
+)

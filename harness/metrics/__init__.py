@@ -1,0 +1,80 @@
+"""How answers become numbers: one small file a metric. A new metric is one file here and no edit elsewhere.
+
+A file offers its metrics as module-level `Metric` values; each is then `metrics.<its name>` and `by_name("its name")`.
+Factories (`numeric`, `macro_f1_of`) make a metric from an argument.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+from harness.errors import HarnessError, did_you_mean
+from harness.metrics.accuracy import METRIC as accuracy
+from harness.metrics.exact_match import METRIC as exact_match
+from harness.metrics.macro_f1 import METRIC as macro_f1
+from harness.metrics.macro_f1 import UNPARSED, confusion, macro_f1_of
+from harness.metrics.number import parse_number
+from harness.metrics.numeric import numeric
+from harness.metrics.text import default_parse, fold
+from harness.schema import Metric
+
+__all__ = [
+    "UNPARSED",
+    "accuracy",
+    "by_name",
+    "confusion",
+    "default_parse",
+    "exact_match",
+    "fold",
+    "macro_f1",
+    "macro_f1_of",
+    "names",
+    "numeric",
+    "parse_number",
+]
+
+_found: dict[str, Metric] = {}
+
+
+def names() -> list[str]:
+    """Return the names of the metrics that need no argument, sorted."""
+    return sorted(_all())
+
+
+def by_name(name: str) -> Metric:
+    """Return the metric of this name.
+
+    Raises:
+        HarnessError: there is none.
+    """
+    found = _all().get(name)
+    if found is None:
+        raise HarnessError(
+            f"no metric named '{name}'", where=f"known: {', '.join(names())}", fix=did_you_mean(name, names())
+        )
+    return found
+
+
+def _all() -> dict[str, Metric]:
+    """Import every file of this folder once and collect the `Metric` values in it by name."""
+    if not _found:
+        for file in sorted(pkgutil.iter_modules(__path__), key=lambda file: file.name):
+            for value in vars(importlib.import_module(f"{__name__}.{file.name}")).values():
+                if not isinstance(value, Metric):
+                    continue
+                if _found.setdefault(value.name, value) is not value:
+                    raise HarnessError(
+                        f"two metrics are named '{value.name}'", where=f"metrics/{file.name}.py", fix="rename one"
+                    )
+        # A metric wins over the file of its name, which Python has just put into the same place.
+        globals().update({k: v for k, v in _found.items() if isinstance(globals().get(k), ModuleType | None)})
+    return _found
+
+
+def __getattr__(name: str) -> Metric:
+    """Find a metric of a file that is not imported above (PEP 562)."""
+    if not name.startswith("_") and name in _all():
+        return _found[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

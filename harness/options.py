@@ -1,0 +1,136 @@
+"""What a user asked for, and the words of the command line turned into numbers, with errors that say what to type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness import store
+from harness.errors import HarnessError, did_you_mean
+from harness.schema import Scoring
+
+METHODS = ("base", "lora", "qlora", "full")
+RANKS = (2, 8, 32)
+
+
+@dataclass(frozen=True)
+class Options:
+    """The flags of a run. None and empty mean: the task's, the method's or the machine's default.
+
+    `memory` is False for `--no-memory`: nothing that needs torch is asked while planning.
+    """
+
+    tasks: tuple[str, ...]
+    methods: tuple[str, ...] = METHODS
+    ranks: tuple[int, ...] = RANKS
+    seeds: tuple[int, ...] = (0,)
+    model: str = "tiny"
+    results: Path = store.DEFAULT_ROOT
+    data: Path | None = None
+    tasks_dirs: tuple[Path, ...] = ()
+    labels: tuple[str, ...] = ()
+    relabel: tuple[tuple[str, str], ...] = ()
+    scoring: Scoring | None = None
+    epochs: float | None = None
+    batch_size: int | None = None
+    micro_batch: int | None = None
+    learning_rate: float | None = None
+    alpha: float | None = None
+    max_tokens: int | None = None
+    train_examples: int = 0
+    test_examples: int = 0
+    dtype: Literal["bf16", "fp32"] | None = None
+    device: Literal["cpu", "cuda"] | None = None
+    jobs: int = 1
+    memory: bool = True
+    save_full: bool = False
+
+
+def words(texts: Iterable[str] | None, flag: str) -> tuple[str, ...]:
+    """Split repeated and comma-separated values: `--task a --task b,c` is a, b, c; each once, in order."""
+    found = [part.strip() for text in texts or () for part in text.split(",")]
+    kept = tuple(dict.fromkeys(part for part in found if part))
+    if texts is not None and not kept:
+        raise HarnessError(f"{flag} has no value", where=flag, fix=f"{flag} a,b,c")
+    return kept
+
+
+def ranks(text: str) -> tuple[int, ...]:
+    """Read `--rank 4,16,64`; the upper bound, the layer's size, is checked where the model is known."""
+    values = _integers(text, "--rank", "--rank 2,8,32")
+    if low := [value for value in values if value < 1]:
+        raise HarnessError(
+            f"rank {low[0]} is below 1", where=f"--rank {text}", fix="a rank is 1 or more, for example --rank 2,8,32"
+        )
+    return values
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """Read `--seeds`: one number is how many (3 is 0, 1, 2), a list names them (`0,1,2`, or `7,` for one)."""
+    values = _integers(text, "--seeds", "--seeds 3 or --seeds 0,1,2")
+    if "," not in text:
+        if values[0] < 1:
+            raise HarnessError(f"--seeds {values[0]} leaves nothing to run", where="--seeds", fix="--seeds 3")
+        return tuple(range(values[0]))
+    if values[0] < 0 or min(values) < 0:
+        raise HarnessError("a seed is 0 or more", where=f"--seeds {text}", fix="--seeds 0,1,2")
+    return values
+
+
+def count(text: str, flag: str) -> int:
+    """Read a whole number of 1 or more, such as `--batch-size 32`."""
+    (value,) = _integers(text, flag, f"{flag} 32")[:1]
+    if value < 1:
+        raise HarnessError(f"{flag} {value} is below 1", where=flag, fix=f"{flag} 32")
+    return value
+
+
+def positive(text: str, flag: str) -> float:
+    """Read a finite number above 0, such as `--learning-rate 1e-3`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 < value < float("inf"):
+        raise HarnessError(f"{flag} {text} is not a number above 0", where=flag, fix=f"{flag} 0.001")
+    return value
+
+
+def one_of(text: str, known: Sequence[str], flag: str) -> str:
+    """Read one of a few words, such as `--dtype bf16`."""
+    if text not in known:
+        fix = did_you_mean(text, known) or "choose one of " + ", ".join(known)
+        raise HarnessError(f"{flag} {text} is unknown", where=flag, fix=fix)
+    return text
+
+
+def relabel(texts: Iterable[str] | None) -> tuple[tuple[str, str], ...]:
+    """Read `--relabel positive=neutral,neutral=positive`: (label in the file, label to use)."""
+    pairs = []
+    for text in words(texts, "--relabel") if texts else ():
+        old, sign, new = (part.strip() for part in text.partition("="))
+        if not (sign and old and new) or "=" in new:
+            raise HarnessError(f"'{text}' is not of the form old=new", where="--relabel", fix="--relabel up=positive")
+        pairs.append((old, new))
+    if len({old for old, _ in pairs}) < len(pairs):
+        raise HarnessError("a label is given two new names", where="--relabel", fix="name each label once")
+    return tuple(pairs)
+
+
+def folder(text: str, flag: str) -> Path:
+    """Read the name of a folder that must be there."""
+    path = Path(text).expanduser()
+    if not path.is_dir():
+        problem = f"'{text}' is not a folder" if path.exists() else f"there is no folder '{text}'"
+        raise HarnessError(problem, where=flag, fix="check the path")
+    return path
+
+
+def _integers(text: str, flag: str, example: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(re.fullmatch(r"-?\d{1,9}", part) for part in parts):
+        raise HarnessError(f"{flag} {text} is not a list of whole numbers", where=flag, fix=example)
+    return tuple(dict.fromkeys(int(part) for part in parts))

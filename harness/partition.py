@@ -1,0 +1,107 @@
+"""Dividing examples: into splits and into smaller samples, groups kept whole, the same on every machine.
+
+What belongs together: the examples of a group, and examples that ask the same question of the same context, so that a
+duplicate can never be learned in training and met again in the test. Order comes from SHA-256, never from the
+position in a file (many files are sorted by label) nor from Python's `hash`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from harness.errors import HarnessError
+from harness.metrics.text import fold
+from harness.schema import Example, Split
+
+SHARES: Mapping[Split, float] = {"train": 0.6, "validation": 0.1, "test": 0.3}
+
+
+def question_key(example: Example) -> tuple[str, ...]:
+    """Return what makes two examples the same question, case and spacing apart.
+
+    That is the question and its context. A question without context is compared with its options as well, in any
+    order, because "Which statement is correct?" alone says nothing.
+    """
+    if example.context.strip():
+        return _digest(example.context), _digest(example.question)
+    return "", _digest(example.question), *sorted(fold(choice) for choice in example.choices)
+
+
+def _digest(text: str) -> str:
+    """Return a short stand-in for a text of any length, case and spacing apart."""
+    return hashlib.sha256(" ".join(text.casefold().split()).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def partition(examples: Sequence[Example], shares: Mapping[Split, float] = SHARES) -> dict[Split, list[Example]]:
+    """Divide examples into splits of about these shares, what belongs together in one split.
+
+    Bundles are dealt from the largest down (equal ones in the order of their hash), each to the split that lacks most.
+    The result does not depend on the order of the examples; each split keeps that order.
+
+    Raises:
+        HarnessError: fewer bundles than splits.
+    """
+    bundles = _bundles(examples)
+    if len(bundles) < len(shares):
+        raise HarnessError(
+            f"too few rows to split: {len(examples)} rows make {len(bundles)} separate groups",
+            where=f"{len(shares)} splits need at least {len(shares)} groups",
+            fix="add rows, or name each row's split in a 'split' column",
+        )
+    lacking = {split: share * len(examples) for split, share in shares.items()}
+    split_of: dict[str, Split] = {}
+    empty = set(shares)
+    ordered = sorted(bundles.items(), key=lambda item: (-len(item[1]), _rank(item[0])))
+    for position, (_, members) in enumerate(ordered):
+        last_chance = len(ordered) - position <= len(empty)  # every split gets a bundle, however large the others are
+        split = max((s for s in shares if s in empty or not last_chance), key=lambda s: lacking[s])
+        split_of.update((member.id, split) for member in members)
+        lacking[split] -= len(members)
+        empty.discard(split)
+    return {split: [example for example in examples if split_of[example.id] == split] for split in shares}
+
+
+def _bundles(examples: Sequence[Example]) -> dict[tuple[str, ...], list[Example]]:
+    """Return the sets of examples that a group or a question ties together, by their smallest key."""
+    parent: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+    def root(key: tuple[str, ...]) -> tuple[str, ...]:
+        parent.setdefault(key, key)
+        while parent[key] != key:
+            parent[key] = parent[parent[key]]
+            key = parent[key]
+        return key
+
+    questions = [("question", *question_key(example)) for example in examples]
+    for example, question in zip(examples, questions, strict=True):
+        first, second = sorted((root(("group", example.group) if example.group else question), root(question)))
+        parent[second] = first
+    bundles: dict[tuple[str, ...], list[Example]] = {}
+    for example, question in zip(examples, questions, strict=True):
+        bundles.setdefault(root(question), []).append(example)
+    return bundles
+
+
+def sample(examples: tuple[Example, ...], limit: int) -> tuple[Example, ...]:
+    """Return at most `limit` examples in their order; 0 is all.
+
+    Takes whole groups in the order of their hash, as many as fit; only where none fits is one cut.
+    """
+    if not limit or len(examples) <= limit:
+        return examples
+    groups: dict[tuple[str, ...], list[Example]] = {}
+    for example in examples:
+        groups.setdefault(("group", example.group) if example.group else ("id", example.id), []).append(example)
+    ordered = sorted(groups, key=_rank)
+    taken: set[str] = set()
+    for key in ordered:
+        if len(taken) + len(groups[key]) <= limit:
+            taken.update(example.id for example in groups[key])
+    if not taken:
+        taken.update(example.id for example in groups[ordered[0]][:limit])
+    return tuple(example for example in examples if example.id in taken)
+
+
+def _rank(key: tuple[str, ...]) -> bytes:
+    return hashlib.sha256("\0".join(key).encode("utf-8", "surrogatepass")).digest()

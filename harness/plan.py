@@ -1,0 +1,219 @@
+"""Options to runs: everything is resolved and checked here, before anything expensive starts.
+
+A plan names every run with its whole spec, says which are done already, how much memory the others are predicted to
+take and, from earlier records of this machine, how long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from harness import checkpoint, data, environment, estimate, registry, store
+from harness.checkpoint import Checkpoint
+from harness.data import Splits
+from harness.errors import HarnessError
+from harness.jobs import Job
+from harness.options import Options
+from harness.probe import Question, Seen, look_in_own_process
+from harness.schema import Method, RunSpec, Task
+
+BATCH_SIZE = 32
+MICRO_BATCH = 8
+MAX_TOKENS = 4096
+ALPHA = 32.0  # whatever the rank, so that one learning rate serves every rank; see harness.methods.lora
+WARMUP = 0.05
+WEIGHT_DECAY = 0.0
+ANSWER_BYTES = 1024
+LOG_BYTES = 2**20
+
+Look = Callable[[Question], Seen]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of one task. `done` holds ids of runs that are finished already; `seen` is None for `--no-memory`.
+
+    `seconds` is how long the runs still to do took here before, None where that is not known.
+    """
+
+    task: Task
+    reference: str
+    splits: Splits
+    model: Checkpoint
+    specs: tuple[RunSpec, ...]
+    methods: tuple[Method, ...]
+    done: frozenset[str]
+    seen: Seen | None
+    seconds: float | None
+    options: Options
+
+    @property
+    def todo(self) -> tuple[RunSpec, ...]:
+        """The runs still to do, in order."""
+        return tuple(spec for spec in self.specs if spec.id not in self.done)
+
+    @property
+    def test_groups(self) -> int:
+        """How many groups the test examples fall into."""
+        return len({example.group or f"\0{example.id}" for example in self.splits.test})
+
+    def predicted(self, spec: RunSpec) -> int:
+        """The predicted training peak in bytes; 0 where none was made."""
+        return self.seen.predicted.get(spec.id, 0) if self.seen else 0
+
+    def jobs(self) -> list[Job]:
+        """The runs still to do, as what a worker needs."""
+        options = self.options
+        return [
+            Job(
+                spec=spec,
+                folder=store.run_dir(options.results, spec),
+                task=self.reference,
+                model_folder=self.model.folder,
+                tasks_dirs=options.tasks_dirs,
+                data_dir=options.data,
+                labels=options.labels,
+                relabel=options.relabel,
+                train_limit=options.train_examples,
+                test_limit=options.test_examples,
+                threads=environment.threads_per_run(options.jobs),
+                predicted_peak_bytes=self.predicted(spec),
+                save_full=options.save_full,
+            )
+            for spec in self.todo
+        ]
+
+
+def make(options: Options, *, look: Look = look_in_own_process) -> list[Plan]:
+    """Plan the runs of every task asked for, checking all of them before returning.
+
+    Args:
+        options: the flags.
+        look: asks what needs torch: the model's shape and the predicted memory. Replaced in tests.
+
+    Raises:
+        HarnessError: whatever would stop a run later and can be known now.
+    """
+    methods = tuple(registry.method(name) for name in options.methods)
+    model = checkpoint.read(options.model)
+    tasks = [(name, load_task(name, options)) for name in options.tasks]
+    store.require_writable(options.results)
+    plans = [_plan(name, task, methods, model, options, look) for name, task in tasks]
+    store.require_space(options.results, sum(_disk_bytes(plan) for plan in plans))
+    return plans
+
+
+def load_task(name: str, options: Options) -> Task:
+    """Return the task that `--task NAME_OR_FILE` means, with `--scoring` applied."""
+    task = registry.task(name, options.tasks_dirs, options.labels, dict(options.relabel))
+    return replace(task, scoring=options.scoring) if options.scoring else task
+
+
+def _plan(name: str, task: Task, methods: tuple[Method, ...], model: Checkpoint, options: Options, look: Look) -> Plan:
+    splits = data.load_splits(
+        task, data_dir=options.data, train_limit=options.train_examples, test_limit=options.test_examples
+    )
+    specs = make_specs(task, splits, methods, model, options)
+    done = frozenset(spec.id for spec in specs if store.finished(options.results, spec))
+    seen = look(Question.about(model, task, splits, specs)) if options.memory else None
+    todo = [spec for spec in specs if spec.id not in done]
+    return Plan(
+        task=task,
+        reference=name,
+        splits=splits,
+        model=model,
+        specs=specs,
+        methods=methods,
+        done=done,
+        seen=seen,
+        seconds=estimate.seconds(todo, options.results, threads=environment.threads_per_run(options.jobs)),
+        options=options,
+    )
+
+
+def make_specs(
+    task: Task, splits: Splits, methods: Sequence[Method], model: Checkpoint, options: Options
+) -> tuple[RunSpec, ...]:
+    """Resolve every field of every run: all methods for one seed, then the next, so that a first table is early."""
+    device = options.device or choose_device()
+    if device == "cuda" and not environment.cuda_present():
+        raise HarnessError(
+            "no CUDA device, or a torch that was built without CUDA", where="--device cuda", fix="--device cpu"
+        )
+    max_tokens = options.max_tokens or min(model.window, MAX_TOKENS)
+    if max_tokens > model.window:
+        raise HarnessError(
+            f"the model's window is {model.window} tokens",
+            where=f"--max-tokens {max_tokens}",
+            fix=f"--max-tokens {model.window}",
+        )
+    shared = RunSpec(
+        task=task.name,
+        task_version=task.version,
+        data=data.fingerprint(task, splits),
+        scoring=task.scoring,
+        model=model.name,
+        model_revision=model.revision,
+        method="",
+        rank=0,
+        alpha=0.0,
+        dropout=0.0,
+        learning_rate=0.0,
+        weight_decay=0.0,
+        warmup=0.0,
+        epochs=0.0,
+        batch_size=0,
+        micro_batch=min(options.micro_batch or MICRO_BATCH, options.batch_size or BATCH_SIZE),
+        max_tokens=max_tokens,
+        max_new_tokens=task.max_new_tokens,
+        train_examples=0,
+        test_examples=len(splits.test),
+        seed=0,
+        dtype=options.dtype or choose_dtype(device),
+        device=device,
+    )
+    specs: list[RunSpec] = []
+    for seed in options.seeds:
+        for method in methods:
+            specs += _method_specs(replace(shared, method=method.name), method, task, splits, model, options, seed)
+    return tuple(dict.fromkeys(specs))
+
+
+def _method_specs(
+    shared: RunSpec, method: Method, task: Task, splits: Splits, model: Checkpoint, options: Options, seed: int
+) -> list[RunSpec]:
+    if not method.trains:
+        return [shared]  # nothing trains: one run serves every seed and every training flag
+    rate = options.learning_rate or method.learning_rate(model.hidden)
+    trained = replace(
+        shared,
+        learning_rate=rate,
+        weight_decay=WEIGHT_DECAY,
+        warmup=WARMUP,
+        epochs=options.epochs or task.epochs,
+        batch_size=options.batch_size or BATCH_SIZE,
+        train_examples=len(splits.train),
+        seed=seed,
+    )
+    if not method.ranked:
+        return [trained]
+    return [replace(trained, rank=rank, alpha=options.alpha or ALPHA) for rank in options.ranks]
+
+
+def choose_device() -> Literal["cpu", "cuda"]:
+    """CUDA where there is a device and torch was built for it, else the CPU."""
+    return "cuda" if environment.cuda_present() else "cpu"
+
+
+def choose_dtype(device: str) -> Literal["bf16", "fp32"]:
+    """Choose bf16 where it is fast: on CUDA, and on processors that multiply it in hardware."""
+    return "bf16" if device == "cuda" or environment.fast_bf16() else "fp32"
+
+
+def _disk_bytes(plan: Plan) -> int:
+    answers = len(plan.splits.test) * ANSWER_BYTES
+    weights = plan.model.weights_bytes if plan.options.save_full else 0
+    adapters = {spec.id: plan.seen.adapter_bytes.get(spec.id, 0) if plan.seen else 0 for spec in plan.todo}
+    return sum(answers + LOG_BYTES + weights + adapters[spec.id] for spec in plan.todo)

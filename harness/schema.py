@@ -1,0 +1,276 @@
+"""Every noun of the harness, as a frozen dataclass. No logic, no third-party import: read this first.
+
+A `Task` yields `Example`s. A `Method` says what trains. One run of the two, fixed by a `RunSpec`, ends as a
+`Record` with its `Answer`s. Everything a reader sees is computed from records and answers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+SCHEMA_VERSION = 1
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+Status = Literal["ok", "oom", "failed", "interrupted"]
+Scoring = Literal["choices", "generate"]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One question with its gold answer.
+
+    `group` is the filing, vignette or claim file that several questions share: splits never cut a group in two and
+    errors are clustered on it. Empty means that the example is its own group. `context` is what the question is
+    about; when an input is too long for the model, only `context` is shortened. `slices` are the breakdowns to
+    report, such as {"topic": "ethics", "kind": "numeric"}.
+    """
+
+    id: str
+    question: str
+    target: str
+    choices: tuple[str, ...] = ()
+    group: str = ""
+    context: str = ""
+    slices: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said to one example: the evidence that every score is recomputed from.
+
+    `text` is the raw output (for choices: the option picked). `parsed` is what the task's parser made of it, None
+    where it could make nothing: unparsed is an outcome of its own, apart from wrong. `loglik` holds the
+    log-likelihood in nats of each option, in the order of `choices`. `cut_tokens` is how many tokens of the context
+    did not fit into the model's window.
+    """
+
+    id: str
+    group: str
+    target: str
+    text: str
+    parsed: str | None
+    choices: tuple[str, ...] = ()
+    loglik: tuple[float, ...] = ()
+    slices: Mapping[str, str] = field(default_factory=dict)
+    cut_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a task's data comes from, pinned.
+
+    `uri` is a folder relative to the tasks folder for data that the project ships, `hf:owner/name` for a hub data
+    set, or an absolute path. `sha256` is `harness.data.hash_folder` of the shipped folder, empty where unpinned.
+    """
+
+    uri: str
+    revision: str = ""
+    sha256: str = ""
+    license: str = ""
+    redistributable: bool = True
+    citation: str = ""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How answers become a number.
+
+    `score` gives the value of one answer (1.0 right, 0.0 wrong or unparsed, or an amount of money). `combine` gives
+    the value of a whole set and is used instead of the mean of `score` where that is not what the metric means
+    (macro-F1); its interval is then a bootstrap over groups. `unit` is "share" or a unit such as "USD per claim".
+    """
+
+    name: str
+    title: str
+    score: Callable[[Answer], float]
+    higher_is_better: bool = True
+    combine: Callable[[Sequence[Answer]], float] | None = None
+    unit: str = "share"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A file that yields examples.
+
+    `load(folder, split)` reads one split. `prompt(example)` renders the input, the same for training and testing,
+    and ends where the answer begins (no trailing blank). `parse(text, example)` turns an output into the form that
+    metrics compare, None where it is not an answer. The first metric is the headline. `scoring` is "choices" where
+    the options are compared by log-likelihood. `chance(examples)` is what guessing scores on the first metric.
+    """
+
+    name: str
+    version: int
+    title: str
+    source: Source
+    load: Callable[[Path, Split], Iterable[Example]]
+    prompt: Callable[[Example], str]
+    metrics: tuple[Metric, ...]
+    scoring: Scoring = "choices"
+    parse: Callable[[str, Example], str | None] | None = None
+    chance: Callable[[Sequence[Example]], float] | None = None
+    max_new_tokens: int = 48
+    epochs: float = 3.0
+    group_name: str = "group"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A file that says what trains.
+
+    `load(folder_or_id, spec)` returns the model with frozen weights as this method keeps them; `adapt(model, spec)`
+    returns the model with what trains marked by `requires_grad`. `learning_rate(hidden_size)` is the default rate.
+    `trains` is False for the base row. `ranked` says whether a rank applies. `adapter` says whether the result is
+    a PEFT adapter. `requires` lists packages beyond torch and transformers.
+    """
+
+    name: str
+    title: str
+    load: Callable[[str, RunSpec], Any]
+    adapt: Callable[[Any, RunSpec], Any]
+    learning_rate: Callable[[int], float]
+    trains: bool = True
+    ranked: bool = False
+    adapter: bool = False
+    requires: tuple[str, ...] = ()
+    frozen_bits: float = 16.0
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """Everything that decides a result, flat and fully resolved before anything runs. `id` names it.
+
+    `batch_size` is examples per optimizer step; `micro_batch` how many of them go through the model at once (memory,
+    not results). `rank`, `alpha` and `dropout` are 0 where the method has none. `train_examples` and
+    `test_examples` are the numbers used. `data` is the fingerprint of the examples and their rendered prompts.
+    """
+
+    task: str
+    task_version: int
+    data: str
+    scoring: Scoring
+    model: str
+    model_revision: str
+    method: str
+    rank: int
+    alpha: float
+    dropout: float
+    learning_rate: float
+    weight_decay: float
+    warmup: float
+    epochs: float
+    batch_size: int
+    micro_batch: int
+    max_tokens: int
+    max_new_tokens: int
+    train_examples: int
+    test_examples: int
+    seed: int
+    dtype: Literal["bf16", "fp32"]
+    device: Literal["cpu", "cuda"]
+
+    @property
+    def id(self) -> str:
+        """The first ten hex digits of the SHA-256 of the spec's canonical JSON."""
+        text = json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+    @property
+    def name(self) -> str:
+        """The words of a run, e.g. `lora-r8`; `base` and `full` have no rank."""
+        return f"{self.method}-r{self.rank}" if self.rank else self.method
+
+
+@dataclass(frozen=True)
+class Score:
+    """A value with its 95 % interval, clustered by group. `n` answers in `groups` groups; fractions, not percent."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    groups: int
+    unit: str = "share"
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Cost of one phase (load, train, evaluate), each measured from its own reset.
+
+    `peak_bytes` is what the method comparison uses: live tensor bytes on the CPU, allocated bytes on CUDA.
+    `reserved_bytes` is CUDA's reserved peak (0 on the CPU). `resident_bytes` is the peak resident size of the
+    run's own process. `seconds` excludes the measured step's overhead.
+    """
+
+    seconds: float
+    peak_bytes: int
+    resident_bytes: int
+    reserved_bytes: int = 0
+    tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The training peak by part, in bytes; the parts add up to `peak_bytes` of the train phase."""
+
+    frozen_weights: int
+    trained_weights: int
+    gradients: int
+    optimizer_state: int
+    activations_and_rest: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run cost. Weights are counts of numbers, `*_bytes` bytes, times seconds."""
+
+    phases: Mapping[str, Phase]
+    parts: Parts | None
+    predicted_peak_bytes: int
+    weights: int
+    trained_weights: int
+    weights_bytes: int
+    adapter_bytes: int
+    train_tokens: int
+    train_tokens_per_second: float
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The machine and the software. `machine` names what memory and time may be compared within."""
+
+    python: str
+    platform: str
+    machine: str
+    device_name: str
+    threads: int
+    memory_bytes: int
+    packages: Mapping[str, str]
+    commit: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished run. `fingerprint` repeats `spec.data`; `reason` says why a run is not ok."""
+
+    spec: RunSpec
+    status: Status
+    scores: Mapping[str, Score]
+    parse_rate: float
+    chance: float | None
+    cost: Cost | None
+    environment: Environment
+    reason: str = ""
+    answers_sha256: str = ""
+    final_loss: float | None = None
+    cut_examples: int = 0
+    started: str = ""
+    seconds: float = 0.0
+    schema: int = SCHEMA_VERSION

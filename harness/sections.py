@@ -1,0 +1,208 @@
+"""What may stand in one table or figure: the cells of one task, version, model and set of examples and prompts.
+
+Runs of a task that differ in one of these are not set against each other; each set is a section of its own. Within a
+section a run is called by its method and rank; where two runs share these, what sets them apart is added.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from harness.cells import Cell
+from harness.costs import cost_note
+from harness.format import NONE, number
+from harness.leaderboard import in_order
+from harness.schema import Record, RunSpec
+
+SHORT = {"learning_rate": "rate", "train_examples": "train", "micro_batch": "micro", "weight_decay": "decay"}
+HELD_EQUAL = (
+    ("train_examples", "training examples"),
+    ("epochs", "epochs"),
+    ("batch_size", "examples per optimizer step"),
+    ("max_tokens", "longest input, tokens"),
+    ("max_new_tokens", "longest answer, tokens"),
+    ("warmup", "warm-up, share of steps"),
+    ("weight_decay", "weight decay"),
+    ("dropout", "dropout"),
+    ("scoring", "scoring"),
+    ("dtype", "number format"),
+    ("device", "device"),
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """Cells that may be set against each other, in leaderboard order, all metrics. `title` tells sections apart."""
+
+    title: str
+    cells: tuple[Cell, ...]
+    labels: Mapping[RunSpec, str]
+
+    @property
+    def headline(self) -> tuple[Cell, ...]:
+        """The cells of the headline metric, one for each row of a table."""
+        return tuple(cell for cell in self.cells if cell.headline)
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """Every record in it, once each."""
+        return tuple({record.spec.id: record for cell in self.cells for record in cell.records}.values())
+
+    @property
+    def metric(self) -> str:
+        """The headline metric in words."""
+        return words(next((cell.metric for cell in self.headline if cell.metric), "score"))
+
+    @property
+    def unit(self) -> str:
+        """The headline metric's unit."""
+        return next((cell.unit for cell in self.headline if cell.status == "ok"), "share")
+
+    @property
+    def chance(self) -> float | None:
+        """What guessing scores on the headline metric, None where it is not known."""
+        return next((cell.chance for cell in self.headline if cell.chance is not None), None)
+
+    @property
+    def base(self) -> Cell | None:
+        """The base model's finished cell on the headline metric."""
+        return next((c for c in self.headline if c.spec.method == "base" and c.value is not None), None)
+
+    def label(self, cell: Cell) -> str:
+        """A row's name, such as `lora r8`."""
+        return self.labels[replace(cell.spec, seed=0)]
+
+
+def sections(cells: Iterable[Cell]) -> list[Section]:
+    """Split cells into sections, in leaderboard order."""
+    parts: defaultdict[tuple[object, ...], list[Cell]] = defaultdict(list)
+    for cell in in_order(cells):
+        parts[cell.family[:-1]].append(cell)
+    titles = _titles([max(part, key=lambda cell: cell.n) for part in parts.values()])
+    return [Section(title, tuple(part), labels(part)) for title, part in zip(titles, parts.values(), strict=True)]
+
+
+def _titles(firsts: Sequence[Cell]) -> list[str]:
+    """Title each section by its model and size, and by as much more as tells them apart."""
+
+    def size(cell: Cell) -> str:
+        groups = f" in {cell.groups:,} groups" if cell.groups and cell.groups != cell.n else ""
+        return f"{cell.n or cell.spec.test_examples:,} test questions{groups}"
+
+    more: list[Callable[[Cell], str]] = [
+        lambda cell: f"{cell.spec.model} · {size(cell)}",
+        lambda cell: f" · task version {cell.spec.task_version}",
+        lambda cell: f" · {cell.spec.scoring}",
+        lambda cell: f" · model revision {cell.spec.model_revision[:7]}",
+        lambda cell: f" · data {cell.spec.data[:8]}",
+    ]
+    titles = [more[0](cell) for cell in firsts]
+    for part in more[1:]:
+        crowded = {title for title in titles if titles.count(title) > 1}
+        titles = [t + part(cell) if t in crowded else t for t, cell in zip(titles, firsts, strict=True)]
+    return titles
+
+
+def labels(cells: Iterable[Cell]) -> dict[RunSpec, str]:
+    """Name each spec (seed 0): method and rank, and the fields that set it apart from others of the same name."""
+    specs = list(dict.fromkeys(replace(cell.spec, seed=0) for cell in cells))
+    alike: defaultdict[str, list[RunSpec]] = defaultdict(list)
+    for spec in specs:
+        alike[_name(spec)].append(spec)
+    found = {}
+    for name, same in alike.items():
+        fields = [field.name for field in dataclasses.fields(RunSpec)]
+        differ = [field for field in fields if len({getattr(spec, field) for spec in same}) > 1]
+        for spec in same:
+            apart = ", ".join(f"{SHORT.get(field, field)} {_value(getattr(spec, field))}" for field in differ)
+            found[spec] = f"{name} ({apart})" if apart else name
+    return found
+
+
+def held_equal(section: Section) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return what all trained runs shared, as (name, value), and the names of what should be shared and was not."""
+    trained = [record.spec for record in section.records if record.spec.train_examples]
+    same, apart = [], []
+    for field, name in HELD_EQUAL:
+        values = {getattr(spec, field) for spec in trained}
+        if len(values) == 1:
+            same.append((name, _value(values.pop())))
+        elif values:
+            apart.append(name)
+    return same, apart
+
+
+def alarms(section: Section) -> list[str]:
+    """Say what is wrong or doubtful in these runs; empty where nothing is."""
+    found = []
+    for cell in section.headline:
+        name = section.label(cell)
+        if cell.status != "ok":
+            found.append(f"{name} did not finish: {cell.status}" + (f", {cell.reason}" if cell.reason else ""))
+        if cell.below_chance:
+            found.append(f"{name} scores below chance: its answers are wrong in a systematic way")
+        if cell.parse_rate is not None and cell.parse_rate < 1:
+            found.append(f"{name}: {number(1 - cell.parse_rate)} % of the answers could not be read and count as wrong")
+        if cut := max((record.cut_examples for record in cell.records), default=0):
+            found.append(f"{name}: {cut:,} inputs were too long and lost part of their context")
+    if any(record.environment.commit.endswith("+") for record in section.records):
+        found.append("some runs were made with changes that are in no commit (marked + below)")
+    if reason := cost_note(section.records):
+        found.append(f"memory and time: {reason}")
+    apart = held_equal(section)[1]
+    if apart:
+        found.append("not held equal between the trained runs: " + ", ".join(apart))
+    return found
+
+
+def reading(section: Section) -> list[str]:
+    """Say how to read the section's numbers: chance, intervals, ties, seeds."""
+    lines = []
+    if section.chance is not None:
+        lines.append(f"Guessing scores {number(section.chance, section.unit)}{percent_sign(section.unit)}.")
+    group = "clustered by group" if any(c.groups != c.n for c in section.headline) else "over questions"
+    seeds = {len(cell.seeds) for cell in section.headline if cell.status == "ok" and cell.spec.train_examples}
+    if seeds and max(seeds) > 1:
+        lines.append(
+            f"Intervals are at 95 %, {group}; rows with several seeds speak of other questions and other seeds."
+        )
+    else:
+        lines.append(f"Intervals are at 95 %, {group}; with one seed they speak of that one trained model.")
+    if any(cell.vs_base for cell in section.headline):
+        lines.append("Differences are paired on the same questions; ≈ base: cannot be told from the base model.")
+    if any(cell.best_or_tied == "tied" for cell in section.headline):
+        lines.append("≈ best: a paired test cannot tell it from the best (5 %, Holm-adjusted over the rows).")
+    return lines
+
+
+def words(name: str) -> str:
+    """A metric's name in words."""
+    return name.replace("_", " ")
+
+
+def percent_sign(unit: str) -> str:
+    """What follows a value: ` %` for a share, else the unit."""
+    return " %" if unit == "share" else f" {unit}"
+
+
+def verdict(cell: Cell) -> str:
+    """The marks of a finished row; status and reason of another."""
+    if cell.status != "ok":
+        return f"✗ {cell.status}" + (f": {cell.reason}" if cell.reason else "")
+    marks = [{"best": "◀ best", "tied": "≈ best", "": ""}[cell.best_or_tied]]
+    marks.append("▼ below chance" if cell.below_chance else "")
+    marks.append("≈ base" if cell.vs_base and cell.vs_base.p_holm >= 0.05 else "")
+    return ", ".join(mark for mark in marks if mark)
+
+
+def _name(spec: RunSpec) -> str:
+    return f"{spec.method} r{spec.rank}" if spec.rank else spec.method
+
+
+def _value(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return f"{value:,}" if isinstance(value, int) else str(value) or NONE

@@ -1,0 +1,286 @@
+"""The only writer of results/: one folder a run, atomic records, every answer kept.
+
+    results/runs/<task>/<model>/<method[-rN]>/s<seed>-<spec.id>/
+        record.json     written last and by rename: its presence means that the run came to an end
+        answers.jsonl   one answer a line; its SHA-256 stands in the record
+        steps.jsonl     one optimizer step a line, written as the run goes
+        adapter/        the PEFT adapter          log.txt   what the run's process printed
+
+Words and id in a path: a person reads the words, a program reads the id. The store is files that merge by copying.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from harness.codec import decode, encode
+from harness.errors import HarnessError
+from harness.schema import SCHEMA_VERSION, Answer, Record, RunSpec
+
+RECORD = "record.json"
+ANSWERS = "answers.jsonl"
+STEPS = "steps.jsonl"
+LOG = "log.txt"
+ADAPTER = "adapter"
+LOCK = ".lock"
+
+DEFAULT_ROOT = Path("results")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that came to an end: its folder and its record. `answers()` reads the evidence."""
+
+    folder: Path
+    record: Record
+
+    def answers(self) -> tuple[Answer, ...]:
+        """The run's answers, in test-set order; empty where it has none."""
+        return read_answers(self.folder) if (self.folder / ANSWERS).exists() else ()
+
+
+def run_dir(root: Path, spec: RunSpec) -> Path:
+    """The folder of the run that `spec` decides, under `root` (usually `results`). Nothing is created."""
+    return root / "runs" / relative_dir(spec)
+
+
+def relative_dir(spec: RunSpec) -> Path:
+    """The run's folder below `runs/` or `published/`: words for a person, the id for a program."""
+    return Path(path_word(spec.task)) / path_word(spec.model) / spec.name / f"s{spec.seed}-{spec.id}"
+
+
+def path_word(text: str) -> str:
+    """A task or model name as one safe folder name: `owner/name` becomes `owner--name`."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text.replace("/", "--")).strip(".") or "unnamed"
+
+
+def prepare(folder: Path) -> None:
+    """Create a run's folder, or empty it of what an earlier, unfinished attempt left."""
+    with _explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (RECORD, ANSWERS, STEPS, LOG):
+            (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / ADAPTER, ignore_errors=True)
+
+
+def write_record(folder: Path, record: Record) -> Path:
+    """Write `record.json` last and by rename, so that it is there whole or not at all."""
+    return _write(folder / RECORD, json.dumps(encode(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_record(folder: Path) -> Record:
+    """Read a run's record.
+
+    Raises:
+        HarnessError: naming the file, where it is unreadable, corrupt or written by a newer version.
+    """
+    path = folder / RECORD
+    fix = f"delete {path.parent.name} and run the same command again; finished runs elsewhere are kept"
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise HarnessError("the run has no record", where=str(path), fix=fix) from None
+    except (OSError, ValueError) as error:
+        raise HarnessError(f"the record cannot be read: {error}", where=str(path), fix=fix) from None
+    version = data.get("schema") if isinstance(data, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise HarnessError(
+            f"the results were written by a newer version (record schema {version}, this program knows {SCHEMA_VERSION})",
+            where=str(path),
+            fix="update this program, or write to another folder with --results DIR",
+        )
+    try:
+        return decode(Record, data)
+    except ValueError as error:
+        raise HarnessError(f"the record is damaged: {error}", where=str(path), fix=fix) from None
+
+
+def write_answers(folder: Path, answers: Sequence[Answer]) -> str:
+    """Write `answers.jsonl`, one answer a line, and return its SHA-256 for the record."""
+    text = "".join(json.dumps(encode(a), ensure_ascii=False, allow_nan=False) + "\n" for a in answers)
+    _write(folder / ANSWERS, text)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_answers(folder: Path) -> tuple[Answer, ...]:
+    """Read a run's answers; a damaged line is a `HarnessError` that names it."""
+    path = folder / ANSWERS
+    answers = []
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, ValueError) as error:
+        raise HarnessError(f"the answers cannot be read: {error}", where=str(path)) from None
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        try:
+            answers.append(decode(Answer, json.loads(line)))
+        except ValueError as error:
+            raise HarnessError(f"the answer is damaged: {error}", where=f"{path}:{number}") from None
+    return tuple(answers)
+
+
+def answers_sha256(folder: Path) -> str:
+    """The SHA-256 of a run's `answers.jsonl` as it is on disk."""
+    return hashlib.sha256((folder / ANSWERS).read_bytes()).hexdigest()
+
+
+def open_steps(folder: Path) -> TextIO:
+    """Open `steps.jsonl` for appending; each line reaches the disk as it is written."""
+    with _explained(folder):
+        return (folder / STEPS).open("a", encoding="utf-8", buffering=1)
+
+
+def append_step(steps: TextIO, step: Mapping[str, Any]) -> None:
+    """Append one step, such as `{"step": 3, "loss": 0.41, "seconds": 0.2}`."""
+    steps.write(json.dumps(encode(step)) + "\n")
+
+
+def read_steps(folder: Path) -> list[dict[str, Any]]:
+    """The steps written so far; a last line cut short by a kill is left out."""
+    path = folder / STEPS
+    if not path.exists():
+        return []
+    steps = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(ValueError):
+            steps.append(json.loads(line))
+    return steps
+
+
+def find(root: Path, task: str | None = None) -> list[Run]:
+    """Every run with a record below `root`, any folder, in path order; `task` keeps one task's."""
+    paths = sorted(root.rglob(RECORD)) if root.is_dir() else []
+    runs = [Run(path.parent, read_record(path.parent)) for path in paths]
+    return [run for run in runs if task is None or run.record.spec.task == task]
+
+
+def read_all(root: Path, task: str | None = None) -> list[Run]:
+    """Every run of this results folder (`root/runs`), finished or not ok; `task` keeps one task's."""
+    return find(root / "runs" / path_word(task) if task else root / "runs", task)
+
+
+def read_published(root: Path, task: str | None = None) -> list[Run]:
+    """Every published run (`root/published`)."""
+    return find(root / "published" / path_word(task) if task else root / "published", task)
+
+
+def finished(root: Path, spec: RunSpec) -> Run | None:
+    """The run of exactly this spec if it ended ok: it is reused. Anything else runs again."""
+    folder = run_dir(root, spec)
+    if not (folder / RECORD).exists():
+        return None
+    record = read_record(folder)
+    return Run(folder, record) if record.status == "ok" and record.spec.id == spec.id else None
+
+
+def publish(root: Path, runs: Iterable[Run]) -> list[Path]:
+    """Copy the records and answers of finished runs into `root/published`, which only ever grows.
+
+    Returns the folders that are new. Raises `HarnessError` where a published file would change.
+    """
+    new = []
+    for run in runs:
+        if run.record.status != "ok":
+            continue
+        target = root / "published" / relative_dir(run.record.spec)
+        changed = [
+            name
+            for name in (RECORD, ANSWERS)
+            if (target / name).exists() and (target / name).read_bytes() != (run.folder / name).read_bytes()
+        ]
+        if changed:
+            raise HarnessError(
+                "a published run is never overwritten, and this one differs",
+                where=str(target / changed[0]),
+                fix="change the task's version, or remove the published folder in a commit of its own",
+            )
+        if not (target / RECORD).exists():
+            for name in (ANSWERS, RECORD):
+                _write(target / name, (run.folder / name).read_text(encoding="utf-8"))
+            new.append(target)
+    return new
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a table or report below results/, whole or not at all."""
+    return _write(path, text)
+
+
+def require_space(root: Path, bytes_needed: int) -> None:
+    """Refuse to start where `root`'s disk has less than `bytes_needed` free."""
+    place = next(p for p in (root.absolute(), *root.absolute().parents) if p.exists())
+    free = shutil.disk_usage(place).free
+    if free < bytes_needed:
+        raise HarnessError(
+            f"not enough disk space: {free / 2**20:,.0f} MiB free, about {bytes_needed / 2**20:,.0f} MiB needed",
+            where=str(root),
+            fix="free some space, or write to another disk with --results DIR",
+        )
+
+
+def require_writable(root: Path) -> None:
+    """Refuse to start where files cannot be created below `root`."""
+    with _explained(root):
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=root, prefix=".write-test-"):
+            pass
+
+
+@contextlib.contextmanager
+def lock(folder: Path) -> Iterator[bool]:
+    """Hold a run's folder; yields False where another process holds it. The system drops it when we die."""
+    with _explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = (folder / LOCK).open("w")
+    with handle:
+        yield _flock(handle)
+
+
+def _flock(handle: TextIO) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # Windows: no advisory locks, and two invocations at once are on their own
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _write(path: Path, text: str) -> Path:
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with part.open("w", encoding="utf-8", newline="\n") as out:
+                out.write(text)
+                out.flush()
+                os.fsync(out.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    return path
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise HarnessError(
+            f"cannot write results: {error.strerror or error}",
+            where=str(error.filename or path),
+            fix="check the folder's permissions and free space, or write to another folder with --results DIR",
+        ) from error

@@ -1,0 +1,251 @@
+"""Cells to tables of text: accuracy, further metrics, memory by part, weights and time, breakdown by slice.
+
+A `Table` is words only and has two readers: `markdown` here and the page in `report`. The numbers at full precision
+are in the leaderboard file (`leaderboard`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import score, store
+from harness.cells import Cell
+from harness.evidence import Metrics, Run, find_metric
+from harness.format import NONE, duration, interval, number, quantity, size
+from harness.leaderboard import leaderboard as leaderboard
+from harness.leaderboard import write_leaderboard as write_leaderboard
+from harness.schema import Answer, Metric, Phase
+from harness.sections import Section, alarms, percent_sign, reading, sections, verdict, words
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text. The first column and those named in `left` start at the left, the others end at the right."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    left: frozenset[int] = frozenset({0})
+
+
+def write(
+    root: Path, task: str, cells: Iterable[Cell], *, runs: Iterable[Run] = (), metrics: Metrics | None = None
+) -> list[Path]:
+    """Write `root/leaderboard/<task>.csv` and `<task>.md`; return both paths.
+
+    Args:
+        root: the results folder.
+        task: only this task's cells and runs are used.
+        cells: from `compare.cells`.
+        runs: records with their answers, for the breakdown by slice; without them there is none.
+        metrics: as for `compare.cells`.
+    """
+    cells = [cell for cell in cells if cell.spec.task == task]
+    runs = [run for run in runs if run[0].spec.task == task]
+    text = document(task, cells, runs=runs, metrics=metrics)
+    path = root / "leaderboard" / f"{store.path_word(task)}.md"
+    return [write_leaderboard(root, task, cells), store.write_text(path, text)]
+
+
+def document(task: str, cells: Iterable[Cell], *, runs: Iterable[Run] = (), metrics: Metrics | None = None) -> str:
+    """Return all tables of a task as one Markdown text."""
+    runs = list(runs)
+    blocks = [f"# {escape(task)}"]
+    for section in sections(cells):
+        blocks.append(f"## {escape(section.title)}")
+        tables = section_tables(section, runs, metrics)
+        blocks += [markdown(tables[0]), "\n".join(escape(line) for line in reading(section))]
+        if warnings := alarms(section):
+            blocks.append("\n".join(f"- {escape(line)}" for line in warnings))
+        blocks += [f"### {escape(table.title)}\n\n{markdown(table)}" for table in tables[1:]]
+    return "\n\n".join(blocks) + "\n"
+
+
+def section_tables(section: Section, runs: Iterable[Run], metrics: Metrics | None = None) -> list[Table]:
+    """Return every table of a section, the headline's first, those without content left out."""
+    found = [headline(section), further(section), memory(section), effort(section)]
+    return [table for table in found if table is not None] + breakdown(section, runs, metrics)
+
+
+def headline(section: Section) -> Table:
+    """The headline metric: value and interval, paired difference from base and its interval, the marks."""
+    unit = section.unit
+    rows = []
+    for cell in section.headline:
+        base = cell.vs_base
+        rows.append(
+            (
+                section.label(cell),
+                str(len(cell.seeds)),
+                number(cell.value, unit),
+                interval(cell.low, cell.high, unit),
+                number(base.value, unit, sign=True) if base else "",
+                interval(base.low, base.high, unit, sign=True) if base else "",
+                verdict(cell),
+            )
+        )
+    title = f"{section.metric}{percent_sign(unit)}"
+    columns = ("run", "seeds", title, "95 % interval", "against base", "95 % interval", "")
+    return Table(section.metric.capitalize(), columns, tuple(rows), left=frozenset({0, 6}))
+
+
+def further(section: Section) -> Table | None:
+    """The other metrics side by side, marks included; their intervals are in the leaderboard file."""
+    others = [cell for cell in section.cells if not cell.headline and cell.value is not None]
+    names = list(dict.fromkeys(cell.metric for cell in others))
+    if not names:
+        return None
+    found = {(section.label(cell), cell.metric): cell for cell in others}
+    heads = [f"{words(name)}{percent_sign(next(c.unit for c in others if c.metric == name))}" for name in names]
+    rows = [
+        (label, *(_marked(found.get((label, name))) for name in names))
+        for label in dict.fromkeys(section.label(cell) for cell in section.headline)
+    ]
+    return Table("Further metrics", ("run", *heads), tuple(rows))
+
+
+def _marked(cell: Cell | None) -> str:
+    if cell is None:
+        return NONE
+    mark = {"best": " ◀", "tied": " ≈", "": ""}[cell.best_or_tied]
+    return number(cell.value, cell.unit) + mark
+
+
+def memory(section: Section) -> Table | None:
+    """Peak memory of training, measured and predicted, by part; and of evaluation. None where nothing was measured."""
+    if not any(cell.cost for cell in section.headline):
+        return None
+    columns = ["run", "training peak", "predicted", "off by", "frozen weights", "trained weights", "gradients"]
+    columns += ["optimizer state", "activations and rest", "evaluation peak"]
+    reserved = any(p.reserved_bytes for c in section.headline if c.cost for p in c.cost.phases.values())
+    rows = []
+    for cell in section.headline:
+        cost = cell.cost
+        train, test = (cost.phases.get("train"), cost.phases.get("evaluate")) if cost else (None, None)
+        parts, predicted = (cost.parts, cost.predicted_peak_bytes) if cost else (None, 0)
+        kept = dataclasses.astuple(parts) if parts else (None,) * 5
+        off = f"{predicted / train.peak_bytes - 1:+.1%}" if predicted and train and train.peak_bytes else NONE
+        shown = [_peak(train), predicted if predicted and train else None]
+        row = [_named(section, cell), *map(_size, shown), off.replace("%", " %"), *map(_size, [*kept, _peak(test)])]
+        rows.append(tuple(row + [_size(train.reserved_bytes if train else None)] * reserved))
+    return Table("Memory", (*columns, *["reserved in training"] * reserved), tuple(rows))
+
+
+def effort(section: Section) -> Table | None:
+    """What trains, what is stored, how fast, how long. None where nothing was measured."""
+    if not any(cell.cost for cell in section.headline):
+        return None
+    columns = ("run", "trained weights", "of the model", "adapter file", "trained tokens", "tokens/s")
+    rows = []
+    for cell in section.headline:
+        cost = cell.cost
+        if cost is None:
+            rows.append((_named(section, cell), *[NONE] * 7))
+            continue
+        train, test = cost.phases.get("train"), cost.phases.get("evaluate")
+        share = f"{100 * cost.trained_weights / cost.weights:.3g} %" if cost.weights and train else NONE
+        rows.append(
+            (
+                _named(section, cell),
+                quantity(cost.trained_weights) if train else NONE,
+                share,
+                size(cost.adapter_bytes) if cost.adapter_bytes else NONE,
+                f"{cost.train_tokens:,}" if train else NONE,
+                f"{cost.train_tokens_per_second:,.0f}" if train else NONE,
+                duration(train.seconds) if train else NONE,
+                duration(test.seconds) if test else NONE,
+            )
+        )
+    return Table("Weights and time", (*columns, "training", "evaluation"), tuple(rows))
+
+
+def breakdown(section: Section, runs: Iterable[Run], metrics: Metrics | None = None) -> list[Table]:
+    """Return a table for each slice of the test set: its values down, the runs across, the headline metric inside.
+
+    Values are means over seeds. `±` is the widest half of a 95 % interval in the row, of single runs, so that nobody
+    reads an order into small slices.
+    """
+    answers = {record.spec.id: found for record, found in runs if found}
+    cells = [cell for cell in section.headline if any(run in answers for run in cell.run_ids)]
+    metric = find_metric(cells[0].spec.task, cells[0].metric, metrics or {}) if cells else None
+    if metric is None:
+        return []
+    columns = {section.label(cell): [_slices(answers[run]) for run in cell.run_ids if run in answers] for cell in cells}
+    places: dict[str, dict[str, None]] = {}
+    for name, value in sorted({place for runs in columns.values() for slices in runs for place in slices}):
+        places.setdefault(name, {})[value] = None
+    return [_slice_table(name, list(values), columns, metric) for name, values in places.items()]
+
+
+def _slice_table(
+    name: str,
+    values: Sequence[str],
+    columns: Mapping[str, Sequence[Mapping[tuple[str, str], list[Answer]]]],
+    metric: Metric,
+) -> Table:
+    rows = []
+    for value in values:
+        parts = {label: [run[name, value] for run in runs if (name, value) in run] for label, runs in columns.items()}
+        shown = [number(_mean(part, metric), metric.unit) for part in parts.values()]
+        every = [part for found in parts.values() for part in found]
+        half = max((_half(part, metric) for part in every), default=math.nan) if metric.combine is None else math.nan
+        rows.append((value, f"{max(map(len, every)):,}", number(half, metric.unit), *shown))
+    title = f"{words(metric.name).capitalize()}{percent_sign(metric.unit)} by {words(name)}"
+    return Table(title, (words(name), "questions", "±", *columns), tuple(rows))
+
+
+def _slices(answers: Sequence[Answer]) -> dict[tuple[str, str], list[Answer]]:
+    found: dict[tuple[str, str], list[Answer]] = {}
+    for answer in answers:
+        for place in answer.slices.items():
+            found.setdefault(place, []).append(answer)
+    return found
+
+
+def _mean(runs: Sequence[Sequence[Answer]], metric: Metric) -> float | None:
+    combine = metric.combine or (lambda answers: math.fsum(metric.score(a) for a in answers) / len(answers))
+    return math.fsum(combine(answers) for answers in runs) / len(runs) if runs else None
+
+
+def _half(answers: Sequence[Answer], metric: Metric) -> float:
+    found = score.score_one(answers, metric)
+    return max(found.value - found.low, found.high - found.value)
+
+
+def _named(section: Section, cell: Cell) -> str:
+    return section.label(cell) + (f" ({cell.status})" if cell.status != "ok" else "")
+
+
+def _peak(phase: Phase | None) -> int | None:
+    return phase.peak_bytes if phase else None
+
+
+def _size(count: int | None) -> str:
+    return NONE if count is None else size(count)
+
+
+def markdown(table: Table) -> str:
+    """Return the table in Markdown, its columns padded so that it reads well as plain text too."""
+    lines = [[escape(text) for text in row] for row in (table.columns, *table.rows)]
+    widths = [max(3, *(len(line[place]) for line in lines)) for place in range(len(table.columns))]
+    rules = ["-" * w if place in table.left else "-" * (w - 1) + ":" for place, w in enumerate(widths)]
+    padded = [
+        [
+            text.ljust(w) if place in table.left else text.rjust(w)
+            for place, (text, w) in enumerate(zip(line, widths, strict=True))
+        ]
+        for line in [lines[0], rules, *lines[1:]]
+    ]
+    return "\n".join("| " + " | ".join(line) + " |" for line in padded)
+
+
+def escape(text: str) -> str:
+    """Return text that Markdown shows as it is: no HTML, no cell borders, no emphasis, no links, no line breaks."""
+    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+", " ", text)
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\|`*_~]|(?<=\])\()", r"\\\1", text)

@@ -1,0 +1,8 @@
+"""The embedded base model `tiny`: its weights and tokenizer, and the scripts that made them.
+
+    python -m harness.tiny.tokenizer                     writes model/tokenizer.json
+    python -m harness.tiny.pretrain --steps 7000         trains (and resumes) the model, writes model/
+    python -m harness.tiny.suite                         scores it on held-out general skills
+
+`words.txt` lists plain English words; `skills.py` makes the text; `model/` holds what `--model tiny` loads.
+"""

@@ -1,0 +1,174 @@
+"""Trains `tiny` from scratch on `skills.py`; stops and resumes at any time.
+
+    python -m harness.tiny.pretrain --steps 7000 --work FOLDER
+
+Each step's batch is a function of (seed, step), so a resumed run sees what an unbroken one would. Two things make so
+small a model learn to read its context at all: for the first quarter 60 % of the sequences are repeated random tokens
+(copying forms there; 10 % afterwards), and the loss counts answers and repeats fully, the rest of the text hardly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from harness.tiny import skills
+from harness.tiny.tokenizer import FOLDER
+
+SEED = 20
+LENGTH = 512
+ROWS = 8
+PEAK_RATE = 2e-3
+REST_SHARE = 0.12  # of the positions outside answers and repeats, the share that the loss sees at all
+REST_WEIGHT = 0.5
+FIRST_PLAIN_TOKEN = 259  # after the special and byte tokens
+
+
+def make_model(vocabulary: int) -> Any:
+    """Return the untrained model."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=vocabulary,
+            hidden_size=160,
+            intermediate_size=448,
+            num_hidden_layers=5,
+            num_attention_heads=5,
+            num_key_value_heads=5,
+            max_position_embeddings=1024,
+            tie_word_embeddings=True,
+            bos_token_id=1,
+            eos_token_id=2,
+            pad_token_id=2,
+            initializer_range=0.07,  # about 1 / sqrt(hidden): at the usual 0.02 so narrow a model hardly starts to learn
+        )
+    )
+
+
+def repeated(rng: random.Random, vocabulary: int, end: int) -> tuple[list[int], list[int]]:
+    """Return spans of random tokens said several times, with marks: 1 where a repeat can be predicted, else -1.
+
+    Each sequence keeps to a random part of the vocabulary, often a small one: with few tokens about, attending to the
+    earlier ones pays at once, and copying forms out of that far sooner than from the whole vocabulary.
+    """
+    tokens: list[int] = []
+    marks: list[int] = []
+    part = rng.sample(range(FIRST_PLAIN_TOKEN, vocabulary), rng.choice([8, 24, 80, 400, vocabulary // 2]))
+    while len(tokens) < LENGTH:
+        span = rng.choices(part, k=rng.randint(3, rng.choice([12, 40, 160])))
+        tokens += span
+        marks += [-1] * len(span)
+        for _ in range(rng.randint(1, 4 if len(span) < 20 else 1)):
+            gap = rng.choices(part, k=rng.choice([0, 0, 4, 30]))
+            tokens += gap + span
+            marks += [-1] * (len(gap) + 1) + [1] * (len(span) - 1)
+        tokens.append(end)
+        marks.append(-1)
+    return tokens[:LENGTH], marks[:LENGTH]
+
+
+def documents(rng: random.Random, tokenizer: Any) -> tuple[list[int], list[int]]:
+    """Return a sequence packed with examples of the skills, with marks: 1 on answers, 0 elsewhere."""
+    tokens: list[int] = []
+    marks: list[int] = []
+    while len(tokens) < LENGTH:
+        _, (prompt, answer) = skills.draw(rng)
+        head = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        tail = [*tokenizer(" " + answer, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+        tokens += head + tail
+        marks += [0] * len(head) + [1] * len(tail)
+    return tokens[:LENGTH], marks[:LENGTH]
+
+
+def batch(step: int, steps: int, tokenizer: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the tokens [rows, length], the positions to predict from [n] (flat) and their weights [n] of a step."""
+    rng = random.Random(f"{SEED}/{step}")
+    share = 0.6 if step < steps / 4 else 0.1
+    rows = [
+        repeated(rng, len(tokenizer), tokenizer.eos_token_id) if rng.random() < share else documents(rng, tokenizer)
+        for _ in range(ROWS)
+    ]
+    positions, weights = [], []
+    for row, (_, marks) in enumerate(rows):
+        for column, mark in enumerate(marks[1:]):
+            if mark == 1 or (mark == 0 and rng.random() < REST_SHARE):
+                positions.append(row * LENGTH + column)
+                weights.append(1.0 if mark == 1 else REST_WEIGHT)
+    return torch.tensor([tokens for tokens, _ in rows]), torch.tensor(positions), torch.tensor(weights)
+
+
+def loss_of(model: Any, tokens: torch.Tensor, positions: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Return the weighted mean cross entropy in nats at the chosen positions."""
+    hidden = model.model(input_ids=tokens).last_hidden_state.reshape(-1, model.config.hidden_size)
+    logits = model.lm_head(hidden[positions]).float()
+    losses = functional.cross_entropy(logits, tokens.reshape(-1)[positions + 1], reduction="none")
+    return (losses * weights).sum() / weights.sum()
+
+
+def rate(step: int, steps: int) -> float:
+    """Return the learning rate: 200 steps of warm-up, then a cosine down to 2 % of the peak."""
+    if step < 200:
+        return PEAK_RATE * (step + 1) / 200
+    share = (step - 200) / max(1, steps - 200)
+    return PEAK_RATE * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
+
+
+def pretrain(work: Path, steps: int) -> None:
+    """Train to `steps`, keeping a checkpoint in `work` every 250 steps, and write the model folder at the end."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(FOLDER / "model")
+    torch.manual_seed(SEED)
+    model = make_model(len(tokenizer))
+    decayed = [p for p in model.parameters() if p.dim() > 1]
+    plain = [p for p in model.parameters() if p.dim() == 1]
+    groups = [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.98), fused=True)
+    checkpoint, log = work / "checkpoint.pt", work / "loss.jsonl"
+    work.mkdir(parents=True, exist_ok=True)
+    first, running = 0, 0.0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        first, running = state["step"], state["loss"]
+    started = time.perf_counter()
+    for step in range(first, steps):
+        for group in optimizer.param_groups:
+            group["lr"] = rate(step, steps)
+        tokens, positions, weights = batch(step, steps, tokenizer)
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = loss_of(model, tokens, positions, weights)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        running = loss.item() if step == 0 else 0.98 * running + 0.02 * loss.item()
+        if (step + 1) % 50 == 0:
+            seconds = time.perf_counter() - started
+            line = {"step": step + 1, "loss": round(running, 4), "tokens": (step + 1) * ROWS * LENGTH}
+            line["tokens_per_second"] = round((step + 1 - first) * ROWS * LENGTH / seconds)
+            with log.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+        if (step + 1) % 250 == 0 or step + 1 == steps:
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
+            torch.save(state | {"loss": running}, work / "checkpoint.new")
+            (work / "checkpoint.new").replace(checkpoint)
+    model.to(torch.bfloat16).save_pretrained(FOLDER / "model")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=7000, help="optimizer steps in all, of 4,096 tokens each")
+    parser.add_argument("--work", type=Path, default=Path("build/tiny"), help="folder of the checkpoint and the log")
+    arguments = parser.parse_args()
+    pretrain(arguments.work, arguments.steps)

@@ -1,0 +1,338 @@
+"""The text `tiny` is trained on: general skills over random words and numbers, with no finance in it.
+
+Every skill is a function of a random generator that returns (prompt, answer). Words are drawn at random from
+`words.txt`, so they are labels and no facts: nothing here says what any of them means. `SKILLS` names them all with
+their shares.
+"""
+
+from __future__ import annotations
+
+import datetime
+import random
+from collections.abc import Callable
+
+from harness.tiny.tokenizer import words
+
+WORDS = words()
+Pair = tuple[str, str]
+
+
+def pick(rng: random.Random, count: int) -> list[str]:
+    """Return `count` different random words."""
+    return rng.sample(WORDS, count)
+
+
+def phrase(rng: random.Random, longest: int = 3) -> str:
+    """Return one to `longest` random words."""
+    return " ".join(pick(rng, rng.randint(1, longest)))
+
+
+def phrases(rng: random.Random, count: int, longest: int = 3) -> list[str]:
+    """Return `count` different phrases."""
+    found: dict[str, None] = {}
+    while len(found) < count:
+        found[phrase(rng, longest)] = None
+    return list(found)
+
+
+def number(rng: random.Random) -> str:
+    """Return a number as tables show them: 7, 1,234, (56), 12.5, 3,400.00; short ones are common."""
+    value = rng.randint(0, 10 ** rng.randint(1, 5) - 1)
+    text = f"{value:,}" if rng.random() < 0.6 else str(value)
+    kind = rng.random()
+    if kind < 0.12:
+        return f"({text})"
+    if kind < 0.24:
+        return f"{text}.{rng.randint(0, 99):02d}"
+    return f"{text}.{rng.randint(0, 9)}" if kind < 0.30 else text
+
+
+def numbers(rng: random.Random, count: int) -> list[str]:
+    """Return `count` different numbers."""
+    found: dict[str, None] = {}
+    while len(found) < count:
+        found[number(rng)] = None
+    return list(found)
+
+
+def date(rng: random.Random) -> datetime.date:
+    """Return a random day of 2015 to 2029."""
+    return datetime.date(2015, 1, 1) + datetime.timedelta(days=rng.randint(0, 5477))
+
+
+def ask(question: str, context: str = "", options: list[str] | None = None) -> str:
+    """Render a question as the harness renders its tasks."""
+    head = f"{context}\n\n" if context else ""
+    listed = "\nOptions:\n" + "\n".join(f"- {option}" for option in options) if options else ""
+    return f"{head}{question}{listed}\nAnswer:"
+
+
+def one(rng: random.Random, *wordings: str) -> str:
+    """Return one of the wordings."""
+    return rng.choice(wordings)
+
+
+def sentence(rng: random.Random, longest: int = 12) -> str:
+    """Return a run of random words that begins with a capital."""
+    return " ".join(pick(rng, rng.randint(4, longest))).capitalize() + "."
+
+
+def shown(rng: random.Random, label: str) -> str:
+    """Return a label in one of the cases that tables use."""
+    style = rng.random()
+    return label if style < 0.4 else label.capitalize() if style < 0.8 else label.title()
+
+
+def copy(rng: random.Random) -> Pair:
+    """Repeat a phrase, a number or a mix."""
+    text = rng.choice([phrase(rng, 12), number(rng), f"{phrase(rng, 3)} {number(rng)}", sentence(rng)])
+    question = one(rng, "Repeat: {}", "Copy this text: {}", "Write again: {}", "Say the same: {}")
+    return ask(question.format(text)), text
+
+
+def table(rng: random.Random) -> tuple[str, list[str], list[str], list[list[str]]]:
+    """Return a table as text, its row labels, its column heads and its cells."""
+    rows, columns = rng.randint(2, 8), rng.choice([1, 2, 2, 2, 3])
+    labels = [shown(rng, label) for label in phrases(rng, rows, 4)]
+    year = rng.randint(2005, 2028)
+    heads = [str(year - i) for i in range(columns)] if rng.random() < 0.75 else pick(rng, columns)
+    cells = [numbers(rng, columns) for _ in range(rows)]
+    mark = one(rng, " | ", "  ", "\t", ", ", " ; ", ": ") if columns > 1 else one(rng, ": ", " | ", " = ", "  ")
+    lines = [label + mark + mark.join(row) for label, row in zip(labels, cells, strict=True)]
+    if columns > 1:
+        lines.insert(0, one(rng, "", "item", "(in thousands)", "(in millions)", "label") + mark + mark.join(heads))
+    if rng.random() < 0.3:
+        lines.insert(0, sentence(rng))
+    return "\n".join(lines), labels, heads, cells
+
+
+def lookup(rng: random.Random) -> Pair:
+    """Read one cell of a table."""
+    text, labels, heads, cells = table(rng)
+    row, column = rng.randrange(len(labels)), rng.randrange(len(heads))
+    label = labels[row] if rng.random() < 0.5 else labels[row].lower()
+    if len(heads) == 1:
+        question = one(rng, "What is the {0}?", "Give {0}.", "How much is {0}?", "State the number for {0}.")
+    else:
+        question = one(
+            rng, "What is the {0} for {1}?", "Give {0} in {1}.", "In {1}, how much was {0}?", "{1}: {0}?",
+            "State the number shown for {0} in {1}.", "What was reported as {0} for the year {1}?",
+        )  # fmt: skip
+    return ask(question.format(label, heads[column]), text), cells[row][column]
+
+
+def reverse_lookup(rng: random.Random) -> Pair:
+    """Name the row that holds a number."""
+    text, labels, heads, cells = table(rng)
+    row = rng.randrange(len(labels))
+    value = rng.choice(cells[row])
+    if sum(value in line for line in cells) > 1:
+        return reverse_lookup(rng)
+    question = one(rng, "Which line shows {}?", "What has the value {}?", "{} is the number of which item?")
+    return ask(question.format(value), text), labels[row]
+
+
+def facts(rng: random.Random) -> Pair:
+    """Answer from sentences that give things their properties; several fields at once, or one."""
+    names = phrases(rng, rng.randint(2, 6), 2)
+    values = [rng.choice([phrase(rng, 3), number(rng), str(date(rng))]) for _ in names]
+    form = one(rng, "The {} is {}.", "{}: {}", "{} - {}", "There is a {} of {}.", "We note that {} is {}.")
+    lines = [form.format(name, value) for name, value in zip(names, values, strict=True)]
+    context = one(rng, " ", "\n", "\n").join(lines)
+    wanted = rng.sample(range(len(names)), min(len(names), rng.choice([1, 1, 2, 3])))
+    listed = ", ".join(names[i] for i in wanted)
+    question = one(rng, "Give {}.", "What is the {}?", "State {}.", "Report {}.").format(listed)
+    return ask(question, context), "; ".join(values[i] for i in wanted)
+
+
+def amount(rng: random.Random, digits: int) -> int:
+    """Return a number of up to `digits` digits; leading sizes are equally likely."""
+    size = rng.randint(1, digits)
+    return rng.randint(10 ** (size - 1) if size > 1 else 0, 10**size - 1)
+
+
+def near(rng: random.Random, value: int) -> int:
+    """Return another number, often of the same length."""
+    low = 10 ** (len(str(value)) - 1) if value > 9 else 0
+    other = rng.randint(low, 10 ** len(str(value)) - 1) if rng.random() < 0.7 else amount(rng, 5)
+    return other if other != value else value + 1
+
+
+def compare(rng: random.Random) -> Pair:
+    """Tell which of two numbers or dates is larger, earlier, or whether one exceeds the other."""
+    if rng.random() < 0.35:
+        return compare_dates(rng)
+    left = amount(rng, 5)
+    right = near(rng, left)
+    form = rng.choice(["{}", "{:,}"])
+    a, b = form.format(left), form.format(right)
+    style = rng.randrange(4)
+    if style == 0:
+        larger = rng.random() < 0.5
+        word = one(rng, "larger", "higher", "more") if larger else one(rng, "smaller", "lower", "less")
+        return ask(f"Which is {word}, {a} or {b}?"), form.format((max if larger else min)(left, right))
+    if style == 1:
+        word = rng.choice(["more than", "above", "less than", "below", "at least", "at most"])
+        truth = left > right if word in ("more than", "above", "at least") else left < right
+        return ask(f"Is {a} {word} {b}?"), "yes" if truth else "no"
+    one_name, two_name = phrases(rng, 2, 2)
+    context = one(rng, "The {} is {} and the {} is {}.", "{}: {}\n{}: {}", "{} {}, {} {}.").format(
+        one_name, a, two_name, b
+    )
+    if style == 2:
+        return ask(one(rng, "Which is larger?", "Which has more?"), context), one_name if left > right else two_name
+    question = one(rng, "Is the {} above the {}?", "Does the {} exceed the {}?", "Is {} more than {}?")
+    return ask(question.format(one_name, two_name), context), "yes" if left > right else "no"
+
+
+def compare_dates(rng: random.Random) -> Pair:
+    """Order two dates, or tell whether a day lies within a period."""
+    start = date(rng)
+    end = start + datetime.timedelta(days=rng.choice([30, 90, 180, 364, 365, 730]))
+    style = rng.randrange(3)
+    if style == 0:
+        early = rng.random() < 0.5
+        left, right = sorted([start, date(rng)], key=lambda _: rng.random())
+        word = one(rng, "earlier", "first") if early else one(rng, "later", "last")
+        return ask(f"Which day is {word}, {left} or {right}?"), str((min if early else max)(left, right))
+    inside = rng.random() < 0.5
+    span = (end - start).days
+    offset = rng.randint(0, span) if inside else rng.choice([-rng.randint(1, 500), span + rng.randint(1, 500)])
+    day = start + datetime.timedelta(days=offset)
+    form = one(rng, "{0} from {1} to {2}.", "{0}: {1} until {2}.", "The {0} begins {1} and ends {2}.", "{0} {1} - {2}.")
+    name, event = phrases(rng, 2, 2)
+    context = form.format(name, start, end) + one(rng, " ", "\n") + f"The {event} was on {day}."
+    if style == 1:
+        return ask(one(rng, "Was the {} during the {}?", "Is {} within {}?").format(event, name), context), (
+            "yes" if inside else "no"
+        )
+    answer = "inside" if inside else "before" if offset < 0 else "after"
+    return ask(f"Is the {event} before, inside or after the {name}?", context), answer
+
+
+def arithmetic(rng: random.Random) -> Pair:
+    """Add, subtract or round small numbers, or count days and items."""
+    style = rng.randrange(5)
+    if style == 3:
+        items = pick(rng, rng.randint(1, 9))
+        return ask("How many words?", " ".join(items)), str(len(items))
+    if style == 4:
+        tens = rng.randint(1, 99) * 10
+        share = rng.choice([10, 20, 50])
+        return ask(f"What is {share}% of {tens}?"), f"{tens * share / 100:g}"
+    left, right = amount(rng, 3), amount(rng, 3)
+    if style == 0:
+        return ask(one(rng, "What is {} + {}?", "Add {} and {}.").format(left, right)), str(left + right)
+    left, right = max(left, right), min(left, right)
+    return ask(one(rng, "What is {} - {}?", "{} less {}?", "Take {1} from {0}.").format(left, right)), str(left - right)
+
+
+def member(rng: random.Random) -> Pair:
+    """Tell whether something is in a list, or which list it is in."""
+    lists = [phrases(rng, rng.randint(1, 5), 2) for _ in range(rng.randint(1, 3))]
+    names = phrases(rng, len(lists), 2)
+    form = one(rng, "{}: {}.", "The {} are {}.", "Not {}: {}.", "{} includes {}.")
+    context = "\n".join(form.format(name, ", ".join(items)) for name, items in zip(names, lists, strict=True))
+    which = rng.randrange(len(lists))
+    if rng.random() < 0.5:
+        inside = rng.random() < 0.5
+        item = rng.choice(lists[which]) if inside else phrase(rng, 2)
+        truth = item in lists[which]
+        question = one(rng, "Is {} among the {}?", "Is {} in {}?", "Does {} belong to {}?")
+        return ask(question.format(item, names[which]), context), "yes" if truth else "no"
+    item = rng.choice(lists[which])
+    if sum(item in items for items in lists) > 1:
+        return member(rng)
+    return ask(one(rng, "Where is {}?", "Which list has {}?").format(item), context), names[which]
+
+
+def choose(rng: random.Random) -> Pair:
+    """Pick the option that a text supports."""
+    options = phrases(rng, 3, 8)
+    right = rng.randrange(3)
+    words_of = options[right].split()
+    style = rng.randrange(4)
+    if style == 0:
+        clue = rng.choice(words_of)
+        if sum(clue in option.split() for option in options) > 1:
+            return choose(rng)
+        return ask(one(rng, "Which option has the word {}?", "{} is in:").format(clue), "", options), options[right]
+    if style == 1:
+        context = f"{sentence(rng)} {options[right].capitalize()}. {sentence(rng)}"
+        return ask(one(rng, "Which option does the text say?", "The text holds:"), context, options), options[right]
+    key, others = phrase(rng, 2), phrases(rng, 2, 2)
+    lines = [f"{key} means {options[right]}."]
+    lines += [f"{o} means {v}." for o, v in zip(others, options[:right] + options[right + 1 :], strict=True)]
+    rng.shuffle(lines)
+    question = one(rng, "What does {} mean?", "Which is right for {}?", "{} is best described as:").format(key)
+    if style == 2:
+        return ask(question, " ".join(lines), options), options[right]
+    names = [key, *others]
+    rng.shuffle(names)
+    question = one(rng, "What means {}?", "Which one is {}?", "{} is called:").format(options[right])
+    return ask(question, " ".join(lines), names), key
+
+
+def rule(rng: random.Random) -> Pair:
+    """Apply a numbered rule: compare a number with a threshold, or test membership, and name the rule."""
+    count = rng.randint(2, 5)
+    marks = [str(n) for n in rng.sample(range(1, 10), count)]
+    if rng.random() < 0.6:
+        marks = sorted(marks)
+    things, answers = phrases(rng, count, 2), phrases(rng, count, 2)
+    limits = [amount(rng, 4) for _ in things]
+    form = one(
+        rng, "{0}. If {1} is more than {2}, {3}.", "Rule {0}: {1} above {2} gives {3}.", "{0}. {1} limit {2}: {3}."
+    )
+    lines = [form.format(m, t, v, a) for m, t, v, a in zip(marks, things, limits, answers, strict=True)]
+    which = rng.randrange(count)
+    value = near(rng, limits[which])
+    context = "\n".join(lines) + f"\n{one(rng, 'Now', 'Here', 'Seen:')} {things[which]} is {value}."
+    applies = value > limits[which]
+    other = one(rng, "no rule", "none")
+    style = rng.randrange(3)
+    if style == 0:
+        return ask(f"What follows, or {other}?", context), answers[which] if applies else other
+    if style == 1:
+        answer = f"{answers[which]}; rule {marks[which]}" if applies else f"{other}; rule {marks[which]}"
+        return ask(f"What follows, or {other}, and by which rule?", context), answer
+    return ask(f"Which rule speaks of {things[which]}?", context), f"rule {marks[which]}"
+
+
+def camel(rng: random.Random) -> Pair:
+    """Join words in camel case, or take them apart; write a ratio of names."""
+    items = pick(rng, rng.randint(1, 6))
+    joined = "".join(item.capitalize() for item in items)
+    style = rng.randrange(4)
+    if style == 0:
+        return ask(one(rng, "Join: {}", "One word from: {}").format(" ".join(items))), joined
+    if style == 1:
+        return ask(f"Words of {joined}?"), " ".join(items)
+    second = "".join(item.capitalize() for item in pick(rng, rng.randint(1, 3)))
+    if style == 2:
+        names = {phrase(rng, 2): joined, phrase(rng, 2): second}
+        context = "\n".join(f"{key} = {value}" for key, value in names.items())
+        key = rng.choice(list(names))
+        return ask(f"{one(rng, 'Tag of', 'Name for')} {key}?", context), names[key]
+    return ask(f"{joined} over {second}, as a formula"), f"{joined} / {second}"
+
+
+SKILLS: dict[str, tuple[Callable[[random.Random], Pair], float]] = {
+    "copy": (copy, 1.0),
+    "lookup": (lookup, 3.0),
+    "reverse_lookup": (reverse_lookup, 0.7),
+    "facts": (facts, 2.0),
+    "compare": (compare, 3.0),
+    "arithmetic": (arithmetic, 1.5),
+    "member": (member, 1.5),
+    "choose": (choose, 3.0),
+    "rule": (rule, 2.0),
+    "camel": (camel, 0.8),
+}
+
+
+def draw(rng: random.Random) -> tuple[str, Pair]:
+    """Return a skill's name and one of its examples, by share."""
+    names = list(SKILLS)
+    name = rng.choices(names, weights=[SKILLS[n][1] for n in names])[0]
+    return name, SKILLS[name][0](rng)

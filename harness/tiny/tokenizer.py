@@ -1,0 +1,78 @@
+"""The tokenizer of `tiny`: byte-pair encoding with byte fallback, digits split, camel case split.
+
+Learned from `words.txt` alone, each word written with and without a leading blank and a capital, so that words are
+mostly one token and no text of any task is needed. Run: `python -m harness.tiny.tokenizer`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+VOCABULARY = 4096
+SPECIAL = ("<unk>", "<s>", "</s>")
+BLANK = "▁"
+# Runs of letters (camel case cut before each capital), single digits, single other marks. A blank leads its piece,
+# except before a digit: a digit is the same token wherever it stands, which copying and comparing numbers need.
+PIECES = rf"{BLANK}?[A-Z]?[a-z]+|{BLANK}?[A-Z]+(?![a-z])|[0-9]|{BLANK}?[^{BLANK}A-Za-z0-9]|{BLANK}+"
+
+
+def words() -> list[str]:
+    """Return the word list, sorted and without repeats."""
+    return sorted(set((FOLDER / "words.txt").read_text(encoding="utf-8").split()))
+
+
+def corpus() -> list[str]:
+    """Return the lines the merges are learned from; repeats weight a form by how often text uses it."""
+    lines: list[str] = []
+    for word in words():
+        lines += [f" {word}"] * 8 + [word.capitalize()] * 6 + [f" {word.capitalize()}"] * 2 + [word]
+    return lines
+
+
+def build() -> Any:
+    """Train and return the `transformers` fast tokenizer."""
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=False))
+    tokenizer.normalizer = normalizers.Replace(" ", BLANK)
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(PIECES), behavior="isolated")
+    tokenizer.decoder = decoders.Sequence([decoders.Replace(BLANK, " "), decoders.ByteFallback(), decoders.Fuse()])
+    byte_tokens = [f"<0x{value:02X}>" for value in range(256)]
+    printable = [chr(code) for code in range(33, 127)] + [BLANK, "\n"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=[*SPECIAL, *byte_tokens],
+        initial_alphabet=printable,
+        show_progress=False,
+    )
+    marks = [f" {mark}" for mark in "|($-+*/=<>"] * 50  # a blank and a mark are one token
+    tokenizer.train_from_iterator(corpus() + marks, trainer=trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=_plain_bytes(tokenizer, byte_tokens),
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        pad_token="</s>",
+        model_max_length=1024,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def _plain_bytes(tokenizer: Any, byte_tokens: list[str]) -> Any:
+    """Return the tokenizer with byte tokens as ordinary vocabulary: as special tokens they would vanish on decoding."""
+    import json
+
+    from tokenizers import Tokenizer
+
+    state = json.loads(tokenizer.to_str())
+    state["added_tokens"] = [token for token in state["added_tokens"] if token["content"] not in byte_tokens]
+    return Tokenizer.from_str(json.dumps(state))
+
+
+if __name__ == "__main__":
+    made = build()
+    made.save_pretrained(FOLDER / "model")
+    print(f"{len(made)} tokens written to {FOLDER.name}/model")

@@ -1,0 +1,225 @@
+"""Events and tables to the terminal: the only module that prints. Tables go to stdout, progress and errors to stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import environment, ui_tables
+from harness.errors import HarnessError
+from harness.format import about, number, quantity, run_name, size
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.compare import Cell, Comparison
+    from harness.data import Splits
+    from harness.plan import Plan
+    from harness.registry import Entry
+    from harness.schema import RunSpec, Task
+    from harness.verify import Check
+
+PIPED_WIDTH = 140  # nobody's window: wide enough that no cell is cut
+
+
+def out() -> Console:
+    """The console for tables."""
+    return _console(stderr=False)
+
+
+def err() -> Console:
+    """The console for progress and errors."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="replace")  # an ASCII terminal gets `?` for a mark, not a crash
+    width = None if stream.isatty() else PIPED_WIDTH
+    return Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True, width=width)
+
+
+def error(problem: HarnessError) -> None:
+    """What is wrong, where, and how to fix it."""
+    print(f"error: {problem}", file=sys.stderr)
+
+
+def say(text: str = "") -> None:
+    """A line on stdout."""
+    out().print(text)
+
+
+def note(text: str) -> None:
+    """A line on stderr."""
+    err().print(text)
+
+
+def header(plan: Plan) -> None:
+    """What is about to run, on what: four lines."""
+    spec, splits = plan.specs[0], plan.splits
+    sizes = (("train", splits.train), ("validation", splits.validation), ("test", splits.test))
+    counts = " · ".join(f"{name} {len(examples):,}" for name, examples in sizes)
+    weights = f" · {quantity(plan.seen.weights)} weights" if plan.seen else ""
+    cores, memory = environment.cores(), environment.memory_bytes() / 2**30
+    device = f"CPU, {cores} core{'s' * (cores != 1)}" if spec.device == "cpu" else environment.cuda_name() or "CUDA"
+    lines = (
+        (f"{plan.task.name} v{plan.task.version}", f"{plan.task.title} · {counts} in {plan.test_groups:,} groups"),
+        ("model", f"{plan.model.name} @ {plan.model.revision[:7]}…{weights} · {spec.dtype}"),
+        (
+            "device",
+            f"{device} · {memory:.0f} GiB" + (f" · {plan.options.jobs} runs at a time" * (plan.options.jobs > 1)),
+        ),
+        ("plan", plan_line(plan)),
+    )
+    console = out()
+    for first, rest in lines:
+        console.print(f"{first:<10} {rest}")
+    console.print()
+
+
+def plan_line(plan: Plan) -> str:
+    """How many runs, how many are done, the largest predicted memory, and how long it will take."""
+    parts = [f"{len(plan.specs)} run{'s' * (len(plan.specs) != 1)}"]
+    if plan.done:
+        parts.append(f"{len(plan.done)} done already" if plan.todo else "all done already")
+    if largest := max((plan.predicted(spec) for spec in plan.specs), default=0):
+        parts.append(f"largest {size(largest)} predicted")
+    if plan.seconds and plan.todo:
+        parts.append(about(plan.seconds / plan.options.jobs))
+    return " · ".join(parts)
+
+
+def planned(plan: Plan) -> None:
+    """Each run of a plan: done or not, and its predicted memory."""
+    rows = []
+    for spec in plan.specs:
+        state = "done" if spec.id in plan.done else "to do"
+        rate = f"{spec.learning_rate:.2g}" if spec.learning_rate else ""
+        predicted = size(plan.predicted(spec)) if plan.predicted(spec) else ""
+        rows.append((run_name(spec), state, predicted, rate, spec.id))
+    out().print(ui_tables.lay_out(rows, "run", "state", "predicted", "learning rate", "id"))
+
+
+def results(plan: Plan, cells: Sequence[Cell]) -> None:
+    """The tables that end a run, with what was held equal and what was not tuned."""
+    console = out()
+    console.print()
+    tables = (ui_tables.headline_table(cells), ui_tables.other_table(cells), ui_tables.cost_table(cells))
+    for table in tables:
+        if table is not None:
+            console.print(table)
+            console.print()
+    for line in ui_tables.notes(cells):
+        console.print(f"  {line}")
+    console.print()
+    for line in conditions(plan):
+        console.print(line)
+
+
+def conditions(plan: Plan) -> list[str]:
+    """What every method got alike, and what was left at its default for want of a search."""
+    trained = [spec for spec in plan.specs if spec.train_examples]
+    if not trained:
+        return []
+    spec = trained[0]
+    rates = {s.method: f"{s.method} {s.learning_rate:.2g}" for s in trained}
+    alphas = sorted({s.alpha for s in trained if s.rank})
+    untuned = [f"learning rate ({', '.join(rates.values())})"]
+    if alphas:
+        untuned.append("alpha " + ", ".join(f"{alpha:g}" for alpha in alphas))
+    untuned += [f"warm-up {number(spec.warmup)} %", f"weight decay {spec.weight_decay:g}"]
+    return [
+        f"held equal   {spec.train_examples:,} examples × {spec.epochs:g} epochs in the same order · "
+        f"{spec.batch_size} a step ({spec.micro_batch} at once) · prompts, loss, AdamW, schedule, evaluation",
+        f"not tuned    {' · '.join(untuned)}",
+        f"seeds        {', '.join(str(seed) for seed in sorted({s.seed for s in trained}))}",
+    ]
+
+
+def written(paths: Iterable[Path], next_command: str) -> None:
+    """Where the results lie, and what to type next."""
+    console = out()
+    for place, path in enumerate(paths):
+        console.print(f"{'written' if place == 0 else '':<12} {path}")
+    console.print(f"{'next':<12} {next_command}")
+
+
+def listing(tasks: Iterable[Entry[object]], methods: Iterable[Entry[object]], titles: dict[str, str]) -> None:
+    """Every task and method by name, where it comes from, and the error of a broken one."""
+    console = out()
+    for kind, entries in (("task", tasks), ("method", methods)):
+        rows = []
+        for entry in entries:
+            origin = entry.origin.removeprefix(f"{Path.cwd()}/")
+            broken = f"broken: {entry.error}" if entry.value is None else titles.get(f"{kind} {entry.name}", "")
+            rows.append((entry.name, broken, origin))
+        console.print(ui_tables.lay_out(rows, kind, "", "from"))
+        console.print()
+
+
+def task(shown: Task, splits: Splits, fingerprint: str) -> None:
+    """A task in short: sizes, groups, a prompt as the model sees it, and the answer it should give."""
+    console = out()
+    console.print(f"{shown.name} v{shown.version}  {shown.title}")
+    for name, examples in splits.items():
+        groups = len({example.group or example.id for example in examples})
+        console.print(f"  {name:<11} {len(examples):>6,} examples in {groups:,} groups")
+    if shown.chance:
+        console.print(
+            f"  guessing    {number(shown.chance(splits.test), shown.metrics[0].unit):>6} {shown.metrics[0].name}"
+        )
+    console.print(f"  data        {fingerprint}")
+    example = splits.train[0]
+    console.print(
+        f"\nthe first training prompt, and its answer:\n\n{_indented(shown.prompt(example))} {example.target}\n"
+    )
+
+
+def comparison(found: Comparison) -> None:
+    """Two runs side by side: settings that differ, scores with a paired difference, memory and time."""
+    console = out()
+    a, b = describe(found.a.spec), describe(found.b.spec)
+    if found.fields:
+        rows = [(name, str(left), str(right)) for name, left, right in found.fields]
+        console.print(ui_tables.lay_out(rows, "differs in", a, b))
+        console.print()
+    if found.why_not:
+        console.print(f"scores: {found.why_not}")
+    else:
+        console.print(ui_tables.comparison_table(found, a, b))
+    console.print()
+    if found.cost_why_not:
+        console.print(f"memory and time: {found.cost_why_not}")
+    else:
+        console.print(ui_tables.cost_comparison(found, a, b))
+
+
+def verified(count: int, unknown: Sequence[str]) -> None:
+    """How many runs were verified, and which could not be for want of their task."""
+    console = out()
+    console.print(f"{count} run{'s' * (count != 1)} verified")
+    for name in sorted(set(unknown)):
+        console.print(f"{unknown.count(name)} not verified: the task '{name}' is not known here (--task FILE)")
+
+
+def describe(spec: RunSpec) -> str:
+    """A run's name for a sentence, such as `lora r8 s0`."""
+    return " ".join(run_name(spec).split())
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def checks(name: str, found: Sequence[Check]) -> None:
+    """One line for a run that verifies; each check that differs for one that does not."""
+    bad = [check for check in found if not check.ok]
+    console = out()
+    console.print(f"{'✗' if bad else '✓'} {name}  {len(found) - len(bad)}/{len(found)} checks")
+    for check in bad:
+        console.print(f"    differs: {check.name}{': ' + check.detail if check.detail else ''}")

@@ -1,0 +1,262 @@
+"""One run in one process: load, train, evaluate, score, write; each phase measured from its own reset.
+
+Whatever goes wrong here becomes the run's record: out of memory, a bug, a loss that is not a number, a request to
+stop. What kills the process outright is the runner's to tell.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import math
+import re
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import data, environment, memory, registry, store
+from harness.errors import HarnessError
+from harness.jobs import Ended, Job, PhaseName, Progress, Reporter, Stopped
+from harness.schema import Answer, Cost, Method, Phase, Record, Score, Status, Task
+from harness.score import parse_rate, score_answers
+
+if TYPE_CHECKING:
+    from harness.train import FitResult, Step
+
+TELL_SECONDS = 0.1  # progress is told at most this often
+OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|CUBLAS_STATUS_ALLOC_FAILED", re.IGNORECASE)
+
+
+@dataclass
+class _Found:
+    """What a run has found so far; a record of it can be written at any moment."""
+
+    scores: dict[str, Score] = field(default_factory=dict)
+    parse_rate: float = 0.0
+    chance: float | None = None
+    cost: Cost | None = None
+    answers_sha256: str = ""
+    final_loss: float | None = None
+    cut_examples: int = 0
+    device_name: str = ""
+
+
+def run(job: Job, reporter: Reporter) -> None:
+    """Do the run and write its record; never raises for what the run did."""
+    started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
+    found, status, reason = _Found(), "ok", ""
+    try:
+        _work(job, found, _Pace(reporter))
+    except Stopped:
+        status, reason = "interrupted", "stopped by Ctrl-C"
+    except Exception as error:
+        status, reason = explain(error)
+        traceback.print_exc()
+    record = Record(
+        spec=job.spec,
+        status=status,  # type: ignore[arg-type]
+        scores=found.scores,
+        parse_rate=found.parse_rate,
+        chance=found.chance,
+        cost=found.cost,
+        environment=environment.describe(job.spec.device, threads=job.threads, device_name=found.device_name),
+        reason=reason,
+        answers_sha256=found.answers_sha256,
+        final_loss=found.final_loss,
+        cut_examples=found.cut_examples,
+        started=started,
+        seconds=time.perf_counter() - clock,
+    )
+    try:
+        store.write_record(job.folder, record)
+    except HarnessError as error:
+        status, reason = "failed", reason or error.problem
+    reporter.tell(Ended(status, reason))  # type: ignore[arg-type]
+
+
+def explain(error: BaseException) -> tuple[Status, str]:
+    """Return the status and the one-line reason that an exception gives a run."""
+    message = str(error).strip().split("\n")[0]
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or OUT_OF_MEMORY.search(message):
+        return "oom", message or "out of memory"
+    if isinstance(error, HarnessError):
+        return "failed", error.problem
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "failed", "no space left on the disk"
+    frame = traceback.extract_tb(error.__traceback__)[-1:]
+    place = f" ({Path(frame[0].filename).name}:{frame[0].lineno})" if frame else ""
+    return "failed", f"{type(error).__name__}: {message}{place}"
+
+
+class _Pace:
+    """Tells progress, not too often, and raises `Stopped` where the run was asked to stop."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._told = 0.0
+        self._phase = ""
+        self._began = 0.0
+
+    def tell(self, phase: PhaseName, done: int = 0, total: int = 0, loss: float | None = None) -> None:
+        """Tell where the run stands."""
+        now = time.perf_counter()
+        if phase != self._phase:
+            self._phase, self._began, self._told = phase, now, 0.0
+        if now - self._told >= TELL_SECONDS:
+            left = (now - self._began) / done * (total - done) if done else None
+            self._reporter.tell(Progress(phase, done, total, loss, left))
+            self._told = now
+
+    def should_stop(self) -> bool:
+        """Whether the run was asked to stop."""
+        return self._reporter.should_stop()
+
+    def check(self) -> None:
+        """Stop here if asked to."""
+        if self.should_stop():
+            raise Stopped
+
+
+def _work(job: Job, found: _Found, pace: _Pace) -> None:
+    import torch
+
+    from harness import evaluate, models
+
+    spec = job.spec
+    torch.set_num_threads(job.threads)
+    torch.manual_seed(spec.seed)
+    pace.tell("load")
+    task, splits = _examples(job)
+    found.chance = task.chance(splits.test) if task.chance else None
+    method = registry.method(spec.method)
+    phases: dict[str, Phase] = {}
+    with memory.phase(spec.device) as meter:
+        tokenizer = models.load_tokenizer(job.model_folder)
+        model = method.load(str(job.model_folder), spec)
+        weights = sum(_numbers(weight) for weight in model.parameters())
+        model = method.adapt(model, spec)
+        meter.note(memory.weights_bytes(model))
+        found.device_name = torch.cuda.get_device_name() if spec.device == "cuda" else ""
+    phases["load"] = _result(meter)
+    held, trained = memory.weights_bytes(model), memory.trained_weights(model)
+    pace.check()
+    fit = _train(job, task, splits.train, model, tokenizer, method, phases, pace, found)
+    saved = _save(job, model, tokenizer, method)
+    _tidy(spec.device)
+    with memory.phase(spec.device) as meter:
+        answers = evaluate.answer(model, tokenizer, splits.test, task, spec, on_progress=_answered(pace), meter=meter)
+    phases["evaluate"] = _result(meter)
+    found.cost = Cost(
+        phases=phases,
+        parts=fit.parts if fit else None,
+        predicted_peak_bytes=job.predicted_peak_bytes,
+        weights=weights,
+        trained_weights=trained,
+        weights_bytes=held,
+        adapter_bytes=saved,
+        train_tokens=fit.tokens if fit else 0,
+        train_tokens_per_second=fit.tokens_per_second if fit else 0.0,
+    )
+    _score(job, task, answers, found)
+
+
+def _numbers(weight: Any) -> int:
+    """How many numbers a weight holds; bitsandbytes packs two of 4 bits into one byte."""
+    state = getattr(weight, "quant_state", None)
+    return math.prod(state.shape) if state is not None else int(weight.numel())
+
+
+def _examples(job: Job) -> tuple[Task, data.Splits]:
+    spec = job.spec
+    task = replace(registry.task(job.task, job.tasks_dirs, job.labels, dict(job.relabel)), scoring=spec.scoring)
+    splits = data.load_splits(task, data_dir=job.data_dir, train_limit=job.train_limit, test_limit=job.test_limit)
+    if data.fingerprint(task, splits) != spec.data:
+        raise HarnessError(
+            "the task's data or prompt changed since the run was planned",
+            where=f"task {task.name}",
+            fix="run the same command again",
+        )
+    return task, splits
+
+
+def _train(
+    job: Job,
+    task: Task,
+    examples: Sequence[Any],
+    model: Any,
+    tokenizer: Any,
+    method: Method,
+    phases: dict[str, Phase],
+    pace: _Pace,
+    found: _Found,
+) -> FitResult | None:
+    if not method.trains:
+        return None
+    from harness import encode, train
+
+    spec = job.spec
+    with memory.phase(spec.device) as meter, store.open_steps(job.folder) as steps:
+        room = encode.answer_room(spec.scoring, spec.max_new_tokens)
+        pairs = encode.encode_train(tokenizer, examples, task, spec.max_tokens, room)
+        found.cut_examples += sum(pair.cut_tokens > 0 for pair in pairs)
+
+        def on_step(step: Step) -> None:
+            store.append_step(steps, asdict(step))
+            pace.tell("train", step.step, step.steps, step.loss)
+
+        fit = train.fit(model, tokenizer, pairs, spec, on_step=on_step, should_stop=pace.should_stop, meter=meter)
+    phases["train"] = _result(meter)
+    found.final_loss = fit.losses[-1]
+    if fit.stopped:
+        raise Stopped
+    return fit
+
+
+def _answered(pace: _Pace) -> Any:
+    def on_progress(done: int, total: int) -> None:
+        pace.tell("evaluate", done, total)
+        pace.check()
+
+    return on_progress
+
+
+def _save(job: Job, model: Any, tokenizer: Any, method: Method) -> int:
+    """Write the adapter, or with `--save-full` the model; return the adapter's bytes."""
+    if method.adapter:
+        folder = job.folder / store.ADAPTER
+        for config in model.peft_config.values():
+            config.base_model_name_or_path = job.spec.model  # a name, not a path of this machine
+        model.save_pretrained(folder, save_embedding_layers=False)  # "auto" would look the base model up on the hub
+        (folder / "README.md").unlink(missing_ok=True)  # a template with nothing filled in
+        return sum(path.stat().st_size for path in folder.glob("adapter_model*"))
+    if method.trains and job.save_full:
+        folder = job.folder / "model"
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    return 0
+
+
+def _score(job: Job, task: Task, answers: Sequence[Answer], found: _Found) -> None:
+    found.cut_examples += sum(answer.cut_tokens > 0 for answer in answers)
+    found.answers_sha256 = store.write_answers(job.folder, answers)
+    found.scores = score_answers(answers, task.metrics)
+    found.parse_rate = parse_rate(answers)
+
+
+def _result(meter: memory.Meter) -> Phase:
+    if meter.result is None:
+        raise RuntimeError("a phase was read before it ended")
+    return meter.result
+
+
+def _tidy(device: str) -> None:
+    """Let go of what the phase before left behind, so that it is not counted in the next."""
+    gc.collect()
+    if device == "cuda":
+        import torch
+
+        torch.cuda.empty_cache()

@@ -1,0 +1,221 @@
+"""Writes train.jsonl, validation.jsonl and test.jsonl: exam-style questions in our own wording, levels I to III.
+
+    python -m tasks.data.cfa.make [FOLDER]
+
+Concepts come from `concepts/`, formula wording from `numeric/`, formulas from `formulas_*.py`, everything else that
+is worded from `wording.toml`. The same bytes come out every time: one seed per split and topic, no hash order.
+No split shares a stem, a template, a firm or a set of numbers with another one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import sys
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tasks.data.cfa.numeric import Ledger, Worked, work
+from tasks.data.cfa.parts import HERE, SPLITS, TOPICS, Concept, read_concepts, read_families, read_wording
+
+SEED = 20250
+VIGNETTE_SIZES = (5, 4, 6)
+
+
+@dataclass(frozen=True)
+class Quota:
+    """Questions per topic: `single` of level I and `vignettes` of five on average, `numeric` of all of them."""
+
+    single: int
+    vignettes: int
+    numeric: int
+
+
+QUOTAS = {"train": Quota(100, 28, 36), "validation": Quota(15, 3, 0), "test": Quota(25, 7, 9)}
+# Share of a topic's vignettes that are level III: that level leans to portfolios, conduct and wealth.
+LEVEL_III = {
+    "portfolio": 0.75,
+    "ethics": 0.5,
+    "fixed_income": 0.3,
+    "derivatives": 0.3,
+    "alternatives": 0.3,
+    "equity": 0.2,
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """A question before it has an id; `right` leads, `wrong` maps a distractor to the mistake behind it."""
+
+    topic: str
+    kind: str
+    question: str
+    right: str
+    wrong: dict[str, str]
+    concept: str
+    stem: str
+    form: str = ""
+    numbers: tuple[str, ...] = ()
+    level: str = "I"
+    vignette: str = ""
+    context: str = ""
+
+
+def balanced_pairs(rights: list[Concept], rng: random.Random) -> list[tuple[Concept, Concept]]:
+    """Two distractors per right concept, so that each concept is wrong exactly twice as often as it is right."""
+    pool = rights * 2
+    rng.shuffle(pool)
+    n = len(rights)
+
+    def clashes(i: int) -> bool:
+        trio = [rights[i], pool[i], pool[n + i]]
+        if len({c.name for c in trio}) < 3 or len({c.answer for c in trio}) < 3:
+            return True
+        return any(d.name in trio[0].near or trio[0].name in d.near for d in trio[1:])
+
+    while bad := [i for i in range(n) if clashes(i)]:
+        for i in bad:
+            slot, other = i + n * rng.randrange(2), rng.randrange(2 * n)
+            pool[slot], pool[other] = pool[other], pool[slot]
+    return [(pool[i], pool[n + i]) for i in range(n)]
+
+
+def choose_concepts(
+    concepts: list[Concept], split: str, count: int, rng: random.Random
+) -> list[tuple[Concept, str, int]]:
+    """(concept, "name" or "answer", which stem): all stems in training; elsewhere every concept once, then evenly."""
+    order = rng.sample(concepts, len(concepts))
+    stems = [[(c, "name", i) for c in order] for i in range(len(order[0].stems[split]))]
+    answers = [[(c, "answer", i) for c in rng.sample(order, len(order))] for i in range(8)]
+    if split == "train":
+        rounds = stems + answers
+    else:
+        rounds = [stems[0], *(r for pair in itertools.zip_longest(answers, stems[1:]) for r in pair if r)]
+    return list(itertools.chain.from_iterable(rounds))[:count]
+
+
+def concept_items(topic: str, split: str, count: int, words: Any, rng: random.Random) -> list[Item]:
+    """Concept questions of a topic; templates and distractors are settled by `settle` once vignettes are known."""
+    chosen = choose_concepts(read_concepts(topic), split, count, rng)
+    templates = words["answer"][split]
+    shift = {c.name: rng.randrange(len(templates)) for c, _, _ in chosen}
+    items: list[Item] = []
+    for form in ("name", "answer"):
+        group = [(c, i) for c, f, i in chosen if f == form]
+        for (c, i), pair in zip(group, balanced_pairs([c for c, _ in group], rng), strict=True):
+            if form == "name":
+                question, stem = c.stems[split][i], f"{topic}/{c.name}/{split}-{i}"
+            else:
+                t = (i + shift[c.name]) % len(templates)
+                question, stem = templates[t].format(name=c.name), f"answer/{split}-{t}"
+            texts = [getattr(x, form) for x in (c, *pair)]
+            items.append(Item(topic, "concept", question, texts[0], dict.fromkeys(texts[1:], ""), c.name, stem, form))
+    rng.shuffle(items)
+    return items
+
+
+def numeric_items(topic: str, split: str, count: int, ledger: Ledger, rng: random.Random) -> list[Worked]:
+    """Solved questions, the topic's families in turn."""
+    families = read_families(topic)
+    rng.shuffle(families)
+    return [work(families[i % len(families)], split, i // len(families), ledger, rng) for i in range(count)]
+
+
+def numeric_item(worked: Worked, question: str) -> Item:
+    """A solved question as an item."""
+    wrong = {text: label for label, text in worked.wrong.items()}
+    family = worked.family
+    return Item(
+        family.topic, "numeric", question, worked.right, wrong, family.name, worked.stem, "", tuple(worked.numbers)
+    )
+
+
+def take(items: list[Item], count: int) -> list[Item]:
+    """Remove and return the next `count` items with different concepts."""
+    picked: list[Item] = []
+    for item in list(items):
+        if len(picked) < count and item.concept not in {p.concept for p in picked}:
+            picked.append(item)
+            items.remove(item)
+    return picked
+
+
+def in_case(item: Item, split: str, firm: str, words: Any, rng: random.Random) -> Item:
+    """Half of a vignette's questions that ask what a concept is mention the firm."""
+    templates = words["answer_in_case"][split]
+    t = rng.randrange(2 * len(templates))
+    if item.form != "answer" or t >= len(templates):
+        return item
+    question = templates[t].format(name=item.concept, firm=firm)
+    return replace(item, question=question, stem=f"answer-in-case/{split}-{t}")
+
+
+def topic_groups(topic: str, split: str, ledger: Ledger, words: Any) -> list[list[Item]]:
+    """All groups of a topic: vignettes with one number question each, then single questions."""
+    rng = random.Random(f"{SEED}/{split}/{topic}")
+    quota = QUOTAS[split]
+    numeric = quota.numeric or 4 + TOPICS.index(topic) % 2
+    sizes = [VIGNETTE_SIZES[v % 3] for v in range(quota.vignettes)]
+    solved = numeric_items(topic, split, numeric, ledger, rng)
+    concepts = concept_items(topic, split, quota.single + sum(sizes) - numeric, words, rng)
+    openings, firms = words["opening"][topic][split], words["firm"][split]
+    rng.shuffle(firms := list(firms))
+    groups: list[list[Item]] = []
+    for v, size in enumerate(sizes):
+        worked, firm = solved.pop(), firms[v % len(firms)]
+        members = [in_case(item, split, firm, words, rng) for item in take(concepts, size - 1)]
+        members.insert(rng.randrange(size), numeric_item(worked, worked.ask))
+        level = "III" if v < round(LEVEL_III.get(topic, 0.0) * len(sizes)) else "II"
+        context = f"{openings[v % len(openings)].format(firm=firm)} {worked.facts}"
+        name = f"{split}-{topic}-case-{v + 1:02d}"
+        groups.append([replace(item, level=level, vignette=name, context=context) for item in members])
+    singles = concepts + [numeric_item(worked, f"{worked.facts} {worked.ask}") for worked in solved]
+    return groups + [[item] for item in singles]
+
+
+def rows(split: str, ledger: Ledger, words: Any) -> list[dict[str, Any]]:
+    """The rows of a split: groups in random order, right options equally often first, second and third."""
+    rng = random.Random(f"{SEED}/{split}")
+    groups = [group for topic in TOPICS for group in topic_groups(topic, split, ledger, words)]
+    rng.shuffle(groups)
+    turns: Counter[str] = Counter()
+    result = []
+    for number, item in enumerate(itertools.chain.from_iterable(groups), start=1):
+        if turns[item.kind] % 3 == 0:
+            places = rng.sample(range(3), 3)
+        options = rng.sample(sorted(item.wrong), 2)
+        options.insert(places[turns[item.kind] % 3], item.right)
+        turns[item.kind] += 1
+        result.append(
+            {
+                "id": f"{split}-{number:04d}",
+                "level": item.level,
+                "topic": item.topic,
+                "kind": item.kind,
+                "vignette": item.vignette,
+                "context": item.context,
+                "question": item.question,
+                "options": options,
+                "answer": item.right,
+                "concept": item.concept,
+                "stem": item.stem,
+                "numbers": list(item.numbers),
+                "mistakes": [item.wrong.get(text, "") for text in options] if item.kind == "numeric" else [],
+            }
+        )
+    return result
+
+
+def write(folder: Path) -> None:
+    """Write the three files into `folder`."""
+    ledger, words = Ledger(), read_wording()
+    for split in SPLITS:
+        lines = [json.dumps(row, ensure_ascii=False) for row in rows(split, ledger, words)]
+        (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)

@@ -1,0 +1,96 @@
+"""What the generator is made of: concepts, formula families and wording, read from the TOML files beside it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tasks.data.cfa import formulas_assets, formulas_firm
+
+HERE = Path(__file__).parent
+TOPICS = (
+    "ethics",
+    "quantitative",
+    "economics",
+    "statements",
+    "corporate",
+    "equity",
+    "fixed_income",
+    "derivatives",
+    "alternatives",
+    "portfolio",
+)
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Concept:
+    """A term, what it is, and descriptive stems per split. `near` names concepts too close to be its distractors."""
+
+    topic: str
+    name: str
+    answer: str
+    stems: Mapping[str, list[str]]
+    near: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A formula with its wording per split, the values that its numbers may take, and how its result is written."""
+
+    topic: str
+    name: str
+    numbers: Mapping[str, list[Decimal]]
+    facts: Mapping[str, list[str]]
+    ask: Mapping[str, list[str]]
+    decimals: int
+    unit: str
+    solve: Callable[..., tuple[Decimal, dict[str, Decimal]]]
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+
+
+def read_concepts(topic: str) -> list[Concept]:
+    """The concepts of a topic in file order."""
+    rows = _toml(HERE / "concepts" / f"{topic}.toml")["concept"]
+    return [
+        Concept(topic, row["name"], row["answer"], {s: row[s] for s in SPLITS}, frozenset(row.get("near", ())))
+        for row in rows
+    ]
+
+
+def _values(spec: list[Any] | dict[str, list[Any]]) -> list[Decimal]:
+    """All values of `[first, last, step]`, or those listed in `{ of = [...] }`."""
+    if isinstance(spec, dict):
+        return [Decimal(value) for value in spec["of"]]
+    first, last, step = (Decimal(value) for value in spec)
+    return [first + step * i for i in range(int((last - first) / step) + 1)]
+
+
+def read_families(topic: str) -> list[Family]:
+    """The formula families of a topic in file order."""
+    rows = _toml(HERE / "numeric" / f"{topic}.toml")["family"]
+    return [
+        Family(
+            topic=topic,
+            name=row["name"],
+            numbers={key: _values(spec) for key, spec in row["numbers"].items()},
+            facts=row["facts"],
+            ask=row["ask"],
+            decimals=row["decimals"],
+            unit=row.get("unit", ""),
+            solve=getattr(formulas_firm, row["name"], None) or getattr(formulas_assets, row["name"]),
+        )
+        for row in rows
+    ]
+
+
+def read_wording() -> dict[str, Any]:
+    """Templates, firms and openings, each with one list per split."""
+    return _toml(HERE / "wording.toml")

@@ -1,0 +1,158 @@
+"""Writes train.jsonl, validation.jsonl and test.jsonl, the same bytes every time.
+
+    python -m tasks.data.claims.make [folder]
+
+A claim file is one policy with one to three claims. Splits share no policy or holder number, no wording template and
+no set of amounts. Shares of reasons are the same in every split and line.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+from tasks.data.claims.adjudicate import Claim, Policy, adjudicate
+from tasks.data.claims.claim_wording import CLAIM_WORDING
+from tasks.data.claims.policy_wording import POLICY_WORDING
+from tasks.data.claims.render import WORDING, boundary, money, numbers, pick, render_claim, render_policy
+from tasks.data.claims.sample import draw_claim, draw_earlier, draw_policy
+from tasks.data.claims.world import LINES, Line
+
+SEED = 20260214
+SIZES = {"test": 600, "validation": 300, "train": 2000}  # claims, drawn in this order
+FILE_SIZES = (1, 1, 1, 2, 2, 3)
+
+# Out of 50 claims: pay 14, pay in part 16, deny 14, refer 6.
+REASONS = {
+    "cover": 14,
+    "deductible": 5,
+    "sub-limit": 4,
+    "coinsurance": 3,
+    "limit": 4,
+    "not in force": 4,
+    "waiting": 3,
+    "exclusion": 4,
+    "below deductible": 3,
+    "papers": 2,
+    "duplicate": 2,
+    "authority": 2,
+}
+
+Row = dict[str, object]
+Numbers = frozenset[str]
+
+
+def quotas(count: int) -> dict[str, int]:
+    """Share out `count` claims over the reasons, by largest remainder (ties by the order above)."""
+    exact = {reason: count * share / 50 for reason, share in REASONS.items()}
+    whole = {reason: int(value) for reason, value in exact.items()}
+    by_remainder = sorted(REASONS, key=lambda reason: whole[reason] - exact[reason])
+    for reason in by_remainder[: count - sum(whole.values())]:
+        whole[reason] += 1
+    return whole
+
+
+def draw_file(rng: Random, line: Line, left: dict[str, int]) -> tuple[Policy, list[Claim]]:
+    """Draw one claim file: a policy for one of the reasons still wanted, then further claims that it allows."""
+    while True:
+        reason = choose(rng, left)
+        policy = draw_policy(rng, line, reason)
+        claims = [draw_claim(rng, policy, line, reason)]
+        for _ in range(rng.choice(FILE_SIZES) - 1):
+            claims.append(draw_claim(rng, policy, line, choose(rng, left)))
+        drawn = in_order(rng, policy, [claim for claim in claims if claim is not None])
+        reasons = [adjudicate(policy, claim).reason for claim in drawn]
+        if claims[0] is not None and all(reasons.count(reason) <= left[reason] for reason in reasons):
+            return policy, drawn
+
+
+def choose(rng: Random, left: dict[str, int]) -> str:
+    """Choose a reason in proportion to how many claims are still wanted for it."""
+    return rng.choices(list(left), weights=list(left.values()))[0]
+
+
+def in_order(rng: Random, policy: Policy, claims: list[Claim]) -> list[Claim]:
+    """Sort the claims of a file by date and let each, unless it repeats another, name the one before it."""
+    done: list[Claim] = []
+    for claim in sorted(claims, key=lambda claim: claim.date):
+        if claim.earlier is None:
+            before = (done[-1].date, done[-1].amount) if done else draw_earlier(rng, policy, claim)
+            claim = replace(claim, earlier=before)
+        done.append(claim)
+    return done
+
+
+def rows_of_file(
+    rng: Random, split: str, name: str, policy: Policy, claims: list[Claim], ids: tuple[str, str]
+) -> list[Row]:
+    """Render the claims of one file; all of them show the same schedule."""
+    schedule_picks = pick(rng, split, POLICY_WORDING)
+    schedule = render_policy(policy, ids[0], split, schedule_picks)
+    rows: list[Row] = []
+    for place, claim in enumerate(claims, 1):
+        picks = {**schedule_picks, **pick(rng, split, CLAIM_WORDING)}
+        order = rng.sample(["amount", "sent", "earlier"], 3)
+        gold = adjudicate(policy, claim)
+        used = {"number", "header", *policy.clauses, "loss", "amount", "question"}
+        used |= ({"earlier"} if claim.earlier else set()) | ({"sent"} if claim.papers else set())
+        rows.append(
+            {
+                "id": f"{name}-{place}",
+                "file": name,
+                "line": policy.line,
+                "context": schedule + "\n" + render_claim(claim, ids[1], split, picks, order),
+                "question": WORDING["question"][split][picks["question"]],
+                "answer": gold.text,
+                "decision": gold.decision,
+                "amount": f"{gold.amount:.2f}",
+                "clause": gold.clause,
+                "reason": gold.reason,
+                "boundary": boundary(policy, claim),
+                "claimed": money(claim.amount),
+                "numbers": numbers(policy, claim),
+                "templates": {kind: picks[kind] for kind in WORDING if kind in used},
+            }
+        )
+    return rows
+
+
+def build(split: str, ids: list[tuple[int, int]], taken: set[Numbers]) -> list[Row]:
+    """Draw and render one split, taking policy and holder numbers from `ids` and no set of amounts in `taken`."""
+    rng = Random(f"{SEED} {split}")
+    files: list[tuple[Line, Policy, list[Claim]]] = []
+    for place, line in enumerate(LINES):
+        left = quotas((SIZES[split] + place) // len(LINES))
+        while sum(left.values()):
+            policy, claims = draw_file(rng, line, left)
+            if any(frozenset(numbers(policy, claim)) in taken for claim in claims):
+                continue
+            files.append((line, policy, claims))
+            for claim in claims:
+                left[adjudicate(policy, claim).reason] -= 1
+    rng.shuffle(files)
+    rows: list[Row] = []
+    for place, (line, policy, claims) in enumerate(files, 1):
+        policy_number, holder = ids.pop()
+        names = (f"{line.prefix}{policy_number}", f"K{holder}")
+        rows += rows_of_file(rng, split, f"{split}-{place:04d}", policy, claims, names)
+    taken |= {frozenset(numbers(policy, claim)) for _, policy, claims in files for claim in claims}
+    return rows
+
+
+def write(folder: Path) -> None:
+    """Write the three files into the folder."""
+    rng = Random(SEED)
+    count = sum(SIZES.values())
+    ids = list(zip(rng.sample(range(10000, 100000), count), rng.sample(range(1000, 10000), count), strict=True))
+    taken: set[Numbers] = set()
+    for split in SIZES:
+        rows = build(split, ids, taken)
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (folder / f"{split}.jsonl").write_bytes(text.encode())
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)

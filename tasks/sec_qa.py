@@ -1,0 +1,92 @@
+"""Questions over excerpts of annual reports: look up a value, tag a line, write a ratio, work out a number.
+
+The filers are fictional and their statements add up; `data/sec_qa/make.py` writes them. Values count as numbers in
+the filing's units, tags by name, formulas by value: `(a / b) * 100` is `100 * a / b`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+from harness import Answer, Example, Source, Split, Task, metrics, parse_number, prompts, read_jsonl
+from harness.metrics.expression import equal, parse_expression
+
+_TAG = re.compile(r"(?:us-gaap:)?([A-Z][A-Za-z]+)", re.IGNORECASE)
+_MONEY = frozenset({"", "$", "us$", "usd", "dollars"})
+_SCALES = {"thousand": 3, "million": 6, "billion": 9}
+
+
+def load(folder: Path, split: Split) -> Iterator[Example]:
+    """Yield the examples of a split; the two questions of a filing share a group."""
+    for row in read_jsonl(folder / f"{split}.jsonl"):
+        fields = {"target": row["answer"], "group": row["filing"], "slices": {"kind": row["kind"]}}
+        yield Example(id=row["id"], question=row["question"], context=row["context"], **fields)
+
+
+def parse(text: str, example: Example) -> str | None:
+    """Read the first line of an output by the example's kind: a plain number, a tag without prefix, a formula."""
+    line = (text.strip().splitlines() or [""])[0].strip().removesuffix(".")
+    match example.slices["kind"]:
+        case "tag":
+            found = _TAG.fullmatch(line)
+            return found[1] if found and found[1][0].isupper() else None
+        case "formula":
+            formula = parse_expression(line)
+            return formula.text if formula and formula.names else None
+        case _:
+            return _number(line, example)
+
+
+def _number(line: str, example: Example) -> str | None:
+    """A number in what was asked for: percent, a multiple, or money in the filing's units ("4.5 million" is turned)."""
+    value = parse_number(line)
+    words = re.sub(r"[^a-z$%]", "", line.lower())  # what stands beside the digits
+    if value is None:
+        return None
+    if example.target.endswith("%"):
+        allowed = words in ("", "%", "percent")
+    elif "." in example.target:
+        allowed = words in _MONEY or words in ("x", "times")
+    else:
+        scale = next((name for name in _SCALES if name in words), "")
+        allowed = words.replace(f"{scale}s", "").replace(scale, "") in _MONEY
+        if scale:
+            unit = "million" if "million" in example.context.lower() else "thousand"
+            value = value.scaleb(-_SCALES[unit])
+    return format(value.normalize(), "f") if allowed else None
+
+
+def score(answer: Answer) -> float:
+    """1.0 where right by its kind: a computed number within half a unit of the last decimal asked, a value exactly."""
+    if answer.parsed is None:
+        return 0.0
+    kind = answer.slices["kind"]
+    if kind == "formula":
+        return float(equal(answer.parsed, answer.target))
+    if kind == "tag":
+        return float(answer.parsed == answer.target.removeprefix("us-gaap:"))
+    target = parse_number(answer.target)
+    assert target is not None
+    half = Decimal(5).scaleb(int(target.as_tuple().exponent) - 1) if kind == "computed" else Decimal(0)
+    return float(abs(Decimal(answer.parsed) - target) <= half)
+
+
+TASK = Task(
+    name="sec_qa",
+    version=1,
+    title="Questions over annual reports",
+    source=Source(
+        "data/sec_qa", sha256="c639f3635104950ff2352e50aa20e2e7cf31e1987af35270a98fbb7c87740b0a", license="CC-BY-4.0"
+    ),
+    load=load,
+    prompt=prompts.question_answer,
+    metrics=(replace(metrics.accuracy, score=score),),
+    scoring="generate",
+    parse=parse,
+    max_new_tokens=56,
+    group_name="filing",
+)
