@@ -35,6 +35,7 @@ from harness.schema import (
 if TYPE_CHECKING:
     from harness import data, methods, metrics, prompts, stats
     from harness.data import read_jsonl
+    from harness.metrics.expression import equal, parse_expression
     from harness.metrics.number import parse_number
 
 __version__ = "0.1.0"
@@ -61,8 +62,10 @@ __all__ = [
     "Task",
     "data",
     "did_you_mean",
+    "equal",
     "methods",
     "metrics",
+    "parse_expression",
     "parse_number",
     "prompts",
     "read_jsonl",
@@ -70,7 +73,12 @@ __all__ = [
 ]
 
 _MODULES = frozenset({"data", "methods", "metrics", "prompts", "stats"})
-_FUNCTIONS = {"read_jsonl": "harness.data", "parse_number": "harness.metrics.number"}
+_FUNCTIONS = {
+    "equal": "harness.metrics.expression",
+    "parse_expression": "harness.metrics.expression",
+    "parse_number": "harness.metrics.number",
+    "read_jsonl": "harness.data",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -32,6 +32,7 @@ from harness.schema import Example, Source, Split, Task
 
 MIN_ROWS = 10
 MAX_LABELS, MAX_LABEL_LENGTH, MIN_ROWS_PER_LABEL = 20, 40, 5
+MAX_LISTED = 8
 VALIDATION_OF_TRAIN: Mapping[Split, float] = {"train": 6 / 7, "validation": 1 / 7}
 Kind = Literal["choices", "labels", "numbers", "text"]
 
@@ -223,10 +224,15 @@ def _parted(
 
 
 def _said(kind: Kind, classes: Sequence[str], examples: Sequence[Example]) -> str:
+    """Return, for the title, what kind of answers were assumed."""
     counts = Counter(e.target for e in examples)
     listed = ", ".join(f"{label} {counts[label]:,}" for label in classes)
+    if len(classes) > MAX_LISTED:
+        listed = f"{len(classes)}, {min(counts.values()):,} to {max(counts.values()):,} rows each"
+    if kind == "numbers" and len(counts) <= MAX_LISTED and len(examples) >= MIN_ROWS_PER_LABEL * len(counts):
+        return f"every target is a number, compared as numbers (as classes with --labels {','.join(sorted(counts))})"
     return {
-        "choices": f"choices {listed}" if classes and len(listed) < 200 else "multiple choice",
+        "choices": f"choices {listed}" if classes else "multiple choice",
         "labels": f"labels {listed}",
         "numbers": "every target is a number, compared as numbers",
         "text": "free text, exact match",

@@ -33,7 +33,7 @@ Look = Callable[[Question], Seen]
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs of one task. `done` holds ids of runs that are finished already; `seen` is None for `--no-memory`.
+    """The runs of one task. `done` holds ids of runs that are finished already; `seen` is None for `--no-memory` and where all is done.
 
     `seconds` is how long the runs still to do took here before, None where that is not known.
     """
@@ -117,8 +117,8 @@ def _plan(name: str, task: Task, methods: tuple[Method, ...], model: Checkpoint,
     )
     specs = make_specs(task, splits, methods, model, options)
     done = frozenset(spec.id for spec in specs if store.finished(options.results, spec))
-    seen = look(Question.about(model, task, splits, specs)) if options.memory else None
     todo = [spec for spec in specs if spec.id not in done]
+    seen = look(Question.about(model, task, splits, specs)) if options.memory and todo else None
     return Plan(
         task=task,
         reference=name,

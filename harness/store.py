@@ -32,6 +32,7 @@ ANSWERS = "answers.jsonl"
 STEPS = "steps.jsonl"
 LOG = "log.txt"
 ADAPTER = "adapter"
+MODEL = "model"
 LOCK = ".lock"
 
 DEFAULT_ROOT = Path("results")
@@ -70,7 +71,8 @@ def prepare(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name in (RECORD, ANSWERS, STEPS, LOG):
             (folder / name).unlink(missing_ok=True)
-        shutil.rmtree(folder / ADAPTER, ignore_errors=True)
+        for name in (ADAPTER, MODEL):
+            shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def write_record(folder: Path, record: Record) -> Path:

@@ -118,22 +118,30 @@ def _marked(cell: Cell | None) -> str:
 
 def memory(section: Section) -> Table | None:
     """Peak memory of training, measured and predicted, by part; and of evaluation. None where nothing was measured."""
-    if not any(cell.cost for cell in section.headline):
+    phases = [phase for cell in section.headline if cell.cost for phase in cell.cost.phases.values()]
+    if not phases:
         return None
+    scale, unit = memory_unit(max(phase.peak_bytes for phase in phases))
     columns = ["run", "training peak", "predicted", "off by", "frozen weights", "trained weights", "gradients"]
     columns += ["optimizer state", "activations and rest", "evaluation peak"]
-    reserved = any(p.reserved_bytes for c in section.headline if c.cost for p in c.cost.phases.values())
+    reserved = any(phase.reserved_bytes for phase in phases)
     rows = []
     for cell in section.headline:
         cost = cell.cost
         train, test = (cost.phases.get("train"), cost.phases.get("evaluate")) if cost else (None, None)
-        parts, predicted = (cost.parts, cost.predicted_peak_bytes) if cost else (None, 0)
-        kept = dataclasses.astuple(parts) if parts else (None,) * 5
+        predicted = cost.predicted_peak_bytes if cost and train else 0
+        kept = dataclasses.astuple(cost.parts) if cost and cost.parts else (None,) * 5
         off = f"{predicted / train.peak_bytes - 1:+.1%}" if predicted and train and train.peak_bytes else NONE
-        shown = [_peak(train), predicted if predicted and train else None]
-        row = [_named(section, cell), *map(_size, shown), off.replace("%", " %"), *map(_size, [*kept, _peak(test)])]
-        rows.append(tuple(row + [_size(train.reserved_bytes if train else None)] * reserved))
-    return Table("Memory", (*columns, *["reserved in training"] * reserved), tuple(rows))
+        shown: list[int | None] = [_peak(train), predicted or None, *kept, _peak(test)]
+        shown += [train.reserved_bytes if train else None] * reserved
+        sizes = [NONE if count is None else f"{count / scale:,.1f}" for count in shown]
+        rows.append((_named(section, cell), *sizes[:2], off.replace("%", " %"), *sizes[2:]))
+    return Table(f"Memory, {unit}", (*columns, *["reserved in training"] * reserved), tuple(rows))
+
+
+def memory_unit(largest: float) -> tuple[float, str]:
+    """Return the unit for a whole table or figure, as (bytes, name), fitting its largest number of bytes."""
+    return (2**30, "GiB") if largest >= 4 * 2**30 else (2**20, "MiB")
 
 
 def effort(section: Section) -> Table | None:
@@ -223,10 +231,6 @@ def _named(section: Section, cell: Cell) -> str:
 
 def _peak(phase: Phase | None) -> int | None:
     return phase.peak_bytes if phase else None
-
-
-def _size(count: int | None) -> str:
-    return NONE if count is None else size(count)
 
 
 def markdown(table: Table) -> str:

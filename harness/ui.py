@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import environment, ui_tables
+from harness import environment, sections, tables, ui_tables
 from harness.errors import HarnessError
 from harness.format import about, number, quantity, run_name, size
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.plan import Plan
     from harness.registry import Entry
     from harness.schema import RunSpec, Task
+    from harness.tables import Table
     from harness.verify import Check
 
 PIPED_WIDTH = 140  # nobody's window: wide enough that no cell is cut
@@ -102,23 +103,29 @@ def planned(plan: Plan) -> None:
         rate = f"{spec.learning_rate:.2g}" if spec.learning_rate else ""
         predicted = size(plan.predicted(spec)) if plan.predicted(spec) else ""
         rows.append((run_name(spec), state, predicted, rate, spec.id))
-    out().print(ui_tables.lay_out(rows, "run", "state", "predicted", "learning rate", "id"))
+    _show(out(), ui_tables.words_only(rows, "run", "state", "predicted", "learning rate", "id"))
 
 
 def results(plan: Plan, cells: Sequence[Cell]) -> None:
-    """The tables that end a run, with what was held equal and what was not tuned."""
+    """The tables that end a run, how to read them, what was held equal and what was not tuned."""
     console = out()
-    console.print()
-    tables = (ui_tables.headline_table(cells), ui_tables.other_table(cells), ui_tables.cost_table(cells))
-    for table in tables:
-        if table is not None:
-            console.print(table)
-            console.print()
-    for line in ui_tables.notes(cells):
-        console.print(f"  {line}")
+    for section in sections.sections(cells):
+        console.print()
+        for table in (tables.headline(section), tables.further(section), ui_tables.costs(section)):
+            if table is not None:
+                _show(console, table)
+                console.print()
+        for line in sections.reading(section):
+            console.print(f"  {line}")
+        for line in sections.alarms(section):
+            console.print(f"  ! {line}")
     console.print()
     for line in conditions(plan):
         console.print(line)
+
+
+def _show(console: Console, table: Table) -> None:
+    console.print(ui_tables.drawn(table))
 
 
 def conditions(plan: Plan) -> list[str]:
@@ -158,7 +165,7 @@ def listing(tasks: Iterable[Entry[object]], methods: Iterable[Entry[object]], ti
             origin = entry.origin.removeprefix(f"{Path.cwd()}/")
             broken = f"broken: {entry.error}" if entry.value is None else titles.get(f"{kind} {entry.name}", "")
             rows.append((entry.name, broken, origin))
-        console.print(ui_tables.lay_out(rows, kind, "", "from"))
+        _show(console, ui_tables.words_only(rows, kind, "", "from"))
         console.print()
 
 
@@ -186,17 +193,17 @@ def comparison(found: Comparison) -> None:
     a, b = describe(found.a.spec), describe(found.b.spec)
     if found.fields:
         rows = [(name, str(left), str(right)) for name, left, right in found.fields]
-        console.print(ui_tables.lay_out(rows, "differs in", a, b))
+        _show(console, ui_tables.words_only(rows, "differs in", a, b))
         console.print()
     if found.why_not:
         console.print(f"scores: {found.why_not}")
     else:
-        console.print(ui_tables.comparison_table(found, a, b))
+        _show(console, ui_tables.scores_compared(found, a, b))
     console.print()
     if found.cost_why_not:
         console.print(f"memory and time: {found.cost_why_not}")
     else:
-        console.print(ui_tables.cost_comparison(found, a, b))
+        _show(console, ui_tables.costs_compared(found, a, b))
 
 
 def verified(count: int, unknown: Sequence[str]) -> None:

@@ -28,8 +28,10 @@ class Watch:
         self._console = ui.err()
         self._headline = plan.task.metrics[0].name
         self._unit = plan.task.metrics[0].unit
-        self._began = time.monotonic()
         self._ended = 0
+        self._took: list[float] = []
+        self._began: dict[str, float] = {}
+        self._to_go: dict[str, float] = {}
         self._bars: dict[str, TaskID] = {}
         self._spoke: dict[str, float] = {}
         self._live: Any = _bars(self._console) if self._console.is_terminal else None
@@ -41,7 +43,7 @@ class Watch:
                 self._print(f"  ✓ {run_name(spec):<{NAME_WIDTH}} finished before, kept")
         if self._live and self._plan.todo:
             self._live.start()
-            self._all = self._live.add_task("  all", total=len(self._plan.todo), text=self._left())
+            self._show_all()
         return self
 
     def __exit__(
@@ -52,13 +54,16 @@ class Watch:
 
     def started(self, job: Job) -> None:
         """A run starts."""
-        self._spoke[job.spec.id] = time.monotonic()
+        self._began[job.spec.id] = self._spoke[job.spec.id] = time.monotonic()
         if self._live:
             self._bars[job.spec.id] = self._live.add_task(f"  {run_name(job.spec)}", total=None, text="starting")
+            self._show_all()
 
     def progress(self, job: Job, progress: Progress) -> None:
         """A run got further."""
         text = _where(progress)
+        if progress.phase == "train" and progress.seconds_left is not None:
+            self._to_go[job.spec.id] = time.monotonic() + progress.seconds_left
         if self._live:
             self._live.update(self._bars[job.spec.id], total=progress.total or None, completed=progress.done, text=text)
             self._live.update(self._all, text=self._left())
@@ -69,6 +74,10 @@ class Watch:
     def ended(self, outcome: Outcome) -> None:
         """A run ended: its line."""
         self._ended += 1
+        began = self._began.pop(outcome.job.spec.id, None)
+        self._to_go.pop(outcome.job.spec.id, None)
+        if outcome.status == "ok" and began is not None and outcome.job.spec.train_examples:
+            self._took.append(time.monotonic() - began)
         if self._live and outcome.job.spec.id in self._bars:
             self._live.remove_task(self._bars.pop(outcome.job.spec.id))
             self._live.update(self._all, completed=self._ended, text=self._left())
@@ -87,14 +96,29 @@ class Watch:
         within = interval(score.low, score.high, self._unit)
         return f"{head} {number(score.value, self._unit):>5}   {within:<15} {peak(record):>11}  {duration(record.seconds):>8}"
 
+    def _show_all(self) -> None:
+        """Put the bar of all runs below those of the runs in hand."""
+        if self._all is not None:
+            self._live.remove_task(self._all)
+        total = len(self._plan.todo)
+        self._all = self._live.add_task("  all", total=total, completed=self._ended, text=self._left())
+
     def _left(self) -> str:
-        """Runs ended of those to do, and the time left: from the runs ended here, else from earlier records."""
-        count, total = self._ended, len(self._plan.todo)
-        if count:
-            left: float | None = (time.monotonic() - self._began) / count * (total - count)
-        else:
-            left = self._plan.seconds / self._plan.options.jobs if self._plan.seconds else None
-        return f"{count}/{total}" + (f" · {about(left)} left" if left else "")
+        """Runs ended of those to do, and the time left where it can be told."""
+        left = self._seconds_left()
+        return f"{self._ended}/{len(self._plan.todo)}" + (f" · {about(left)} left" if left else "")
+
+    def _seconds_left(self) -> float | None:
+        """From the training runs that ended here, else from the one in hand, else from earlier records."""
+        now = time.monotonic()
+        projected = [end - self._began[run] for run, end in self._to_go.items() if run in self._began]
+        each = self._took or projected
+        if not each:
+            return self._plan.seconds / self._plan.options.jobs if self._plan.seconds else None
+        usual = sum(each) / len(each)
+        waiting = len(self._plan.todo) - self._ended - len(self._began)
+        in_hand = sum(max(0.0, usual - (now - began)) for began in self._began.values())
+        return (waiting * usual + in_hand) / self._plan.options.jobs
 
     def _print(self, line: str) -> None:
         self._console.print(line)

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import os
 
 from harness.local import QUIET, set_environment
 
@@ -16,8 +17,24 @@ MODULES = (
     "harness.evaluate",
 )
 
+
+@contextlib.contextmanager
+def _silent():
+    """Keep what libraries say on import off the terminal; a run's own output goes into its log."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 set_environment(QUIET)
-for _name in MODULES:
-    # A module that fails here fails again in the run that needs it, where it can be told.
-    with contextlib.suppress(Exception):
-        importlib.import_module(_name)
+with _silent():
+    for _name in MODULES:
+        # A module that fails here fails again in the run that needs it, where it can be told.
+        with contextlib.suppress(Exception):
+            importlib.import_module(_name)

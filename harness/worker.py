@@ -234,7 +234,7 @@ def _save(job: Job, model: Any, tokenizer: Any, method: Method) -> int:
         (folder / "README.md").unlink(missing_ok=True)  # a template with nothing filled in
         return sum(path.stat().st_size for path in folder.glob("adapter_model*"))
     if method.trains and job.save_full:
-        folder = job.folder / "model"
+        folder = job.folder / store.MODEL
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     return 0

@@ -12,8 +12,19 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-from harness import Answer, Example, Source, Split, Task, metrics, parse_number, prompts, read_jsonl
-from harness.metrics.expression import equal, parse_expression
+from harness import (
+    Answer,
+    Example,
+    Source,
+    Split,
+    Task,
+    equal,
+    metrics,
+    parse_expression,
+    parse_number,
+    prompts,
+    read_jsonl,
+)
 
 _TAG = re.compile(r"(?:us-gaap:)?([A-Z][A-Za-z]+)", re.IGNORECASE)
 _MONEY = frozenset({"", "$", "us$", "usd", "dollars"})
@@ -61,7 +72,7 @@ def _number(line: str, example: Example) -> str | None:
 
 
 def score(answer: Answer) -> float:
-    """1.0 where right by its kind: a computed number within half a unit of the last decimal asked, a value exactly."""
+    """1.0 where right by its kind: a rounded number within half a unit of its last decimal, a whole one exactly."""
     if answer.parsed is None:
         return 0.0
     kind = answer.slices["kind"]
@@ -71,8 +82,9 @@ def score(answer: Answer) -> float:
         return float(answer.parsed == answer.target.removeprefix("us-gaap:"))
     target = parse_number(answer.target)
     assert target is not None
-    half = Decimal(5).scaleb(int(target.as_tuple().exponent) - 1) if kind == "computed" else Decimal(0)
-    return float(abs(Decimal(answer.parsed) - target) <= half)
+    rounded = kind == "computed" and "." in answer.target
+    tolerance = Decimal(5).scaleb(int(target.as_tuple().exponent) - 1) if rounded else Decimal(0)
+    return float(abs(Decimal(answer.parsed) - target) <= tolerance)
 
 
 TASK = Task(

@@ -91,11 +91,14 @@ def make_run(
 
 
 def make_answers(share: float, n: int, seed: str) -> list[Answer]:
-    """Return answers to questions in groups of one to five; a question is as hard for one run as for another."""
-    hard, noise, answers, group = random.Random("questions"), random.Random(seed), [], 0
+    """Return answers to questions in groups of a few; what is hard for one run is mostly hard for another."""
+    hard, noise = random.Random("questions"), random.Random(seed)
+    ease = [0.6 * hard.random() + 0.4 * noise.random() for _ in range(n)]
+    solved = set(sorted(range(n), key=ease.__getitem__)[: round(share * n)])
+    groups, answers, group = random.Random("groups"), [], 0
     for place in range(n):
-        group += hard.random() < 0.67
-        right = 0.85 * hard.random() + 0.15 * noise.random() < share
+        group += groups.random() < 0.67
+        right = place in solved
         said = "a" if right else "b"
         slices = {"topic": ("ethics", "equity", "derivatives")[place % 3], "level": ("I", "II")[place % 2]}
         answers.append(

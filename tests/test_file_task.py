@@ -66,6 +66,11 @@ def test_few_frequent_targets_are_labels(tmp_path: Path) -> None:
     assert oracle(task) == 1.0
 
 
+def test_many_labels_are_counted_in_the_title_and_not_listed(tmp_path: Path) -> None:
+    rows = [{"context": f"t{i}", "target": f"topic {i % 12}"} for i in range(100)]
+    assert "labels 12, 8 to 9 rows each" in file_task(written(tmp_path, rows)).title
+
+
 def test_chance_of_labels_is_the_most_frequent_one(tmp_path: Path) -> None:
     rows = [{"context": f"t{i}", "target": "up" if i % 4 else "down"} for i in range(400)]
     task = file_task(written(tmp_path, rows))
@@ -99,7 +104,9 @@ def test_other_targets_are_free_text_which_may_have_several_lines(tmp_path: Path
 
 def test_labels_that_are_given_turn_numbers_into_classes(tmp_path: Path) -> None:
     rows = [{"context": f"t{i}", "target": i % 2} for i in range(40)]
-    assert file_task(written(tmp_path, rows)).metrics[0].name == "numeric"
+    plain = file_task(written(tmp_path, rows))
+    assert plain.metrics[0].name == "numeric"
+    assert "(as classes with --labels 0,1)" in plain.title
     task = file_task(written(tmp_path, rows), labels=("0", "1", "2"))
     assert everything(task)[0].choices == ("0", "1", "2")
     assert "labels 0 20, 1 20, 2 0" in task.title

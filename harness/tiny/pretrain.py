@@ -4,7 +4,8 @@
 
 Each step's batch is a function of (seed, step), so a resumed run sees what an unbroken one would. Two things make so
 small a model learn to read its context at all: for the first quarter 60 % of the sequences are repeated random tokens
-(copying forms there; 10 % afterwards), and the loss counts answers and repeats fully, the rest of the text hardly.
+(copying forms there; 10 % afterwards) and short, where the right place to look is soon found, and the loss counts
+answers and repeats fully, the rest of the text hardly.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from harness.tiny import skills
 from harness.tiny.tokenizer import FOLDER
 
 SEED = 20
-LENGTH = 512
-ROWS = 8
+TOKENS = 4096  # a step
+SHORT, LONG = 128, 512  # sequence length in the first quarter and after it
 PEAK_RATE = 2e-3
 REST_SHARE = 0.12  # of the positions outside answers and repeats, the share that the loss sees at all
 REST_WEIGHT = 0.5
@@ -54,7 +55,7 @@ def make_model(vocabulary: int) -> Any:
     )
 
 
-def repeated(rng: random.Random, vocabulary: int, end: int) -> tuple[list[int], list[int]]:
+def repeated(rng: random.Random, length: int, vocabulary: int, end: int) -> tuple[list[int], list[int]]:
     """Return spans of random tokens said several times, with marks: 1 where a repeat can be predicted, else -1.
 
     Each sequence keeps to a random part of the vocabulary, often a small one: with few tokens about, attending to the
@@ -63,8 +64,8 @@ def repeated(rng: random.Random, vocabulary: int, end: int) -> tuple[list[int], 
     tokens: list[int] = []
     marks: list[int] = []
     part = rng.sample(range(FIRST_PLAIN_TOKEN, vocabulary), rng.choice([8, 24, 80, 400, vocabulary // 2]))
-    while len(tokens) < LENGTH:
-        span = rng.choices(part, k=rng.randint(3, rng.choice([12, 40, 160])))
+    while len(tokens) < length:
+        span = rng.choices(part, k=rng.randint(3, rng.choice([12, 40, length // 3])))
         tokens += span
         marks += [-1] * len(span)
         for _ in range(rng.randint(1, 4 if len(span) < 20 else 1)):
@@ -73,35 +74,37 @@ def repeated(rng: random.Random, vocabulary: int, end: int) -> tuple[list[int], 
             marks += [-1] * (len(gap) + 1) + [1] * (len(span) - 1)
         tokens.append(end)
         marks.append(-1)
-    return tokens[:LENGTH], marks[:LENGTH]
+    return tokens[:length], marks[:length]
 
 
-def documents(rng: random.Random, tokenizer: Any) -> tuple[list[int], list[int]]:
+def documents(rng: random.Random, length: int, tokenizer: Any) -> tuple[list[int], list[int]]:
     """Return a sequence packed with examples of the skills, with marks: 1 on answers, 0 elsewhere."""
     tokens: list[int] = []
     marks: list[int] = []
-    while len(tokens) < LENGTH:
+    while len(tokens) < length:
         _, (prompt, answer) = skills.draw(rng)
         head = tokenizer(prompt, add_special_tokens=False)["input_ids"]
         tail = [*tokenizer(" " + answer, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
         tokens += head + tail
         marks += [0] * len(head) + [1] * len(tail)
-    return tokens[:LENGTH], marks[:LENGTH]
+    return tokens[:length], marks[:length]
 
 
 def batch(step: int, steps: int, tokenizer: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return the tokens [rows, length], the positions to predict from [n] (flat) and their weights [n] of a step."""
     rng = random.Random(f"{SEED}/{step}")
-    share = 0.6 if step < steps / 4 else 0.1
+    share, length = (0.6, SHORT) if step < steps / 4 else (0.1, LONG)
     rows = [
-        repeated(rng, len(tokenizer), tokenizer.eos_token_id) if rng.random() < share else documents(rng, tokenizer)
-        for _ in range(ROWS)
+        repeated(rng, length, len(tokenizer), tokenizer.eos_token_id)
+        if rng.random() < share
+        else documents(rng, length, tokenizer)
+        for _ in range(TOKENS // length)
     ]
     positions, weights = [], []
     for row, (_, marks) in enumerate(rows):
         for column, mark in enumerate(marks[1:]):
             if mark == 1 or (mark == 0 and rng.random() < REST_SHARE):
-                positions.append(row * LENGTH + column)
+                positions.append(row * length + column)
                 weights.append(1.0 if mark == 1 else REST_WEIGHT)
     return torch.tensor([tokens for tokens, _ in rows]), torch.tensor(positions), torch.tensor(weights)
 
@@ -155,8 +158,8 @@ def pretrain(work: Path, steps: int) -> None:
         running = loss.item() if step == 0 else 0.98 * running + 0.02 * loss.item()
         if (step + 1) % 50 == 0:
             seconds = time.perf_counter() - started
-            line = {"step": step + 1, "loss": round(running, 4), "tokens": (step + 1) * ROWS * LENGTH}
-            line["tokens_per_second"] = round((step + 1 - first) * ROWS * LENGTH / seconds)
+            line = {"step": step + 1, "loss": round(running, 4), "tokens": (step + 1) * TOKENS}
+            line["tokens_per_second"] = round((step + 1 - first) * TOKENS / seconds)
             with log.open("a") as file:
                 file.write(json.dumps(line) + "\n")
         if (step + 1) % 250 == 0 or step + 1 == steps:

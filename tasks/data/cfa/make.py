@@ -74,7 +74,7 @@ def balanced_pairs(rights: list[Concept], rng: random.Random) -> list[tuple[Conc
         trio = [rights[i], pool[i], pool[n + i]]
         if len({c.name for c in trio}) < 3 or len({c.answer for c in trio}) < 3:
             return True
-        return any(d.name in trio[0].near or trio[0].name in d.near for d in trio[1:])
+        return any(d.name in trio[0].near for d in trio[1:])
 
     while bad := [i for i in range(n) if clashes(i)]:
         for i in bad:
@@ -86,15 +86,20 @@ def balanced_pairs(rights: list[Concept], rng: random.Random) -> list[tuple[Conc
 def choose_concepts(
     concepts: list[Concept], split: str, count: int, rng: random.Random
 ) -> list[tuple[Concept, str, int]]:
-    """(concept, "name" or "answer", which stem): all stems in training; elsewhere every concept once, then evenly."""
+    """(concept, "name" or "answer", which stem or template).
+
+    Training: every stem, then answers in rounds. Test: every concept by name, by answer, then by its second stem.
+    Validation: half of them by name, the others by answer.
+    """
     order = rng.sample(concepts, len(concepts))
-    stems = [[(c, "name", i) for c in order] for i in range(len(order[0].stems[split]))]
-    answers = [[(c, "answer", i) for c in rng.sample(order, len(order))] for i in range(8)]
+    names = [(c, "name", i) for i in range(len(order[0].stems[split])) for c in order]
+    answers = [(c, "answer", i) for i in range(8) for c in rng.sample(order, len(order))]
     if split == "train":
-        rounds = stems + answers
-    else:
-        rounds = [stems[0], *(r for pair in itertools.zip_longest(answers, stems[1:]) for r in pair if r)]
-    return list(itertools.chain.from_iterable(rounds))[:count]
+        return (names + answers)[:count]
+    if split == "validation":
+        half = count // 2
+        return (names[:half] + [(c, "answer", i) for i in range(2) for c in order[half:] + order[:half]])[:count]
+    return (names[: len(order)] + answers[: len(order)] + names[len(order) :])[:count]
 
 
 def concept_items(topic: str, split: str, count: int, words: Any, rng: random.Random) -> list[Item]:
@@ -182,12 +187,13 @@ def rows(split: str, ledger: Ledger, words: Any) -> list[dict[str, Any]]:
     groups = [group for topic in TOPICS for group in topic_groups(topic, split, ledger, words)]
     rng.shuffle(groups)
     turns: Counter[str] = Counter()
+    places: dict[str, list[int]] = {}
     result = []
     for number, item in enumerate(itertools.chain.from_iterable(groups), start=1):
         if turns[item.kind] % 3 == 0:
-            places = rng.sample(range(3), 3)
+            places[item.kind] = rng.sample(range(3), 3)
         options = rng.sample(sorted(item.wrong), 2)
-        options.insert(places[turns[item.kind] % 3], item.right)
+        options.insert(places[item.kind][turns[item.kind] % 3], item.right)
         turns[item.kind] += 1
         result.append(
             {

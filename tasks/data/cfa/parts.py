@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tasks.data.cfa import formulas_assets, formulas_firm
+from tasks.data.cfa import formulas_assets, formulas_firm, formulas_risk
 
 HERE = Path(__file__).parent
 TOPICS = (
@@ -24,6 +25,7 @@ TOPICS = (
     "alternatives",
     "portfolio",
 )
+FORMULAS: dict[str, Any] = {**vars(formulas_firm), **vars(formulas_assets), **vars(formulas_risk)}
 SPLITS = ("train", "validation", "test")
 
 
@@ -59,10 +61,24 @@ def _toml(path: Path) -> dict[str, Any]:
 def read_concepts(topic: str) -> list[Concept]:
     """The concepts of a topic in file order."""
     rows = _toml(HERE / "concepts" / f"{topic}.toml")["concept"]
+    pairs = read_wording()["near"][topic]
+    if unknown := {name for pair in pairs for name in pair} - {row["name"] for row in rows}:
+        raise ValueError(f"wording.toml: [near] names unknown concepts of {topic}: {sorted(unknown)}")
     return [
-        Concept(topic, row["name"], row["answer"], {s: row[s] for s in SPLITS}, frozenset(row.get("near", ())))
+        Concept(
+            topic=topic,
+            name=row["name"],
+            answer=row["answer"],
+            stems={split: [_neutral(stem) for stem in row[split]] for split in SPLITS},
+            near=frozenset(name for pair in pairs if row["name"] in pair for name in pair),
+        )
         for row in rows
     ]
+
+
+def _neutral(stem: str) -> str:
+    """A stem whose last article does not tell whether the missing term begins with a vowel."""
+    return re.sub(r"\ban?:$", "a(n):", stem)
 
 
 def _values(spec: list[Any] | dict[str, list[Any]]) -> list[Decimal]:
@@ -85,7 +101,7 @@ def read_families(topic: str) -> list[Family]:
             ask=row["ask"],
             decimals=row["decimals"],
             unit=row.get("unit", ""),
-            solve=getattr(formulas_firm, row["name"], None) or getattr(formulas_assets, row["name"]),
+            solve=FORMULAS[row["name"]],
         )
         for row in rows
     ]

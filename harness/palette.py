@@ -1,0 +1,88 @@
+"""Colours, marks and type of the figures: the same for a method everywhere, readable for colour-blind eyes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import lru_cache
+from typing import Any
+
+# Okabe and Ito's palette; marks differ as well, so that no figure depends on colour alone
+METHOD_COLOURS = {"base": "#767676", "lora": "#0072B2", "qlora": "#E69F00", "full": "#009E73"}
+METHOD_MARKS = {"base": "X", "lora": "o", "qlora": "s", "full": "D"}
+FURTHER_COLOURS = ("#CC79A7", "#56B4E9", "#D55E00", "#8A5A00")
+FURTHER_MARKS = ("^", "v", "P", "p", "h")
+PART_COLOURS = {
+    "frozen_weights": "#5B4DB2",
+    "trained_weights": "#882255",
+    "gradients": "#CC6677",
+    "optimizer_state": "#DDCC77",
+    "activations_and_rest": "#C9C9C9",
+}
+INK, PAPER, FAINT, GRID = "#222222", "#ffffff", "#666666", "#dddddd"
+
+SMALL = 9.5  # points, the smallest type
+STYLE: dict[str, Any] = {
+    "font.size": 10,
+    "axes.labelsize": 10,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": 10,
+    "legend.fontsize": SMALL,
+    "text.parse_math": False,  # a name may hold a $
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.edgecolor": FAINT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "axes.facecolor": PAPER,
+    "figure.facecolor": PAPER,
+    "savefig.facecolor": PAPER,
+    "svg.fonttype": "path",  # the same letters wherever it is opened
+    "svg.hashsalt": "harness",  # ids that do not change from run to run
+}
+_FALLBACK_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei", "Microsoft YaHei")
+
+
+def colour(method: str) -> str:
+    """Return the method's colour; of a method that is not in `METHOD_COLOURS`, one that its name decides."""
+    return METHOD_COLOURS.get(method) or FURTHER_COLOURS[_digest(method) % len(FURTHER_COLOURS)]
+
+
+def mark(method: str) -> str:
+    """Return the method's marker, decided as its colour is: where two share a colour, the mark mostly differs."""
+    return METHOD_MARKS.get(method) or FURTHER_MARKS[_digest(method) // 97 % len(FURTHER_MARKS)]
+
+
+def clean(text: str, width: int = 60) -> str:
+    """Return text that can be drawn: one line, only characters that a font here has, shortened in its middle."""
+    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
+    text = "".join(char if ord(char) in _drawable() else "?" for char in text)
+    keep = (width - 1) // 2
+    return text if len(text) <= width else f"{text[: width - 1 - keep]}…{text[-keep:]}"
+
+
+@lru_cache(maxsize=1)
+def families() -> tuple[str, ...]:
+    """Return DejaVu Sans, which comes with matplotlib, and whatever is here for letters that it lacks."""
+    from matplotlib import font_manager
+
+    here = {font.name for font in font_manager.fontManager.ttflist}
+    return ("DejaVu Sans", *(name for name in _FALLBACK_FONTS if name in here))
+
+
+@lru_cache(maxsize=1)
+def _drawable() -> frozenset[int]:
+    from matplotlib import font_manager
+    from matplotlib.ft2font import FT2Font
+
+    return frozenset(code for family in families() for code in FT2Font(font_manager.findfont(family)).get_charmap())
+
+
+def _digest(text: str) -> int:
+    return int(hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8], 16)

@@ -1,0 +1,167 @@
+"""Where labels go in a figure, so that none lies on another."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+DIRECTIONS = ((1, 0), (1, 1), (1, -1), (-1, 0), (-1, 1), (-1, -1), (0, 1), (0, -1))
+DISTANCES = (7, 13, 21, 32, 46, 64)
+
+
+class Box(NamedTuple):
+    """A rectangle, in points."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    def overlap(self, other: Box) -> float:
+        """The area that two rectangles share."""
+        width = min(self.x1, other.x1) - max(self.x0, other.x0)
+        height = min(self.y1, other.y1) - max(self.y0, other.y0)
+        return width * height if width > 0 and height > 0 else 0.0
+
+    @property
+    def area(self) -> float:
+        """Its own area."""
+        return (self.x1 - self.x0) * (self.y1 - self.y0)
+
+
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Move positions on a line as little as needed so that neighbours are `gap` apart, in their order.
+
+    They stay within low..high where they fit there; the result is in the order given. Positions that are too close
+    are pooled and centred on their mean (pool adjacent violators).
+    """
+    order = sorted(range(len(wanted)), key=lambda i: (wanted[i], i))
+    pools: list[tuple[float, int]] = []  # (mean of what the members want of the first member, how many)
+    for place, index in enumerate(order):
+        pool = (wanted[index] - place * gap, 1)
+        while pools and pools[-1][0] > pool[0]:
+            mean, count = pools.pop()
+            pool = ((mean * count + pool[0] * pool[1]) / (count + pool[1]), count + pool[1])
+        pools.append(pool)
+    most = high - gap * (len(wanted) - 1)
+    firsts = [max(low, min(mean, most)) for mean, count in pools for _ in range(count)]
+    found = [0.0] * len(wanted)
+    for place, index in enumerate(order):
+        found[index] = firsts[place] + place * gap
+    return found
+
+
+def beside(
+    points: Sequence[tuple[float, float]],
+    sizes: Sequence[tuple[float, float]],
+    frame: Box,
+    obstacles: Iterable[Box] = (),
+) -> list[tuple[float, float, bool]]:
+    """Place a label beside each point, on no other label and on no point where there is room.
+
+    Args:
+        points: (x, y) in points.
+        sizes: (width, height) of each label.
+        frame: labels stay inside it.
+        obstacles: what labels should rather not cover.
+
+    Returns:
+        For each label the (x, y) of its centre, and whether it is so far from its point that it needs a line to it.
+    """
+    marks = [Box(x - 4, y - 4, x + 4, y + 4) for x, y in points]
+    others = list(obstacles)
+    placed: list[Box] = []
+    found: list[tuple[float, float, bool]] = []
+    for (x, y), (width, height) in zip(points, sizes, strict=True):
+        best = (math.inf, x, y, 0.0)
+        for distance in map(float, DISTANCES):
+            for across, up in DIRECTIONS:
+                reach = distance * (0.75 if across and up else 1.0)
+                centre = (x + across * (reach + width / 2), y + up * (reach + height / 2))
+                box = Box(centre[0] - width / 2, centre[1] - height / 2, centre[0] + width / 2, centre[1] + height / 2)
+                cost = 20 * sum(box.overlap(o) for o in placed) + 10 * sum(box.overlap(o) for o in marks)
+                cost += sum(box.overlap(o) for o in others) + 50 * (box.area - box.overlap(frame)) + distance
+                if cost < best[0]:  # of equals the first: to the right, near
+                    best = (cost, *centre, distance)
+        _, left, bottom, distance = best
+        placed.append(Box(left - width / 2, bottom - height / 2, left + width / 2, bottom + height / 2))
+        found.append((left, bottom, distance > DISTANCES[1]))
+    return found
+
+
+def along(a: tuple[float, float], b: tuple[float, float], width: float = 1.5) -> list[Box]:
+    """Cover the line from a to b with small boxes."""
+    count = max(1, round(math.dist(a, b) / 8))
+    steps = [(a[0] + (b[0] - a[0]) * k / count, a[1] + (b[1] - a[1]) * k / count) for k in range(count + 1)]
+    return [
+        Box(min(p[0], q[0]) - width, min(p[1], q[1]) - width, max(p[0], q[0]) + width, max(p[1], q[1]) + width)
+        for p, q in itertools.pairwise(steps)
+    ]
+
+
+def label_points(
+    ax: Axes,
+    points: Sequence[tuple[float, float]],
+    texts: Sequence[str],
+    lines: Iterable[tuple[tuple[float, float], tuple[float, float]]],
+    renderer: Any,
+    **style: Any,
+) -> None:
+    """Name each point, with a thin line to it where the name is not beside it. The layout is final.
+
+    Args:
+        ax: the axes; one point is one unit of its figure (72 dpi).
+        points: where, in data coordinates.
+        texts: the names.
+        lines: what the names should rather not lie on, in data coordinates.
+        renderer: measures text.
+        style: of the text.
+    """
+    if not points:
+        return
+    made = [ax.text(0, 0, text, ha="center", va="center", zorder=6, **style) for text in texts]
+    boxes = [text.get_window_extent(renderer) for text in made]
+    window = ax.get_window_extent(renderer)
+    frame = Box(window.x0 + 2, window.y0 + 2, window.x1 - 2, window.y1 - 2)
+    ends = [ax.transData.transform(line).tolist() for line in lines]
+    obstacles = [box for a, b in ends for box in along(tuple(a), tuple(b))]
+    at = [(x, y) for x, y in ax.transData.transform(points).tolist()]
+    found = beside(at, [(box.width + 2, box.height) for box in boxes], frame, obstacles)
+    inverse = ax.transData.inverted()
+    for text, (x, y, far), point in zip(made, found, points, strict=True):
+        left, bottom = inverse.transform((x, y)).tolist()
+        text.set_position((left, bottom))
+        if far:
+            ax.plot([point[0], left], [point[1], bottom], color="#666666", linewidth=0.7, zorder=2)
+
+
+def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]], **style: Any) -> Callable[[], None]:
+    """Name lines at the right edge of the axes, each tied to its value by a short line in its colour.
+
+    Args:
+        ax: the axes; one point is one unit of its figure (72 dpi).
+        ends: (value, text, colour) of each line.
+        style: of the text.
+
+    Returns:
+        What moves the names apart, to be called when the layout is final.
+    """
+    edge: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+    edge["annotation_clip"] = False
+    texts = [ax.annotate(text, (1, value), (22, 0), va="center", **edge, **style) for value, text, _ in ends]
+
+    def move() -> None:
+        low, high = ax.transAxes.transform([(0, 0), (0, 1)])[:, 1].tolist()
+        left = ax.transData.transform([(ax.get_xlim()[0], value) for value, _, _ in ends])
+        wanted = left[:, 1].tolist()
+        for text, (value, _, shade), want, got in zip(texts, ends, wanted, spread(wanted, 14, low, high), strict=True):
+            text.set_position((22, got - want))
+            arrow = {"arrowstyle": "-", "color": shade, "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0}
+            ax.annotate("", (1, value), (20, got - want), arrowprops=arrow, **edge)
+
+    return move if ends else lambda: None

@@ -1,0 +1,88 @@
+"""The figures of a task: accuracy, accuracy against memory, accuracy over rank, memory by part; as SVG and PNG.
+
+What each one shows is in `figures`, their colours in `palette`. Same cells, same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import figures, store
+from harness.cells import Cell
+from harness.errors import HarnessError
+from harness.palette import METHOD_COLOURS as METHOD_COLOURS
+from harness.palette import STYLE, families
+from harness.sections import sections
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DRAWN = {
+    "accuracy": figures.accuracy,
+    "accuracy_memory": figures.accuracy_memory,
+    "ranks": figures.ranks,
+    "memory": figures.memory,
+}
+NAMES = tuple(DRAWN)
+PNG_DPI = 160
+
+
+def write(root: Path, task: str, cells: Iterable[Cell]) -> list[Path]:
+    """Write `root/figures/<task>/<name>.svg` and `.png` for each of `NAMES`, each whole or not at all.
+
+    Runs that did not finish are marked in them. Without cells of this task nothing is written.
+    """
+    folder = root / "figures" / store.path_word(task)
+    paths = []
+    for name, figure in _figures(task, cells):
+        for kind in ("svg", "png"):
+            paths.append(_write_bytes(folder / f"{name}.{kind}", _bytes(figure, kind)))
+    return paths
+
+
+def svgs(task: str, cells: Iterable[Cell]) -> dict[str, str]:
+    """Return the figures as SVG text by name, in the order of `NAMES`; empty without cells of this task."""
+    return {name: _bytes(figure, "svg").decode() for name, figure in _figures(task, cells)}
+
+
+def _figures(task: str, cells: Iterable[Cell]) -> Iterator[tuple[str, Figure]]:
+    """Draw the figures one after the other, each in the style of all while it is looked at."""
+    found = sections(cell for cell in cells if cell.spec.task == task)
+    if not found:
+        return
+    import matplotlib
+
+    style: Any = STYLE | {"font.family": list(families())}
+    for name, draw in DRAWN.items():
+        with matplotlib.rc_context(style):
+            yield name, draw(task, found)
+
+
+def _bytes(figure: Figure, kind: str) -> bytes:
+    metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+    out = io.BytesIO()
+    figure.savefig(out, format=kind, dpi=PNG_DPI if kind == "png" else 72, bbox_inches="tight", metadata=metadata)
+    return re.sub(rb"[ \t]+\n", b"\n", out.getvalue()) if kind == "svg" else out.getvalue()
+
+
+def _write_bytes(path: Path, content: bytes) -> Path:
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_bytes(content)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise HarnessError(
+            f"cannot write results: {error.strerror or error}",
+            where=str(path),
+            fix="check the folder's permissions and free space, or write to another folder with --results DIR",
+        ) from error
+    return path

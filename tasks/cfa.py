@@ -1,0 +1,39 @@
+"""Exams in the style of levels I, II and III over ten topic areas; the questions of a vignette share a case.
+
+Every question has three options and is answered with the text of one of them. Wording, cases and numbers are the
+project's own and made by `data/cfa/make.py`; no exam body has written, reviewed or endorsed them.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness import Example, Source, Split, Task, metrics, prompts, read_jsonl
+
+
+def load(folder: Path, split: Split) -> Iterator[Example]:
+    """Yield the questions of one split; the group is the vignette, empty for the single questions of level I."""
+    for row in read_jsonl(folder / f"{split}.jsonl"):
+        yield Example(
+            id=row["id"],
+            question=row["question"],
+            target=row["answer"],
+            choices=tuple(row["options"]),
+            group=row["vignette"],
+            context=row["context"],
+            slices={key: row[key] for key in ("level", "topic", "kind")},
+        )
+
+
+TASK = Task(
+    name="cfa",
+    version=1,
+    title="CFA-style exams, levels I–III",
+    source=Source(
+        "data/cfa", sha256="0a3b46b127c2a0c8e669e74edb577a380db01cb8d9b3366c9b761fa4a2e56190", license="CC-BY-4.0"
+    ),
+    load=load,
+    prompt=prompts.multiple_choice,
+    metrics=(metrics.accuracy,),
+    scoring="choices",
+    group_name="vignette",
+)

@@ -1,0 +1,230 @@
+"""What every registered task must hold to, whoever wrote it.
+
+Gold answers score 1.0, wrong ones 0.0, shuffled ones what guessing scores; what is no answer is unparsed; the prompt
+gives nothing away; the data is the pinned one; nothing depends on Python's hash seed.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import data, metrics, registry
+from harness.schema import Answer, Example, Metric, Task
+from harness.score import score_answers
+
+ROOT = Path(__file__).resolve().parents[2]
+FOUND = registry.tasks()
+NEAR = 0.07  # three standard errors of a share among some 600 test questions
+
+every_task = pytest.mark.parametrize("name", sorted(FOUND))
+
+
+@functools.cache
+def task_of(name: str) -> Task:
+    return registry.task(name)
+
+
+@functools.cache
+def splits_of(name: str) -> data.Splits:
+    return data.load_splits(task_of(name))
+
+
+def answered(task: Task, examples: Sequence[Example], texts: Sequence[str]) -> list[Answer]:
+    """Return the answers that a model with these outputs would leave behind."""
+    parse = task.parse or metrics.default_parse
+    return [
+        Answer(e.id, e.group, e.target, text, parse(text, e), e.choices, slices=e.slices)
+        for e, text in zip(examples, texts, strict=True)
+    ]
+
+
+def headline(task: Task, examples: Sequence[Example], texts: Sequence[str]) -> float:
+    metric = task.metrics[0]
+    return score_answers(answered(task, examples, texts), [metric])[metric.name].value
+
+
+def shares(task: Task) -> list[Metric]:
+    return [metric for metric in task.metrics if metric.unit == "share" and metric.higher_is_better]
+
+
+def guessing(task: Task, examples: Sequence[Example]) -> float:
+    """Return what guessing scores: the task's own word, or one of the options, or next to nothing."""
+    if task.chance is not None:
+        return task.chance(examples)
+    return sum(1 / len(e.choices) for e in examples) / len(examples) if task.scoring == "choices" else 0.0
+
+
+def same_options(examples: Sequence[Example]) -> bool:
+    return len({frozenset(e.choices) for e in examples}) == 1
+
+
+def apart(one: str, other: str) -> bool:
+    """Tell whether two gold answers differ in every part, as text and, where they are numbers, as numbers."""
+    pairs = list(zip(one.split(";"), other.split(";"), strict=False))
+    read: Callable[[str], object] = lambda text: metrics.parse_number(text.strip())  # noqa: E731
+    return all(
+        metrics.fold(a) != metrics.fold(b) and (read(a) is None or read(a) != read(b)) for a, b in pairs
+    ) and one.count(";") == other.count(";")
+
+
+@every_task
+def test_it_loads_and_is_well_formed(name: str) -> None:
+    task = task_of(name)
+    assert FOUND[name].error == ""
+    assert task.version >= 1
+    assert task.title
+    assert not task.title.endswith(".")
+    assert task.metrics[0].unit == "share"
+    assert len({metric.name for metric in task.metrics}) == len(task.metrics)
+
+
+@every_task
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+@pytest.mark.parametrize("form", ["{}", " {}", "{}\n"])
+def test_gold_answers_score_everything(name: str, split: str, form: str) -> None:
+    task = task_of(name)
+    examples = dict(splits_of(name).items())[split]  # type: ignore[index]
+    answers = answered(task, examples, [form.format(e.target) for e in examples])
+    assert [a.id for a in answers if a.parsed is None] == []
+    assert [a.id for a in answers if task.metrics[0].score(a) != 1.0] == []
+    for metric in task.metrics:
+        values = [metric.score(a) for a in answers]
+        value = metric.combine(answers) if metric.combine else sum(values) / len(values)
+        assert value == pytest.approx(1.0 if metric in shares(task) else 0.0, abs=1e-12), metric.name
+
+
+@every_task
+def test_wrong_answers_score_nothing(name: str) -> None:
+    task, test = task_of(name), splits_of(name).test
+    examples, texts = [], []
+    for position, example in enumerate(test):
+        # Another option; or the gold answer of a later question, of the same kind if possible, that differs throughout.
+        others = sorted((*test[position + 1 :], *test[:position]), key=lambda other: other.slices != example.slices)
+        wrong = (other.target for other in others if apart(other.target, example.target))
+        text = next((choice for choice in example.choices if choice != example.target), None) or next(wrong, None)
+        if text is not None:
+            examples.append(example)
+            texts.append(text)
+    assert len(examples) > 0.9 * len(test)
+    answers = answered(task, examples, texts)
+    for metric in shares(task):
+        assert [(a.id, a.text, a.target) for a in answers if metric.score(a) != 0.0] == [], metric.name
+
+
+@every_task
+@pytest.mark.parametrize("text", ["", "  \n", "\n\n", "qzx vvv 17 of ???", "I am not sure, it depends."])
+def test_what_is_no_answer_is_unparsed_and_scores_nothing(name: str, text: str) -> None:
+    task, test = task_of(name), splits_of(name).test
+    answers = answered(task, test, [text] * len(test))
+    if text.strip() == "" or task.parse is not None or task.scoring == "choices":
+        assert [a.id for a in answers if a.parsed is not None] == []
+    for metric in shares(task):
+        assert sum(map(metric.score, answers)) == 0.0
+
+
+@every_task
+def test_shuffled_gold_answers_score_what_guessing_scores(name: str) -> None:
+    task, test = task_of(name), splits_of(name).test
+    order = random.Random(20).sample(range(len(test)), len(test))
+    if task.scoring == "choices" and not same_options(test):  # the place of another question's gold
+        places = [test[i].choices.index(test[i].target) for i in order]
+        texts = [e.choices[place % len(e.choices)] for e, place in zip(test, places, strict=True)]
+        assert headline(task, test, texts) == pytest.approx(guessing(task, test), abs=NEAR)
+    else:
+        texts = [test[i].target for i in order]
+        assert headline(task, test, texts) <= guessing(task, test) + NEAR
+
+
+@every_task
+def test_no_place_among_the_options_gives_the_answer_away(name: str) -> None:
+    task = task_of(name)
+    if task.scoring != "choices" or same_options(splits_of(name).test):
+        pytest.skip("no options of its own for each question")
+    for examples in (splits_of(name).train, splits_of(name).test):
+        for place in range(max(len(e.choices) for e in examples)):
+            texts = [e.choices[place % len(e.choices)] for e in examples]
+            assert headline(task, examples, texts) == pytest.approx(guessing(task, examples), abs=NEAR)
+
+
+@every_task
+def test_neither_the_longest_nor_the_shortest_option_gives_the_answer_away(name: str) -> None:
+    task = task_of(name)
+    if task.scoring != "choices" or same_options(splits_of(name).test):
+        pytest.skip("no options of its own for each question")
+    test = splits_of(name).test
+    for pick in (max, min):
+        texts = [pick(e.choices, key=len) for e in test]
+        assert headline(task, test, texts) <= guessing(task, test) + 2 * NEAR
+
+
+@every_task
+def test_ids_are_unique_and_splits_share_no_group_and_no_prompt(name: str) -> None:
+    task, splits = task_of(name), splits_of(name)
+    ids = [e.id for _, part in splits.items() for e in part]
+    assert len(set(ids)) == len(ids)
+    for key in (lambda e: e.group or e.id, lambda e: task.prompt(e)):
+        seen: dict[str, str] = {}
+        for split, part in splits.items():
+            assert {seen.setdefault(key(e), split) for e in part} == {split}
+
+
+@every_task
+def test_the_prompt_ends_with_the_cue_and_does_not_depend_on_the_gold_answer(name: str) -> None:
+    task = task_of(name)
+    for _, part in splits_of(name).items():
+        for example in part:
+            prompt = task.prompt(example)
+            assert prompt.endswith("Answer:")
+            assert prompt == task.prompt(replace(example, target="another answer"))
+            assert "\x00" not in prompt
+            # The gold may stand in the context, where it is to be looked up; the cue must not be answered beforehand.
+            assert not re.search(rf"Answer:\s*{re.escape(example.target)}", prompt)
+
+
+@every_task
+def test_targets_are_written_as_they_are_trained(name: str) -> None:
+    """What is trained is " " + target + end of text: blanks at an end or several lines would be trained as well."""
+    for _, part in splits_of(name).items():
+        assert [e.id for e in part if e.target != e.target.strip() or "\n" in e.target] == []
+
+
+@every_task
+def test_the_data_is_the_pinned_one(name: str) -> None:
+    source = task_of(name).source
+    if Path(source.uri).is_absolute() or source.uri.startswith("hf:"):
+        pytest.skip("the data does not come with the project")
+    assert source.license
+    assert data.hash_folder(data.tasks_folder() / source.uri) == source.sha256
+
+
+def test_nothing_depends_on_pythons_hash_seed() -> None:
+    code = """
+import json
+from harness import data, registry
+tasks = [registry.task(name) for name in registry.tasks()]
+limited = [data.fingerprint(t, data.load_splits(t, train_limit=100, test_limit=50)) for t in tasks]
+print(json.dumps([[data.fingerprint(t, data.load_splits(t)) for t in tasks], limited]))
+"""
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert runs[0] == runs[1]
+    assert json.loads(runs[0])[0] == [data.fingerprint(task_of(name), splits_of(name)) for name in FOUND]

@@ -1,0 +1,239 @@
+"""The store's promises: atomic, strict, locked, append-only where it says so."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import store
+from harness.codec import decode, encode
+from harness.errors import HarnessError
+from harness.schema import Answer, Record
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from records import make_answers, make_record, make_spec
+
+
+def written(root: Path, **changes: Any) -> Path:
+    record = make_record(**changes)
+    folder = store.run_dir(root, record.spec)
+    answers = make_answers(9, 3)
+    store.write_record(folder, replace(record, answers_sha256=store.write_answers(folder, answers)))
+    return folder
+
+
+def edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    path = folder / store.RECORD
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+
+
+def test_a_run_s_folder_holds_words_for_people_and_the_id_for_programs(tmp_path: Path) -> None:
+    spec = make_spec(model="owner/name", seed=3)
+    assert store.run_dir(tmp_path, spec) == tmp_path / f"runs/toy/owner--name/lora-r8/s3-{spec.id}"
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a b", "", "..", "x/../y", "ü"])
+def test_no_name_leaves_the_results_folder(name: str, tmp_path: Path) -> None:
+    folder = store.run_dir(tmp_path, make_spec(task=name, model=name))
+    assert folder.resolve().is_relative_to((tmp_path / "runs").resolve())
+    assert len(folder.relative_to(tmp_path / "runs").parts) == 4
+
+
+def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    record = make_record()
+    store.write_record(tmp_path, record)
+    assert store.read_record(tmp_path) == record
+
+
+def test_a_record_is_replaced_whole_and_leaves_no_other_file(tmp_path: Path) -> None:
+    store.write_record(tmp_path, make_record(status="interrupted"))
+    store.write_record(tmp_path, make_record())
+    assert [path.name for path in tmp_path.iterdir()] == [store.RECORD]
+    assert store.read_record(tmp_path).status == "ok"
+
+
+def test_a_write_that_fails_leaves_the_old_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.write_record(tmp_path, make_record())
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store.os, "fsync", full)
+    with pytest.raises(HarnessError, match="No space left on device"):
+        store.write_record(tmp_path, make_record(status="failed"))
+    assert store.read_record(tmp_path).status == "ok"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_record_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    folder = written(tmp_path)
+    edit(folder, lambda data: data.update(schema=2, something_new=1))
+    with pytest.raises(HarnessError, match="newer version") as caught:
+        store.read_all(tmp_path)
+    assert str(folder) in caught.value.where
+    assert "update" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda data: data.update(extra=1), "unknown field 'extra'"),
+        (lambda data: data["spec"].update(extra=1), "unknown field 'extra'"),
+        (lambda data: data.pop("spec"), "no field 'spec'"),
+        (lambda data: data.update(status="fine"), "'fine'"),
+        (lambda data: data.update(seconds="long"), "not a number"),
+        (lambda data: data["spec"].update(rank=True), "not int"),
+    ],
+)
+def test_a_damaged_record_is_refused_with_the_field(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None], words: str
+) -> None:
+    folder = written(tmp_path)
+    edit(folder, change)
+    with pytest.raises(HarnessError, match="damaged") as caught:
+        store.read_record(folder)
+    assert words in caught.value.problem
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"schema": 1', "\x00\xff"])
+def test_a_corrupt_record_is_refused_with_its_file(tmp_path: Path, text: str) -> None:
+    folder = written(tmp_path)
+    (folder / store.RECORD).write_text(text)
+    with pytest.raises(HarnessError) as caught:
+        store.read_record(folder)
+    assert caught.value.where == str(folder / store.RECORD)
+
+
+def test_answers_come_back_and_their_checksum_is_that_of_the_file(tmp_path: Path) -> None:
+    answers = make_answers(3, 2)
+    digest = store.write_answers(tmp_path, answers)
+    assert list(store.read_answers(tmp_path)) == answers
+    assert digest == store.answers_sha256(tmp_path)
+
+
+def test_a_damaged_answer_is_refused_with_its_line(tmp_path: Path) -> None:
+    store.write_answers(tmp_path, make_answers(3, 0))
+    with (tmp_path / store.ANSWERS).open("a") as file:
+        file.write('{"id": "q9"\n')
+    with pytest.raises(HarnessError) as caught:
+        store.read_answers(tmp_path)
+    assert caught.value.where.endswith("answers.jsonl:4")
+
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
+
+
+@settings(max_examples=50)
+@given(st.builds(Answer, id=TEXT, group=TEXT, target=TEXT, text=TEXT, parsed=st.none() | TEXT, slices=st.just({})))
+def test_any_text_survives_the_way_to_json_and_back(answer: Answer) -> None:
+    line = json.dumps(encode(answer), ensure_ascii=False, allow_nan=False)
+    assert decode(Answer, json.loads(line)) == answer
+    assert "\n" not in line
+
+
+@settings(max_examples=50)
+@given(st.floats())
+def test_any_number_survives_the_way_to_json_and_back(number: float) -> None:
+    record = make_record(seconds=number)
+    back = decode(Record, json.loads(json.dumps(encode(record), allow_nan=False)))
+    assert back.seconds == number or (back.seconds != back.seconds and number != number)
+
+
+def test_answers_with_line_separators_inside_stay_one_line_each(tmp_path: Path) -> None:
+    answers = [replace(make_answers(1, 0)[0], text="a\u2028b\x85c\nd")]
+    store.write_answers(tmp_path, answers)
+    assert list(store.read_answers(tmp_path)) == answers
+
+
+def test_only_a_finished_run_of_the_same_spec_is_reused(tmp_path: Path) -> None:
+    written(tmp_path)
+    assert store.finished(tmp_path, make_spec()) is not None
+    assert store.finished(tmp_path, make_spec(learning_rate=0.02)) is None
+
+
+@pytest.mark.parametrize("status", ["oom", "failed", "interrupted"])
+def test_what_did_not_end_well_runs_again(tmp_path: Path, status: str) -> None:
+    written(tmp_path, status=status)
+    assert store.finished(tmp_path, make_spec()) is None
+
+
+def test_preparing_a_folder_clears_what_an_unfinished_attempt_left(tmp_path: Path) -> None:
+    folder = written(tmp_path, status="interrupted")
+    (folder / store.ADAPTER).mkdir()
+    (folder / store.STEPS).write_text("{}\n")
+    store.prepare(folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_steps_are_there_as_they_are_written_and_a_cut_line_is_left_out(tmp_path: Path) -> None:
+    with store.open_steps(tmp_path) as steps:
+        store.append_step(steps, {"step": 1, "loss": 0.5})
+        assert store.read_steps(tmp_path) == [{"step": 1, "loss": 0.5}]
+        steps.write('{"step": 2, "lo')
+    assert len(store.read_steps(tmp_path)) == 1
+
+
+def test_runs_are_found_by_task(tmp_path: Path) -> None:
+    written(tmp_path)
+    written(tmp_path, spec=make_spec(task="other"))
+    assert {run.record.spec.task for run in store.read_all(tmp_path)} == {"toy", "other"}
+    assert [run.record.spec.task for run in store.read_all(tmp_path, "other")] == ["other"]
+    assert store.read_all(tmp_path / "nothing") == []
+
+
+def test_results_merge_by_copying(tmp_path: Path) -> None:
+    written(tmp_path / "a")
+    written(tmp_path / "b", spec=make_spec(seed=1))
+    shutil.copytree(tmp_path / "b", tmp_path / "a", dirs_exist_ok=True)
+    assert len(store.read_all(tmp_path / "a")) == 2
+
+
+def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path) -> None:
+    with store.lock(tmp_path / "run") as first, store.lock(tmp_path / "run") as second:
+        assert (first, second) == (True, False)
+    with store.lock(tmp_path / "run") as again:
+        assert again
+
+
+def test_publishing_copies_record_and_answers_and_nothing_else(tmp_path: Path) -> None:
+    folder = written(tmp_path)
+    (folder / store.LOG).write_text("words of this machine")
+    (new,) = store.publish(tmp_path, store.read_all(tmp_path))
+    assert sorted(path.name for path in new.iterdir()) == [store.ANSWERS, store.RECORD]
+    assert (new / store.RECORD).read_bytes() == (folder / store.RECORD).read_bytes()
+    assert store.publish(tmp_path, store.read_all(tmp_path)) == []
+
+
+def test_a_published_run_is_never_overwritten(tmp_path: Path) -> None:
+    folder = written(tmp_path)
+    store.publish(tmp_path, store.read_all(tmp_path))
+    edit(folder, lambda data: data.update(seconds=1.0))
+    with pytest.raises(HarnessError, match="never overwritten"):
+        store.publish(tmp_path, store.read_all(tmp_path))
+
+
+def test_only_finished_runs_are_published(tmp_path: Path) -> None:
+    written(tmp_path, status="failed")
+    assert store.publish(tmp_path, store.read_all(tmp_path)) == []
+
+
+def test_too_little_disk_space_is_said_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 90, 10))
+    with pytest.raises(HarnessError, match="not enough disk space"):
+        store.require_space(tmp_path / "not" / "yet" / "there", 2**20)
+    store.require_space(tmp_path, 5)
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(HarnessError, match="cannot write results"):
+        store.require_writable(tmp_path / "file" / "results")
+    store.require_writable(tmp_path / "fine")
+    assert list((tmp_path / "fine").iterdir()) == []
