@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(words: list[str]) -> int:
     name = words[0] if words and not words[0].startswith("-") else "run"
     if name not in COMMANDS:
-        fix = did_you_mean(name, COMMANDS) or "python run_all.py --help"
+        fix = _meant(name)
         raise HarnessError(f"no command named '{name}'", where=f"commands: {', '.join(COMMANDS)}", fix=fix)
     rest = words[1:] if words and words[0] == name else words
     parser = Parser(prog=f"python run_all.py{'' if name == 'run' else ' ' + name}", description=COMMANDS[name])
@@ -85,6 +85,14 @@ def _main(words: list[str]) -> int:
     build, call = _COMMANDS[name]
     build(parser)
     return call(parser.parse(rest), "python run_all.py " + shlex.join(words))
+
+
+def _meant(name: str) -> str:
+    from harness import registry
+
+    if name in registry.tasks() or Path(name).suffix:
+        return f"python run_all.py --task {name}"
+    return did_you_mean(name, COMMANDS) or "python run_all.py --help"
 
 
 def _run_flags(parser: argparse.ArgumentParser) -> None:

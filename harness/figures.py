@@ -15,7 +15,7 @@ from harness.format import interval, number
 from harness.palette import FAINT, INK, METHOD_COLOURS, PAPER, PART_COLOURS, SMALL, clean, colour, mark
 from harness.panels import Line, Panel
 from harness.place import label_ends, label_points
-from harness.sections import Section, verdict
+from harness.sections import Section
 from harness.tables import memory_unit
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def accuracy(task: str, found: Sequence[Section]) -> Figure:
         for name, value, style in panel.references():
             ax.axvline(value, color=METHOD_COLOURS["base"], linestyle=style, linewidth=1.3, label=name, zorder=1)
         ends = panel.reach(cell for cell in panel.cells if cell.value is not None)
+        if not ends:
+            ax.set_xticks([])
         ax.set_xlim(*panels.limits([*ends, *(line[1] for line in panel.references())], panel))
         ax.set_xlabel(panel.axis)
         panels.describe(ax, panel, panels.intervals(panel))
@@ -45,18 +47,19 @@ def accuracy(task: str, found: Sequence[Section]) -> Figure:
 
 def _accuracy_row(ax: Axes, panel: Panel, row: int, cell: Cell) -> None:
     if cell.value is None:
-        panels.row_text(ax, row, clean(verdict(cell), 80), aside=False, color=FAINT)
+        panels.row_text(ax, row, clean(panel.section.verdict(cell), 80), aside=False, color=FAINT)
         return
     low, high = panel.error(cell)
     ax.errorbar(panel.value(cell), row, xerr=[[low], [high]], **panels.dot(cell))
-    shown = (number(cell.value, cell.unit), interval(cell.low, cell.high, cell.unit), verdict(cell))
+    shown = (number(cell.value, cell.unit), interval(cell.low, cell.high, cell.unit), panel.section.verdict(cell))
     panels.row_text(ax, row, "  ".join(filter(None, shown)), aside=True)
 
 
 def accuracy_memory(task: str, found: Sequence[Section]) -> Figure:
     """Draw the headline metric against the peak of live memory in training, each trained run a labelled point."""
     shown = [panel for section in found for panel in panels.by_machine(section)]
-    figure, axes = panels.new(f"{task}: {found[0].metric} against memory in training", [5.0] * len(shown))
+    heights = [5.0 + 0.12 * max(0, len(panel.cells) - 12) for panel in shown]
+    figure, axes = panels.new(f"{task}: {found[0].metric} against memory in training", heights)
     panels.finish(figure, [_accuracy_memory(ax, panel) for ax, panel in zip(axes, shown, strict=True)])
     return figure
 
@@ -134,7 +137,7 @@ def _ranks(ax: Axes, panel: Panel) -> Callable[[Any], None]:
         ax.plot(cell.spec.rank, 0.03, "x", transform=ax.get_xaxis_transform(), clip_on=False, **style)
     ax.set_xlabel(panels.below("rank", panel, lost))
     ax.set_ylabel(panel.axis)
-    panels.describe(ax, panel, f"bands: {panels.intervals(panel)}")
+    panels.describe(ax, panel, panels.intervals(panel))
     move = label_ends(ax, ends, fontsize=SMALL)
     return lambda renderer: move()
 
@@ -177,24 +180,29 @@ def memory(task: str, found: Sequence[Section]) -> Figure:
         panels.rows(ax, panel)
         ax.tick_params(axis="y", pad=20)
         scale, unit = memory_unit(max(map(panels.peak, panel.cells), default=0))
-        for row, cell in enumerate(panel.cells):
-            _memory_row(ax, row, cell, scale, unit)
+        for row in range(len(panel.cells)):
+            _memory_row(ax, panel, row, scale, unit)
         ax.set_xlim(left=0)
+        if not any(map(panels.peak, panel.cells)):
+            ax.set_xticks([])
         ax.set_xlabel(f"peak memory, {unit}")
         several = any(len(cell.seeds) > 1 and cell.cost for cell in panel.cells)
         panels.describe(ax, panel, "of several seeds the one in the middle" if several else "", _part_handles(panel))
     return figure
 
 
-def _memory_row(ax: Axes, row: int, cell: Cell, scale: float, unit: str) -> None:
+def _memory_row(ax: Axes, panel: Panel, row: int, scale: float, unit: str) -> None:
     from matplotlib.transforms import ScaledTranslation
 
+    cell = panel.cells[row]
     method, figure = cell.spec.method, ax.get_figure()
     assert figure is not None
     left_of = ax.get_yaxis_transform() + ScaledTranslation(-10 / 72, 0, figure.dpi_scale_trans)
     ax.plot(0, row, marker=mark(method), color=colour(method), transform=left_of, markersize=6, clip_on=False)
     if cell.cost is None:
-        text = verdict(cell) if cell.status != "ok" else "no single cost: its runs are of several machines"
+        text = (
+            panel.section.verdict(cell) if cell.status != "ok" else "no single cost: its runs are of several machines"
+        )
         panels.row_text(ax, row, clean(text, 80), aside=False, color=FAINT)
         return
     train, total = cell.cost.phases.get("train"), panels.peak(cell) / scale

@@ -22,6 +22,7 @@ from harness.jobs import Event, Job, Reporter, Running
 Target = Callable[[Job, Reporter], None]
 
 STOP = "stop"
+PRELOAD = ["harness.warm"]
 
 # A run has everything on disk before it starts: no library may ask the network, nor draw progress bars into the log.
 QUIET = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TQDM_DISABLE": "1", "TOKENIZERS_PARALLELISM": "false"}
@@ -130,7 +131,7 @@ def context() -> Any:
     method = "forkserver" if sys.platform == "linux" else "spawn"
     chosen = multiprocessing.get_context(method)
     if method == "forkserver":
-        chosen.set_forkserver_preload(["harness.warm"])
+        chosen.set_forkserver_preload(PRELOAD)
     return chosen
 
 

@@ -93,8 +93,10 @@ def by_machine(section: Section) -> list[Panel]:
 def new(title: str, heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
     """Return a figure with one set of axes for each height (inches), below each other. One point is one pixel."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=(WIDTH, 0.4 + sum(heights)), dpi=72, layout="constrained")
+    layout = ConstrainedLayoutEngine(h_pad=0.1 if len(heights) > 1 else 0.04)
+    figure = Figure(figsize=(WIDTH, 0.4 + sum(heights)), dpi=72, layout=layout)
     axes = figure.subplots(len(heights), 1, squeeze=False, height_ratios=list(heights))
     lines = textwrap.wrap(clean(title, 160), 72)
     figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=12.5, fontweight="bold")
@@ -114,14 +116,25 @@ def finish(figure: Figure, later: Iterable[Callable[[Any], None]]) -> None:
 
 def describe(ax: Axes, panel: Panel, about: str, handles: Sequence[Any] = ()) -> None:
     """Title the axes (which model, how many questions, what is drawn, which machine), with a legend below the title."""
-    lines = textwrap.wrap(" · ".join(filter(None, (clean(panel.section.title, 150), about))), LETTERS)
-    lines += textwrap.wrap(clean(panel.place, 150), LETTERS)
+    lines = wrap(f"{clean(panel.section.title, 150)} · {about}" if about else clean(panel.section.title, 150))
+    lines += wrap(clean(panel.place, 150))
     handles = handles or ax.get_legend_handles_labels()[0]
     if handles:
         place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
         ax.legend(handles=handles, ncols=COLUMNS, frameon=False, **place)
     pad = 8 + 17 * math.ceil(len(handles) / COLUMNS)
     ax.set_title("\n".join(lines), loc="left", fontsize=SMALL, color=FAINT, pad=pad)
+
+
+def wrap(text: str) -> list[str]:
+    """Break a title into lines, between its parts where they fit."""
+    lines: list[str] = []
+    for part in text.split(" · "):
+        if lines and len(lines[-1]) + len(part) + 3 <= LETTERS:
+            lines[-1] += f" · {part}"
+        else:
+            lines += textwrap.wrap(part, LETTERS)
+    return lines
 
 
 def intervals(panel: Panel) -> str:
@@ -131,7 +144,7 @@ def intervals(panel: Panel) -> str:
     if not seeds:
         return f"95 % intervals{clustered}"
     count = f"{min(seeds)}" if len(seeds) == 1 else f"{min(seeds)} to {max(seeds)}"
-    return f"95 % intervals{clustered} · {count} seed{'s' if max(seeds) > 1 else ''}"
+    return f"{count} seed{'s' if max(seeds) > 1 else ''} · 95 % intervals{clustered}"
 
 
 def rows(ax: Axes, panel: Panel) -> None:
@@ -145,6 +158,8 @@ def rows(ax: Axes, panel: Panel) -> None:
 def row_text(ax: Axes, row: int, text: str, *, aside: bool, color: str | None = None) -> None:
     """Write into a row: at its start, or `aside`, in a column to the right of the axes."""
     place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
+    if not aside:  # lines run through here
+        place["bbox"] = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.5}
     ax.annotate(text, (1 if aside else 0, row), (6, 0), fontsize=SMALL, annotation_clip=False, color=color, **place)
 
 
@@ -155,11 +170,11 @@ def dot(cell: Cell) -> dict[str, Any]:
 
 
 def below(title: str, panel: Panel, missing: Sequence[Cell], more: str = "") -> str:
-    """Return an axis title with what is not drawn, and why, below it."""
+    """Return an axis title with what has no value, and why, below it."""
     names = [f"{panel.label(cell)} ({cell.status if cell.status != 'ok' else 'no single cost'})" for cell in missing]
     if len(names) > 8:
         names = [*names[:7], f"{len(names) - 7} more"]
-    lines = textwrap.wrap(f"not drawn: {', '.join(names)}", 90) if names else []
+    lines = textwrap.wrap(f"no value: {', '.join(names)}", 90) if names else []
     return "\n".join(filter(None, [title, more, *lines]))
 
 

@@ -124,6 +124,7 @@ def label_points(
     """
     if not points:
         return
+    style |= {"bbox": {"facecolor": "#ffffff", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}}
     made = [ax.text(0, 0, text, ha="center", va="center", zorder=6, **style) for text in texts]
     boxes = [text.get_window_extent(renderer) for text in made]
     window = ax.get_window_extent(renderer)
@@ -137,7 +138,7 @@ def label_points(
         left, bottom = inverse.transform((x, y)).tolist()
         text.set_position((left, bottom))
         if far:
-            ax.plot([point[0], left], [point[1], bottom], color="#666666", linewidth=0.7, zorder=2)
+            ax.plot([point[0], left], [point[1], bottom], color="#666666", linewidth=0.7, zorder=5)
 
 
 def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]], **style: Any) -> Callable[[], None]:

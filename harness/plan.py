@@ -142,6 +142,12 @@ def make_specs(
         raise HarnessError(
             "no CUDA device, or a torch that was built without CUDA", where="--device cuda", fix="--device cpu"
         )
+    if model.hidden and (wide := max(options.ranks)) > model.hidden and any(method.ranked for method in methods):
+        raise HarnessError(
+            f"rank {wide} is above the size of the model's layers ({model.hidden})",
+            where=f"--rank {wide}",
+            fix=f"choose a rank below {model.hidden}",
+        )
     max_tokens = options.max_tokens or min(model.window, MAX_TOKENS)
     if max_tokens > model.window:
         raise HarnessError(

@@ -16,6 +16,7 @@ from harness.costs import cost_note
 from harness.format import NONE, number
 from harness.leaderboard import in_order
 from harness.schema import Record, RunSpec
+from harness.stats import LEVEL
 
 SHORT = {"learning_rate": "rate", "train_examples": "train", "micro_batch": "micro", "weight_decay": "decay"}
 HELD_EQUAL = (
@@ -74,6 +75,16 @@ class Section:
     def label(self, cell: Cell) -> str:
         """A row's name, such as `lora r8`."""
         return self.labels[replace(cell.spec, seed=0)]
+
+    def verdict(self, cell: Cell) -> str:
+        """The marks of a finished row; status and reason of another."""
+        if cell.status != "ok":
+            return f"✗ {cell.status}" + (f": {cell.reason}" if cell.reason else "")
+        alone = sum(other.value is not None for other in self.headline) == 1
+        marks = ["" if alone else {"best": "◀ best", "tied": "≈ best", "": ""}[cell.best_or_tied]]
+        marks.append("▼ below chance" if cell.below_chance else "")
+        marks.append("≈ base" if like_base(cell) else "")
+        return ", ".join(mark for mark in marks if mark)
 
 
 def sections(cells: Iterable[Cell]) -> list[Section]:
@@ -172,10 +183,17 @@ def reading(section: Section) -> list[str]:
     else:
         lines.append(f"Intervals are at 95 %, {group}; with one seed they speak of that one trained model.")
     if any(cell.vs_base for cell in section.headline):
-        lines.append("Differences are paired on the same questions; ≈ base: cannot be told from the base model.")
+        lines.append("Differences from the base model are paired on the same questions.")
+    if any(map(like_base, section.headline)):
+        lines.append("≈ base: a paired test cannot tell it from the base model (5 %, Holm-adjusted over the rows).")
     if any(cell.best_or_tied == "tied" for cell in section.headline):
         lines.append("≈ best: a paired test cannot tell it from the best (5 %, Holm-adjusted over the rows).")
     return lines
+
+
+def like_base(cell: Cell) -> bool:
+    """Whether a paired test cannot tell the cell from the base model."""
+    return cell.vs_base is not None and cell.vs_base.p_holm >= LEVEL
 
 
 def words(name: str) -> str:
@@ -186,16 +204,6 @@ def words(name: str) -> str:
 def percent_sign(unit: str) -> str:
     """What follows a value: ` %` for a share, else the unit."""
     return " %" if unit == "share" else f" {unit}"
-
-
-def verdict(cell: Cell) -> str:
-    """The marks of a finished row; status and reason of another."""
-    if cell.status != "ok":
-        return f"✗ {cell.status}" + (f": {cell.reason}" if cell.reason else "")
-    marks = [{"best": "◀ best", "tied": "≈ best", "": ""}[cell.best_or_tied]]
-    marks.append("▼ below chance" if cell.below_chance else "")
-    marks.append("≈ base" if cell.vs_base and cell.vs_base.p_holm >= 0.05 else "")
-    return ", ".join(mark for mark in marks if mark)
 
 
 def _name(spec: RunSpec) -> str:

@@ -20,7 +20,7 @@ from harness.format import NONE, duration, interval, number, quantity, size
 from harness.leaderboard import leaderboard as leaderboard
 from harness.leaderboard import write_leaderboard as write_leaderboard
 from harness.schema import Answer, Metric, Phase
-from harness.sections import Section, alarms, percent_sign, reading, sections, verdict, words
+from harness.sections import Section, alarms, percent_sign, reading, sections, words
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def headline(section: Section) -> Table:
                 interval(cell.low, cell.high, unit),
                 number(base.value, unit, sign=True) if base else "",
                 interval(base.low, base.high, unit, sign=True) if base else "",
-                verdict(cell),
+                section.verdict(cell),
             )
         )
     title = f"{section.metric}{percent_sign(unit)}"

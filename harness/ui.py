@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness import environment, sections, tables, ui_tables
 from harness.errors import HarnessError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.tables import Table
     from harness.verify import Check
 
-PIPED_WIDTH = 140  # nobody's window: wide enough that no cell is cut
+TABLE_WIDTH = 240
 
 
 def out() -> Console:
@@ -35,14 +35,17 @@ def err() -> Console:
     return _console(stderr=True)
 
 
-def _console(*, stderr: bool) -> Console:
+def _console(*, stderr: bool, width: int | None = None) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="replace")  # an ASCII terminal gets `?` for a mark, not a crash
-    width = None if stream.isatty() else PIPED_WIDTH
-    return Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True, width=width)
+    width = width if stream.isatty() else TABLE_WIDTH
+    settings: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False, "soft_wrap": True}
+    if width is not None:  # rich overrules a width that comes without a height
+        settings |= {"width": width, "height": 50}
+    return Console(file=stream, **settings)
 
 
 def error(problem: HarnessError) -> None:
@@ -103,7 +106,7 @@ def planned(plan: Plan) -> None:
         rate = f"{spec.learning_rate:.2g}" if spec.learning_rate else ""
         predicted = size(plan.predicted(spec)) if plan.predicted(spec) else ""
         rows.append((run_name(spec), state, predicted, rate, spec.id))
-    _show(out(), ui_tables.words_only(rows, "run", "state", "predicted", "learning rate", "id"))
+    _show(ui_tables.words_only(rows, "run", "state", "predicted", "learning rate", "id"))
 
 
 def results(plan: Plan, cells: Sequence[Cell]) -> None:
@@ -113,7 +116,7 @@ def results(plan: Plan, cells: Sequence[Cell]) -> None:
         console.print()
         for table in (tables.headline(section), tables.further(section), ui_tables.costs(section)):
             if table is not None:
-                _show(console, table)
+                _show(table)
                 console.print()
         for line in sections.reading(section):
             console.print(f"  {line}")
@@ -124,8 +127,9 @@ def results(plan: Plan, cells: Sequence[Cell]) -> None:
         console.print(line)
 
 
-def _show(console: Console, table: Table) -> None:
-    console.print(ui_tables.drawn(table))
+def _show(table: Table) -> None:
+    """Print a table as wide as it needs: a narrow window folds its lines, but no figure is ever cut."""
+    _console(stderr=False, width=TABLE_WIDTH).print(ui_tables.drawn(table))
 
 
 def conditions(plan: Plan) -> list[str]:
@@ -148,15 +152,21 @@ def conditions(plan: Plan) -> list[str]:
     ]
 
 
+def folders(paths: Iterable[Path]) -> list[Path]:
+    """Tables and figures in short: each file of a few, the folder of many."""
+    found = list(paths)
+    return list(dict.fromkeys(path.parent if path.suffix in (".svg", ".png") else path for path in found))
+
+
 def written(paths: Iterable[Path], next_command: str) -> None:
     """Where the results lie, and what to type next."""
     console = out()
-    for place, path in enumerate(paths):
+    for place, path in enumerate(folders(paths)):
         console.print(f"{'written' if place == 0 else '':<12} {path}")
     console.print(f"{'next':<12} {next_command}")
 
 
-def listing(tasks: Iterable[Entry[object]], methods: Iterable[Entry[object]], titles: dict[str, str]) -> None:
+def listing(tasks: Iterable[Entry[Any]], methods: Iterable[Entry[Any]], titles: dict[str, str]) -> None:
     """Every task and method by name, where it comes from, and the error of a broken one."""
     console = out()
     for kind, entries in (("task", tasks), ("method", methods)):
@@ -165,7 +175,7 @@ def listing(tasks: Iterable[Entry[object]], methods: Iterable[Entry[object]], ti
             origin = entry.origin.removeprefix(f"{Path.cwd()}/")
             broken = f"broken: {entry.error}" if entry.value is None else titles.get(f"{kind} {entry.name}", "")
             rows.append((entry.name, broken, origin))
-        _show(console, ui_tables.words_only(rows, kind, "", "from"))
+        _show(ui_tables.words_only(rows, kind, "", "from"))
         console.print()
 
 
@@ -193,17 +203,17 @@ def comparison(found: Comparison) -> None:
     a, b = describe(found.a.spec), describe(found.b.spec)
     if found.fields:
         rows = [(name, str(left), str(right)) for name, left, right in found.fields]
-        _show(console, ui_tables.words_only(rows, "differs in", a, b))
+        _show(ui_tables.words_only(rows, "differs in", a, b))
         console.print()
     if found.why_not:
         console.print(f"scores: {found.why_not}")
     else:
-        _show(console, ui_tables.scores_compared(found, a, b))
+        _show(ui_tables.scores_compared(found, a, b))
     console.print()
     if found.cost_why_not:
         console.print(f"memory and time: {found.cost_why_not}")
     else:
-        _show(console, ui_tables.costs_compared(found, a, b))
+        _show(ui_tables.costs_compared(found, a, b))
 
 
 def verified(count: int, unknown: Sequence[str]) -> None:

@@ -34,7 +34,7 @@ class Watch:
         self._to_go: dict[str, float] = {}
         self._bars: dict[str, TaskID] = {}
         self._spoke: dict[str, float] = {}
-        self._live: Any = _bars(self._console) if self._console.is_terminal else None
+        self._live: Any = _bars(self._console) if _is_live(self._console) else None
         self._all: TaskID | None = None
 
     def __enter__(self) -> Watch:
@@ -138,6 +138,10 @@ def _where(progress: Progress) -> str:
     if progress.seconds_left:
         parts.append(f"{duration(progress.seconds_left)} left")
     return " · ".join(parts)
+
+
+def _is_live(console: Any) -> bool:
+    return bool(console.is_terminal and not console.is_dumb_terminal)
 
 
 def _bars(console: Any) -> Any:

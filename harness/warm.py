@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import os
+from collections.abc import Iterator
 
 from harness.local import QUIET, set_environment
 
@@ -19,7 +20,7 @@ MODULES = (
 
 
 @contextlib.contextmanager
-def _silent():
+def _silent() -> Iterator[None]:
     """Keep what libraries say on import off the terminal; a run's own output goes into its log."""
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

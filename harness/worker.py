@@ -79,7 +79,12 @@ def run(job: Job, reporter: Reporter) -> None:
 
 
 def explain(error: BaseException) -> tuple[Status, str]:
-    """Return the status and the one-line reason that an exception gives a run."""
+    """Return the status and the one-line reason that an exception gives a run; a reason names no path of the machine."""
+    status, reason = _explained(error)
+    return status, reason.replace(f"{Path.cwd()}/", "").replace(str(Path.home()), "~")
+
+
+def _explained(error: BaseException) -> tuple[Status, str]:
     message = str(error).strip().split("\n")[0]
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or OUT_OF_MEMORY.search(message):
         return "oom", message or "out of memory"
@@ -133,6 +138,8 @@ def _work(job: Job, found: _Found, pace: _Pace) -> None:
     task, splits = _examples(job)
     found.chance = task.chance(splits.test) if task.chance else None
     method = registry.method(spec.method)
+    if method.ranked:
+        models.check_rank(models.shape(str(job.model_folder)), spec.rank)
     phases: dict[str, Phase] = {}
     with memory.phase(spec.device) as meter:
         tokenizer = models.load_tokenizer(job.model_folder)

@@ -6,9 +6,10 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+from records import make_environment, make_record, make_spec
+
 from harness import metrics, score
 from harness.schema import Answer, Cost, Parts, Phase, Record
-from records import make_environment, make_record, make_spec
 
 MIB = 2**20
 RATES = {"lora": 0.01, "qlora": 0.01, "full": 0.001}
@@ -64,8 +65,8 @@ def make_run(
     parts = None
     if method != "base":
         total = int(peak * MIB)
-        known = [int(frozen * MIB), int(trained * MIB), int(trained * MIB), int(2 * trained * MIB)]
-        parts = Parts(*known, activations_and_rest=total - sum(known))
+        kept, moved = int(frozen * MIB), int(trained * MIB)
+        parts = Parts(kept, moved, moved, 2 * moved, total - kept - 4 * moved)
         phases["train"] = Phase(seconds=seconds, peak_bytes=total, resident_bytes=420 * MIB, tokens=330_000)
     cost = Cost(
         phases=phases,
@@ -83,6 +84,7 @@ def make_run(
         scores=score.score_answers(answers, (metrics.accuracy,)),
         parse_rate=score.parse_rate(answers),
         cost=cost,
+        final_loss=0.4 if rate else None,
         environment=make_environment(
             packages={"torch": "2.13.0", "transformers": "5.23.0", "peft": "0.19.1", "bitsandbytes": "0.50.0"}
         ),
@@ -118,11 +120,19 @@ def make_answers(share: float, n: int, seed: str) -> list[Answer]:
 
 def make_runs(seeds: int = 1, *, n: int = 600) -> list[Run]:
     """Return the eight runs of the default comparison for each seed; the base model runs once."""
-    return [make_run(*shape, seed=seed, n=n) for seed in range(seeds) for shape in SHAPES if seed == 0 or shape[1] or shape[0] == "full"]
+    return [
+        make_run(*shape, seed=seed, n=n)
+        for seed in range(seeds)
+        for shape in SHAPES
+        if seed == 0 or shape[1] or shape[0] == "full"
+    ]
 
 
-def make_failed(method: str, rank: int = 0, status: str = "oom", reason: str = "out of memory", **spec: Any) -> Run:
+def make_failed(
+    method: str, rank: int = 0, status: str = "oom", reason: str = "out of memory", *, n: int = 600, **spec: Any
+) -> Run:
     """Return a run that did not finish."""
-    record, _ = make_run(method, rank, n=600, spec=spec)
+    record, _ = make_run(method, rank, n=n, spec=spec)
     changes: dict[str, Any] = {"status": status, "scores": {}, "cost": None, "reason": reason, "parse_rate": 0.0}
-    return make_record(record.spec, **(changes | {"environment": record.environment, "chance": None})), None
+    changes |= {"environment": record.environment, "chance": None, "final_loss": None}
+    return make_record(record.spec, **changes), None

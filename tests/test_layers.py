@@ -15,23 +15,36 @@ ROOT = Path(__file__).resolve().parent.parent
 HARNESS = ROOT / "harness"
 
 # From the bottom up: a module imports from its own layer and from those before it.
-LAYERS: tuple[tuple[str, ...], ...] = (
-    ("schema", "errors"),
-    ("prompts", "stats", "memory", "metrics", "methods", "counter", "format", "environment"),
-    ("rows", "layouts", "partition", "file_task", "data", "registry", "score"),
-    ("encode", "logits", "generation", "likelihood", "models", "train", "evaluate", "predict"),
-    ("codec", "store"),
-    ("jobs", "options", "checkpoint", "probe", "estimate", "local", "warm", "plan", "runner", "worker"),
-    ("evidence", "costs", "cells", "compare", "verify", "leaderboard", "sections", "tables", "place", "panels")
-    + ("figures", "plots", "report", "skeleton"),
-    ("ui", "ui_tables", "ui_progress"),
-    ("commands", "cli"),
+LAYERS: tuple[tuple[str, ...], ...] = tuple(
+    tuple(layer.split())
+    for layer in (
+        "schema errors",
+        "prompts stats memory metrics methods counter format environment",
+        "rows layouts partition file_task data registry score",
+        "encode logits generation likelihood models train evaluate predict",
+        "codec store",
+        "jobs options checkpoint probe estimate local warm plan runner worker",
+        "evidence costs cells compare verify leaderboard sections tables place palette panels figures plots report "
+        "skeleton",
+        "ui ui_tables ui_progress",
+        "commands cli",
+    )
 )
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 APART = {"tiny"}  # the script that made the embedded model; nothing imports it
 
 TORCH_AT_TOP = set(LAYERS[3]) | {"counter"}
-NEVER_AT_TOP = {"transformers", "peft", "bitsandbytes", "pandas", "matplotlib", "scipy", "datasets", "evaluate", "sklearn"}
+NEVER_AT_TOP = {
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "pandas",
+    "matplotlib",
+    "scipy",
+    "datasets",
+    "evaluate",
+    "sklearn",
+}
 
 
 def modules() -> dict[str, list[Path]]:

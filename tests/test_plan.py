@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from records import make_environment, make_record, make_spec
+
 from harness import checkpoint, environment, estimate, options, plan, probe, store
 from harness.errors import HarnessError
 from harness.options import Options
 from harness.plan import Plan
 from harness.probe import Question, Seen
-from records import make_environment, make_record, make_spec
 
 ROOT = Path(__file__).resolve().parent.parent
 OPTIONS = ("it rises", "it falls a little", "it stays where it is")
@@ -24,7 +25,12 @@ OPTIONS = ("it rises", "it falls a little", "it stays where it is")
 
 def write_task(path: Path, rows: int = 60) -> Path:
     lines = [
-        {"question": f"Filing {i} says {OPTIONS[i % 3]}?", "choices": OPTIONS, "answer": OPTIONS[i % 3], "group": f"g{i}"}
+        {
+            "question": f"Filing {i} says {OPTIONS[i % 3]}?",
+            "choices": OPTIONS,
+            "answer": OPTIONS[i % 3],
+            "group": f"g{i}",
+        }
         for i in range(rows)
     ]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -207,7 +213,7 @@ def test_no_space_and_no_permission_are_said_before_anything_runs(
 ) -> None:
     with pytest.raises(HarnessError, match="cannot write results"):
         plan.make(replace(asked, results=tmp_path / "toy.jsonl" / "results"))
-    monkeypatch.setattr(store.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))
+    monkeypatch.setattr("harness.store.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))
     with pytest.raises(HarnessError, match="not enough disk space"):
         plan.make(asked)
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from records import make_record, make_spec
+
 from harness import store
 from harness.errors import HarnessError
 from harness.jobs import Ended, Job, Outcome, Progress, Reporter
 from harness.local import LocalProcesses, exit_reason
 from harness.runner import Result, died, run
 from harness.schema import Record
-from records import make_record, make_spec
 
 HURRY = 20.0  # seconds within which each of these processes must have ended
 
@@ -195,7 +198,8 @@ def test_a_run_whose_starter_died_ends_by_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "words"), [(0, ""), (2, "exit code 2"), (-11, "SIGSEGV"), (-9, "often out of memory"), (-250, "signal 250")]
+    ("code", "words"),
+    [(0, ""), (2, "exit code 2"), (-11, "SIGSEGV"), (-9, "often out of memory"), (-250, "signal 250")],
 )
 def test_exit_codes_are_told_in_words(code: int, words: str) -> None:
     assert words in exit_reason(code)
@@ -215,3 +219,14 @@ def test_a_record_of_another_version_raises(tmp_path: Path) -> None:
     store.write_record(job.folder, newer)
     with pytest.raises(HarnessError, match="newer version"):
         store.read_record(job.folder)
+
+
+def test_what_is_imported_beforehand_starts_no_thread_and_no_device() -> None:
+    pytest.importorskip("torch")
+    code = (
+        "import harness.warm, torch, threading; from pathlib import Path; "
+        "assert not torch.cuda.is_initialized(); assert threading.active_count() == 1; "
+        "tasks = Path('/proc/self/task'); assert not tasks.exists() or len(list(tasks.iterdir())) == 1"
+    )
+    root = Path(__file__).resolve().parent.parent
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=root, timeout=120)

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from records import make_answers, make_record, make_spec
+
 from harness import store
 from harness.codec import decode, encode
 from harness.errors import HarnessError
 from harness.schema import Answer, Record
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from records import make_answers, make_record, make_spec
 
 
 def written(root: Path, **changes: Any) -> Path:
@@ -65,7 +66,7 @@ def test_a_write_that_fails_leaves_the_old_record(tmp_path: Path, monkeypatch: p
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store.os, "fsync", full)
+    monkeypatch.setattr("harness.store.os.fsync", full)
     with pytest.raises(HarnessError, match="No space left on device"):
         store.write_record(tmp_path, make_record(status="failed"))
     assert store.read_record(tmp_path).status == "ok"
@@ -225,7 +226,7 @@ def test_only_finished_runs_are_published(tmp_path: Path) -> None:
 
 
 def test_too_little_disk_space_is_said_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 90, 10))
+    monkeypatch.setattr("harness.store.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(100, 90, 10))
     with pytest.raises(HarnessError, match="not enough disk space"):
         store.require_space(tmp_path / "not" / "yet" / "there", 2**20)
     store.require_space(tmp_path, 5)

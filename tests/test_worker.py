@@ -11,12 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from test_plan import write_task
+
 from harness import plan, store, worker
 from harness.errors import HarnessError
 from harness.jobs import Ended, Event, Job, Progress
 from harness.options import Options
 from harness.plan import Plan
-from test_plan import write_task
 
 pytest.importorskip("torch")
 
@@ -197,7 +198,7 @@ def test_a_full_disk_is_told_where_no_record_can_be_written(planned: Plan, monke
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     job, ear = job_of(planned, "base"), Ear()
-    monkeypatch.setattr(store.os, "fsync", full)
+    monkeypatch.setattr("harness.store.os.fsync", full)
     worker.run(job, ear)
     last = ear.events[-1]
     assert isinstance(last, Ended)
@@ -239,7 +240,7 @@ def test_other_errors_are_failed_with_one_line(error: BaseException, reason: str
 
 def test_progress_is_told_at_a_pace_that_nobody_drowns_in(monkeypatch: pytest.MonkeyPatch) -> None:
     ear, clock = Ear(), [0.0]
-    monkeypatch.setattr(worker.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr("harness.worker.time.perf_counter", lambda: clock[0])
     pace = worker._Pace(ear)
     for step in range(1, 101):
         clock[0] += 0.01

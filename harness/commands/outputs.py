@@ -1,29 +1,25 @@
-"""The one place where results become what people read: tables, figures, report."""
+"""The one place where results become what people read: tables and figures of each task, and the report."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness import compare, registry, store, tables
-from harness.schema import Metric
+from harness import compare, plots, registry, report, store, tables
+from harness.schema import Task
 
 
-def write_outputs(results: Path, runs: Sequence[store.Run] | None = None) -> list[Path]:
-    """Write every view of runs (default: those of `results/runs`, else the published ones) and return the files."""
-    if runs is None:
-        runs = store.read_all(results) or store.read_published(results)
+def write_outputs(folder: Path, runs: Sequence[store.Run], tasks: Mapping[str, Task] | None = None) -> list[Path]:
+    """Write every view of these runs below `folder` and return the files; `tasks` adds to those that are installed."""
     evidence = [(run.record, run.answers() or None) for run in runs]
-    metrics = known_metrics()
+    known = {name: entry.value for name, entry in registry.tasks().items() if entry.value} | dict(tasks or {})
+    metrics = {name: task.metrics for name, task in known.items()}
     cells = compare.cells(evidence, metrics)
     paths: list[Path] = []
-    for task in sorted({run.record.spec.task for run in runs}):
-        paths += tables.write(results, task, cells, runs=evidence, metrics=metrics)
-    return paths
-
-
-def known_metrics() -> dict[str, Sequence[Metric]]:
-    """Each known task's metrics, headline first."""
-    return {name: entry.value.metrics for name, entry in registry.tasks().items() if entry.value}
+    figures: dict[str, dict[str, str]] = {}
+    for name in sorted({run.record.spec.task for run in runs}):
+        paths += tables.write(folder, name, cells, runs=evidence, metrics=metrics)
+        drawn = plots.write(folder, name, cells)
+        figures[name] = {path.stem: path.read_text(encoding="utf-8") for path in drawn if path.suffix == ".svg"}
+        paths += drawn
+    return [*paths, report.write(folder, evidence, known, cells=cells, figures=figures)]

@@ -55,9 +55,10 @@ def _find(name: str, runs: Sequence[store.Run]) -> store.Run:
 
 def write_report(results: Path) -> int:
     """Write tables, figures and the report."""
-    if not store.read_all(results) and not store.read_published(results):
+    runs = store.read_all(results) or store.read_published(results)
+    if not runs:
         raise HarnessError("there are no results to report", where=str(results), fix="python run_all.py --task cfa")
-    ui.written(write_outputs(results), "python run_all.py verify")
+    ui.written(write_outputs(results, runs), "python run_all.py verify")
     return DONE
 
 
@@ -92,13 +93,15 @@ def verify(path: Path, options: Options) -> int:
 
 
 class _Lookup:
-    """Tasks and examples by the name that a record gives; data files are those of `--task FILE`."""
+    """Tasks and examples by the name that a record gives; `wanted` are those of `--task`, data files among them."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        files = [name for name in options.tasks if Path(name).suffix]
-        made = [registry.task(name, options.tasks_dirs, options.labels, dict(options.relabel)) for name in files]
-        self._tasks: dict[str, Task] = {task.name: task for task in made}
+        asked = [
+            registry.task(name, options.tasks_dirs, options.labels, dict(options.relabel)) for name in options.tasks
+        ]
+        self._tasks: dict[str, Task] = {task.name: task for task in asked}
+        self.wanted = frozenset(self._tasks)
         for name, entry in registry.tasks(options.tasks_dirs).items():
             if entry.value is not None:
                 self._tasks.setdefault(name, entry.value)
@@ -117,13 +120,12 @@ class _Lookup:
 
 
 def publish(results: Path, options: Options) -> int:
-    """Copy finished, verified runs into `results/published` and write the leaderboards."""
-    wanted = set(options.tasks)
-    runs = [run for run in store.read_all(results) if not wanted or run.record.spec.task in wanted]
+    """Copy finished, verified runs into `results/published` and write the tables and figures of all published runs."""
+    lookup = _Lookup(options)
+    runs = [run for run in store.read_all(results) if not lookup.wanted or run.record.spec.task in lookup.wanted]
     finished = [run for run in runs if run.record.status == "ok"]
     if not finished:
         raise HarnessError("there are no finished runs to publish", where=str(results / "runs"), fix="run a task first")
-    lookup = _Lookup(options)
     for run in finished:
         _refuse_unproved(run, lookup)
     new = store.publish(results, finished)
@@ -133,7 +135,8 @@ def publish(results: Path, options: Options) -> int:
     if dirty:
         ui.note(f"note: {dirty} of {len(finished)} runs were made by code that was not committed")
     ui.say(f"{len(new)} new, {len(finished) - len(new)} published before")
-    ui.written(write_outputs(results), "git add results/published results/leaderboard")
+    published = results / "published"
+    ui.written(write_outputs(published, store.read_published(results)), f"git add {published}")
     return DONE
 
 

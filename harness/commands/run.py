@@ -81,7 +81,7 @@ def _finish(plans: Sequence[Plan], code: int, command: str) -> int:
     folders = [results / "runs" / store.path_word(one.task.name) for one in plans]
     views: list[Path] = []
     try:
-        views = write_outputs(results)
+        views = write_outputs(results, store.read_all(results), {one.task.name: one.task for one in plans})
     except HarnessError as problem:  # the runs are safe; an old record in the way must not hide that
         ui.error(problem)
         code = DIFFERS

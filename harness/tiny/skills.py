@@ -123,7 +123,7 @@ def lookup(rng: random.Random) -> Pair:
 
 def reverse_lookup(rng: random.Random) -> Pair:
     """Name the row that holds a number."""
-    text, labels, heads, cells = table(rng)
+    text, labels, _, cells = table(rng)
     row = rng.randrange(len(labels))
     value = rng.choice(cells[row])
     if sum(value in line for line in cells) > 1:

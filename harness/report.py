@@ -1,0 +1,267 @@
+"""All results on one page: `results/report.html`, one file without scripts that opens from disk.
+
+A pure function of the records and answers: same runs, same bytes. The page is `report.html` beside this module; here
+is what it says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import compare, plots, store, tables
+from harness.cells import Cell
+from harness.evidence import Metrics, Run
+from harness.format import NONE, interval, number, size
+from harness.leaderboard import PACKAGES, distinct, package
+from harness.palette import FAINT, GRID, INK, PAPER
+from harness.schema import Task
+from harness.sections import Section, alarms, held_equal, percent_sign, reading, sections
+from harness.tables import Table
+
+Figures = Mapping[str, Mapping[str, str]]
+
+ALT = {
+    "accuracy": "The headline metric of every run with its interval",
+    "accuracy_memory": "The headline metric against peak memory in training",
+    "ranks": "The headline metric over rank",
+    "memory": "Peak memory in training by part",
+}
+_ROLES = {INK: "var(--ink)", PAPER: "var(--paper)", FAINT: "var(--faint)", GRID: "var(--grid)"}
+_UNDRAWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def write(
+    root: Path,
+    runs: Iterable[Run],
+    tasks: Mapping[str, Task] | None = None,
+    *,
+    cells: Iterable[Cell] | None = None,
+    figures: Figures | None = None,
+) -> Path:
+    """Write `root/report.html`, whole or not at all, and return its path.
+
+    Args:
+        root: the results folder.
+        runs: every record with its answers, None where they are gone.
+        tasks: the tasks by name, for titles, sources and their own metrics. What is missing is left out.
+        cells: from `compare.cells`, where they are at hand already.
+        figures: from `plots.svgs` for each task, where they are at hand already.
+    """
+    return store.write_text(root / "report.html", page(runs, tasks, cells=cells, figures=figures))
+
+
+def page(
+    runs: Iterable[Run],
+    tasks: Mapping[str, Task] | None = None,
+    *,
+    cells: Iterable[Cell] | None = None,
+    figures: Figures | None = None,
+) -> str:
+    """Return the page; arguments as `write`."""
+    import jinja2
+
+    runs, tasks = list(runs), tasks or {}
+    metrics: Metrics = {name: task.metrics for name, task in tasks.items()}
+    cells = list(compare.cells(runs, metrics) if cells is None else cells)
+    names = sorted({cell.spec.task for cell in cells})
+    drawn = figures or {name: plots.svgs(name, cells) for name in names}
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_drawable)
+    template = environment.from_string(Path(__file__).with_name("report.html").read_text(encoding="utf-8"))
+    content = [
+        _task(
+            place, name, [cell for cell in cells if cell.spec.task == name], runs, tasks.get(name), metrics, drawn[name]
+        )
+        for place, name in enumerate(names, start=1)
+    ]
+    return template.render(tasks=content, intro=_intro(runs)) + "\n"
+
+
+def _task(
+    place: int,
+    name: str,
+    cells: Sequence[Cell],
+    runs: Sequence[Run],
+    task: Task | None,
+    metrics: Metrics,
+    figures: Mapping[str, str],
+) -> dict[str, Any]:
+    from markupsafe import Markup
+
+    found = sections(cells)
+    own = [run for run in runs if run[0].spec.task == name]
+    return {
+        "name": name,
+        "title": task.title if task else "",
+        "about": _about(found, task),
+        "sections": [_section(section, own, metrics) for section in found],
+        # made by plots from paths alone: no text of a record is in it
+        "figures": [Markup(inline(svg, f"f{place}-{key}-", ALT[key])) for key, svg in figures.items()],
+        "limits": limits(found),
+    }
+
+
+def _section(section: Section, runs: Sequence[Run], metrics: Metrics) -> dict[str, Any]:
+    return {
+        "title": section.title,
+        "summary": summary(section),
+        "alarms": alarms(section),
+        "tables": tables.section_tables(section, runs, metrics),
+        "reading": reading(section),
+        "equal": held_equal(section)[0],
+        "settings": _settings(section),
+        "places": _places(section),
+    }
+
+
+def _intro(runs: Sequence[Run]) -> str:
+    """How many runs of which time; the only times on the page are those of the records."""
+    records = [record for record, _ in runs]
+    days = sorted(record.started[:10] for record in records if record.started)
+    when = "" if not days else f", made on {days[0]}" if days[0] == days[-1] else f", made {days[0]} to {days[-1]}"
+    done = sum(record.status == "ok" for record in records)
+    lost = f", {len(records) - done} did not finish" if done < len(records) else ""
+    return (
+        f"{len(records)} run{'s' * (len(records) != 1)}{when}{lost}. Computed from the records and kept answers alone."
+    )
+
+
+def _about(found: Sequence[Section], task: Task | None) -> list[tuple[str, str]]:
+    """What the task is: version, scoring, data and its licence, fingerprint."""
+    specs = [record.spec for section in found for record in section.records]
+    rows = [
+        ("version", distinct(str(spec.task_version) for spec in specs)),
+        ("model", ", ".join(dict.fromkeys(f"{spec.model} @ {spec.model_revision[:12]}" for spec in specs))),
+        ("scoring", ", ".join(dict.fromkeys(_SCORING.get(spec.scoring, spec.scoring) for spec in specs))),
+        ("fingerprint of examples and prompts", distinct(spec.data for spec in specs)),
+    ]
+    if task is not None:
+        source = task.source
+        uri = Path(source.uri).name if Path(source.uri).is_absolute() else source.uri
+        rows += [("data", " @ ".join(filter(None, (uri, source.revision)))), ("licence", source.license)]
+        rows += [("checksum", source.sha256), ("citation", source.citation)]
+        rows += [("metrics", ", ".join(metric.title for metric in task.metrics))]
+    return [row for row in rows if row[1]]
+
+
+_SCORING = {
+    "choices": "log-likelihood of each option",
+    "generate": "greedy generation, read by a strict parser",
+}
+
+
+def summary(section: Section) -> list[str]:
+    """Say in two sentences what the section shows: the best, what ties with it, and which of these needs least."""
+    unit = section.unit
+    best = next((cell for cell in section.headline if cell.best_or_tied == "best"), None)
+    if best is None:
+        return ["No run has finished."]
+    tied = [cell for cell in section.headline if cell.best_or_tied == "tied"]
+    alone = sum(cell.value is not None for cell in section.headline) == 1
+    lines = f"{'' if alone else 'Best: '}{section.label(best)} with {number(best.value, unit)}{percent_sign(unit)} "
+    lines += f"{interval(best.low, best.high, unit)} {section.metric}"
+    if section.base is not None and best is not section.base:
+        lines += f", against {number(section.base.value, unit)} of the base model"
+    lines += f". Not to be told from it: {', '.join(map(section.label, tied))}." if tied else "."
+    top = [
+        (cell.cost.phases["train"].peak_bytes, cell)
+        for cell in [best, *tied]
+        if cell.cost and "train" in cell.cost.phases
+    ]
+    if len(top) < 2 or len({cell.machine for _, cell in top}) > 1:
+        return [lines]
+    least = min(top, key=lambda pair: pair[0])
+    return [lines, f"Of these {section.label(least[1])} takes least memory in training: {size(least[0])}."]
+
+
+def limits(found: Sequence[Section]) -> list[str]:
+    """Say what the numbers of a task do not say."""
+    records = [record for section in found for record in section.records]
+    specs = [record.spec for record in records if record.spec.train_examples]
+    lines = [
+        "How a model does on questions of another kind. A score is about this test set and questions like it.",
+        "That runs marked ≈ are equal. They cannot be told apart with this many questions and seeds.",
+    ]
+    if specs:
+        lines.append("What each method could reach. Learning rates are as stated; no search over them is shown here.")
+    if specs and len({spec.seed for spec in specs}) < 2:
+        lines.append("How much another random seed would change. There is one, so no interval here contains it.")
+    if any(spec.scoring == "generate" for spec in specs):
+        lines.append("How much of the gain is knowledge. Part of it is learning the form of the answer.")
+    lines.append("What a model forgot in training, where no column says so.")
+    if any(record.cost for record in records):
+        lines.append(
+            "What another model or machine needs. In a small model activations outweigh weights, and quantising or freezing "
+            "weights saves a smaller part than in a large one; what quantised weights cost in time depends on the machine."
+        )
+    if any(record.spec.device == "cpu" for record in records):
+        lines.append("What the whole process takes. Memory on the CPU is that of live tensors, without libraries.")
+    return lines
+
+
+def _settings(section: Section) -> Table:
+    """What differs by method, and the runs behind each row."""
+    columns = (
+        "run",
+        "learning rate",
+        "alpha",
+        "dropout",
+        "at once",
+        "last loss",
+        "status",
+        "seeds",
+        "run ids",
+        "commit",
+    )
+    rows = []
+    for cell in section.headline:
+        spec, losses = cell.spec, [record.final_loss for record in cell.records if record.final_loss is not None]
+        trained = bool(spec.train_examples)
+        shown = (f"{spec.learning_rate:g}", f"{spec.alpha:g}", f"{spec.dropout:g}", str(spec.micro_batch))
+        rows.append(
+            (
+                section.label(cell),
+                *(shown if trained else (NONE,) * 4),
+                f"{sum(losses) / len(losses):.3f}" if losses else NONE,
+                cell.status,
+                ", ".join(map(str, cell.seeds)),
+                " ".join(cell.run_ids),
+                distinct(record.environment.commit for record in cell.records),
+            )
+        )
+    return Table("Settings and runs", columns, tuple(rows), left=frozenset({0, 6, 7, 8, 9}))
+
+
+def _places(section: Section) -> Table:
+    """Each different machine and set of packages, and how many runs it made."""
+    rows: dict[tuple[str, ...], int] = {}
+    for record in section.records:
+        e = record.environment
+        software = ", ".join(f"{name} {package(record, name)}" for name in PACKAGES if package(record, name))
+        row = (e.machine, e.device_name, e.platform, f"Python {e.python}, {software}")
+        rows[row] = rows.get(row, 0) + 1
+    columns = ("machine", "device", "platform", "software", "runs")
+    content = tuple((*row, str(count)) for row, count in rows.items())
+    return Table("Machine and software", columns, content, left=frozenset(range(4)))
+
+
+def inline(svg: str, prefix: str, alt: str) -> str:
+    """Return a figure's SVG to be put into a page.
+
+    Without prolog, comments and metadata; its ids begin with `prefix`, so that figures do not share them; its ink, paper
+    and grid follow the page's colours, light or dark; `alt` is read out.
+    """
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<style\b[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}", svg)
+    svg = re.sub("|".join(_ROLES), lambda found: _ROLES[found[0]], svg)
+    return re.sub(r"\n\s*\n+", "\n", svg.replace("<svg", f'<svg role="img" aria-label="{alt}"', 1)).strip()
+
+
+def _drawable(value: Any) -> Any:
+    """Replace what no page may hold: control characters and halves of surrogate pairs."""
+    return _UNDRAWABLE.sub("�", value) if type(value) is str else value

@@ -1,0 +1,117 @@
+"""The results in README.md: made from results/published alone. `python tests/readme_results.py` writes them anew.
+
+One table for all tasks (value, interval and mark of the headline metric of each run, words as `harness.tables` makes
+them) and the first task's figure. tests/test_readme.py holds the README to it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [] if str(ROOT) in sys.path else [str(ROOT)]
+
+from harness import compare, registry, store, tables  # noqa: E402
+from harness.schema import Metric  # noqa: E402
+from harness.sections import Section, percent_sign, sections  # noqa: E402
+from harness.tables import Table  # noqa: E402
+
+TASKS = ("cfa", "sec_qa", "claims")
+MODEL = "tiny"
+BEGIN, END = "<!-- results:begin", "<!-- results:end -->"
+_BLOCK = re.compile(rf"(^{BEGIN}[^\n]*-->\n)(.*?)(^{END}$)", re.MULTILINE | re.DOTALL)
+
+
+def block(results: Path) -> str:
+    """Return the text between the markers for a results folder; empty where nothing is published.
+
+    Raises:
+        HarnessError: damaged records.
+    """
+    published = results / "published"
+    found = [section for task in TASKS if (section := _section(results, task)) is not None]
+    if not found:
+        return ""
+    figures = (published / "figures" / name / "accuracy.png" for name in TASKS)
+    figure = next((path for path in figures if path.is_file()), None)
+    lines = [tables.markdown(overview(found)), "", *_notes(found), ""]
+    if figure is not None:
+        name = figure.parent.name
+        place = figure.relative_to(results.parent).as_posix()
+        lines += [f"![{name}: accuracy of each method and rank with its 95 % interval]({place})", ""]
+    links = " · ".join(f"[{task}](results/published/leaderboard/{task}.md)" for task in map(_task, found))
+    return "\n".join([*lines, f"All tables, memory and time among them: {links}."]) + "\n"
+
+
+def overview(found: Sequence[Section]) -> Table:
+    """Return one table of several tasks: the headline value, interval and mark of every run."""
+    columns: list[dict[str, str]] = []
+    for section in found:
+        rows = tables.headline(section).rows
+        columns.append({row[0]: " ".join(part for part in (row[2], row[3], row[6]) if part) for row in rows})
+    runs = list(dict.fromkeys(run for column in columns for run in column))
+    heads = [f"{_task(section)}, {section.metric}{percent_sign(section.unit)}" for section in found]
+    rows = tuple((run, *(column.get(run, "") for column in columns)) for run in runs)
+    return Table("Results", ("run", *heads), rows, left=frozenset(range(len(heads) + 1)))
+
+
+def _notes(found: Sequence[Section]) -> list[str]:
+    """Say what the table shows and on what it was made."""
+    sizes = [f"{_task(section)} {section.title.split(' · ', 1)[1]}" for section in found]
+    records = [record for section in found for record in section.records]
+    seeds = sorted({record.spec.seed for record in records})
+    machines = sorted({record.environment.machine for record in records})
+    commits = sorted({record.environment.commit for record in records})
+    return [
+        f"Model `{MODEL}`, {len(seeds)} seed{'s' * (len(seeds) != 1)}, 95 % intervals; ◀ best, ≈ cannot be told from it.",
+        f"Test sets: {'; '.join(sizes)}.",
+        f"Made on {' and '.join(machines)} at commit {', '.join(commits)}.",
+    ]
+
+
+def _section(results: Path, task: str) -> Section | None:
+    """Return the embedded model's section of a task's published runs, that of the newest task version."""
+    runs = [(run.record, run.answers() or None) for run in store.read_published(results, task)]
+    known: dict[str, Sequence[Metric]] = {n: e.value.metrics for n, e in registry.tasks().items() if e.value}
+    made = [s for s in sections(compare.cells(runs, known)) if s.records and s.records[0].spec.model == MODEL]
+    return max(made, key=lambda s: (s.records[0].spec.task_version, len(s.cells)), default=None)
+
+
+def _task(section: Section) -> str:
+    return section.records[0].spec.task
+
+
+def current(readme: str) -> str:
+    """Return what stands between the markers.
+
+    Raises:
+        ValueError: the markers are not there exactly once.
+    """
+    found = _BLOCK.findall(readme)
+    if len(found) != 1:
+        raise ValueError(f"{BEGIN} … {END} stands in the README {len(found)} times, and should once")
+    return str(found[0][1])
+
+
+def replaced(readme: str, text: str) -> str:
+    """Return the README with this text between the markers."""
+    current(readme)
+    return _BLOCK.sub(lambda match: match[1] + text + match[3], readme)
+
+
+def main() -> int:
+    """Write the results into README.md; 1 where nothing is published."""
+    text = block(ROOT / "results")
+    if not text:
+        sys.stderr.write("results/published is empty: python run_all.py publish\n")
+        return 1
+    path = ROOT / "README.md"
+    path.write_text(replaced(path.read_text(encoding="utf-8"), text), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

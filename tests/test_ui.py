@@ -1,0 +1,231 @@
+"""What a person sees: numbers, errors, tables, and lines that stay plain where nobody looks at a terminal."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from finished_runs import make_runs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from records import make_record, make_spec
+from test_plan import write_model, write_task
+
+from harness import compare, data, format, registry, ui, ui_tables
+from harness.errors import HarnessError
+from harness.jobs import Job, Outcome, Progress
+from harness.options import Options
+from harness.plan import Plan
+from harness.sections import sections
+from harness.ui_progress import Watch
+from harness.verify import Check
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> Plan:
+    from harness import plan
+
+    options = Options(
+        tasks=(str(write_task(tmp_path / "toy.jsonl")),),
+        model=str(write_model(tmp_path / "model")),
+        results=tmp_path / "results",
+        methods=("base", "lora"),
+        ranks=(2,),
+        memory=False,
+    )
+    return plan.make(options)[0]
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"),
+    [
+        (format.number(0.7981), "79.8"),
+        (format.number(0.456, sign=True), "+45.6"),
+        (format.number(-0.00001, sign=True), "+0.0"),
+        (format.number(-0.00001), "0.0"),
+        (format.number(1234.5, "USD per claim"), "1,234.50"),
+        (format.number(None), "–"),
+        (format.number(float("inf"), "USD"), "∞"),
+        (format.interval(0.305, 0.38), "[30.5, 38.0]"),
+        (format.interval(None, None), ""),
+        (format.size(41 * 2**20), "41.0 MiB"),
+        (format.size(7.4 * 2**30), "7.4 GiB"),
+        (format.size(512), "512 B"),
+        (format.duration(6), "6.0s"),
+        (format.duration(9.96), "10s"),
+        (format.duration(455), "7m 35s"),
+        (format.duration(59.7), "1m 00s"),
+        (format.duration(7500), "2h 05m"),
+        (format.about(240), "about 4 min"),
+        (format.about(42), "about 40 s"),
+        (format.quantity(5_800_000), "5.8 M"),
+        (format.quantity(613), "613"),
+        (format.run_name(make_spec()), "lora  r8   s0"),
+        (format.run_name(make_spec(method="base", rank=0)), "base"),
+    ],
+)
+def test_numbers_are_shown_as_people_read_them(shown: str, text: str) -> None:
+    assert shown == text
+
+
+@settings(max_examples=50)
+@given(st.floats(min_value=0, max_value=1e7))
+def test_a_duration_is_never_off_by_more_than_its_last_unit(seconds: float) -> None:
+    found = re.fullmatch(r"(?:(\d+)h )?(?:(\d+)m ?)?(?:([\d.]+)s)?", format.duration(seconds))
+    assert found
+    hours, minutes, rest = (float(part or 0) for part in found.groups())
+    assert minutes < 60
+    assert rest < 60
+    assert hours * 3600 + minutes * 60 + rest == pytest.approx(seconds, abs=60 if hours else 0.51)
+
+
+def test_an_error_says_what_where_and_how_to_fix_it_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    ui.error(HarnessError("no task named 'cfaa'", where="14 tasks known", fix="did you mean 'cfa'?"))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "error: no task named 'cfaa'\n  --> 14 tasks known\n  help: did you mean 'cfa'?\n"
+
+
+def test_the_header_says_what_runs_on_what(planned: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    ui.header(planned)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("toy v1")
+    assert "test 18 in 18 groups" in lines[0]
+    assert [line.split()[0] for line in lines[1:4]] == ["model", "device", "plan"]
+    assert "2 runs" in lines[3]
+
+
+def results_of(planned: Plan, capsys: pytest.CaptureFixture[str]) -> str:
+    runs = make_runs()
+    ui.results(planned, compare.cells(runs))
+    return capsys.readouterr().out
+
+
+def test_the_tables_show_value_interval_difference_and_what_ties(
+    planned: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = results_of(planned, capsys)
+    assert text.count("◀ best") == 1
+    row = next(line for line in text.splitlines() if line.startswith("lora r8"))
+    assert re.search(r"\d\d\.\d +\[\d\d\.\d, \d\d\.\d\] +\+\d\d\.\d +\[\+\d\d\.\d, \+\d\d\.\d\]", row)
+    for words in ("MiB", "predicted", "held equal", "not tuned", "learning rate (lora"):
+        assert words in text
+
+
+def test_the_tables_are_narrow_and_plain_when_piped(planned: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    text = results_of(planned, capsys)
+    assert "\x1b" not in text
+    tables = [line for line in text.splitlines() if re.match(r"(run|base|lora|qlora|full|MiB)\b", line)]
+    assert len(tables) > 10
+    assert max(map(len, tables)) <= 120
+
+
+def test_a_narrow_terminal_cuts_no_figure(
+    planned: Plan, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    wide = results_of(planned, capsys)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    narrow = results_of(planned, capsys)
+    plain = re.sub(r"\x1b\[[\d;]*m", "", narrow)
+    assert [line.rstrip() for line in plain.splitlines()] == [line.rstrip() for line in wide.splitlines()]
+    assert "…" not in wide
+
+
+def test_a_table_of_large_models_is_in_gib() -> None:
+    (section,) = sections(compare.cells(make_runs()))
+    table = ui_tables.costs(section)
+    assert table is not None
+    assert table.columns[0] == "MiB"
+    big = [
+        replace(c, cost=replace(c.cost, phases={k: replace(p, peak_bytes=8 * 2**30) for k, p in c.cost.phases.items()}))
+        for c in section.cells
+        if c.cost
+    ]
+    grown = ui_tables.costs(replace(section, cells=tuple(big)))
+    assert grown is not None
+    assert grown.columns[0] == "GiB"
+    assert grown.rows[-1][1] == "8.0"
+
+
+def test_a_run_s_line_tells_its_score_or_why_there_is_none(planned: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    base, lora = planned.jobs()
+    with Watch(planned) as watch:
+        for job in (base, lora):
+            watch.started(job)
+            watch.progress(job, Progress("train", 3, 9, 0.41, 12.0))
+        watch.ended(Outcome(base, "ok", record=make_record(base.spec)))
+        watch.ended(Outcome(lora, "failed", "killed by signal 9 (often out of memory)"))
+        watch.stopping()
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "\x1b" not in captured.err
+    first, second, third = captured.err.splitlines()
+    assert re.match(r"  ✓ base +75\.0 +\[50\.0, 90\.0\] +57\.2 MiB +25s", first)
+    assert re.match(r"  ✗ lora  r2   s0 +failed: killed by signal 9", second)
+    assert "Ctrl-C again" in third
+
+
+def test_a_long_run_gives_a_sign_of_life_when_piped(
+    planned: Plan, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("harness.ui_progress.time.monotonic", lambda: clock[0])
+    job: Job = planned.jobs()[1]
+    with Watch(planned) as watch:
+        watch.started(job)
+        for second in range(200):
+            clock[0] = float(second)
+            watch.progress(job, Progress("train", second, 200, 0.5, 200.0 - second))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert "train 61/200 · loss 0.50" in lines[0]
+
+
+def test_runs_finished_before_are_named(planned: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    with Watch(replace(planned, done=frozenset({planned.specs[0].id}))):
+        pass
+    assert "finished before, kept" in capsys.readouterr().err
+
+
+def test_a_terminal_that_knows_ascii_only_gets_question_marks_and_no_crash(
+    planned: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import io
+    import sys
+
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    ui.header(planned)
+    sys.stdout.flush()
+    assert b"?" in raw.getvalue()
+
+
+def test_checks_name_what_differs(capsys: pytest.CaptureFixture[str]) -> None:
+    ui.checks("toy", [Check("one", True), Check("two", False, "1 and 2")])
+    text = capsys.readouterr().out
+    assert "✗ toy  1/2 checks" in text
+    assert "differs: two: 1 and 2" in text
+
+
+def test_a_task_is_shown_with_its_sizes_and_a_prompt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    task = registry.task(str(write_task(tmp_path / "toy.jsonl")))
+    splits = data.load_splits(task)
+    ui.task(task, splits, "abc")
+    text = capsys.readouterr().out
+    assert f"{len(splits.train)} examples" in text
+    assert f"Answer: {splits.train[0].target}" in text
+
+
+def test_two_runs_are_shown_side_by_side_with_what_differs(capsys: pytest.CaptureFixture[str]) -> None:
+    runs = {record.spec.name: (record, answers) for record, answers in make_runs()}
+    ui.comparison(compare.compare_records(runs["lora-r2"], runs["full"]))
+    text = capsys.readouterr().out
+    for words in ("differs in", "learning_rate", "difference", "train peak"):
+        assert words in text
