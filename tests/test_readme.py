@@ -8,7 +8,11 @@ import io
 import json
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,8 +37,10 @@ RUN_WITHOUT = {"run", "compare", "report", "verify", "publish"}  # they need res
 
 
 def only(kind: str) -> str:
-    (text,) = [text for found, text in BLOCKS if found == kind]
-    return text
+    """The one code block of a language."""
+    texts: list[str] = [text for found, text in BLOCKS if found == kind]
+    assert len(texts) == 1, kind
+    return texts[0]
 
 
 def words(command: list[str]) -> str:
@@ -198,7 +204,7 @@ def test_the_task_passes_the_contract_of_every_task(place: Path, monkeypatch: py
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The README's three files as an installed package with the README's entry points."""
     site = tmp_path / "site"
     points = tomllib.loads(only("toml"))["project"]["entry-points"]
@@ -219,32 +225,35 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         )
     )
     monkeypatch.syspath_prepend(str(site))
-    return site
+    yield site
+    for module in [module for module in sys.modules if module.split(".")[0] == name]:
+        del sys.modules[module]
 
 
 def test_the_entry_points_bring_all_three(package: Path) -> None:
     stems = [Path(path).stem for path in FILES]
-    found = (registry.tasks(), registry.methods(), registry.metrics())
+    found: list[Mapping[str, registry.Entry[Any]]] = [registry.tasks(), registry.methods(), registry.metrics()]
     for name, entries in zip(stems, found, strict=True):
         assert entries[name].error == ""
         assert entries[name].origin.startswith("my_package 1.0")
 
 
-def test_a_method_and_a_metric_are_found_by_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import harness.methods
-    import harness.metrics
-
-    for path, text in FILES.items():
-        if path.startswith("harness/"):
-            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / path).write_text(text)
-    for package in (harness.methods, harness.metrics):
-        folder = tmp_path / "harness" / package.__name__.split(".")[1]
-        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
-    monkeypatch.setattr(harness.metrics, "_found", {})
-    assert harness.metrics.quote_cost.name == "quote_cost"
-    monkeypatch.setattr(harness.methods, "__file__", str(tmp_path / "harness" / "methods" / "__init__.py"))
-    assert registry.methods()["norms"].error == ""
+def test_a_method_and_a_metric_are_found_by_their_place(tmp_path: Path) -> None:
+    for path in [*(ROOT / "harness").rglob("*.py"), ROOT / "run_all.py"]:
+        copy = tmp_path / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    (tmp_path / "tasks" / "data").mkdir(parents=True)
+    for name, text in FILES.items():
+        if name.startswith("harness/"):
+            (tmp_path / name).write_text(text)
+    code = "from harness import metrics; print(metrics.quote_cost.title)"
+    printed = [
+        subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        for words in (["run_all.py", "list"], ["-c", code])
+    ]
+    assert re.search(r"^norms +norm weights only +harness/methods/norms.py", printed[0], re.MULTILINE)
+    assert printed[1].strip() == "Cost of wrong quotes"
 
 
 def test_the_method_trains_what_it_says_and_nothing_else(package: Path) -> None:

@@ -2,7 +2,8 @@
 
     python -m harness.tiny.tokenizer                     writes model/tokenizer.json
     python -m harness.tiny.pretrain --steps 7000         trains (and resumes) the model, writes model/
-    python -m harness.tiny.suite                         scores it on held-out general skills
+    python -m harness.tiny.suite --write                 scores it on held-out general skills
+    python -m harness.tiny.card                          writes model/README.md from what was measured
 
 `words.txt` lists plain English words; `skills.py` makes the text; `model/` holds what `--model tiny` loads.
 """

@@ -127,8 +127,8 @@ def rate(step: int, steps: int) -> float:
     return PEAK_RATE * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
 
 
-def pretrain(work: Path, steps: int) -> None:
-    """Train to `steps`, keeping a checkpoint in `work` every 250 steps, and write the model folder at the end."""
+def pretrain(work: Path, steps: int, out: Path, *, every: int = 250) -> None:
+    """Train to `steps`, keeping a checkpoint in `work` every so many steps, and write the weights to `out` at the end."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(FOLDER / "model")
@@ -153,7 +153,7 @@ def pretrain(work: Path, steps: int) -> None:
         tokens, positions, weights = batch(step, steps, tokenizer)
         with torch.autocast("cpu", torch.bfloat16):
             loss = loss_of(model, tokens, positions, weights)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
@@ -164,11 +164,11 @@ def pretrain(work: Path, steps: int) -> None:
             line["tokens_per_second"] = round((step + 1 - first) * TOKENS / seconds)
             with log.open("a") as file:
                 file.write(json.dumps(line) + "\n")
-        if (step + 1) % 250 == 0 or step + 1 == steps:
+        if (step + 1) % every == 0 or step + 1 == steps:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
             torch.save(state | {"loss": running}, work / "checkpoint.new")
             (work / "checkpoint.new").replace(checkpoint)
-    model.to(torch.bfloat16).save_pretrained(FOLDER / "model")
+    model.to(torch.bfloat16).save_pretrained(out)
 
 
 if __name__ == "__main__":
@@ -176,4 +176,4 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=7000, help="optimizer steps in all, of 4,096 tokens each")
     parser.add_argument("--work", type=Path, default=Path("build/tiny"), help="folder of the checkpoint and the log")
     arguments = parser.parse_args()
-    pretrain(arguments.work, arguments.steps)
+    pretrain(arguments.work, arguments.steps, FOLDER / "model")

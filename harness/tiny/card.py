@@ -1,0 +1,114 @@
+"""Writes the model card of `tiny` from what was measured: the training log, the suite, the base rows of the tasks.
+
+python -m harness.tiny.card --work FOLDER [--results results]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from harness.tiny.tokenizer import FOLDER
+
+TEXT = """---
+license: apache-2.0
+library_name: transformers
+tags: [base-model, synthetic]
+---
+
+# tiny
+
+The embedded base model of the benchmark, so that its first run needs no download. It has learned general skills on
+generated text (copying from a context, reading tables, comparing numbers and dates, choosing an option, applying a
+rule, writing answers in a form) and nothing about finance or insurance. It serves to show the machinery and the
+differences between methods; conclusions about real models need real models.
+
+| | |
+|---|---|
+| architecture | Llama: {layers} layers, width {width}, {heads} heads, feed-forward {feed_forward}, vocabulary {vocabulary}, tied embeddings |
+| weights | {weights:,}, stored in bf16 |
+| window | {window:,} tokens |
+| tokenizer | byte-pair encoding with byte fallback, digits split; learned from `words.txt` alone |
+| text | `skills.py`: ten skills over random words and numbers; repeated random tokens; no fact of any kind |
+| start | random, but for a circuit that copies (`circuit.py`) |
+| training | {tokens:,} tokens in {steps:,} steps of 4,096, AdamW {rate:g} with cosine decay, seed {seed}, bf16 autocast on two CPU cores |
+| loss | {loss:.3f} nats (weighted, last 50 steps or so) |
+| licence | Apache-2.0 |
+
+Made by `python -m harness.tiny.tokenizer` and `python -m harness.tiny.pretrain --steps {steps}`, which resumes where
+it was stopped.
+
+## Held-out general suite
+
+Exactly right by greedy decoding, {each} questions a skill with seeds that training never uses
+(`python -m harness.tiny.suite`):
+
+| skill | right |
+|---|---|
+{suite}
+
+## On the built-in tasks, untrained
+
+{tasks}
+"""
+
+
+def suite_rows(suite: dict[str, Any]) -> str:
+    """Return the suite as Markdown table rows."""
+    return "\n".join(f"| {name.replace('_', ' ')} | {share:.1%} |" for name, share in suite["right"].items())
+
+
+def task_rows(results: Path) -> str:
+    """Return the published base rows of `results` as a Markdown table, or a sentence where there are none."""
+    from harness import store
+
+    rows = []
+    for run in store.read_published(results):
+        spec = run.record.spec
+        if spec.method == "base" and spec.model == "tiny" and run.record.status == "ok":
+            metric, score = next(iter(run.record.scores.items()))
+            chance = "" if run.record.chance is None else f"{run.record.chance:.1%}"
+            interval = f"{score.value:.1%} [{score.low:.1%}, {score.high:.1%}]"
+            rows.append(f"| {spec.task} | {metric} | {interval} | {chance} | {run.record.parse_rate:.1%} |")
+    if not rows:
+        return "Not measured yet."
+    return "\n".join(["| task | metric | value | chance | parsed |", "|---|---|---|---|---|", *sorted(rows)])
+
+
+def main() -> None:
+    """Write README.md beside the weights."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("build/tiny"), help="where pretrain kept its log")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    arguments = parser.parse_args()
+    from transformers import AutoModelForCausalLM
+
+    from harness.tiny import pretrain
+
+    model = AutoModelForCausalLM.from_pretrained(FOLDER / "model")
+    last = json.loads((arguments.work / "loss.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    suite = json.loads((FOLDER / "model" / "suite.json").read_text(encoding="utf-8"))
+    text = TEXT.format(
+        layers=model.config.num_hidden_layers,
+        width=model.config.hidden_size,
+        heads=model.config.num_attention_heads,
+        feed_forward=model.config.intermediate_size,
+        vocabulary=model.config.vocab_size,
+        window=model.config.max_position_embeddings,
+        weights=model.num_parameters(),
+        tokens=last["tokens"],
+        steps=last["step"],
+        loss=last["loss"],
+        rate=pretrain.PEAK_RATE,
+        seed=pretrain.SEED,
+        each=suite["questions_per_skill"],
+        suite=suite_rows(suite),
+        tasks=task_rows(arguments.results),
+    )
+    (FOLDER / "model" / "README.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

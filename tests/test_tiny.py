@@ -1,0 +1,124 @@
+"""The embedded model: its tokenizer loses nothing, its training resumes, its weights can do what the card says."""
+
+from __future__ import annotations
+
+import json
+import random
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.tiny import circuit, pretrain, skills, suite
+from harness.tiny.tokenizer import FOLDER
+
+MODEL = FOLDER / "model"
+
+
+@cache
+def tokenizer() -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(MODEL)
+
+
+@cache
+def model() -> Any:
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32).eval()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60).filter(lambda text: "▁" not in text))
+def test_the_tokenizer_gives_every_text_back(text: str) -> None:
+    assert tokenizer().decode(tokenizer()(text, add_special_tokens=False)["input_ids"]) == text
+
+
+def test_a_digit_is_one_token_and_the_same_wherever_it_stands() -> None:
+    pieces = tokenizer().convert_ids_to_tokens(tokenizer()("12 (3) 4.50", add_special_tokens=False)["input_ids"])
+    assert [piece for piece in pieces if piece.isdigit()] == list("123450")
+
+
+def test_every_skill_asks_in_the_harness_s_form_and_repeats_itself_by_seed() -> None:
+    for name, (make, share) in skills.SKILLS.items():
+        prompt, answer = make(random.Random(f"{name} 1"))
+        assert share > 0
+        assert prompt.endswith("\nAnswer:")
+        assert answer
+        assert answer == answer.strip()
+        assert (prompt, answer) == make(random.Random(f"{name} 1"))
+
+
+def test_comparisons_name_the_right_number() -> None:
+    seen = 0
+    for seed in range(400):
+        prompt, answer = skills.compare(random.Random(seed))
+        if prompt.startswith("Which is ") and " or " in prompt:
+            left, right = prompt.split(", ", 1)[1].split("?")[0].split(" or ")
+            values = [int(text.replace(",", "")) for text in (left, right)]
+            larger = any(word in prompt for word in ("larger", "higher", "more"))
+            assert int(answer.replace(",", "")) == (max if larger else min)(values)
+            seen += 1
+    assert seen > 20
+
+
+def test_the_untrained_model_already_copies_and_without_the_circuit_it_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def copied() -> float:
+        torch.manual_seed(3)
+        untrained = pretrain.make_model(512)
+        span = random.Random(5).choices(range(pretrain.FIRST_PLAIN_TOKEN, 512), k=20)
+        with torch.inference_mode():
+            guesses = untrained(input_ids=torch.tensor([span + span])).logits[0, 20:-1].argmax(-1).tolist()
+        return sum(guess == token for guess, token in zip(guesses, span[1:], strict=True)) / 19
+
+    assert copied() > 0.5
+    monkeypatch.setattr(circuit, "start_copying", lambda _: None)
+    assert copied() < 0.2
+
+
+def test_a_resumed_training_ends_with_the_weights_of_an_unbroken_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pretrain, "TOKENS", 512)
+    pretrain.pretrain(tmp_path / "whole", 4, tmp_path / "a", every=2)
+    batch = pretrain.batch
+
+    def broken(step: int, *rest: Any) -> Any:
+        if step == 3:
+            raise KeyboardInterrupt
+        return batch(step, *rest)
+
+    monkeypatch.setattr(pretrain, "batch", broken)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain.pretrain(tmp_path / "part", 4, tmp_path / "b", every=2)
+    monkeypatch.setattr(pretrain, "batch", batch)
+    pretrain.pretrain(tmp_path / "part", 4, tmp_path / "b", every=2)
+    assert (tmp_path / "a" / "model.safetensors").read_bytes() == (tmp_path / "b" / "model.safetensors").read_bytes()
+
+
+def test_the_committed_weights_are_small_bf16_and_complete() -> None:
+    from safetensors import safe_open
+
+    path = MODEL / "model.safetensors"
+    assert path.stat().st_size <= 16 * 2**20
+    with safe_open(path, framework="pt") as file:
+        tensors = [file.get_tensor(name) for name in file.keys()]  # noqa: SIM118  (no iterator of its own)
+    assert {tensor.dtype for tensor in tensors} == {torch.bfloat16}
+    assert 1_000_000 <= sum(tensor.numel() for tensor in tensors) <= 8_000_000
+    assert 1_000_000 <= model().num_parameters() <= 8_000_000
+
+
+@pytest.mark.parametrize("skill", ["copy", "lookup", "compare", "facts"])
+def test_the_committed_weights_reach_the_score_on_the_card(skill: str) -> None:
+    card = json.loads((MODEL / "suite.json").read_text(encoding="utf-8"))["right"][skill]
+    make, _ = skills.SKILLS[skill]
+    rng = random.Random(f"another held out/{skill}")
+    share = sum(suite.right(model(), tokenizer(), *make(rng)) for _ in range(60)) / 60
+    assert share >= card - 0.12  # three standard errors of 60 questions at 90 %
