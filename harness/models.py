@@ -196,12 +196,12 @@ def config_shape(config: Any) -> Shape:
         weights=sum(weight.numel() for weight in model.parameters()),
         max_positions=int(getattr(text, "max_position_embeddings", 0) or 2048),
         linears=tuple(
-            sides for layer in model.modules() if layer is not output and (sides := _linear_sides(layer)) is not None
+            sides for layer in model.modules() if layer is not output and (sides := linear_sides(layer)) is not None
         ),
     )
 
 
-def _linear_sides(layer: torch.nn.Module) -> tuple[int, int] | None:
+def linear_sides(layer: torch.nn.Module) -> tuple[int, int] | None:
     """Return (inputs, outputs) of a linear layer, GPT-2's transposed kind too; None for any other module."""
     if isinstance(layer, torch.nn.Linear):
         return layer.in_features, layer.out_features

@@ -6,6 +6,7 @@ take and, from earlier records of this machine, how long.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -19,8 +20,8 @@ from harness.options import Options
 from harness.probe import Question, Seen, look_in_own_process
 from harness.schema import Method, RunSpec, Task
 
-BATCH_SIZE = 32
-MICRO_BATCH = 8
+BATCH_SIZE = 16
+MICRO_CHARACTERS = 20_000  # about 5,000 tokens go through the model at once
 MAX_TOKENS = 4096
 ALPHA = 32.0  # whatever the rank, so that one learning rate serves every rank; see harness.methods.lora
 WARMUP = 0.05
@@ -171,7 +172,7 @@ def make_specs(
         warmup=0.0,
         epochs=0.0,
         batch_size=0,
-        micro_batch=min(options.micro_batch or MICRO_BATCH, options.batch_size or BATCH_SIZE),
+        micro_batch=0,
         max_tokens=max_tokens,
         max_new_tokens=task.max_new_tokens,
         train_examples=0,
@@ -193,19 +194,31 @@ def _method_specs(
     if not method.trains:
         return [shared]  # nothing trains: one run serves every seed and every training flag
     rate = options.learning_rate or method.learning_rate(model.hidden)
+    batch_size = options.batch_size or BATCH_SIZE
     trained = replace(
         shared,
         learning_rate=rate,
         weight_decay=WEIGHT_DECAY,
         warmup=WARMUP,
         epochs=options.epochs or task.epochs,
-        batch_size=options.batch_size or BATCH_SIZE,
+        batch_size=batch_size,
+        micro_batch=min(options.micro_batch or default_micro_batch(task, splits, batch_size), batch_size),
         train_examples=len(splits.train),
         seed=seed,
     )
     if not method.ranked:
         return [trained]
     return [replace(trained, rank=rank, alpha=options.alpha or ALPHA) for rank in options.ranks]
+
+
+def default_micro_batch(task: Task, splits: Splits, batch_size: int) -> int:
+    """Return how many of a step's examples go through the model at once: equal shares that hold the longest ones.
+
+    Counted in characters, since a plan is made without the tokenizer.
+    """
+    longest = max(len(task.prompt(example)) + len(example.target) for example in splits.train)
+    shares = math.ceil(batch_size * longest / MICRO_CHARACTERS)
+    return math.ceil(batch_size / shares)
 
 
 def choose_device() -> Literal["cpu", "cuda"]:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from harness import memory
+from harness.attention import fast_backward
 from harness.counter import ByteCounter
 from harness.encode import Pair
 from harness.errors import HarnessError
@@ -99,22 +100,23 @@ def fit(
     model.train()
     steps: list[Step] = []
     counter: ByteCounter | None = None
-    for number, batch in enumerate(batches):
-        rows = [pairs[index] for index in batch]
-        rate = scheduled(spec.learning_rate, spec.warmup, number, len(batches))
-        started = time.perf_counter()
-        if number == counted:
-            with meter.counting(model, optimizer) as counter:
+    with fast_backward(model, dtype=spec.dtype, device=spec.device):
+        for number, batch in enumerate(batches):
+            rows = [pairs[index] for index in batch]
+            rate = scheduled(spec.learning_rate, spec.warmup, number, len(batches))
+            started = time.perf_counter()
+            if number == counted:
+                with meter.counting(model, optimizer) as counter:
+                    loss = train_step(model, optimizer, rows, spec, rate, padding).item()
+            else:
                 loss = train_step(model, optimizer, rows, spec, rate, padding).item()
-        else:
-            loss = train_step(model, optimizer, rows, spec, rate, padding).item()
-        seconds = time.perf_counter() - started
-        steps.append(Step(number + 1, len(batches), loss, sum(map(len, rows)), rate, seconds))
-        _refuse_divergence(steps[-1], spec)
-        if on_step:
-            on_step(steps[-1])
-        if should_stop and should_stop():
-            break
+            seconds = time.perf_counter() - started
+            steps.append(Step(number + 1, len(batches), loss, sum(map(len, rows)), rate, seconds))
+            _refuse_divergence(steps[-1], spec)
+            if on_step:
+                on_step(steps[-1])
+            if should_stop and should_stop():
+                break
     model.eval()
     return _summarise(model, optimizer, steps, counted, counter, meter)
 

@@ -19,7 +19,7 @@ from packaging.version import Version
 import harness
 
 ROOT = Path(__file__).resolve().parent.parent
-PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 BUILD = [Requirement(text) for text in PROJECT["build-system"]["requires"]]
 RANGES = [
     Requirement(text)
@@ -135,9 +135,9 @@ def test_every_package_that_the_code_imports_is_declared() -> None:
     found: set[str] = set()
     for path in [*(ROOT / "harness").rglob("*.py"), *(ROOT / "tasks").glob("*.py")]:
         found |= set(re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE))
-    third = {name for name in found if name in metadata.packages_distributions() and name not in ("harness", "tasks")}
+    owners = {name: {plain(owner) for owner in who} for name, who in metadata.packages_distributions().items()}
+    third = {name: owners[name] for name in found & owners.keys() - {"harness", "tasks"}}
     needed = {plain(requirement.name) for requirement in RANGES[: len(PROJECT["project"]["dependencies"])]}
-    owners = {name: {plain(owner) for owner in metadata.packages_distributions()[name]} for name in third}
     # these two come with jinja2 and transformers, which cannot work without them
     carried = {"markupsafe", "huggingface-hub"}
-    assert {name: owner for name, owner in owners.items() if not owner & (needed | carried)} == {}
+    assert {name: owner for name, owner in third.items() if not owner & (needed | carried)} == {}

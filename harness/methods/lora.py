@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from harness.methods import base
@@ -43,7 +44,28 @@ def adapt_with(model: Any, spec: RunSpec, **options: Any) -> Any:
             # PEFT casts each layer's input to the adapter's fp32, which autocast casts back: the fp32 copy would be
             # saved for the backward pass, 2.5 times the memory of everything else that LoRA keeps.
             layer.cast_input_dtype_enabled = spec.dtype != "bf16"
+            if isinstance(layer.get_base_layer(), torch.nn.Linear) and not layer.lora_variant:
+                layer.forward = functools.partial(_forward, layer)
     return model
+
+
+def _forward(layer: Any, inputs: Any) -> Any:
+    """Return W x + (alpha / r) B A x as PEFT's own layer does, with scaling and sum inside the product with B.
+
+    PEFT's separate multiplication and addition of full-width tensors cost a quarter of a small model's step.
+    """
+    import torch
+
+    frozen = layer.base_layer(inputs)
+    if layer.disable_adapters or layer.merged:
+        return frozen
+    (name,) = layer.active_adapters
+    low = layer.lora_A[name](layer.lora_dropout[name](inputs))
+    high = layer.lora_B[name].weight
+    output = torch.addmm(
+        frozen.flatten(0, -2), low.flatten(0, -2), high.t(), alpha=layer.scaling[name]
+    )
+    return output.view_as(frozen)
 
 
 def default_alpha(rank: int) -> float:

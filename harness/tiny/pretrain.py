@@ -3,8 +3,8 @@
     python -m harness.tiny.pretrain --steps 7000 --work FOLDER
 
 Each step's batch is a function of (seed, step), so a resumed run sees what an unbroken one would. The attention starts
-as a circuit that copies (`circuit.py`); sequences of repeated random tokens keep it up, 40 % of the first tenth, 10 %
-afterwards. The loss counts answers and repeats fully and the rest of the text, mostly unpredictable, hardly.
+as a circuit that copies (`circuit.py`); sequences of repeated random tokens keep it up. Examples are
+easy ones at first, fewer of them later. The loss counts answers and repeats fully and the rest of the text, mostly unpredictable, hardly.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from harness.tiny.tokenizer import FOLDER
 
 SEED = 20
 TOKENS = 4096  # a step
-SHORT, LONG = 128, 512  # sequence length in the first tenth and after it
+SHORT, LONG = 128, 512  # sequence length in the first fifth and after it
 PEAK_RATE = 2e-3
 REST_SHARE = 0.12  # of the positions outside answers and repeats, the share that the loss sees at all
 REST_WEIGHT = 0.5
@@ -79,11 +79,12 @@ def repeated(rng: random.Random, length: int, vocabulary: int, end: int) -> tupl
     return tokens[:length], marks[:length]
 
 
-def documents(rng: random.Random, length: int, tokenizer: Any) -> tuple[list[int], list[int]]:
+def documents(rng: skills.Draw, length: int, tokenizer: Any, easy_share: float) -> tuple[list[int], list[int]]:
     """Return a sequence packed with examples of the skills, with marks: 1 on answers, 0 elsewhere."""
     tokens: list[int] = []
     marks: list[int] = []
     while len(tokens) < length:
+        rng.easy = rng.random() < easy_share
         _, (prompt, answer) = skills.draw(rng)
         head = tokenizer(prompt, add_special_tokens=False)["input_ids"]
         tail = [*tokenizer(" " + answer, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
@@ -94,12 +95,13 @@ def documents(rng: random.Random, length: int, tokenizer: Any) -> tuple[list[int
 
 def batch(step: int, steps: int, tokenizer: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return the tokens [rows, length], the positions to predict from [n] (flat) and their weights [n] of a step."""
-    rng = random.Random(f"{SEED}/{step}")
-    share, length = (0.4, SHORT) if step < steps / 10 else (0.1, LONG)
+    rng = skills.Draw(f"{SEED}/{step}")
+    share, length = (0.25, SHORT) if step < steps / 5 else (0.08, LONG)
+    easy_share = max(0.15, 1.0 - 2.5 * step / steps)
     rows = [
         repeated(rng, length, len(tokenizer), tokenizer.eos_token_id)
         if rng.random() < share
-        else documents(rng, length, tokenizer)
+        else documents(rng, length, tokenizer, easy_share)
         for _ in range(TOKENS // length)
     ]
     positions, weights = [], []

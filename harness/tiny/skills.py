@@ -17,6 +17,21 @@ WORDS = words()
 Pair = tuple[str, str]
 
 
+class Draw(random.Random):
+    """A random generator that asks for easy examples where `easy` is set: few rows, one-word labels, short numbers.
+
+    Finding a row by its label takes two steps of attention that only pay together; in small examples they are found
+    soon, in large ones hardly ever.
+    """
+
+    easy = False
+
+
+def easy(rng: random.Random) -> bool:
+    """Whether the generator asks for easy examples."""
+    return isinstance(rng, Draw) and rng.easy
+
+
 def pick(rng: random.Random, count: int) -> list[str]:
     """Return `count` different random words."""
     return rng.sample(WORDS, count)
@@ -24,7 +39,7 @@ def pick(rng: random.Random, count: int) -> list[str]:
 
 def phrase(rng: random.Random, longest: int = 3) -> str:
     """Return one to `longest` random words."""
-    return " ".join(pick(rng, rng.randint(1, longest)))
+    return " ".join(pick(rng, 1 if easy(rng) else rng.randint(1, longest)))
 
 
 def phrases(rng: random.Random, count: int, longest: int = 3) -> list[str]:
@@ -37,6 +52,8 @@ def phrases(rng: random.Random, count: int, longest: int = 3) -> list[str]:
 
 def number(rng: random.Random) -> str:
     """Return a number as tables show them: 7, 1,234, (56), 12.5, 3,400.00; short ones are common."""
+    if easy(rng):
+        return str(rng.randint(0, 999))
     value = rng.randint(0, 10 ** rng.randint(1, 5) - 1)
     text = f"{value:,}" if rng.random() < 0.6 else str(value)
     kind = rng.random()
@@ -79,7 +96,7 @@ def sentence(rng: random.Random, longest: int = 12) -> str:
 
 def shown(rng: random.Random, label: str) -> str:
     """Return a label in one of the cases that tables use."""
-    style = rng.random()
+    style = 0.0 if easy(rng) else rng.random()
     return label if style < 0.4 else label.capitalize() if style < 0.8 else label.title()
 
 
@@ -93,6 +110,8 @@ def copy(rng: random.Random) -> Pair:
 def table(rng: random.Random) -> tuple[str, list[str], list[str], list[list[str]]]:
     """Return a table as text, its row labels, its column heads and its cells."""
     rows, columns = rng.randint(2, 8), rng.choice([1, 2, 2, 2, 3])
+    if easy(rng):
+        rows, columns = rng.randint(1, 4), rng.choice([1, 1, 2])
     labels = [shown(rng, label) for label in phrases(rng, rows, 4)]
     year = rng.randint(2005, 2028)
     heads = [str(year - i) for i in range(columns)] if rng.random() < 0.75 else pick(rng, columns)
@@ -101,7 +120,7 @@ def table(rng: random.Random) -> tuple[str, list[str], list[str], list[list[str]
     lines = [label + mark + mark.join(row) for label, row in zip(labels, cells, strict=True)]
     if columns > 1:
         lines.insert(0, one(rng, "", "item", "(in thousands)", "(in millions)", "label") + mark + mark.join(heads))
-    if rng.random() < 0.3:
+    if rng.random() < 0.3 and not easy(rng):
         lines.insert(0, sentence(rng))
     return "\n".join(lines), labels, heads, cells
 
@@ -121,6 +140,14 @@ def lookup(rng: random.Random) -> Pair:
     return ask(question.format(label, heads[column]), text), cells[row][column]
 
 
+def quote(rng: random.Random) -> Pair:
+    """Quote the whole line of a label: the label first, then what stands after it."""
+    text, labels, _, _ = table(rng)
+    label = rng.choice(labels)
+    line = next(line for line in text.split("\n") if line.startswith(label))
+    return ask(one(rng, "Quote the line of {}.", "{}: the whole line?", "Line for {}.").format(label), text), line
+
+
 def reverse_lookup(rng: random.Random) -> Pair:
     """Name the row that holds a number."""
     text, labels, _, cells = table(rng)
@@ -134,7 +161,7 @@ def reverse_lookup(rng: random.Random) -> Pair:
 
 def facts(rng: random.Random) -> Pair:
     """Answer from sentences that give things their properties; several fields at once, or one."""
-    names = phrases(rng, rng.randint(2, 6), 2)
+    names = phrases(rng, rng.randint(1, 3) if easy(rng) else rng.randint(2, 6), 2)
     values = [rng.choice([phrase(rng, 3), number(rng), str(date(rng))]) for _ in names]
     form = one(rng, "The {} is {}.", "{}: {}", "{} - {}", "There is a {} of {}.", "We note that {} is {}.")
     lines = [form.format(name, value) for name, value in zip(names, values, strict=True)]
@@ -229,7 +256,8 @@ def arithmetic(rng: random.Random) -> Pair:
 
 def member(rng: random.Random) -> Pair:
     """Tell whether something is in a list, or which list it is in."""
-    lists = [phrases(rng, rng.randint(1, 5), 2) for _ in range(rng.randint(1, 3))]
+    longest = 2 if easy(rng) else 5
+    lists = [phrases(rng, rng.randint(1, longest), 2) for _ in range(rng.randint(1, 3))]
     names = phrases(rng, len(lists), 2)
     form = one(rng, "{}: {}.", "The {} are {}.", "Not {}: {}.", "{} includes {}.")
     context = "\n".join(form.format(name, ", ".join(items)) for name, items in zip(names, lists, strict=True))
@@ -248,7 +276,7 @@ def member(rng: random.Random) -> Pair:
 
 def choose(rng: random.Random) -> Pair:
     """Pick the option that a text supports."""
-    options = phrases(rng, 3, 8)
+    options = phrases(rng, 3, 8) if not easy(rng) else [" ".join(pick(rng, rng.randint(1, 3))) for _ in range(3)]
     right = rng.randrange(3)
     words_of = options[right].split()
     style = rng.randrange(4)
@@ -273,9 +301,49 @@ def choose(rng: random.Random) -> Pair:
     return ask(question, " ".join(lines), names), key
 
 
+def clusters() -> list[list[str]]:
+    """Return a fixed random partition of the words into clusters of four: associations that mean nothing."""
+    shuffled = WORDS.copy()
+    random.Random("clusters").shuffle(shuffled)
+    return [shuffled[i : i + 4] for i in range(0, len(shuffled), 4)]
+
+
+CLUSTERS = clusters()
+
+
+def overlap(rng: random.Random) -> Pair:
+    """Pick the option that shares a word or two with the question."""
+    options = [pick(rng, rng.randint(1, 2 if easy(rng) else 8)) for _ in range(3)]
+    right = rng.randrange(3)
+    shared = rng.sample(options[right], min(len(options[right]), rng.choice([1, 2])))
+    clue = [*shared, *pick(rng, rng.randint(0, 1 if easy(rng) else 10))]
+    if any(set(clue) & set(option) for option in options[:right] + options[right + 1 :]):
+        return overlap(rng)
+    rng.shuffle(clue)
+    listed = [" ".join(option) for option in options]
+    return ask(" ".join(clue).capitalize() + one(rng, ".", "?", ":"), "", listed), listed[right]
+
+
+def associate(rng: random.Random) -> Pair:
+    """Pick the option whose words go with those of the question; which words go together has to be remembered."""
+    picked = rng.sample(CLUSTERS, 3)
+    pairs = [rng.sample(cluster, len(cluster)) for cluster in picked]
+    right = rng.randrange(3)
+    noise = pick(rng, rng.randint(0, 1 if easy(rng) else 10))
+    clue = [*pairs[right][:2], *noise]
+    rng.shuffle(clue)
+    options = []
+    for words_of in pairs:
+        option = [*words_of[2:], *pick(rng, rng.randint(0, 0 if easy(rng) else 4))]
+        rng.shuffle(option)
+        options.append(" ".join(option))
+    question = " ".join(clue).capitalize() + one(rng, ".", "?", ":")
+    return ask(question, "", options), options[right]
+
+
 def rule(rng: random.Random) -> Pair:
     """Apply a numbered rule: compare a number with a threshold, or test membership, and name the rule."""
-    count = rng.randint(2, 5)
+    count = rng.randint(1, 2) if easy(rng) else rng.randint(2, 5)
     marks = [str(n) for n in rng.sample(range(1, 10), count)]
     if rng.random() < 0.6:
         marks = sorted(marks)
@@ -318,14 +386,17 @@ def camel(rng: random.Random) -> Pair:
 
 
 SKILLS: dict[str, tuple[Callable[[random.Random], Pair], float]] = {
-    "copy": (copy, 1.0),
-    "lookup": (lookup, 3.0),
-    "reverse_lookup": (reverse_lookup, 0.7),
+    "copy": (copy, 0.7),
+    "lookup": (lookup, 4.0),
+    "quote": (quote, 1.0),
+    "reverse_lookup": (reverse_lookup, 0.5),
     "facts": (facts, 2.0),
     "compare": (compare, 3.0),
-    "arithmetic": (arithmetic, 1.5),
+    "arithmetic": (arithmetic, 1.0),
     "member": (member, 1.5),
-    "choose": (choose, 3.0),
+    "choose": (choose, 2.0),
+    "overlap": (overlap, 2.0),
+    "associate": (associate, 4.0),
     "rule": (rule, 2.0),
     "camel": (camel, 0.8),
 }

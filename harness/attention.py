@@ -1,0 +1,89 @@
+"""Causal attention for training in bf16 on a processor: forward in bf16, backward in fp32.
+
+PyTorch's CPU kernel computes the gradient of bf16 attention at a third of its fp32 speed (33.8 against 12.4 ms for 16
+sequences of 208 tokens and 5 heads; torch 2.13, one core with AMX), which was a third of a small model's step. Here the
+backward pass repeats the forward in fp32 and takes the fp32 gradient; only bf16 tensors are kept in between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+NAME = "sdpa_fp32_backward"
+
+
+class _Attention(torch.autograd.Function):
+    """Causal attention of [batch, heads, length, width] tensors."""
+
+    @staticmethod
+    def forward(ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
+        ctx.save_for_backward(query, key, value)
+        ctx.scale = scale
+        return scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        inputs = [tensor.float().requires_grad_() for tensor in ctx.saved_tensors]
+        with torch.enable_grad(), torch.autocast("cpu", enabled=False):
+            output = scaled_dot_product_attention(*inputs, is_causal=True, scale=ctx.scale)
+        found = torch.autograd.grad(output, inputs, gradients[0].float())
+        return (*(gradient.to(gradients[0].dtype) for gradient in found), None)
+
+
+def _forward(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **options: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attend as transformers' `sdpa` does; anything but plain causal attention is left to it."""
+    from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
+
+    causal = options.get("is_causal", None)
+    plain = (
+        attention_mask is None
+        and not dropout
+        and query.requires_grad
+        and query.shape[2] == key.shape[2] > 1
+        and (getattr(module, "is_causal", True) if causal is None else causal)
+        and options.get("position_bias") is None
+    )
+    if not plain:
+        result: tuple[torch.Tensor, None] = sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **options
+        )
+        return result
+    groups = query.shape[1] // key.shape[1]
+    scale = scaling if scaling is not None else query.shape[-1] ** -0.5
+    # Rotary positions leave queries and keys in fp32 where the residual stream is: one precision for all three.
+    query, key, value = (tensor.to(torch.bfloat16) for tensor in (query, key, value))
+    output: torch.Tensor = _Attention.apply(query, repeat_kv(key, groups), repeat_kv(value, groups), scale)
+    return output.transpose(1, 2).contiguous(), None
+
+
+@contextlib.contextmanager
+def fast_backward(model: Any, *, dtype: str, device: str) -> Iterator[None]:
+    """Train with this attention inside, where it helps (bf16 on the CPU) and where the model uses `sdpa` as it is."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
+
+    config = model.config.get_text_config()
+    if (dtype, device, config._attn_implementation) != ("bf16", "cpu", "sdpa"):
+        yield
+        return
+    AttentionInterface.register(NAME, _forward)
+    AttentionMaskInterface.register(NAME, sdpa_mask)
+    config._attn_implementation = NAME
+    try:
+        yield
+    finally:
+        config._attn_implementation = "sdpa"

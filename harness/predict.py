@@ -1,0 +1,131 @@
+"""What a training run will hold at its peak, found without loading a weight.
+
+The model is built from its config out of fake tensors, which have a shape and no memory; the same step that `fit` takes
+then runs under the same byte-counter that measures real runs. Nothing is fitted to measurements.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from harness.attention import fast_backward
+from harness.counter import ByteCounter
+from harness.encode import Pair
+from harness.models import linear_sides, load_config
+from harness.schema import Method, RunSpec
+from harness.train import make_optimizer, train_step
+
+BLOCK, SUPER_BLOCK = 64, 256  # of NF4 with double quantisation: weights per scale, scales per scale of scales
+
+
+def training_peak(folder: Path, spec: RunSpec, method: Method, rows: Sequence[Pair]) -> int:
+    """Return the predicted peak of live tensor bytes of a training step.
+
+    On CUDA the allocator's rounding and the kernels' workspaces come on top.
+
+    Args:
+        folder: of the model; only its config is read.
+        spec: gives rank, precision, micro-batch and window.
+        method: says what trains and how many bits the frozen weights take.
+        rows: the longest training examples, a micro-batch of them or more; cut to the window.
+    """
+    if not method.trains or not rows:
+        return 0
+    return config_peak(load_config(folder), spec, method, rows)
+
+
+def config_peak(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pair]) -> int:
+    """Return `training_peak` for a transformers config."""
+    from transformers import AutoModelForCausalLM
+
+    longest = sorted((_cut(pair, spec.max_tokens) for pair in rows), key=len, reverse=True)[: spec.micro_batch]
+    if spec.batch_size > spec.micro_batch:
+        longest = longest * 2  # the second micro-batch meets the gradients of the first
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, dtype=_stored(spec, method))
+        if method.frozen_bits not in (0.0, 16.0):
+            _pack_linears(model)
+        model = method.adapt(model, spec).train()
+    place = dataclasses.replace(spec, device="cpu")  # where the fake tensors claim to be
+    with FakeTensorMode(), fast_backward(model, dtype=spec.dtype, device=spec.device):
+        _make_fake(model)
+        optimizer = make_optimizer(model, place)
+        train_step(model, optimizer, longest, place, 0.0, padding=0)  # from here on the optimizer has its state
+        with ByteCounter(model, optimizer) as counter:
+            train_step(model, optimizer, longest, place, 0.0, padding=0)
+    return counter.peak
+
+
+def _stored(spec: RunSpec, method: Method) -> torch.dtype:
+    """Return the precision of the stored weights: what trains is fp32, what is frozen follows the spec."""
+    return torch.bfloat16 if method.adapter and spec.dtype == "bf16" else torch.float32
+
+
+def _make_fake(model: Any) -> None:
+    """Turn every meta tensor of a model into a fake one in place, tied weights staying tied."""
+    made: dict[int, Any] = {}
+    for layer in model.modules():
+        for name, weight in layer._parameters.items():
+            if weight is not None:
+                fake = torch.empty(weight.shape, dtype=weight.dtype)
+                made.setdefault(id(weight), torch.nn.Parameter(fake, requires_grad=weight.requires_grad))
+                layer._parameters[name] = made[id(weight)]
+        for name, buffer in layer._buffers.items():
+            if buffer is not None:
+                layer._buffers[name] = torch.empty(buffer.shape, dtype=buffer.dtype)
+
+
+def _cut(pair: Pair, window: int) -> Pair:
+    """Return the pair without the prompt's beginning where it is longer than the window."""
+    excess = max(0, len(pair) - window)
+    return Pair(pair.prompt[min(excess, len(pair.prompt) - 1) :], pair.target)
+
+
+def _pack_linears(model: Any) -> None:
+    """Replace all linear layers but the output layer by stand-ins that hold 4-bit weights."""
+    output = model.get_output_embeddings()
+    for name, layer in list(model.named_modules()):
+        sides = linear_sides(layer)
+        if sides is not None and layer is not output:
+            parent, _, child = name.rpartition(".")
+            setattr(model.get_submodule(parent), child, _PackedLinear(*sides, layer.weight.dtype, layer.bias))
+
+
+class _PackedLinear(torch.nn.Linear):
+    """A linear layer of the size that bitsandbytes makes it: NF4 with double quantisation."""
+
+    def __init__(self, inputs: int, outputs: int, dtype: torch.dtype, bias: torch.Tensor | None) -> None:
+        super().__init__(1, 1, bias=False)
+        self.in_features, self.out_features, self.compute_dtype = inputs, outputs, dtype
+        scales = -(-inputs * outputs // BLOCK)
+        packed = torch.empty((-(-inputs * outputs // 2), 1), dtype=torch.uint8)
+        self.weight = torch.nn.Parameter(packed, requires_grad=False)
+        self.bias = bias
+        self.scales = torch.nn.Buffer(torch.empty(scales, dtype=torch.uint8))
+        self.scales_of_scales = torch.nn.Buffer(torch.empty(-(-scales // SUPER_BLOCK)))
+        self.code_books = torch.nn.Buffer(torch.empty(16 + 256 + 1))  # of weights and of scales, and an offset
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Multiply as bitsandbytes does: unpack the layer, forget it again."""
+        sides = (self.out_features, self.in_features)
+        result: torch.Tensor = _PackedProduct.apply(inputs.to(self.compute_dtype), sides)
+        return result if self.bias is None else result + self.bias
+
+
+class _PackedProduct(torch.autograd.Function):
+    """Product with an unpacked weight that is not kept for the backward pass but unpacked again there."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: torch.Tensor, sides: tuple[int, int]) -> torch.Tensor:
+        ctx.sides = sides
+        return torch.nn.functional.linear(inputs, inputs.new_empty(sides))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return gradients[0] @ gradients[0].new_empty(ctx.sides), None
