@@ -29,8 +29,9 @@ class _Attention(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         inputs = [tensor.float().requires_grad_() for tensor in ctx.saved_tensors]
+        query, key, value = inputs
         with torch.enable_grad(), torch.autocast("cpu", enabled=False):
-            output = scaled_dot_product_attention(*inputs, is_causal=True, scale=ctx.scale)
+            output = scaled_dot_product_attention(query, key, value, is_causal=True, scale=ctx.scale)
         found = torch.autograd.grad(output, inputs, gradients[0].float())
         return (*(gradient.to(gradients[0].dtype) for gradient in found), None)
 
@@ -48,7 +49,7 @@ def _forward(
     """Attend as transformers' `sdpa` does; anything but plain causal attention is left to it."""
     from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 
-    causal = options.get("is_causal", None)
+    causal = options.get("is_causal")
     plain = (
         attention_mask is None
         and not dropout
@@ -66,24 +67,39 @@ def _forward(
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     # Rotary positions leave queries and keys in fp32 where the residual stream is: one precision for all three.
     query, key, value = (tensor.to(torch.bfloat16) for tensor in (query, key, value))
-    output: torch.Tensor = _Attention.apply(query, repeat_kv(key, groups), repeat_kv(value, groups), scale)
+    key, value = repeat_kv(key, groups), repeat_kv(value, groups)
+    output: torch.Tensor = _Attention.apply(query, key, value, scale)  # type: ignore[no-untyped-call]
     return output.transpose(1, 2).contiguous(), None
 
 
 @contextlib.contextmanager
-def fast_backward(model: Any, *, dtype: str, device: str) -> Iterator[None]:
-    """Train with this attention inside, where it helps (bf16 on the CPU) and where the model uses `sdpa` as it is."""
+def fast_backward(model: Any, *, dtype: str, device: str, masked: bool = True) -> Iterator[None]:
+    """Train with this attention inside, where it helps (bf16 on the CPU) and where the model uses `sdpa` as it is.
+
+    Args:
+        model: of transformers, with or without a PEFT adapter.
+        dtype: "bf16" or "fp32".
+        device: "cpu" or "cuda".
+        masked: False for fake tensors, whose values transformers cannot look at to find out that a causal model needs
+            no mask: it is told so.
+    """
     from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
     from transformers.masking_utils import sdpa_mask
 
     config = model.config.get_text_config()
-    if (dtype, device, config._attn_implementation) != ("bf16", "cpu", "sdpa"):
+    helps = (dtype, device) == ("bf16", "cpu")
+    if config._attn_implementation != "sdpa" or (masked and not helps):
         yield
         return
-    AttentionInterface.register(NAME, _forward)
-    AttentionMaskInterface.register(NAME, sdpa_mask)
+    AttentionInterface.register(NAME, _forward if helps else sdpa_attention_forward)
+    AttentionMaskInterface.register(NAME, sdpa_mask if masked else _no_mask)
     config._attn_implementation = NAME
     try:
         yield
     finally:
         config._attn_implementation = "sdpa"
+
+
+def _no_mask(*args: Any, **options: Any) -> None:
+    """Build no mask: the attention is causal and nothing else."""

@@ -115,12 +115,15 @@ def _run_flags(parser: argparse.ArgumentParser) -> None:
         ("--train-examples", "use at most so many training examples, whole groups"),
         ("--test-examples", "use at most so many test examples, whole groups"),
         ("--max-tokens", "window for prompt and answer (default: the model's, 4096 at most)"),
-        ("--scoring", "choices (log-likelihood) or generate"),
-        ("--dtype", "bf16 or fp32 (default: bf16 where the processor is fast at it)"),
-        ("--device", "cpu or cuda (default: cuda where there is one)"),
         ("--jobs", "runs at a time, sharing the cores (default 1)"),
     ):
         how.add_argument(flag, metavar="N", help=text)
+    for flag, known, text in (
+        ("--scoring", SCORINGS, "by log-likelihood of the options, or by what is written (default: the task's)"),
+        ("--dtype", DTYPES, "number format (default: bf16 where the processor is fast at it)"),
+        ("--device", DEVICES, "where it runs (default: cuda where there is one)"),
+    ):
+        how.add_argument(flag, metavar="|".join(known), help=text)
     how.add_argument("--save-full", action="store_true", help="keep the weights of full fine-tuning (large)")
     how.add_argument("--no-memory", action="store_true", help="plan without predicting memory")
     _results_flag(parser)
@@ -128,12 +131,16 @@ def _run_flags(parser: argparse.ArgumentParser) -> None:
 
 def _data_flags(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("where tasks and data come from")
-    data.add_argument("--tasks-dir", action="append", metavar="DIR", help="a folder of further task files")
-    data.add_argument(
-        "--data", "--data-dir", dest="data", metavar="DIR", help="where the tasks' data lies, if elsewhere"
-    )
+    _folder_flags(data)
     data.add_argument("--labels", action="append", metavar="A,B", help="for a data file: its classes")
     data.add_argument("--relabel", action="append", metavar="OLD=NEW", help="for a data file: rename a label")
+
+
+def _folder_flags(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    parser.add_argument("--tasks-dir", action="append", metavar="DIR", help="a folder of further task files")
+    parser.add_argument(
+        "--data", "--data-dir", dest="data", metavar="DIR", help="where the tasks' data lies, if elsewhere"
+    )
 
 
 def _results_flag(parser: argparse.ArgumentParser) -> None:
@@ -154,6 +161,7 @@ def read_options(found: argparse.Namespace) -> Options:
         raise HarnessError(
             "no task given", where="--task", fix="python run_all.py --task cfa   (python run_all.py list)"
         )
+    tasks_dirs, data = _folders(found)
     return Options(
         tasks=options.words(found.task, "--task"),
         methods=options.words(found.method, "--method") if found.method else options.METHODS,
@@ -163,8 +171,8 @@ def read_options(found: argparse.Namespace) -> Options:
         results=Path(found.results),
         save_full=found.save_full,
         memory=not found.no_memory,
-        tasks_dirs=tuple(options.folder(text, "--tasks-dir") for text in found.tasks_dir or ()),
-        data=options.folder(found.data, "--data") if found.data else None,
+        tasks_dirs=tasks_dirs,
+        data=data,
         labels=options.words(found.labels, "--labels") if found.labels else (),
         relabel=options.relabel(found.relabel),
         epochs=given("--epochs", options.positive),
@@ -194,14 +202,10 @@ def _plan(found: argparse.Namespace, command: str) -> int:
     return run.show_plan(read_options(found))
 
 
-def _list_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--tasks-dir", action="append", metavar="DIR", help="a folder of further task files")
-
-
 def _list(found: argparse.Namespace, command: str) -> int:
     from harness.commands import tasks
 
-    return tasks.show_list([options.folder(text, "--tasks-dir") for text in found.tasks_dir or ()])
+    return tasks.show_list(*_folders(found))
 
 
 def _compare_flags(parser: argparse.ArgumentParser) -> None:
@@ -224,15 +228,16 @@ def _report(found: argparse.Namespace, command: str) -> int:
 
 
 def _verify_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", nargs="?", default=str(store.DEFAULT_ROOT), metavar="PATH", help="default: results")
+    parser.add_argument("path", nargs="?", metavar="PATH", help="one run's folder, or a folder of runs, instead of all")
     parser.add_argument("--task", action="append", metavar="FILE", help="the data file of runs on a task without code")
     _data_flags(parser)
+    _results_flag(parser)
 
 
 def _verify(found: argparse.Namespace, command: str) -> int:
     from harness.commands import results
 
-    return results.verify(Path(found.path), _task_options(found))
+    return results.verify(Path(found.path or found.results), _task_options(found))
 
 
 def _publish_flags(parser: argparse.ArgumentParser) -> None:
@@ -270,12 +275,19 @@ def _new(found: argparse.Namespace, command: str) -> int:
     return tasks.new(found.name, Path(found.tasks_dir) if found.tasks_dir else None)
 
 
+def _folders(found: argparse.Namespace) -> tuple[tuple[Path, ...], Path | None]:
+    """The folders of tasks and of data; each must be there."""
+    tasks_dirs = tuple(options.folder(text, "--tasks-dir") for text in found.tasks_dir or ())
+    return tasks_dirs, options.folder(found.data, "--data") if found.data else None
+
+
 def _task_options(found: argparse.Namespace) -> Options:
     """The flags that say which tasks and where from, for commands that do not run anything."""
+    tasks_dirs, data = _folders(found)
     return Options(
         tasks=options.words(found.task, "--task") if found.task else (),
-        tasks_dirs=tuple(options.folder(text, "--tasks-dir") for text in found.tasks_dir or ()),
-        data=options.folder(found.data, "--data") if found.data else None,
+        tasks_dirs=tasks_dirs,
+        data=data,
         labels=options.words(found.labels, "--labels") if found.labels else (),
         relabel=options.relabel(found.relabel),
     )
@@ -284,7 +296,7 @@ def _task_options(found: argparse.Namespace) -> Options:
 _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace, str], int]]] = {
     "run": (_run_flags, _run),
     "plan": (_run_flags, _plan),
-    "list": (_list_flags, _list),
+    "list": (_folder_flags, _list),
     "compare": (_compare_flags, _compare),
     "report": (_results_flag, _report),
     "verify": (_verify_flags, _verify),

@@ -64,11 +64,12 @@ def _against_base(family: Sequence[Draft]) -> list[Draft]:
 
 
 def _against_best(family: Sequence[Draft]) -> list[Cell]:
-    """Mark the best cell and those that cannot be told from it.
+    """Mark the best cell and those that cannot be told from it; never one of whose answers none could be read.
 
-    Where the answers of one are gone and no paired test is possible, cells whose intervals overlap count as tied.
+    An unread answer costs nothing on some metrics (nothing is overpaid), so such a cell would win there. Where the
+    answers of one are gone and no paired test is possible, cells whose intervals overlap count as tied.
     """
-    valued = [(place, cell, e) for place, (cell, e) in enumerate(family) if cell.value is not None]
+    valued = [(place, cell, e) for place, (cell, e) in enumerate(family) if cell.value is not None and cell.parse_rate]
     if not valued:
         return [cell for cell, _ in family]
     sign = 1.0 if family[0][0].higher_is_better else -1.0

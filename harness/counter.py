@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import weakref
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
-class ByteCounter(TorchDispatchMode):
+class ByteCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds a storage's bytes when an operation first shows it and subtracts them when it is freed.
 
     A storage counts once however many views share it; one that an operation grows or shrinks in place counts at its
@@ -31,7 +32,7 @@ class ByteCounter(TorchDispatchMode):
     """
 
     def __init__(self, model: torch.nn.Module | None = None, optimizer: torch.optim.Optimizer | None = None) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.current = 0
         self.peak = 0
         self.gradients_at_peak = 0
@@ -46,11 +47,11 @@ class ByteCounter(TorchDispatchMode):
 
     def __enter__(self) -> ByteCounter:
         self._started = time.perf_counter()
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *details: Any) -> None:
-        super().__exit__(*details)
+        super().__exit__(*details)  # type: ignore[no-untyped-call]
         self.seconds += time.perf_counter() - self._started
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -70,7 +71,7 @@ class ByteCounter(TorchDispatchMode):
         if known is None:
             # PyTorch keeps one Python object per storage for as long as the storage lives, so its weak reference dies
             # with the memory and not before.
-            self._live[key] = (size, weakref.ref(storage, lambda _, key=key: self._free(key)))
+            self._live[key] = (size, weakref.ref(storage, functools.partial(self._free, key)))
         elif known[0] != size:
             self._live[key] = (size, known[1])
         else:
@@ -88,7 +89,7 @@ class ByteCounter(TorchDispatchMode):
             self._state = (entries, storage_bytes(optimizer_tensors(self._optimizer)))
         return self._state[1]
 
-    def _free(self, key: int) -> None:
+    def _free(self, key: int, _: Any) -> None:
         self.current -= self._live.pop(key)[0]
 
 

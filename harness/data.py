@@ -83,13 +83,7 @@ def resolve(source: Source, data_dir: Path | str | None = None) -> Path:
     Raises:
         HarnessError: missing, cannot be fetched, or the checksum differs.
     """
-    last = Path(source.uri.removeprefix("hf:")).name
-    if data_dir is not None and last and not Path(source.uri).is_absolute():
-        path = Path(data_dir) / last
-    elif source.uri.startswith("hf:"):
-        path = _fetch(source)
-    else:
-        path = tasks_folder() / source.uri  # an absolute uri replaces the tasks folder
+    path = _fetch(source) if source.uri.startswith("hf:") and data_dir is None else _place(source, data_dir)
     if not path.exists():
         raise HarnessError("the task's data is missing", where=str(path), fix="check the path, or pass --data-dir")
     if source.sha256:
@@ -101,6 +95,31 @@ def resolve(source: Source, data_dir: Path | str | None = None) -> Path:
                 fix="restore the data; if the change is meant, set the task's sha256 and raise its version",
             )
     return path
+
+
+def _place(source: Source, data_dir: Path | str | None) -> Path:
+    """Return where a source's data lies, or would: in the user's folder, the hub client's cache or the tasks folder."""
+    name = source.uri.removeprefix("hf:")
+    if data_dir is not None and Path(name).name and not Path(name).is_absolute():
+        return Path(data_dir) / Path(name).name
+    if name == source.uri:
+        return tasks_folder() / name  # an absolute uri replaces the tasks folder
+    from huggingface_hub import constants
+
+    folder = f"datasets--{name.replace('/', '--')}"
+    return Path(constants.HF_HUB_CACHE) / folder / "snapshots" / source.revision
+
+
+def count_lines(source: Source, data_dir: Path | str | None = None) -> dict[Split, int] | None:
+    """Return the lines of each split's JSONL file, None where the data is not here; a glance, nothing is checked or fetched.
+
+    A split that does not lie in a file of its own, `<split>.jsonl`, is left out.
+    """
+    folder = _place(source, data_dir)
+    if not folder.exists():
+        return None
+    files: dict[Split, Path] = {split: folder / f"{split}.jsonl" for split in SPLITS}
+    return {split: path.read_bytes().count(b"\n") for split, path in files.items() if path.is_file()}
 
 
 def _fetch(source: Source) -> Path:

@@ -15,7 +15,8 @@ from harness.metrics import default_parse
 from harness.models import precision
 from harness.schema import Answer, Example, RunSpec, Task
 
-BATCH_TOKENS = 8192  # rows x width of a batch
+# Rows x width of a batch. Writing costs least where many rows share a step; reading gains nothing beyond the smaller.
+READ_TOKENS, WRITE_TOKENS = 8192, 16384
 BATCH_ROWS = 128
 
 Progress = Callable[[int, int], None]
@@ -79,7 +80,7 @@ def _choose(
         return scorer(model, [encoded[i] for i in batch], spec), sum(lengths[i] for i in batch)
 
     answers: list[Answer | None] = [None] * len(examples)
-    for batch, scores in _batched(model, lengths, score, on_progress, meter):
+    for batch, scores in _batched(model, make_batches(lengths, READ_TOKENS), score, on_progress, meter):
         for i, loglik in zip(batch, scores, strict=True):
             if not all(abs(value) < float("inf") for value in loglik):
                 raise HarnessError(
@@ -116,7 +117,7 @@ def _write(
     answers: list[Answer | None] = [None] * len(examples)
     parse = task.parse or default_parse
     lengths = [len(item.prompt) + spec.max_new_tokens for item in encoded]
-    for batch, texts in _batched(model, lengths, write, on_progress, meter):
+    for batch, texts in _batched(model, make_batches(lengths, WRITE_TOKENS), write, on_progress, meter):
         for i, ids in zip(batch, texts, strict=True):
             text = tokenizer.decode(ids, skip_special_tokens=True).strip()
             text = text.split("\n", 1)[0].strip() if one_line else text
@@ -140,18 +141,19 @@ def _answer(example: Example, text: str, parsed: str | None, item: Encoded, logl
 
 def _batched(
     model: Any,
-    lengths: Sequence[int],
+    batches: Sequence[Sequence[int]],
     work: Callable[[Sequence[int]], tuple[list[Any], int]],
     on_progress: Progress | None,
     meter: memory.Meter,
-) -> Iterator[tuple[list[int], list[Any]]]:
+) -> Iterator[tuple[Sequence[int], list[Any]]]:
     """Yield (indices, results) batch by batch, longest first, so that a lack of memory shows at once.
 
     The first batch is the largest; its bytes are counted, and its seconds replaced by what its tokens cost elsewhere.
     """
     done = counted_tokens = other_tokens = 0
     other_seconds = 0.0
-    for number, batch in enumerate(make_batches(lengths)):
+    total = sum(map(len, batches))
+    for number, batch in enumerate(batches):
         started = time.perf_counter()
         if number == 0:
             with meter.counting(model):
@@ -162,7 +164,7 @@ def _batched(
             other_seconds += time.perf_counter() - started
         done += len(batch)
         if on_progress:
-            on_progress(done, len(lengths))
+            on_progress(done, total)
         yield batch, results
     meter.tokens += counted_tokens + other_tokens
     if other_tokens:
@@ -171,12 +173,12 @@ def _batched(
         meter.restore(float("inf"))
 
 
-def make_batches(lengths: Sequence[int]) -> list[list[int]]:
-    """Return indices in batches of at most `BATCH_ROWS` rows and `BATCH_TOKENS` tokens with padding, longest first."""
+def make_batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
+    """Return indices in batches of at most `BATCH_ROWS` rows and `tokens` tokens with padding, longest first."""
     batches: list[list[int]] = []
     width = 0
     for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        if batches and len(batches[-1]) < BATCH_ROWS and (len(batches[-1]) + 1) * width <= BATCH_TOKENS:
+        if batches and len(batches[-1]) < BATCH_ROWS and (len(batches[-1]) + 1) * width <= tokens:
             batches[-1].append(index)
         else:
             batches.append([index])

@@ -151,7 +151,9 @@ def _level_lines(ax: Axes, panel: Panel, cells: Sequence[Cell]) -> list[tuple[fl
         ends.append((panel.value(cell), f"{panel.label(cell, 24)}  {number(cell.value, cell.unit)}", shade))
     if (chance := panel.section.chance) is not None:
         ax.axhline(chance * panel.factor, color=FAINT, linewidth=1.2, linestyle=":", zorder=1)
-        ends.append((chance * panel.factor, f"guessing  {number(chance, panel.section.unit)}", FAINT))
+        ends.append(
+            (chance * panel.factor, f"{panels.guess_shown(panel.section)}  {number(chance, panel.section.unit)}", FAINT)
+        )
     return ends
 
 

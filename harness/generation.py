@@ -15,6 +15,7 @@ import torch
 
 from harness.logits import logits_at
 
+ROOM = 32  # tokens of a cache taken ahead
 NEWLINE_MARKS = ("\n", "Ċ", "<0x0A>")  # as text, in byte-level pieces, in sentencepiece's byte fallback
 
 
@@ -48,12 +49,10 @@ def greedy(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], 
         stop: ids that end an answer; the one that did is the last of it.
         limit: the most tokens of an answer.
     """
-    from transformers import DynamicCache
-
     device = next(model.parameters()).device
     ids, mask = _left_padded(prompts, device)
     places = (mask.cumsum(1) - 1).clamp(min=0)
-    cache = DynamicCache(config=model.config)
+    cache = _roomy_cache(model.config)
     alive = list(range(len(prompts)))  # which prompt each row of the cache belongs to
     answers: list[list[int]] = [[] for _ in prompts]
     for _ in range(limit):
@@ -82,6 +81,46 @@ def greedy(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], 
             ids, places, mask = ids[keep], places[keep], mask[keep]
             alive = [alive[line] for line in going]
     return answers
+
+
+def _roomy_cache(config: Any) -> Any:
+    """Return transformers' cache for the architecture, its plain layers with room to grow.
+
+    The plain layer copies all keys and values of the text so far to add one token. Ours writes into room that it has
+    taken ahead, and keeps keys in the precision of the values: rotary positions leave them in fp32 where the residual
+    stream is, and every step would cast all of them again.
+    """
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer
+
+    class RoomyLayer(DynamicLayer):  # type: ignore[misc]
+        def update(self, keys: Any, values: Any, *args: Any, **options: Any) -> tuple[Any, Any]:
+            if not self.is_initialized:
+                self.lazy_initialization(keys, values)
+                self.keys, self.values = keys[:, :, :0].to(values.dtype), values[:, :, :0]
+                self.stores = self.keys, self.values
+            key_store, self.keys = _append(self.stores[0], self.keys, keys)
+            value_store, self.values = _append(self.stores[1], self.values, values)
+            self.stores = key_store, value_store
+            return self.keys, self.values
+
+    cache = DynamicCache(config=config)
+    cache.layers = [RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    return cache
+
+
+def _append(store: torch.Tensor, old: torch.Tensor, new: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (store, its beginning), [rows, heads, length, width]: `old` and `new` end to end along the length.
+
+    While `old` is the beginning of `store` and there is room behind it, only `new` is written.
+    """
+    rows, heads, length, width = old.shape
+    total = length + new.shape[2]
+    if old.data_ptr() != store.data_ptr() or store.shape[2] < total:
+        store = old.new_empty((rows, heads, total + ROOM, width))
+        store[:, :, :length] = old
+    store[:, :, length:total] = new
+    return store, store[:, :, :total]
 
 
 def _ended(answer: Sequence[int], stop: Collection[int]) -> bool:

@@ -107,5 +107,5 @@ def _sum_options(logits: torch.Tensor, items: Sequence[Encoded]) -> list[tuple[f
     tokens = torch.tensor([token for option in options for token in option], device=logits.device)
     nats = torch.log_softmax(logits.float(), dim=-1).gather(1, tokens[:, None])[:, 0]
     # Summed in double precision on the processor: the order of a parallel sum must not decide between two options.
-    sums = iter([part.sum().item() for part in nats.double().cpu().split([len(option) for option in options])])
+    sums = iter([part.sum().item() for part in torch.split(nats.double().cpu(), [len(option) for option in options])])
     return [tuple(next(sums) for _ in item.options) for item in items]

@@ -93,7 +93,9 @@ def check_folder(folder: Path) -> None:
     config = load_config(folder)
     if type(config) not in AutoModelForCausalLM._model_mapping:
         raise HarnessError(
-            f"'{config.model_type}' is not a causal language model", where=str(folder), fix="pass a model that writes text"
+            f"'{config.model_type}' is not a causal language model",
+            where=str(folder),
+            fix="pass a model that writes text",
         )
     for path in weight_files(folder):
         _check_safetensors(path)
@@ -111,13 +113,17 @@ def load_config(folder: Path) -> Any:
 
     path = folder / "config.json"
     if not path.is_file():
-        raise HarnessError("no config.json in the model folder", where=str(folder), fix="pass a Hugging Face model folder")
+        raise HarnessError(
+            "no config.json in the model folder", where=str(folder), fix="pass a Hugging Face model folder"
+        )
     try:
         json.loads(path.read_text(encoding="utf-8"))
         return AutoConfig.from_pretrained(folder, local_files_only=True)
     except Exception as error:
         reason = str(error).strip().split("\n")[0][:200]
-        raise HarnessError(f"the model's config cannot be read: {reason}", where=str(path), fix="fetch it again") from error
+        raise HarnessError(
+            f"the model's config cannot be read: {reason}", where=str(path), fix="fetch it again"
+        ) from error
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -206,7 +212,7 @@ def linear_sides(layer: torch.nn.Module) -> tuple[int, int] | None:
     if isinstance(layer, torch.nn.Linear):
         return layer.in_features, layer.out_features
     if type(layer).__name__ == "Conv1D":
-        inputs, outputs = layer.weight.shape
+        inputs, outputs = layer.get_parameter("weight").shape
         return int(inputs), int(outputs)
     return None
 
@@ -273,7 +279,11 @@ def load_tokenizer(folder: Path) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:
         reason = str(error).strip().split("\n")[0][:200]
-        raise HarnessError(f"the tokenizer cannot be read: {reason}", where=str(folder), fix="fetch it again") from error
+        raise HarnessError(
+            f"the tokenizer cannot be read: {reason}", where=str(folder), fix="fetch it again"
+        ) from error
     if tokenizer.eos_token_id is None:
-        raise HarnessError("the tokenizer has no end-of-text token", where=str(folder), fix="set eos_token in its config")
+        raise HarnessError(
+            "the tokenizer has no end-of-text token", where=str(folder), fix="set eos_token in its config"
+        )
     return tokenizer

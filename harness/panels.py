@@ -74,8 +74,13 @@ class Panel:
         if base is not None:
             found.append((f"base model {number(base.value, unit)}", self.value(base), (0, (6, 2))))
         if chance is not None:
-            found.append((f"guessing {number(chance, unit)}", chance * self.factor, ":"))
+            found.append((f"{guess_shown(self.section)} {number(chance, unit)}", chance * self.factor, ":"))
         return found
+
+
+def guess_shown(section: Section) -> str:
+    """Return what scores chance, in as few words as a figure has room for."""
+    return section.guess.removeprefix("always giving ")
 
 
 def by_machine(section: Section) -> list[Panel]:

@@ -97,9 +97,9 @@ def make(options: Options, *, look: Look = look_in_own_process) -> list[Plan]:
     Raises:
         HarnessError: whatever would stop a run later and can be known now.
     """
+    tasks = [(name, load_task(name, options)) for name in options.tasks]
     methods = tuple(registry.method(name) for name in options.methods)
     model = checkpoint.read(options.model)
-    tasks = [(name, load_task(name, options)) for name in options.tasks]
     store.require_writable(options.results)
     plans = [_plan(name, task, methods, model, options, look) for name, task in tasks]
     store.require_space(options.results, sum(_disk_bytes(plan) for plan in plans))
@@ -147,7 +147,7 @@ def make_specs(
         raise HarnessError(
             f"rank {wide} is above the size of the model's layers ({model.hidden})",
             where=f"--rank {wide}",
-            fix=f"choose a rank below {model.hidden}",
+            fix=f"choose a rank of at most {model.hidden}",
         )
     max_tokens = options.max_tokens or min(model.window, MAX_TOKENS)
     if max_tokens > model.window:

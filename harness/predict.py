@@ -53,7 +53,7 @@ def config_peak(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pair]
             _pack_linears(model)
         model = method.adapt(model, spec).train()
     place = dataclasses.replace(spec, device="cpu")  # where the fake tensors claim to be
-    with FakeTensorMode(), fast_backward(model, dtype=spec.dtype, device=spec.device):
+    with FakeTensorMode(), fast_backward(model, dtype=spec.dtype, device=spec.device, masked=False):
         _make_fake(model)
         optimizer = make_optimizer(model, place)
         train_step(model, optimizer, longest, place, 0.0, padding=0)  # from here on the optimizer has its state
@@ -100,13 +100,13 @@ def _pack_linears(model: Any) -> None:
 class _PackedLinear(torch.nn.Linear):
     """A linear layer of the size that bitsandbytes makes it: NF4 with double quantisation."""
 
-    def __init__(self, inputs: int, outputs: int, dtype: torch.dtype, bias: torch.Tensor | None) -> None:
+    def __init__(self, inputs: int, outputs: int, dtype: torch.dtype, bias: torch.nn.Parameter | None) -> None:
         super().__init__(1, 1, bias=False)
         self.in_features, self.out_features, self.compute_dtype = inputs, outputs, dtype
         scales = -(-inputs * outputs // BLOCK)
         packed = torch.empty((-(-inputs * outputs // 2), 1), dtype=torch.uint8)
         self.weight = torch.nn.Parameter(packed, requires_grad=False)
-        self.bias = bias
+        self.register_parameter("bias", bias)
         self.scales = torch.nn.Buffer(torch.empty(scales, dtype=torch.uint8))
         self.scales_of_scales = torch.nn.Buffer(torch.empty(-(-scales // SUPER_BLOCK)))
         self.code_books = torch.nn.Buffer(torch.empty(16 + 256 + 1))  # of weights and of scales, and an offset
@@ -114,7 +114,7 @@ class _PackedLinear(torch.nn.Linear):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Multiply as bitsandbytes does: unpack the layer, forget it again."""
         sides = (self.out_features, self.in_features)
-        result: torch.Tensor = _PackedProduct.apply(inputs.to(self.compute_dtype), sides)
+        result: torch.Tensor = _PackedProduct.apply(inputs.to(self.compute_dtype), sides)  # type: ignore[no-untyped-call]
         return result if self.bias is None else result + self.bias
 
 

@@ -107,7 +107,7 @@ def _section(section: Section, runs: Sequence[Run], metrics: Metrics) -> dict[st
     return {
         "title": section.title,
         "summary": summary(section),
-        "alarms": alarms(section),
+        "alarms": alarms(section, commits="in the table of settings and runs"),
         "tables": tables.section_tables(section, runs, metrics),
         "reading": reading(section),
         "equal": held_equal(section)[0],
@@ -157,7 +157,8 @@ def summary(section: Section) -> list[str]:
     unit = section.unit
     best = next((cell for cell in section.headline if cell.best_or_tied == "best"), None)
     if best is None:
-        return ["No run has finished."]
+        finished = any(cell.value is not None for cell in section.headline)
+        return ["No answer could be read."] if finished else ["No run has finished."]
     tied = [cell for cell in section.headline if cell.best_or_tied == "tied"]
     alone = sum(cell.value is not None for cell in section.headline) == 1
     lines = f"{'' if alone else 'Best: '}{section.label(best)} with {number(best.value, unit)}{percent_sign(unit)} "

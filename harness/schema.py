@@ -102,7 +102,8 @@ class Task:
     `load(folder, split)` reads one split. `prompt(example)` renders the input, the same for training and testing,
     and ends where the answer begins (no trailing blank). `parse(text, example)` turns an output into the form that
     metrics compare, None where it is not an answer. The first metric is the headline. `scoring` is "choices" where
-    the options are compared by log-likelihood. `chance(examples)` is what guessing scores on the first metric.
+    the options are compared by log-likelihood. `chance(examples)` is what guessing scores on the first metric (see
+    `score.chance` for tasks that do not say), and `guess` says in words what guessing is here.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Task:
     scoring: Scoring = "choices"
     parse: Callable[[str, Example], str | None] | None = None
     chance: Callable[[Sequence[Example]], float] | None = None
+    guess: str = "guessing"
     max_new_tokens: int = 48
     epochs: float = 3.0
     group_name: str = "group"
@@ -258,7 +260,7 @@ class Environment:
 
 @dataclass(frozen=True)
 class Record:
-    """One finished run. `fingerprint` repeats `spec.data`; `reason` says why a run is not ok."""
+    """One finished run. `reason` says why a run is not ok; `guess` says in words what scores `chance`."""
 
     spec: RunSpec
     status: Status
@@ -271,6 +273,7 @@ class Record:
     answers_sha256: str = ""
     final_loss: float | None = None
     cut_examples: int = 0
+    guess: str = "guessing"
     started: str = ""
     seconds: float = 0.0
     schema: int = SCHEMA_VERSION

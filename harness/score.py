@@ -5,12 +5,13 @@ Errors are clustered by group, because the questions of one filing, vignette or 
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 
 from harness import stats
 from harness.errors import HarnessError
-from harness.schema import Answer, Example, Metric, Score
+from harness.schema import Answer, Example, Metric, Score, Task
 
 Cluster = tuple[str, str]
 
@@ -60,6 +61,21 @@ def score_one(answers: Sequence[Answer], metric: Metric) -> Score:
 def parse_rate(answers: Sequence[Answer]) -> float:
     """Return the share of answers that the task's parser could read; 0.0 where there are none."""
     return sum(answer.parsed is not None for answer in answers) / len(answers) if answers else 0.0
+
+
+def chance(task: Task, examples: Sequence[Example]) -> float | None:
+    """Return what guessing scores on a task's first metric, None where that is not known.
+
+    The task's own word counts. Without one, and where every example has options and the metric is the share of right
+    answers, it is what an option picked blindly scores: the mean of 1 / options.
+    """
+    if task.chance is not None:
+        return task.chance(examples)
+    first, options = task.metrics[0], [len(example.choices) for example in examples]
+    counts_right = first.unit == "share" and first.higher_is_better and first.combine is None
+    if not (counts_right and options and all(options)):
+        return None
+    return math.fsum(1 / count for count in options) / len(options)
 
 
 def breakdown(answers: Sequence[Answer], metric: Metric) -> dict[str, dict[str, Score]]:

@@ -68,6 +68,16 @@ class Section:
         return next((cell.chance for cell in self.headline if cell.chance is not None), None)
 
     @property
+    def chance_shown(self) -> str:
+        """`chance` as people read it, with its unit."""
+        return f"{number(self.chance, self.unit)}{percent_sign(self.unit)}"
+
+    @property
+    def guess(self) -> str:
+        """What scores `chance`, in words."""
+        return next((cell.records[0].guess for cell in self.headline if cell.chance is not None), "guessing")
+
+    @property
     def base(self) -> Cell | None:
         """The base model's finished cell on the headline metric."""
         return next((c for c in self.headline if c.spec.method == "base" and c.value is not None), None)
@@ -76,13 +86,13 @@ class Section:
         """A row's name, such as `lora r8`."""
         return self.labels[replace(cell.spec, seed=0)]
 
-    def verdict(self, cell: Cell) -> str:
-        """The marks of a finished row; status and reason of another."""
+    def verdict(self, cell: Cell, *, reason: bool = True) -> str:
+        """The marks of a finished row; the status of another, with its reason unless that stands elsewhere."""
         if cell.status != "ok":
-            return f"✗ {cell.status}" + (f": {cell.reason}" if cell.reason else "")
+            return f"✗ {cell.status}" + (f": {cell.reason}" if cell.reason and reason else "")
         alone = sum(other.value is not None for other in self.headline) == 1
         marks = ["" if alone else {"best": "◀ best", "tied": "≈ best", "": ""}[cell.best_or_tied]]
-        marks.append("▼ below chance" if cell.below_chance else "")
+        marks.append(f"▼ below {self.chance_shown}" if cell.below_chance else "")
         marks.append("≈ base" if like_base(cell) else "")
         return ", ".join(mark for mark in marks if mark)
 
@@ -146,21 +156,28 @@ def held_equal(section: Section) -> tuple[list[tuple[str, str]], list[str]]:
     return same, apart
 
 
-def alarms(section: Section) -> list[str]:
-    """Say what is wrong or doubtful in these runs; empty where nothing is."""
+def alarms(section: Section, *, commits: str = "") -> list[str]:
+    """Say what is wrong or doubtful in these runs; empty where nothing is.
+
+    Args:
+        section: the runs.
+        commits: where the reader finds each run's commit, such as "in the table of runs"; empty where nowhere.
+    """
     found = []
     for cell in section.headline:
         name = section.label(cell)
+        unread = 0.0 if cell.parse_rate is None else 1 - cell.parse_rate
         if cell.status != "ok":
             found.append(f"{name} did not finish: {cell.status}" + (f", {cell.reason}" if cell.reason else ""))
-        if cell.below_chance:
-            found.append(f"{name} scores below chance: its answers are wrong in a systematic way")
-        if cell.parse_rate is not None and cell.parse_rate < 1:
-            found.append(f"{name}: {number(1 - cell.parse_rate)} % of the answers could not be read and count as wrong")
+        doubts = [f"scores below what {section.guess} scores, {section.chance_shown}"] if cell.below_chance else []
+        doubts += [f"{number(unread)} % of its answers could not be read and count as wrong"] if unread else []
+        if doubts:
+            found.append(f"{name}: {'; '.join(doubts)}")
         if cut := max((record.cut_examples for record in cell.records), default=0):
             found.append(f"{name}: {cut:,} inputs were too long and lost part of their context")
     if any(record.environment.commit.endswith("+") for record in section.records):
-        found.append("some runs were made with changes that are in no commit (marked + below)")
+        marked = f" (marked + {commits})" if commits else ""
+        found.append(f"some runs were made with changes that are in no commit{marked}")
     if reason := cost_note(section.records):
         found.append(f"memory and time: {reason}")
     apart = held_equal(section)[1]
@@ -173,7 +190,7 @@ def reading(section: Section) -> list[str]:
     """Say how to read the section's numbers: chance, intervals, ties, seeds."""
     lines = []
     if section.chance is not None:
-        lines.append(f"Guessing scores {number(section.chance, section.unit)}{percent_sign(section.unit)}.")
+        lines.append(f"{section.guess[:1].upper()}{section.guess[1:]} scores {section.chance_shown}.")
     group = "clustered by group" if any(c.groups != c.n for c in section.headline) else "over questions"
     seeds = {len(cell.seeds) for cell in section.headline if cell.status == "ok" and cell.spec.train_examples}
     if seeds and max(seeds) > 1:

@@ -17,7 +17,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +35,8 @@ MODEL = "model"
 LOCK = ".lock"
 
 DEFAULT_ROOT = Path("results")
+
+_WRITE_FIX = "check the folder's permissions and free space, or write to another folder with --results DIR"
 
 
 @dataclass(frozen=True)
@@ -221,8 +222,7 @@ def write_text(path: Path, text: str) -> Path:
 
 def require_space(root: Path, bytes_needed: int) -> None:
     """Refuse to start where `root`'s disk has less than `bytes_needed` free."""
-    place = next(p for p in (root.absolute(), *root.absolute().parents) if p.exists())
-    free = shutil.disk_usage(place).free
+    free = shutil.disk_usage(_nearest(root)).free
     if free < bytes_needed:
         raise HarnessError(
             f"not enough disk space: {free / 2**20:,.0f} MiB free, about {bytes_needed / 2**20:,.0f} MiB needed",
@@ -232,11 +232,21 @@ def require_space(root: Path, bytes_needed: int) -> None:
 
 
 def require_writable(root: Path) -> None:
-    """Refuse to start where files cannot be created below `root`."""
-    with _explained(root):
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=root, prefix=".write-test-"):
-            pass
+    """Refuse to start where files cannot be created below `root`. Nothing is created to find out."""
+    place = _nearest(root / "runs")
+    if not place.is_dir():
+        raise HarnessError("cannot write results: this is a file, not a folder", where=str(place), fix=_WRITE_FIX)
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise HarnessError("cannot write results: no permission", where=str(place), fix=_WRITE_FIX)
+
+
+def _nearest(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    for place in (path.absolute(), *path.absolute().parents):
+        with contextlib.suppress(PermissionError):  # what lies in a folder that is closed to us
+            if place.exists():
+                return place
+    return Path(path.absolute().anchor)
 
 
 @contextlib.contextmanager
@@ -284,5 +294,5 @@ def _explained(path: Path) -> Iterator[None]:
         raise HarnessError(
             f"cannot write results: {error.strerror or error}",
             where=str(error.filename or path),
-            fix="check the folder's permissions and free space, or write to another folder with --results DIR",
+            fix=_WRITE_FIX,
         ) from error

@@ -60,7 +60,7 @@ def document(task: str, cells: Iterable[Cell], *, runs: Iterable[Run] = (), metr
         blocks.append(f"## {escape(section.title)}")
         tables = section_tables(section, runs, metrics)
         blocks += [markdown(tables[0]), "\n".join(escape(line) for line in reading(section))]
-        if warnings := alarms(section):
+        if warnings := alarms(section, commits=f"in the column commit of {store.path_word(task)}.csv"):
             blocks.append("\n".join(f"- {escape(line)}" for line in warnings))
         blocks += [f"### {escape(table.title)}\n\n{markdown(table)}" for table in tables[1:]]
     return "\n\n".join(blocks) + "\n"
@@ -72,8 +72,11 @@ def section_tables(section: Section, runs: Iterable[Run], metrics: Metrics | Non
     return [table for table in found if table is not None] + breakdown(section, runs, metrics)
 
 
-def headline(section: Section) -> Table:
-    """The headline metric: value and interval, paired difference from base and its interval, the marks."""
+def headline(section: Section, *, reasons: bool = True) -> Table:
+    """The headline metric: value and interval, paired difference from base and its interval, the marks.
+
+    `reasons` says whether a run that did not finish tells why; the alarms beside the table always do.
+    """
     unit = section.unit
     rows = []
     for cell in section.headline:
@@ -86,7 +89,7 @@ def headline(section: Section) -> Table:
                 interval(cell.low, cell.high, unit),
                 number(base.value, unit, sign=True) if base else "",
                 interval(base.low, base.high, unit, sign=True) if base else "",
-                section.verdict(cell),
+                section.verdict(cell, reason=reasons),
             )
         )
     title = f"{section.metric}{percent_sign(unit)}"
@@ -117,13 +120,16 @@ def _marked(cell: Cell | None) -> str:
 
 
 def memory(section: Section) -> Table | None:
-    """Peak memory of training, measured and predicted, by part; and of evaluation. None where nothing was measured."""
+    """Peak memory of training, measured and predicted, by part; of evaluation; the process's peak resident size.
+
+    None where nothing was measured.
+    """
     phases = [phase for cell in section.headline if cell.cost for phase in cell.cost.phases.values()]
     if not phases:
         return None
     scale, unit = memory_unit(max(phase.peak_bytes for phase in phases))
     columns = ["run", "training peak", "predicted", "off by", "frozen weights", "trained weights", "gradients"]
-    columns += ["optimizer state", "activations and rest", "evaluation peak"]
+    columns += ["optimizer state", "activations and rest", "evaluation peak", "peak resident size"]
     reserved = any(phase.reserved_bytes for phase in phases)
     rows = []
     for cell in section.headline:
@@ -132,7 +138,8 @@ def memory(section: Section) -> Table | None:
         predicted = cost.predicted_peak_bytes if cost and train else 0
         kept = dataclasses.astuple(cost.parts) if cost and cost.parts else (None,) * 5
         off = f"{predicted / train.peak_bytes - 1:+.1%}" if predicted and train and train.peak_bytes else NONE
-        shown: list[int | None] = [_peak(train), predicted or None, *kept, _peak(test)]
+        resident = max((phase.resident_bytes for phase in cost.phases.values()), default=0) if cost else 0
+        shown: list[int | None] = [_peak(train), predicted or None, *kept, _peak(test), resident or None]
         shown += [train.reserved_bytes if train else None] * reserved
         sizes = [NONE if count is None else f"{count / scale:,.1f}" for count in shown]
         rows.append((_named(section, cell), *sizes[:2], off.replace("%", " %"), *sizes[2:]))

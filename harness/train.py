@@ -186,9 +186,7 @@ def train_step(
     return total
 
 
-def collate(
-    rows: Sequence[Pair], padding: int, device: str
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def collate(rows: Sequence[Pair], padding: int, device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return (input ids [rows, width], positions [N], labels [N]): each position predicts its label.
 
     The last target token is only predicted, never read. Positions are flat indices into the input ids.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import environment, sections, tables, ui_tables
+from harness import environment, score, sections, tables, ui_tables
 from harness.errors import HarnessError
 from harness.format import about, number, quantity, run_name, size
 
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
     from harness.data import Splits
     from harness.plan import Plan
     from harness.registry import Entry
-    from harness.schema import RunSpec, Task
+    from harness.schema import Method, RunSpec, Source, Split, Task
     from harness.tables import Table
     from harness.verify import Check
 
 TABLE_WIDTH = 240
+LINE_WIDTH = 100
+FILE_FLAGS = "for a data file: --task FILE, with the --labels, --relabel and --data of the run"
 
 
 def out() -> Console:
@@ -82,7 +85,7 @@ def header(plan: Plan) -> None:
     )
     console = out()
     for first, rest in lines:
-        console.print(f"{first:<10} {rest}")
+        console.print(_folded(f"{first:<10} ", rest, indent=11))
     console.print()
 
 
@@ -114,17 +117,24 @@ def results(plan: Plan, cells: Sequence[Cell]) -> None:
     console = out()
     for section in sections.sections(cells):
         console.print()
-        for table in (tables.headline(section), tables.further(section), ui_tables.costs(section)):
+        for table in (tables.headline(section, reasons=False), tables.further(section), ui_tables.costs(section)):
             if table is not None:
                 _show(table)
                 console.print()
         for line in sections.reading(section):
-            console.print(f"  {line}")
+            console.print(_folded("  ", line, indent=2))
         for line in sections.alarms(section):
-            console.print(f"  ! {line}")
+            console.print(_folded("  ! ", line, indent=4))
     console.print()
     for line in conditions(plan):
-        console.print(line)
+        console.print(_folded("", line, indent=13))
+
+
+def _folded(first: str, text: str, *, indent: int) -> str:
+    """Break a line to the terminal's width, or `LINE_WIDTH` where there is none, and indent what follows."""
+    width = max(40, out().width) if sys.stdout.isatty() else LINE_WIDTH
+    style: dict[str, Any] = {"initial_indent": first, "subsequent_indent": " " * indent}
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False, **style)
 
 
 def _show(table: Table) -> None:
@@ -158,38 +168,56 @@ def folders(paths: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(path.parent if path.suffix in (".svg", ".png") else path for path in found))
 
 
-def written(paths: Iterable[Path], next_command: str) -> None:
-    """Where the results lie, and what to type next."""
+def written(paths: Iterable[Path], *next_commands: str) -> None:
+    """Where the results lie, and what to type next, one after the other."""
     console = out()
     for place, path in enumerate(folders(paths)):
         console.print(f"{'written' if place == 0 else '':<12} {path}")
-    console.print(f"{'next':<12} {next_command}")
+    for place, command in enumerate(next_commands):
+        console.print(f"{'next' if place == 0 else 'then':<12} {command}")
 
 
-def listing(tasks: Iterable[Entry[Any]], methods: Iterable[Entry[Any]], titles: dict[str, str]) -> None:
-    """Every task and method by name, where it comes from, and the error of a broken one."""
+def listing(
+    tasks: Iterable[Entry[Task]], methods: Iterable[Entry[Method]], sizes: Mapping[str, Mapping[Split, int] | None]
+) -> None:
+    """Every task and method by name, where it comes from, and the error of a broken one.
+
+    `sizes` holds each task's examples by split, None where its data is not here.
+    """
     console = out()
-    for kind, entries in (("task", tasks), ("method", methods)):
-        rows = []
-        for entry in entries:
-            origin = entry.origin.removeprefix(f"{Path.cwd()}/")
-            broken = f"broken: {entry.error}" if entry.value is None else titles.get(f"{kind} {entry.name}", "")
-            rows.append((entry.name, broken, origin))
-        _show(ui_tables.words_only(rows, kind, "", "from"))
-        console.print()
+    for entry in tasks:
+        title = f"v{entry.value.version}  {entry.value.title}" if entry.value else f"broken: {entry.error}"
+        console.print(_folded(f"{entry.name:<10} ", title, indent=11))
+        about = _about_data(entry.value.source, sizes[entry.name]) if entry.value else []
+        console.print(_folded(" " * 11, " · ".join([*about, _origin(entry)]), indent=11))
+    console.print()
+    rows = [(m.name, m.value.title if m.value else f"broken: {m.error}", _origin(m)) for m in methods]
+    _show(ui_tables.words_only(rows, "method", "", "from"))
+    console.print()
+
+
+def _about_data(source: Source, sizes: Mapping[Split, int] | None) -> list[str]:
+    """Sizes, licence and source of a task's data, and whether it is here."""
+    place = source.uri.removeprefix(f"{Path.cwd()}/") + (f" @ {source.revision[:12]}" if source.revision else "")
+    counts = [f"{split} {count:,}" for split, count in (sizes or {}).items()]
+    return [*counts, source.license or "no licence named", f"{place} ({'not ' * (sizes is None)}here)"]
+
+
+def _origin(entry: Entry[Any]) -> str:
+    return entry.origin.removeprefix(f"{Path.cwd()}/")
 
 
 def task(shown: Task, splits: Splits, fingerprint: str) -> None:
     """A task in short: sizes, groups, a prompt as the model sees it, and the answer it should give."""
     console = out()
-    console.print(f"{shown.name} v{shown.version}  {shown.title}")
+    console.print(_folded(f"{shown.name} v{shown.version}  ", shown.title, indent=4))
     for name, examples in splits.items():
         groups = len({example.group or example.id for example in examples})
         console.print(f"  {name:<11} {len(examples):>6,} examples in {groups:,} groups")
-    if shown.chance:
-        console.print(
-            f"  guessing    {number(shown.chance(splits.test), shown.metrics[0].unit):>6} {shown.metrics[0].name}"
-        )
+    first, guessed = shown.metrics[0], score.chance(shown, splits.test)
+    if guessed is not None:
+        value = f"{number(guessed, first.unit):>6}{sections.percent_sign(first.unit)} {sections.words(first.name)}"
+        console.print(f"  guessing    {value}" + (f" ({shown.guess})" if shown.guess != "guessing" else ""))
     console.print(f"  data        {fingerprint}")
     example = splits.train[0]
     console.print(
@@ -216,12 +244,14 @@ def comparison(found: Comparison) -> None:
         _show(ui_tables.costs_compared(found, a, b))
 
 
-def verified(count: int, unknown: Sequence[str]) -> None:
-    """How many runs were verified, and which could not be for want of their task."""
+def verified(count: int, unknown: Sequence[str], unlike: Sequence[str] = ()) -> None:
+    """How many runs were verified, which could not be for want of their task, and which differ from their data file."""
     console = out()
     console.print(f"{count} run{'s' * (count != 1)} verified")
     for name in sorted(set(unknown)):
-        console.print(f"{unknown.count(name)} not verified: the task '{name}' is not known here (--task FILE)")
+        console.print(f"{unknown.count(name)} not verified: the task '{name}' is not known here ({FILE_FLAGS})")
+    if unlike:
+        console.print(f"{len(unlike)} differ{'s' * (len(unlike) == 1)} on a data file: was it read alike? {FILE_FLAGS}")
 
 
 def describe(spec: RunSpec) -> str:

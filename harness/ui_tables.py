@@ -4,32 +4,59 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from harness.compare import Comparison
 from harness.format import NONE, duration, interval, number, quantity, size
 from harness.schema import Phase
 from harness.sections import Section, percent_sign, words
-from harness.tables import Table
+from harness.tables import Table, memory_unit
 
 if TYPE_CHECKING:
     import rich.table
 
-GIB_FROM = 4 * 2**30  # a table whose largest peak is below this is in MiB
-COSTS = ("peak", "predicted", "frozen", "trained", "gradients", "optimizer", "rest", "trains", "share %", "tokens/s")
+WIDTH = 100  # columns that a table should fit into
+PARTS = ("frozen weights", "trained weights", "grads", "optim", "rest")
+COSTS = ("peak", "predicted", *PARTS, "weights trained", "share %", "tokens/s", "train time", "test time")
 
 
 def drawn(table: Table) -> rich.table.Table:
     """The table as the terminal shows it, without lines."""
     import rich.table
 
-    shown = rich.table.Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for place, title in enumerate(table.columns):
-        justify = "left" if place in table.left else "right"
-        shown.add_column(title, justify=justify, no_wrap=True, style="bold" if place == 0 else None)  # type: ignore[arg-type]
+    titles, gap = fitted(table)
+    shown = rich.table.Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="dim")
+    for place, title in enumerate(titles):
+        justify: Literal["left", "right"] = "left" if place in table.left else "right"
+        style = "bold" if place == 0 else None
+        shown.add_column(title, justify=justify, vertical="bottom", no_wrap=True, style=style)
     for row in table.rows:
         shown.add_row(*row)
     return shown
+
+
+def fitted(table: Table) -> tuple[tuple[str, ...], int]:
+    """Return titles and the gap between columns with which a table fits into `WIDTH`, the roomiest that do.
+
+    That is titles in one line, else in two, else in two and closer together. No cell is ever cut: a table that is too
+    wide even then stays too wide.
+    """
+    cells = [max((len(row[place]) for row in table.rows), default=0) for place in range(len(table.columns))]
+    folded = tuple(map(_in_two_lines, table.columns))
+    for titles, gap in ((table.columns, 2), (folded, 2)):
+        widths = [max(cell, *map(len, title.split("\n"))) for cell, title in zip(cells, titles, strict=True)]
+        if sum(widths) + gap * (len(widths) - 1) <= WIDTH:
+            return titles, gap
+    return folded, 1
+
+
+def _in_two_lines(title: str) -> str:
+    """Break a title at the blank that makes it narrowest."""
+    blanks = [place for place, letter in enumerate(title) if letter == " "]
+    if not blanks:
+        return title
+    place = min(blanks, key=lambda place: max(place, len(title) - place))
+    return f"{title[:place]}\n{title[place + 1 :]}"
 
 
 def costs(section: Section) -> Table | None:
@@ -38,7 +65,7 @@ def costs(section: Section) -> Table | None:
     trained = [cell.cost.phases["train"].peak_bytes for cell in shown if cell.cost and "train" in cell.cost.phases]
     if not shown:
         return None
-    scale, unit = (2**30, "GiB") if max(trained, default=0) >= GIB_FROM else (2**20, "MiB")
+    scale, unit = memory_unit(max(trained, default=0))
     rows = []
     for cell in shown:
         cost = cell.cost
@@ -50,7 +77,7 @@ def costs(section: Section) -> Table | None:
         rows.append(
             (
                 section.label(cell),
-                *(f"{count / scale:,.1f}" if count else NONE for count in memory),
+                *(f"{count / scale:.1f}" if count else NONE for count in memory),
                 quantity(cost.trained_weights) if train else NONE,
                 f"{100 * share:.3g}" if train else NONE,
                 f"{cost.train_tokens_per_second:,.0f}" if train else NONE,
@@ -58,7 +85,7 @@ def costs(section: Section) -> Table | None:
                 duration(test.seconds) if test else NONE,
             )
         )
-    return Table("memory and time", (unit, *COSTS, "train", "test"), tuple(rows))
+    return Table("memory and time", (unit, *COSTS), tuple(rows))
 
 
 def scores_compared(found: Comparison, a: str, b: str) -> Table:

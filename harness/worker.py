@@ -22,7 +22,7 @@ from harness import data, environment, memory, registry, store
 from harness.errors import HarnessError
 from harness.jobs import Ended, Job, PhaseName, Progress, Reporter, Stopped
 from harness.schema import Answer, Cost, Method, Phase, Record, Score, Status, Task
-from harness.score import parse_rate, score_answers
+from harness.score import chance, parse_rate, score_answers
 
 if TYPE_CHECKING:
     from harness.train import FitResult, Step
@@ -38,6 +38,7 @@ class _Found:
     scores: dict[str, Score] = field(default_factory=dict)
     parse_rate: float = 0.0
     chance: float | None = None
+    guess: str = "guessing"
     cost: Cost | None = None
     answers_sha256: str = ""
     final_loss: float | None = None
@@ -62,6 +63,7 @@ def run(job: Job, reporter: Reporter) -> None:
         scores=found.scores,
         parse_rate=found.parse_rate,
         chance=found.chance,
+        guess=found.guess,
         cost=found.cost,
         environment=environment.describe(job.spec.device, threads=job.threads, device_name=found.device_name),
         reason=reason,
@@ -134,9 +136,10 @@ def _work(job: Job, found: _Found, pace: _Pace) -> None:
     spec = job.spec
     torch.set_num_threads(job.threads)
     torch.manual_seed(spec.seed)
+    repeatable(spec.device)
     pace.tell("load")
     task, splits = _examples(job)
-    found.chance = task.chance(splits.test) if task.chance else None
+    found.chance, found.guess = chance(task, splits.test), task.guess
     method = registry.method(spec.method)
     if method.ranked:
         models.check_rank(models.shape(str(job.model_folder)), spec.rank)
@@ -169,6 +172,22 @@ def _work(job: Job, found: _Found, pace: _Pace) -> None:
         train_tokens_per_second=fit.tokens_per_second if fit else 0.0,
     )
     _score(job, task, answers, found)
+
+
+def repeatable(device: str) -> None:
+    """Make two runs of a spec give the same answers on CUDA too; the CPU's kernels are repeatable as they are.
+
+    Where CUDA has no deterministic kernel torch warns, into the log, and goes on: a model with such an operation can
+    still be run. It then counts on `CUBLAS_WORKSPACE_CONFIG`, see `harness.local`.
+    """
+    if device != "cuda":
+        return
+    import torch
+
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = (
+        False  # costs time, and nothing here reads what it did not write
+    )
 
 
 def _numbers(weight: Any) -> int:

@@ -90,6 +90,7 @@ TASK = Task(
     scoring="generate",
     parse=parse,
     chance=chance,
+    guess="always giving the commonest decision",
     max_new_tokens=40,
     group_name="claim file",
 )

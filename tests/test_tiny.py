@@ -72,13 +72,13 @@ def test_the_untrained_model_already_copies_and_without_the_circuit_it_does_not(
 ) -> None:
     def copied() -> float:
         torch.manual_seed(3)
-        untrained = pretrain.make_model(512)
-        span = random.Random(5).choices(range(pretrain.FIRST_PLAIN_TOKEN, 512), k=20)
+        untrained = pretrain.make_model(2000)
+        span = random.Random(5).choices(range(pretrain.FIRST_PLAIN_TOKEN, 2000), k=20)
         with torch.inference_mode():
             guesses = untrained(input_ids=torch.tensor([span + span])).logits[0, 20:-1].argmax(-1).tolist()
-        return sum(guess == token for guess, token in zip(guesses, span[1:], strict=True)) / 19
+        return sum(int(guess == token) for guess, token in zip(guesses, span[1:], strict=True)) / 19
 
-    assert copied() > 0.5
+    assert copied() > 0.4
     monkeypatch.setattr(circuit, "start_copying", lambda _: None)
     assert copied() < 0.2
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import shlex
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from harness import compare, data, registry, store, ui
 from harness import verify as checking
+from harness.commands import typed
 from harness.commands.outputs import write_outputs
 from harness.errors import HarnessError, did_you_mean
 from harness.options import Options
@@ -21,7 +24,7 @@ def show_comparison(a: str, b: str, results: Path, *, task: str | None) -> int:
     """Set two runs side by side; A and B are names such as `lora-r8`, ids, or folders."""
     runs = store.read_all(results, task)
     if not runs:
-        raise HarnessError("there are no results", where=str(results), fix="python run_all.py --task cfa")
+        raise _nothing("there are no results", results)
     first, second = (_find(name, runs) for name in (a, b))
     metrics = {}
     if found := registry.tasks().get(first.record.spec.task):
@@ -57,17 +60,26 @@ def write_report(results: Path) -> int:
     """Write tables, figures and the report."""
     runs = store.read_all(results) or store.read_published(results)
     if not runs:
-        raise HarnessError("there are no results to report", where=str(results), fix="python run_all.py --task cfa")
-    ui.written(write_outputs(results, runs), "python run_all.py verify")
+        raise _nothing("there are no results to report", results)
+    unknown = {run.record.spec.task for run in runs} - registry.tasks().keys()
+    ui.written(
+        write_outputs(results, runs), typed.command("verify", *["--task", "FILE"] * bool(unknown), results=results)
+    )
     return DONE
+
+
+def _nothing(problem: str, results: Path) -> HarnessError:
+    return HarnessError(problem, where=str(results), fix=typed.command("--task", "cfa", results=results))
 
 
 def verify(path: Path, options: Options) -> int:
     """Recompute every score below `path` from the answers; 1 where something differs."""
     folders = sorted(found.parent for found in path.rglob(store.RECORD)) if path.is_dir() else []
     if not folders:
-        raise HarnessError("there are no results to verify", where=str(path), fix="python run_all.py --task cfa")
-    checked, unknown, differs = 0, [], False
+        raise HarnessError("there are no results to verify", where=str(path), fix="run a task first")
+    checked, differs = 0, False
+    unknown: list[str] = []
+    unlike: list[str] = []
     lookup = _Lookup(options)
     for folder in folders:
         try:
@@ -83,17 +95,17 @@ def verify(path: Path, options: Options) -> int:
         found = checking.verify(folder, task, examples=lookup.examples(record.spec.task))
         ui.checks(str(folder.relative_to(path)) if folder != path else str(folder), found)
         checked += 1
-        differs = differs or not all(check.ok for check in found)
-    ui.verified(checked, unknown)
+        if not all(check.ok for check in found):
+            differs = True
+            unlike += [task.name] * (task.name in lookup.files)
+    ui.verified(checked, unknown, unlike)
     if not checked and not differs:
-        raise HarnessError(
-            f"the task '{unknown[0]}' is not known here", where=str(path), fix="pass its data file: --task FILE"
-        )
+        raise HarnessError(f"the task '{unknown[0]}' is not known here", where=str(path), fix=ui.FILE_FLAGS)
     return DIFFERS if differs else DONE
 
 
 class _Lookup:
-    """Tasks and examples by the name that a record gives; `wanted` are those of `--task`, data files among them."""
+    """Tasks and examples by the name that a record gives; `wanted` are those of `--task`, and `files` of them data files."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -102,6 +114,7 @@ class _Lookup:
         ]
         self._tasks: dict[str, Task] = {task.name: task for task in asked}
         self.wanted = frozenset(self._tasks)
+        self.files = frozenset(task.name for task in asked if Path(task.source.uri).is_file())
         for name, entry in registry.tasks(options.tasks_dirs).items():
             if entry.value is not None:
                 self._tasks.setdefault(name, entry.value)
@@ -123,9 +136,13 @@ def publish(results: Path, options: Options) -> int:
     """Copy finished, verified runs into `results/published` and write the tables and figures of all published runs."""
     lookup = _Lookup(options)
     runs = [run for run in store.read_all(results) if not lookup.wanted or run.record.spec.task in lookup.wanted]
-    finished = [run for run in runs if run.record.status == "ok"]
+    finished = _without_unknown([run for run in runs if run.record.status == "ok"], lookup)
     if not finished:
-        raise HarnessError("there are no finished runs to publish", where=str(results / "runs"), fix="run a task first")
+        raise HarnessError(
+            "there are no finished runs to publish",
+            where=str(results / "runs"),
+            fix=typed.command("--task", "cfa", results=results),
+        )
     for run in finished:
         _refuse_unproved(run, lookup)
     new = store.publish(results, finished)
@@ -136,23 +153,29 @@ def publish(results: Path, options: Options) -> int:
         ui.note(f"note: {dirty} of {len(finished)} runs were made by code that was not committed")
     ui.say(f"{len(new)} new, {len(finished) - len(new)} published before")
     published = results / "published"
-    ui.written(write_outputs(published, store.read_published(results)), f"git add {published}")
+    commands = [shlex.join(("git", "add", str(published)))]
+    if results == store.DEFAULT_ROOT:  # the README shows what is published there
+        commands.append("python tests/readme_results.py   (writes the new results into the README)")
+    ui.written(write_outputs(published, store.read_published(results)), *commands)
     return DONE
+
+
+def _without_unknown(runs: Sequence[store.Run], lookup: _Lookup) -> list[store.Run]:
+    """Leave out, with a note, runs that cannot be verified because their task is not known here."""
+    unknown = Counter(run.record.spec.task for run in runs if lookup.task(run.record) is None)
+    for name, count in sorted(unknown.items()):
+        ui.note(f"skipped  {count} run{'s' * (count != 1)} of '{name}', a task not known here ({ui.FILE_FLAGS})")
+    return [run for run in runs if run.record.spec.task not in unknown]
 
 
 def _refuse_unproved(run: store.Run, lookup: _Lookup) -> None:
     task = lookup.task(run.record)
-    if task is None:
-        raise HarnessError(
-            f"the task '{run.record.spec.task}' is not known here, so the run cannot be verified",
-            where=str(run.folder),
-            fix="publish other tasks with --task NAME, or pass its data file",
-        )
+    assert task is not None
     found = checking.verify(run.folder, task, examples=lookup.examples(task.name))
     bad = next((check for check in found if not check.ok), None)
     if bad is not None:
         raise HarnessError(
             f"the run does not verify: {bad.name}: {bad.detail}",
             where=str(run.folder),
-            fix="run it again, then publish",
+            fix=ui.FILE_FLAGS if task.name in lookup.files else "run it again, then publish",
         )

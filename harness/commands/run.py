@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import compare, local, plan, runner, store, ui, worker
+from harness.commands import typed
 from harness.commands.outputs import write_outputs
 from harness.errors import HarnessError
 from harness.jobs import Outcome
@@ -94,4 +95,4 @@ def _next(plans: Sequence[Plan], code: int, command: str) -> str:
         return f"{command}   (runs again what failed)"
     if len(plans[0].options.seeds) == 1 and "--seeds" not in command:
         return f"{command} --seeds 3   (how much of it is chance in training)"
-    return "python run_all.py verify"
+    return typed.command("verify", *typed.task_words(plans[0].options), results=plans[0].options.results)

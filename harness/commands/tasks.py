@@ -16,12 +16,11 @@ from harness.verify import Check
 DONE, DIFFERS = 0, 1
 
 
-def show_list(tasks_dirs: Sequence[Path]) -> int:
-    """List tasks and methods; a broken one is listed with its error."""
-    tasks, methods = registry.tasks(tasks_dirs), registry.methods()
-    titles = {f"task {e.name}": f"v{e.value.version}  {e.value.title}" for e in tasks.values() if e.value}
-    titles |= {f"method {e.name}": e.value.title for e in methods.values() if e.value}
-    ui.listing(tasks.values(), methods.values(), titles)
+def show_list(tasks_dirs: Sequence[Path], data_dir: Path | None = None) -> int:
+    """List tasks, with their data at a glance, and methods; a broken one is listed with its error."""
+    tasks = registry.tasks(tasks_dirs)
+    sizes = {name: data.count_lines(entry.value.source, data_dir) for name, entry in tasks.items() if entry.value}
+    ui.listing(tasks.values(), registry.methods().values(), sizes)
     return DONE
 
 

@@ -37,7 +37,9 @@ def load_weights(folder: str, spec: RunSpec, dtype: str, **options: Any) -> Any:
         if isinstance(error, torch.OutOfMemoryError):
             raise
         reason = str(error).strip().split("\n")[0][:200]
-        raise HarnessError(f"the weights cannot be loaded: {reason}", where=folder, fix="fetch the model again") from error
+        raise HarnessError(
+            f"the weights cannot be loaded: {reason}", where=folder, fix="fetch the model again"
+        ) from error
     if report["missing_keys"]:
         name = sorted(report["missing_keys"])[0]
         raise HarnessError(f"the checkpoint lacks the weight {name}", where=folder, fix="fetch the model again")

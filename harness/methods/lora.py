@@ -62,9 +62,7 @@ def _forward(layer: Any, inputs: Any) -> Any:
     (name,) = layer.active_adapters
     low = layer.lora_A[name](layer.lora_dropout[name](inputs))
     high = layer.lora_B[name].weight
-    output = torch.addmm(
-        frozen.flatten(0, -2), low.flatten(0, -2), high.t(), alpha=layer.scaling[name]
-    )
+    output = torch.addmm(frozen.flatten(0, -2), low.flatten(0, -2), high.t(), alpha=layer.scaling[name])
     return output.view_as(frozen)
 
 

@@ -3,8 +3,9 @@
     python -m harness.tiny.pretrain --steps 7000 --work FOLDER
 
 Each step's batch is a function of (seed, step), so a resumed run sees what an unbroken one would. The attention starts
-as a circuit that copies (`circuit.py`); sequences of repeated random tokens keep it up. Examples are
-easy ones at first, fewer of them later. The loss counts answers and repeats fully and the rest of the text, mostly unpredictable, hardly.
+as a circuit that copies (`circuit.py`); sequences of repeated random tokens keep it up. Examples are easy ones at
+first, fewer of them later. The loss counts answers and repeats fully and the rest of the text, mostly unpredictable,
+hardly.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ SHORT, LONG = 128, 512  # sequence length in the first fifth and after it
 PEAK_RATE = 2e-3
 REST_SHARE = 0.12  # of the positions outside answers and repeats, the share that the loss sees at all
 REST_WEIGHT = 0.5
+SERIES_SHARE = 0.35  # of the documents, those with many questions
 FIRST_PLAIN_TOKEN = 259  # after the special and byte tokens
 
 
@@ -85,11 +87,14 @@ def documents(rng: skills.Draw, length: int, tokenizer: Any, easy_share: float) 
     marks: list[int] = []
     while len(tokens) < length:
         rng.easy = rng.random() < easy_share
-        _, (prompt, answer) = skills.draw(rng)
-        head = tokenizer(prompt, add_special_tokens=False)["input_ids"]
-        tail = [*tokenizer(" " + answer, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
-        tokens += head + tail
-        marks += [0] * len(head) + [1] * len(tail)
+        pairs = skills.series(rng) if rng.random() < SERIES_SHARE else [skills.draw(rng)[1]]
+        for prompt, answer in pairs:
+            head = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+            tail = tokenizer(answer, add_special_tokens=False)["input_ids"]
+            tokens += head + tail
+            marks += [0] * len(head) + [1] * len(tail)
+        tokens.append(tokenizer.eos_token_id)
+        marks.append(1)
     return tokens[:length], marks[:length]
 
 

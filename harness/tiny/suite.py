@@ -23,7 +23,7 @@ def right(model: Any, tokenizer: Any, prompt: str, answer: str) -> bool:
     import torch
 
     head = tokenizer(prompt, add_special_tokens=False)["input_ids"]
-    tail = [*tokenizer(" " + answer, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+    tail = [*tokenizer(answer, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
     with torch.inference_mode():
         logits = model(input_ids=torch.tensor([head + tail])).logits[0]
     return bool(logits[len(head) - 1 : -1].argmax(-1).tolist() == tail)

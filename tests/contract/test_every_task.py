@@ -21,7 +21,7 @@ import pytest
 
 from harness import data, metrics, registry
 from harness.schema import Answer, Example, Metric, Task
-from harness.score import score_answers
+from harness.score import chance, score_answers
 
 ROOT = Path(__file__).resolve().parents[2]
 FOUND = registry.tasks()
@@ -59,10 +59,8 @@ def shares(task: Task) -> list[Metric]:
 
 
 def guessing(task: Task, examples: Sequence[Example]) -> float:
-    """Return what guessing scores: the task's own word, or one of the options, or next to nothing."""
-    if task.chance is not None:
-        return task.chance(examples)
-    return sum(1 / len(e.choices) for e in examples) / len(examples) if task.scoring == "choices" else 0.0
+    """Return what guessing scores, next to nothing where that is not known."""
+    return chance(task, examples) or 0.0
 
 
 def same_options(examples: Sequence[Example]) -> bool:

@@ -1,0 +1,28 @@
+"""Commands for the user to type next, on the same results folder and with the same data."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from harness import registry, store
+from harness.options import Options
+
+
+def command(*words: str, results: Path) -> str:
+    """Return a command line of the program; the results folder is named where it is not the default."""
+    place = () if results == store.DEFAULT_ROOT else ("--results", str(results))
+    return shlex.join(("python", "run_all.py", *words, *place))
+
+
+def task_words(options: Options) -> list[str]:
+    """Return the flags by which a command finds the tasks of a run again: data files, folders, labels."""
+    files = [name for name in options.tasks if name not in registry.tasks(options.tasks_dirs)]
+    flags = (
+        ("--task", files),
+        ("--tasks-dir", options.tasks_dirs),
+        ("--data", filter(None, [options.data])),
+        ("--labels", filter(None, [",".join(options.labels)])),
+        ("--relabel", (f"{old}={new}" for old, new in options.relabel)),
+    )
+    return [word for flag, values in flags for value in values for word in (flag, str(value))]
