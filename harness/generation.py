@@ -96,7 +96,8 @@ def _roomy_cache(config: Any) -> Any:
     class RoomyLayer(DynamicLayer):  # type: ignore[misc]
         def update(self, keys: Any, values: Any, *args: Any, **options: Any) -> tuple[Any, Any]:
             if not self.is_initialized:
-                self.lazy_initialization(keys, values)
+                self.dtype, self.device = values.dtype, values.device
+                self.is_initialized: bool = True
                 self.keys, self.values = keys[:, :, :0].to(values.dtype), values[:, :, :0]
                 self.stores = self.keys, self.values
             key_store, self.keys = _append(self.stores[0], self.keys, keys)

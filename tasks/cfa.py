@@ -35,5 +35,6 @@ TASK = Task(
     prompt=prompts.multiple_choice,
     metrics=(metrics.accuracy,),
     scoring="choices",
+    epochs=1.5,
     group_name="vignette",
 )

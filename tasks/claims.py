@@ -92,5 +92,6 @@ TASK = Task(
     chance=chance,
     guess="always giving the commonest decision",
     max_new_tokens=40,
+    epochs=1.5,
     group_name="claim file",
 )

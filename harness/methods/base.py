@@ -23,7 +23,9 @@ def load_weights(folder: str, spec: RunSpec, dtype: str, **options: Any) -> Any:
     """
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # the run has its own
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
             folder,

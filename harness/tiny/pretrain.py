@@ -27,9 +27,10 @@ from harness.tiny.tokenizer import FOLDER
 SEED = 20
 TOKENS = 4096  # a step
 SHORT, LONG = 128, 512  # sequence length in the first fifth and after it
-PEAK_RATE = 2e-3
+PEAK_RATE = 1e-3  # at 2e-3 the copying circuit is lost and finding a place by a key is not learned at all
 REST_SHARE = 0.12  # of the positions outside answers and repeats, the share that the loss sees at all
 REST_WEIGHT = 0.5
+KEYS_ALONE = 250  # steps at the start with nothing but keys and their values
 SERIES_SHARE = 0.35  # of the documents, those with many questions
 FIRST_PLAIN_TOKEN = 259  # after the special and byte tokens
 
@@ -87,7 +88,10 @@ def documents(rng: skills.Draw, length: int, tokenizer: Any, easy_share: float) 
     marks: list[int] = []
     while len(tokens) < length:
         rng.easy = rng.random() < easy_share
-        pairs = skills.series(rng) if rng.random() < SERIES_SHARE else [skills.draw(rng)[1]]
+        if easy_share == 1.0:
+            pairs = skills.keys(rng)
+        else:
+            pairs = skills.series(rng) if rng.random() < SERIES_SHARE else [skills.draw(rng)[1]]
         for prompt, answer in pairs:
             head = tokenizer(prompt, add_special_tokens=False)["input_ids"]
             tail = tokenizer(answer, add_special_tokens=False)["input_ids"]
@@ -102,7 +106,7 @@ def batch(step: int, steps: int, tokenizer: Any) -> tuple[torch.Tensor, torch.Te
     """Return the tokens [rows, length], the positions to predict from [n] (flat) and their weights [n] of a step."""
     rng = skills.Draw(f"{SEED}/{step}")
     share, length = (0.25, SHORT) if step < steps / 5 else (0.08, LONG)
-    easy_share = max(0.15, 1.0 - 2.5 * step / steps)
+    easy_share = 1.0 if step < KEYS_ALONE else max(0.15, 0.95 - 2.0 * step / steps)
     rows = [
         repeated(rng, length, len(tokenizer), tokenizer.eos_token_id)
         if rng.random() < share

@@ -148,6 +148,17 @@ def quote(rng: random.Random) -> Pair:
     return ask(one(rng, "Quote the line of {}.", "{}: the whole line?", "Line for {}.").format(label), text), line
 
 
+def keys(rng: random.Random) -> list[Pair]:
+    """Ask for the value of every key of a short list: the first thing to learn, and quickly learned alone."""
+    labels = pick(rng, rng.randint(2, 5))
+    values = [rng.choice(WORDS) if rng.random() < 0.5 else str(rng.randint(0, 999)) for _ in labels]
+    mark, question = one(rng, " | ", ": ", " = "), one(rng, "{}", "{}", "What is the {}?", "Give {}.")
+    context = "\n".join(f"{label}{mark}{value}" for label, value in zip(labels, values, strict=True))
+    order = rng.sample(range(len(labels)), len(labels))
+    pairs = [(ask(question.format(labels[i]), "" if n else context), values[i]) for n, i in enumerate(order)]
+    return [pairs[0], *((f"\n\n{prompt}", answer) for prompt, answer in pairs[1:])]
+
+
 def series(rng: random.Random) -> list[Pair]:
     """Ask many questions of one table, one after the other; only the first prompt holds the table.
 
