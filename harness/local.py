@@ -30,6 +30,7 @@ QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TQDM_DISABLE": "1",
     "TOKENIZERS_PARALLELISM": "false",
+    "OPENBLAS_NUM_THREADS": "1",  # numpy would start threads on import, and a fork keeps none of them
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # fixed workspaces: without them cuBLAS may add in another order each time
 }
 

@@ -185,9 +185,8 @@ def repeatable(device: str) -> None:
     import torch
 
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = (
-        False  # costs time, and nothing here reads what it did not write
-    )
+    # Filling costs time, and nothing here reads what it did not write.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def _numbers(weight: Any) -> int:

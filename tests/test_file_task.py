@@ -13,7 +13,7 @@ from harness.data import load_splits
 from harness.errors import HarnessError
 from harness.file_task import file_task
 from harness.schema import Answer, Example, Task
-from harness.score import score_answers
+from harness.score import chance, score_answers
 
 
 def everything(task: Task) -> list[Example]:
@@ -44,8 +44,8 @@ def test_choices_in_every_format_and_notation_make_the_same_task(tmp_path: Path,
     assert [metric.name for metric in task.metrics] == ["accuracy"]
     assert task.prompt(found["Q4?"]).endswith("Options:\n- a4\n- b4\n- c4\nAnswer:")
     assert "multiple choice" in task.title
-    assert task.chance
-    assert task.chance(load_splits(task).test) == pytest.approx(1 / 3)
+    assert chance(task, load_splits(task).test) == pytest.approx(1 / 3)
+    assert task.guess == "guessing"
     assert oracle(task) == 1.0
 
 
@@ -74,8 +74,7 @@ def test_many_labels_are_counted_in_the_title_and_not_listed(tmp_path: Path) -> 
 def test_chance_of_labels_is_the_most_frequent_one(tmp_path: Path) -> None:
     rows = [{"context": f"t{i}", "target": "up" if i % 4 else "down"} for i in range(400)]
     task = file_task(written(tmp_path, rows))
-    assert task.chance
-    assert task.chance(everything(task)) == 0.75
+    assert (chance(task, everything(task)), task.guess) == (0.75, "always giving the commonest label")
 
 
 def test_targets_that_are_all_numbers_are_compared_as_numbers(tmp_path: Path) -> None:

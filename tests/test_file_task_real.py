@@ -13,7 +13,7 @@ from harness.data import fingerprint, load_splits
 from harness.errors import HarnessError
 from harness.file_task import file_task
 from harness.schema import Answer
-from harness.score import score_answers
+from harness.score import chance, score_answers
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -92,8 +92,7 @@ def test_an_exam_subject_in_lettered_columns_is_read_from_csv(tmp_path: Path) ->
     splits = load_splits(task)
     found = {e.id: e for _, part in splits.items() for e in part}
     assert len(found) == 282
-    assert task.chance
-    assert task.chance(splits.test) == 0.25
+    assert chance(task, splits.test) == 0.25
     with path.open(newline="", encoding="utf-8") as file:
         golds = Counter(row[row["answer"]].strip() for row in csv.DictReader(file))
     assert Counter(e.target for e in found.values()) == golds

@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
         "schema errors",
         "prompts stats memory metrics methods counter format environment",
         "rows layouts partition file_task data registry score",
-        "encode logits generation likelihood models train evaluate predict",
+        "attention encode logits generation likelihood models train evaluate predict",
         "codec store",
         "jobs options checkpoint probe estimate local warm plan runner worker",
         "evidence costs cells compare verify leaderboard sections tables place palette panels figures plots report "

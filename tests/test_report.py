@@ -170,8 +170,8 @@ def test_without_runs_the_page_says_how_to_make_some() -> None:
 
 def test_below_chance_is_an_alarm_on_the_page() -> None:
     page = report.page([make_run("base", 0, 0.05, n=120)])
-    assert "scores below chance" in page
-    assert "below chance" not in report.page([make_run("base", 0, 0.5, n=120)])
+    assert "scores below what guessing scores" in page
+    assert "below what guessing scores" not in report.page([make_run("base", 0, 0.5, n=120)])
 
 
 def test_the_summary_names_the_least_memory_among_those_that_tie() -> None:
@@ -179,6 +179,13 @@ def test_the_summary_names_the_least_memory_among_those_that_tie() -> None:
     best, least = report.summary(section)
     assert "Not to be told from it: lora r32, qlora r32" in best
     assert least == "Of these qlora r32 takes least memory in training: 50.0 MiB."
+
+
+def test_runs_of_which_nothing_could_be_read_are_not_said_to_be_unfinished() -> None:
+    record, answers = make_run("base", 0, 0.0, n=40)
+    answers = [replace(answer, parsed=None) for answer in answers or ()]
+    (section,) = sections(compare_cells([(replace(record, parse_rate=0.0), answers)]))
+    assert report.summary(section) == ["No answer could be read."]
 
 
 def test_the_page_does_not_claim_more_seeds_than_there_are() -> None:

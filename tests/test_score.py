@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import HarnessError, metrics, stats
-from harness.schema import Answer, Example, Metric
-from harness.score import breakdown, cluster_key, parse_rate, score_answers
+from harness import HarnessError, metrics, prompts, stats
+from harness.schema import Answer, Example, Metric, Source, Task
+from harness.score import breakdown, chance, cluster_key, parse_rate, score_answers
 
 
 def answers(count: int = 60) -> list[Answer]:
@@ -83,6 +83,36 @@ def test_no_answers_are_refused() -> None:
 def test_the_parse_rate_counts_what_could_be_read() -> None:
     assert parse_rate(answers()) == pytest.approx(54 / 60)
     assert parse_rate([]) == 0.0
+
+
+def task_of(metric: Metric) -> Task:
+    return Task("toy", 1, "Toy", Source("toy"), lambda folder, split: [], prompts.multiple_choice, (metric,))
+
+
+def options(*counts: int) -> list[Example]:
+    return [Example(f"q{i}", "?", "0", tuple(map(str, range(count)))) for i, count in enumerate(counts)]
+
+
+def test_guessing_among_options_scores_one_over_their_number_on_average() -> None:
+    assert chance(task_of(metrics.accuracy), options(2, 4, 4)) == pytest.approx(1 / 3)
+
+
+def test_a_task_s_own_chance_goes_before_that_of_its_options() -> None:
+    own = replace(task_of(metrics.accuracy), chance=lambda examples: 0.9)
+    assert chance(own, options(2, 4)) == 0.9
+
+
+MONEY = Metric("lost", "Lost", lambda answer: 1.0, higher_is_better=False, unit="USD")
+
+
+@pytest.mark.parametrize("metric", [metrics.macro_f1, MONEY], ids=lambda metric: metric.name)
+def test_no_chance_is_made_up_for_a_metric_that_is_no_share_of_right_answers(metric: Metric) -> None:
+    assert chance(task_of(metric), options(2, 4)) is None
+
+
+def test_no_chance_is_made_up_where_an_answer_is_written_freely() -> None:
+    assert chance(task_of(metrics.exact_match), [*options(2), Example("q9", "?", "free")]) is None
+    assert chance(task_of(metrics.exact_match), []) is None
 
 
 def test_a_breakdown_scores_each_value_of_each_slice() -> None:

@@ -232,9 +232,15 @@ def test_too_little_disk_space_is_said_before_anything_runs(tmp_path: Path, monk
     store.require_space(tmp_path, 5)
 
 
-def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(HarnessError, match="cannot write results"):
         store.require_writable(tmp_path / "file" / "results")
     store.require_writable(tmp_path / "fine")
-    assert list((tmp_path / "fine").iterdir()) == []
+    assert not (tmp_path / "fine").exists()
+    monkeypatch.setattr("harness.store.os.access", lambda *_: False)
+    with pytest.raises(HarnessError, match="no permission") as caught:
+        store.require_writable(tmp_path / "fine")
+    assert caught.value.where == str(tmp_path)

@@ -13,7 +13,7 @@ from finished_runs import MIB, make_failed, make_run, make_runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import compare, tables
+from harness import compare, report, tables
 from harness.cells import Cell
 from harness.leaderboard import COLUMNS, csv_text, leaderboard, plain, write_leaderboard
 from harness.metrics import accuracy
@@ -159,7 +159,8 @@ def test_the_memory_table_shows_the_prediction_beside_the_measurement_and_the_pa
     assert rows["full"][:3] == ("90.0", "87.3", "-3.0 %")
     assert sum(float(part) for part in rows["full"][3:8]) == pytest.approx(90.0, abs=0.3)
     assert rows["base"][0] == "–"
-    assert rows["lora r64 (oom)"] == ("–",) * 9
+    assert rows["lora r64 (oom)"] == ("–",) * 10
+    assert (table.columns[-1], rows["full"][-1], rows["base"][-1]) == ("peak resident size", "420.0", "350.0")
 
 
 def test_the_effort_table_shows_weights_share_adapter_and_times(cells: list[Cell]) -> None:
@@ -256,10 +257,33 @@ def test_below_chance_unreadable_answers_and_failures_are_alarms() -> None:
     record = replace(record, parse_rate=0.9, cut_examples=7)
     (section,) = sections(compare.cells([(record, answers), failed]))
     text = "\n".join(alarms(section))
-    for part in ("below chance", "10.0 %", "7 inputs", "full did not finish: oom, killed by signal 9"):
+    for part in (
+        "base: scores below what guessing scores, 33.3 %; 10.0 % of its answers could not be read",
+        "base: 7 inputs",
+        "full did not finish: oom, killed by signal 9",
+    ):
         assert part in text
+    assert section.verdict(section.headline[0]) == "▼ below 33.3 %"
     (clean,) = sections(compare.cells(make_runs(n=60)))
     assert alarms(clean) == []
+
+
+def test_what_counts_as_guessing_is_named() -> None:
+    record, answers = make_run("base", 0, 0.05, n=120)
+    (section,) = sections(compare.cells([(replace(record, guess="always giving the commonest label"), answers)]))
+    assert alarms(section) == ["base: scores below what always giving the commonest label scores, 33.3 %"]
+    assert "Always giving the commonest label scores 33.3 %." in reading(section)
+
+
+def test_where_uncommitted_runs_are_marked_is_said_where_a_reader_can_look_there(tmp_path: Path) -> None:
+    record, answers = make_run("base", 0, n=40)
+    runs = [(replace(record, environment=replace(record.environment, commit="abc+")), answers)]
+    found = compare.cells(runs)
+    note = "some runs were made with changes that are in no commit"
+    assert alarms(sections(found)[0]) == [note]
+    sheet, page = tables.write(tmp_path, "cfa", found, runs=runs)
+    assert f"- {note} (marked + in the column commit of {sheet.name})" in page.read_text()
+    assert f"<li>{note} (marked + in the table of settings and runs)</li>" in report.page(runs)
 
 
 def test_memory_of_different_machines_is_said_to_be_not_comparable() -> None:

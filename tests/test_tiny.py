@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.tiny import circuit, pretrain, skills, suite
+from harness.tiny import circuit, pretrain, reckoning, skills, suite
 from harness.tiny.tokenizer import FOLDER
 
 MODEL = FOLDER / "model"
@@ -57,7 +57,7 @@ def test_every_skill_asks_in_the_harness_s_form_and_repeats_itself_by_seed() -> 
 def test_comparisons_name_the_right_number() -> None:
     seen = 0
     for seed in range(400):
-        prompt, answer = skills.compare(random.Random(seed))
+        prompt, answer = reckoning.compare(random.Random(seed))
         if prompt.startswith("Which is ") and " or " in prompt:
             left, right = prompt.split(", ", 1)[1].split("?")[0].split(" or ")
             values = [int(text.replace(",", "")) for text in (left, right)]

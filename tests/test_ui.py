@@ -92,9 +92,11 @@ def test_the_header_says_what_runs_on_what(planned: Plan, capsys: pytest.Capture
     ui.header(planned)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("toy v1")
-    assert "test 18 in 18 groups" in lines[0]
-    assert [line.split()[0] for line in lines[1:4]] == ["model", "device", "plan"]
-    assert "2 runs" in lines[3]
+    assert max(map(len, lines)) <= 100
+    assert "test 18 in 18 groups" in " ".join(" ".join(lines).split())
+    heads = [line.split()[0] for line in lines if line.strip() and not line.startswith(" ")]
+    assert heads == ["toy", "model", "device", "plan"]
+    assert "2 runs" in "\n".join(lines)
 
 
 def results_of(planned: Plan, capsys: pytest.CaptureFixture[str]) -> str:
@@ -134,7 +136,8 @@ def test_a_narrow_terminal_cuts_no_figure(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     narrow = results_of(planned, capsys)
     plain = re.sub(r"\x1b\[[\d;]*m", "", narrow)
-    assert [line.rstrip() for line in plain.splitlines()] == [line.rstrip() for line in wide.splitlines()]
+    tables = [line.rstrip() for line in wide.splitlines() if re.match(r"(run|base|lora|qlora|full|MiB)\b", line)]
+    assert [line for line in tables if line not in [kept.rstrip() for kept in plain.splitlines()]] == []
     assert "…" not in wide
 
 

@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from datafiles import asked, written
 from test_plan import write_task
 
-from harness import plan, store, worker
+from harness import local, plan, store, worker
 from harness.errors import HarnessError
 from harness.jobs import Ended, Event, Job, Progress
 from harness.options import Options
@@ -111,6 +112,33 @@ def test_the_answers_are_the_evidence_of_the_scores(planned: Plan) -> None:
     right = sum(answer.parsed == answer.target for answer in answers) / len(answers)
     assert record.scores["accuracy"].value == pytest.approx(right)
     assert record.chance is not None
+
+
+def test_the_record_says_what_guessing_scores_where_the_task_does_not(planned: Plan, tmp_path: Path) -> None:
+    task = written(tmp_path, asked(), "asked.jsonl")
+    (made,) = plan.make(replace(planned.options, tasks=(str(task),), methods=("base",)))
+    assert made.task.chance is None
+    job = job_of(made, "base")
+    worker.run(job, Ear())
+    record = store.read_record(job.folder)
+    assert record.chance == pytest.approx(1 / 3)
+    assert record.guess == "guessing"
+
+
+def test_runs_on_cuda_ask_for_repeatable_kernels_and_go_on_where_there_are_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import torch
+
+    asked_for: list[tuple[tuple[bool, ...], dict[str, bool]]] = []
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda *a, **k: asked_for.append((a, k)))
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    worker.repeatable("cpu")
+    assert asked_for == []
+    worker.repeatable("cuda")
+    assert asked_for == [((True,), {"warn_only": True})]
+    assert not torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    assert local.QUIET["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
 
 
 def test_two_runs_of_a_spec_give_the_same_answers_byte_for_byte(planned: Plan) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from harness.tiny import circuit, skills
+from harness.tiny import circuit, draws, skills
 from harness.tiny.tokenizer import FOLDER
 
 SEED = 20
@@ -82,7 +82,7 @@ def repeated(rng: random.Random, length: int, vocabulary: int, end: int) -> tupl
     return tokens[:length], marks[:length]
 
 
-def documents(rng: skills.Draw, length: int, tokenizer: Any, easy_share: float) -> tuple[list[int], list[int]]:
+def documents(rng: draws.Draw, length: int, tokenizer: Any, easy_share: float) -> tuple[list[int], list[int]]:
     """Return a sequence packed with examples of the skills, with marks: 1 on answers, 0 elsewhere."""
     tokens: list[int] = []
     marks: list[int] = []
@@ -104,7 +104,7 @@ def documents(rng: skills.Draw, length: int, tokenizer: Any, easy_share: float) 
 
 def batch(step: int, steps: int, tokenizer: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return the tokens [rows, length], the positions to predict from [n] (flat) and their weights [n] of a step."""
-    rng = skills.Draw(f"{SEED}/{step}")
+    rng = draws.Draw(f"{SEED}/{step}")
     share, length = (0.25, SHORT) if step < steps / 5 else (0.08, LONG)
     easy_share = 1.0 if step < KEYS_ALONE else max(0.15, 0.95 - 2.0 * step / steps)
     rows = [

@@ -7,97 +7,25 @@ their shares.
 
 from __future__ import annotations
 
-import datetime
 import random
 from collections.abc import Callable
 
-from harness.tiny.tokenizer import words
-
-WORDS = words()
-Pair = tuple[str, str]
-
-
-class Draw(random.Random):
-    """A random generator that asks for easy examples where `easy` is set: few rows, one-word labels, short numbers.
-
-    Finding a row by its label takes two steps of attention that only pay together; in small examples they are found
-    soon, in large ones hardly ever.
-    """
-
-    easy = False
-
-
-def easy(rng: random.Random) -> bool:
-    """Whether the generator asks for easy examples."""
-    return isinstance(rng, Draw) and rng.easy
-
-
-def pick(rng: random.Random, count: int) -> list[str]:
-    """Return `count` different random words."""
-    return rng.sample(WORDS, count)
-
-
-def phrase(rng: random.Random, longest: int = 3) -> str:
-    """Return one to `longest` random words."""
-    return " ".join(pick(rng, 1 if easy(rng) else rng.randint(1, longest)))
-
-
-def phrases(rng: random.Random, count: int, longest: int = 3) -> list[str]:
-    """Return `count` different phrases."""
-    found: dict[str, None] = {}
-    while len(found) < count:
-        found[phrase(rng, longest)] = None
-    return list(found)
-
-
-def number(rng: random.Random) -> str:
-    """Return a number as tables show them: 7, 1,234, (56), 12.5, 3,400.00; short ones are common."""
-    if easy(rng):
-        return str(rng.randint(0, 999))
-    value = rng.randint(0, 10 ** rng.randint(1, 5) - 1)
-    text = f"{value:,}" if rng.random() < 0.6 else str(value)
-    kind = rng.random()
-    if kind < 0.12:
-        return f"({text})"
-    if kind < 0.24:
-        return f"{text}.{rng.randint(0, 99):02d}"
-    return f"{text}.{rng.randint(0, 9)}" if kind < 0.30 else text
-
-
-def numbers(rng: random.Random, count: int) -> list[str]:
-    """Return `count` different numbers."""
-    found: dict[str, None] = {}
-    while len(found) < count:
-        found[number(rng)] = None
-    return list(found)
-
-
-def date(rng: random.Random) -> datetime.date:
-    """Return a random day of 2015 to 2029."""
-    return datetime.date(2015, 1, 1) + datetime.timedelta(days=rng.randint(0, 5477))
-
-
-def ask(question: str, context: str = "", options: list[str] | None = None) -> str:
-    """Render a question as the harness renders its tasks."""
-    head = f"{context}\n\n" if context else ""
-    listed = "\nOptions:\n" + "\n".join(f"- {option}" for option in options) if options else ""
-    return f"{head}{question}{listed}\nAnswer:"
-
-
-def one(rng: random.Random, *wordings: str) -> str:
-    """Return one of the wordings."""
-    return rng.choice(wordings)
-
-
-def sentence(rng: random.Random, longest: int = 12) -> str:
-    """Return a run of random words that begins with a capital."""
-    return " ".join(pick(rng, rng.randint(4, longest))).capitalize() + "."
-
-
-def shown(rng: random.Random, label: str) -> str:
-    """Return a label in one of the cases that tables use."""
-    style = 0.0 if easy(rng) else rng.random()
-    return label if style < 0.4 else label.capitalize() if style < 0.8 else label.title()
+from harness.tiny.draws import (
+    WORDS,
+    Pair,
+    ask,
+    date,
+    easy,
+    number,
+    numbers,
+    one,
+    phrase,
+    phrases,
+    pick,
+    sentence,
+    shown,
+)
+from harness.tiny.reckoning import amount, arithmetic, compare, near
 
 
 def copy(rng: random.Random) -> Pair:
@@ -204,88 +132,6 @@ def facts(rng: random.Random) -> Pair:
     listed = ", ".join(names[i] for i in wanted)
     question = one(rng, "Give {}.", "What is the {}?", "State {}.", "Report {}.").format(listed)
     return ask(question, context), "; ".join(values[i] for i in wanted)
-
-
-def amount(rng: random.Random, digits: int) -> int:
-    """Return a number of up to `digits` digits; leading sizes are equally likely."""
-    size = rng.randint(1, digits)
-    return rng.randint(10 ** (size - 1) if size > 1 else 0, 10**size - 1)
-
-
-def near(rng: random.Random, value: int) -> int:
-    """Return another number, often of the same length."""
-    low = 10 ** (len(str(value)) - 1) if value > 9 else 0
-    other = rng.randint(low, 10 ** len(str(value)) - 1) if rng.random() < 0.7 else amount(rng, 5)
-    return other if other != value else value + 1
-
-
-def compare(rng: random.Random) -> Pair:
-    """Tell which of two numbers or dates is larger, earlier, or whether one exceeds the other."""
-    if rng.random() < 0.35:
-        return compare_dates(rng)
-    left = amount(rng, 5)
-    right = near(rng, left)
-    form = rng.choice(["{}", "{:,}"])
-    a, b = form.format(left), form.format(right)
-    style = rng.randrange(4)
-    if style == 0:
-        larger = rng.random() < 0.5
-        word = one(rng, "larger", "higher", "more") if larger else one(rng, "smaller", "lower", "less")
-        return ask(f"Which is {word}, {a} or {b}?"), form.format((max if larger else min)(left, right))
-    if style == 1:
-        word = rng.choice(["more than", "above", "less than", "below", "at least", "at most"])
-        truth = left > right if word in ("more than", "above", "at least") else left < right
-        return ask(f"Is {a} {word} {b}?"), "yes" if truth else "no"
-    one_name, two_name = phrases(rng, 2, 2)
-    context = one(rng, "The {} is {} and the {} is {}.", "{}: {}\n{}: {}", "{} {}, {} {}.").format(
-        one_name, a, two_name, b
-    )
-    if style == 2:
-        return ask(one(rng, "Which is larger?", "Which has more?"), context), one_name if left > right else two_name
-    question = one(rng, "Is the {} above the {}?", "Does the {} exceed the {}?", "Is {} more than {}?")
-    return ask(question.format(one_name, two_name), context), "yes" if left > right else "no"
-
-
-def compare_dates(rng: random.Random) -> Pair:
-    """Order two dates, or tell whether a day lies within a period."""
-    start = date(rng)
-    end = start + datetime.timedelta(days=rng.choice([30, 90, 180, 364, 365, 730]))
-    style = rng.randrange(3)
-    if style == 0:
-        early = rng.random() < 0.5
-        left, right = sorted([start, date(rng)], key=lambda _: rng.random())
-        word = one(rng, "earlier", "first") if early else one(rng, "later", "last")
-        return ask(f"Which day is {word}, {left} or {right}?"), str((min if early else max)(left, right))
-    inside = rng.random() < 0.5
-    span = (end - start).days
-    offset = rng.randint(0, span) if inside else rng.choice([-rng.randint(1, 500), span + rng.randint(1, 500)])
-    day = start + datetime.timedelta(days=offset)
-    form = one(rng, "{0} from {1} to {2}.", "{0}: {1} until {2}.", "The {0} begins {1} and ends {2}.", "{0} {1} - {2}.")
-    name, event = phrases(rng, 2, 2)
-    context = form.format(name, start, end) + one(rng, " ", "\n") + f"The {event} was on {day}."
-    if style == 1:
-        return ask(one(rng, "Was the {} during the {}?", "Is {} within {}?").format(event, name), context), (
-            "yes" if inside else "no"
-        )
-    answer = "inside" if inside else "before" if offset < 0 else "after"
-    return ask(f"Is the {event} before, inside or after the {name}?", context), answer
-
-
-def arithmetic(rng: random.Random) -> Pair:
-    """Add, subtract or round small numbers, or count days and items."""
-    style = rng.randrange(5)
-    if style == 3:
-        items = pick(rng, rng.randint(1, 9))
-        return ask("How many words?", " ".join(items)), str(len(items))
-    if style == 4:
-        tens = rng.randint(1, 99) * 10
-        share = rng.choice([10, 20, 50])
-        return ask(f"What is {share}% of {tens}?"), f"{tens * share / 100:g}"
-    left, right = amount(rng, 3), amount(rng, 3)
-    if style == 0:
-        return ask(one(rng, "What is {} + {}?", "Add {} and {}.").format(left, right)), str(left + right)
-    left, right = max(left, right), min(left, right)
-    return ask(one(rng, "What is {} - {}?", "{} less {}?", "Take {1} from {0}.").format(left, right)), str(left - right)
 
 
 def member(rng: random.Random) -> Pair:
