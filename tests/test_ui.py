@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from finished_runs import make_runs
+from datafiles import asked, written
+from finished_runs import make_failed, make_runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import make_record, make_spec
 from test_plan import write_model, write_task
 
-from harness import compare, data, format, registry, ui, ui_tables
+from harness import compare, data, format, registry, tables, ui, ui_tables
 from harness.errors import HarnessError
 from harness.jobs import Job, Outcome, Progress
 from harness.options import Options
@@ -119,16 +121,57 @@ def test_the_tables_show_value_interval_difference_and_what_ties(
 def test_the_tables_are_narrow_and_plain_when_piped(planned: Plan, capsys: pytest.CaptureFixture[str]) -> None:
     text = results_of(planned, capsys)
     assert "\x1b" not in text
-    tables = [line for line in text.splitlines() if re.match(r"(run|base|lora|qlora|full|MiB)\b", line)]
-    assert len(tables) > 10
-    assert max(map(len, tables)) <= 120
+    found = [line for line in text.splitlines() if re.match(r"(run|base|lora|qlora|full|MiB)\b", line)]
+    assert len(found) > 10
+    assert max(map(len, text.splitlines())) <= 100
+    for part in ("peak predicted", "grads optim rest", "trained     % tokens/s", "314.6 k  9.25   10,645   31s 6.2s"):
+        assert part in text
+
+
+def test_a_table_is_as_roomy_as_a_hundred_columns_allow() -> None:
+    titles = ("run", "amount due %", "wrongly withheld USD per claim")
+    narrow = tables.Table("", titles, (("base", "1.0", "2.00"),))
+    assert ui_tables.fitted(narrow) == (titles, 2)
+    wide = tables.Table("", (*titles, *titles[1:] * 2), (("base", *["1.0"] * 6),))
+    assert ui_tables.fitted(wide)[0][1:3] == ("amount\ndue %", "wrongly withheld\nUSD per claim")
+    assert ui_tables.fitted(wide)[1] == 2
+    wider = replace(wide, rows=(("base", *["1,234,567,890"] * 6),))
+    assert ui_tables.fitted(wider)[1] == 1
+    drawn = "".join(cell.strip() for cell in shown(wider).split())
+    assert drawn.count("1,234,567,890") == 6
+
+
+def shown(table: tables.Table) -> str:
+    from rich.console import Console
+
+    console = Console(width=240, height=50, highlight=False)
+    with console.capture() as captured:
+        console.print(ui_tables.drawn(table))
+    return captured.get()
+
+
+def test_the_reason_why_a_run_did_not_finish_is_said_once(planned: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    ui.results(planned, compare.cells([*make_runs(), make_failed("lora", 64, reason="killed by signal 9")]))
+    text = capsys.readouterr().out
+    assert "✗ oom\n" in "\n".join(line.rstrip() for line in text.splitlines())
+    assert text.count("killed by signal 9") == 1
+
+
+def test_text_is_broken_to_the_terminal_s_width(
+    planned: Plan, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    ui.header(replace(planned, task=replace(planned.task, title="words " * 30)))
+    lines = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert " ".join(lines).split().count("words") == 30
+    assert all(line.startswith(" " * 11) for line in lines[1:4])
 
 
 def test_a_narrow_terminal_cuts_no_figure(
     planned: Plan, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import sys
-
     wide = results_of(planned, capsys)
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setenv("NO_COLOR", "1")
@@ -201,7 +244,6 @@ def test_a_terminal_that_knows_ascii_only_gets_question_marks_and_no_crash(
     planned: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import io
-    import sys
 
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
@@ -224,6 +266,15 @@ def test_a_task_is_shown_with_its_sizes_and_a_prompt(tmp_path: Path, capsys: pyt
     text = capsys.readouterr().out
     assert f"{len(splits.train)} examples" in text
     assert f"Answer: {splits.train[0].target}" in text
+    assert re.search(r"guessing +\d\d\.\d % accuracy \(always giving the commonest answer\)", text)
+
+
+def test_a_task_that_names_no_chance_is_shown_with_that_of_its_options(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = registry.task(str(written(tmp_path, asked())))
+    ui.task(task, data.load_splits(task), "abc")
+    assert re.search(r"guessing +33\.3 % accuracy$", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_two_runs_are_shown_side_by_side_with_what_differs(capsys: pytest.CaptureFixture[str]) -> None:
