@@ -119,7 +119,7 @@ def _plan(name: str, task: Task, methods: tuple[Method, ...], model: Checkpoint,
     specs = make_specs(task, splits, methods, model, options)
     done = frozenset(spec.id for spec in specs if store.finished(options.results, spec))
     todo = [spec for spec in specs if spec.id not in done]
-    seen = look(Question.about(model, task, splits, specs)) if options.memory and todo else None
+    seen = look(Question.about(model, task, splits, todo)) if options.memory and todo else None
     return Plan(
         task=task,
         reference=name,

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness import local
@@ -19,11 +19,12 @@ from harness.errors import HarnessError
 from harness.schema import RunSpec, Task
 
 ADAPTER_BYTES = 4  # adapters are kept in fp32
+SPARE = 4  # times a micro-batch are sent: longest in characters is not quite longest in tokens
 
 
 @dataclass(frozen=True)
 class Question:
-    """The model folder, the runs, and the longest training examples as (prompt, target), a micro-batch of them."""
+    """The model folder, the runs, and the longest training examples as (prompt, target), micro-batches of them."""
 
     folder: Path
     specs: tuple[RunSpec, ...]
@@ -34,7 +35,7 @@ class Question:
         """Ask about these runs of a task."""
         rows = max((spec.micro_batch for spec in specs), default=1)
         rendered = [(task.prompt(example), example.target) for example in splits.train]
-        longest = sorted(rendered, key=lambda pair: -len(pair[0]) - len(pair[1]))[:rows]
+        longest = sorted(rendered, key=lambda pair: -len(pair[0]) - len(pair[1]))[: SPARE * rows]
         return Question(model.folder, tuple(specs), tuple(longest))
 
 
@@ -53,15 +54,25 @@ def look(question: Question) -> Seen:
     Raises:
         HarnessError: a broken checkpoint, or a rank above the layer's size.
     """
-    from harness import models
+    from harness import encode, models, predict, registry
 
     folder = str(question.folder)
     shape = models.shape(folder)
     for rank in sorted({spec.rank for spec in question.specs if spec.rank}):
         models.check_rank(shape, rank)
-    models.load_tokenizer(question.folder)
+    tokenizer = models.load_tokenizer(question.folder)
+    pairs = [encode.Pair(*map(tuple, encode.encode_pair(tokenizer, *texts))) for texts in question.longest]
+    peaks: dict[RunSpec, int] = {}  # runs that differ in what memory does not depend on share one prediction
+    for spec in map(_as_memory_sees_it, question.specs):
+        if spec not in peaks:
+            peaks[spec] = predict.training_peak(question.folder, spec, registry.method(spec.method), pairs)
     adapters = {spec.id: ADAPTER_BYTES * models.adapter_weights(shape, spec.rank) for spec in question.specs}
-    return Seen(weights=shape.weights, adapter_bytes=adapters)
+    predicted = {spec.id: peaks[_as_memory_sees_it(spec)] for spec in question.specs}
+    return Seen(weights=shape.weights, predicted=predicted, adapter_bytes=adapters)
+
+
+def _as_memory_sees_it(spec: RunSpec) -> RunSpec:
+    return replace(spec, seed=0, learning_rate=0.0, weight_decay=0.0, epochs=0.0, alpha=1.0, warmup=0.0)
 
 
 def look_in_own_process(question: Question) -> Seen:

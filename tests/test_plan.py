@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from records import make_environment, make_record, make_spec
+from toys import toy_folder, toy_spec
 
 from harness import checkpoint, environment, estimate, options, plan, probe, store
 from harness.errors import HarnessError
@@ -173,11 +174,22 @@ def test_runs_of_another_machine_say_nothing_about_the_time_here(tmp_path: Path)
 
 def test_predictions_reach_the_jobs(asked: Options) -> None:
     def look(question: Question) -> Seen:
-        assert len(question.longest) == question.specs[1].micro_batch
+        assert len(question.longest) >= question.specs[1].micro_batch
         return Seen(weights=1000, predicted={spec.id: 2**20 for spec in question.specs})
 
     (made,) = plan.make(replace(asked, memory=True), look=look)
     assert {job.predicted_peak_bytes for job in made.jobs()} == {2**20}
+
+
+def test_the_probe_predicts_every_trained_run_and_the_same_for_every_seed(tmp_path: Path) -> None:
+    folder = toy_folder(tmp_path / "model")
+    kinds = (("base", 0), ("full", 0), ("lora", 2), ("lora", 8))
+    runs = [toy_spec(method=name, rank=rank, alpha=8.0, seed=seed) for name, rank in kinds for seed in (0, 1)]
+    seen = probe.look(Question(folder, tuple(runs), (("Is it right?", "yes"), ("Is it wrong then?", "no")) * 4))
+    base, full, small, large = ({seen.predicted[spec.id] for spec in runs[i : i + 2]} for i in (0, 2, 4, 6))
+    assert base == {0}
+    assert len(full) == len(small) == len(large) == 1
+    assert 0 < small.pop() < large.pop() < full.pop()
 
 
 def test_nothing_is_asked_of_torch_where_everything_is_done(asked: Options) -> None:
