@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from harness import options, store, ui
+from harness import options, program, store, ui
 from harness.errors import HarnessError, did_you_mean
 from harness.options import Options
 
@@ -52,7 +51,17 @@ class Parser(argparse.ArgumentParser):
             kind = "option" if word.startswith("-") else "argument"
             fix = did_you_mean(word, known) or f"{self.prog} --help"
             raise HarnessError(f"unknown {kind} {word}", where=self.prog, fix=fix)
+        self._refuse_blank(found)
         return found
+
+    def _refuse_blank(self, found: argparse.Namespace) -> None:
+        """Refuse `--results ""`, as an unset variable in a script leaves it: it would mean the working folder."""
+        for action in self._actions:
+            given = getattr(found, action.dest, None)
+            texts = given if isinstance(given, list) else [given]
+            if any(isinstance(text, str) and not text.strip() for text in texts):
+                name = action.option_strings[0] if action.option_strings else action.metavar
+                raise HarnessError(f"{name} has no value", where=self.prog, fix=f"{self.prog} --help")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,6 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `| head` has read enough
         sys.stderr.close()
         return DONE
+    except OSError as problem:  # a path that is closed to us, too long, or gone in the meantime; a disk that is full
+        where = str(problem.filename or type(problem).__name__)
+        said = f"a file or folder cannot be used: {problem.strerror or problem}"
+        ui.error(HarnessError(said, where=where, fix="check the path, its permissions and the free space"))
+        return CANNOT_START
     except SystemExit as done:  # --help
         return done.code if isinstance(done.code, int) else DONE
 
@@ -79,20 +93,20 @@ def _main(words: list[str]) -> int:
         fix = _meant(name)
         raise HarnessError(f"no command named '{name}'", where=f"commands: {', '.join(COMMANDS)}", fix=fix)
     rest = words[1:] if words and words[0] == name else words
-    parser = Parser(prog=f"python run_all.py{'' if name == 'run' else ' ' + name}", description=COMMANDS[name])
+    parser = Parser(prog=program.command(*[name] * (name != "run")), description=COMMANDS[name])
     if name == "run":
         parser.epilog = "commands:\n" + "\n".join(f"  {key:<9} {text}" for key, text in COMMANDS.items())
     build, call = _COMMANDS[name]
     build(parser)
-    return call(parser.parse(rest), "python run_all.py " + shlex.join(words))
+    return call(parser.parse(rest), program.command(*words))
 
 
 def _meant(name: str) -> str:
     from harness import registry
 
     if name in registry.tasks() or Path(name).suffix:
-        return f"python run_all.py --task {name}"
-    return did_you_mean(name, COMMANDS) or "python run_all.py --help"
+        return program.command("--task", name)
+    return did_you_mean(name, COMMANDS) or program.command("--help")
 
 
 def _run_flags(parser: argparse.ArgumentParser) -> None:
@@ -158,9 +172,8 @@ def read_options(found: argparse.Namespace) -> Options:
         return given(name, lambda text, flag: options.one_of(text, known, flag))
 
     if not found.task:
-        raise HarnessError(
-            "no task given", where="--task", fix="python run_all.py --task cfa   (python run_all.py list)"
-        )
+        fix = f"{program.command('--task', 'cfa')}   ({program.command('list')})"
+        raise HarnessError("no task given", where="--task", fix=fix)
     tasks_dirs, data = _folders(found)
     return Options(
         tasks=options.words(found.task, "--task"),
@@ -168,7 +181,7 @@ def read_options(found: argparse.Namespace) -> Options:
         ranks=options.ranks(found.rank) if found.rank is not None else options.RANKS,
         seeds=options.seeds(found.seeds) if found.seeds is not None else (0,),
         model=found.model,
-        results=Path(found.results),
+        results=options.path(found.results),
         save_full=found.save_full,
         memory=not found.no_memory,
         tasks_dirs=tasks_dirs,
@@ -218,13 +231,13 @@ def _compare_flags(parser: argparse.ArgumentParser) -> None:
 def _compare(found: argparse.Namespace, command: str) -> int:
     from harness.commands import results
 
-    return results.show_comparison(found.a, found.b, Path(found.results), task=found.task)
+    return results.show_comparison(found.a, found.b, options.path(found.results), task=found.task)
 
 
 def _report(found: argparse.Namespace, command: str) -> int:
     from harness.commands import results
 
-    return results.write_report(Path(found.results))
+    return results.write_report(options.path(found.results))
 
 
 def _verify_flags(parser: argparse.ArgumentParser) -> None:
@@ -237,7 +250,7 @@ def _verify_flags(parser: argparse.ArgumentParser) -> None:
 def _verify(found: argparse.Namespace, command: str) -> int:
     from harness.commands import results
 
-    return results.verify(Path(found.path or found.results), _task_options(found))
+    return results.verify(options.path(found.path or found.results), _task_options(found))
 
 
 def _publish_flags(parser: argparse.ArgumentParser) -> None:
@@ -249,7 +262,7 @@ def _publish_flags(parser: argparse.ArgumentParser) -> None:
 def _publish(found: argparse.Namespace, command: str) -> int:
     from harness.commands import results
 
-    return results.publish(Path(found.results), _task_options(found))
+    return results.publish(options.path(found.results), _task_options(found))
 
 
 def _check_flags(parser: argparse.ArgumentParser) -> None:
@@ -272,7 +285,7 @@ def _new_flags(parser: argparse.ArgumentParser) -> None:
 def _new(found: argparse.Namespace, command: str) -> int:
     from harness.commands import tasks
 
-    return tasks.new(found.name, Path(found.tasks_dir) if found.tasks_dir else None)
+    return tasks.new(found.name, options.path(found.tasks_dir) if found.tasks_dir else None)
 
 
 def _folders(found: argparse.Namespace) -> tuple[tuple[Path, ...], Path | None]:

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.errors import HarnessError
 from harness.metrics.text import fold
@@ -190,12 +191,15 @@ def check(task: Task, split: Split, examples: Sequence[Example]) -> None:
     """Refuse an empty split and examples that cannot be asked or scored.
 
     Raises:
-        HarnessError: no examples, no id, an empty target, and for options: fewer than two, one twice (case and
-            spacing apart), or the target not among them.
+        HarnessError: no examples, something else than text in them, no id, an empty target, a prompt that fails, and
+            for options: fewer than two, one twice (case and spacing apart), or the target not among them.
     """
     if not examples:
         raise HarnessError(f"the {split} split is empty", where=f"task {task.name}", fix="give it at least one example")
-    for example in examples:
+    for place, example in enumerate(examples, start=1):
+        if wrong := _wrong_type(example):
+            where = f"task {task.name}, {split} example number {place}"
+            raise HarnessError(wrong, where=where, fix="correct the task's load function")
         options = {fold(choice) for choice in example.choices}
         if not example.id:
             problem = "an example has no id"
@@ -208,8 +212,31 @@ def check(task: Task, split: Split, examples: Sequence[Example]) -> None:
         elif example.choices and example.target not in example.choices:
             problem = f"the target {example.target!r} is not among the choices"
         else:
+            _refuse_failing_prompt(task, example)
             continue
         raise HarnessError(problem, where=f"task {task.name}, {split} example {example.id!r}", fix="correct the data")
+
+
+def _wrong_type(example: Any) -> str:
+    """Say what in a plugin's example is of the wrong type; empty where nothing is."""
+    if not isinstance(example, Example):
+        return f"load yields something of type {type(example).__name__}, not an Example"
+    if not isinstance(example.choices, tuple | list):
+        return f"the choices are of type {type(example.choices).__name__}, not a tuple"
+    texts = {name: getattr(example, name) for name in ("id", "question", "target", "group", "context")}
+    texts |= {f"choice {number}": choice for number, choice in enumerate(example.choices, start=1)}
+    wrong = next((name for name, text in texts.items() if not isinstance(text, str)), None)
+    return f"the {wrong} is of type {type(texts[wrong]).__name__}, not text" if wrong else ""
+
+
+def _refuse_failing_prompt(task: Task, example: Example) -> None:
+    where, fix = f"task {task.name}, example {example.id!r}", "correct the task's prompt function"
+    try:
+        text = task.prompt(example)
+    except Exception as error:  # a plugin's own code, as in `_read`
+        raise HarnessError(f"the prompt fails: {type(error).__name__}: {error}", where=where, fix=fix) from error
+    if not isinstance(text, str) or not text.strip():
+        raise HarnessError("the prompt is not text, or empty", where=where, fix=fix)
 
 
 def refuse_overlap(splits: Splits) -> None:

@@ -115,11 +115,7 @@ def _shorten(tokenizer: Any, example: Example, task: Task, budget: int) -> tuple
 
     best = rendered(0)
     if not example.context or len(best[1]) > budget:
-        raise HarnessError(
-            f"example '{example.id}' needs {len(best[1])} tokens without its context, {budget} fit beside the answer",
-            where=f"task {task.name}",
-            fix="raise --max-tokens up to the model's window, or shorten the question",
-        )
+        raise too_long(example.id, len(best[1]), budget, task.name)
     low, high = 0, len(example.context)
     while high - low > 1:
         middle = (low + high) // 2
@@ -129,6 +125,15 @@ def _shorten(tokenizer: Any, example: Example, task: Task, budget: int) -> tuple
         else:
             high = middle
     return best
+
+
+def too_long(name: str, needed: int, budget: int, task: str) -> HarnessError:
+    """Return the error that an example of `needed` prompt tokens is, where `budget` are left beside its answer."""
+    return HarnessError(
+        f"example '{name}' needs {needed} tokens without its context, {max(0, budget)} fit beside the answer",
+        where=f"task {task}",
+        fix="raise --max-tokens up to the model's window, or shorten the question",
+    )
 
 
 def _prompt_ids(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:

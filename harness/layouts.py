@@ -118,7 +118,7 @@ def _as_text(row: Row, column: str, value: Any) -> str:
         raise HarnessError(f"{column} holds a {kind}, not text", where=row.where, fix="write text or a number")
     if isinstance(value, bool):
         return str(value).lower()  # as JSON writes it
-    return "" if value is None else str(value).strip()
+    return "" if value is None or value != value else str(value).strip()  # not-a-number: a cell left empty
 
 
 def _choices(row: Row) -> tuple[str, ...]:

@@ -1,26 +1,23 @@
-"""Model id to folder, revision, shape, tokenizer and weights; the choice of device and precision.
+"""Model id to architecture, shape and tokenizer; the choice of device and precision.
 
-A model id is `tiny` (embedded), a folder in the Hugging Face layout, or a hub id. Whatever it is, `resolve` turns it
-into a folder and checks it, so that a broken checkpoint is refused before anything trains.
+Where a model lies and whether its files are whole, `harness.checkpoint` finds out without torch; this is the rest.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
-import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
-from harness.errors import HarnessError, did_you_mean
+from harness import checkpoint
+from harness.errors import HarnessError, one_line
 from harness.schema import Method, RunSpec
 
-TINY = Path(__file__).parent / "tiny" / "model"
-HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 FAST_BF16_FLAGS = ("amx_bf16", "avx512_bf16")
 
 
@@ -47,49 +44,14 @@ class Shape:
 
 
 def resolve(model_id: str) -> Path:
-    """Return the folder of a model, checked: config, weight files and tokenizer are there and whole.
+    """Return the folder of a model, checked: its files are whole and it is a causal language model.
 
     Raises:
-        HarnessError: no such folder, nothing on the hub under this id, no network, or a broken checkpoint.
-    """
-    folder = TINY if model_id == "tiny" else Path(model_id).expanduser()
-    if not folder.is_dir():
-        if model_id == "tiny":
-            raise HarnessError("the embedded model is missing", where=str(TINY), fix="reinstall the package")
-        folder = _download(model_id)
-    check_folder(folder)
-    return folder.resolve()
-
-
-def _download(model_id: str) -> Path:
-    """Return the local snapshot of a hub id, from the cache where it is there already."""
-    help_text = (
-        "download it on a machine with network (`hf download " + model_id + " --local-dir DIR`) and pass --model DIR"
-    )
-    if Path(model_id).is_file():
-        raise HarnessError(f"'{model_id}' is a file, not a model folder", where="--model", fix="pass its folder")
-    if model_id.count("/") != 1 or model_id.startswith((".", "/", "~")):
-        fix = did_you_mean(model_id, ["tiny"]) or "pass 'tiny', a folder, or a hub id such as owner/name"
-        raise HarnessError(f"no model folder '{model_id}'", where="--model", fix=fix)
-    from huggingface_hub import snapshot_download
-
-    try:
-        with contextlib.suppress(Exception):
-            return Path(snapshot_download(model_id, allow_patterns=list(HUB_FILES), local_files_only=True))
-        return Path(snapshot_download(model_id, allow_patterns=list(HUB_FILES)))
-    except Exception as error:
-        reason = str(error).strip().split("\n")[0][:200]
-        raise HarnessError(f"model '{model_id}' cannot be fetched: {reason}", where="--model", fix=help_text) from error
-
-
-def check_folder(folder: Path) -> None:
-    """Refuse a folder whose config, safetensors or tokenizer is missing or broken. Reads headers only.
-
-    Raises:
-        HarnessError: naming the file.
+        HarnessError: whatever `checkpoint.resolve` refuses, an unknown architecture, or one that writes no text.
     """
     from transformers import AutoModelForCausalLM
 
+    folder = checkpoint.resolve(model_id)
     config = load_config(folder)
     if type(config) not in AutoModelForCausalLM._model_mapping:
         raise HarnessError(
@@ -97,101 +59,79 @@ def check_folder(folder: Path) -> None:
             where=str(folder),
             fix="pass a model that writes text",
         )
-    for path in weight_files(folder):
-        _check_safetensors(path)
-    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json")):
-        raise HarnessError("no tokenizer in the model folder", where=str(folder), fix="copy tokenizer.json beside it")
+    return folder
 
 
 def load_config(folder: Path) -> Any:
     """Return the transformers config of a folder.
 
     Raises:
-        HarnessError: `config.json` is missing, not JSON, or of an unknown architecture.
+        HarnessError: `config.json` is missing, broken, or of an unknown architecture.
     """
-    from transformers import AutoConfig
+    from transformers import CONFIG_MAPPING, AutoConfig
 
-    path = folder / "config.json"
-    if not path.is_file():
-        raise HarnessError(
-            "no config.json in the model folder", where=str(folder), fix="pass a Hugging Face model folder"
-        )
+    where = str(folder / checkpoint.CONFIG)
+    kind = checkpoint.read_config(folder)["model_type"]
+    if kind not in CONFIG_MAPPING:
+        fix = "update transformers, or pass another model; code that comes with a model is not run"
+        raise HarnessError(f"transformers does not know the architecture '{kind}'", where=where, fix=fix)
     try:
-        json.loads(path.read_text(encoding="utf-8"))
-        return AutoConfig.from_pretrained(folder, local_files_only=True)
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
-        reason = str(error).strip().split("\n")[0][:200]
-        raise HarnessError(
-            f"the model's config cannot be read: {reason}", where=str(path), fix="fetch it again"
-        ) from error
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """Return the safetensors files of a folder, sorted; all shards that its index names.
-
-    Raises:
-        HarnessError: there is none, or a shard is missing.
-    """
-    index = folder / "model.safetensors.index.json"
-    if not index.is_file():
-        files = sorted(folder.glob("*.safetensors"))
-        if not files:
-            raise HarnessError(
-                "no model.safetensors in the model folder",
-                where=str(folder),
-                fix="older formats are not read: save the model with save_pretrained, which writes safetensors",
-            )
-        return files
-    try:
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (ValueError, KeyError, AttributeError) as error:
-        raise HarnessError("the index of the weights is broken", where=str(index), fix="fetch it again") from error
-    if missing := [name for name in names if not (folder / name).is_file()]:
-        raise HarnessError(f"weight file {missing[0]} is missing", where=str(folder), fix="fetch the model again")
-    return [folder / name for name in names]
-
-
-def _check_safetensors(path: Path) -> None:
-    """Refuse a file whose header is broken or whose length is not what the header says (a cut download)."""
-    size = path.stat().st_size
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= size - 8:
-                raise ValueError("header longer than the file")
-            header = json.loads(file.read(length))
-        end = max((entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=-1)
-        if 8 + length + end != size:
-            raise ValueError(f"{size} bytes where its header promises {8 + length + end}")
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        reason = str(error).split("\n")[0][:120]
-        raise HarnessError(f"corrupt checkpoint: {reason}", where=str(path), fix="fetch the file again") from error
-
-
-def revision(model_id: str) -> str:
-    """Return what pins the weights: a hub snapshot's commit, else the first 12 hex digits of their SHA-256."""
-    folder = resolve(model_id)
-    if folder.parent.name == "snapshots":
-        return folder.name
-    digest = hashlib.sha256()
-    for path in weight_files(folder):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:12]
+        problem = f"the model's config cannot be read: {one_line(error)}"
+        raise HarnessError(problem, where=where, fix="fetch it again") from error
 
 
 @functools.lru_cache(maxsize=8)
 def shape(model_id: str) -> Shape:
-    """Return the model's shape from its config alone: nothing is allocated."""
-    return config_shape(load_config(resolve(model_id)))
+    """Return the model's shape from its config alone: nothing is allocated; errors as `resolve`.
+
+    Raises:
+        HarnessError: also where config and weights belong to different models.
+    """
+    folder = resolve(model_id)
+    config = load_config(folder)
+    model = _skeleton(config)
+    if not getattr(config, "quantization_config", None):  # packed weights have other shapes
+        _refuse_unlike(folder, model)
+    return _shape_of(config, model)
 
 
 def config_shape(config: Any) -> Shape:
-    """Return the shape that a transformers config describes, built on the meta device (no memory, about a second)."""
+    """Return the shape that a transformers config describes."""
+    return _shape_of(config, _skeleton(config))
+
+
+def _skeleton(config: Any) -> Any:
+    """Return the model on the meta device: no memory, about a second."""
     from transformers import AutoModelForCausalLM
 
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
+        return AutoModelForCausalLM.from_config(config)
+
+
+def _refuse_unlike(folder: Path, model: Any) -> None:
+    """Refuse weights of another shape than the config asks for, and layers that are missing.
+
+    Only names that the file uses are compared: transformers renames and joins some weights on loading, experts above
+    all, and says itself what is then still missing.
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    for path in checkpoint.weight_files(folder):
+        found |= checkpoint.read_shapes(path)
+    used = {re.sub(r"\d+", "#", name) for name in found}
+    spared = ["experts", *(model._keys_to_ignore_on_load_missing or ())]
+    for name, weight in model.named_parameters():
+        if re.sub(r"\d+", "#", name) not in used or any(re.search(pattern, name) for pattern in spared):
+            continue
+        sides = tuple(weight.shape)
+        if found.get(name) != sides:
+            has = f"of shape {list(found[name])}, not {list(sides)}" if name in found else "missing"
+            problem = f"config.json and the weights do not fit: {name} is {has}"
+            raise HarnessError(problem, where=str(folder), fix="fetch the model again")
+
+
+def _shape_of(config: Any, model: Any) -> Shape:
     text = config.get_text_config()
     output = model.get_output_embeddings()
     return Shape(
@@ -233,8 +173,10 @@ def check_rank(shape: Shape, rank: int) -> None:
     """Refuse a rank that is not between 1 and the smallest side of a linear layer.
 
     Raises:
-        HarnessError: with the largest rank that fits.
+        HarnessError: with the largest rank that fits; or there is no linear layer at all.
     """
+    if not shape.linears:
+        raise HarnessError("the model has no layer to adapt", where=shape.architecture, fix="pass another model")
     if not 1 <= rank <= shape.max_rank:
         raise HarnessError(
             f"rank {rank} is not between 1 and {shape.max_rank}",
@@ -276,12 +218,10 @@ def load_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
-        reason = str(error).strip().split("\n")[0][:200]
-        raise HarnessError(
-            f"the tokenizer cannot be read: {reason}", where=str(folder), fix="fetch it again"
-        ) from error
+        problem = f"the tokenizer cannot be read: {one_line(error)}"
+        raise HarnessError(problem, where=str(folder), fix="fetch it again") from error
     if tokenizer.eos_token_id is None:
         raise HarnessError(
             "the tokenizer has no end-of-text token", where=str(folder), fix="set eos_token in its config"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +16,20 @@ from harness.schema import Scoring
 
 METHODS = ("base", "lora", "qlora", "full")
 RANKS = (2, 8, 32)
+MOST_SEEDS = 30  # more than anybody means: 42 is then the name of one seed
+EXAMPLES = {
+    "--rank": "2,8,32",
+    "--seeds": "3 or --seeds 0,1,2",
+    "--epochs": "3",
+    "--batch-size": "16",
+    "--micro-batch": "4",
+    "--learning-rate": "0.001",
+    "--alpha": "32",
+    "--train-examples": "500",
+    "--test-examples": "200",
+    "--max-tokens": "1024",
+    "--jobs": "2",
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +76,7 @@ def words(texts: Iterable[str] | None, flag: str) -> tuple[str, ...]:
 
 def ranks(text: str) -> tuple[int, ...]:
     """Read `--rank 4,16,64`; the upper bound, the layer's size, is checked where the model is known."""
-    values = _integers(text, "--rank", "--rank 2,8,32")
+    values = _integers(text, "--rank")
     if low := [value for value in values if value < 1]:
         raise HarnessError(
             f"rank {low[0]} is below 1", where=f"--rank {text}", fix="a rank is 1 or more, for example --rank 2,8,32"
@@ -70,22 +86,25 @@ def ranks(text: str) -> tuple[int, ...]:
 
 def seeds(text: str) -> tuple[int, ...]:
     """Read `--seeds`: one number is how many (3 is 0, 1, 2), a list names them (`0,1,2`, or `7,` for one)."""
-    values = _integers(text, "--seeds", "--seeds 3 or --seeds 0,1,2")
+    values = _integers(text, "--seeds")
     if "," not in text:
-        if values[0] < 1:
-            raise HarnessError(f"--seeds {values[0]} leaves nothing to run", where="--seeds", fix="--seeds 3")
-        return tuple(range(values[0]))
-    if values[0] < 0 or min(values) < 0:
+        (number,) = values
+        if number < 1:
+            raise HarnessError(f"--seeds {number} leaves nothing to run", where="--seeds", fix="--seeds 3")
+        if number > MOST_SEEDS:
+            fix = f"for the one seed {number}: --seeds {number},"
+            raise HarnessError(f"--seeds {number} means {number} seeds, 0 to {number - 1}", where="--seeds", fix=fix)
+        return tuple(range(number))
+    if min(values) < 0:
         raise HarnessError("a seed is 0 or more", where=f"--seeds {text}", fix="--seeds 0,1,2")
     return values
 
 
 def count(text: str, flag: str) -> int:
     """Read a whole number of 1 or more, such as `--batch-size 32`."""
-    (value,) = _integers(text, flag, f"{flag} 32")[:1]
-    if value < 1:
-        raise HarnessError(f"{flag} {value} is below 1", where=flag, fix=f"{flag} 32")
-    return value
+    if not re.fullmatch(r"[0-9]{1,9}", text.strip()) or int(text) < 1:
+        raise HarnessError(f"{flag} {text} is not a whole number above 0", where=flag, fix=_example(flag))
+    return int(text)
 
 
 def positive(text: str, flag: str) -> float:
@@ -95,7 +114,7 @@ def positive(text: str, flag: str) -> float:
     except ValueError:
         value = float("nan")
     if not 0 < value < float("inf"):
-        raise HarnessError(f"{flag} {text} is not a number above 0", where=flag, fix=f"{flag} 0.001")
+        raise HarnessError(f"{flag} {text} is not a number above 0", where=flag, fix=_example(flag))
     return value
 
 
@@ -122,15 +141,29 @@ def relabel(texts: Iterable[str] | None) -> tuple[tuple[str, str], ...]:
 
 def folder(text: str, flag: str) -> Path:
     """Read the name of a folder that must be there."""
-    path = Path(text).expanduser()
-    if not path.is_dir():
-        problem = f"'{text}' is not a folder" if path.exists() else f"there is no folder '{text}'"
+    found = path(text)
+    if not found.is_dir():
+        problem = f"'{text}' is not a folder" if found.exists() else f"there is no folder '{text}'"
         raise HarnessError(problem, where=flag, fix="check the path")
-    return path
+    if not os.access(found, os.R_OK | os.X_OK):
+        raise HarnessError(f"the folder '{text}' may not be read", where=flag, fix="check its permissions")
+    return found
 
 
-def _integers(text: str, flag: str, example: str) -> tuple[int, ...]:
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts or not all(re.fullmatch(r"-?\d{1,9}", part) for part in parts):
-        raise HarnessError(f"{flag} {text} is not a list of whole numbers", where=flag, fix=example)
+def path(text: str) -> Path:
+    """Read a path; `~` is the user's own folder, also where the shell left it as it is (`--results=~/x`)."""
+    with contextlib.suppress(RuntimeError):  # ~name of a user who is not known here
+        return Path(text).expanduser()
+    return Path(text)
+
+
+def _integers(text: str, flag: str) -> tuple[int, ...]:
+    """Read whole numbers between commas; a comma may end the list, an empty place is a number forgotten."""
+    parts = [part.strip() for part in text.strip().removesuffix(",").split(",")]
+    if not all(re.fullmatch(r"-?[0-9]{1,9}", part) for part in parts):
+        raise HarnessError(f"{flag} {text} is not a list of whole numbers", where=flag, fix=_example(flag))
     return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+def _example(flag: str) -> str:
+    return f"{flag} {EXAMPLES[flag]}"

@@ -106,6 +106,17 @@ def make(options: Options, *, look: Look = look_in_own_process) -> list[Plan]:
     return plans
 
 
+def check(plans: Sequence[Plan], *, look: Look = look_in_own_process) -> None:
+    """Look at the model for plans that were made without, as `--no-memory` makes them: a run must not start in vain.
+
+    Raises:
+        HarnessError: as `make`.
+    """
+    for one in plans:
+        if one.todo:
+            look(Question.about(one.model, one.task, one.splits, one.todo, predict=False))
+
+
 def load_task(name: str, options: Options) -> Task:
     """Return the task that `--task NAME_OR_FILE` means, with `--scoring` applied."""
     task = registry.task(name, options.tasks_dirs, options.labels, dict(options.relabel))
@@ -193,6 +204,12 @@ def _method_specs(
 ) -> list[RunSpec]:
     if not method.trains:
         return [shared]  # nothing trains: one run serves every seed and every training flag
+    if not model.hidden and not options.learning_rate:
+        raise HarnessError(
+            "the model's config names no hidden_size, from which the default learning rate follows",
+            where=str(model.folder / checkpoint.CONFIG),
+            fix="correct the config, or pass --learning-rate",
+        )
     rate = options.learning_rate or method.learning_rate(model.hidden)
     batch_size = options.batch_size or BATCH_SIZE
     trained = replace(

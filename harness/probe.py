@@ -11,32 +11,48 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from harness import local
 from harness.checkpoint import Checkpoint
 from harness.data import Splits
-from harness.errors import HarnessError
-from harness.schema import RunSpec, Task
+from harness.errors import HarnessError, one_line
+from harness.schema import Example, RunSpec, Task
 
 ADAPTER_BYTES = 4  # adapters are kept in fp32
-SPARE = 4  # times a micro-batch are sent: longest in characters is not quite longest in tokens
+BAREST = 32  # examples are sent: longest in characters is not quite longest in tokens
+SPARE = 4  # times a micro-batch are sent, for the same reason
 
 
 @dataclass(frozen=True)
 class Question:
-    """The model folder, the runs, and the longest training examples as (prompt, target), micro-batches of them."""
+    """The model folder, the runs, and what their data asks of the model.
+
+    `longest` are the longest training examples as (prompt, target), micro-batches of them; empty where no memory is to
+    be predicted. `barest` are the examples that stay longest once their context is cut, as (id, prompt, answer).
+    """
 
     folder: Path
     specs: tuple[RunSpec, ...]
-    longest: tuple[tuple[str, str], ...]
+    longest: tuple[tuple[str, str], ...] = ()
+    barest: tuple[tuple[str, str, str], ...] = ()
 
     @staticmethod
-    def about(model: Checkpoint, task: Task, splits: Splits, specs: Sequence[RunSpec]) -> Question:
+    def about(
+        model: Checkpoint, task: Task, splits: Splits, specs: Sequence[RunSpec], *, predict: bool = True
+    ) -> Question:
         """Ask about these runs of a task."""
         rows = max((spec.micro_batch for spec in specs), default=1)
         rendered = [(task.prompt(example), example.target) for example in splits.train]
-        longest = sorted(rendered, key=lambda pair: -len(pair[0]) - len(pair[1]))[: SPARE * rows]
-        return Question(model.folder, tuple(specs), tuple(longest))
+        longest = sorted(rendered, key=lambda pair: -len(pair[0]) - len(pair[1]))[: SPARE * rows * predict]
+        examples = [*splits.test, *(splits.train if any(spec.train_examples for spec in specs) else ())]
+        bare = [(e.id, task.prompt(replace(e, context="")), _longest_answer(e)) for e in examples]
+        barest = sorted(bare, key=lambda one: -len(one[1]) - len(one[2]))[:BAREST]
+        return Question(model.folder, tuple(specs), tuple(longest), tuple(barest))
+
+
+def _longest_answer(example: Example) -> str:
+    return max((example.target, *example.choices), key=len)
 
 
 @dataclass(frozen=True)
@@ -49,10 +65,11 @@ class Seen:
 
 
 def look(question: Question) -> Seen:
-    """Check the model folder and the ranks, and predict each run's memory.
+    """Check the model folder, the ranks and that the examples fit, and predict each run's memory.
 
     Raises:
-        HarnessError: a broken checkpoint, or a rank above the layer's size.
+        HarnessError: a broken checkpoint, a rank above the layer's size, another model's tokenizer, or an example
+            longer than the window.
     """
     from harness import encode, models, predict, registry
 
@@ -61,7 +78,9 @@ def look(question: Question) -> Seen:
     for rank in sorted({spec.rank for spec in question.specs if spec.rank}):
         models.check_rank(shape, rank)
     tokenizer = models.load_tokenizer(question.folder)
-    pairs = [encode.Pair(*map(tuple, encode.encode_pair(tokenizer, *texts))) for texts in question.longest]
+    _refuse_unfit(question, tokenizer, shape.vocab)
+    encoded = [encode.encode_pair(tokenizer, *texts) for texts in question.longest]
+    pairs = [encode.Pair(tuple(prompt), tuple(target)) for prompt, target in encoded]
     peaks: dict[RunSpec, int] = {}  # runs that differ in what memory does not depend on share one prediction
     for spec in map(_as_memory_sees_it, question.specs):
         if spec not in peaks:
@@ -69,6 +88,25 @@ def look(question: Question) -> Seen:
     adapters = {spec.id: ADAPTER_BYTES * models.adapter_weights(shape, spec.rank) for spec in question.specs}
     predicted = {spec.id: peaks[_as_memory_sees_it(spec)] for spec in question.specs}
     return Seen(weights=shape.weights, predicted=predicted, adapter_bytes=adapters)
+
+
+def _refuse_unfit(question: Question, tokenizer: Any, vocab: int) -> None:
+    """Refuse another model's tokenizer, and a window that an example does not fit into even without its context."""
+    from harness import encode
+
+    for spec in question.specs[:1]:  # in this, the runs of a task are alike
+        room = encode.answer_room(spec.scoring, spec.max_new_tokens)
+        for name, prompt, answer in question.barest:
+            asked, answered = encode.encode_pair(tokenizer, prompt, answer)
+            if (highest := max([*asked, *answered])) >= vocab:
+                raise HarnessError(
+                    f"tokenizer and model do not fit: it writes token {highest}, and the model knows {vocab} tokens",
+                    where=str(question.folder),
+                    fix="fetch the tokenizer of this model",
+                )
+            budget = spec.max_tokens - max(room, len(answered))
+            if len(asked) > budget:
+                raise encode.too_long(name, len(asked), budget, spec.task)
 
 
 def _as_memory_sees_it(spec: RunSpec) -> RunSpec:
@@ -87,6 +125,14 @@ def look_in_own_process(question: Question) -> Seen:
                 where=str(question.folder),
                 fix="free some memory, or plan without predictions: --no-memory",
             ) from None
+        except HarnessError:
+            raise
+        except Exception as error:  # transformers' code for an architecture may fail in any way
+            raise HarnessError(
+                f"the model cannot be built from its config: {type(error).__name__}: {one_line(error)}",
+                where=str(question.folder),
+                fix="check config.json; if the model is sound, go without predictions: --no-memory",
+            ) from error
 
 
 def _silence() -> None:

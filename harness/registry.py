@@ -24,6 +24,7 @@ from typing import Any, Generic, TypeVar
 
 import harness.methods
 import harness.metrics
+from harness import program
 from harness.data import tasks_folder
 from harness.errors import HarnessError, did_you_mean
 from harness.file_task import file_task
@@ -79,7 +80,7 @@ def task(
     """
     known = tasks(tasks_dirs)
     path = Path(name_or_path)
-    if name_or_path not in known and (path.suffix.lower() in SUFFIXES or len(path.parts) > 1 or path.is_file()):
+    if name_or_path not in known and (path.suffix.lower() in SUFFIXES or len(path.parts) > 1 or path.exists()):
         made = file_task(path, labels=labels, relabel=dict(relabel))
         return replace(made, name=f"{made.name}-file") if made.name in known else made
     found = _value("task", name_or_path, known)
@@ -139,7 +140,7 @@ def _value(kind: str, name: str, known: Mapping[str, Entry[T]]) -> T:
     entry = known.get(name)
     if entry is None:
         near = did_you_mean(name, known)
-        fix = f"{near}   python run_all.py list".strip()
+        fix = f"{near}   {program.command('list')}".strip()
         raise HarnessError(
             f"no {kind} named {name!r}", where=f"{len(known)} {kind}{'s' * (len(known) != 1)} known", fix=fix
         )
@@ -228,7 +229,7 @@ def _told(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     if isinstance(error, SyntaxError):
-        place = f" ({Path(error.filename or '').name}:{error.lineno})"
+        place = f" ({Path(error.filename).name}:{error.lineno})" if error.filename else ""
     text = error.msg if isinstance(error, SyntaxError) else str(error).splitlines()[0] if str(error) else ""
     return f"{type(error).__name__}: {text}{place}"
 

@@ -34,7 +34,7 @@ def score_answers(answers: Sequence[Answer], metrics: Sequence[Metric]) -> dict[
         HarnessError: there are no answers.
     """
     if not answers:
-        raise HarnessError("there are no answers to score", fix="the test split is empty: check the task's data")
+        raise HarnessError("there are no answers to score", where="the test split", fix="check the task's data")
     return {metric.name: score_one(answers, metric) for metric in metrics}
 
 

@@ -68,7 +68,8 @@ def clustered_interval(
     """
     mean, variance, count = _mean_and_variance(values, groups)
     if share and not -1e-9 <= mean <= 1 + 1e-9:
-        raise HarnessError(f"a share lies between 0 and 1 and this one is {mean:g}", fix="give the metric another unit")
+        problem = f"a share lies between 0 and 1 and this one is {mean:g}"
+        raise HarnessError(problem, where="a metric with the unit 'share'", fix="give the metric another unit")
     if count == 1:
         return Interval(mean, 0.0, 1.0) if share else Interval(mean, -math.inf, math.inf)
     n = len(values)
@@ -100,9 +101,8 @@ def paired_difference(
         repeats: run values by seed of a, and of b.
     """
     if len(a) != len(b):
-        raise HarnessError(
-            "a paired difference needs the same items on both sides", where=f"{len(a)} and {len(b)} items"
-        )
+        problem, where = "a paired difference needs the same items on both sides", f"{len(a)} and {len(b)} items"
+        raise HarnessError(problem, where=where, fix="compare runs on the same test examples")
     differences = [x - y for x, y in zip(a, b, strict=True)]
     value, _, count = _mean_and_variance(differences, groups)
     limit = 1.0 if share else math.inf
@@ -234,7 +234,8 @@ def _t_p(centre: float, variance: float, df: float) -> float:
 def _mean_and_variance(values: Sequence[float], groups: Sequence[Hashable]) -> tuple[float, float, int]:
     """Return the mean, the cluster-robust variance of the mean (infinite for one group) and the number of groups."""
     if not values or len(values) != len(groups):
-        raise HarnessError("statistics need at least one value and a group for each", where=f"{len(values)} values")
+        problem, where = "statistics need at least one value and a group for each", f"{len(values)} values"
+        raise HarnessError(problem, where=where, fix="check the task's test split")
     mean = math.fsum(values) / len(values)
     totals = [total for _, total in _totals([value - mean for value in values], groups)]
     count = len(totals)
@@ -275,7 +276,8 @@ def _totals(values: Sequence[float], groups: Sequence[Hashable]) -> list[tuple[H
 def _by_group(items: Sequence[Item], groups: Sequence[Hashable]) -> list[list[Item]]:
     """Collect the items by group; the groups in an order that is fixed by their names and mixes neighbours."""
     if not items or len(items) != len(groups):
-        raise HarnessError("statistics need at least one item and a group for each", where=f"{len(items)} items")
+        problem, where = "statistics need at least one item and a group for each", f"{len(items)} items"
+        raise HarnessError(problem, where=where, fix="check the task's test split")
     parts: defaultdict[Hashable, list[Item]] = defaultdict(list)
     for item, group in zip(items, groups, strict=True):
         parts[group].append(item)

@@ -88,7 +88,7 @@ def read_record(folder: Path) -> Record:
         HarnessError: naming the file, where it is unreadable, corrupt or written by a newer version.
     """
     path = folder / RECORD
-    fix = f"delete {path.parent.name} and run the same command again; finished runs elsewhere are kept"
+    fix = _again(folder)
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -108,6 +108,10 @@ def read_record(folder: Path) -> Record:
         raise HarnessError(f"the record is damaged: {error}", where=str(path), fix=fix) from None
 
 
+def _again(folder: Path) -> str:
+    return f"delete {folder.name} and run the same command again; finished runs elsewhere are kept"
+
+
 def write_answers(folder: Path, answers: Sequence[Answer]) -> str:
     """Write `answers.jsonl`, one answer a line, and return its SHA-256 for the record."""
     text = "".join(json.dumps(encode(a), ensure_ascii=False, allow_nan=False) + "\n" for a in answers)
@@ -122,14 +126,15 @@ def read_answers(folder: Path) -> tuple[Answer, ...]:
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, ValueError) as error:
-        raise HarnessError(f"the answers cannot be read: {error}", where=str(path)) from None
+        raise HarnessError(f"the answers cannot be read: {error}", where=str(path), fix=_again(folder)) from None
     for number, line in enumerate(lines, start=1):
         if not line:
             continue
         try:
             answers.append(decode(Answer, json.loads(line)))
         except ValueError as error:
-            raise HarnessError(f"the answer is damaged: {error}", where=f"{path}:{number}") from None
+            where = f"{path}:{number}"
+            raise HarnessError(f"the answer is damaged: {error}", where=where, fix=_again(folder)) from None
     return tuple(answers)
 
 

@@ -50,7 +50,8 @@ class FitResult:
     """What training cost and how the loss went.
 
     `losses` are nats per target token, one per step. `tokens` are prompt and target tokens without padding.
-    `seconds` leaves out what counting bytes cost; `tokens_per_second` is over the steps that were not counted.
+    `seconds` leaves out what counting bytes cost; `tokens_per_second` is over the steps that were not counted. Where
+    there is one step only, it is counted, and both hold what counting cost.
     `peak_bytes` is that of the step with the longest batch (CUDA: of all steps), and `parts` add up to it; None
     where training was stopped before that step. `stopped` says that `should_stop` ended training early.
     """
@@ -139,9 +140,10 @@ def _summarise(
     meter: memory.Meter,
 ) -> FitResult:
     """Turn the steps done into a `FitResult`, and tell the phase's meter."""
-    plain = [step for step in steps if step.step != counted + 1] or list(steps)
+    plain = [step for step in steps if step.step != counted + 1]
+    timed = plain or steps  # of a single step the time is known with the counter only
     tokens = sum(step.tokens for step in steps)
-    rate = sum(step.tokens for step in plain) / sum(step.seconds for step in plain)
+    rate = sum(step.tokens for step in timed) / sum(step.seconds for step in timed)
     allocated, _ = memory.cuda_peaks(meter.device)
     peak = allocated or (counter.peak if counter else 0)
     meter.tokens += tokens

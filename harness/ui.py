@@ -192,7 +192,9 @@ def listing(
         console.print(_folded(" " * 11, " · ".join([*about, _origin(entry)]), indent=11))
     console.print()
     rows = [(m.name, m.value.title if m.value else f"broken: {m.error}", _origin(m)) for m in methods]
-    _show(ui_tables.words_only(rows, "method", "", "from"))
+    width = min(40, max((len(title) for _, title, _ in rows), default=0))
+    for name, title, origin in (("method", "", "from"), *rows):
+        console.print(_folded(f"{name:<10} ", f"{title:<{width}}  {origin}", indent=11))
     console.print()
 
 
@@ -234,12 +236,12 @@ def comparison(found: Comparison) -> None:
         _show(ui_tables.words_only(rows, "differs in", a, b))
         console.print()
     if found.why_not:
-        console.print(f"scores: {found.why_not}")
+        console.print(_folded("scores: ", found.why_not, indent=8))
     else:
         _show(ui_tables.scores_compared(found, a, b))
     console.print()
     if found.cost_why_not:
-        console.print(f"memory and time: {found.cost_why_not}")
+        console.print(_folded("memory and time: ", found.cost_why_not, indent=17))
     else:
         _show(ui_tables.costs_compared(found, a, b))
 

@@ -52,6 +52,13 @@ def guess_but_lora_is_killed(job: Job, reporter: Reporter) -> None:
     guess(job, reporter)
 
 
+def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs guess, nobody look at the model, and no figure be drawn."""
+    monkeypatch.setattr("harness.commands.run.worker.run", guess)
+    monkeypatch.setattr("harness.commands.run.plan.check", lambda plans: None)
+    monkeypatch.setattr("harness.commands.outputs.plots.write", lambda *_: [])
+
+
 class Desk:
     """A folder with data and a model, and the program run in it without torch."""
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from desk import Desk, guess, guess_but_lora_is_killed
+from desk import Desk, guess, guess_but_lora_is_killed, without_torch
 from test_plan import write_model, write_task
 
 from harness import store
@@ -21,8 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture
 def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
-    monkeypatch.setattr("harness.commands.run.worker.run", guess)
-    monkeypatch.setattr("harness.commands.outputs.plots.write", lambda *_: [])
+    without_torch(monkeypatch)
     return Desk(tmp_path, capsys)
 
 
@@ -177,6 +176,7 @@ def test_ctrl_c_ends_with_130_the_tables_so_far_and_the_command_that_continues(t
         "import desk\n"
         "if __name__ == '__main__':\n"
         "    run.worker.run = desk.base_then_wait\n"
+        "    run.plan.check = lambda plans: None\n"
         "    sys.exit(cli.main(sys.argv[1:]))\n"
     )
     task, model = write_task(tmp_path / "toy.jsonl"), write_model(tmp_path / "model")

@@ -18,12 +18,12 @@ HARNESS = ROOT / "harness"
 LAYERS: tuple[tuple[str, ...], ...] = tuple(
     tuple(layer.split())
     for layer in (
-        "schema errors",
-        "prompts stats memory metrics methods counter format environment",
+        "schema errors program",
+        "prompts stats memory metrics methods counter format environment checkpoint",
         "rows layouts partition file_task data registry score",
         "attention encode logits generation likelihood models train evaluate predict",
         "codec store",
-        "jobs options checkpoint probe estimate local warm plan runner worker",
+        "jobs options probe estimate local warm plan runner worker",
         "evidence costs cells compare verify leaderboard sections tables place palette panels figures plots report "
         "skeleton",
         "ui ui_tables ui_progress",

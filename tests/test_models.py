@@ -10,7 +10,7 @@ import torch
 from toys import toy_folder, toy_model, toy_spec
 from transformers import LlamaConfig
 
-from harness import models
+from harness import checkpoint, models
 from harness.errors import HarnessError
 from harness.methods import base, full, lora
 
@@ -66,7 +66,7 @@ def test_a_hub_id_in_the_cache_needs_no_network_and_is_pinned_by_its_commit(
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", cached)
     assert models.resolve("owner/name") == snapshot.resolve()
-    assert models.revision("owner/name") == "0123abcd"
+    assert checkpoint.read("owner/name").revision == "0123abcd"
 
 
 def test_a_file_instead_of_a_folder_is_refused(folder: Path) -> None:
@@ -89,8 +89,9 @@ def test_a_config_that_is_not_json_is_refused(folder: Path) -> None:
 
 def test_an_unknown_architecture_is_refused(folder: Path) -> None:
     (folder / "config.json").write_text('{"model_type": "no-such-thing"}')
-    with pytest.raises(HarnessError, match="config cannot be read"):
+    with pytest.raises(HarnessError, match="does not know the architecture 'no-such-thing'") as caught:
         models.resolve(str(folder))
+    assert "update transformers" in caught.value.fix
 
 
 def test_a_model_that_does_not_write_text_is_refused(folder: Path) -> None:
@@ -137,8 +138,8 @@ def test_the_revision_is_that_of_the_weights(tmp_path: Path) -> None:
     model = toy_model()
     model.model.norm.weight.data += 1
     model.save_pretrained(other)
-    assert models.revision(str(one)) == models.revision(str(same)) != models.revision(str(other))
-    assert len(models.revision(str(one))) == 12
+    assert checkpoint.revision(one) == checkpoint.revision(same) != checkpoint.revision(other)
+    assert len(checkpoint.revision(one)) == 12
 
 
 def test_the_shape_read_from_the_config_is_that_of_the_model(folder: Path) -> None:

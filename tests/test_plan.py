@@ -43,7 +43,9 @@ def write_model(folder: Path, **changes: Any) -> Path:
     folder.mkdir(exist_ok=True)
     config = {"model_type": "llama", "hidden_size": 64, "max_position_embeddings": 512}
     (folder / "config.json").write_text(json.dumps(config | changes))
-    (folder / "model.safetensors").write_bytes(b"weights")
+    header = b'{"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}'
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    (folder / "tokenizer.json").write_text("{}")
     return folder
 
 
@@ -138,7 +140,8 @@ def test_other_weights_give_other_ids_and_another_place_does_not(asked: Options,
     shutil.copytree(tmp_path / "model", tmp_path / "elsewhere" / "model")
     moved = replace(asked, model=str(tmp_path / "elsewhere" / "model"))
     assert [spec.id for spec in only(moved).specs] == first
-    (tmp_path / "model" / "model.safetensors").write_bytes(b"others")
+    weights = tmp_path / "model" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"else")
     assert [spec.id for spec in only(asked).specs] != first
 
 
@@ -257,6 +260,19 @@ def test_a_probe_that_dies_is_an_error_and_not_the_end(tmp_path: Path, monkeypat
     monkeypatch.setattr(probe, "look", _die)
     with pytest.raises(HarnessError, match="died"):
         probe.look_in_own_process(Question(tmp_path, (), ()))
+
+
+def test_a_probe_that_fails_in_a_library_is_an_error_with_the_model_s_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "look", _fail)
+    with pytest.raises(HarnessError, match="TypeError: no such layer") as caught:
+        probe.look_in_own_process(Question(tmp_path, (), ()))
+    assert caught.value.where == str(tmp_path)
+
+
+def _fail(question: Question) -> Seen:
+    raise TypeError("no such\nlayer")
 
 
 def _die(question: Question) -> Seen:

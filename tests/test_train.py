@@ -241,6 +241,33 @@ def test_the_parts_of_the_peak_add_up_to_it(tokenizer: Any, pairs: list[Pair]) -
     assert meter.result.tokens == result.tokens
 
 
+def test_training_of_a_single_step_took_the_time_that_it_took(tokenizer: Any, pairs: list[Pair]) -> None:
+    told: list[train.Step] = []
+    model = toy_model()
+    with memory.phase("cpu") as meter:
+        result = train.fit(model, tokenizer, pairs[:8], toy_spec(), on_step=told.append, meter=meter)
+    (step,) = told
+    assert meter.result is not None
+    assert meter.excluded_seconds == pytest.approx(0.0, abs=1e-9)
+    assert result.seconds == pytest.approx(step.seconds)
+    assert result.tokens_per_second == pytest.approx(result.tokens / step.seconds)
+    assert meter.result.seconds >= step.seconds > 0
+
+
+def test_training_of_several_steps_leaves_out_what_counting_cost(tokenizer: Any, pairs: list[Pair]) -> None:
+    told: list[train.Step] = []
+    with memory.phase("cpu") as meter:
+        result = train.fit(toy_model(), tokenizer, pairs, toy_spec(epochs=2.0), on_step=told.append, meter=meter)
+    batches = train.plan_batches([len(pair) for pair in pairs], toy_spec(epochs=2.0))
+    counted = 1 + train.counted_step(pairs, batches, toy_spec())
+    plain = [step for step in told if step.step != counted]
+    assert len(plain) == len(told) - 1
+    assert result.tokens_per_second == pytest.approx(sum(s.tokens for s in plain) / sum(s.seconds for s in plain))
+    assert result.seconds == pytest.approx(result.tokens / result.tokens_per_second)
+    assert meter.result is not None
+    assert meter.result.seconds > 0.9 * sum(step.seconds for step in plain)
+
+
 def test_a_loss_that_is_not_a_number_ends_training_with_its_step(tokenizer: Any, pairs: list[Pair]) -> None:
     model = toy_model()
     with torch.no_grad():

@@ -141,6 +141,60 @@ def test_a_table_is_as_roomy_as_a_hundred_columns_allow() -> None:
     assert drawn.count("1,234,567,890") == 6
 
 
+def bytes_times(cells: list[compare.Cell], factor: int) -> list[compare.Cell]:
+    """The cells of a model that is so many times as large and runs on a machine that is so much faster."""
+    grown = []
+    for cell in cells:
+        assert cell.cost is not None
+        phases = {k: replace(p, peak_bytes=p.peak_bytes * factor) for k, p in cell.cost.phases.items()}
+        parts = (
+            type(cell.cost.parts)(*(count * factor for count in vars(cell.cost.parts).values()))
+            if cell.cost.parts
+            else None
+        )
+        counts = {"weights": cell.cost.weights * factor, "trained_weights": cell.cost.trained_weights * factor}
+        predicted = cell.cost.predicted_peak_bytes * factor
+        cost = replace(cell.cost, phases=phases, parts=parts, predicted_peak_bytes=predicted, **counts)
+        grown.append(replace(cell, cost=cost))
+    return grown
+
+
+@pytest.mark.parametrize("factor", [1, 40, 80, 2400])
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_both_tables_fit_into_a_hundred_columns_from_tiny_to_large_models(seeds: int, factor: int) -> None:
+    found = sections(bytes_times(compare.cells(make_runs(seeds)), factor))
+    failed = sections(
+        compare.cells([*make_runs(seeds), make_failed("qlora", 256, "failed", reason="a long reason " * 9)])
+    )
+    for section in (*found, *failed):
+        costs = ui_tables.costs(section)
+        assert costs is not None
+        for table in (tables.headline(section, reasons=False), costs):
+            assert max(map(len, shown(table).splitlines())) <= ui_tables.WIDTH
+
+
+def test_the_list_fits_into_a_hundred_columns_wherever_the_program_lies(capsys: pytest.CaptureFixture[str]) -> None:
+    place = "/home/somebody/finance/.venv/lib/python3.11/site-packages/harness/methods"
+    found = [replace(entry, origin=f"{place}/{name}.py") for name, entry in registry.methods().items()]
+    broken = replace(found[0], name="worse", value=None, error="ModuleNotFoundError: " + "no module here " * 12)
+    ui.listing(registry.tasks().values(), [*found, broken], dict.fromkeys(registry.tasks()))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert sum(line.strip() == f"{place}/qlora.py" for line in lines) == 1
+    assert sum(line.startswith("worse      broken: ModuleNotFoundError") for line in lines) == 1
+
+
+def test_why_two_runs_cannot_be_compared_is_broken_into_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    here, there = make_runs()[0], make_runs()[-1]
+    machine = "A processor with a long name, 48 of 96 cores, 1152 GiB, and an accelerator with a name as long"
+    far = replace(there[0], environment=replace(there[0].environment, machine=machine))
+    ui.comparison(compare.compare_records(here, (replace(far, spec=replace(far.spec, data="f" * 16)), there[1])))
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 100
+    assert "scores: not comparable: different examples" in text
+    assert machine in " ".join(text.split())
+
+
 def shown(table: tables.Table) -> str:
     from rich.console import Console
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import compare, data, registry, store, ui
+from harness import compare, data, program, registry, store, ui
 from harness import verify as checking
 from harness.commands import typed
 from harness.commands.outputs import write_outputs
@@ -24,6 +24,9 @@ def show_comparison(a: str, b: str, results: Path, *, task: str | None) -> int:
     """Set two runs side by side; A and B are names such as `lora-r8`, ids, or folders."""
     runs = store.read_all(results, task)
     if not runs:
+        if task and (known := {run.record.spec.task for run in store.read_all(results)}):
+            fix = did_you_mean(task, known) or "pass one of these"
+            raise HarnessError(f"no run of the task '{task}'", where=f"tasks: {', '.join(sorted(known))}", fix=fix)
         raise _nothing("there are no results", results)
     first, second = (_find(name, runs) for name in (a, b))
     metrics = {}
@@ -46,9 +49,8 @@ def _find(name: str, runs: Sequence[store.Run]) -> store.Run:
     found = [run for run in found if run.record.status == "ok"] or found
     if not found:
         known = sorted({run.record.spec.name for run in runs})
-        raise HarnessError(
-            f"no run is called '{name}'", where=f"runs: {', '.join(known)}", fix=did_you_mean(name, known)
-        )
+        fix = did_you_mean(name, known) or "pass one of these names, a run's id, or its folder"
+        raise HarnessError(f"no run is called '{name}'", where=f"runs: {', '.join(known)}", fix=fix)
     kinds = {(run.record.spec.task, run.record.spec.model, run.record.spec.data) for run in found}
     if len(kinds) > 1 or len({run.record.spec.seed for run in found}) < len(found):
         ids = ", ".join(f"{run.record.spec.id} ({run.record.spec.task})" for run in found[:6])
@@ -76,7 +78,8 @@ def verify(path: Path, options: Options) -> int:
     """Recompute every score below `path` from the answers; 1 where something differs."""
     folders = sorted(found.parent for found in path.rglob(store.RECORD)) if path.is_dir() else []
     if not folders:
-        raise HarnessError("there are no results to verify", where=str(path), fix="run a task first")
+        fix = f"run a task first: {program.command('--task', 'cfa')}"
+        raise HarnessError("there are no results to verify", where=str(path), fix=fix)
     checked, differs = 0, False
     unknown: list[str] = []
     unlike: list[str] = []

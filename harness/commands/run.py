@@ -21,6 +21,8 @@ DONE, DIFFERS, INTERRUPTED = 0, 1, 130
 def run(options: Options, command: str) -> int:
     """Run the tasks one after the other; `command` is what the user typed, repeated to say how to continue."""
     plans = plan.make(options)
+    if not options.memory:
+        plan.check(plans)
     code = DONE
     for one in plans:
         ui.header(one)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import data, registry, skeleton, store, ui
+from harness import data, program, registry, skeleton, store, ui
 from harness.errors import HarnessError
 from harness.metrics import default_parse
 from harness.options import Options
@@ -25,8 +25,11 @@ def show_list(tasks_dirs: Sequence[Path], data_dir: Path | None = None) -> int:
 
 
 def check(options: Options) -> int:
-    """Check a task as a run would, and that its metrics give the gold answers full marks."""
-    (name,) = options.tasks
+    """Check each task as a run would, and that its metrics give the gold answers full marks."""
+    return max(_check(name, options) for name in options.tasks)
+
+
+def _check(name: str, options: Options) -> int:
     task = registry.task(name, options.tasks_dirs, options.labels, dict(options.relabel))
     splits = data.load_splits(task, data_dir=options.data)
     found = [Check("examples can be read; train, validation and test share nothing", True)]
@@ -86,7 +89,10 @@ def new(name: str, folder: Path | None) -> int:
     if name in known or (place / f"{name}.py").exists():
         where = known[name].origin if name in known else str(place / f"{name}.py")
         raise HarnessError(f"a task named '{name}' exists", where=where, fix="choose another name")
-    paths = [store.write_text(place / path, text) for path, text in skeleton.files(name).items()]
-    flag = f" --tasks-dir {folder}" if folder else ""
-    ui.written(paths, f"python run_all.py check {name}{flag}")
+    try:
+        paths = [store.write_text(place / path, text) for path, text in skeleton.files(name).items()]
+    except HarnessError as error:
+        fix = "check the path and its permissions, or write to another folder with --tasks-dir DIR"
+        raise HarnessError(error.problem.replace("results", "the task"), where=error.where, fix=fix) from error
+    ui.written(paths, program.command("check", name, *(("--tasks-dir", str(folder)) if folder else ())))
     return DONE

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
-from harness import registry, store
+from harness import program, registry, store
 from harness.options import Options
 
 
 def command(*words: str, results: Path) -> str:
     """Return a command line of the program; the results folder is named where it is not the default."""
     place = () if results == store.DEFAULT_ROOT else ("--results", str(results))
-    return shlex.join(("python", "run_all.py", *words, *place))
+    return program.command(*words, *place)
 
 
 def task_words(options: Options) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, one_line
 from harness.schema import Method, RunSpec
 
 
@@ -38,10 +38,8 @@ def load_weights(folder: str, spec: RunSpec, dtype: str, **options: Any) -> Any:
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
-        reason = str(error).strip().split("\n")[0][:200]
-        raise HarnessError(
-            f"the weights cannot be loaded: {reason}", where=folder, fix="fetch the model again"
-        ) from error
+        problem = f"the weights cannot be loaded: {one_line(error)}"
+        raise HarnessError(problem, where=folder, fix="fetch the model again") from error
     if report["missing_keys"]:
         name = sorted(report["missing_keys"])[0]
         raise HarnessError(f"the checkpoint lacks the weight {name}", where=folder, fix="fetch the model again")
