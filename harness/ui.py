@@ -222,9 +222,11 @@ def task(shown: Task, splits: Splits, fingerprint: str) -> None:
         console.print(f"  guessing    {value}" + (f" ({shown.guess})" if shown.guess != "guessing" else ""))
     console.print(f"  data        {fingerprint}")
     example = splits.train[0]
-    console.print(
-        f"\nthe first training prompt, and its answer:\n\n{_indented(shown.prompt(example))} {example.target}\n"
-    )
+    prompt = shown.prompt(example)
+    console.print(f"\nthe first training prompt, and its answer:\n\n{_indented(prompt)} {example.target}\n")
+    if shown.scoring == "choices" and not all(choice in prompt for choice in example.choices):
+        console.print("in testing, each of these is scored as the answer:\n")
+        console.print("".join(f"    {choice}\n" for choice in example.choices))
 
 
 def comparison(found: Comparison) -> None:

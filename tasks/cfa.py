@@ -1,6 +1,8 @@
 """Exams in the style of levels I, II and III over ten topic areas; the questions of a vignette share a case.
 
-Every question has three options and is answered with the text of one of them. Wording, cases and numbers are the
+Every question has three options. The prompt does not list them: each is scored as what could follow the question, the
+cloze form, which small models can do while choosing from a list is beyond them (OLMES, Gu et al. 2024,
+arXiv:2406.08446). `cfa_listed` asks the same questions with the options listed. Wording, cases and numbers are the
 project's own and made by `data/cfa/make.py`; no exam body has written, reviewed or endorsed them.
 """
 
@@ -32,7 +34,7 @@ TASK = Task(
         "data/cfa", sha256="0a3b46b127c2a0c8e669e74edb577a380db01cb8d9b3366c9b761fa4a2e56190", license="CC-BY-4.0"
     ),
     load=load,
-    prompt=prompts.multiple_choice,
+    prompt=prompts.question_answer,
     metrics=(metrics.accuracy,),
     scoring="choices",
     epochs=1.5,

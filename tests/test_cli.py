@@ -130,6 +130,13 @@ def test_check_shows_a_data_file_as_a_run_would_see_it(desk: Desk) -> None:
     assert "✓ toy" in out
 
 
+def test_check_lists_the_options_where_the_prompt_does_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "cfa"]) == 0
+    assert "each of these is scored" in capsys.readouterr().out
+    assert main(["check", "cfa_listed"]) == 0
+    assert "each of these is scored" not in capsys.readouterr().out
+
+
 def test_a_new_task_can_be_checked_at_once_and_is_never_overwritten(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
