@@ -37,6 +37,6 @@ TASK = Task(
     prompt=prompts.question_answer,
     metrics=(metrics.accuracy,),
     scoring="choices",
-    epochs=1.5,
+    epochs=4.0,
     group_name="vignette",
 )

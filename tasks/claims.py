@@ -92,6 +92,6 @@ TASK = Task(
     chance=chance,
     guess="always giving the commonest decision",
     max_new_tokens=40,
-    epochs=1.5,
+    epochs=3.0,
     group_name="claim file",
 )

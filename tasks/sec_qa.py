@@ -100,6 +100,6 @@ TASK = Task(
     scoring="generate",
     parse=parse,
     max_new_tokens=56,
-    epochs=2.0,
+    epochs=4.0,
     group_name="filing",
 )

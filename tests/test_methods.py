@@ -171,11 +171,12 @@ def test_four_bit_layers_compute_the_same_in_training_and_in_testing(folder: Pat
     assert torch.equal(trained.detach(), logits(model, spec))
 
 
-def test_learning_rates_fall_with_width_and_loras_is_ten_times_fulls() -> None:
-    for hidden in (160, 4096):
-        assert lora.METHOD.learning_rate(hidden) == pytest.approx(10 * full.METHOD.learning_rate(hidden))
-    assert full.METHOD.learning_rate(160) == pytest.approx(1e-3)
-    assert lora.METHOD.learning_rate(4096) == pytest.approx(3.9e-4, rel=0.01)
+def test_learning_rates_fall_with_width_from_what_suits_tiny_to_what_is_usual_at_8_b() -> None:
+    for method, narrow, wide in ((full.METHOD, 2e-3, 2e-5), (lora.METHOD, 4e-3, 2e-4)):
+        rates = [method.learning_rate(hidden) for hidden in (160, 768, 2048, 4096)]
+        assert rates == sorted(rates, reverse=True)
+        assert (rates[0], rates[-1]) == (pytest.approx(narrow), pytest.approx(wide))
+    assert lora.METHOD.learning_rate(4096) == pytest.approx(10 * full.METHOD.learning_rate(4096))
     assert qlora.METHOD.learning_rate is lora.METHOD.learning_rate
 
 

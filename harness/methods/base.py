@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from harness.errors import HarnessError, one_line
@@ -54,6 +55,18 @@ def load(folder: str, spec: RunSpec) -> Any:
 def adapt(model: Any, spec: RunSpec) -> Any:
     """Return the model with nothing to train."""
     return model.requires_grad_(False)
+
+
+NARROW, WIDE = 160, 4096  # widths of the embedded model and of a model of 8 B weights
+
+
+def rate_between(hidden_size: int, narrow: float, wide: float) -> float:
+    """Return the learning rate at a width on the power law through `narrow` at 160 and `wide` at 4,096.
+
+    Under Adam the best rate falls as a power of the width (Yang et al. 2022, arXiv:2203.03466). The narrow end was
+    looked for on the validation splits with the embedded model, the wide end is what is usual for 7 to 8 B weights.
+    """
+    return float(narrow * (hidden_size / NARROW) ** (math.log(wide / narrow) / math.log(WIDE / NARROW)))
 
 
 def learning_rate(hidden_size: int) -> float:

@@ -19,12 +19,8 @@ def adapt(model: Any, spec: RunSpec) -> Any:
 
 
 def learning_rate(hidden_size: int) -> float:
-    """Return 0.16 / hidden size: 1e-3 at width 160, 3.9e-5 at 4,096.
-
-    Under Adam the best rate of hidden matrices falls as 1/width (maximal update parametrisation, Yang et al. 2022,
-    arXiv:2203.03466); the constant puts an 8B model at the 3e-5 to 4e-5 that is usual there.
-    """
-    return 0.16 / hidden_size
+    """Return 2e-3 at width 160, 2e-5 at 4,096, and between and beyond by `base.rate_between`."""
+    return base.rate_between(hidden_size, 2e-3, 2e-5)
 
 
 METHOD = Method(

@@ -31,7 +31,7 @@ differences between methods; conclusions about real models need real models.
 | weights | {weights:,}, stored in bf16 |
 | window | {window:,} tokens |
 | tokenizer | byte-pair encoding with byte fallback, digits split; learned from `words.txt` alone |
-| text | `skills.py`: ten skills over random words and numbers; repeated random tokens; no fact of any kind |
+| text | `skills.py`: {skills} skills over random words and numbers; repeated random tokens; no fact of any kind |
 | start | random, but for a circuit that copies (`circuit.py`) |
 | training | {tokens:,} tokens in {steps:,} steps of 4,096, AdamW {rate:g} with cosine decay, seed {seed}, bf16 autocast on two CPU cores |
 | loss | {loss:.3f} nats (weighted, last 50 steps or so) |
@@ -85,7 +85,7 @@ def main() -> None:
     arguments = parser.parse_args()
     from transformers import AutoModelForCausalLM
 
-    from harness.tiny import pretrain
+    from harness.tiny import pretrain, skills
 
     model = AutoModelForCausalLM.from_pretrained(FOLDER / "model")
     last = json.loads((arguments.work / "loss.jsonl").read_text(encoding="utf-8").splitlines()[-1])
@@ -96,6 +96,7 @@ def main() -> None:
         heads=model.config.num_attention_heads,
         feed_forward=model.config.intermediate_size,
         vocabulary=model.config.vocab_size,
+        skills=len(skills.SKILLS),
         window=model.config.max_position_embeddings,
         weights=model.num_parameters(),
         tokens=last["tokens"],

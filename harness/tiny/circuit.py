@@ -19,17 +19,24 @@ import torch
 CONTENT, NOTED, CONSTANT = slice(0, 96), 96, 159
 NOTE = 21  # dimensions of a note
 SCALE = 0.09  # of embeddings, per content dimension
+OWN = 0.5  # of a token's embedding, the part not shared with the other forms of its word
 HEAD = 32
 HALF = HEAD // 2  # rotary position embedding turns dimension i together with i + HALF
 FAST, SLOW = range(6), range(8, HALF)  # rotation frequencies that tell neighbours apart, and that hardly turn
 
 
-def start_copying(model: Any) -> None:
-    """Overwrite the embeddings and parts of the first four attention layers of `pretrain.make_model`'s model."""
+def start_copying(model: Any, tokens: list[str]) -> None:
+    """Overwrite the embeddings and parts of the first four attention layers of `pretrain.make_model`'s model.
+
+    `tokens` are the texts of the vocabulary in order. Those that differ in case or in a blank before them start alike.
+    """
     layers = model.model.layers
     with torch.no_grad():
         embedding = model.model.embed_tokens.weight
         embedding.normal_(std=SCALE)
+        stems = {stem: i for i, stem in enumerate(dict.fromkeys(map(_stem, tokens)))}
+        shared = torch.randn(len(stems), embedding.shape[1]) * SCALE
+        embedding.mul_(OWN).add_((1 - OWN**2) ** 0.5 * shared[torch.tensor([stems[_stem(token)] for token in tokens])])
         embedding[:, NOTED:CONSTANT] = 0.0
         embedding[:, CONSTANT] = 0.3
         for layer in layers:
@@ -41,6 +48,10 @@ def start_copying(model: Any) -> None:
             _attend_back(layers[0].self_attn, back, view)
             for head in range(3):
                 _attend_to_match(layers[back].self_attn, back, head, view)
+
+
+def _stem(token: str) -> str:
+    return token.removeprefix("▁").lower() or token
 
 
 def _attend_back(attention: Any, back: int, view: torch.Tensor) -> None:

@@ -1,6 +1,6 @@
 """Trains `tiny` from scratch on `skills.py`; stops and resumes at any time.
 
-    python -m harness.tiny.pretrain --steps 7000 --work FOLDER
+    python -m harness.tiny.pretrain --steps 6000 --work FOLDER
 
 Each step's batch is a function of (seed, step), so a resumed run sees what an unbroken one would. The attention starts
 as a circuit that copies (`circuit.py`); sequences of repeated random tokens keep it up. Examples are easy ones at
@@ -26,22 +26,23 @@ from harness.tiny.tokenizer import FOLDER
 
 SEED = 20
 TOKENS = 4096  # a step
-SHORT, LONG = 128, 512  # sequence length in the first fifth and after it
-PEAK_RATE = 1e-3  # at 2e-3 the copying circuit is lost and finding a place by a key is not learned at all
-REST_SHARE = 0.12  # of the positions outside answers and repeats, the share that the loss sees at all
+SHORT, LONG = 128, 512  # sequence length in the first tenth and after it
+PEAK_RATE = 1.5e-3
+WARM_UP = 100  # steps
+REST_SHARE = 0.04  # of the positions outside answers and repeats, the share that the loss sees at all
 REST_WEIGHT = 0.5
 KEYS_ALONE = 250  # steps at the start with nothing but keys and their values
-SERIES_SHARE = 0.35  # of the documents, those with many questions
+RECALL_FROM, RECALL_SHARE = 2750, 0.2  # step, and share of documents: remembering comes last and takes many repeats
 FIRST_PLAIN_TOKEN = 259  # after the special and byte tokens
 
 
-def make_model(vocabulary: int) -> Any:
+def make_model(tokenizer: Any) -> Any:
     """Return the untrained model."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     model = LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=vocabulary,
+            vocab_size=len(tokenizer),
             hidden_size=160,
             intermediate_size=448,
             num_hidden_layers=5,
@@ -56,7 +57,7 @@ def make_model(vocabulary: int) -> Any:
             initializer_range=0.07,  # about 1 / sqrt(hidden): at the usual 0.02 so narrow a model hardly starts to learn
         )
     )
-    circuit.start_copying(model)
+    circuit.start_copying(model, tokenizer.convert_ids_to_tokens(list(range(len(tokenizer)))))
     return model
 
 
@@ -82,8 +83,10 @@ def repeated(rng: random.Random, length: int, vocabulary: int, end: int) -> tupl
     return tokens[:length], marks[:length]
 
 
-def documents(rng: draws.Draw, length: int, tokenizer: Any, easy_share: float) -> tuple[list[int], list[int]]:
-    """Return a sequence packed with examples of the skills, with marks: 1 on answers, 0 elsewhere."""
+def documents(
+    rng: draws.Draw, length: int, tokenizer: Any, easy_share: float, recall_share: float
+) -> tuple[list[int], list[int]]:
+    """Return a sequence packed with questions of the skills, with marks: 1 on answers and their ends, 0 elsewhere."""
     tokens: list[int] = []
     marks: list[int] = []
     while len(tokens) < length:
@@ -91,26 +94,25 @@ def documents(rng: draws.Draw, length: int, tokenizer: Any, easy_share: float) -
         if easy_share == 1.0:
             pairs = skills.keys(rng)
         else:
-            pairs = skills.series(rng) if rng.random() < SERIES_SHARE else [skills.draw(rng)[1]]
-        for prompt, answer in pairs:
-            head = tokenizer(prompt, add_special_tokens=False)["input_ids"]
-            tail = tokenizer(answer, add_special_tokens=False)["input_ids"]
+            pairs = skills.recall(rng) if recall_share and rng.random() < recall_share else skills.draw(rng)
+        for n, (prompt, answer) in enumerate(pairs):
+            head = tokenizer(f"\n\n{prompt}" if n else prompt, add_special_tokens=False)["input_ids"]
+            tail = [*tokenizer(answer, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
             tokens += head + tail
             marks += [0] * len(head) + [1] * len(tail)
-        tokens.append(tokenizer.eos_token_id)
-        marks.append(1)
     return tokens[:length], marks[:length]
 
 
 def batch(step: int, steps: int, tokenizer: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return the tokens [rows, length], the positions to predict from [n] (flat) and their weights [n] of a step."""
     rng = draws.Draw(f"{SEED}/{step}")
-    share, length = (0.25, SHORT) if step < steps / 5 else (0.08, LONG)
-    easy_share = 1.0 if step < KEYS_ALONE else max(0.15, 0.95 - 2.0 * step / steps)
+    share, length = (0.15, SHORT) if step < steps / 10 else (0.04, LONG)
+    easy_share = 1.0 if step < KEYS_ALONE else max(0.1, 0.95 - 3.0 * step / steps)
+    recall_share = RECALL_SHARE if step >= RECALL_FROM else 0.0
     rows = [
         repeated(rng, length, len(tokenizer), tokenizer.eos_token_id)
         if rng.random() < share
-        else documents(rng, length, tokenizer, easy_share)
+        else documents(rng, length, tokenizer, easy_share, recall_share)
         for _ in range(TOKENS // length)
     ]
     positions, weights = [], []
@@ -131,10 +133,10 @@ def loss_of(model: Any, tokens: torch.Tensor, positions: torch.Tensor, weights: 
 
 
 def rate(step: int, steps: int) -> float:
-    """Return the learning rate: 200 steps of warm-up, then a cosine down to 2 % of the peak."""
-    if step < 200:
-        return PEAK_RATE * (step + 1) / 200
-    share = (step - 200) / max(1, steps - 200)
+    """Return the learning rate: a warm-up, then a cosine down to 2 % of the peak."""
+    if step < WARM_UP:
+        return PEAK_RATE * (step + 1) / WARM_UP
+    share = (step - WARM_UP) / max(1, steps - WARM_UP)
     return PEAK_RATE * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
 
 
@@ -144,7 +146,7 @@ def pretrain(work: Path, steps: int, out: Path, *, every: int = 250) -> None:
 
     tokenizer = AutoTokenizer.from_pretrained(FOLDER / "model")
     torch.manual_seed(SEED)
-    model = make_model(len(tokenizer))
+    model = make_model(tokenizer)
     decayed = [p for p in model.parameters() if p.dim() > 1]
     plain = [p for p in model.parameters() if p.dim() == 1]
     groups = [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
@@ -184,7 +186,7 @@ def pretrain(work: Path, steps: int, out: Path, *, every: int = 250) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=7000, help="optimizer steps in all, of 4,096 tokens each")
+    parser.add_argument("--steps", type=int, default=6000, help="optimizer steps in all, of 4,096 tokens each")
     parser.add_argument("--work", type=Path, default=Path("build/tiny"), help="folder of the checkpoint and the log")
     arguments = parser.parse_args()
     pretrain(arguments.work, arguments.steps, FOLDER / "model")

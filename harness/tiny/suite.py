@@ -34,7 +34,7 @@ def score(model: Any, tokenizer: Any, each: int) -> dict[str, float]:
     shares: dict[str, float] = {}
     for name, (make, _) in skills.SKILLS.items():
         rng = random.Random(f"held out/{name}")
-        shares[name] = sum(right(model, tokenizer, *make(rng)) for _ in range(each)) / each
+        shares[name] = sum(right(model, tokenizer, *make(rng)[0]) for _ in range(each)) / each
     return shares
 
 

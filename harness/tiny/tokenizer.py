@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
-VOCABULARY = 5120
+VOCABULARY = 9216
 SPECIAL = ("<unk>", "<s>", "</s>")
 BLANK = "▁"
-# Runs of letters (camel case cut before each capital), single digits, single other marks. A blank leads its piece,
-# except before a digit: a digit is the same token wherever it stands, which copying and comparing numbers need.
-PIECES = rf"{BLANK}?[A-Z]?[a-z]+|{BLANK}?[A-Z]+(?![a-z])|[0-9]|{BLANK}?[^{BLANK}A-Za-z0-9]|{BLANK}+"
+# Runs of letters (camel case cut before each capital), single digits, single other marks. A blank leads its piece, of
+# a digit too: were it a token of its own, every number's first token would be the same and could not be looked up.
+PIECES = rf"{BLANK}?[A-Z]?[a-z]+|{BLANK}?[A-Z]+(?![a-z])|{BLANK}?[0-9]|{BLANK}?[^{BLANK}A-Za-z0-9]|{BLANK}+"
 
 
 def words() -> list[str]:
@@ -60,7 +60,7 @@ def build() -> Any:
         initial_alphabet=printable,
         show_progress=False,
     )
-    marks = [f"x {mark}" for mark in "|($-+*/=<>\n"] * 50  # a blank and a mark are one token
+    marks = [f"x {mark}" for mark in "|($-+*/=<>\n0123456789"] * 50  # a blank and a mark are one token
     tokenizer.train_from_iterator(corpus() + marks, trainer=trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=_plain_bytes(tokenizer, byte_tokens),
