@@ -33,8 +33,9 @@ from harness.schema import (
 )
 
 if TYPE_CHECKING:
-    from harness import data, methods, metrics, prompts, stats
+    from harness import data, hub, methods, metrics, prompts, stats
     from harness.data import read_jsonl
+    from harness.file_task import commonest
     from harness.metrics.expression import equal, parse_expression
     from harness.metrics.number import parse_number
 
@@ -60,9 +61,11 @@ __all__ = [
     "Split",
     "Status",
     "Task",
+    "commonest",
     "data",
     "did_you_mean",
     "equal",
+    "hub",
     "methods",
     "metrics",
     "parse_expression",
@@ -72,8 +75,9 @@ __all__ = [
     "stats",
 ]
 
-_MODULES = frozenset({"data", "methods", "metrics", "prompts", "stats"})
+_MODULES = frozenset({"data", "hub", "methods", "metrics", "prompts", "stats"})
 _FUNCTIONS = {
+    "commonest": "harness.file_task",
     "equal": "harness.metrics.expression",
     "parse_expression": "harness.metrics.expression",
     "parse_number": "harness.metrics.number",

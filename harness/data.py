@@ -78,8 +78,8 @@ def resolve(source: Source, data_dir: Path | str | None = None) -> Path:
 
     Args:
         source: a folder relative to the tasks folder, an absolute path, or `hf:owner/name` at a pinned revision.
-        data_dir: where the user keeps data: holds a folder with the last part of the source's name. Not asked for
-            absolute paths.
+        data_dir: where the user keeps data: holds a folder with the last part of the source's name, or the files of
+            a hub data set. Not asked for absolute paths.
 
     Raises:
         HarnessError: missing, cannot be fetched, or the checksum differs.
@@ -102,7 +102,10 @@ def _place(source: Source, data_dir: Path | str | None) -> Path:
     """Return where a source's data lies, or would: in the user's folder, the hub client's cache or the tasks folder."""
     name = source.uri.removeprefix("hf:")
     if data_dir is not None and Path(name).name and not Path(name).is_absolute():
-        return Path(data_dir) / Path(name).name
+        folder = Path(data_dir) / Path(name).name
+        # A local copy need not be named as on the hub: its files tell.
+        copied = not folder.exists() and any(next(Path(data_dir).glob(pattern), None) for pattern in source.files)
+        return Path(data_dir) if copied else folder
     if name == source.uri:
         return tasks_folder() / name  # an absolute uri replaces the tasks folder
     from huggingface_hub import constants
@@ -132,8 +135,9 @@ def _fetch(source: Source) -> Path:
         )
     from huggingface_hub import snapshot_download
 
+    wanted = {"allow_patterns": list(source.files)} if source.files else {}
     try:
-        return Path(snapshot_download(name, repo_type="dataset", revision=source.revision))
+        return Path(snapshot_download(name, repo_type="dataset", revision=source.revision, **wanted))
     except Exception as error:  # the client's errors for offline, unknown, gated and interrupted share no base class
         raise HarnessError(
             f"the data set cannot be fetched from the hub: {type(error).__name__}",

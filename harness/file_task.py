@@ -95,7 +95,7 @@ def _task(
         }[kind],
         scoring="choices" if kind in ("choices", "labels") else "generate",
         parse={"numbers": _parse_number, "text": _parse_text}.get(kind),
-        chance=_most_frequent if classes else None,
+        chance=commonest if classes else None,
         guess=f"always giving the commonest {'label' if kind == 'labels' else 'answer'}" if classes else "guessing",
         max_new_tokens=min(256, longest + 8),  # a token is at least a character but for rare ones, spelt in bytes
     )
@@ -240,7 +240,7 @@ def _said(kind: Kind, classes: Sequence[str], examples: Sequence[Example]) -> st
     }[kind]
 
 
-def _most_frequent(examples: Sequence[Example]) -> float:
+def commonest(examples: Sequence[Example]) -> float:
     """Return what always giving the most frequent answer scores."""
     return max(Counter(e.target for e in examples).values()) / len(examples)
 

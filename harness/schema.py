@@ -68,6 +68,7 @@ class Source:
 
     `uri` is a folder relative to the tasks folder for data that the project ships, `hf:owner/name` for a hub data
     set, or an absolute path. `sha256` is `harness.data.hash_folder` of the shipped folder, empty where unpinned.
+    `files` are patterns of the files that a hub data set is read from, there and in a local copy; empty means all.
     """
 
     uri: str
@@ -76,6 +77,7 @@ class Source:
     license: str = ""
     redistributable: bool = True
     citation: str = ""
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

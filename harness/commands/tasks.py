@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import data, program, registry, skeleton, store, ui
+from harness import data, hub, program, registry, skeleton, store, ui
 from harness.errors import HarnessError
 from harness.metrics import default_parse
 from harness.options import Options
@@ -35,6 +35,10 @@ def _check(name: str, options: Options) -> int:
     found = [Check("examples can be read; train, validation and test share nothing", True)]
     found += [gold_check(task, metric, splits.test) for metric in task.metrics]
     found += [_prompt_check(task, [*splits.train, *splits.test])]
+    if isinstance(task.load, hub.Load):
+        counts = task.load.left_out(data.resolve(task.source, options.data))
+        said = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
+        found.append(Check(f"rows of the source left out: {said or 'none'}", True))
     ui.task(task, splits, data.fingerprint(task, splits))
     ui.checks(task.name, found)
     return DONE if all(one.ok for one in found) else DIFFERS
