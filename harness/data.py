@@ -102,10 +102,10 @@ def _place(source: Source, data_dir: Path | str | None) -> Path:
     """Return where a source's data lies, or would: in the user's folder, the hub client's cache or the tasks folder."""
     name = source.uri.removeprefix("hf:")
     if data_dir is not None and Path(name).name and not Path(name).is_absolute():
-        folder = Path(data_dir) / Path(name).name
-        # A local copy need not be named as on the hub: its files tell.
-        copied = not folder.exists() and any(next(Path(data_dir).glob(pattern), None) for pattern in source.files)
-        return Path(data_dir) if copied else folder
+        folders = Path(data_dir) / Path(name).name, Path(data_dir)
+        # A local copy of a hub data set need not be named as on the hub: its files tell.
+        holding = (f for f in folders if any(next(f.glob(pattern), None) for pattern in source.files))
+        return next(holding, folders[0])
     if name == source.uri:
         return tasks_folder() / name  # an absolute uri replaces the tasks folder
     from huggingface_hub import constants
@@ -131,13 +131,15 @@ def _fetch(source: Source) -> Path:
     name = source.uri.removeprefix("hf:")
     if not source.revision:
         raise HarnessError(
-            "a hub data set needs a revision", where=source.uri, fix="set Source.revision to a commit id"
+            "a hub data set needs a revision",
+            where=source.uri,
+            fix="set Source.revision to a commit id, or pass --data-dir DIR, which holds a copy",
         )
     from huggingface_hub import snapshot_download
 
-    wanted = {"allow_patterns": list(source.files)} if source.files else {}
+    wanted = list(source.files) or None
     try:
-        return Path(snapshot_download(name, repo_type="dataset", revision=source.revision, **wanted))
+        return Path(snapshot_download(name, repo_type="dataset", revision=source.revision, allow_patterns=wanted))
     except Exception as error:  # the client's errors for offline, unknown, gated and interrupted share no base class
         raise HarnessError(
             f"the data set cannot be fetched from the hub: {type(error).__name__}",

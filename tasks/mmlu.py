@@ -11,14 +11,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from harness import Example, Source, Task, hub, metrics, prompts
+from harness import Example, Source, Split, Task, hub, metrics, prompts
 
-_PLACES = {"train": ("validation", "val"), "validation": ("dev", "dev"), "test": ("test", "test")}
+_PLACES: dict[Split, tuple[str, str]] = {
+    "train": ("validation", "val"),
+    "validation": ("dev", "dev"),
+    "test": ("test", "test"),
+}
 
 
 def files(subject: str = "") -> hub.Files:
     """Return the files of one subject, or of all."""
-    return {  # type: ignore[return-value]
+    return {
         split: (f"{subject or 'all'}/{name}-*.parquet", f"{folder}/{subject or '*'}_{folder}.csv")
         for split, (name, folder) in _PLACES.items()
     }

@@ -4,11 +4,11 @@ Rows are FinGPT's (`instruction, input, output`) or, in a local copy, FinLoRA's 
 206 questions in 17 wordings each; 561 repeat another to the letter and 1,275 more but for the order in which the
 options are listed. Left out, 1,666 rows remain, of 98 entities in their sentences. The questions about one sentence
 share a group, so that wordings of one question never stand on both sides of a split and errors are clustered on it.
-Two rows in three are "person": macro-F1 stands first. The hub revision is not pinned, so that the hub files are read
+Two rows in three are "person", so that macro-F1 says more than accuracy. The hub revision is not pinned, so that the hub files are read
 from a local copy only.
 """
 
-from harness import Example, Source, Task, hub, metrics, prompts
+from harness import Example, Source, Task, commonest, hub, metrics, prompts
 
 FILES: hub.Files = {
     "train": ("data/train-*.parquet",),
@@ -40,7 +40,8 @@ TASK = Task(
     ),
     load=hub.Load(FILES, example),
     prompt=prompts.question_answer,
-    metrics=(metrics.macro_f1, metrics.accuracy),
-    chance=lambda examples: 0.0,
+    metrics=(metrics.accuracy, metrics.macro_f1),
+    chance=commonest,
+    guess="always giving the commonest type",
     group_name="sentence",
 )

@@ -11,7 +11,7 @@ from tasks import arc
 FILES: hub.Files = {
     "train": ("main/train-*.parquet",),
     "validation": ("main/validation-*.parquet",),
-    "test": ("main/test-*.parquet", "test.json"),
+    "test": ("main/test-*.parquet", "**/openbookqa/test.json"),
 }
 
 TASK = replace(
@@ -23,7 +23,7 @@ TASK = replace(
         revision="388097ea7776314e93a529163e0fea805b8a6454",
         license="Apache-2.0 (its repository; the hub names none)",
         citation="Mihaylov et al. 2018, Can a Suit of Armor Conduct Electricity?, arXiv:1809.02789",
-        files=("**/openbookqa/test.json", *hub.patterns(FILES)),
+        files=hub.patterns(FILES),
     ),
-    load=hub.Load(FILES | {"test": (*FILES["test"], "**/openbookqa/test.json")}, arc.example),
+    load=hub.Load(FILES, arc.example),
 )

@@ -35,11 +35,9 @@ def _check(name: str, options: Options) -> int:
     found = [Check("examples can be read; train, validation and test share nothing", True)]
     found += [gold_check(task, metric, splits.test) for metric in task.metrics]
     found += [_prompt_check(task, [*splits.train, *splits.test])]
-    if isinstance(task.load, hub.Load):
-        counts = task.load.left_out(data.resolve(task.source, options.data))
-        said = ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
-        found.append(Check(f"rows of the source left out: {said or 'none'}", True))
-    ui.task(task, splits, data.fingerprint(task, splits))
+    load = task.load
+    left_out = load.left_out(data.resolve(task.source, options.data)) if isinstance(load, hub.Load) else {}
+    ui.task(task, splits, data.fingerprint(task, splits), left_out)
     ui.checks(task.name, found)
     return DONE if all(one.ok for one in found) else DIFFERS
 

@@ -24,6 +24,7 @@ from harness.schema import Answer, Example, Metric, Task
 from harness.score import chance, score_answers
 
 ROOT = Path(__file__).resolve().parents[2]
+COPIES = ROOT.parent / "shared" / "data"  # public data sets, where there are any
 FOUND = registry.tasks()
 NEAR = 0.07  # three standard errors of a share among some 600 test questions
 
@@ -35,9 +36,25 @@ def task_of(name: str) -> Task:
     return registry.task(name)
 
 
+def is_public(task: Task) -> bool:
+    return task.source.uri.startswith("hf:")
+
+
+def data_dir_of(task: Task) -> Path | None:
+    """Return where a task's data lies: None for the project's own, for public data the copies beside the project."""
+    return COPIES if is_public(task) else None
+
+
+def is_here(task: Task) -> bool:
+    return not is_public(task) or any(next(COPIES.glob(f"**/{p.removeprefix('**/')}"), None) for p in task.source.files)
+
+
 @functools.cache
 def splits_of(name: str) -> data.Splits:
-    return data.load_splits(task_of(name))
+    task = task_of(name)
+    if not is_here(task):
+        pytest.skip(f"no copy of {task.source.uri} beside the project")
+    return data.load_splits(task, data_dir=data_dir_of(task))
 
 
 def answered(task: Task, examples: Sequence[Example], texts: Sequence[str]) -> list[Answer]:
@@ -149,6 +166,8 @@ def test_no_place_among_the_options_gives_the_answer_away(name: str) -> None:
     task = task_of(name)
     if task.scoring != "choices" or same_options(splits_of(name).test):
         pytest.skip("no options of its own for each question")
+    if is_public(task):
+        pytest.skip("the options are the source's, not the project's to write")
     for examples in (splits_of(name).train, splits_of(name).test):
         for place in range(max(len(e.choices) for e in examples)):
             texts = [e.choices[place % len(e.choices)] for e in examples]
@@ -160,6 +179,8 @@ def test_neither_the_longest_nor_the_shortest_option_gives_the_answer_away(name:
     task = task_of(name)
     if task.scoring != "choices" or same_options(splits_of(name).test):
         pytest.skip("no options of its own for each question")
+    if is_public(task):
+        pytest.skip("the options are the source's, not the project's to write")
     test = splits_of(name).test
     for pick in (max, min):
         texts = [pick(e.choices, key=len) for e in test]
@@ -200,23 +221,28 @@ def test_targets_are_written_as_they_are_trained(name: str) -> None:
 @every_task
 def test_the_data_is_the_pinned_one(name: str) -> None:
     source = task_of(name).source
-    if Path(source.uri).is_absolute() or source.uri.startswith("hf:"):
-        pytest.skip("the data does not come with the project")
     assert source.license
+    if is_public(task_of(name)):
+        assert source.citation
+        assert source.files
+        assert re.fullmatch("|[0-9a-f]{40}", source.revision)
+        pytest.skip("the data does not come with the project")
     assert data.hash_folder(data.tasks_folder() / source.uri) == source.sha256
 
 
 def test_nothing_depends_on_pythons_hash_seed() -> None:
     code = """
-import json
+import json, pathlib, sys
 from harness import data, registry
-tasks = [registry.task(name) for name in registry.tasks()]
-limited = [data.fingerprint(t, data.load_splits(t, train_limit=100, test_limit=50)) for t in tasks]
-print(json.dumps([[data.fingerprint(t, data.load_splits(t)) for t in tasks], limited]))
+tasks = [(registry.task(name), pathlib.Path(folder) if folder else None) for name, folder in json.loads(sys.argv[1])]
+limited = [data.fingerprint(t, data.load_splits(t, data_dir=d, train_limit=100, test_limit=50)) for t, d in tasks]
+print(json.dumps([[data.fingerprint(t, data.load_splits(t, data_dir=d)) for t, d in tasks], limited]))
 """
+    names = [name for name in FOUND if is_here(task_of(name))]
+    folders = json.dumps([(name, str(data_dir_of(task_of(name)) or "")) for name in names])
     runs = [
         subprocess.run(
-            [sys.executable, "-c", code],
+            [sys.executable, "-c", code, folders],
             env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
@@ -225,4 +251,4 @@ print(json.dumps([[data.fingerprint(t, data.load_splits(t)) for t in tasks], lim
         for seed in ("1", "2")
     ]
     assert runs[0] == runs[1]
-    assert json.loads(runs[0])[0] == [data.fingerprint(task_of(name), splits_of(name)) for name in FOUND]
+    assert json.loads(runs[0])[0] == [data.fingerprint(task_of(name), splits_of(name)) for name in names]
