@@ -1,6 +1,7 @@
 """ARC-Challenge: science questions for grades 3 to 9, with three to five options.
 
-The options are not listed; each is scored as what could follow the question. A local copy may be the `test.json` of
+The options are not listed; each is scored as what could follow the question. Questions of the same words (with other
+options) share a group. A local copy may be the `test.json` of
 LLM-Adapters, the test only, which is then dealt 60/10/30.
 """
 
@@ -23,12 +24,14 @@ def example(cells: hub.Cells, id: str) -> Example:
     if "answerKey" in cells:
         choices = tuple(text.strip() for text in cells["choices"]["text"])
         question = cells.get("question_stem") or cells["question"]
-        return Example(id, question.strip(), choices[cells["choices"]["label"].index(cells["answerKey"])], choices)
+        target = choices[cells["choices"]["label"].index(cells["answerKey"])]
+        return Example(id, question.strip(), target, choices, hub.digest(question))
     found = ASKED.fullmatch(cells["instruction"])
     if found is None:
         raise ValueError("no question with Answer1, Answer2, ...")
     choices = tuple(text.strip() for text in re.split(r"\sAnswer\d: ", found[2]))
-    return Example(id, found[1].strip(), choices[int(cells["answer"].removeprefix("answer")) - 1], choices)
+    target = choices[int(cells["answer"].removeprefix("answer")) - 1]
+    return Example(id, found[1].strip(), target, choices, hub.digest(found[1]))
 
 
 TASK = Task(
