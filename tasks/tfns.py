@@ -1,7 +1,7 @@
 """Twitter Financial News Sentiment: tweets that are bearish, bullish or neither.
 
 The hub's labels are 0 bearish, 1 bullish, 2 neutral; its validation file is the test here. A local copy may be
-FinLoRA's `tfns_test.jsonl` (2,388 rows of that file), in which "neutral" and "positive" are exchanged, as the hub's
+FinLoRA's `tfns_test.jsonl` (that file's 2,388 rows), in which "neutral" and "positive" are exchanged, as the hub's
 counts (347, 475, 1,566) show: all 2,041 rows with one of them are mended. The hub revision is not pinned, so that the
 hub files are read from a local copy only.
 """

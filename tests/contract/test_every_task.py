@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 import random
 import re
@@ -83,7 +84,7 @@ def guessing(task: Task, examples: Sequence[Example]) -> float:
 def near(task: Task, examples: Sequence[Example]) -> float:
     """Return three standard errors of guessing, at least `NEAR`: public tests can be small."""
     share = guessing(task, examples)
-    return max(NEAR, 3 * (share * (1 - share) / len(examples)) ** 0.5)
+    return max(NEAR, 3 * math.sqrt(share * (1 - share) / len(examples)))
 
 
 def same_options(examples: Sequence[Example]) -> bool:
