@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from harness.data import read_jsonl
     from harness.metrics.expression import equal, parse_expression
     from harness.metrics.number import parse_number
+    from harness.partition import deal, deal_train
+    from harness.rows import read_rows
 
 __version__ = "0.1.0"
 
@@ -61,6 +63,8 @@ __all__ = [
     "Status",
     "Task",
     "data",
+    "deal",
+    "deal_train",
     "did_you_mean",
     "equal",
     "methods",
@@ -69,15 +73,19 @@ __all__ = [
     "parse_number",
     "prompts",
     "read_jsonl",
+    "read_rows",
     "stats",
 ]
 
 _MODULES = frozenset({"data", "methods", "metrics", "prompts", "stats"})
 _FUNCTIONS = {
+    "deal": "harness.partition",
+    "deal_train": "harness.partition",
     "equal": "harness.metrics.expression",
     "parse_expression": "harness.metrics.expression",
     "parse_number": "harness.metrics.number",
     "read_jsonl": "harness.data",
+    "read_rows": "harness.rows",
 }
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import sources
 from harness.errors import HarnessError
 from harness.metrics.text import fold
 from harness.partition import question_key, sample
@@ -84,6 +85,8 @@ def resolve(source: Source, data_dir: Path | str | None = None) -> Path:
     Raises:
         HarnessError: missing, cannot be fetched, or the checksum differs.
     """
+    if source.files:
+        return sources.find(source, data_dir)
     path = _fetch(source) if source.uri.startswith("hf:") and data_dir is None else _place(source, data_dir)
     if not path.exists():
         raise HarnessError("the task's data is missing", where=str(path), fix="check the path, or pass --data-dir")
@@ -100,6 +103,8 @@ def resolve(source: Source, data_dir: Path | str | None = None) -> Path:
 
 def _place(source: Source, data_dir: Path | str | None) -> Path:
     """Return where a source's data lies, or would: in the user's folder, the hub client's cache or the tasks folder."""
+    if source.files:
+        return sources.place(source, data_dir)
     name = source.uri.removeprefix("hf:")
     if data_dir is not None and Path(name).name and not Path(name).is_absolute():
         return Path(data_dir) / Path(name).name

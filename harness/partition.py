@@ -62,6 +62,17 @@ def partition(examples: Sequence[Example], shares: Mapping[Split, float] = SHARE
     return {split: [example for example in examples if split_of[example.id] == split] for split in shares}
 
 
+def deal(examples: Sequence[Example], split: Split) -> list[Example]:
+    """Return one split's share of the examples of a source that publishes a single file; see `partition`."""
+    return partition(examples)[split]
+
+
+def deal_train(examples: Sequence[Example], split: Split) -> list[Example]:
+    """Return the training examples without a seventh of them, or (for "validation") that seventh."""
+    shares: Mapping[Split, float] = {"train": 6 / 7, "validation": 1 / 7}
+    return partition(examples, shares)[split]
+
+
 def _bundles(examples: Sequence[Example]) -> dict[tuple[str, ...], list[Example]]:
     """Return the sets of examples that a group or a question ties together, by their smallest key."""
     parent: dict[tuple[str, ...], tuple[str, ...]] = {}

@@ -67,7 +67,9 @@ class Source:
     """Where a task's data comes from, pinned.
 
     `uri` is a folder relative to the tasks folder for data that the project ships, `hf:owner/name` for a hub data
-    set, or an absolute path. `sha256` is `harness.data.hash_folder` of the shipped folder, empty where unpinned.
+    set, `github:owner/name` for files of a repository, or an absolute path. `sha256` is `harness.data.hash_folder` of
+    the shipped folder, empty where unpinned. `files` are paths in the repository at `revision`; `folder` is what the
+    folder that holds them is called below `--data DIR`.
     """
 
     uri: str
@@ -76,6 +78,8 @@ class Source:
     license: str = ""
     redistributable: bool = True
     citation: str = ""
+    files: tuple[str, ...] = ()
+    folder: str = ""
 
 
 @dataclass(frozen=True)
