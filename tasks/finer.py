@@ -2,11 +2,13 @@
 
 Source: FiNER-139 (Loukas et al. 2022, arXiv:2203.06482, `nlpaueb/finer-139`, CC-BY-SA-4.0) as batched by FinLoRA (Wang
 et al. 2025, arXiv:2505.19819), an early test file of 501 batches (the last one of two questions). Only that file
-exists, and it names no filing: batches that share a sentence are one group, groups are dealt into the splits. No row is
-dropped. The tags stand in the context, which a short window cuts, the sentences in the question, which nothing cuts.
+exists: batches that share a sentence are one group, and groups are dealt into the splits. It names no filing, so that
+other sentences of one filing may lie in two splits. No row is dropped. The tags stand in the context, which a short
+window cuts, the sentences in the question, which nothing cuts.
 
 Answers are sequences, separated by semicolons (commas are read as well); the headline counts a batch as right where
-all of its tags are, `tags` gives credit for each tag in its place. A tag that is not on the list is not an answer.
+all of its tags are, `tags` gives credit for each tag in its place. Anything but as many tags as were asked for is not
+an answer.
 """
 
 import re
@@ -17,6 +19,7 @@ from harness import Answer, Example, HarnessError, Metric, Source, Split, Task, 
 
 FILE = "finer_test_batched.jsonl"
 BATCH = re.compile(r".*? options: ,?(.*?)\. Answer the following .*?\n(1\. .*)\nOutput US GAAP tags:", re.DOTALL)
+TAG = re.compile(r"[A-Z][A-Za-z0-9]+")
 SENTENCE = re.compile(r'in sentence: "(.*?)\?"(?:\n|$)', re.DOTALL)
 
 
@@ -48,12 +51,11 @@ def chained(sentences: list[set[str]]) -> list[str]:
 
 
 def parse(text: str, example: Example) -> str | None:
-    """Return the first line as tags of the list, as many as were asked for; None where it is anything else."""
-    known = set(example.context.removeprefix("US GAAP tags: ").split(", "))
+    """Return the first line as tags, as many as were asked for; None where it is anything else."""
     line = text.strip().partition("\n")[0].strip()
     tags = [tag.strip().removeprefix("us-gaap:") for tag in re.split("[;,]", line)]
-    asked = len(SENTENCE.findall(example.question))
-    return "; ".join(tags) if len(tags) == asked and known.issuperset(tags) else None
+    asked = len(example.target.split("; "))
+    return "; ".join(tags) if len(tags) == asked and all(map(TAG.fullmatch, tags)) else None
 
 
 def share(answer: Answer) -> float:

@@ -115,6 +115,16 @@ def test_gold_answers_score_everything(name: str, split: str, form: str) -> None
 
 
 @every_task
+def test_an_answer_can_be_read_again_without_question_and_context(name: str) -> None:
+    """`verify` has the answers and not the examples: a parser that needs more makes every run look forged."""
+    task = task_of(name)
+    parse = task.parse or metrics.default_parse
+    for example in splits_of(name).test:
+        bare = replace(example, question="", context="")
+        assert parse(example.target, bare) == parse(example.target, example)
+
+
+@every_task
 def test_wrong_answers_score_nothing(name: str) -> None:
     task, test = task_of(name), splits_of(name).test
     examples, texts = [], []
