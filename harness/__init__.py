@@ -33,7 +33,7 @@ from harness.schema import (
 )
 
 if TYPE_CHECKING:
-    from harness import data, hub, methods, metrics, prompts, stats
+    from harness import data, methods, metrics, prompts, published, stats
     from harness.data import read_jsonl
     from harness.file_task import commonest
     from harness.metrics.expression import equal, parse_expression
@@ -65,17 +65,17 @@ __all__ = [
     "data",
     "did_you_mean",
     "equal",
-    "hub",
     "methods",
     "metrics",
     "parse_expression",
     "parse_number",
     "prompts",
+    "published",
     "read_jsonl",
     "stats",
 ]
 
-_MODULES = frozenset({"data", "hub", "methods", "metrics", "prompts", "stats"})
+_MODULES = frozenset({"data", "methods", "metrics", "prompts", "published", "stats"})
 _FUNCTIONS = {
     "commonest": "harness.file_task",
     "equal": "harness.metrics.expression",

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from harness import Example, Source, Task, commonest, hub, metrics, prompts
+from harness import Example, Source, Task, commonest, metrics, prompts, published
 
 LABELS = ("negative", "neutral", "positive")
 
@@ -14,15 +14,15 @@ def example(id: str, text: str, label: str, kind: str = "news") -> Example:
     return Example(id, question, label, LABELS, context=text.strip())
 
 
-def finlora(cells: hub.Cells, id: str, label: Callable[[str], str] = str) -> Example:
+def finlora(cells: published.Cells, id: str, label: Callable[[str], str] = str) -> Example:
     """Return a row with FinLoRA's columns `context, target` as an example, its label put through `label`."""
-    found = hub.instruction(cells)
+    found = published.instruction(cells)
     if found is None:
         raise ValueError("neither the source's own columns nor 'Instruction: … Input: … Answer:' in `context`")
     return example(id, found[1], label(cells["target"].strip()), "tweet" if "this tweet" in found[0] else "news")
 
 
-def task(name: str, title: str, source: Source, load: hub.Load, **fields: Any) -> Task:
+def task(name: str, title: str, source: Source, load: published.Load, **fields: Any) -> Task:
     """Return a sentiment task; labels are compared by log-likelihood and guessing is the commonest one."""
     return Task(
         name=name,

@@ -7,9 +7,9 @@ LLM-Adapters, the test only, which is then dealt 60/10/30.
 
 import re
 
-from harness import Example, Source, Task, hub, metrics, prompts
+from harness import Example, Source, Task, metrics, prompts, published
 
-FILES: hub.Files = {
+FILES: published.Files = {
     "train": ("ARC-Challenge/train-*.parquet",),
     "validation": ("ARC-Challenge/validation-*.parquet",),
     "test": ("ARC-Challenge/test-*.parquet", "**/ARC-Challenge/test.json"),
@@ -19,19 +19,19 @@ ASKED = re.compile(
 )
 
 
-def example(cells: hub.Cells, id: str) -> Example:
+def example(cells: published.Cells, id: str) -> Example:
     """Return a row of the hub's columns (`question_stem` in OpenBookQA's), or of LLM-Adapters', as an example."""
     if "answerKey" in cells:
         choices = tuple(text.strip() for text in cells["choices"]["text"])
         question = cells.get("question_stem") or cells["question"]
         target = choices[cells["choices"]["label"].index(cells["answerKey"])]
-        return Example(id, question.strip(), target, choices, hub.digest(question))
+        return Example(id, question.strip(), target, choices, published.digest(question))
     found = ASKED.fullmatch(cells["instruction"])
     if found is None:
         raise ValueError("no question with Answer1, Answer2, ...")
     choices = tuple(text.strip() for text in re.split(r"\sAnswer\d: ", found[2]))
     target = choices[int(cells["answer"].removeprefix("answer")) - 1]
-    return Example(id, found[1].strip(), target, choices, hub.digest(found[1]))
+    return Example(id, found[1].strip(), target, choices, published.digest(found[1]))
 
 
 TASK = Task(
@@ -43,9 +43,9 @@ TASK = Task(
         revision="210d026faf9955653af8916fad021475a3f00453",
         license="CC-BY-SA-4.0",
         citation="Clark et al. 2018, Think you have Solved Question Answering?, arXiv:1803.05457",
-        files=hub.patterns(FILES),
+        files=published.patterns(FILES),
     ),
-    load=hub.Load(FILES, example),
+    load=published.Load(FILES, example),
     prompt=prompts.question_answer,
     metrics=(metrics.accuracy,),
 )

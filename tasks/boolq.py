@@ -6,9 +6,9 @@ memory, dealt 60/10/30. Scores of the two are not comparable.
 
 import re
 
-from harness import Example, Source, Task, commonest, hub, metrics, prompts
+from harness import Example, Source, Task, commonest, metrics, prompts, published
 
-FILES: hub.Files = {
+FILES: published.Files = {
     "train": ("data/train-*.parquet",),
     "test": ("data/validation-*.parquet", "**/boolq/test.json"),
 }
@@ -17,7 +17,7 @@ ASKED = re.compile(
 )
 
 
-def example(cells: hub.Cells, id: str) -> Example:
+def example(cells: published.Cells, id: str) -> Example:
     """Return a row of the hub's columns `question, passage, answer`, or of LLM-Adapters', as an example."""
     asked = cells["question"] if "question" in cells else ASKED.fullmatch(cells["instruction"])[1]  # type: ignore[index]
     question = f"{asked.strip().rstrip('?')}? Answer true or false."
@@ -34,9 +34,9 @@ TASK = Task(
         revision="35b264d03638db9f4ce671b711558bf7ff0f80d5",
         license="CC-BY-SA-3.0",
         citation="Clark et al. 2019, BoolQ, arXiv:1905.10044",
-        files=hub.patterns(FILES),
+        files=published.patterns(FILES),
     ),
-    load=hub.Load(FILES, example),
+    load=published.Load(FILES, example),
     prompt=prompts.question_answer,
     metrics=(metrics.accuracy, metrics.macro_f1),
     chance=commonest,

@@ -5,17 +5,17 @@ FinLoRA's `fiqa_test.jsonl` (235 rows, 2 of them repeated, dealt 60/10/30). The 
 the hub files are read from a local copy only.
 """
 
-from harness import Example, Source, hub
+from harness import Example, Source, published
 from tasks import _sentiment
 
-FILES: hub.Files = {
+FILES: published.Files = {
     "train": ("data/train-*.parquet",),
     "validation": ("data/valid-*.parquet",),
     "test": ("data/test-*.parquet", "**/fiqa_test.jsonl"),
 }
 
 
-def example(cells: hub.Cells, id: str) -> Example:
+def example(cells: published.Cells, id: str) -> Example:
     """Return a row of the hub's columns `sentence, score, type`, or of FinLoRA's, as an example."""
     if "score" not in cells:
         return _sentiment.finlora(cells, id)
@@ -32,7 +32,7 @@ TASK = _sentiment.task(
         license="MIT (hub copy; the challenge's own terms are not stated)",
         redistributable=False,
         citation="Maia et al. 2018, WWW'18 Open Challenge: Financial Opinion Mining and Question Answering",
-        files=hub.patterns(FILES),
+        files=published.patterns(FILES),
     ),
-    hub.Load(FILES, example),
+    published.Load(FILES, example),
 )

@@ -9,18 +9,18 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import Example, Source, hub
+from harness import Example, Source, published
 from tasks import _sentiment
 
-FILES: hub.Files = {
+FILES: published.Files = {
     "test": ("data/FinancialPhraseBank-v1.0.zip", "**/Sentences_50Agree.txt", "**/fpb_test.jsonl"),
 }
 
 
-def read(path: Path) -> Iterator[hub.Cells]:
+def read(path: Path) -> Iterator[published.Cells]:
     """Yield `sentence` and `label` of each line of the text file or of the archive's; JSONL rows as they are."""
     if path.suffix == ".jsonl":
-        yield from hub.read_cells(path)
+        yield from published.read_cells(path)
         return
     raw = path.read_bytes()
     if path.suffix == ".zip":
@@ -33,7 +33,7 @@ def read(path: Path) -> Iterator[hub.Cells]:
             yield {"sentence": sentence, "label": label.strip()}
 
 
-def example(cells: hub.Cells, id: str) -> Example:
+def example(cells: published.Cells, id: str) -> Example:
     """Return a sentence with its label as an example."""
     if "sentence" not in cells:
         return _sentiment.finlora(cells, id)
@@ -49,7 +49,7 @@ TASK = _sentiment.task(
         license="CC-BY-NC-SA-3.0",
         redistributable=False,
         citation="Malo et al. 2014, Good debt or bad debt, JASIST 65(4), arXiv:1307.5336",
-        files=hub.patterns(FILES),
+        files=published.patterns(FILES),
     ),
-    hub.Load(FILES, example, read),
+    published.Load(FILES, example, read),
 )

@@ -5,12 +5,12 @@ scores are below those published for answers with reasoning. An output that does
 A local copy may be the `test.jsonl` of the source's repository, the test only, which is then dealt 60/10/30.
 """
 
-from harness import Example, Source, Task, hub, metrics, parse_number, prompts
+from harness import Example, Source, Task, metrics, parse_number, prompts, published
 
-FILES: hub.Files = {"train": ("main/train-*.parquet",), "test": ("main/test-*.parquet", "test.jsonl")}
+FILES: published.Files = {"train": ("main/train-*.parquet",), "test": ("main/test-*.parquet", "test.jsonl")}
 
 
-def example(cells: hub.Cells, id: str) -> Example:
+def example(cells: published.Cells, id: str) -> Example:
     """Return a row of `question, answer` as an example; the answer without thousands separators."""
     number = cells["answer"].rpartition("####")[2].strip().replace(",", "")
     if parse_number(number) is None:
@@ -34,9 +34,9 @@ TASK = Task(
         revision="cc7b047b6e5bb11b4f1af84efc572db110a51b3c",
         license="MIT",
         citation="Cobbe et al. 2021, Training Verifiers to Solve Math Word Problems, arXiv:2110.14168",
-        files=hub.patterns(FILES),
+        files=published.patterns(FILES),
     ),
-    load=hub.Load(FILES, example),
+    load=published.Load(FILES, example),
     prompt=prompts.question_answer,
     metrics=(metrics.numeric(),),
     scoring="generate",

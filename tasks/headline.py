@@ -5,23 +5,23 @@ about one headline share a group, and a training headline that the test has as w
 not pinned, so that the hub files are read from a local copy only.
 """
 
-from harness import Example, Source, Task, commonest, hub, metrics, prompts
+from harness import Example, Source, Task, commonest, metrics, prompts, published
 
-FILES: hub.Files = {
+FILES: published.Files = {
     "train": ("data/train-*.parquet",),
     "test": ("data/test-*.parquet", "**/headline_test.jsonl"),
 }
 LABELS = ("No", "Yes")
 
 
-def example(cells: hub.Cells, id: str) -> Example:
+def example(cells: published.Cells, id: str) -> Example:
     """Return a question about a headline; the list of answers is cut off its end."""
-    found = hub.instruction(cells)
+    found = published.instruction(cells)
     if found is None:
         raise ValueError("no instruction and input in this row")
     question = found[0].partition(" Please choose an answer from")[0]
     target = str(cells["output"] if "output" in cells else cells["target"]).strip().capitalize()
-    return Example(id, question, target, LABELS, hub.digest(found[1]), found[1], {"kind": question})
+    return Example(id, question, target, LABELS, published.digest(found[1]), found[1], {"kind": question})
 
 
 TASK = Task(
@@ -32,9 +32,9 @@ TASK = Task(
         "hf:FinGPT/fingpt-headline-cls",
         license="CC-BY-SA-3.0 (as FinLoRA states it)",
         citation="Sinha and Khandait 2021, Impact of News on the Commodity Market, arXiv:2009.04202",
-        files=hub.patterns(FILES),
+        files=published.patterns(FILES),
     ),
-    load=hub.Load(FILES, example),
+    load=published.Load(FILES, example),
     prompt=prompts.question_answer,
     metrics=(metrics.accuracy, metrics.macro_f1),
     chance=commonest,

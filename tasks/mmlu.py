@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from harness import Example, Source, Split, Task, hub, metrics, prompts
+from harness import Example, Source, Split, Task, metrics, prompts, published
 
 _PLACES: dict[Split, tuple[str, str]] = {
     "train": ("validation", "val"),
@@ -20,7 +20,7 @@ _PLACES: dict[Split, tuple[str, str]] = {
 }
 
 
-def files(subject: str = "") -> hub.Files:
+def files(subject: str = "") -> published.Files:
     """Return the files of one subject, or of all."""
     return {
         split: (f"{subject or 'all'}/{name}-*.parquet", f"{folder}/{subject or '*'}_{folder}.csv")
@@ -28,10 +28,10 @@ def files(subject: str = "") -> hub.Files:
     }
 
 
-def read(path: Path) -> Iterator[hub.Cells]:
+def read(path: Path) -> Iterator[published.Cells]:
     """Yield a file's rows with the hub's columns; a CSV's subject is in its name, its answer a letter."""
     if path.suffix != ".csv":
-        yield from hub.read_cells(path)
+        yield from published.read_cells(path)
         return
     with path.open(encoding="utf-8", newline="") as file:
         for question, *choices, letter in csv.reader(file):
@@ -39,7 +39,7 @@ def read(path: Path) -> Iterator[hub.Cells]:
             yield {"question": question, "choices": choices, "answer": "ABCD".index(letter), "subject": subject}
 
 
-def example(cells: hub.Cells, id: str) -> Example:
+def example(cells: published.Cells, id: str) -> Example:
     """Return a question with its options, each on one line."""
     choices = tuple(" ".join(choice.split()) for choice in cells["choices"])
     subject = cells["subject"].replace("_", " ")
@@ -55,9 +55,9 @@ TASK = Task(
         revision="c30699e8356da336a370243923dbaf21066bb9fe",
         license="MIT",
         citation="Hendrycks et al. 2021, Measuring Massive Multitask Language Understanding, arXiv:2009.03300",
-        files=hub.patterns(files()),
+        files=published.patterns(files()),
     ),
-    load=hub.Load(files(), example, read),
+    load=published.Load(files(), example, read),
     prompt=prompts.multiple_choice,
     metrics=(metrics.accuracy,),
 )
@@ -65,5 +65,5 @@ TASK = Task(
 
 def subject(name: str, title: str) -> Task:
     """Return the task of one subject, named as in the source."""
-    source = replace(TASK.source, files=hub.patterns(files(name)))
-    return replace(TASK, name=name, title=title, source=source, load=hub.Load(files(name), example, read))
+    source = replace(TASK.source, files=published.patterns(files(name)))
+    return replace(TASK, name=name, title=title, source=source, load=published.Load(files(name), example, read))

@@ -4,27 +4,27 @@ Rows are FinGPT's (`instruction, input, output`) or, in a local copy, FinLoRA's 
 206 questions in 17 wordings each; 561 repeat another to the letter and 1,275 more but for the order in which the
 options are listed. Left out, 1,666 rows remain, of 98 entities in their sentences. The questions about one sentence
 share a group, so that wordings of one question never stand on both sides of a split and errors are clustered on it.
-Two rows in three are "person", so that macro-F1 says more than accuracy. The hub revision is not pinned, so that the hub files are read
-from a local copy only.
+Two rows in three are "person", so that macro-F1 says more than accuracy. The hub revision is not pinned, so that the
+hub files are read from a local copy only.
 """
 
-from harness import Example, Source, Task, commonest, hub, metrics, prompts
+from harness import Example, Source, Task, commonest, metrics, prompts, published
 
-FILES: hub.Files = {
+FILES: published.Files = {
     "train": ("data/train-*.parquet",),
     "test": ("data/test-*.parquet", "**/ner_test.jsonl"),
 }
 LABELS = ("location", "organization", "person")
 
 
-def example(cells: hub.Cells, id: str) -> Example:
+def example(cells: published.Cells, id: str) -> Example:
     """Return a question about an entity of a sentence; the options, listed in changing order, are named in ours."""
-    found = hub.instruction(cells)
+    found = published.instruction(cells)
     if found is None:
         raise ValueError("no instruction and input in this row")
     question = f"{found[0].partition('Options:')[0].strip()} The types are location, organization and person."
     target = str(cells["output"] if "output" in cells else cells["target"]).strip()
-    return Example(id, question, target, LABELS, hub.digest(found[1]), found[1])
+    return Example(id, question, target, LABELS, published.digest(found[1]), found[1])
 
 
 TASK = Task(
@@ -36,9 +36,9 @@ TASK = Task(
         license="CC-BY-SA-3.0 (as FinLoRA states it)",
         citation="Salinas Alvarado et al. 2015, Domain Adaption of Named Entity Recognition to Support Credit Risk "
         "Assessment, ALTA 2015",
-        files=hub.patterns(FILES),
+        files=published.patterns(FILES),
     ),
-    load=hub.Load(FILES, example),
+    load=published.Load(FILES, example),
     prompt=prompts.question_answer,
     metrics=(metrics.accuracy, metrics.macro_f1),
     chance=commonest,

@@ -4,10 +4,10 @@ As in FinGPT, "mildly" counts as neutral. The gold is a model's opinion, not a p
 `nwgi_test.jsonl`. The hub revision is not pinned, so that the hub files are read from a local copy only.
 """
 
-from harness import Example, Source, hub
+from harness import Example, Source, published
 from tasks import _sentiment
 
-FILES: hub.Files = {
+FILES: published.Files = {
     "train": ("data/train-*.parquet",),
     "test": ("data/test-*.parquet", "**/nwgi_test.jsonl"),
 }
@@ -17,7 +17,7 @@ LABELS |= dict.fromkeys(("mildly negative", "mildly positive"), "neutral") | {
 }
 
 
-def example(cells: hub.Cells, id: str) -> Example:
+def example(cells: published.Cells, id: str) -> Example:
     """Return a row of the hub's columns `news, label`, or of FinLoRA's, as an example."""
     if "news" in cells:
         return _sentiment.example(id, cells["news"], LABELS[cells["label"]])
@@ -32,7 +32,7 @@ TASK = _sentiment.task(
         license="MIT (as FinLoRA states it)",
         redistributable=False,
         citation="Yang et al. 2023, FinGPT: Open-Source Financial Large Language Models, arXiv:2306.06031",
-        files=hub.patterns(FILES),
+        files=published.patterns(FILES),
     ),
-    hub.Load(FILES, example),
+    published.Load(FILES, example),
 )

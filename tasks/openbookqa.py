@@ -5,10 +5,10 @@ A local copy may be the `test.json` of LLM-Adapters, the test only, which is the
 
 from dataclasses import replace
 
-from harness import Source, hub
+from harness import Source, published
 from tasks import arc
 
-FILES: hub.Files = {
+FILES: published.Files = {
     "train": ("main/train-*.parquet",),
     "validation": ("main/validation-*.parquet",),
     "test": ("main/test-*.parquet", "**/openbookqa/test.json"),
@@ -23,7 +23,7 @@ TASK = replace(
         revision="388097ea7776314e93a529163e0fea805b8a6454",
         license="Apache-2.0 (its repository; the hub names none)",
         citation="Mihaylov et al. 2018, Can a Suit of Armor Conduct Electricity?, arXiv:1809.02789",
-        files=hub.patterns(FILES),
+        files=published.patterns(FILES),
     ),
-    load=hub.Load(FILES, arc.example),
+    load=published.Load(FILES, arc.example),
 )

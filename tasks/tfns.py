@@ -6,15 +6,15 @@ counts (347, 475, 1,566) show: all 2,041 rows with one of them are mended. The h
 hub files are read from a local copy only.
 """
 
-from harness import Example, Source, hub
+from harness import Example, Source, published
 from tasks import _sentiment
 
-FILES: hub.Files = {"train": ("sent_train.csv",), "test": ("sent_valid.csv", "**/tfns_test.jsonl")}
+FILES: published.Files = {"train": ("sent_train.csv",), "test": ("sent_valid.csv", "**/tfns_test.jsonl")}
 HUB_LABELS = {"0": "negative", "1": "positive", "2": "neutral"}
 EXCHANGED = {"negative": "negative", "neutral": "positive", "positive": "neutral"}
 
 
-def example(cells: hub.Cells, id: str) -> Example:
+def example(cells: published.Cells, id: str) -> Example:
     """Return a row of the hub's columns `text, label`, or of FinLoRA's with its labels mended, as an example."""
     if "text" in cells:
         return _sentiment.example(id, cells["text"], HUB_LABELS[str(cells["label"])], "tweet")
@@ -28,7 +28,7 @@ TASK = _sentiment.task(
         "hf:zeroshot/twitter-financial-news-sentiment",
         license="MIT",
         citation="Twitter Financial News Sentiment, huggingface.co/datasets/zeroshot/twitter-financial-news-sentiment",
-        files=hub.patterns(FILES),
+        files=published.patterns(FILES),
     ),
-    hub.Load(FILES, example),
+    published.Load(FILES, example),
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness import Example, HarnessError, Source, Task, data, hub, registry
+from harness import Example, HarnessError, Source, Task, data, published, registry
 
 COPIES = Path(__file__).resolve().parents[2] / "shared" / "data"
 Rows = Sequence[Mapping[str, Any]]
@@ -21,9 +23,9 @@ def task(name: str) -> Task:
     return registry.task(name)
 
 
-def load_of(name: str) -> hub.Load:
+def load_of(name: str) -> published.Load:
     load = task(name).load
-    assert isinstance(load, hub.Load)
+    assert isinstance(load, published.Load)
     return load
 
 
@@ -173,6 +175,40 @@ def test_the_general_suite_reads_the_hubs_columns(tmp_path: Path) -> None:
         assert {e.target for e in examples} == {{"gsm8k": "1002", "boolq": "true"}.get(name, "fire")}
 
 
+def test_sizes_are_told_without_the_library_that_reads_parquet(tmp_path: Path) -> None:
+    lines = "".join(f"tweet {n},{n % 3}\n" for n in range(21))
+    (tmp_path / "sent_train.csv").write_text("text,label\n" + lines)
+    (tmp_path / "sent_valid.csv").write_text("text,label\nanother,1\n")
+    rows = [{"sentence": f"{n}", "score": 0.5, "type": "post"} for n in range(12)]
+    for split in ("train", "valid", "test"):
+        parquet(tmp_path / "fiqa-sentiment-classification" / "data" / f"{split}-0.parquet", rows)
+    (tmp_path / "gsm8k").mkdir()
+    (tmp_path / "gsm8k" / "test.jsonl").write_text("damaged")
+    code = """
+import json, sys
+from harness import data, registry
+found = {name: data.sizes(registry.task(name), sys.argv[1]) for name in ("tfns", "fiqa", "gsm8k", "nwgi")}
+assert "datasets" not in sys.modules
+print(json.dumps(found))
+"""
+    run = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
+    tfns = {"train": 18, "validation": 3, "test": 1}
+    fiqa = {"train": 12, "validation": 12, "test": 12}
+    assert json.loads(run.stdout) == {"tfns": tfns, "fiqa": fiqa, "gsm8k": {}, "nwgi": None}
+
+
+def test_a_copy_is_found_by_name_or_by_files_and_the_named_folder_comes_first(tmp_path: Path) -> None:
+    pinned = Source("hf:some/loans", revision="0" * 40, files=("data/x-*.csv", "y.csv"))
+    (tmp_path / "y.csv").write_text("a\n")
+    assert data.resolve(pinned, tmp_path) == tmp_path
+    (tmp_path / "loans" / "data").mkdir(parents=True)
+    assert data.resolve(pinned, tmp_path) == tmp_path  # the folder of its name holds none of its files
+    (tmp_path / "loans" / "data" / "x-0.csv").write_text("a\n")
+    assert data.resolve(pinned, tmp_path) == data.resolve(pinned, tmp_path / "loans") == tmp_path / "loans"
+    shipped = Source("data/loans")
+    assert data.resolve(shipped, tmp_path) == data.resolve(shipped, tmp_path / "loans") == tmp_path / "loans"
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
     [("1,002", "1,002"), ("2 + 2 = 4\n#### 4", "4"), ("4 apples", None), ("so 4", None), ("####", None), ("4.", "4")],
@@ -183,7 +219,7 @@ def test_a_word_problems_answer_is_one_number(text: str, number: str | None) -> 
     assert parse(text, Example("1", "", "4")) == number
 
 
-def two_way(cells: hub.Cells, id: str) -> Example:
+def two_way(cells: published.Cells, id: str) -> Example:
     return Example(id, cells["q"], cells["a"], ("no", "yes"))
 
 
@@ -191,13 +227,13 @@ def test_a_question_with_two_answers_is_left_out_altogether(tmp_path: Path) -> N
     rows = [{"q": f"is it {n}", "a": "no"} for n in range(10)]
     odd = [{"q": "IS it  3", "a": "yes"}, {"q": "else", "a": "perhaps"}]
     jsonl(tmp_path / "x.jsonl", rows + odd)
-    splits, left_out = hub.Load({"test": ("x.jsonl",)}, two_way).splits(tmp_path)
+    splits, left_out = published.Load({"test": ("x.jsonl",)}, two_way).splits(tmp_path)
     assert left_out == {"contradictory": 2, "answer missing": 1}
     assert sum(map(len, splits.values())) == 9
 
 
 def test_files_that_are_missing_or_ambiguous_or_of_another_form_are_refused(tmp_path: Path) -> None:
-    load = hub.Load({"train": ("t.jsonl",), "test": ("**/x.jsonl",)}, two_way)
+    load = published.Load({"train": ("t.jsonl",), "test": ("**/x.jsonl",)}, two_way)
     with pytest.raises(HarnessError, match="not in this folder"):
         load(tmp_path, "test")
     jsonl(tmp_path / "one" / "x.jsonl", [{"question": "?"}])
@@ -209,7 +245,7 @@ def test_files_that_are_missing_or_ambiguous_or_of_another_form_are_refused(tmp_
         load(tmp_path, "test")
     (tmp_path / "bad.json").write_text('{"a": 1}')
     with pytest.raises(HarnessError, match="list of objects"):
-        list(hub.read_cells(tmp_path / "bad.json"))
+        list(published.read_cells(tmp_path / "bad.json"))
 
 
 def test_only_a_tasks_own_files_are_fetched_and_only_at_a_pinned_revision(monkeypatch: pytest.MonkeyPatch) -> None:
