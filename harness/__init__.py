@@ -35,7 +35,7 @@ from harness.schema import (
 if TYPE_CHECKING:
     from harness import data, methods, metrics, prompts, published, stats
     from harness.data import read_jsonl
-    from harness.file_task import commonest
+    from harness.file_task import commonest, first_number
     from harness.metrics.expression import equal, parse_expression
     from harness.metrics.number import parse_number
 
@@ -65,6 +65,7 @@ __all__ = [
     "data",
     "did_you_mean",
     "equal",
+    "first_number",
     "methods",
     "metrics",
     "parse_expression",
@@ -79,6 +80,7 @@ _MODULES = frozenset({"data", "methods", "metrics", "prompts", "published", "sta
 _FUNCTIONS = {
     "commonest": "harness.file_task",
     "equal": "harness.metrics.expression",
+    "first_number": "harness.file_task",
     "parse_expression": "harness.metrics.expression",
     "parse_number": "harness.metrics.number",
     "read_jsonl": "harness.data",

@@ -9,7 +9,7 @@ row's NPV of 974.49 is labelled 15092.44): read scores as relative until they ar
 import re
 from decimal import Decimal
 
-from harness import Example, Source, Task, metrics, parse_number, prompts, published
+from harness import Example, Source, Task, first_number, metrics, prompts, published
 
 FILES: published.Files = {"train": ("data/train/formula_train.jsonl",), "test": ("data/test/formula_test.jsonl",)}
 HEAD = re.compile(
@@ -25,12 +25,6 @@ def example(cells: published.Cells, id: str) -> Example:
     given = f"Formula: {found[1]}: {found[2].strip()}"
     asked = f"{found[3].rstrip('.').strip().strip(chr(34))}\nAnswer with a number with 2 decimal places."
     return Example(id, asked, cells["target"].strip(), (), "", given, {"formula": found[1]})
-
-
-def parse(text: str, example: Example) -> str | None:
-    """Return the first line where it is a number, else None."""
-    line = text.strip().partition("\n")[0].strip()
-    return line if parse_number(line) is not None else None
 
 
 TASK = Task(
@@ -50,6 +44,6 @@ TASK = Task(
     prompt=prompts.question_answer,
     metrics=(metrics.numeric(Decimal("0.005"), title="Right to two decimals"),),
     scoring="generate",
-    parse=parse,
+    parse=first_number,
     max_new_tokens=16,
 )

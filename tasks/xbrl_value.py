@@ -9,7 +9,7 @@ of less than about 10,000 tokens cut them, which the tables count.
 
 import re
 
-from harness import Example, Source, Task, metrics, parse_number, prompts, published
+from harness import Example, Source, Task, first_number, metrics, prompts, published
 
 FILES: published.Files = {"test": ("data/test/xbrl_value_test.jsonl",)}
 PARTS = re.compile(r".*?```xml\s*(.*?)\s*```.*Example answer:.*?Question:\s*(.*?)\s*Answer:\s*", re.DOTALL)
@@ -37,12 +37,6 @@ def example(cells: published.Cells, id: str) -> Example:
     return Example(id, " ".join(found[2].split()), cells["target"].strip(), (), issuer, found[1])
 
 
-def parse(text: str, example: Example) -> str | None:
-    """Return the first line where it is a number, else None."""
-    line = text.strip().partition("\n")[0].strip()
-    return line if parse_number(line) is not None else None
-
-
 TASK = Task(
     name="xbrl_value",
     version=1,
@@ -52,7 +46,7 @@ TASK = Task(
     prompt=prompts.question_answer,
     metrics=(metrics.numeric(),),
     scoring="generate",
-    parse=parse,
+    parse=first_number,
     max_new_tokens=24,
     group_name="issuer",
 )
