@@ -33,8 +33,9 @@ from harness.schema import (
 )
 
 if TYPE_CHECKING:
-    from harness import data, methods, metrics, prompts, stats
+    from harness import data, methods, metrics, prompts, published, stats
     from harness.data import read_jsonl
+    from harness.file_task import commonest, first_number
     from harness.metrics.expression import equal, parse_expression
     from harness.metrics.number import parse_number
 
@@ -60,21 +61,26 @@ __all__ = [
     "Split",
     "Status",
     "Task",
+    "commonest",
     "data",
     "did_you_mean",
     "equal",
+    "first_number",
     "methods",
     "metrics",
     "parse_expression",
     "parse_number",
     "prompts",
+    "published",
     "read_jsonl",
     "stats",
 ]
 
-_MODULES = frozenset({"data", "methods", "metrics", "prompts", "stats"})
+_MODULES = frozenset({"data", "methods", "metrics", "prompts", "published", "stats"})
 _FUNCTIONS = {
+    "commonest": "harness.file_task",
     "equal": "harness.metrics.expression",
+    "first_number": "harness.file_task",
     "parse_expression": "harness.metrics.expression",
     "parse_number": "harness.metrics.number",
     "read_jsonl": "harness.data",

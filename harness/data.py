@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import published, sources
 from harness.errors import HarnessError
 from harness.metrics.text import fold
 from harness.partition import question_key, sample
@@ -77,16 +78,16 @@ def resolve(source: Source, data_dir: Path | str | None = None) -> Path:
     """Return the folder (or file) that a source names, with its checksum checked.
 
     Args:
-        source: a folder relative to the tasks folder, an absolute path, or `hf:owner/name` at a pinned revision.
-        data_dir: where the user keeps data: holds a folder with the last part of the source's name. Not asked for
-            absolute paths.
+        source: a folder relative to the tasks folder, an absolute path, or `hf:` or `github:` at a pinned revision.
+        data_dir: the data set's folder, known by its name or its files, or a folder that holds it; see
+            `sources.copy_in`. Not asked for absolute paths.
 
     Raises:
         HarnessError: missing, cannot be fetched, or the checksum differs.
     """
-    path = _fetch(source) if source.uri.startswith("hf:") and data_dir is None else _place(source, data_dir)
+    path = sources.fetch(source) if sources.is_remote(source) and data_dir is None else _place(source, data_dir)
     if not path.exists():
-        raise HarnessError("the task's data is missing", where=str(path), fix="check the path, or pass --data-dir")
+        raise HarnessError("the task's data is missing", where=str(path), fix=_advice(source, data_dir))
     if source.sha256:
         found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else hash_folder(path)
         if found != source.sha256:
@@ -99,48 +100,35 @@ def resolve(source: Source, data_dir: Path | str | None = None) -> Path:
 
 
 def _place(source: Source, data_dir: Path | str | None) -> Path:
-    """Return where a source's data lies, or would: in the user's folder, the hub client's cache or the tasks folder."""
-    name = source.uri.removeprefix("hf:")
-    if data_dir is not None and Path(name).name and not Path(name).is_absolute():
-        return Path(data_dir) / Path(name).name
-    if name == source.uri:
-        return tasks_folder() / name  # an absolute uri replaces the tasks folder
-    from huggingface_hub import constants
-
-    folder = f"datasets--{name.replace('/', '--')}"
-    return Path(constants.HF_HUB_CACHE) / folder / "snapshots" / source.revision
+    """Return where a source's data lies, or would: in the user's folder, a cache or the tasks folder."""
+    if data_dir is not None and Path(source.uri).name and not Path(source.uri).is_absolute():
+        return sources.copy_in(source, Path(data_dir))
+    if sources.is_remote(source):
+        return sources.cached(source)
+    return tasks_folder() / source.uri  # an absolute uri replaces the tasks folder
 
 
-def count_lines(source: Source, data_dir: Path | str | None = None) -> dict[Split, int] | None:
-    """Return the lines of each split's JSONL file, None where the data is not here; a glance, nothing is checked or fetched.
+def _advice(source: Source, data_dir: Path | str | None) -> str:
+    """Say where to get a source's data from."""
+    if sources.is_remote(source):
+        return sources.by_hand(source)
+    if data_dir is not None and (tasks_folder() / source.uri).exists():
+        return "leave --data out: this data comes with the project"
+    return "check the path, or pass --data-dir"
 
-    A split that does not lie in a file of its own, `<split>.jsonl`, is left out.
+
+def sizes(task: Task, data_dir: Path | str | None = None) -> dict[Split, int] | None:
+    """Return the number of examples in each split, None where the data is not here; nothing is checked or fetched.
+
+    For data with a file for each split, `<split>.jsonl`, these are its lines; a split without one is left out.
     """
-    folder = _place(source, data_dir)
+    folder = _place(task.source, data_dir)
+    if isinstance(task.load, published.Load):
+        return task.load.sizes(folder)
     if not folder.exists():
         return None
     files: dict[Split, Path] = {split: folder / f"{split}.jsonl" for split in SPLITS}
     return {split: path.read_bytes().count(b"\n") for split, path in files.items() if path.is_file()}
-
-
-def _fetch(source: Source) -> Path:
-    """Return the local copy of a hub data set at its pinned revision."""
-    name = source.uri.removeprefix("hf:")
-    if not source.revision:
-        raise HarnessError(
-            "a hub data set needs a revision", where=source.uri, fix="set Source.revision to a commit id"
-        )
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(name, repo_type="dataset", revision=source.revision))
-    except Exception as error:  # the client's errors for offline, unknown, gated and interrupted share no base class
-        raise HarnessError(
-            f"the data set cannot be fetched from the hub: {type(error).__name__}",
-            where=f"{source.uri} @ {source.revision}",
-            fix=f"where there is a network: hf download {name} --repo-type dataset --revision {source.revision} "
-            f"--local-dir DIR/{Path(name).name}; then pass --data-dir DIR",
-        ) from error
 
 
 def load_splits(task: Task, *, data_dir: Path | str | None = None, train_limit: int = 0, test_limit: int = 0) -> Splits:

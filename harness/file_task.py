@@ -94,8 +94,8 @@ def _task(
             "text": (exact_match,),
         }[kind],
         scoring="choices" if kind in ("choices", "labels") else "generate",
-        parse={"numbers": _parse_number, "text": _parse_text}.get(kind),
-        chance=_most_frequent if classes else None,
+        parse={"numbers": first_number, "text": _parse_text}.get(kind),
+        chance=commonest if classes else None,
         guess=f"always giving the commonest {'label' if kind == 'labels' else 'answer'}" if classes else "guessing",
         max_new_tokens=min(256, longest + 8),  # a token is at least a character but for rare ones, spelt in bytes
     )
@@ -240,13 +240,13 @@ def _said(kind: Kind, classes: Sequence[str], examples: Sequence[Example]) -> st
     }[kind]
 
 
-def _most_frequent(examples: Sequence[Example]) -> float:
+def commonest(examples: Sequence[Example]) -> float:
     """Return what always giving the most frequent answer scores."""
     return max(Counter(e.target for e in examples).values()) / len(examples)
 
 
-def _parse_number(text: str, example: Example) -> str | None:
-    """Read the first line, where it is a number."""
+def first_number(text: str, example: Example) -> str | None:
+    """Return the first line of an output where it is a number, else None."""
     line = default_parse(text, example)
     return line if line is not None and parse_number(line) is not None else None
 

@@ -6,6 +6,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from harness import environment, score, sections, tables, ui_tables
@@ -209,13 +210,18 @@ def _origin(entry: Entry[Any]) -> str:
     return entry.origin.removeprefix(f"{Path.cwd()}/")
 
 
-def task(shown: Task, splits: Splits, fingerprint: str) -> None:
-    """A task in short: sizes, groups, a prompt as the model sees it, and the answer it should give."""
+def task(shown: Task, splits: Splits, fingerprint: str, left_out: Mapping[str, int] = MappingProxyType({})) -> None:
+    """A task in short: sizes, groups, a prompt as the model sees it, and the answer it should give.
+
+    `left_out` counts the source's rows that are not among the examples, by reason.
+    """
     console = out()
     console.print(_folded(f"{shown.name} v{shown.version}  ", shown.title, indent=4))
     for name, examples in splits.items():
         groups = len({example.group or example.id for example in examples})
         console.print(f"  {name:<11} {len(examples):>6,} examples in {groups:,} groups")
+    if left_out:
+        console.print(f"  left out    {' · '.join(f'{reason} {count:,}' for reason, count in left_out.items())}")
     first, guessed = shown.metrics[0], score.chance(shown, splits.test)
     if guessed is not None:
         value = f"{number(guessed, first.unit):>6}{sections.percent_sign(first.unit)} {sections.words(first.name)}"

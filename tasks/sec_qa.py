@@ -32,9 +32,13 @@ _SCALES = {"thousand": 3, "million": 6, "billion": 9}
 
 
 def load(folder: Path, split: Split) -> Iterator[Example]:
-    """Yield the examples of a split; the two questions of a filing share a group."""
+    """Yield the examples of a split; the two questions of a filing share a group.
+
+    The filing's unit is a slice, because an answer keeps its slices and not its context: `parse` reads it there.
+    """
     for row in read_jsonl(folder / f"{split}.jsonl"):
-        fields = {"target": row["answer"], "group": row["filing"], "slices": {"kind": row["kind"]}}
+        unit = "millions" if "million" in row["context"].lower() else "thousands"
+        fields = {"target": row["answer"], "group": row["filing"], "slices": {"kind": row["kind"], "unit": unit}}
         yield Example(id=row["id"], question=row["question"], context=row["context"], **fields)
 
 
@@ -66,8 +70,8 @@ def _number(line: str, example: Example) -> str | None:
         scale = next((name for name in _SCALES if name in words), "")
         allowed = words.replace(f"{scale}s", "").replace(scale, "") in _MONEY
         if scale:
-            unit = "million" if "million" in example.context.lower() else "thousand"
-            value = value.scaleb(-_SCALES[unit])
+            unit = example.slices.get("unit", "thousands")  # answers kept before there was this slice lack it
+            value = value.scaleb(-_SCALES[unit.removesuffix("s")])
     return format(value.normalize(), "f") if allowed else None
 
 

@@ -137,6 +137,18 @@ def test_check_lists_the_options_where_the_prompt_does_not(capsys: pytest.Captur
     assert "each of these is scored" not in capsys.readouterr().out
 
 
+def test_a_copy_of_published_data_is_listed_with_its_sizes_and_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, numbers in (("sent_train.csv", range(21)), ("sent_valid.csv", range(20, 30))):
+        lines = [f"tweet {n},{n % 3}\n" for n in numbers]
+        (tmp_path / name).write_text("text,label\n" + "".join(lines))
+    assert main(["list", "--data", str(tmp_path)]) == 0
+    assert "train 17 · validation 3 · test 10" in capsys.readouterr().out
+    assert main(["check", "tfns", "--data", str(tmp_path)]) == 0
+    assert "left out    repeated 1" in capsys.readouterr().out
+
+
 def test_a_new_task_can_be_checked_at_once_and_is_never_overwritten(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

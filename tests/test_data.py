@@ -192,6 +192,7 @@ def test_a_source_is_found_in_the_tasks_folder_or_in_the_users_data_folder(tmp_p
     assert resolve(Source(str(ROOT)), tmp_path) == ROOT
     assert refusal(lambda: resolve(Source("data/none"))).where.endswith("none")
     assert refusal(lambda: resolve(Source("data/none"), tmp_path)).where == str(tmp_path / "none")
+    assert refusal(lambda: resolve(Source("data/claims"), tmp_path)).fix.startswith("leave --data out")
 
 
 def test_a_hub_data_set_needs_a_revision_and_without_a_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from sec_qa_reader import FOLDER, SPLITS, Row, asked_line, of_kind, read_table, 
 
 from harness.data import hash_folder
 from harness.schema import Answer, Example, Split
+from harness.verify import reparse
 from tasks.data.sec_qa import make
 from tasks.data.sec_qa.lexicon import SHARED
 from tasks.data.sec_qa.statements import written
@@ -118,8 +119,8 @@ def test_the_oracle_scores_one_and_another_questions_answer_next_to_nothing() ->
     assert all(answered(example, "").parsed is None for example in test)
 
 
-def example_of(kind: str, target: str, context: str = "X (in millions)") -> Example:
-    return Example("1", "?", target, context=context, slices={"kind": kind})
+def example_of(kind: str, target: str, unit: str = "millions") -> Example:
+    return Example("1", "?", target, slices={"kind": kind, "unit": unit})
 
 
 @pytest.mark.parametrize(
@@ -164,9 +165,18 @@ def test_an_answer_counts_by_its_kind(kind: str, target: str, text: str, value: 
 
 
 def test_money_in_words_is_turned_into_the_units_of_the_filing() -> None:
-    thousands = example_of("lookup", "4,512", "X (Amounts in thousands)")
+    thousands = example_of("lookup", "4,512", "thousands")
     assert TASK.metrics[0].score(answered(thousands, "$4.512 million")) == 1.0
     assert TASK.metrics[0].score(answered(thousands, "4,512 million")) == 0.0
+
+
+@pytest.mark.parametrize("text", ["4.5 million", "4,512 thousand", "$1.2 billion", "4,512"])
+def test_an_answer_is_read_again_as_it_was_without_its_excerpt(text: str) -> None:
+    asked = [example for example in examples("test") if example.slices["kind"] == "lookup"]
+    assert {example.slices["unit"] for example in asked} == {"millions", "thousands"}
+    assert all(example.slices["unit"] in example.context.lower() for example in asked)
+    answers = [answered(example, text) for example in asked]
+    assert [a.id for a in answers if reparse(a, TASK, "generate") != a.parsed] == []
 
 
 def test_no_answer_or_place_can_be_guessed() -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import data, program, registry, skeleton, store, ui
+from harness import data, program, published, registry, skeleton, store, ui
 from harness.errors import HarnessError
 from harness.metrics import default_parse
 from harness.options import Options
@@ -19,7 +19,7 @@ DONE, DIFFERS = 0, 1
 def show_list(tasks_dirs: Sequence[Path], data_dir: Path | None = None) -> int:
     """List tasks, with their data at a glance, and methods; a broken one is listed with its error."""
     tasks = registry.tasks(tasks_dirs)
-    sizes = {name: data.count_lines(entry.value.source, data_dir) for name, entry in tasks.items() if entry.value}
+    sizes = {name: data.sizes(entry.value, data_dir) for name, entry in tasks.items() if entry.value}
     ui.listing(tasks.values(), registry.methods().values(), sizes)
     return DONE
 
@@ -35,7 +35,9 @@ def _check(name: str, options: Options) -> int:
     found = [Check("examples can be read; train, validation and test share nothing", True)]
     found += [gold_check(task, metric, splits.test) for metric in task.metrics]
     found += [_prompt_check(task, [*splits.train, *splits.test])]
-    ui.task(task, splits, data.fingerprint(task, splits))
+    load = task.load
+    left_out = load.left_out(data.resolve(task.source, options.data)) if isinstance(load, published.Load) else {}
+    ui.task(task, splits, data.fingerprint(task, splits), left_out)
     ui.checks(task.name, found)
     return DONE if all(one.ok for one in found) else DIFFERS
 

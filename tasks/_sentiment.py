@@ -1,0 +1,38 @@
+"""What the sentiment tasks share: three labels, one question, how a FinLoRA row is read. Not a task itself."""
+
+from collections.abc import Callable
+from typing import Any
+
+from harness import Example, Source, Task, commonest, metrics, prompts, published
+
+LABELS = ("negative", "neutral", "positive")
+
+
+def example(id: str, text: str, label: str, kind: str = "news") -> Example:
+    """Return a sentence as an example, `kind` being what it is called in the question."""
+    question = f"Is the sentiment of this {kind} negative, neutral or positive?"
+    return Example(id, question, label, LABELS, context=text.strip())
+
+
+def finlora(cells: published.Cells, id: str, label: Callable[[str], str] = str) -> Example:
+    """Return a row with FinLoRA's columns `context, target` as an example, its label put through `label`."""
+    found = published.instruction(cells)
+    if found is None:
+        raise ValueError("neither the source's own columns nor 'Instruction: … Input: … Answer:' in `context`")
+    return example(id, found[1], label(cells["target"].strip()), "tweet" if "this tweet" in found[0] else "news")
+
+
+def task(name: str, title: str, source: Source, load: published.Load, **fields: Any) -> Task:
+    """Return a sentiment task; labels are compared by log-likelihood and guessing is the commonest one."""
+    return Task(
+        name=name,
+        version=1,
+        title=title,
+        source=source,
+        load=load,
+        prompt=prompts.question_answer,
+        metrics=(metrics.accuracy, metrics.macro_f1),
+        chance=commonest,
+        guess="always giving the commonest label",
+        **fields,
+    )

@@ -1,0 +1,51 @@
+"""ARC-Challenge: science questions for grades 3 to 9, with three to five options.
+
+The options are not listed; each is scored as what could follow the question. Questions of the same words (with other
+options) share a group. A local copy may be the `test.json` of
+LLM-Adapters, the test only, which is then dealt 60/10/30.
+"""
+
+import re
+
+from harness import Example, Source, Task, metrics, prompts, published
+
+FILES: published.Files = {
+    "train": ("ARC-Challenge/train-*.parquet",),
+    "validation": ("ARC-Challenge/validation-*.parquet",),
+    "test": ("ARC-Challenge/test-*.parquet", "**/ARC-Challenge/test.json"),
+}
+ASKED = re.compile(
+    r"Please choose the correct answer to the question: (.*?)\s*\n\nAnswer1: (.*?)\s*\n\nAnswer format.*", re.DOTALL
+)
+
+
+def example(cells: published.Cells, id: str) -> Example:
+    """Return a row of the hub's columns (`question_stem` in OpenBookQA's), or of LLM-Adapters', as an example."""
+    if "answerKey" in cells:
+        choices = tuple(text.strip() for text in cells["choices"]["text"])
+        question = cells.get("question_stem") or cells["question"]
+        target = choices[cells["choices"]["label"].index(cells["answerKey"])]
+        return Example(id, question.strip(), target, choices, published.digest(question))
+    found = ASKED.fullmatch(cells["instruction"])
+    if found is None:
+        raise ValueError("no question with Answer1, Answer2, ...")
+    choices = tuple(text.strip() for text in re.split(r"\sAnswer\d: ", found[2]))
+    target = choices[int(cells["answer"].removeprefix("answer")) - 1]
+    return Example(id, found[1].strip(), target, choices, published.digest(found[1]))
+
+
+TASK = Task(
+    name="arc",
+    version=1,
+    title="ARC-Challenge: science questions",
+    source=Source(
+        "hf:allenai/ai2_arc",
+        revision="210d026faf9955653af8916fad021475a3f00453",
+        license="CC-BY-SA-4.0",
+        citation="Clark et al. 2018, Think you have Solved Question Answering?, arXiv:1803.05457",
+        files=published.patterns(FILES),
+    ),
+    load=published.Load(FILES, example),
+    prompt=prompts.question_answer,
+    metrics=(metrics.accuracy,),
+)

@@ -1,0 +1,92 @@
+"""Triage motor claims: settle in the normal course, or refer to the investigators?
+
+Source: the synthetic claims and customers of Amazon SageMaker's fraud detection example (A. Arsanjani 2021, MIT), joined
+by policy. Of 5,000 claims 164 are marked as fraud, so that always settling would be 97 % right; each of these is joined
+by one other claim, chosen by the hash of its policy number, and 4,672 claims are left out. Postcode, gender and
+education are not shown. Amounts are rounded to whole dollars; "N/A" is shown as "not applicable". Macro-F1 counts
+answers that cannot be read as a class of their own.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from harness import Example, Source, Task, commonest, metrics, prompts, published
+
+FOLDER = " archived/fraud_detection/data"
+FILES: published.Files = {"test": (f"{FOLDER}/claims.csv",)}
+SETTLE, REFER = "settle", "refer to investigators"
+CLAIM = {
+    "incident_type": "Incident",
+    "collision_type": "Collision",
+    "incident_severity": "Severity",
+    "driver_relationship": "Driver is the insured's",
+    "authorities_contacted": "Authorities contacted",
+    "num_vehicles_involved": "Vehicles involved",
+    "num_injuries": "Injured",
+    "num_witnesses": "Witnesses",
+    "police_report_available": "Police report",
+    "incident_hour": "Hour of the day",
+    "injury_claim": "Claimed for injury, USD",
+    "vehicle_claim": "Claimed for the vehicle, USD",
+    "customer_age": "Age of the insured",
+    "months_as_customer": "Months insured here",
+    "num_claims_past_year": "Claims in the past year",
+    "num_insurers_past_5_years": "Insurers in the past five years",
+    "policy_deductable": "Deductible, USD",
+    "policy_annual_premium": "Annual premium, USD",
+    "policy_liability": "Liability limits, thousand USD",
+    "auto_year": "Year of the car",
+}
+
+
+def balanced(claims: Sequence[published.Cells]) -> set[str]:
+    """Return the policies of every claim marked as fraud and of as many others."""
+    fraud = {claim["policy_id"] for claim in claims if claim["fraud"] == "1"}
+    others = {claim["policy_id"] for claim in claims} - fraud
+    return fraud | set(sorted(others, key=lambda policy: hashlib.sha256(policy.encode()).digest())[: len(fraud)])
+
+
+def read(path: Path) -> Iterator[published.Cells]:
+    """Yield the claims, each with what is known of its customer and whether it is of the balanced ones."""
+    customers = {row["policy_id"]: row for row in published.read_cells(path.with_name("customers.csv"))}
+    claims = list(published.read_cells(path))
+    taken = balanced(claims)
+    for claim in claims:
+        yield {**customers[claim["policy_id"]], **claim, "taken": claim["policy_id"] in taken}
+
+
+def cell(text: str) -> str:
+    """Return a cell as it is shown: amounts in whole numbers."""
+    return "not applicable" if text == "N/A" else f"{float(text):.0f}" if "." in text else text
+
+
+def example(claim: published.Cells, id: str) -> Example | str:
+    """Return a claim as an example; each is of a policy of its own, which is its group."""
+    if not claim["taken"]:
+        return "for balance"
+    lines = "\n".join(f"{title}: {cell(claim[name])}" for name, title in CLAIM.items())
+    target = REFER if claim["fraud"] == "1" else SETTLE
+    asked = f"Should this claim be handled as '{SETTLE}' or '{REFER}'?"
+    return Example(id, asked, target, (SETTLE, REFER), f"policy {claim['policy_id']}", lines)
+
+
+TASK = Task(
+    name="auto_claims",
+    version=1,
+    title="Motor claims: settle or investigate (balanced)",
+    source=Source(
+        uri="github:aws/amazon-sagemaker-examples",
+        revision="2d519b52c3a2c2361f2b87f0d3de46fd6c0232a5",
+        license="MIT",
+        citation="A. Arsanjani 2021, SageMaker example of fraud detection, synthetic data",
+        files=(*published.patterns(FILES), f"{FOLDER}/customers.csv"),
+        folder="sagemaker_auto_claims",
+    ),
+    load=published.Load(FILES, example, read),
+    prompt=prompts.question_answer,
+    metrics=(metrics.accuracy, metrics.macro_f1),
+    chance=commonest,
+    guess="always giving the commonest decision",
+    group_name="policy",
+)

@@ -1,0 +1,49 @@
+"""Fifty formulas of finance in 1,000 worded problems: apply the formula that is given, answer with two decimals.
+
+Source: FinLoRA's Financial Math (Wang et al. 2025, arXiv:2505.19819), training and test files as published; a seventh
+of training becomes validation. A number is right within half a cent (0.005), the two decimals asked for: `$7,600.00`
+is `7600.0` and `5.09` is not `5.0`. No row is dropped or mended, but the source has wrong gold answers (the first test
+row's NPV of 974.49 is labelled 15092.44): read scores as relative until they are audited.
+"""
+
+import re
+from decimal import Decimal
+
+from harness import Example, Source, Task, first_number, metrics, prompts, published
+
+FILES: published.Files = {"train": ("data/train/formula_train.jsonl",), "test": ("data/test/formula_test.jsonl",)}
+HEAD = re.compile(
+    r"Use formula (.+?) to answer the question\..*? Formula: (.*)Question:\s*(.*?)\s*Answer:\s*", re.DOTALL
+)
+
+
+def example(cells: published.Cells, id: str) -> Example:
+    """Return a row as an example; the formula's name is a slice."""
+    found = HEAD.fullmatch(cells["context"])
+    if found is None:
+        raise ValueError("no formula and question in `context`")
+    given = f"Formula: {found[1]}: {found[2].strip()}"
+    asked = f"{found[3].rstrip('.').strip().strip(chr(34))}\nAnswer with a number with 2 decimal places."
+    return Example(id, asked, cells["target"].strip(), (), "", given, {"formula": found[1]})
+
+
+TASK = Task(
+    name="financial_math",
+    version=1,
+    title="Financial math: fifty formulas, answers to two decimals",
+    source=Source(
+        uri="github:Open-Finance-Lab/FinLoRA",
+        revision="7e1cf82803aa56a5f698d71e1528395e16b21093",
+        license="OpenMDW-1.0",
+        redistributable=False,
+        citation="Wang et al. 2025, FinLoRA, arXiv:2505.19819",
+        files=published.patterns(FILES),
+        folder="finlora_formula",
+    ),
+    load=published.Load(FILES, example),
+    prompt=prompts.question_answer,
+    metrics=(metrics.numeric(Decimal("0.005"), title="Right to two decimals"),),
+    scoring="generate",
+    parse=first_number,
+    max_new_tokens=16,
+)

@@ -1,0 +1,40 @@
+"""Triage claims by their signs of fraud: clean, under review, flagged or confirmed fraud.
+
+Source: the fraud cases of the GCC Insurance Intelligence Lab's synthetic sets (MIT). The file holds 235 rows, of which
+162 repeat another one in every cell: they are left out, 73 cases remain, and intervals are wide. The README of the
+source speaks of 250 rows. The labels stand as they are. Macro-F1 counts answers that cannot be read as a class of
+their own.
+"""
+
+from harness import Example, Task, commonest, metrics, prompts, published
+from tasks import coverage_qa
+
+FILES: published.Files = {"test": ("data/fraud_cases_synthetic.csv",)}
+LABELS = ("Clean", "Under Review", "Flagged", "Confirmed Fraud")
+SHOWN = {
+    "policy_type": "Claim",
+    "claimant_profile_risk": "Risk profile of the claimant",
+    "incident_pattern": "Pattern",
+    "document_consistency_score": "Consistency of the documents, 0 to 1",
+    "anomaly_score": "Anomaly score, 0 to 1",
+}
+
+
+def example(cells: published.Cells, id: str) -> Example:
+    """Return a case as an example."""
+    asked = f"What is the state of this case: {'; '.join(LABELS)}?"
+    lines = "\n".join(f"{title}: {cells[name]}" for name, title in SHOWN.items())
+    return Example(id, asked, cells["synthetic_flag_label"], LABELS, context=lines)
+
+
+TASK = Task(
+    name="gcc_claims",
+    version=1,
+    title="Claims: signs of fraud",
+    source=coverage_qa.source(FILES),
+    load=published.Load(FILES, example),
+    prompt=prompts.question_answer,
+    metrics=(metrics.accuracy, metrics.macro_f1),
+    chance=commonest,
+    guess="always giving the commonest state",
+)

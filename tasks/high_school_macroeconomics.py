@@ -1,0 +1,5 @@
+"""Macroeconomics, high school: one subject of MMLU, with its splits (see `mmlu`)."""
+
+from tasks import mmlu
+
+TASK = mmlu.subject("high_school_macroeconomics", "Macroeconomics, high school (MMLU)")
