@@ -186,11 +186,13 @@ def listing(
     `sizes` holds each task's examples by split, None where its data is not here.
     """
     console = out()
-    for entry in tasks:
+    known = list(tasks)
+    indent = max((len(entry.name) for entry in known), default=0) + 1
+    for entry in known:
         title = f"v{entry.value.version}  {entry.value.title}" if entry.value else f"broken: {entry.error}"
-        console.print(_folded(f"{entry.name:<10} ", title, indent=11))
+        console.print(_folded(f"{entry.name:<{indent}}", title, indent=indent))
         about = _about_data(entry.value.source, sizes[entry.name]) if entry.value else []
-        console.print(_folded(" " * 11, " · ".join([*about, _origin(entry)]), indent=11))
+        console.print(_folded(" " * indent, " · ".join([*about, _origin(entry)]), indent=indent))
     console.print()
     rows = [(m.name, m.value.title if m.value else f"broken: {m.error}", _origin(m)) for m in methods]
     width = min(40, max((len(title) for _, title, _ in rows), default=0))

@@ -76,10 +76,10 @@ def test_the_default_is_base_lora_qlora_and_full_across_three_ranks(asked: Optio
     assert names == ["base", "lora-r2", "lora-r8", "lora-r32", "qlora-r2", "qlora-r8", "qlora-r32", "full"]
 
 
-def test_lora_learns_ten_times_as_fast_as_full(asked: Options) -> None:
+def test_every_method_learns_at_its_own_rate_and_adapters_at_one_rate_for_all_ranks(asked: Options) -> None:
     rates = {spec.name: spec.learning_rate for spec in only(asked).specs}
-    assert rates["lora-r8"] == rates["qlora-r8"] == pytest.approx(10 * rates["full"])
-    assert rates["base"] == 0
+    assert len({rate for name, rate in rates.items() if "lora" in name}) == 1
+    assert rates["lora-r8"] > rates["full"] > rates["base"] == 0
 
 
 def test_methods_get_the_same_examples_and_budget(asked: Options) -> None:
