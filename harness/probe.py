@@ -21,15 +21,15 @@ from harness.schema import Example, RunSpec, Task
 
 ADAPTER_BYTES = 4  # adapters are kept in fp32
 BAREST = 32  # examples are sent: longest in characters is not quite longest in tokens
-SPARE = 4  # times a micro-batch are sent, for the same reason
+LONGEST = 2000  # examples are sent, for the same reason: what a tokenizer has few words for is long in tokens alone
 
 
 @dataclass(frozen=True)
 class Question:
     """The model folder, the runs, and what their data asks of the model.
 
-    `longest` are the longest training examples as (prompt, target), micro-batches of them; empty where no memory is to
-    be predicted. `barest` are the examples that stay longest once their context is cut, as (id, prompt, answer).
+    `longest` are the longest training examples as (prompt, target), a micro-batch of them and more; empty where no memory
+    is to be predicted. `barest` are the examples that stay longest once their context is cut, as (id, prompt, answer).
     """
 
     folder: Path
@@ -44,7 +44,7 @@ class Question:
         """Ask about these runs of a task."""
         rows = max((spec.micro_batch for spec in specs), default=1)
         rendered = [(task.prompt(example), example.target) for example in splits.train]
-        longest = sorted(rendered, key=lambda pair: -len(pair[0]) - len(pair[1]))[: SPARE * rows * predict]
+        longest = sorted(rendered, key=lambda pair: -len(pair[0]) - len(pair[1]))[: max(LONGEST, rows) * predict]
         examples = [*splits.test, *(splits.train if any(spec.train_examples for spec in specs) else ())]
         bare = [(e.id, task.prompt(replace(e, context="")), _longest_answer(e)) for e in examples]
         barest = sorted(bare, key=lambda one: -len(one[1]) - len(one[2]))[:BAREST]
