@@ -1,4 +1,4 @@
-"""Model id to architecture, shape and tokenizer; the choice of device and precision.
+"""Model id to architecture, shape and tokenizer; the precision of a forward pass.
 
 Where a model lies and whether its files are whole, `harness.checkpoint` finds out without torch; this is the rest.
 """
@@ -10,15 +10,13 @@ import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from harness import checkpoint
 from harness.errors import HarnessError, one_line
 from harness.schema import Method, RunSpec
-
-FAST_BF16_FLAGS = ("amx_bf16", "avx512_bf16")
 
 
 @dataclass(frozen=True)
@@ -183,20 +181,6 @@ def check_rank(shape: Shape, rank: int) -> None:
             where=f"--rank {rank}, smallest linear layer {shape.max_rank} wide",
             fix=f"choose a rank from 1 to {shape.max_rank}",
         )
-
-
-def choose_device() -> Literal["cpu", "cuda"]:
-    """Return "cuda" where torch sees a device, else "cpu"."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def choose_dtype(device: str) -> Literal["bf16", "fp32"]:
-    """Return "bf16" where the processor multiplies it natively (Ampere or newer; AMX or AVX512-BF16), else "fp32"."""
-    if device == "cuda":
-        return "bf16" if torch.cuda.get_device_capability()[0] >= 8 else "fp32"
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = cpuinfo.read_text(encoding="utf-8", errors="replace") if cpuinfo.is_file() else ""
-    return "bf16" if any(flag in flags for flag in FAST_BF16_FLAGS) else "fp32"
 
 
 def precision(spec: RunSpec) -> contextlib.AbstractContextManager[Any]:

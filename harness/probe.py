@@ -42,9 +42,11 @@ class Question:
         model: Checkpoint, task: Task, splits: Splits, specs: Sequence[RunSpec], *, predict: bool = True
     ) -> Question:
         """Ask about these runs of a task."""
-        rows = max((spec.micro_batch for spec in specs), default=1)
-        rendered = [(task.prompt(example), example.target) for example in splits.train]
-        longest = sorted(rendered, key=lambda pair: -len(pair[0]) - len(pair[1]))[: max(LONGEST, rows) * predict]
+        longest: list[tuple[str, str]] = []
+        if predict:
+            rows = max((spec.micro_batch for spec in specs), default=1)
+            rendered = [(task.prompt(example), example.target) for example in splits.train]
+            longest = sorted(rendered, key=lambda pair: -len(pair[0]) - len(pair[1]))[: max(LONGEST, rows)]
         examples = [*splits.test, *(splits.train if any(spec.train_examples for spec in specs) else ())]
         bare = [(e.id, task.prompt(replace(e, context="")), _longest_answer(e)) for e in examples]
         barest = sorted(bare, key=lambda one: -len(one[1]) - len(one[2]))[:BAREST]

@@ -184,12 +184,22 @@ def digest(text: str) -> str:
     return hashlib.sha256(" ".join(text.split()).encode("utf-8", "surrogatepass")).hexdigest()[:10]
 
 
-def instruction(cells: Cells) -> tuple[str, str] | None:
-    """Return instruction and input of a row in the form of FinGPT and FinLoRA, None where it has another form.
+def instruction(cells: Cells) -> tuple[str, str]:
+    """Return instruction and input of a row in the form of FinGPT and FinLoRA.
 
     FinGPT has columns `instruction, input`; FinLoRA one `context`: "Instruction: …\\nInput: …\\nAnswer: ".
+
+    Raises:
+        ValueError: the row has neither form.
     """
     if "instruction" in cells and "input" in cells:
         return str(cells["instruction"]).strip(), str(cells["input"]).strip()
     found = _INSTRUCTION.fullmatch(str(cells.get("context", "")))
-    return (found[1], found[2]) if found else None
+    if found is None:
+        raise ValueError("neither columns `instruction, input` nor 'Instruction: … Input: … Answer:' in `context`")
+    return found[1], found[2]
+
+
+def output(cells: Cells) -> str:
+    """Return the answer of a row in the form of FinGPT (`output`) or FinLoRA (`target`)."""
+    return str(cells["output"] if "output" in cells else cells["target"]).strip()

@@ -16,10 +16,8 @@ def example(id: str, text: str, label: str, kind: str = "news") -> Example:
 
 def finlora(cells: published.Cells, id: str, label: Callable[[str], str] = str) -> Example:
     """Return a row with FinLoRA's columns `context, target` as an example, its label put through `label`."""
-    found = published.instruction(cells)
-    if found is None:
-        raise ValueError("neither the source's own columns nor 'Instruction: … Input: … Answer:' in `context`")
-    return example(id, found[1], label(cells["target"].strip()), "tweet" if "this tweet" in found[0] else "news")
+    asked, text = published.instruction(cells)
+    return example(id, text, label(cells["target"].strip()), "tweet" if "this tweet" in asked else "news")
 
 
 def task(name: str, title: str, source: Source, load: published.Load, **fields: Any) -> Task:

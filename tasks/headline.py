@@ -16,12 +16,10 @@ LABELS = ("No", "Yes")
 
 def example(cells: published.Cells, id: str) -> Example:
     """Return a question about a headline; the list of answers is cut off its end."""
-    found = published.instruction(cells)
-    if found is None:
-        raise ValueError("no instruction and input in this row")
-    question = found[0].partition(" Please choose an answer from")[0]
-    target = str(cells["output"] if "output" in cells else cells["target"]).strip().capitalize()
-    return Example(id, question, target, LABELS, published.digest(found[1]), found[1], {"kind": question})
+    asked, text = published.instruction(cells)
+    question = asked.partition(" Please choose an answer from")[0]
+    target = published.output(cells).capitalize()
+    return Example(id, question, target, LABELS, published.digest(text), text, {"kind": question})
 
 
 TASK = Task(

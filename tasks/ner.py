@@ -19,12 +19,9 @@ LABELS = ("location", "organization", "person")
 
 def example(cells: published.Cells, id: str) -> Example:
     """Return a question about an entity of a sentence; the options, listed in changing order, are named in ours."""
-    found = published.instruction(cells)
-    if found is None:
-        raise ValueError("no instruction and input in this row")
-    question = f"{found[0].partition('Options:')[0].strip()} The types are location, organization and person."
-    target = str(cells["output"] if "output" in cells else cells["target"]).strip()
-    return Example(id, question, target, LABELS, published.digest(found[1]), found[1])
+    asked, text = published.instruction(cells)
+    question = f"{asked.partition('Options:')[0].strip()} The types are location, organization and person."
+    return Example(id, question, published.output(cells), LABELS, published.digest(text), text)
 
 
 TASK = Task(

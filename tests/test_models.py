@@ -10,7 +10,7 @@ import torch
 from toys import toy_folder, toy_model, toy_spec
 from transformers import LlamaConfig
 
-from harness import checkpoint, models
+from harness import checkpoint, environment, models, plan
 from harness.errors import HarnessError
 from harness.methods import base, full, lora
 
@@ -180,8 +180,8 @@ def test_ranks_up_to_the_smallest_layer_are_taken(folder: Path, rank: int) -> No
 def test_bf16_is_chosen_only_where_the_processor_multiplies_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for flags, expected in (("sse2 avx2 avx512f", "fp32"), ("avx512_bf16", "bf16"), ("amx_tile amx_bf16", "bf16")):
         text = f"flags\t\t: {flags}\n"
-        monkeypatch.setattr(Path, "read_text", lambda self, text=text, **options: text)
-        assert models.choose_dtype("cpu") == expected
+        monkeypatch.setattr(environment, "_cpuinfo", lambda text=text: text)
+        assert plan.choose_dtype("cpu") == expected
 
 
 def test_a_tokenizer_without_an_end_token_is_refused(folder: Path) -> None:

@@ -94,6 +94,7 @@ def documents(
         if easy_share == 1.0:
             pairs = skills.keys(rng)
         else:
+            # No draw is made before remembering begins: the batches until then are those of a run without it.
             pairs = skills.recall(rng) if recall_share and rng.random() < recall_share else skills.draw(rng)
         for n, (prompt, answer) in enumerate(pairs):
             head = tokenizer(f"\n\n{prompt}" if n else prompt, add_special_tokens=False)["input_ids"]
