@@ -113,7 +113,7 @@ def _run_flags(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what runs")
     what.add_argument("--task", action="append", metavar="NAME|FILE", help="task, or a .jsonl, .csv or .parquet file")
     what.add_argument("--method", action="append", metavar="A,B", help="default base,lora,qlora,full")
-    what.add_argument("--rank", metavar="2,8,32", help="ranks of LoRA and its like")
+    what.add_argument("--rank", action="append", metavar="2,8,32", help="ranks of LoRA and its like")
     what.add_argument("--seeds", metavar="3|0,1,2", help="how many seeds, or which (default 1)")
     what.add_argument(
         "--model", metavar="DIR|ID", default="tiny", help="model folder or hub id (default: tiny, embedded)"
@@ -129,7 +129,7 @@ def _run_flags(parser: argparse.ArgumentParser) -> None:
         ("--train-examples", "use at most so many training examples, whole groups"),
         ("--test-examples", "use at most so many test examples, whole groups"),
         ("--max-tokens", "window for prompt and answer (default: the model's, 4096 at most)"),
-        ("--jobs", "runs at a time, sharing the cores (default 1)"),
+        ("--jobs", "runs at a time, sharing the cores (default: one per core for a small model on the CPU, else 1)"),
     ):
         how.add_argument(flag, metavar="N", help=text)
     for flag, known, text in (
@@ -178,7 +178,7 @@ def read_options(found: argparse.Namespace) -> Options:
     return Options(
         tasks=options.words(found.task, "--task"),
         methods=options.words(found.method, "--method") if found.method else options.METHODS,
-        ranks=options.ranks(found.rank) if found.rank is not None else options.RANKS,
+        ranks=options.ranks(",".join(found.rank)) if found.rank else options.RANKS,
         seeds=options.seeds(found.seeds) if found.seeds is not None else (0,),
         model=found.model,
         results=options.path(found.results),
@@ -199,7 +199,7 @@ def read_options(found: argparse.Namespace) -> Options:
         scoring=word("--scoring", SCORINGS),
         dtype=word("--dtype", DTYPES),
         device=word("--device", DEVICES),
-        jobs=given("--jobs", options.count) or 1,
+        jobs=given("--jobs", options.count) or 0,
     )
 
 

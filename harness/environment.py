@@ -82,12 +82,26 @@ def fast_bf16() -> bool:
     return bool(re.search(r"\b(amx_bf16|avx512_bf16)\b", flags)) or bool(re.search(r"^Features.*\bbf16\b", flags, re.M))
 
 
-@functools.cache
+def cuda_fast_bf16() -> bool:
+    """Whether the first CUDA device multiplies bf16 in hardware, as compute capability 8.0 and later do.
+
+    Where the driver does not tell, it is taken to: PyTorch emulates bf16 on older devices, slowly but rightly.
+    """
+    found = re.match(r"([0-9]+)\.[0-9]+$", _cuda_query("compute_cap"))
+    return found is None or int(found[1]) >= 8
+
+
 def cuda_name() -> str:
-    """The first CUDA device's name, from the driver's own tool; empty where that is missing."""
+    """The first CUDA device's name; empty where that is not known."""
+    return _cuda_query("name")
+
+
+@functools.cache
+def _cuda_query(field: str) -> str:
+    """Return a property of the first CUDA device from the driver's own tool; empty where that is missing."""
     try:
         out = subprocess.run(
-            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, timeout=10
+            ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader"], capture_output=True, text=True, timeout=10
         )
     except (OSError, subprocess.SubprocessError):
         return ""

@@ -36,7 +36,7 @@ EXAMPLES = {
 class Options:
     """The flags of a run. None and empty mean: the task's, the method's or the machine's default.
 
-    `memory` is False for `--no-memory`: nothing that needs torch is asked while planning.
+    `jobs` of 0 means as many at a time as are done soonest. `memory` is False for `--no-memory`: nothing that needs torch is asked while planning.
     """
 
     tasks: tuple[str, ...]
@@ -60,7 +60,7 @@ class Options:
     test_examples: int = 0
     dtype: Literal["bf16", "fp32"] | None = None
     device: Literal["cpu", "cuda"] | None = None
-    jobs: int = 1
+    jobs: int = 0
     memory: bool = True
     save_full: bool = False
 

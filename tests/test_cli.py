@@ -33,6 +33,11 @@ def test_a_run_trains_tests_and_leaves_tables(desk: Desk) -> None:
     assert len(list(desk.results.rglob(store.RECORD))) == 3
 
 
+def test_ranks_may_be_given_one_by_one(desk: Desk) -> None:
+    assert desk.train("--method", "lora", "--rank", "2", "--rank", "4") == 0
+    assert [f"✓ lora  r{rank}" in desk.err for rank in (2, 4)] == [True, True]
+
+
 def test_running_again_keeps_what_is_finished(desk: Desk) -> None:
     desk.train()
     before = {path: path.stat().st_mtime_ns for path in desk.results.rglob(store.RECORD)}

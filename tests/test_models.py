@@ -184,6 +184,14 @@ def test_bf16_is_chosen_only_where_the_processor_multiplies_it(monkeypatch: pyte
         assert plan.choose_dtype("cpu") == expected
 
 
+@pytest.mark.parametrize(("capability", "expected"), [("7.5", "fp32"), ("8.0", "bf16"), ("10.0", "bf16"), ("", "bf16")])
+def test_bf16_is_chosen_on_cuda_only_where_the_device_multiplies_it(
+    capability: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "_cuda_query", lambda field: capability if field == "compute_cap" else "")
+    assert plan.choose_dtype("cuda") == expected
+
+
 def test_a_tokenizer_without_an_end_token_is_refused(folder: Path) -> None:
     path = folder / "tokenizer_config.json"
     settings = json.loads(path.read_text())

@@ -66,9 +66,22 @@ def only(asked: Options) -> Plan:
 
 def finish(asked: Options, made: Plan, *, seconds: float = 20.0) -> None:
     for spec in made.specs:
-        machine = environment.describe("cpu", threads=environment.threads_per_run(asked.jobs)).machine
+        machine = environment.describe("cpu", threads=environment.threads_per_run(made.options.jobs)).machine
         record = make_record(spec, environment=make_environment(machine=machine))
         store.write_record(store.run_dir(asked.results, spec), record)
+
+
+def test_small_models_on_the_cpu_run_one_per_core_and_others_one_at_a_time(
+    asked: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "cores", lambda: 3)
+    assert only(asked).options.jobs == 3
+    assert only(replace(asked, jobs=2)).options.jobs == 2
+    model = checkpoint.read(asked.model)
+    assert plan.default_jobs(model, "cuda") == 1
+    assert plan.default_jobs(replace(model, weights_bytes=plan.SMALL_WEIGHTS + 1), "cpu") == 1
+    monkeypatch.setattr(environment, "memory_bytes", lambda: 2 * plan.JOB_MEMORY)
+    assert plan.default_jobs(model, "cpu") == 2
 
 
 def test_the_default_is_base_lora_qlora_and_full_across_three_ranks(asked: Options) -> None:
