@@ -15,7 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.tiny import circuit, pretrain, reckoning, records, skills, suite
+from harness.tiny import circuit, meanings, pretrain, reckoning, records, rules, skills, suite
 from harness.tiny.tokenizer import FOLDER, words
 
 MODEL = FOLDER / "model"
@@ -98,6 +98,64 @@ def test_records_hold_amounts_and_days_against_their_lines() -> None:
             (day,) = re.findall(r"\d{4}-\d\d-\d\d", question)
             assert (first <= day <= last) == (answer in ("yes", "inside"))
             assert (day < first) == (answer == "before") or answer in ("yes", "no")
+
+
+def holds(condition: str, fact: str) -> bool:
+    """Work out from the texts alone whether a condition of a rulebook holds."""
+    days = re.findall(r"\d{4}-\d\d-\d\d", condition)
+    if days:
+        (day,) = re.findall(r"\d{4}-\d\d-\d\d", fact)
+        if len(days) == 2:
+            return not days[0] <= day <= days[1]
+        return day < days[0] if " until " in condition else day > days[0]
+    for form, above in (("above|over|more than", True), ("below|under|less than", False)):
+        if found := re.search(rf" (?:{form}) (\d+)$", condition):
+            value = int(fact.rsplit(" ", 1)[1])
+            return value > int(found[1]) if above else value < int(found[1])
+    _, mark, listed = re.split(r" (among|is one of|in|without|lacks one of) ", condition, maxsplit=1)
+    there = set(fact.split(" ", 1)[1].split(", "))
+    lacking = mark in ("without", "lacks one of")
+    return bool(set(listed.split(", ")) - there) if lacking else there <= set(listed.split(", "))
+
+
+def test_rulebooks_are_decided_by_the_first_line_that_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = 0
+    for seed in range(300):
+        rng = random.Random(seed)
+        conditions = [rng.choice(rules.KINDS)(rng, f"name{n}") for n in range(3)]
+        for condition in conditions:
+            for truth in (True, False):
+                assert holds(condition.text, condition.fact(rng, truth)) == truth, condition.text
+                seen += 1
+    assert seen == 1800
+    monkeypatch.setattr(rules, "phrase", lambda rng, longest=3: f"w{rng.randrange(10**6)}")
+    for seed in range(50):
+        pairs = rules.rules(random.Random(seed))
+        lines = pairs[0][0].split("\n\n")[0].splitlines()
+        for _, answer in pairs:
+            outcome, number = re.fullmatch(r"(w\d+); line (\d+)", answer).groups()  # type: ignore[union-attr]
+            (line,) = [line for line in lines if re.search(rf"^\D*{number}\b", line)]
+            assert outcome in line
+
+
+def test_descriptions_use_words_that_belong_to_the_name() -> None:
+    circles = {meaning.name: set(meaning.circle) for meaning in meanings.MEANINGS}
+    texts = {meaning.text for meaning in meanings.MEANINGS}
+    named = 0
+    for seed in range(100):
+        for prompt, answer in meanings.recall(random.Random(seed)):
+            if answer in circles:
+                named += 1
+                assert len(circles[answer] & set(re.findall(r"[a-z]+", prompt.lower()))) >= 3
+            else:
+                assert answer in texts
+    assert named > 50
+
+
+def test_meanings_are_all_different_and_made_of_words_that_say_something() -> None:
+    found = meanings.MEANINGS
+    assert len({meaning.name for meaning in found}) == len({meaning.text for meaning in found}) == meanings.COUNT
+    assert all(set(meaning.circle) <= set(meanings.PLAIN) for meaning in found)
 
 
 def test_the_untrained_model_already_copies_and_without_the_circuit_it_does_not(

@@ -76,12 +76,12 @@ def default_alpha(rank: int) -> float:
 
 
 def learning_rate(hidden_size: int) -> float:
-    """Return 4e-3 at width 160, 2e-4 at 4,096 (Dettmers et al. 2023, arXiv:2305.14314, for 7 B weights).
+    """Return 2e-3 at width 192, 2e-4 at 4,096 (Dettmers et al. 2023, arXiv:2305.14314, for 7 B weights).
 
     At the wide end that is ten times the rate of full fine-tuning, as "LoRA without regret" finds. The embedded model
-    takes no such factor: at 8e-3 its loss on `cfa` stays at 6.9 where 4e-3 reaches 4.2 (rank 32, five epochs).
+    takes no such factor: on the validation split of `sec_qa` rank 8 gets 31 % at 2e-3 (4 epochs), 15 % at 5e-4 (2).
     """
-    return base.rate_between(hidden_size, 4e-3, 2e-4)
+    return base.rate_between(hidden_size, 2e-3, 2e-4)
 
 
 METHOD = Method(

@@ -32,13 +32,14 @@ differences between methods; conclusions about real models need real models.
 | window | {window:,} tokens |
 | tokenizer | byte-pair encoding with byte fallback, digits split; learned from `words.txt` alone |
 | text | `skills.py`: {skills} skills over random words and numbers; repeated random tokens; no fact of any kind |
-| start | random, but for a circuit that copies (`circuit.py`) |
-| training | {tokens:,} tokens in {steps:,} steps of 4,096, AdamW {rate:g} with cosine decay, seed {seed}, bf16 autocast on two CPU cores |
+| start | random, but for heads that copy and heads that pool (`circuit.py`) |
+| training | {tokens:,} tokens in {steps:,} steps of 4,096, AdamW {rate:g} with cosine decay, seed {seed}, bf16 autocast in two processes on the CPU |
 | loss | {loss:.3f} nats (weighted, last 50 steps or so) |
 | licence | Apache-2.0 |
 
 Made by `python -m harness.tiny.tokenizer` and `python -m harness.tiny.pretrain --steps {steps}`, which resumes where
-it was stopped.
+it was stopped. The first 1,750 steps were made with `--steps 10000`, which only the learning rate, the length of the
+sequences and the share of easy texts depend on: a run from scratch gives weights like these, not these.
 
 ## Held-out general suite
 

@@ -25,7 +25,7 @@ def record(rng: random.Random) -> list[Pair]:
         pairs += asked
     rng.shuffle(pairs)
     context = "\n".join(lines)
-    return [(ask(question, "" if n else context), answer) for n, (question, answer) in enumerate(pairs[:9])]
+    return [(ask(question, "" if n else context), answer) for n, (question, answer) in enumerate(pairs[:14])]
 
 
 def _value(rng: random.Random, name: str) -> tuple[str, list[Pair]]:

@@ -1,0 +1,107 @@
+"""The skill of applying rules: lines that say what follows when, and facts held against them.
+
+The first line that holds decides. Conditions hold numbers against bounds, days against periods, words and lists against lists. What the facts are called,
+what follows and the words in the lists are drawn anew for every text.
+"""
+
+from __future__ import annotations
+
+import datetime
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.tiny.draws import Pair, ask, date, easy, one, phrase, pick
+from harness.tiny.reckoning import amount, near
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How a line puts it, how a fact says it, and what makes the fact so that it holds or does not."""
+
+    text: str
+    fact: Callable[[random.Random, bool], str]
+
+
+def _number(rng: random.Random, name: str) -> Condition:
+    bound = max(1, amount(rng, 3 if easy(rng) else 5))
+    above = rng.random() < 0.7
+
+    def fact(rng: random.Random, holds: bool) -> str:
+        value = near(rng, bound)
+        while (value > bound) != (above == holds):
+            value = near(rng, bound) if rng.random() < 0.9 else bound + (1 if above == holds else -1)
+        return f"{name} {value}"
+
+    word = one(rng, "above", "over", "more than") if above else one(rng, "below", "under", "less than")
+    return Condition(f"{name} {word} {bound}", fact)
+
+
+def _period(rng: random.Random, name: str) -> Condition:
+    start = date(rng)
+    end = start + datetime.timedelta(days=rng.choice([90, 180, 364, 730]))
+    style = rng.randrange(3)
+    text = (f"{name} outside {start} to {end}", f"{name} until {start}", f"{name} after {start}")[style]
+
+    def fact(rng: random.Random, holds: bool) -> str:
+        apart = rng.randint(1, rng.choice([20, 200, 700]))
+        if style == 0:
+            inside = start + datetime.timedelta(days=rng.randint(0, (end - start).days))
+            outside = start - datetime.timedelta(apart) if rng.random() < 0.5 else end + datetime.timedelta(apart)
+            return f"{name} {outside if holds else inside}"
+        return f"{name} {start + datetime.timedelta(apart if (style == 2) == holds else -apart)}"
+
+    return Condition(text, fact)
+
+
+def _among(rng: random.Random, name: str) -> Condition:
+    listed = [phrase(rng, 2) for _ in range(rng.randint(1, 4))]
+
+    def fact(rng: random.Random, holds: bool) -> str:
+        return f"{name} {rng.choice(listed) if holds else phrase(rng, 2)}"
+
+    return Condition(f"{name} {one(rng, 'among', 'is one of', 'in')} {', '.join(listed)}", fact)
+
+
+def _lacking(rng: random.Random, name: str) -> Condition:
+    needed = [phrase(rng, 2) for _ in range(rng.randint(1, 3))]
+
+    def fact(rng: random.Random, holds: bool) -> str:
+        there = needed + [phrase(rng, 2) for _ in range(rng.randint(0, 2))]
+        if holds:
+            there.remove(rng.choice(needed))
+            there = there or [phrase(rng, 2)]
+        return f"{name} {', '.join(rng.sample(there, len(there)))}"
+
+    return Condition(f"{name} {one(rng, 'without', 'lacks one of')} {', '.join(needed)}", fact)
+
+
+KINDS = (_number, _number, _period, _period, _among, _among, _lacking)
+
+
+def rules(rng: random.Random) -> list[Pair]:
+    """Apply a short rulebook to several sets of facts: what follows, and by which line."""
+    count = rng.randint(1, 2) if easy(rng) else rng.randint(2, 6)
+    names, outcomes = pick(rng, count), [phrase(rng, 2) for _ in range(rng.randint(2, 4))]
+    conditions = [rng.choice(KINDS)(rng, name) for name in names]
+    follows = [rng.choice(outcomes[1:]) for _ in conditions]
+    start, form = rng.randint(1, 12), one(rng, "{}. ", "({}) ", "[{}]: ", "Line {}: ", "No. {} ", "{}: ")
+    how = one(rng, "{} if {}.", "{1}: {0}.", "{1} means {0}.", "If {1}, {0}.")
+    texts = [how.format(outcome, condition.text) for outcome, condition in zip(follows, conditions, strict=True)]
+    texts.append(one(rng, "Else {}.", "Otherwise {}.", "{} in all other cases.").format(outcomes[0]))
+    lines = [form.format(number) + text for number, text in enumerate(texts, start)]
+    pairs: list[Pair] = []
+    for _ in range(rng.randint(3, 6)):
+        deciding = rng.randint(0, count)  # count: none holds
+        holds = [n == deciding or (n > deciding and rng.random() < 0.3) for n in range(count)]
+        facts = [condition.fact(rng, held) for condition, held in zip(conditions, holds, strict=True)]
+        question = f"{_told(rng, facts)}\n{one(rng, 'What follows?', 'Result; line?', 'Decide.')}"
+        answer = f"{follows[deciding] if deciding < count else outcomes[0]}; line {start + deciding}"
+        pairs.append((ask(question, "" if pairs else "\n".join(lines)), answer))
+    return pairs
+
+
+def _told(rng: random.Random, facts: list[str]) -> str:
+    """Return the facts in any order, on lines of their own or in a row."""
+    mark = one(rng, "\n", "; ", ". ", ", and ")
+    return one(rng, "", "Case: ", "Now ") + mark.join(rng.sample(facts, len(facts))) + "."
