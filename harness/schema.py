@@ -67,7 +67,8 @@ class Source:
     """Where a task's data comes from, pinned.
 
     `uri` is a folder relative to the tasks folder for data that the project ships, `hf:owner/name` for a hub data
-    set, `github:owner/name` for files of a repository, or an absolute path. `sha256` is `harness.data.hash_folder` of
+    set, `github:owner/name` for files of a repository, `own:what` for files that only the user has, or an absolute
+    path. `sha256` is `harness.data.hash_folder` of
     the shipped folder, empty where unpinned. `files` are the paths of what is read of a published data set, on the hub
     with `*` and `**`: nothing else is fetched at `revision` (empty: all of a hub data set), and a folder that holds one
     of them, or its name alone where it has no `*`, is taken for a copy. `folder` is what the copy is called below
