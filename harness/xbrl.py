@@ -124,6 +124,8 @@ def _period(context: ET.Element) -> Period | str:
     days = [(context.findtext(f".//{_INSTANCE}{name}") or "").strip() for name in ("instant", "startDate", "endDate")]
     try:
         moment, start, end = (date.fromisoformat(day).isoformat() if day else "" for day in days)
+        if start == date.min.isoformat():
+            raise ValueError("there is no day before")
     except ValueError:
         return "fact without readable dates"
     return Period(start, end) if start and start <= end else Period("", moment) if moment else "fact without dates"

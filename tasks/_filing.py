@@ -53,7 +53,7 @@ def of_lines(statement: statements.Statement) -> Rows:
             yield {"left out": "tag of the filer's own"}
         new, *older = columns
         for old in [old for old in older if abs(periods[old].days - periods[new].days) <= 7][:1]:  # of one length
-            question = f"By how much did {name} change from {periods[old]} to {periods[new]}{unit}?"
+            question = f"What is the change in {name} between {periods[old]} and {periods[new]}{unit}?"
             change = statements.written(line.shown(new) - line.shown(old))
             yield row | {"kind": "change", "question": question, "target": change}
 

@@ -61,8 +61,8 @@ def test_a_tiny_filing_is_asked_for_a_value_a_tag_a_change_a_ratio_and_a_subtota
     found = asked(everything(three))
     balance, year = ", in thousands of USD?", "2023-01-01 to 2023-12-31"
     assert found['Which us-gaap element is the line "Inventory" reported as?'] == "us-gaap:Inventory"
-    assert found[f'By how much did "Inventory" change from 2022-12-31 to 2023-12-31{balance}'] == "-50"
-    assert found[f'By how much did "Rent paid" change from 2022-01-01 to 2022-12-31 to {year}{balance}'] == "-10"
+    assert found[f'What is the change in "Inventory" between 2022-12-31 and 2023-12-31{balance}'] == "-50"
+    assert found[f'What is the change in "Rent paid" between 2022-01-01 to 2022-12-31 and {year}{balance}'] == "-10"
     margin = f'the gross margin, "Gross profit" divided by "Revenues", for {year}, in percent, to one decimal'
     assert found[f"What is {margin}?"] == "40.0%"
     current = '"Total current assets" divided by "Total current liabilities"'
@@ -200,9 +200,7 @@ def test_a_value_and_a_change_can_be_looked_up_in_their_context(real: list[Examp
     """A second route: the statement is read as text."""
     for example in real:
         kind, rows = example.slices["kind"], [line.split(" | ") for line in example.context.splitlines()]
-        found = re.match(
-            r'(?:What is|By how much did) "(.*)" (?:for|change from) (.*?)(?:, in .*)?\?$', example.question
-        )
+        found = re.match(r'What is (?:the change in )?"(.*)" (?:for|between) (.*?)(?:, in .*)?\?$', example.question)
         if kind not in ("value", "change") or found is None:
             assert kind not in ("value", "change")
             continue
@@ -213,7 +211,7 @@ def test_a_value_and_a_change_can_be_looked_up_in_their_context(real: list[Examp
         if kind == "value":
             assert shown[found[2]] == example.target
         else:
-            (old, new), *others = [(a, b) for a in shown for b in shown if found[2] == f"{a} to {b}"]
+            (old, new), *others = [(a, b) for a in shown for b in shown if found[2] == f"{a} and {b}"]
             assert not others
             numbers = [Decimal(shown[period].replace(",", "")) for period in (new, old)]
             assert numbers[0] - numbers[1] == Decimal(example.target.replace(",", ""))
@@ -234,9 +232,9 @@ def test_the_real_filings_give_so_many_questions_of_each_kind(real: list[Example
         ("current ratio, .*2010-09-30", "1.58"),  # 492,247 / 312,107
         ("gross margin.* for 2024-04-01 to 2024-06-30", "18.0%"),  # 4,578 / 25,500
         ("operating margin.* for 2012", "32.2%"),  # 6,745 / 20,926
-        ('"Total liabilities" change from 2009-12-31', "97,717"),  # 578,308 - 480,591
-        ('"Inventory" change from 2023-12-31', "569"),  # 14,195 - 13,626
-        ('"Interest expense" change from 2011', "37"),  # -535 + 572
+        ('change in "Total liabilities" between 2009-12-31', "97,717"),  # 578,308 - 480,591
+        ('change in "Inventory" between 2023-12-31', "569"),  # 14,195 - 13,626
+        ('change in "Interest expense" between 2011', "37"),  # -535 + 572
         ('line "Short-term investments" reported', "us-gaap:AvailableForSaleSecuritiesCurrent"),
         ('line "Capital investments" reported', "us-gaap:PaymentsToAcquirePropertyPlantAndEquipment"),
     ],

@@ -160,6 +160,15 @@ def test_a_missing_linkbase_is_named(parts: dict[str, Any], says: str, needs: st
     assert needs in caught.value.fix
 
 
+@pytest.mark.parametrize("day", ["2023-13-45", "0001-01-01", "soon", "2023-12-31T00:00:00"])
+def test_facts_without_dates_that_can_be_read_are_left_out(day: str, tmp_path: Path) -> None:
+    path = filings.write(tmp_path)
+    path.write_text(path.read_text().replace("<startDate>2022-01-01", f"<startDate>{day}"))
+    filing = read(path)
+    assert filing.left_out == filings.LEFT_OUT | {"fact without readable dates": 5}
+    assert len(statement(filing, "Statements of Cash Flows").periods) == 1
+
+
 def test_other_xml_files_are_no_filings(tmp_path: Path) -> None:
     filings.write(tmp_path)
     (tmp_path / "FilingSummary.xml").write_text("<FilingSummary/>")
