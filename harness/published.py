@@ -23,7 +23,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from harness.errors import HarnessError
 from harness.file_task import VALIDATION_OF_TRAIN
@@ -69,12 +69,14 @@ class Load:
 
     `files` are paths as in `Source.files`, by split; of several the first that is there counts, `**/` looks below the
     data folder too, and `a.zip::b.json` inside an archive. `example(cells, id)` makes an example of a row, or says why
-    the row is left out. `read(path)` yields the rows of a file, where `read_cells` cannot.
+    the row is left out. `read(path)` yields the rows of a file, where `read_cells` cannot. `folders` is "many" where
+    files of several folders belong together; else they are refused, as two copies of one data set.
     """
 
     files: Files
     example: Callable[[Cells, str], Example | str]
     read: Callable[[Path], Iterable[Cells]] = read_cells
+    folders: Literal["one", "many"] = "one"
 
     def __call__(self, folder: Path, split: Split) -> list[Example]:
         """Return one split's examples; errors as `splits`."""
@@ -116,10 +118,19 @@ class Load:
             raise HarnessError("the data set's files are not in this folder", where=str(folder), fix=fix)
         kept, left_out = _cleaned({split: list(self._examples(found)) for split, found in paths.items()})
         if kept.keys() == {"test"}:
+            self._refuse_too_few(kept["test"], folder)
             return partition(kept["test"]), left_out
         if "validation" not in kept:
             kept |= partition(kept["train"], VALIDATION_OF_TRAIN)
         return kept, left_out
+
+    def _refuse_too_few(self, examples: Sequence[Example], folder: Path) -> None:
+        """Refuse rows of fewer groups than splits, since no group may be cut."""
+        groups = sorted({example.group or example.id for example in examples})
+        if len(groups) < len(SPLITS):
+            problem = f"what is here makes questions about {len(groups)} of the {len(SPLITS)} groups needed"
+            fix = "add files about others: training, validation and test each need one (filer, policy) of their own"
+            raise HarnessError(problem, where=": ".join((str(folder), *groups)), fix=fix)
 
     def _paths(self, folder: Path) -> dict[Split, list[Path]]:
         """Return the files of each split that has any: those of the first pattern that matches."""
@@ -127,7 +138,7 @@ class Load:
         for split in FIRST:
             matches = ((pattern, _files(folder, pattern)) for pattern in self.files.get(split, ()))
             pattern, paths = next((match for match in matches if match[1]), ("", []))
-            if len(folders := sorted({str(path.parent) for path in paths})) > 1:
+            if len(folders := sorted({str(path.parent) for path in paths})) > 1 and self.folders == "one":
                 fix = f"name the one to use: {folders[0]} or {folders[1]}"
                 raise HarnessError(f"several folders have files {pattern}", where=str(folder), fix=fix)
             if paths:

@@ -16,7 +16,7 @@ from harness import hub
 from harness.errors import HarnessError
 from harness.schema import Source
 
-OWN = "own:"  # data that nobody may publish: the user brings it
+OWN = "own:"  # files that only the user may have, and brings
 REMOTE = ("hf:", "github:", OWN)
 
 
@@ -55,6 +55,8 @@ def cached(source: Source) -> Path:
 def by_hand(source: Source) -> str:
     """Say how to get a data set, by its own command where there is a network, and how to use it then."""
     folder = f"DIR/{folder_name(source)}"
+    if source.uri.startswith(OWN) and any("*" in name for name in source.files):
+        return f"pass --data DIR, a folder that holds your {source.uri.removeprefix(OWN)}"
     if source.uri.startswith("hf:"):
         return f"where there is a network: {hub.by_hand(source, folder)}; then pass --data-dir DIR"
     if not source.revision:
@@ -71,7 +73,7 @@ def fetch(source: Source) -> Path:
         HarnessError: no revision is pinned, or a file cannot be fetched.
     """
     if source.uri.startswith(OWN):
-        raise HarnessError("this task's questions are yours to bring", where=source.uri, fix=by_hand(source))
+        raise HarnessError("this task reads files of your own", where=source.uri, fix=by_hand(source))
     if not source.revision:
         fix = "set Source.revision to a commit id, or pass --data-dir DIR, which holds a copy"
         raise HarnessError("published data needs a revision to be fetched", where=source.uri, fix=fix)

@@ -162,7 +162,7 @@ def test_a_question_that_does_not_fit_is_refused_by_its_row(change: Row, tmp_pat
 
 
 def test_no_exam_is_fetched_and_its_absence_says_what_to_bring(tmp_path: Path) -> None:
-    for data_dir, problem in ((None, "yours to bring"), (tmp_path, "data is missing")):
+    for data_dir, problem in ((None, "files of your own"), (tmp_path, "data is missing")):
         with pytest.raises(HarnessError, match=problem) as caught:
             data.resolve(registry.task("cpa").source, data_dir)
         assert caught.value.fix.startswith("put questions.jsonl or questions.csv or questions.parquet into DIR/cpa/")
