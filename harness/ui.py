@@ -217,12 +217,12 @@ def task(
     splits: Splits,
     fingerprint: str,
     left_out: Mapping[str, int] = MappingProxyType({}),
-    audited: Mapping[str, int] = MappingProxyType({}),
+    notes: Sequence[tuple[str, str]] = (),
 ) -> None:
     """A task in short: sizes, groups, a prompt as the model sees it, and the answer it should give.
 
-    `left_out` counts the source's rows that are not among the examples, by reason; `audited` the gold answers by what the
-    task's audit says of them.
+    `left_out` counts the source's rows that are not among the examples, by reason. `notes` are further lines, heading and
+    text.
     """
     console = out()
     console.print(_folded(f"{shown.name} v{shown.version}  ", shown.title, indent=4))
@@ -231,15 +231,13 @@ def task(
         console.print(f"  {name:<11} {len(examples):>6,} examples in {groups:,} groups")
     if left_out:
         console.print(f"  left out    {' · '.join(f'{reason} {count:,}' for reason, count in left_out.items())}")
-    if audited:
-        said = " · ".join(f"{verdict} {count:,}" for verdict, count in sorted(audited.items()))
-        used = "corrected" if shown.gold == "audited" else "as in the source; --gold audited corrects it"
-        console.print(f"  gold        {said} ({used})")
     first, guessed = shown.metrics[0], score.chance(shown, splits.test)
     if guessed is not None:
         value = f"{number(guessed, first.unit):>6}{sections.percent_sign(first.unit)} {sections.words(first.name)}"
         console.print(f"  guessing    {value}" + (f" ({shown.guess})" if shown.guess != "guessing" else ""))
     console.print(f"  data        {fingerprint}")
+    for heading, text in notes:
+        console.print(_folded(f"  {heading:<11} ", text, indent=14))
     example = splits.train[0]
     prompt = shown.prompt(example)
     console.print(f"\nthe first training prompt, and its answer:\n\n{_indented(prompt)} {example.target}\n")
