@@ -6,7 +6,7 @@ An audit is a CSV file with at least the columns `id, label, recomputed, verdict
     near, differs    the label is wrong (by how much is the audit's to say): `recomputed` takes its place
     not recomputed   nobody knows: the label stays
 
-An audit belongs to the labels that it names. Data with other labels, or with examples that it lacks, is refused.
+An audit belongs to the labels that it names: data with other labels, or with more examples, is refused.
 
 With audited gold a task is another task, `<name>-audited`: in its runs' specs, folders and tables, so that nothing pools
 or compares runs whose answers were held against different gold.

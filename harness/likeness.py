@@ -1,7 +1,7 @@
 """How alike a task's examples are: near-duplicates across splits, repeats, balance of answers, length of prompts.
 
-`data.refuse_overlap` refuses what is the same question in two splits. What is almost the same passes it, and a test that
-resembles its training data measures memory too: this counts it, for a person to judge.
+`data.refuse_overlap` refuses what is the same question in two splits. What is almost the same passes it, and a test
+that resembles its training data measures memory too: this counts it, for a person to judge.
 
 Two examples are near where half of the distinctive runs of five words of the one in the test stand in one example of
 training. A run that occurs in more than `COMMON` examples (an instruction, a formula that is given, a form's wording)
@@ -121,7 +121,7 @@ def balance(examples: Sequence[Example]) -> dict[str, int]:
 
 
 def lengths(prompts: Iterable[str]) -> tuple[int, int, int]:
-    """Return the median, the 95th percentile (nearest rank) and the maximum of the prompts' characters; none is empty."""
+    """Return the median, the 95th percentile (nearest rank) and the maximum of the prompts' characters."""
     found = sorted(map(len, prompts))
     return round(statistics.median(found)), found[-(-95 * len(found) // 100) - 1], found[-1]
 

@@ -1,4 +1,4 @@
-"""Promises of `--gold audited`: wrong gold is corrected, nothing else is touched, and no run hides which gold it had."""
+"""Promises of `--gold audited`: wrong gold is corrected, nothing else is, and no run hides which gold it had."""
 
 from __future__ import annotations
 
