@@ -20,6 +20,7 @@ Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Status = Literal["ok", "oom", "failed", "interrupted"]
 Scoring = Literal["choices", "generate"]
+Gold = Literal["source", "audited"]
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,8 @@ class Task:
     and ends where the answer begins (no trailing blank). `parse(text, example)` turns an output into the form that
     metrics compare, None where it is not an answer. The first metric is the headline. `scoring` is "choices" where
     the options are compared by log-likelihood. `chance(examples)` is what guessing scores on the first metric (see
-    `score.chance` for tasks that do not say), and `guess` says in words what guessing is here.
+    `score.chance` for tasks that do not say), and `guess` says in words what guessing is here. `audit` is a CSV file that
+    says which gold answers of the source are wrong (see `harness.gold`), and `gold` whether they are corrected.
     """
 
     name: str
@@ -126,6 +128,8 @@ class Task:
     max_new_tokens: int = 48
     epochs: float = 3.0
     group_name: str = "group"
+    audit: Path | None = None
+    gold: Gold = "source"
 
 
 @dataclass(frozen=True)
