@@ -33,7 +33,7 @@ from harness.schema import (
 )
 
 if TYPE_CHECKING:
-    from harness import data, methods, metrics, prompts, published, stats
+    from harness import data, methods, metrics, prompts, published, statements, stats
     from harness.data import read_jsonl
     from harness.file_task import commonest, first_number
     from harness.metrics.expression import equal, parse_expression
@@ -73,10 +73,11 @@ __all__ = [
     "prompts",
     "published",
     "read_jsonl",
+    "statements",
     "stats",
 ]
 
-_MODULES = frozenset({"data", "methods", "metrics", "prompts", "published", "stats"})
+_MODULES = frozenset({"data", "methods", "metrics", "prompts", "published", "statements", "stats"})
 _FUNCTIONS = {
     "commonest": "harness.file_task",
     "equal": "harness.metrics.expression",

@@ -30,6 +30,7 @@ COMMANDS = {
 }
 
 SCORINGS, DTYPES, DEVICES = ("choices", "generate"), ("bf16", "fp32"), ("cpu", "cuda")
+GOLDS = ("source", "audited")
 
 
 class Parser(argparse.ArgumentParser):
@@ -148,6 +149,8 @@ def _data_flags(parser: argparse.ArgumentParser) -> None:
     _folder_flags(data)
     data.add_argument("--labels", action="append", metavar="A,B", help="for a data file: its classes")
     data.add_argument("--relabel", action="append", metavar="OLD=NEW", help="for a data file: rename a label")
+    text = "gold answers of the source, or corrected by the task's audit (default: source)"
+    data.add_argument("--gold", metavar="|".join(GOLDS), default=GOLDS[0], help=text)
 
 
 def _folder_flags(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
@@ -188,6 +191,7 @@ def read_options(found: argparse.Namespace) -> Options:
         data=data,
         labels=options.words(found.labels, "--labels") if found.labels else (),
         relabel=options.relabel(found.relabel),
+        gold=_gold(found),
         epochs=given("--epochs", options.positive),
         batch_size=given("--batch-size", options.count),
         micro_batch=given("--micro-batch", options.count),
@@ -294,6 +298,10 @@ def _folders(found: argparse.Namespace) -> tuple[tuple[Path, ...], Path | None]:
     return tasks_dirs, options.folder(found.data, "--data") if found.data else None
 
 
+def _gold(found: argparse.Namespace) -> Any:
+    return options.one_of(found.gold, GOLDS, "--gold")
+
+
 def _task_options(found: argparse.Namespace) -> Options:
     """The flags that say which tasks and where from, for commands that do not run anything."""
     tasks_dirs, data = _folders(found)
@@ -303,6 +311,7 @@ def _task_options(found: argparse.Namespace) -> Options:
         data=data,
         labels=options.words(found.labels, "--labels") if found.labels else (),
         relabel=options.relabel(found.relabel),
+        gold=_gold(found),
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import published, sources
+from harness import gold, published, sources
 from harness.errors import HarnessError
 from harness.metrics.text import fold
 from harness.partition import question_key, sample
@@ -163,7 +163,7 @@ def load_splits(task: Task, *, data_dir: Path | str | None = None, train_limit: 
 
 def _read(task: Task, folder: Path, split: Split) -> tuple[Example, ...]:
     try:
-        examples = tuple(task.load(folder, split))
+        return gold.apply(task, task.load(folder, split))
     except HarnessError:
         raise
     except Exception as error:  # a plugin's own code: any error there is the plugin author's to fix
@@ -172,7 +172,6 @@ def _read(task: Task, folder: Path, split: Split) -> tuple[Example, ...]:
             where=f"{getattr(task.load, '__module__', '')}.{getattr(task.load, '__qualname__', 'load')}",
             fix="correct the task's load function",
         ) from error
-    return examples
 
 
 def check(task: Task, split: Split, examples: Sequence[Example]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from harness.schema import Record, RunSpec, Status
+from harness.schema import Gold, Record, RunSpec, Status
 
 PhaseName = Literal["load", "train", "evaluate"]
 
@@ -20,7 +20,7 @@ PhaseName = Literal["load", "train", "evaluate"]
 class Job:
     """Everything that a worker needs; unlike the spec it may hold paths of this machine.
 
-    `task` is a task's name or a data file, read again by the worker with the same `data_dir`, `labels` and limits.
+    `task` is a task's name or a data file, read again by the worker with the same `data_dir`, `labels`, `gold`, limits.
     `relabel` holds pairs (label in the file, label to use). `predicted_peak_bytes` is 0 where nothing was predicted.
     """
 
@@ -32,6 +32,7 @@ class Job:
     data_dir: Path | None = None
     labels: tuple[str, ...] = ()
     relabel: tuple[tuple[str, str], ...] = ()
+    gold: Gold = "source"
     train_limit: int = 0
     test_limit: int = 0
     threads: int = 1

@@ -12,7 +12,7 @@ from typing import Literal
 
 from harness import store
 from harness.errors import HarnessError, did_you_mean
-from harness.schema import Scoring
+from harness.schema import Gold, Scoring
 
 METHODS = ("base", "lora", "qlora", "full")
 RANKS = (2, 8, 32)
@@ -49,6 +49,7 @@ class Options:
     tasks_dirs: tuple[Path, ...] = ()
     labels: tuple[str, ...] = ()
     relabel: tuple[tuple[str, str], ...] = ()
+    gold: Gold = "source"
     scoring: Scoring | None = None
     epochs: float | None = None
     batch_size: int | None = None

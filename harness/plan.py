@@ -79,6 +79,7 @@ class Plan:
                 data_dir=options.data,
                 labels=options.labels,
                 relabel=options.relabel,
+                gold=options.gold,
                 train_limit=options.train_examples,
                 test_limit=options.test_examples,
                 threads=environment.threads_per_run(options.jobs),
@@ -121,8 +122,8 @@ def check(plans: Sequence[Plan], *, look: Look = look_in_own_process) -> None:
 
 
 def load_task(name: str, options: Options) -> Task:
-    """Return the task that `--task NAME_OR_FILE` means, with `--scoring` applied."""
-    task = registry.task(name, options.tasks_dirs, options.labels, dict(options.relabel))
+    """Return the task that `--task NAME_OR_FILE` means, with `--gold` and `--scoring` applied."""
+    task = registry.task(name, options.tasks_dirs, options.labels, dict(options.relabel), options.gold)
     return replace(task, scoring=options.scoring) if options.scoring else task
 
 

@@ -18,11 +18,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 from harness.errors import HarnessError
 from harness.file_task import VALIDATION_OF_TRAIN
@@ -34,6 +35,7 @@ from harness.sources import matching
 
 Cells = Mapping[str, Any]
 Files = Mapping[Split, tuple[str, ...]]
+INSIDE = "::"  # `data.zip::data/train.json` is a file inside an archive
 _INSTRUCTION = re.compile(r"\s*Instruction: (.*?)\s*\nInput: (.*?)\s*\nAnswer:\s*", re.DOTALL)
 FIRST: tuple[Split, ...] = ("test", "validation", "train")  # who keeps a question that several splits ask
 
@@ -58,21 +60,23 @@ def read_cells(path: Path) -> Iterator[Cells]:
 
 def patterns(files: Files) -> tuple[str, ...]:
     """Return every path of a task's files, once: what `Source.files` holds, so that nothing else is fetched."""
-    return tuple(dict.fromkeys(pattern for split in files.values() for pattern in split))
+    return tuple(dict.fromkeys(pattern.partition(INSIDE)[0] for split in files.values() for pattern in split))
 
 
 @dataclass(frozen=True)
 class Load:
     """The `load` of a task over a published data set.
 
-    `files` are paths as in `Source.files`, by split; of several the first that is there counts, and `**/` looks below
-    the data folder too. `example(cells, id)` makes an example of a row, or says why the row is left out. `read(path)`
-    yields the rows of a file, where `read_cells` cannot.
+    `files` are paths as in `Source.files`, by split; of several the first that is there counts, `**/` looks below the
+    data folder too, and `a.zip::b.json` inside an archive. `example(cells, id)` makes an example of a row, or says why
+    the row is left out. `read(path)` yields the rows of a file, where `read_cells` cannot. `folders` is "many" where
+    files of several folders belong together; else they are refused, as two copies of one data set.
     """
 
     files: Files
     example: Callable[[Cells, str], Example | str]
     read: Callable[[Path], Iterable[Cells]] = read_cells
+    folders: Literal["one", "many"] = "one"
 
     def __call__(self, folder: Path, split: Split) -> list[Example]:
         """Return one split's examples; errors as `splits`."""
@@ -114,18 +118,27 @@ class Load:
             raise HarnessError("the data set's files are not in this folder", where=str(folder), fix=fix)
         kept, left_out = _cleaned({split: list(self._examples(found)) for split, found in paths.items()})
         if kept.keys() == {"test"}:
+            self._refuse_too_few(kept["test"], folder)
             return partition(kept["test"]), left_out
         if "validation" not in kept:
             kept |= partition(kept["train"], VALIDATION_OF_TRAIN)
         return kept, left_out
 
+    def _refuse_too_few(self, examples: Sequence[Example], folder: Path) -> None:
+        """Refuse rows of fewer groups than splits, since no group may be cut."""
+        groups = sorted({example.group or example.id for example in examples})
+        if len(groups) < len(SPLITS):
+            problem = f"what is here makes questions about {len(groups)} of the {len(SPLITS)} groups needed"
+            fix = "add files about others: training, validation and test each need one (filer, policy) of their own"
+            raise HarnessError(problem, where=": ".join((str(folder), *groups)), fix=fix)
+
     def _paths(self, folder: Path) -> dict[Split, list[Path]]:
         """Return the files of each split that has any: those of the first pattern that matches."""
         found: dict[Split, list[Path]] = {}
         for split in FIRST:
-            matches = ((pattern, matching(folder, pattern)) for pattern in self.files.get(split, ()))
+            matches = ((pattern, _files(folder, pattern)) for pattern in self.files.get(split, ()))
             pattern, paths = next((match for match in matches if match[1]), ("", []))
-            if len(folders := sorted({str(path.parent) for path in paths})) > 1:
+            if len(folders := sorted({str(path.parent) for path in paths})) > 1 and self.folders == "one":
                 fix = f"name the one to use: {folders[0]} or {folders[1]}"
                 raise HarnessError(f"several folders have files {pattern}", where=str(folder), fix=fix)
             if paths:
@@ -141,6 +154,19 @@ class Load:
                     fix = "use a file of the form that the task's docstring names"
                     problem = f"this row is not of the expected form: {type(error).__name__}: {error}"
                     raise HarnessError(problem, where=f"{path}, row {number}", fix=fix) from error
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    """Return the files that a pattern names, in the folder or in an archive there."""
+    place, mark, member = pattern.partition(INSIDE)
+    paths = matching(folder, place)
+    if not mark:
+        return paths
+    try:
+        inside = [zipfile.Path(path, member) for path in paths]
+    except zipfile.BadZipFile as error:
+        raise HarnessError("this archive is damaged", where=str(paths[0]), fix="download it again") from error
+    return [cast(Path, file) for file in inside if file.is_file()]
 
 
 def _cleaned(found: Mapping[Split, list[Example | str]]) -> tuple[dict[Split, list[Example]], Counter[str]]:

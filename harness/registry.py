@@ -8,6 +8,7 @@ error and stops only who asks for it. Two plugins of one name are an error that 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import importlib.util
@@ -24,12 +25,13 @@ from typing import Any, Generic, TypeVar
 
 import harness.methods
 import harness.metrics
+from harness import gold as audits
 from harness import program
 from harness.data import tasks_folder
 from harness.errors import HarnessError, did_you_mean
 from harness.file_task import file_task
 from harness.rows import SUFFIXES
-from harness.schema import Method, Metric, Task
+from harness.schema import Gold, Method, Metric, Task
 
 T = TypeVar("T", Task, Method, Metric)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -66,6 +68,7 @@ def task(
     tasks_dirs: Iterable[Path | str] = (),
     labels: Sequence[str] = (),
     relabel: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+    gold: Gold = "source",
 ) -> Task:
     """Return the task of this name, or make one of a data file.
 
@@ -74,20 +77,31 @@ def task(
         tasks_dirs: further folders of task files.
         labels: for a data file, see `file_task`.
         relabel: for a data file, old label to new, as a mapping or as pairs.
+        gold: the source's gold answers, or those with the corrections of the task's audit.
 
     Raises:
-        HarnessError: unknown, broken, or an unfit file.
+        HarnessError: unknown, broken, an unfit file, or audited gold of a task without an audit.
     """
     known = tasks(tasks_dirs)
     path = Path(name_or_path)
     if name_or_path not in known and (path.suffix.lower() in SUFFIXES or len(path.parts) > 1 or path.exists()):
         made = file_task(path, labels=labels, relabel=dict(relabel))
-        return replace(made, name=f"{made.name}-file") if made.name in known else made
+        return audits.choose(replace(made, name=f"{made.name}-file") if made.name in known else made, gold)
     found = _value("task", name_or_path, known)
     if labels or dict(relabel):
         fix = "leave --labels and --relabel out"
         raise HarnessError("labels can be set for a data file only", where=f"task {found.name}", fix=fix)
-    return found
+    return audits.choose(found, gold)
+
+
+def recorded(extra_dirs: Iterable[Path | str] = ()) -> dict[str, Task]:
+    """Return every working task by the name that records give it; one with an audit also as its audited self."""
+    whole = {name: entry.value for name, entry in tasks(extra_dirs).items() if entry.value is not None}
+    for found in [task for task in whole.values() if task.audit is not None]:
+        with contextlib.suppress(HarnessError):  # an audit that is damaged stops only who asks for it
+            audited = audits.choose(found, "audited")
+            whole.setdefault(audited.name, audited)
+    return whole
 
 
 def methods() -> dict[str, Entry[Method]]:

@@ -20,6 +20,7 @@ Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Status = Literal["ok", "oom", "failed", "interrupted"]
 Scoring = Literal["choices", "generate"]
+Gold = Literal["source", "audited"]
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,11 @@ class Source:
     """Where a task's data comes from, pinned.
 
     `uri` is a folder relative to the tasks folder for data that the project ships, `hf:owner/name` for a hub data
-    set, `github:owner/name` for files of a repository, or an absolute path. `sha256` is `harness.data.hash_folder` of
-    the shipped folder, empty where unpinned. `files` are the paths of what is read of a published data set, on the hub
-    with `*` and `**`: nothing else is fetched at `revision` (empty: all of a hub data set), and a folder that holds one
-    of them, or its name alone where it has no `*`, is taken for a copy. `folder` is what the copy is called below
-    `--data DIR`, the last part of the uri where that is empty.
+    set, `github:owner/name` for files of a repository, `own:name` for files that only the user may have, or an absolute
+    path. `sha256` is `harness.data.hash_folder` of the shipped folder, empty where unpinned. `files` are the paths of
+    what is read of a published data set, on the hub with `*` and `**`: nothing else is fetched at `revision` (empty: all
+    of a hub data set), and a folder that holds one of them, or its name alone where it has no `*`, is taken for a copy.
+    `folder` is what the copy is called below `--data DIR`, the last part of the uri where that is empty.
     """
 
     uri: str
@@ -109,7 +110,8 @@ class Task:
     and ends where the answer begins (no trailing blank). `parse(text, example)` turns an output into the form that
     metrics compare, None where it is not an answer. The first metric is the headline. `scoring` is "choices" where
     the options are compared by log-likelihood. `chance(examples)` is what guessing scores on the first metric (see
-    `score.chance` for tasks that do not say), and `guess` says in words what guessing is here.
+    `score.chance` for tasks that do not say), and `guess` says in words what guessing is here. `audit` is a CSV file that
+    says which gold answers of the source are wrong (see `harness.gold`), and `gold` whether they are corrected.
     """
 
     name: str
@@ -126,6 +128,8 @@ class Task:
     max_new_tokens: int = 48
     epochs: float = 3.0
     group_name: str = "group"
+    audit: Path | None = None
+    gold: Gold = "source"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Where published data lies: in a copy of the user's, in a cache, or fetched at its pinned commit.
 
 `hf:` sources are fetched by `harness.hub`, `github:` ones here, file by file through `datasets`, once. Copies are
-found in one way for all sources: `--data DIR` is the data set's folder, or a folder that holds it.
+found in one way for all sources: `--data DIR` is the data set's folder, or a folder that holds it. `own:` sources are
+never fetched.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from harness import hub
 from harness.errors import HarnessError
 from harness.schema import Source
 
-REMOTE = ("hf:", "github:")
+OWN = "own:"  # files that only the user may have, and brings
+REMOTE = ("hf:", "github:", OWN)
 
 
 def is_remote(source: Source) -> bool:
-    """Tell whether others publish this data, so that it may have to be fetched."""
+    """Tell whether this data is somebody else's, so that it may have to be fetched or brought."""
     return source.uri.startswith(REMOTE)
 
 
@@ -51,10 +53,15 @@ def cached(source: Source) -> Path:
 
 
 def by_hand(source: Source) -> str:
-    """Say how to fetch a data set where there is a network, and how to use it then."""
+    """Say how to get a data set, by its own command where there is a network, and how to use it then."""
     folder = f"DIR/{folder_name(source)}"
+    if source.uri.startswith(OWN) and any("*" in name for name in source.files):
+        return f"pass --data DIR, a folder that holds your {source.uri.removeprefix(OWN)}"
     if source.uri.startswith("hf:"):
         return f"where there is a network: {hub.by_hand(source, folder)}; then pass --data-dir DIR"
+    if not source.revision:
+        names = " or ".join(source.files) if source.uri.startswith(OWN) else " and ".join(source.files)
+        return f"put {names} into {folder}/; then pass --data-dir DIR"
     files = " and ".join(_address(source, path) for path in source.files)
     return f"where there is a network, put into {folder}/: {files}; then pass --data-dir DIR"
 
@@ -65,6 +72,8 @@ def fetch(source: Source) -> Path:
     Raises:
         HarnessError: no revision is pinned, or a file cannot be fetched.
     """
+    if source.uri.startswith(OWN):
+        raise HarnessError("this task reads files of your own", where=source.uri, fix=by_hand(source))
     if not source.revision:
         fix = "set Source.revision to a commit id, or pass --data-dir DIR, which holds a copy"
         raise HarnessError("published data needs a revision to be fetched", where=source.uri, fix=fix)

@@ -212,10 +212,17 @@ def _origin(entry: Entry[Any]) -> str:
     return entry.origin.removeprefix(f"{Path.cwd()}/")
 
 
-def task(shown: Task, splits: Splits, fingerprint: str, left_out: Mapping[str, int] = MappingProxyType({})) -> None:
+def task(
+    shown: Task,
+    splits: Splits,
+    fingerprint: str,
+    left_out: Mapping[str, int] = MappingProxyType({}),
+    notes: Sequence[tuple[str, str]] = (),
+) -> None:
     """A task in short: sizes, groups, a prompt as the model sees it, and the answer it should give.
 
-    `left_out` counts the source's rows that are not among the examples, by reason.
+    `left_out` counts the source's rows that are not among the examples, by reason. `notes` are further lines, heading and
+    text.
     """
     console = out()
     console.print(_folded(f"{shown.name} v{shown.version}  ", shown.title, indent=4))
@@ -229,6 +236,8 @@ def task(shown: Task, splits: Splits, fingerprint: str, left_out: Mapping[str, i
         value = f"{number(guessed, first.unit):>6}{sections.percent_sign(first.unit)} {sections.words(first.name)}"
         console.print(f"  guessing    {value}" + (f" ({shown.guess})" if shown.guess != "guessing" else ""))
     console.print(f"  data        {fingerprint}")
+    for heading, text in notes:
+        console.print(_folded(f"  {heading:<11} ", text, indent=14))
     example = splits.train[0]
     prompt = shown.prompt(example)
     console.print(f"\nthe first training prompt, and its answer:\n\n{_indented(prompt)} {example.target}\n")

@@ -197,7 +197,8 @@ def _numbers(weight: Any) -> int:
 
 def _examples(job: Job) -> tuple[Task, data.Splits]:
     spec = job.spec
-    task = replace(registry.task(job.task, job.tasks_dirs, job.labels, dict(job.relabel)), scoring=spec.scoring)
+    found = registry.task(job.task, job.tasks_dirs, job.labels, dict(job.relabel), job.gold)
+    task = replace(found, scoring=spec.scoring)
     splits = data.load_splits(task, data_dir=job.data_dir, train_limit=job.train_limit, test_limit=job.test_limit)
     if data.fingerprint(task, splits) != spec.data:
         raise HarnessError(

@@ -2,12 +2,14 @@
 
 Source: FinLoRA's Financial Math (Wang et al. 2025, arXiv:2505.19819), training and test files as published; a seventh
 of training becomes validation. A number is right within half a cent (0.005), the two decimals asked for: `$7,600.00`
-is `7600.0` and `5.09` is not `5.0`. No row is dropped or mended, but the source has wrong gold answers (the first test
-row's NPV of 974.49 is labelled 15092.44): read scores as relative until they are audited.
+is `7600.0` and `5.09` is not `5.0`. No row is dropped, but the source has wrong gold answers (the first test row's NPV of
+974.49 is labelled 15092.44). Of the 1,000 labels 866 agree with what the formula gives, 28 do not, and 106 problems cannot
+be read with certainty: `data/financial_math/audit.py`. Labels stay as they are unless `--gold audited` is given.
 """
 
 import re
 from decimal import Decimal
+from pathlib import Path
 
 from harness import Example, Source, Task, first_number, metrics, prompts, published
 
@@ -46,4 +48,5 @@ TASK = Task(
     scoring="generate",
     parse=first_number,
     max_new_tokens=16,
+    audit=Path(__file__).parent / "data" / "financial_math" / "audit.csv",
 )

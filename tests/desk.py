@@ -20,7 +20,7 @@ from harness.score import parse_rate, score_answers
 
 def guess(job: Job, reporter: Reporter) -> None:
     """A worker that trains nothing: what is trained is right, the base model picks the first option."""
-    task = registry.task(job.task, job.tasks_dirs, job.labels, dict(job.relabel))
+    task = registry.task(job.task, job.tasks_dirs, job.labels, dict(job.relabel), job.gold)
     splits = data.load_splits(task, data_dir=job.data_dir)
     answers = []
     for example in splits.test:

@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
     for layer in (
         "schema errors program",
         "prompts stats memory metrics methods counter format environment checkpoint",
-        "rows layouts partition file_task hub sources published data registry score",
+        "rows xbrl statements layouts partition file_task hub sources published gold data registry score likeness",
         "attention encode logits generation likelihood models train evaluate predict",
         "codec store",
         "jobs options probe estimate local warm plan runner worker",

@@ -12,7 +12,7 @@ from harness.schema import Task
 def write_outputs(folder: Path, runs: Sequence[store.Run], tasks: Mapping[str, Task] | None = None) -> list[Path]:
     """Write every view of these runs below `folder` and return the files; `tasks` adds to those that are installed."""
     evidence = [(run.record, run.answers() or None) for run in runs]
-    known = {name: entry.value for name, entry in registry.tasks().items() if entry.value} | dict(tasks or {})
+    known = registry.recorded() | dict(tasks or {})
     metrics = {name: task.metrics for name, task in known.items()}
     cells = compare.cells(evidence, metrics)
     paths: list[Path] = []

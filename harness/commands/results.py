@@ -30,8 +30,8 @@ def show_comparison(a: str, b: str, results: Path, *, task: str | None) -> int:
         raise _nothing("there are no results", results)
     first, second = (_find(name, runs) for name in (a, b))
     metrics = {}
-    if found := registry.tasks().get(first.record.spec.task):
-        metrics = {found.name: found.value.metrics} if found.value else {}
+    if found := registry.recorded().get(first.record.spec.task):
+        metrics = {found.name: found.metrics}
     ui.comparison(
         compare.compare_records(
             (first.record, first.answers() or None), (second.record, second.answers() or None), metrics
@@ -63,7 +63,7 @@ def write_report(results: Path) -> int:
     runs = store.read_all(results) or store.read_published(results)
     if not runs:
         raise _nothing("there are no results to report", results)
-    unknown = {run.record.spec.task for run in runs} - registry.tasks().keys()
+    unknown = {run.record.spec.task for run in runs} - registry.recorded().keys()
     ui.written(
         write_outputs(results, runs), typed.command("verify", *["--task", "FILE"] * bool(unknown), results=results)
     )
@@ -113,14 +113,14 @@ class _Lookup:
     def __init__(self, options: Options) -> None:
         self._options = options
         asked = [
-            registry.task(name, options.tasks_dirs, options.labels, dict(options.relabel)) for name in options.tasks
+            registry.task(name, options.tasks_dirs, options.labels, dict(options.relabel), options.gold)
+            for name in options.tasks
         ]
         self._tasks: dict[str, Task] = {task.name: task for task in asked}
         self.wanted = frozenset(self._tasks)
         self.files = frozenset(task.name for task in asked if Path(task.source.uri).is_file())
-        for name, entry in registry.tasks(options.tasks_dirs).items():
-            if entry.value is not None:
-                self._tasks.setdefault(name, entry.value)
+        for name, task in registry.recorded(options.tasks_dirs).items():
+            self._tasks.setdefault(name, task)
 
     def task(self, record: Record) -> Task | None:
         """The task of a record, None where nothing here has its name."""

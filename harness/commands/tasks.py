@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import data, program, published, registry, skeleton, store, ui
+from harness import data, gold, likeness, program, published, registry, skeleton, store, ui
 from harness.errors import HarnessError
 from harness.metrics import default_parse
 from harness.options import Options
@@ -30,16 +30,25 @@ def check(options: Options) -> int:
 
 
 def _check(name: str, options: Options) -> int:
-    task = registry.task(name, options.tasks_dirs, options.labels, dict(options.relabel))
+    task = registry.task(name, options.tasks_dirs, options.labels, dict(options.relabel), options.gold)
     splits = data.load_splits(task, data_dir=options.data)
     found = [Check("examples can be read; train, validation and test share nothing", True)]
     found += [gold_check(task, metric, splits.test) for metric in task.metrics]
     found += [_prompt_check(task, [*splits.train, *splits.test])]
     load = task.load
     left_out = load.left_out(data.resolve(task.source, options.data)) if isinstance(load, published.Load) else {}
-    ui.task(task, splits, data.fingerprint(task, splits), left_out)
+    notes = [*_about_gold(task, splits), *likeness.notes(splits.items(), task.prompt)]
+    ui.task(task, splits, data.fingerprint(task, splits), left_out, notes)
     ui.checks(task.name, found)
     return DONE if all(one.ok for one in found) else DIFFERS
+
+
+def _about_gold(task: Task, splits: data.Splits) -> list[tuple[str, str]]:
+    """Count the gold answers by what the task's audit says of them; nothing where it has none."""
+    found = gold.counts(task, [example for _, part in splits.items() for example in part])
+    said = " · ".join(f"{verdict} {count:,}" for verdict, count in sorted(found.items()))
+    used = "corrected" if task.gold == "audited" else "as in the source; --gold audited corrects it"
+    return [("gold", f"{said} ({used})")] if said else []
 
 
 def gold_check(task: Task, metric: Metric, examples: Sequence[Example]) -> Check:

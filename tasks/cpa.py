@@ -1,0 +1,48 @@
+"""CPA: multiple-choice questions of the Uniform CPA Examination, out of your own question file.
+
+Mock exams are copyrighted, so that none comes with the project and none is fetched. Put `questions.jsonl`, `.csv` or
+`.parquet` into `DIR/cpa` and pass `--data DIR`; `python run_all.py check cpa --data DIR` tells what does not fit, row
+by row. Columns: `question`, four options `A`, `B`, `C`, `D`, `answer` (a letter), `section` (such as FAR), and where
+there is a common exhibit `exhibit`, with its text. Questions on one exhibit share a group; the file is dealt 60/10/30.
+Questions in another form, CFA ones with three options among them, need no task: `--task FILE` reads them.
+"""
+
+from harness import Example, Source, Task, metrics, prompts, published
+
+FILES: published.Files = {"test": ("questions.jsonl", "questions.csv", "questions.parquet")}
+LETTERS = "ABCD"
+SECTIONS = ("AUD", "BAR", "BEC", "FAR", "ISC", "REG", "TCP")
+
+
+def example(cells: published.Cells, id: str) -> Example:
+    """Return a question, its section being a slice."""
+    question, section = cells["question"].strip(), cells["section"].strip().upper()
+    letter, exhibit = cells["answer"].strip().upper(), (cells.get("exhibit") or "").strip()
+    choices = tuple(" ".join(str(cells[name]).split()) for name in LETTERS)
+    if not question or not all(choices):
+        raise ValueError("the question or an option is empty")
+    if section not in SECTIONS:
+        raise ValueError(f"section {section!r} is none of {', '.join(SECTIONS)}")
+    if len(letter) != 1 or letter not in LETTERS:
+        raise ValueError(f"answer {letter!r} is none of {', '.join(LETTERS)}")
+    group = published.digest(exhibit) if exhibit else ""
+    return Example(id, question, choices[LETTERS.index(letter)], choices, group, exhibit, {"section": section})
+
+
+TASK = Task(
+    name="cpa",
+    version=1,
+    title="CPA exam, from your own question file",
+    source=Source(
+        uri="own:cpa",
+        license="yours",
+        redistributable=False,
+        citation="Your own questions",
+        files=published.patterns(FILES),
+        folder="cpa",
+    ),
+    load=published.Load(FILES, example),
+    prompt=prompts.multiple_choice,
+    metrics=(metrics.accuracy,),
+    group_name="exhibit",
+)
