@@ -172,8 +172,9 @@ def test_four_bit_layers_compute_the_same_in_training_and_in_testing(folder: Pat
 
 
 def test_learning_rates_fall_with_width_from_what_suits_tiny_to_what_is_usual_at_8_b() -> None:
-    for method, narrow, wide in ((full.METHOD, 2e-3, 2e-5), (lora.METHOD, 4e-3, 2e-4)):
-        rates = [method.learning_rate(hidden) for hidden in (160, 768, 2048, 4096)]
+    for method, narrow, wide in ((full.METHOD, 1.5e-3, 2e-5), (lora.METHOD, 2e-3, 2e-4)):
+        rates = [method.learning_rate(hidden) for hidden in (192, 768, 2048, 4096)]
+        assert method.learning_rate(64) == method.learning_rate(192)
         assert rates == sorted(rates, reverse=True)
         assert rates[0] == pytest.approx(narrow)
         assert rates[-1] == pytest.approx(wide)

@@ -107,7 +107,7 @@ def holds(condition: str, fact: str) -> bool:
         (day,) = re.findall(r"\d{4}-\d\d-\d\d", fact)
         if len(days) == 2:
             return not days[0] <= day <= days[1]
-        return day < days[0] if " until " in condition else day > days[0]
+        return bool(day < days[0] if " until " in condition else day > days[0])
     for form, above in (("above|over|more than", True), ("below|under|less than", False)):
         if found := re.search(rf" (?:{form}) (\d+)$", condition):
             value = int(fact.rsplit(" ", 1)[1])

@@ -65,7 +65,9 @@ def rate_between(hidden_size: int, narrow: float, wide: float) -> float:
 
     Under Adam the best rate falls as a power of the width (Yang et al. 2022, arXiv:2203.03466). The narrow end was
     looked for on the validation splits with the embedded model, the wide end is what is usual for 7 to 8 B weights.
+    Nothing narrower was tried: it gets the narrow end's rate.
     """
+    hidden_size = max(hidden_size, NARROW)
     return float(narrow * (hidden_size / NARROW) ** (math.log(wide / narrow) / math.log(WIDE / NARROW)))
 
 

@@ -170,7 +170,7 @@ def pretrain(work: Path, steps: int, out: Path, *, every: int = 250, compiled: b
         return _work(0, 1, work, steps, out, every, compiled)
     meeting = work / "meeting"
     meeting.unlink(missing_ok=True)
-    torch.multiprocessing.spawn(  # type: ignore[no-untyped-call]
+    torch.multiprocessing.spawn(  # type: ignore[attr-defined,no-untyped-call]
         _work, (workers, work, steps, out, every, compiled), nprocs=workers
     )
 
@@ -233,7 +233,8 @@ def _add_up(model: Any, loss: float) -> float:
     gradients = [weight.grad for weight in model.parameters()]
     flat = torch.cat([gradient.flatten() for gradient in gradients] + [torch.tensor([loss])])
     distributed.all_reduce(flat)
-    for gradient, part in zip(gradients, flat[:-1].split([gradient.numel() for gradient in gradients]), strict=True):
+    sizes = [gradient.numel() for gradient in gradients]
+    for gradient, part in zip(gradients, flat[:-1].split(sizes), strict=True):  # type: ignore[no-untyped-call]
         gradient.copy_(part.view_as(gradient))
     return float(flat[-1])
 
