@@ -194,6 +194,16 @@ def test_a_resumed_training_ends_with_the_weights_of_an_unbroken_one(
     assert (tmp_path / "a" / "model.safetensors").read_bytes() == (tmp_path / "b" / "model.safetensors").read_bytes()
 
 
+def test_two_processes_train_what_one_does(tmp_path: Path) -> None:
+    for workers in (1, 2):
+        pretrain.pretrain(tmp_path / f"work{workers}", 2, tmp_path / "out", workers=workers)
+    one, two = (torch.load(tmp_path / f"work{workers}" / "checkpoint.pt") for workers in (1, 2))
+    assert one["loss"] == pytest.approx(two["loss"], rel=1e-3)
+    # The mean gradients of both shards; a process that kept to its own shard would be half of its norm away or more.
+    means = [torch.cat([w["exp_avg"].flatten() for w in kept["optimizer"]["state"].values()]) for kept in (one, two)]
+    assert float((means[0] - means[1]).norm() / means[0].norm()) < 0.02
+
+
 def test_the_committed_weights_are_small_bf16_and_complete() -> None:
     from safetensors import safe_open
 
