@@ -1,9 +1,10 @@
 """The embedded base model `tiny`: its weights and tokenizer, and the scripts that made them.
 
     python -m harness.tiny.tokenizer                     writes model/tokenizer.json
-    python -m harness.tiny.pretrain --steps 6000         trains (and resumes) the model, writes model/
+    python -m harness.tiny.pretrain --steps 8500         trains (and resumes) the model, writes model/
     python -m harness.tiny.suite --write                 scores it on held-out general skills
     python -m harness.tiny.card                          writes model/README.md from what was measured
 
-`words.txt` lists plain English words; `skills.py` makes the text, `circuit.py` the start; `model/` holds what `--model tiny` loads.
+`words.txt` lists plain English words; `skills.py` and what it imports make the text, `circuit.py` the
+start; `model/` holds what `--model tiny` loads.
 """

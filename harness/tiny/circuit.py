@@ -6,9 +6,9 @@ plateau ends with (induction heads; Olsson et al. 2022, arXiv:2209.11895): in la
 one, two and three places back and note their content; in layers 1, 2 and 3, four heads each attend to where what was
 noted one, two or three places back equals the current content, and write what stands there.
 
-What a sentence is about shows in its words together, not in the last one. So the other heads of the first layers pool:
-they average the content of a phrase, of a sentence or of everything so far. Without them a model remembers how a
-question begins and not what it is about. All else starts at random, and all of it is trained.
+What a sentence is about shows in its words together, not in the last one. So other heads of every layer pool: they
+average the content of a phrase's or a sentence's words, weakly where copying would suffer. Without them a model
+remembers how a question begins and not what it is about. All else starts at random, and all of it is trained.
 
 The residual stream's 192 dimensions start as 128 of content, three times 20 for what was noted, one that
 tells words that say something from all else, and one constant.
@@ -30,14 +30,14 @@ HEAD = 32
 HALF = HEAD // 2  # rotary position embedding turns dimension i together with i + HALF
 FAST, SLOW = range(6), range(8, HALF)  # rotation frequencies that tell neighbours apart, and that hardly turn
 MATCHING = 4  # heads of layers 1 to 3, each for a quarter of the content
-# Rotation frequencies by which a head weighs the tokens behind it: a phrase, a sentence, everything alike.
+# Rotation frequencies by which a head weighs the tokens behind it: a phrase, a sentence.
 PHRASE, SENTENCE = range(2, 5), range(4, 7)
 POOLS = ((PHRASE, SENTENCE, SENTENCE), *((SENTENCE, SENTENCE),) * 3, (SENTENCE,) * 3)  # of each layer
 POOLED = (0.05, 0.05, 0.05, 0.3, 0.3)  # how strongly the pools of each layer are written: late, where nothing is copied
 
 
 def start_copying(model: Any, tokens: list[str]) -> None:
-    """Overwrite the embeddings and parts of the first four attention layers of `pretrain.make_model`'s model.
+    """Overwrite the embeddings and parts of the attention layers of `pretrain.make_model`'s model.
 
     `tokens` are the texts of the vocabulary in order. Those that differ in case or in a blank before them start alike.
     """
