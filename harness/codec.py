@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import math
 import types
 import typing
@@ -14,6 +15,27 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 T = TypeVar("T")
+
+
+def strict_json(text: str) -> Any:
+    """Parse JSON as RFC 8259 has it: no NaN, no infinities, and no name twice in an object.
+
+    Raises:
+        ValueError: saying what is wrong.
+    """
+    return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeats)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands twice in one object")
+    return found
 
 
 def encode(value: Any) -> Any:

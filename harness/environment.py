@@ -18,7 +18,7 @@ from typing import Literal
 
 from harness.schema import Environment
 
-PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "tokenizers", "safetensors", "numpy")
+PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "tokenizers", "safetensors", "numpy", "scipy")
 
 
 def describe(device: Literal["cpu", "cuda"], *, threads: int, device_name: str = "") -> Environment:
@@ -35,12 +35,23 @@ def describe(device: Literal["cpu", "cuda"], *, threads: int, device_name: str =
         memory_bytes=memory_bytes(),
         packages=package_versions(),
         commit=commit(),
+        driver=_cuda_query("driver_version") if device == "cuda" else "",
+        allocator=allocator(device),
     )
 
 
 def cores() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def allocator(device: Literal["cpu", "cuda"]) -> str:
+    """What hands out memory: the C library's allocator or one loaded before it, on CUDA torch's with its settings."""
+    if device == "cuda":
+        settings = os.environ.get("PYTORCH_ALLOC_CONF") or os.environ.get("PYTORCH_CUDA_ALLOC_CONF", "")
+        return " ".join(filter(None, ("torch", settings)))
+    loaded = re.findall(r"lib(jemalloc|tcmalloc|mimalloc)", os.environ.get("LD_PRELOAD", ""))
+    return loaded[0] if loaded else " ".join(filter(None, platform.libc_ver())) or platform.system()
 
 
 def threads_per_run(jobs: int) -> int:
@@ -126,10 +137,31 @@ def commit() -> str:
     if (root / ".git").exists():
         try:
             sha = _git(root, "rev-parse", "--short=12", "HEAD")
-            dirty = _git(root, "status", "--porcelain", "--untracked-files=no", "--", "harness", "tasks")
+            dirty = _git(root, "status", "--porcelain", "--untracked-files=all", "--", "harness", "tasks")
             return sha + ("+" if dirty else "")
         except (OSError, subprocess.SubprocessError):
             pass
+    return code_hash()
+
+
+@functools.cache
+def knows_commit(name: str) -> bool:
+    """Whether the commit is in the history of this code; outside of a repository, whether it names this code."""
+    if name.startswith("code-"):
+        return name == code_hash()
+    root = Path(__file__).resolve().parent.parent
+    if not re.fullmatch("[0-9a-f]{7,64}", name) or not (root / ".git").exists():
+        return False
+    try:
+        _git(root, "merge-base", "--is-ancestor", name, "HEAD")
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return True
+
+
+@functools.cache
+def code_hash() -> str:
+    """Name this code by a hash of its files, where no repository names it."""
     code = hashlib.sha256()
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         code.update(path.read_bytes())

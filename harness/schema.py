@@ -256,7 +256,10 @@ class Cost:
 
 @dataclass(frozen=True)
 class Environment:
-    """The machine and the software. `machine` names what memory and time may be compared within."""
+    """The machine and the software. `machine` names what memory and time may be compared within.
+
+    `driver` is the version of CUDA's driver (empty on the CPU), `allocator` what hands out memory and how it is set.
+    """
 
     python: str
     platform: str
@@ -266,6 +269,8 @@ class Environment:
     memory_bytes: int
     packages: Mapping[str, str]
     commit: str
+    driver: str = ""
+    allocator: str = ""
 
 
 @dataclass(frozen=True)

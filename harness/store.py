@@ -18,7 +18,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -33,6 +33,8 @@ LOG = "log.txt"
 ADAPTER = "adapter"
 MODEL = "model"
 LOCK = ".lock"
+
+PUBLISHABLE = ("ok", "oom")  # that a run does not fit into memory is a result; what was cut short is none
 
 DEFAULT_ROOT = Path("results")
 
@@ -78,7 +80,12 @@ def prepare(folder: Path) -> None:
 
 def write_record(folder: Path, record: Record) -> Path:
     """Write `record.json` last and by rename, so that it is there whole or not at all."""
-    return _write(folder / RECORD, json.dumps(encode(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return _write(folder / RECORD, record_text(record))
+
+
+def record_text(record: Record) -> str:
+    """Return what `record.json` holds."""
+    return json.dumps(encode(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_record(folder: Path) -> Record:
@@ -114,9 +121,14 @@ def _again(folder: Path) -> str:
 
 def write_answers(folder: Path, answers: Sequence[Answer]) -> str:
     """Write `answers.jsonl`, one answer a line, and return its SHA-256 for the record."""
-    text = "".join(json.dumps(encode(a), ensure_ascii=False, allow_nan=False) + "\n" for a in answers)
+    text = answers_text(answers)
     _write(folder / ANSWERS, text)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def answers_text(answers: Sequence[Answer]) -> str:
+    """Return what `answers.jsonl` holds."""
+    return "".join(json.dumps(encode(a), ensure_ascii=False, allow_nan=False) + "\n" for a in answers)
 
 
 def read_answers(folder: Path) -> tuple[Answer, ...]:
@@ -192,21 +204,21 @@ def finished(root: Path, spec: RunSpec) -> Run | None:
     return Run(folder, record) if record.status == "ok" and record.spec.id == spec.id else None
 
 
-def publish(root: Path, runs: Iterable[Run]) -> list[Path]:
-    """Copy the records and answers of finished runs into `root/published`, which only ever grows.
+def publish(root: Path, runs: Iterable[Run], answers: Mapping[str, Sequence[Answer]] | None = None) -> list[Path]:
+    """Copy the records and answers of these runs into `root/published`, which only ever grows.
+
+    Args:
+        root: the results folder.
+        runs: the runs, those that were interrupted or failed are left out.
+        answers: by run id, answers to publish in place of the run's own (see `withhold`).
 
     Returns the folders that are new. Raises `HarnessError` where a published file would change.
     """
     new = []
-    for run in runs:
-        if run.record.status != "ok":
-            continue
+    for run in (run for run in runs if run.record.status in PUBLISHABLE):
         target = root / "published" / relative_dir(run.record.spec)
-        changed = [
-            name
-            for name in (RECORD, ANSWERS)
-            if (target / name).exists() and (target / name).read_bytes() != (run.folder / name).read_bytes()
-        ]
+        texts = _published_texts(run, (answers or {}).get(run.record.spec.id))
+        changed = [name for name, text in texts if (target / name).exists() and (target / name).read_bytes() != text.encode()]
         if changed:
             raise HarnessError(
                 "a published run is never overwritten, and this one differs",
@@ -214,10 +226,20 @@ def publish(root: Path, runs: Iterable[Run]) -> list[Path]:
                 fix="change the task's version, or remove the published folder in a commit of its own",
             )
         if not (target / RECORD).exists():
-            for name in (ANSWERS, RECORD):
-                _write(target / name, (run.folder / name).read_text(encoding="utf-8"))
+            for name, text in texts:
+                _write(target / name, text)
             new.append(target)
     return new
+
+
+def _published_texts(run: Run, answers: Sequence[Answer] | None) -> list[tuple[str, str]]:
+    """Return the files of a published run and what they hold, the record last."""
+    if answers is not None:
+        text = answers_text(answers)
+        record = replace(run.record, answers_sha256=hashlib.sha256(text.encode()).hexdigest())
+        return [(ANSWERS, text), (RECORD, record_text(record))]
+    names = [name for name in (ANSWERS, RECORD) if name == RECORD or (run.folder / name).exists()]
+    return [(name, (run.folder / name).read_bytes().decode("utf-8")) for name in names]
 
 
 def write_text(path: Path, text: str) -> Path:

@@ -8,6 +8,7 @@ scikit-learn's `f1_score(average="macro", labels=<the targets' classes>)`.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -46,7 +47,7 @@ def macro_f1_of(key: Key, *, name: str = "macro_f1", title: str = "Macro-F1") ->
             predicted[said] += count
             right[target] += count if said == target else 0
         # 2 TP / (2 TP + FP + FN): the denominator is the class's row plus its column, never zero for a true class.
-        return sum(2 * right[label] / (true[label] + predicted[label]) for label in sorted(true)) / len(true)
+        return math.fsum(2 * right[label] / (true[label] + predicted[label]) for label in true) / len(true)
 
     return Metric(name=name, title=title, score=score, combine=combine)
 
