@@ -245,16 +245,26 @@ def _report(found: argparse.Namespace, command: str) -> int:
 
 
 def _verify_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", nargs="?", metavar="PATH", help="one run's folder, or a folder of runs, instead of all")
+    parser.add_argument("path", nargs="?", metavar="PATH", help="a run, a folder of runs or a table, instead of all")
+    parser.add_argument("--report", metavar="DIR", help="write the review there: review.md and review.html")
+    parser.add_argument(
+        "--waivers", metavar="FILE", help="accepted findings (default: waivers.toml beside `published`)"
+    )
+    parser.add_argument("--rerun", metavar="RUN", help="train this run (a name, id or folder) again and compare")
+    parser.add_argument("--model", metavar="DIR|ID", help="for --rerun: where the model is, if its name does not say")
     parser.add_argument("--task", action="append", metavar="FILE", help="the data file of runs on a task without code")
     _data_flags(parser)
     _results_flag(parser)
 
 
 def _verify(found: argparse.Namespace, command: str) -> int:
-    from harness.commands import results
+    from harness.commands import rerunning, verifying
 
-    return results.verify(options.path(found.path or found.results), _task_options(found))
+    path, asked = options.path(found.path or found.results), _task_options(found)
+    if found.rerun is not None:
+        return rerunning.rerun(path, found.rerun, asked, model=found.model)
+    report, waivers = (options.path(text) if text else None for text in (found.report, found.waivers))
+    return verifying.verify(path, asked, report=report, excuses=waivers)
 
 
 def _publish_flags(parser: argparse.ArgumentParser) -> None:
@@ -264,9 +274,9 @@ def _publish_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _publish(found: argparse.Namespace, command: str) -> int:
-    from harness.commands import results
+    from harness.commands import publishing
 
-    return results.publish(options.path(found.results), _task_options(found))
+    return publishing.publish(options.path(found.results), _task_options(found))
 
 
 def _check_flags(parser: argparse.ArgumentParser) -> None:

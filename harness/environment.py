@@ -18,7 +18,17 @@ from typing import Literal
 
 from harness.schema import Environment
 
-PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "tokenizers", "safetensors", "numpy", "scipy")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "accelerate",
+    "tokenizers",
+    "safetensors",
+    "numpy",
+    "scipy",
+)
 
 
 def describe(device: Literal["cpu", "cuda"], *, threads: int, device_name: str = "") -> Environment:

@@ -218,7 +218,9 @@ def publish(root: Path, runs: Iterable[Run], answers: Mapping[str, Sequence[Answ
     for run in (run for run in runs if run.record.status in PUBLISHABLE):
         target = root / "published" / relative_dir(run.record.spec)
         texts = _published_texts(run, (answers or {}).get(run.record.spec.id))
-        changed = [name for name, text in texts if (target / name).exists() and (target / name).read_bytes() != text.encode()]
+        changed = [
+            name for name, text in texts if (target / name).exists() and (target / name).read_bytes() != text.encode()
+        ]
         if changed:
             raise HarnessError(
                 "a published run is never overwritten, and this one differs",

@@ -16,13 +16,14 @@ from harness.format import about, number, quantity, run_name, size
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from harness.checks import Check
     from harness.compare import Cell, Comparison
     from harness.data import Splits
     from harness.plan import Plan
     from harness.registry import Entry
     from harness.schema import Method, RunSpec, Source, Split, Task
     from harness.tables import Table
-    from harness.verify import Check
+    from harness.waivers import Waiver
 
 TABLE_WIDTH = 240
 LINE_WIDTH = 100
@@ -284,10 +285,12 @@ def _indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())
 
 
-def checks(name: str, found: Sequence[Check]) -> None:
-    """One line for a run that verifies; each check that differs for one that does not."""
+def checks(name: str, found: Sequence[Check], waived: Mapping[Check, Waiver] = MappingProxyType({})) -> None:
+    """One line for a run that verifies; each check that differs for one that does not, and those that are waived."""
     bad = [check for check in found if not check.ok]
     console = out()
-    console.print(f"{'✗' if bad else '✓'} {name}  {len(found) - len(bad)}/{len(found)} checks")
+    console.print(f"{'✗' if set(bad) - set(waived) else '✓'} {name}  {len(found) - len(bad)}/{len(found)} checks")
     for check in bad:
-        console.print(f"    differs: {check.name}{': ' + check.detail if check.detail else ''}")
+        told = ": ".join(filter(None, (check.name, check.where, check.detail)))
+        excuse = f" (waived {waived[check].date.isoformat()}: {waived[check].reason})" if check in waived else ""
+        console.print(f"    {'waived' if excuse else 'differs'}: {told}{excuse}")

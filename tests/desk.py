@@ -8,14 +8,21 @@ import time
 from pathlib import Path
 
 import pytest
-from records import make_record
+from records import make_environment, make_record
 from test_plan import write_model, write_task
 
-from harness import data, registry, store
+from harness import data, environment, registry, store
 from harness.cli import main
 from harness.jobs import Job, Reporter
 from harness.schema import Answer
-from harness.score import parse_rate, score_answers
+from harness.score import chance, parse_rate, score_answers
+
+COMMIT = environment.commit()
+
+
+def clean_commit() -> str:
+    """The commit of this code, as if nothing had been changed since: runs of it may be published."""
+    return COMMIT.removesuffix("+")
 
 
 def guess(job: Job, reporter: Reporter) -> None:
@@ -33,7 +40,7 @@ def guess(job: Job, reporter: Reporter) -> None:
                 text=said,
                 parsed=said,
                 choices=example.choices,
-                loglik=tuple(0.0 if choice == said else -1.0 for choice in example.choices),
+                loglik=tuple(0.0 if choice == said else -1.0 - job.spec.seed for choice in example.choices),
             )
         )
     record = make_record(
@@ -41,6 +48,8 @@ def guess(job: Job, reporter: Reporter) -> None:
         scores=score_answers(answers, task.metrics),
         parse_rate=parse_rate(answers),
         answers_sha256=store.write_answers(job.folder, answers),
+        environment=make_environment(commit=clean_commit()),
+        chance=chance(task, splits.test),
     )
     store.write_record(job.folder, record)
 
@@ -57,6 +66,7 @@ def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.commands.run.worker.run", guess)
     monkeypatch.setattr("harness.commands.run.plan.check", lambda plans: None)
     monkeypatch.setattr("harness.commands.outputs.plots.write", lambda *_: [])
+    monkeypatch.setattr("harness.environment.commit", clean_commit)
 
 
 class Desk:

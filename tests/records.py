@@ -69,6 +69,7 @@ def make_environment(**changes: Any) -> Environment:
         "memory_bytes": 24 * 2**30,
         "packages": {"torch": "2.13.0", "transformers": "5.23.0"},
         "commit": "abcdef012345",
+        "allocator": "glibc 2.36",
     }
     return Environment(**(values | changes))
 

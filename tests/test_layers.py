@@ -22,10 +22,10 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
         "prompts stats memory metrics methods counter format environment checkpoint",
         "rows xbrl statements layouts partition file_task hub sources published gold data registry score likeness",
         "attention encode logits generation likelihood models train evaluate predict",
-        "codec store",
+        "codec withhold store",
         "jobs options probe estimate local warm plan runner worker",
-        "evidence costs cells compare verify leaderboard sections tables place palette panels figures plots report "
-        "skeleton",
+        "evidence costs cells compare checks verify rerun leaderboard sections tables exports place palette panels figures "
+        "plots report waivers review skeleton",
         "ui ui_tables ui_progress",
         "commands cli",
     )
@@ -131,6 +131,7 @@ def test_files_are_short() -> None:
 
 
 LIGHT = ["harness", "harness.cli", "harness.commands.run", "harness.commands.results", "harness.commands.tasks"]
+LIGHT += ["harness.commands.publishing", "harness.commands.verifying"]
 
 
 @pytest.mark.parametrize("module", LIGHT)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import make_answers, make_record, make_spec
 
-from harness import store
+from harness import store, withhold
 from harness.codec import decode, encode
 from harness.errors import HarnessError
 from harness.schema import Answer, Record
@@ -220,9 +220,29 @@ def test_a_published_run_is_never_overwritten(tmp_path: Path) -> None:
         store.publish(tmp_path, store.read_all(tmp_path))
 
 
-def test_only_finished_runs_are_published(tmp_path: Path) -> None:
+def test_runs_that_were_cut_short_are_not_published(tmp_path: Path) -> None:
     written(tmp_path, status="failed")
+    written(tmp_path, spec=make_spec(seed=1), status="interrupted")
     assert store.publish(tmp_path, store.read_all(tmp_path)) == []
+
+
+def test_that_a_run_did_not_fit_into_memory_is_published_without_answers(tmp_path: Path) -> None:
+    record = make_record(status="oom", scores={}, cost=None)
+    store.write_record(store.run_dir(tmp_path, record.spec), record)
+    (new,) = store.publish(tmp_path, store.read_all(tmp_path))
+    assert [path.name for path in new.iterdir()] == [store.RECORD]
+    assert store.publish(tmp_path, store.read_all(tmp_path)) == []
+
+
+def test_answers_given_to_publish_take_the_place_of_the_runs_own(tmp_path: Path) -> None:
+    record = store.read_record(written(tmp_path))
+    runs, hidden = store.read_all(tmp_path), withhold.withheld(make_answers(9, 3))
+    (new,) = store.publish(tmp_path, runs, {record.spec.id: hidden})
+    assert store.read_answers(new) == hidden
+    assert store.read_record(new) == replace(record, answers_sha256=store.answers_sha256(new))
+    assert store.publish(tmp_path, runs, {record.spec.id: hidden}) == []
+    with pytest.raises(HarnessError, match="never overwritten"):
+        store.publish(tmp_path, runs)
 
 
 def test_too_little_disk_space_is_said_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

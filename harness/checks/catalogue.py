@@ -23,6 +23,7 @@ CONCERNS: Mapping[str, Mapping[str, str]] = {
         identity.HASH: "a setting was changed in the record",
         identity.WORDS: "a run was moved to another name",
         identity.ONCE: "one run was counted twice",
+        identity.KNOWN: "a task that nobody has cannot be checked",
         identity.TASK: "the task has another version now",
     },
     "Arithmetic": {

@@ -51,7 +51,9 @@ def _insane(record: Record, cost: Cost) -> list[str]:
     faults = []
     for name, phase in cost.phases.items():
         if phase.peak_bytes < cost.weights_bytes and name in ("train", "evaluate"):
-            faults.append(f"the peak of {name}, {phase.peak_bytes:,} bytes, is below the weights' {cost.weights_bytes:,}")
+            faults.append(
+                f"the peak of {name}, {phase.peak_bytes:,} bytes, is below the weights' {cost.weights_bytes:,}"
+            )
         if record.spec.device == "cuda" and phase.reserved_bytes < phase.peak_bytes:
             faults.append(f"less is reserved in {name} than handed out")
         if not 0 <= phase.seconds < math.inf or phase.resident_bytes <= 0 or phase.tokens < 0:
@@ -60,7 +62,7 @@ def _insane(record: Record, cost: Cost) -> list[str]:
         faults.append("the evaluation was not measured")
     if record.spec.train_examples and "train" not in cost.phases:
         faults.append("the training was not measured")
-    if not 0 <= cost.trained_weights or (record.spec.train_examples and not cost.trained_weights):
+    if not cost.trained_weights >= 0 or (record.spec.train_examples and not cost.trained_weights):
         faults.append(f"{cost.trained_weights} weights trained")
     return faults + _training_faults(cost)
 
@@ -74,5 +76,7 @@ def _training_faults(cost: Cost) -> list[str]:
     if train.peak_bytes < needed:
         faults.append(f"weights, gradients and optimizer state are {needed:,} bytes, the peak is {train.peak_bytes:,}")
     if parts.optimizer_state < STATE_BYTES * cost.trained_weights * 0.99:
-        faults.append(f"{parts.optimizer_state:,} bytes of state are too few for {cost.trained_weights:,} trained weights")
+        faults.append(
+            f"{parts.optimizer_state:,} bytes of state are too few for {cost.trained_weights:,} trained weights"
+        )
     return faults

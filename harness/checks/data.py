@@ -25,7 +25,9 @@ def of_task(task: Task, records: Sequence[Record], splits: Splits | None) -> lis
         splits: all its examples, None where the data is not here.
     """
     if splits is None:
-        return [Check(AT_HAND, False, f"{task.name}: without it gold answers and prompts are not checked; pass --data DIR")]
+        return [
+            Check(AT_HAND, False, f"{task.name}: without it gold answers and prompts are not checked; pass --data DIR")
+        ]
     by_data: dict[str, list[Record]] = {}
     for record in records:
         by_data.setdefault(record.spec.data, []).append(record)

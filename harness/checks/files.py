@@ -35,7 +35,9 @@ def strict(folder: Path) -> Check:
         if path.is_file():
             text = path.read_bytes().decode("utf-8", "replace")
             parts = enumerate(text.split("\n"), start=1) if name == store.ANSWERS else [(1, text)]
-            faults += [f"{name} line {number}: {problem}" for number, part in parts if part and (problem := _problem(part))]
+            faults += [
+                f"{name} line {number}: {problem}" for number, part in parts if part and (problem := _problem(part))
+            ]
     return check(STRICT, faults)
 
 
@@ -111,4 +113,3 @@ def _differs(path: Path, expected: str) -> str:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-

@@ -13,6 +13,7 @@ from harness.schema import Record, Task
 HASH = "the spec hashes to the id in the folder's name"
 WORDS = "the folder's words say what the spec says"
 TASK = "the task is the one that ran"
+KNOWN = "the task is known here"
 ONCE = "no run is there twice"
 
 

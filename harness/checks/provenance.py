@@ -55,7 +55,9 @@ def of_history(root: Path) -> list[Check]:
     """
     try:
         _git(root, "rev-parse", "--show-toplevel")
-        log = _git(root, "log", "--format=", "--name-only", "--no-renames", "--diff-filter=MDT", "--relative", "--", ".")
+        log = _git(
+            root, "log", "--format=", "--name-only", "--no-renames", "--diff-filter=MDT", "--relative", "--", "."
+        )
         now = _git(root, "diff", "--name-only", "--no-renames", "--diff-filter=MDT", "--relative", "HEAD", "--", ".")
     except (OSError, subprocess.SubprocessError):
         return []

@@ -34,7 +34,9 @@ def of_all(records: Sequence[Record], held_back: Iterable[Record] = ()) -> list[
             rows[replace(record.spec, seed=0)].append(record)
     finished = {spec: row for spec, row in rows.items() if any(record.status == "ok" for record in row)}
     return [
-        check(MANY, [f"{_name(spec)}: {len(_seeds(row))}" for spec, row in finished.items() if len(_seeds(row)) < LEAST]),
+        check(
+            MANY, [f"{_name(spec)}: {len(_seeds(row))}" for spec, row in finished.items() if len(_seeds(row)) < LEAST]
+        ),
         check(ALL, _gaps(finished)),
         check(APART, [fault for row in finished.values() for fault in _alike(row)]),
         check(ONE, _searched([*rows, *(replace(record.spec, seed=0) for record in held_back)])),

@@ -35,7 +35,9 @@ def of_publication(root: Path, runs: Sequence[store.Run], rebuild: Rebuild) -> l
         try:
             rebuild(Path(made), runs)
         except HarnessError as problem:
-            return [Check(name, False, f"cannot be made again: {problem.problem}") for name in dict.fromkeys(KINDS.values())]
+            return [
+                Check(name, False, f"cannot be made again: {problem.problem}") for name in dict.fromkeys(KINDS.values())
+            ]
         fresh, old = read(Path(made)), read(root)
     return [
         found

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness import compare, plots, registry, report, store, tables
+from harness import compare, exports, plots, registry, report, store, tables
 from harness.schema import Task
 
 
-def write_outputs(folder: Path, runs: Sequence[store.Run], tasks: Mapping[str, Task] | None = None) -> list[Path]:
-    """Write every view of these runs below `folder` and return the files; `tasks` adds to those that are installed."""
+def write_outputs(
+    folder: Path, runs: Sequence[store.Run], tasks: Mapping[str, Task] | None = None, *, publication: bool = False
+) -> list[Path]:
+    """Write every view of these runs below `folder` and return the files.
+
+    `tasks` adds to those that are installed; a publication has the forms of `exports` too.
+    """
     evidence = [(run.record, run.answers() or None) for run in runs]
     known = registry.recorded() | dict(tasks or {})
     metrics = {name: task.metrics for name, task in known.items()}
@@ -22,4 +27,5 @@ def write_outputs(folder: Path, runs: Sequence[store.Run], tasks: Mapping[str, T
         drawn = plots.write(folder, name, cells)
         figures[name] = {path.stem: path.read_text(encoding="utf-8") for path in drawn if path.suffix == ".svg"}
         paths += drawn
+    paths += exports.write(folder, cells, known) if publication else []
     return [*paths, report.write(folder, evidence, known, cells=cells, figures=figures)]
