@@ -92,7 +92,7 @@ REFUSED: dict[str, tuple[Callable[[Record], Record], str]] = {
     "weights that are not pinned": (lambda r: replace(r, spec=replace(r.spec, model_revision="main")), "are pinned"),
     "a rate of its own": (lambda r: replace(r, spec=replace(r.spec, learning_rate=0.5)), "lora-r8"),
     "a score of its own": (
-        lambda r: replace(r, scores=r.scores | {"accuracy": replace(r.scores["accuracy"], value=0.9)}),
+        lambda r: replace(r, scores=r.scores | {"accuracy": replace(r.scores["accuracy"], value=0.123)}),
         "does not verify: every score comes out again",
     ),
 }  # fmt: skip
@@ -206,7 +206,7 @@ def test_scores_that_need_the_text_are_not_published_without_it(
     path.write_text(
         path.read_text()
         .replace("from harness import Example,", "from harness import Example, Metric,")
-        .replace("metrics.accuracy, metrics.macro_f1", 'Metric("letters", "Letters", lambda a: len(a.parsed) / 100)')
+        .replace("metrics.accuracy, metrics.macro_f1", 'Metric("letters", "Letters", lambda a: len(a.parsed) / 100),')
     )
     publication.write_runs(tmp_path / "results", tasks_dir)
     assert publish((tmp_path / "results", tasks_dir)) == 2

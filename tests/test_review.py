@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import html
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -29,10 +30,19 @@ date = 2026-02-03
 EVIL = "<script>alert(1)</script></style> | `x` *y*\n# z"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    with pytest.MonkeyPatch.context() as patch:
+        publication.without_figures(patch)
+        return publication.publish(tmp_path_factory.mktemp("made"))
+
+
 @pytest.fixture
-def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+def published(made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """A copy of a publication and the runs that it was made of, and the folder of its tasks."""
     publication.without_figures(monkeypatch)
-    return publication.publish(tmp_path)
+    shutil.copytree(made[0].parent, tmp_path / "results")
+    return tmp_path / "results" / "published", made[1]
 
 
 def mend(root: Path) -> None:
