@@ -131,7 +131,7 @@ def test_files_are_short() -> None:
 
 
 LIGHT = ["harness", "harness.cli", "harness.commands.run", "harness.commands.results", "harness.commands.tasks"]
-LIGHT += ["harness.commands.publishing", "harness.commands.verifying"]
+LIGHT += ["harness.commands.publishing", "harness.commands.verifying", "harness.commands.rerunning"]
 
 
 @pytest.mark.parametrize("module", LIGHT)

@@ -78,6 +78,19 @@ def test_publishing_again_adds_nothing_and_changes_nothing(desk: Desk, capsys: p
     assert "10 new, 10 published before" in capsys.readouterr().out
 
 
+def test_tables_are_made_anew_where_no_run_is_new(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert publish(desk) == 0
+    shutil.rmtree(desk[0] / "runs")
+    path = desk[0] / "published" / "leaderboard" / "pick.md"
+    kept = path.read_bytes()
+    path.write_bytes(b"as an older version of the code made it")
+    assert publish(desk) == 0
+    assert "0 new, 0 published before" in capsys.readouterr().out
+    assert path.read_bytes() == kept
+    assert main(["verify", str(desk[0] / "published"), "--tasks-dir", str(desk[1])]) == 0
+    assert publish(desk, "--task", "pick") == 2
+
+
 REFUSED: dict[str, tuple[Callable[[Record], Record], str]] = {
     "a run that was interrupted": (lambda r: replace(r, status="interrupted", scores={}), "a run was cut short"),
     "a run that failed": (lambda r: replace(r, status="failed", scores={}, reason="a bug"), "it is failed, a bug"),

@@ -6,6 +6,8 @@ import datetime
 import html
 import re
 import shutil
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from harness.cli import main
 from harness.errors import HarnessError
 from harness.waivers import Waiver
 
+ROOT = Path(__file__).resolve().parent.parent
 GIVEN = """
 [[waiver]]
 check = "Markdown tables are made again byte for byte"
@@ -208,3 +211,21 @@ def test_a_results_folder_is_verified_with_what_was_published_of_it(
     words = ["--tasks-dir", str(tasks_dir), "--report", str(tmp_path / "review")]
     assert main(["verify", str(root.parent), *words]) == 2
     assert "a review is of one folder" in capsys.readouterr().err
+
+
+def test_verifying_takes_no_torch(published: tuple[Path, Path]) -> None:
+    code = (
+        "import sys; from harness.cli import main;"
+        f" code = main(['verify', {str(published[0])!r}, '--tasks-dir', {str(published[1])!r}]);"
+        " heavy = {'torch', 'transformers', 'datasets'} & set(sys.modules); assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "20 runs verified" in done.stdout
+
+
+@pytest.mark.slow
+def test_what_this_repository_publishes_holds() -> None:
+    if not any((ROOT / "results" / "published").rglob("record.json")):
+        pytest.skip("nothing has been published yet")
+    assert main(["verify", str(ROOT / "results" / "published")]) == 0

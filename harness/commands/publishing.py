@@ -34,6 +34,8 @@ FIXES = {
 def publish(results: Path, options: Options) -> int:
     """Publish the runs of the tasks asked for, or of all; nothing is written unless all of them can be.
 
+    Where there is none but some are published, tables, figures and page are made anew, by the code as it is now.
+
     Raises:
         HarnessError: the code is not committed, a run was cut short or does not verify, a row has fewer than three
             seeds, model or data are not pinned, or what is published already was changed.
@@ -41,7 +43,8 @@ def publish(results: Path, options: Options) -> int:
     lookup = Lookup(options)
     runs = [run for run in store.read_all(results) if not lookup.wanted or run.record.spec.task in lookup.wanted]
     runs = _without_unknown(runs, lookup)
-    if not any(run.record.status == "ok" for run in runs):
+    published = results / "published"
+    if not any(run.record.status == "ok" for run in runs) and (lookup.wanted or not store.find(published)):
         raise HarnessError(
             "there are no finished runs to publish",
             where=str(results / "runs"),
@@ -50,7 +53,6 @@ def publish(results: Path, options: Options) -> int:
     _refuse_unclean()
     for run in runs:
         _refuse_unproved(run, lookup)
-    published = results / "published"
     _refuse_unfit_together(_with_published(published, runs), lookup, results)
     texts = {run.record.spec.id: kept for run in runs if (kept := _to_hand_on(run, lookup)) is not None}
     new = store.publish(results, runs, texts)
