@@ -55,10 +55,9 @@ def of_history(root: Path) -> list[Check]:
     """
     try:
         _git(root, "rev-parse", "--show-toplevel")
-        log = _git(
-            root, "log", "--format=", "--name-only", "--no-renames", "--diff-filter=MDT", "--relative", "--", "."
-        )
-        now = _git(root, "diff", "--name-only", "--no-renames", "--diff-filter=MDT", "--relative", "HEAD", "--", ".")
+        changed_or_gone = ("--name-only", "--no-renames", "--diff-filter=MDT", "--relative")
+        log = _git(root, "log", "--format=", "-m", *changed_or_gone, "--", ".")  # -m: what a merge changed too
+        now = _git(root, "diff", *changed_or_gone, "HEAD", "--", ".")
     except (OSError, subprocess.SubprocessError):
         return []
     changed = {name for name in [*log, *now] if PurePosixPath(name).name in (store.RECORD, store.ANSWERS)}
