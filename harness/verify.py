@@ -72,15 +72,13 @@ def publication(
     ]
 
 
-def together(
-    records: Sequence[Record], tasks: Sequence[tuple[Task, Splits | None]], held_back: Sequence[Record] = ()
-) -> list[Check]:
-    """Check records that are published together, or are about to be; `held_back` are finished runs that are not."""
+def together(records: Sequence[Record], tasks: Sequence[tuple[Task, Splits | None]]) -> list[Check]:
+    """Check records that are published together, or are about to be; arguments as `publication`."""
     found = [check for record in records for check in provenance.of_record(record)]
     for task, splits in tasks:
         own = [record for record in records if record.spec.task == task.name]
         found += [provenance.of_task(task), *data_checks.of_task(task, own, splits)]
-    return [*_once(found), *seeds.of_all(records, held_back)]
+    return [*_once(found), *seeds.of_all(records)]
 
 
 def _once(found: Sequence[Check]) -> list[Check]:

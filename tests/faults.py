@@ -17,7 +17,7 @@ from typing import Any
 from harness import store
 from harness.checks import arithmetic, cost, data, files, identity, provenance, seeds, views
 
-Fault = Callable[[Path], None]
+Fault = Callable[[Path], object]
 
 
 def run(root: Path, task: str = "pick", method: str = "lora-r8", seed: int = 0) -> Path:
@@ -149,7 +149,7 @@ def dropped(**where: Any) -> Fault:
 
 
 def for_each(*faults: Fault) -> Fault:
-    return lambda root: [fault(root) for fault in faults] and None
+    return lambda root: [fault(root) for fault in faults]
 
 
 def all_seeds(change: Callable[[dict[str, Any]], object]) -> Fault:
@@ -195,7 +195,7 @@ CARELESS: dict[str, tuple[Fault, str]] = {
     "one answer flipped": (answers(flip), files.SHA256),
     "a table taken away": (removed("leaderboard/total.md"), files.THERE),
     "a run taken away": (dropped(seed=1), files.THERE),
-    "a file added": (lambda root: (root / "notes.txt").write_text("trust me") and None, files.NO_OTHER),
+    "a file added": (lambda root: (root / "notes.txt").write_text("trust me"), files.NO_OTHER),
     "the list taken away": (removed(files.SUMS), files.LISTED),
     "a line of the list cut": (text(files.SUMS, "  leader", " leader"), files.LISTED),
     "a path that leaves the folder": (text(files.SUMS, "  leaderboard/", "  ../leaderboard/"), files.LISTED),
@@ -221,7 +221,7 @@ CAREFUL: dict[str, tuple[Fault, str]] = {
     "inputs that were cut": (record(lambda r: r.update(cut_examples=25)), arithmetic.CUT),
     "answers not those of the record": (record(lambda r: r.update(answers_sha256="0" * 64)), files.CHECKSUM),
     "a setting edited": (record(spec("learning_rate", 0.02)), identity.HASH),
-    "a run under another name": (lambda root: run(root).parent.rename(root / "pick/tiny/lora-r64") and None, identity.WORDS),
+    "a run under another name": (lambda root: run(root).parent.rename(root / "pick/tiny/lora-r64"), identity.WORDS),
     "a run in two folders": (twice, identity.ONCE),
     "another version of the task": (respecified({"task_version": 2}), identity.TASK),
     "other prompts": (respecified({"data": "f" * 16}), data.RENDERS),
@@ -235,8 +235,8 @@ CAREFUL: dict[str, tuple[Fault, str]] = {
     "a name twice in a record": (lambda root: text(str((run(root) / store.RECORD).relative_to(root)), '"parse_rate"', '"parse_rate": 1.0,\n "parse_rate"')(root), files.STRICT),
     "an infinite likelihood": (answers(lambda rows: rows[0].update(loglik=[float("-inf"), -1.0, -2.0])), files.STRICT),
     "a field nobody knows": (record(lambda r: r.update(verified=True)), files.RECORD),
-    "a record cut in half": (lambda root: (run(root) / store.RECORD).write_text((run(root) / store.RECORD).read_text()[:900]) and None, files.RECORD),
-    "answers cut in half": (lambda root: (run(root) / store.ANSWERS).write_text((run(root) / store.ANSWERS).read_text()[:900]) and None, files.ANSWERS),
+    "a record cut in half": (lambda root: (run(root) / store.RECORD).write_text((run(root) / store.RECORD).read_text()[:900]), files.RECORD),
+    "answers cut in half": (lambda root: (run(root) / store.ANSWERS).write_text((run(root) / store.ANSWERS).read_text()[:900]), files.ANSWERS),
     "a run that did not fit and scores": (record(lambda r: r.update(status="oom")), arithmetic.NO_CLAIM),
     "a run that was interrupted": (record(lambda r: r.update(status="interrupted", scores={})), provenance.WHOLE),
     "another commit": (record(environment("commit", "0123456789ab")), provenance.KNOWN),

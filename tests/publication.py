@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -45,7 +46,7 @@ def write_tasks(folder: Path, *, redistributable: bool = True) -> Path:
         place.mkdir(parents=True)
         for split, count in SIZES.items():
             rows = [_row(name, split, number) for number in range(count)]
-            (place / f"{split}.jsonl").write_text("".join(store.json.dumps(row) + "\n" for row in rows))
+            (place / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         options = name == "pick"
         text = TASK_FILE.format(
             name=name,

@@ -29,7 +29,12 @@ def of_run(record: Record) -> list[Check]:
 
 def _undescribed(record: Record) -> list[str]:
     e, cuda = record.environment, record.spec.device == "cuda"
-    needed = {"python": e.python, "platform": e.platform, "machine": e.machine, "device": e.device_name}
+    needed: dict[str, object] = {
+        "python": e.python,
+        "platform": e.platform,
+        "machine": e.machine,
+        "device": e.device_name,
+    }
     needed |= {"threads": e.threads > 0, "memory": e.memory_bytes > 0, "commit": e.commit}
     needed |= {f"version of {name}": e.packages.get(name, "") for name in NEEDED}
     needed |= {"driver": e.driver, "allocator": e.allocator} if cuda else {}
