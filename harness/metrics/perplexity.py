@@ -1,0 +1,55 @@
+"""How surprised a model is by a text: nats per token, perplexity, and bits per byte; lower is better.
+
+All three come from the log-likelihood of each token of each text (`Answer.loglik`). They are of all texts together,
+long ones weighing more, as is usual: the sum of nats over the sum of tokens or bytes. Loss per token and perplexity depend
+on the tokenizer and are compared between runs of one model only; bits per byte (UTF-8) are comparable across models.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from harness.schema import Answer, Metric
+
+
+def nats(answers: Sequence[Answer]) -> float:
+    """Return the negative log-likelihood of all texts together."""
+    return -math.fsum(value for answer in answers for value in answer.loglik)
+
+
+def tokens(answers: Sequence[Answer]) -> int:
+    """Return how many tokens were scored."""
+    return sum(len(answer.loglik) for answer in answers)
+
+
+def size(answers: Sequence[Answer]) -> int:
+    """Return the bytes of the texts in UTF-8."""
+    return sum(len(answer.target.encode("utf-8", "surrogatepass")) for answer in answers)
+
+
+def _metric(name: str, title: str, unit: str, combine: Callable[[Sequence[Answer]], float]) -> Metric:
+    return Metric(
+        name=name,
+        title=title,
+        score=lambda answer: combine([answer]),
+        higher_is_better=False,
+        combine=combine,
+        unit=unit,
+    )
+
+
+def _per_token(answers: Sequence[Answer]) -> float:
+    return nats(answers) / max(1, tokens(answers))
+
+
+def _perplexity(answers: Sequence[Answer]) -> float:
+    exponent = _per_token(answers)
+    return math.exp(exponent) if exponent < 700 else math.inf  # beyond what a double holds
+
+
+bits_per_byte = _metric(
+    "text_loss", "Loss on the text", "bits per byte", lambda answers: nats(answers) / math.log(2) / max(1, size(answers))
+)
+token_loss = _metric("token_loss", "Loss per token", "nats per token", _per_token)
+perplexity = _metric("perplexity", "Perplexity", "per token", _perplexity)
