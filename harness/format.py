@@ -10,12 +10,12 @@ NONE = "–"
 
 
 def number(value: float | None, unit: str = "share", *, sign: bool = False) -> str:
-    """A metric's value: a share as percent (`79.8`), anything else with two decimals; `sign` writes the plus."""
+    """A metric's value: a share as percent (`79.8`), with a unit two decimals, else three; `sign` writes the plus."""
     if value is None or math.isnan(value):
         return NONE
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    shown = f"{value * 100:+.1f}" if unit == "share" else f"{value:+,.2f}"
+    shown = f"{value * 100:+.1f}" if unit == "share" else f"{value:+,.2f}" if unit else f"{value:+,.3f}"
     if float(shown.replace(",", "")) == 0:
         shown = shown.replace("-", "+")  # no minus zero
     return shown if sign else shown.removeprefix("+")

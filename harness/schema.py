@@ -95,9 +95,10 @@ class Metric:
 
     `score` gives the value of one answer (1.0 right, 0.0 wrong or unparsed, or an amount of money). `combine` gives
     the value of a whole set and is used instead of the mean of `score` where that is not what the metric means
-    (macro-F1); its interval is then a bootstrap over groups. `unit` is "share" or a unit such as "USD per claim".
-    `classes` maps target and parsed text to the classes whose confusion the tables show. `ready` raises a HarnessError
-    where the metric cannot be computed on this machine; it is called before anything trains.
+    (macro-F1); its interval is then a bootstrap over groups. `unit` is "share", a unit such
+    as "USD per claim", or empty where the name says it all ("bits_per_byte"). `classes` maps target and parsed
+    text to the classes whose confusion the tables show. `ready` raises a HarnessError where the metric cannot be computed
+    on this machine; it is called before anything trains.
     """
 
     name: str

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from harness.compare import Comparison
 from harness.format import NONE, duration, interval, number, quantity, size
 from harness.schema import Phase
-from harness.sections import Section, percent_sign, words
+from harness.sections import Section, heading
 from harness.tables import Table, memory_unit
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def scores_compared(found: Comparison, a: str, b: str) -> Table:
         left, right = found.a.scores[name], found.b.scores[name]
         rows.append(
             (
-                words(name) + percent_sign(left.unit),
+                heading(name, left.unit, higher_is_better=left.higher_is_better),
                 number(left.value, left.unit),
                 number(right.value, left.unit),
                 number(difference.value, left.unit, sign=True),

@@ -88,18 +88,18 @@ def _about_answers(record: Record, answers: Sequence[Answer], task: Task) -> lis
 def _about_gold(answers: Sequence[Answer], examples: Sequence[Example] | None) -> list[Check]:
     if examples is None:
         return []
-    known = {example.id: (example.target, example.choices, example.group or example.id) for example in examples}
+    known = {e.id: (e.target, e.choices, e.group or e.id, e.amount) for e in examples}
     name = "options, groups and gold are the task's"
-    return [_failing(name, answers, lambda a: known.get(a.id) == (a.target, a.choices, a.group or a.id))]
+    return [_failing(name, answers, lambda a: known.get(a.id) == (a.target, a.choices, a.group or a.id, a.amount))]
 
 
 def reparse(answer: Answer, task: Task, scoring: Scoring) -> str | None:
-    """Parse an answer's raw text again, with the task's parser or the harness's own; an option picked is its own parse.
+    """Parse an answer's raw text again, with the task's parser or the harness's own; what is not written is its own parse.
 
     The example is rebuilt from the answer, so a parser may look at `id`, `target`, `choices`, `group` and `slices`, and
     finds `question` and `context` empty.
     """
-    if scoring == "choices":
+    if scoring != "generate":
         return answer.text
     example = Example(
         id=answer.id,

@@ -19,7 +19,8 @@ from harness.metrics.macro_f1 import METRIC as macro_f1
 from harness.metrics.macro_f1 import UNPARSED, confusion, macro_f1_of
 from harness.metrics.number import parse_number
 from harness.metrics.numeric import numeric
-from harness.metrics.perplexity import bits_per_byte, perplexity, token_loss
+from harness.metrics.perplexity import bits_per_byte, nats_per_token, perplexity
+from harness.metrics.rouge import METRIC as rouge_l
 from harness.metrics.text import default_parse, fold
 from harness.schema import Metric
 
@@ -38,10 +39,11 @@ __all__ = [
     "macro_f1",
     "macro_f1_of",
     "names",
+    "nats_per_token",
     "numeric",
     "parse_number",
     "perplexity",
-    "token_loss",
+    "rouge_l",
 ]
 
 _found: dict[str, Metric] = {}

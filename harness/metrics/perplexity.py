@@ -28,15 +28,15 @@ def size(answers: Sequence[Answer]) -> int:
     return sum(len(answer.target.encode("utf-8", "surrogatepass")) for answer in answers)
 
 
-def _metric(name: str, title: str, unit: str, combine: Callable[[Sequence[Answer]], float]) -> Metric:
-    return Metric(
-        name=name,
-        title=title,
-        score=lambda answer: combine([answer]),
-        higher_is_better=False,
-        combine=combine,
-        unit=unit,
-    )
+def _metric(name: str, title: str, combine: Callable[[Sequence[Answer]], float]) -> Metric:
+    def score(answer: Answer) -> float:
+        return combine([answer])
+
+    return Metric(name=name, title=title, score=score, higher_is_better=False, combine=combine, unit="")
+
+
+def _per_byte(answers: Sequence[Answer]) -> float:
+    return nats(answers) / math.log(2) / max(1, size(answers))
 
 
 def _per_token(answers: Sequence[Answer]) -> float:
@@ -48,8 +48,6 @@ def _perplexity(answers: Sequence[Answer]) -> float:
     return math.exp(exponent) if exponent < 700 else math.inf  # beyond what a double holds
 
 
-bits_per_byte = _metric(
-    "text_loss", "Loss on the text", "bits per byte", lambda answers: nats(answers) / math.log(2) / max(1, size(answers))
-)
-token_loss = _metric("token_loss", "Loss per token", "nats per token", _per_token)
-perplexity = _metric("perplexity", "Perplexity", "per token", _perplexity)
+bits_per_byte = _metric("bits_per_byte", "Bits per byte", _per_byte)
+nats_per_token = _metric("nats_per_token", "Nats per token", _per_token)
+perplexity = _metric("perplexity", "Perplexity per token", _perplexity)
