@@ -25,7 +25,7 @@ from harness.schema import Answer, Metric, Phase
 from harness.sections import Section, alarms, heading, reading, sections, words
 
 LINE = "line"  # the slice that names the line of business
-MOST_CLASSES = 12  # of a confusion matrix that people can read
+MOST_CLASSES, MOST_LINES = 12, 20  # of a confusion matrix that people can read
 
 
 @dataclass(frozen=True)
@@ -213,9 +213,8 @@ def confusion(section: Section, runs: Iterable[Run], metrics: Metrics | None = N
     """
     metric = next((metric for metric in _metrics(section, metrics) if metric.classes), None)
     answers = {record.spec.id: found for record, found in runs if found}
-    best = [cell for cell in section.headline if cell.best_or_tied == "best"]
     tables = []
-    for cell in dict.fromkeys([*([section.base] if section.base else []), *best]):
+    for cell in (cell for cell in section.headline if cell is section.base or cell.best_or_tied == "best"):
         said = [answer for run in cell.run_ids for answer in answers.get(run, ())]
         if metric is not None and said:
             tables += _confusion(f"Confusion of {section.label(cell)}", said, metric)
@@ -225,22 +224,23 @@ def confusion(section: Section, runs: Iterable[Run], metrics: Metrics | None = N
 def _confusion(title: str, answers: Sequence[Answer], metric: Metric) -> list[Table]:
     key = metric.classes
     assert key is not None
-    counted = {"all": confusion_of(answers, key)}
-    if all(LINE in answer.slices for answer in answers):
-        lines = sorted({answer.slices[LINE] for answer in answers})
+    counted = {"": confusion_of(answers, key)}
+    lines = sorted({answer.slices.get(LINE, "") for answer in answers})
+    if all(lines) and len(lines) <= MOST_LINES:
         counted |= {line: confusion_of([a for a in answers if a.slices[LINE] == line], key) for line in lines}
-    classes = sorted({target for target, _ in counted["all"]})
+    classes = sorted({target for target, _ in counted[""]})
+    others = sorted({said for _, said in counted[""] if said is not UNPARSED} - set(classes))
     if len(classes) > MOST_CLASSES:
         return []
-    others = {said for _, said in counted["all"]} - {*classes, UNPARSED}
     rows = []
     for line, cells in counted.items():
         for target in (target for target in classes if any(right == target for right, _ in cells)):
-            row = [cells[target, said] for said in classes]
-            other = sum(cells[target, said] for said in others)
-            rows.append((line, target, *(f"{count:,}" for count in (*row, other, cells[target, UNPARSED]))))
-    columns = (words(LINE), "right", *(f"said {name}" for name in classes), "something else", "unread")
-    return [Table(title, columns, tuple(rows), left=frozenset({0, 1}))]
+            counts = [cells[target, said] for said in classes]
+            counts += [sum(cells[target, said] for said in others)] * bool(others) + [cells[target, UNPARSED]]
+            rows.append((*([line or "all"] * (len(counted) > 1)), target, *(f"{count:,}" for count in counts)))
+    said = [*(f"said {name}" for name in classes), *["said something else"] * bool(others), "unread"]
+    first = [words(LINE)] * (len(counted) > 1)
+    return [Table(title, (*first, "right", *said), tuple(rows), left=frozenset(range(len(first) + 1)))]
 
 
 def _metrics(section: Section, metrics: Metrics | None) -> list[Metric]:
