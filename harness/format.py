@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import math
+import re
 
 from harness.schema import RunSpec
 
 NONE = "–"
+
+# Terminals obey these: escape sequences, and marks that turn the direction of what follows.
+_COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """Text that a terminal shows and never obeys: what would steer it becomes `�`; line feeds and tabs stay."""
+    return _COMMANDS.sub("�", text)
+
+
+def short(text: str, width: int = 80) -> str:
+    """Text in at most `width` characters, its middle left out."""
+    keep = (width - 1) // 2
+    return text if len(text) <= width else f"{text[: width - 1 - keep]}…{text[-keep:]}"
 
 
 def number(value: float | None, unit: str = "share", *, sign: bool = False) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from harness import score, store
 from harness.cells import Cell
 from harness.evidence import Metrics, Run, find_metric
-from harness.format import NONE, duration, interval, number, quantity, size
+from harness.format import NONE, duration, interval, number, quantity, short, size
 from harness.leaderboard import leaderboard as leaderboard
 from harness.leaderboard import write_leaderboard as write_leaderboard
 from harness.metrics import UNPARSED
@@ -237,8 +237,9 @@ def _confusion(title: str, answers: Sequence[Answer], metric: Metric) -> list[Ta
         for target in (target for target in classes if any(right == target for right, _ in cells)):
             counts = [cells[target, said] for said in classes]
             counts += [sum(cells[target, said] for said in others)] * bool(others) + [cells[target, UNPARSED]]
-            rows.append((*([line or "all"] * (len(counted) > 1)), target, *(f"{count:,}" for count in counts)))
-    said = [*(f"said {name}" for name in classes), *["said something else"] * bool(others), "unread"]
+            first = [short(line) or "all"] * (len(counted) > 1)
+            rows.append((*first, short(target), *(f"{count:,}" for count in counts)))
+    said = [*(f"said {short(name, 40)}" for name in classes), *["said something else"] * bool(others), "unread"]
     first = [words(LINE)] * (len(counted) > 1)
     return [Table(title, (*first, "right", *said), tuple(rows), left=frozenset(range(len(first) + 1)))]
 
@@ -262,7 +263,7 @@ def _slice_table(
         shown = [number(_mean(part, metric), metric.unit) for part in parts.values()]
         every = [part for found in parts.values() for part in found]
         half = max((_half(part, metric) for part in every), default=math.nan) if metric.combine is None else math.nan
-        rows.append((value, f"{max(map(len, every)):,}", number(half, metric.unit), *shown))
+        rows.append((short(value), f"{max(map(len, every)):,}", number(half, metric.unit), *shown))
     title = heading(metric.name, metric.unit, higher_is_better=metric.higher_is_better)
     title = f"{title[:1].upper()}{title[1:]} by {words(name)}"
     return Table(title, (words(name), "questions", "±", *columns), tuple(rows))

@@ -95,7 +95,9 @@ def test_motor_claims_count_what_is_paid_on_fraud_and_what_is_held_back_of_sound
         (35_000.0, None, 0, 0),
     ],
 )
-def test_a_band_costs_what_the_charges_are_beyond_it(charges: float, named: str | None, under: float, over: float) -> None:
+def test_a_band_costs_what_the_charges_are_beyond_it(
+    charges: float, named: str | None, under: float, over: float
+) -> None:
     answer = said(underwriting.band(charges), named, charges)
     assert value(underwriting.TASK, "undercharged", answer) == under
     assert value(underwriting.TASK, "overcharged", answer) == over
@@ -107,7 +109,9 @@ def test_a_charge_lies_within_the_limits_of_its_band() -> None:
         assert low <= charges < high
 
 
-@pytest.mark.parametrize(("name", "folder"), [("auto_claims", "sagemaker_auto_claims"), ("underwriting", "medical_insurance_charges")])
+@pytest.mark.parametrize(
+    ("name", "folder"), [("auto_claims", "sagemaker_auto_claims"), ("underwriting", "medical_insurance_charges")]
+)
 def test_every_example_has_its_amount_and_the_model_does_not_see_charges(name: str, folder: str) -> None:
     if not (SHARED / folder).is_dir():
         pytest.skip(f"public data is not beside the project: ../shared/data/{folder}")
@@ -128,7 +132,7 @@ def test_an_amount_is_part_of_what_a_run_is_scored_on(tmp_path: Path) -> None:
 
     none, some, more = (data.fingerprint(task(a), data.load_splits(task(a))) for a in (0.0, 10.0, 11.0))
     assert len({none, some, more}) == 3
-    with pytest.raises(HarnessError, match="the amount -1.0 is not a number of 0 or more"):
+    with pytest.raises(HarnessError, match=r"the amount -1\.0 is not a number of 0 or more"):
         data.load_splits(task(-1.0))
 
 
@@ -165,7 +169,12 @@ def test_confusion_is_shown_of_base_and_of_the_best_by_line_of_business(compared
     assert (base.title, best.title) == ("Confusion of base", "Confusion of lora r8")
     assert base.columns == ("line", "right", "said deny", "said pay", "unread")
     assert base.rows[:2] == (("all", "deny", "8", "10", "2"), ("all", "pay", "10", "8", "2"))
-    assert [row[:2] for row in base.rows[2:]] == [("home", "deny"), ("home", "pay"), ("motor", "deny"), ("motor", "pay")]
+    assert [row[:2] for row in base.rows[2:]] == [
+        ("home", "deny"),
+        ("home", "pay"),
+        ("motor", "deny"),
+        ("motor", "pay"),
+    ]
     for column in (2, 3, 4):  # the lines add up
         assert sum(int(row[column]) for row in base.rows[2:]) == sum(int(row[column]) for row in base.rows[:2])
     assert sum(int(count) for row in best.rows[:2] for count in row[2:]) == 40
@@ -190,7 +199,9 @@ def test_without_lines_classes_or_answers_there_is_no_such_table(compared: tuple
     assert tables.confusion(section, [(record, None) for record, _ in runs], {"lines": METRICS}) == []
 
 
-def test_a_confusion_of_many_classes_or_of_a_text_that_is_no_class_is_still_read(compared: tuple[Section, list[Run]]) -> None:
+def test_a_confusion_of_many_classes_or_of_a_text_that_is_no_class_is_still_read(
+    compared: tuple[Section, list[Run]],
+) -> None:
     section, runs = compared
 
     def changed(form: str) -> list[Run]:
@@ -203,5 +214,3 @@ def test_a_confusion_of_many_classes_or_of_a_text_that_is_no_class_is_still_read
     base, _ = tables.confusion(section, changed("settle"), {"lines": METRICS})
     assert base.columns == ("line", "right", "said settle", "said something else", "unread")
     assert base.rows[0] == ("all", "settle", "0", "36", "4")
-
-
