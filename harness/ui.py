@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.data import Splits
     from harness.plan import Plan
     from harness.registry import Entry
-    from harness.schema import Method, RunSpec, Source, Split, Task
+    from harness.schema import Example, Method, RunSpec, Source, Split, Task
     from harness.tables import Table
     from harness.verify import Check
 
@@ -241,8 +241,16 @@ def task(
     console.print(f"  data        {fingerprint}")
     for heading, text in notes:
         console.print(_folded(f"  {heading:<11} ", text, indent=14))
-    example = splits.train[0]
-    prompt = shown.prompt(example)
+    _sample(shown, splits.train[0])
+
+
+def _sample(shown: Task, example: Example) -> None:
+    """One example as the model sees it, and what it should answer, or read on."""
+    console, prompt = out(), shown.prompt(example)
+    if shown.scoring == "perplexity":
+        console.print(f"\nthe first training text, below what is read before it:\n\n{_indented(prompt)}")
+        console.print(f"{_indented(example.target)}\n")
+        return
     console.print(f"\nthe first training prompt, and its answer:\n\n{_indented(prompt)} {_excerpt(example.target)}\n")
     if shown.scoring == "choices" and not all(choice in prompt for choice in example.choices):
         console.print("in testing, each of these is scored as the answer:\n")

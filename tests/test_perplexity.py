@@ -12,20 +12,37 @@ import torch
 from finished_runs import make_run
 from hypothesis import given
 from hypothesis import strategies as st
-from toys import toy_model, toy_spec, toy_tokenizer
+from test_worker import Ear
+from toys import toy_folder, toy_model, toy_spec, toy_tokenizer
 
-from harness import compare, data, encode, evaluate, metrics, predict, published, registry, score, tables, ui_tables
+from harness import (
+    compare,
+    data,
+    encode,
+    evaluate,
+    metrics,
+    plan,
+    predict,
+    published,
+    registry,
+    score,
+    store,
+    tables,
+    ui_tables,
+    worker,
+)
+from harness.cli import main
 from harness.errors import HarnessError
 from harness.methods import full
 from harness.options import Options
-from harness.plan import load_task
 from harness.schema import Answer, Example, Record, Task
 from harness.sections import reading, sections
-from harness.verify import reparse
+from harness.verify import reparse, verify
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 WORDS = "assets equal liabilities plus equity and the premium rises "
 TASK = registry.task("wikitext")
+KNOWN = {"wikitext": TASK.metrics}
 SPEC = toy_spec(scoring="perplexity", max_tokens=48)
 
 
@@ -158,6 +175,38 @@ def test_training_lowers_the_loss_on_the_text(tokenizer: Any) -> None:
     assert losses[1] < losses[0]
 
 
+def test_a_whole_run_is_planned_trained_scored_and_verified(tmp_path: Path) -> None:
+    wiki(tmp_path / "wikitext2")
+    options = Options(
+        tasks=("wikitext",),
+        methods=("base", "full"),
+        model=str(toy_folder(tmp_path / "toymodel")),
+        results=tmp_path / "results",
+        data=tmp_path,
+        epochs=3.0,
+        batch_size=4,
+        dtype="fp32",
+        device="cpu",
+    )
+    (planned,) = plan.make(options)
+    assert planned.predicted(planned.specs[1]) > 0
+    found = []
+    for job in planned.jobs():
+        store.prepare(job.folder)
+        worker.run(replace(job, threads=1), Ear())
+        record = store.read_record(job.folder)
+        assert record.status == "ok", record.reason
+        checks = verify(job.folder, TASK, examples=planned.splits.test)
+        assert [check for check in checks if not check.ok] == []
+        found.append((record, store.read_answers(job.folder)))
+    base, full_run = (record for record, _ in found)
+    assert full_run.scores["bits_per_byte"].value < base.scores["bits_per_byte"].value
+    (cell, other) = [cell for cell in compare.cells(found, KNOWN) if cell.headline]
+    assert (cell.best_or_tied, other.best_or_tied) != ("best", "")
+    assert other.vs_base is not None
+    assert other.vs_base.value < 0
+
+
 def paragraphs(shift: float) -> list[Answer]:
     """40 paragraphs of 10 articles, some harder than others; all of them a little harder by `shift`."""
     found = []
@@ -177,9 +226,6 @@ def run(method: str, rank: int, shift: float) -> tuple[Record, list[Answer]]:
 @pytest.fixture(scope="module")
 def runs() -> list[tuple[Record, list[Answer]]]:
     return [run("base", 0, 0.5), run("lora", 8, 0.0), run("full", 0, 0.0004)]
-
-
-KNOWN = {"wikitext": TASK.metrics}
 
 
 def test_the_lowest_loss_is_best_and_the_difference_is_paired(runs: list[tuple[Record, list[Answer]]]) -> None:
@@ -223,7 +269,7 @@ def test_an_answer_to_a_text_is_its_own_parse_and_counts_as_read() -> None:
 
 def test_nothing_can_be_chosen_or_written_where_a_text_is_read() -> None:
     with pytest.raises(HarnessError, match="nothing is answered here"):
-        load_task("wikitext", replace(Options(tasks=("wikitext",)), scoring="generate"))
+        plan.load_task("wikitext", replace(Options(tasks=("wikitext",)), scoring="generate"))
 
 
 def wiki(folder: Path, name: str = "test.txt", articles: int = 12) -> None:
@@ -249,6 +295,16 @@ def test_paragraphs_stand_below_their_articles_title_and_articles_are_dealt_whol
     assert TASK.prompt(one) == one.group == "Article test.txt 3"
     left_out = load_of(TASK).left_out(data.resolve(TASK.source, tmp_path))
     assert left_out["before the first title"] == 1
+
+
+def test_check_shows_a_text_below_its_title_and_asks_for_no_gold(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wiki(tmp_path / "wikitext2")
+    assert main(["check", "wikitext", "--data", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "the first training text, below what is read before it:\n\n    Article test.txt" in printed
+    assert "gold" not in printed
 
 
 def test_the_published_splits_are_kept_where_they_are(tmp_path: Path) -> None:

@@ -133,6 +133,7 @@ def test_without_a_network_it_says_what_to_fetch(monkeypatch: pytest.MonkeyPatch
         with pytest.raises(HarnessError, match="of the library evaluate is not here") as caught:
             require([metric])
         assert "where there is a network, run: python -c" in caught.value.fix
+        assert str(Path.cwd()) not in str(caught.value)
 
 
 def test_a_package_that_a_metric_needs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

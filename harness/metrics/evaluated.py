@@ -35,7 +35,10 @@ def _module(name: str) -> Any:
         problem = f"the metric '{name}' of the library evaluate needs a package: {one_line(error)}"
         raise HarnessError(problem, where=f"evaluate.load({name!r})", fix=fix) from error
     except Exception as error:  # offline, unknown, or a script that fails: the library's errors share no base class
-        problem = f"the metric '{name}' of the library evaluate is not here: {one_line(error)}"
+        why = "neither in its cache, nor in a folder of this name, nor to be fetched"
+        if not isinstance(error, FileNotFoundError | ConnectionError):
+            why = one_line(error)
+        problem = f"the metric '{name}' of the library evaluate is not here: {why}"
         fix = (
             f"where there is a network, run: python -c \"import evaluate; evaluate.load('{name}')\", and copy "
             "~/.cache/huggingface/modules; or name the folder of its script"

@@ -15,7 +15,7 @@ from harness.schema import Answer, Metric
 
 def nats(answers: Sequence[Answer]) -> float:
     """Return the negative log-likelihood of all texts together."""
-    return -math.fsum(value for answer in answers for value in answer.loglik)
+    return -math.fsum(math.fsum(answer.loglik) for answer in answers)
 
 
 def tokens(answers: Sequence[Answer]) -> int:
