@@ -123,6 +123,8 @@ def sizes(task: Task, data_dir: Path | str | None = None) -> dict[Split, int] | 
     For data with a file for each split, `<split>.jsonl`, these are its lines; a split without one is left out.
     """
     folder = _place(task.source, data_dir)
+    if not folder.exists() and not sources.is_remote(task.source):
+        folder = _place(task.source, None)  # what comes with the project is here, whatever else `--data` names
     if isinstance(task.load, published.Load):
         return task.load.sizes(folder)
     if not folder.exists():
@@ -205,7 +207,7 @@ def check(task: Task, split: Split, examples: Sequence[Example]) -> None:
 
 
 def _wrong_type(example: Any) -> str:
-    """Say what in a plugin's example is of the wrong type; empty where nothing is."""
+    """Say what in a plugin's example is of the wrong type or no amount; empty where nothing is."""
     if not isinstance(example, Example):
         return f"load yields something of type {type(example).__name__}, not an Example"
     if not isinstance(example.choices, tuple | list):
@@ -213,7 +215,10 @@ def _wrong_type(example: Any) -> str:
     texts = {name: getattr(example, name) for name in ("id", "question", "target", "group", "context")}
     texts |= {f"choice {number}": choice for number, choice in enumerate(example.choices, start=1)}
     wrong = next((name for name, text in texts.items() if not isinstance(text, str)), None)
-    return f"the {wrong} is of type {type(texts[wrong]).__name__}, not text" if wrong else ""
+    if wrong:
+        return f"the {wrong} is of type {type(texts[wrong]).__name__}, not text"
+    number = isinstance(example.amount, int | float) and 0 <= example.amount < float("inf")
+    return "" if number else f"the amount {example.amount!r} is not a number of 0 or more"
 
 
 def _refuse_failing_prompt(task: Task, example: Example) -> None:
@@ -257,12 +262,12 @@ def refuse_overlap(splits: Splits) -> None:
 def fingerprint(task: Task, splits: Splits) -> str:
     """Return 16 hex digits that change with anything the model reads or is scored on.
 
-    Covers the task's name and version, and of every example the id, rendered prompt, target, choices and group.
+    Covers the task's name and version, and of every example the id, rendered prompt, target, choices, group and amount.
     """
     digest = hashlib.sha256(json.dumps([task.name, task.version]).encode())
     for split, examples in splits.items():
         for e in examples:
-            digest.update(
-                json.dumps([split, e.id, task.prompt(e), e.target, list(e.choices), e.group]).encode() + b"\n"
-            )
+            amount = [e.amount] if e.amount else []
+            row = [split, e.id, task.prompt(e), e.target, list(e.choices), e.group, *amount]
+            digest.update(json.dumps(row).encode() + b"\n")
     return digest.hexdigest()[:16]

@@ -3,6 +3,9 @@
 A prompt is the task's text (inside the chat template where the tokenizer has one); what follows it is " " + target +
 end of text (without the blank after a chat template). Prompt and continuation are tokenised so that the boundary is
 the same in training, in scoring options and in generating.
+
+Where the text itself is scored ("perplexity") there is no template and no end token: the prompt is a heading, the text
+stands on the line below it, and each of its tokens is scored once, in windows that overlap (see `windows`).
 """
 
 from __future__ import annotations
@@ -56,6 +59,8 @@ def encode_train(tokenizer: Any, examples: Sequence[Example], task: Task, max_to
     Raises:
         HarnessError: an example does not fit even without its context.
     """
+    if task.scoring == "perplexity":
+        return [_cut_text(text, max_tokens) for text in encode_texts(tokenizer, examples, task, max_tokens)]
     prompts = _fitted_prompts(tokenizer, examples, task, max_tokens, reserve)
     cache: dict[tuple[str, str], list[int]] = {}
     pairs = []
@@ -75,6 +80,46 @@ def encode_test(
         options = tuple(tuple(_continuation(tokenizer, text, option, cache)) for option in example.choices)
         rows.append(Encoded(tuple(ids), options, cut))
     return rows
+
+
+def encode_texts(tokenizer: Any, examples: Sequence[Example], task: Task, max_tokens: int) -> list[Pair]:
+    """Return each text whole as a `Pair` of its heading and itself, in order; it may be longer than the window.
+
+    Raises:
+        HarnessError: a heading takes up half of the window.
+    """
+    heads = [f"{task.prompt(example)}\n" for example in examples]
+    texts = [head + example.target for head, example in zip(heads, examples, strict=True)]
+    pairs = []
+    for example, head, both in zip(examples, _plain_ids(tokenizer, heads), _plain_ids(tokenizer, texts), strict=True):
+        if len(head) > max_tokens // 2:
+            raise too_long(example.id, len(head), max_tokens // 2, task.name)
+        joined = both[: len(head)] == head and len(both) > len(head)
+        rest = both[len(head) :] if joined else tokenizer(example.target, add_special_tokens=False)["input_ids"]
+        pairs.append(Pair(tuple(head), tuple(rest)))
+    return pairs
+
+
+def windows(text: Pair, max_tokens: int) -> list[Pair]:
+    """Return the windows in which a text is scored: what each scores is its `target`, what it reads before its `prompt`.
+
+    The first holds heading and text from the start; each further one moves on by a stride of half of `max_tokens`. A
+    window scores what none before it has scored, so that each token counts once, and each but those of the first window
+    is predicted from at least half a window of text.
+    """
+    tokens, done = (*text.prompt, *text.target), len(text.prompt)
+    found: list[Pair] = []
+    while done < len(tokens):
+        end = min(done + max_tokens // 2 if found else max_tokens, len(tokens))
+        found.append(Pair(tokens[max(0, end - max_tokens) : done], tokens[done:end]))
+        done = end
+    return found
+
+
+def _cut_text(text: Pair, max_tokens: int) -> Pair:
+    """Return what of a text is trained on, its beginning, with what does not fit into the window counted."""
+    kept = text.target[: max_tokens - len(text.prompt)]
+    return Pair(text.prompt, kept, len(text.target) - len(kept))
 
 
 def answer_room(scoring: Scoring, max_new_tokens: int) -> int:
@@ -145,7 +190,11 @@ def _prompt_ids(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
         texts = [tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False) for turn in turns]
         # The template writes its own special tokens, BOS included.
         return [list(ids) for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]]
-    rows = [list(ids) for ids in tokenizer(list(prompts), verbose=False)["input_ids"]]
+    return _plain_ids(tokenizer, prompts)
+
+
+def _plain_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    rows = [list(ids) for ids in tokenizer(list(texts), verbose=False)["input_ids"]] if texts else []
     # A tokenizer that closes every text with its end token would end the prompt before the answer.
     return [ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids for ids in rows]
 

@@ -1,4 +1,7 @@
-"""Ask a model a task's questions: by log-likelihood over the options, or by greedy generation and a strict parser."""
+"""Ask a model a task's questions: by log-likelihood over the options, or by greedy generation and a strict parser.
+
+Or ask it nothing and let it read: how likely each token of a text is, where that is what the task scores.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 import torch
 
 from harness import generation, likelihood, memory
-from harness.encode import Encoded, answer_room, encode_test
+from harness.encode import Encoded, answer_room, encode_test, encode_texts, windows
 from harness.errors import HarnessError
 from harness.metrics import default_parse
 from harness.models import precision
@@ -17,6 +20,7 @@ from harness.schema import Answer, Example, RunSpec, Task
 
 # Rows x width of a batch. Writing costs least where many rows share a step; reading gains nothing beyond the smaller.
 READ_TOKENS, WRITE_TOKENS = 8192, 16384
+TEXT_TOKENS = 2048  # where every token is scored, the vocabulary's width decides: 2048 x 128,000 numbers are 1 GiB
 BATCH_ROWS = 128
 
 Progress = Callable[[int, int], None]
@@ -48,12 +52,14 @@ def answer(
     Raises:
         HarnessError: an example has no options to choose from, does not fit, or the model's output is not a number.
     """
-    room = answer_room(spec.scoring, spec.max_new_tokens)
-    encoded = encode_test(tokenizer, examples, task, spec.max_tokens, room)
     meter = meter or memory.Meter(spec.device)
     model.eval()
     # One autocast context for all batches: what it casts (fp32 weights to bf16) it casts once.
     with torch.inference_mode(), precision(spec):
+        if spec.scoring == "perplexity":
+            return _read(model, tokenizer, examples, task, spec, on_progress, meter)
+        room = answer_room(spec.scoring, spec.max_new_tokens)
+        encoded = encode_test(tokenizer, examples, task, spec.max_tokens, room)
         if spec.scoring == "choices":
             return _choose(model, examples, encoded, task, spec, on_progress, meter)
         return _write(model, tokenizer, examples, encoded, task, spec, on_progress, meter)
@@ -82,15 +88,49 @@ def _choose(
     answers: list[Answer | None] = [None] * len(examples)
     for batch, scores in _batched(model, make_batches(lengths, READ_TOKENS), score, on_progress, meter):
         for i, loglik in zip(batch, scores, strict=True):
-            if not all(abs(value) < float("inf") for value in loglik):
-                raise HarnessError(
-                    f"the model's output for example '{examples[i].id}' is not a number",
-                    where=spec.name,
-                    fix="check the checkpoint; try --dtype fp32",
-                )
+            _refuse_no_number(loglik, examples[i], spec)
             text = examples[i].choices[loglik.index(max(loglik))]
-            answers[i] = _answer(examples[i], text, text, encoded[i], loglik)
+            answers[i] = _answer(examples[i], text, text, encoded[i].cut_tokens, loglik)
     return [found for found in answers if found is not None]
+
+
+def _read(
+    model: Any,
+    tokenizer: Any,
+    examples: Sequence[Example],
+    task: Task,
+    spec: RunSpec,
+    on_progress: Progress | None,
+    meter: memory.Meter,
+) -> list[Answer]:
+    """Return the log-likelihood of every token of each example's text, read in windows (see `encode.windows`)."""
+    texts = encode_texts(tokenizer, examples, task, spec.max_tokens)
+    rows = [(place, row) for place, text in enumerate(texts) for row in windows(text, spec.max_tokens)]
+    lengths = [len(row) for _, row in rows]
+
+    def score(batch: Sequence[int]) -> tuple[list[tuple[float, ...]], int]:
+        return likelihood.score_tokens(model, [rows[i][1] for i in batch], spec), sum(lengths[i] for i in batch)
+
+    found: dict[int, tuple[float, ...]] = {}
+    for batch, scores in _batched(model, make_batches(lengths, TEXT_TOKENS), score, on_progress, meter):
+        found |= dict(zip(batch, scores, strict=True))
+    logliks: list[list[float]] = [[] for _ in texts]
+    for number, (place, _) in enumerate(rows):  # the windows of a text stand in their order
+        logliks[place] += found[number]
+    answers = []
+    for example, loglik in zip(examples, logliks, strict=True):
+        _refuse_no_number(loglik, example, spec)
+        answers.append(_answer(example, "", "", 0, tuple(loglik)))
+    return answers
+
+
+def _refuse_no_number(loglik: Sequence[float], example: Example, spec: RunSpec) -> None:
+    if not all(abs(value) < float("inf") for value in loglik):
+        raise HarnessError(
+            f"the model's output for example '{example.id}' is not a number",
+            where=spec.name,
+            fix="check the checkpoint; try --dtype fp32",
+        )
 
 
 def _write(
@@ -121,11 +161,11 @@ def _write(
         for i, ids in zip(batch, texts, strict=True):
             text = tokenizer.decode(ids, skip_special_tokens=True).strip()
             text = text.split("\n", 1)[0].strip() if one_line else text
-            answers[i] = _answer(examples[i], text, parse(text, examples[i]), encoded[i], ())
+            answers[i] = _answer(examples[i], text, parse(text, examples[i]), encoded[i].cut_tokens, ())
     return [found for found in answers if found is not None]
 
 
-def _answer(example: Example, text: str, parsed: str | None, item: Encoded, loglik: tuple[float, ...]) -> Answer:
+def _answer(example: Example, text: str, parsed: str | None, cut_tokens: int, loglik: tuple[float, ...]) -> Answer:
     return Answer(
         id=example.id,
         group=example.group or example.id,
@@ -135,7 +175,8 @@ def _answer(example: Example, text: str, parsed: str | None, item: Encoded, logl
         choices=example.choices,
         loglik=loglik,
         slices=example.slices,
-        cut_tokens=item.cut_tokens,
+        cut_tokens=cut_tokens,
+        amount=example.amount,
     )
 
 

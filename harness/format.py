@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import math
+import re
 
 from harness.schema import RunSpec
 
 NONE = "–"
 
+# Terminals obey these: escape sequences, and marks that turn the direction of what follows.
+_COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """Text that a terminal shows and never obeys: what would steer it becomes `�`; line feeds and tabs stay."""
+    return _COMMANDS.sub("�", text)
+
+
+def short(text: str, width: int = 80) -> str:
+    """Text in at most `width` characters, its middle left out."""
+    keep = (width - 1) // 2
+    return text if len(text) <= width else f"{text[: width - 1 - keep]}…{text[-keep:]}"
+
 
 def number(value: float | None, unit: str = "share", *, sign: bool = False) -> str:
-    """A metric's value: a share as percent (`79.8`), anything else with two decimals; `sign` writes the plus."""
+    """A metric's value: a share as percent (`79.8`), with a unit two decimals, else three; `sign` writes the plus."""
     if value is None or math.isnan(value):
         return NONE
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    shown = f"{value * 100:+.1f}" if unit == "share" else f"{value:+,.2f}"
+    shown = f"{value * 100:+.1f}" if unit == "share" else f"{value:+,.2f}" if unit else f"{value:+,.3f}"
     if float(shown.replace(",", "")) == 0:
         shown = shown.replace("-", "+")  # no minus zero
     return shown if sign else shown.removeprefix("+")

@@ -101,11 +101,30 @@ def score_rows(model: Any, items: Sequence[Encoded], spec: RunSpec) -> list[tupl
     return _sum_options(logits_at(model, positions, input_ids=ids, use_cache=False), items)
 
 
+def score_tokens(model: Any, rows: Sequence[Pair], spec: RunSpec) -> list[tuple[float, ...]]:
+    """Return the log-likelihood in nats of each token of each row's target, given all that stands before it.
+
+    Args:
+        model: in evaluation mode, called without gradients and in the spec's precision.
+        rows: of one batch.
+        spec: gives device and precision.
+    """
+    from harness.train import collate
+
+    ids, positions, _ = collate(rows, PADDING, spec.device)
+    nats = _nats(logits_at(model, positions, input_ids=ids, use_cache=False), [row.target for row in rows])
+    return [tuple(part.tolist()) for part in nats]
+
+
 def _sum_options(logits: torch.Tensor, items: Sequence[Encoded]) -> list[tuple[float, ...]]:
     """Add up the log-probabilities of each option's tokens; `logits` [N, vocabulary] stand in the options' order."""
-    options = [option for item in items for option in item.options]
-    tokens = torch.tensor([token for option in options for token in option], device=logits.device)
-    nats = torch.log_softmax(logits.float(), dim=-1).gather(1, tokens[:, None])[:, 0]
     # Summed in double precision on the processor: the order of a parallel sum must not decide between two options.
-    sums = iter([part.sum().item() for part in torch.split(nats.double().cpu(), [len(option) for option in options])])
+    sums = iter([part.sum().item() for part in _nats(logits, [option for item in items for option in item.options])])
     return [tuple(next(sums) for _ in item.options) for item in items]
+
+
+def _nats(logits: torch.Tensor, parts: Sequence[Sequence[int]]) -> Sequence[torch.Tensor]:
+    """Return the log-probability of each part's tokens, one tensor for each part, in double precision on the processor."""
+    tokens = torch.tensor([token for part in parts for token in part], device=logits.device)
+    nats = torch.log_softmax(logits.float(), dim=-1).gather(1, tokens[:, None])[:, 0]
+    return torch.split(nats.double().cpu(), [len(part) for part in parts])

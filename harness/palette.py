@@ -7,6 +7,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from harness.format import short
+
 # Okabe and Ito's palette; marks differ as well, so that no figure depends on colour alone
 METHOD_COLOURS = {"base": "#767676", "lora": "#0072B2", "qlora": "#E69F00", "full": "#009E73"}
 METHOD_MARKS = {"base": "X", "lora": "o", "qlora": "s", "full": "D"}
@@ -63,8 +65,7 @@ def clean(text: str, width: int = 60) -> str:
     """Return text that can be drawn: one line, only characters that a font here has, shortened in its middle."""
     text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
     text = "".join(char if ord(char) in _drawable() else "?" for char in text)
-    keep = (width - 1) // 2
-    return text if len(text) <= width else f"{text[: width - 1 - keep]}…{text[-keep:]}"
+    return short(text, width)
 
 
 @lru_cache(maxsize=1)

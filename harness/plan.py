@@ -19,6 +19,7 @@ from harness.jobs import Job
 from harness.options import Options
 from harness.probe import Question, Seen, look_in_own_process
 from harness.schema import Method, RunSpec, Task
+from harness.score import require
 
 BATCH_SIZE = 16
 MICRO_CHARACTERS = 20_000  # about 5,000 tokens go through the model at once
@@ -124,6 +125,10 @@ def check(plans: Sequence[Plan], *, look: Look = look_in_own_process) -> None:
 def load_task(name: str, options: Options) -> Task:
     """Return the task that `--task NAME_OR_FILE` means, with `--gold` and `--scoring` applied."""
     task = registry.task(name, options.tasks_dirs, options.labels, dict(options.relabel), options.gold)
+    require(task.metrics)
+    if options.scoring and task.scoring == "perplexity":
+        fix = "leave --scoring out"
+        raise HarnessError("nothing is answered here: the text itself is scored", where=f"task {task.name}", fix=fix)
     return replace(task, scoring=options.scoring) if options.scoring else task
 
 

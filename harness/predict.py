@@ -82,9 +82,10 @@ def _make_fake(model: Any) -> None:
 
 
 def _cut(pair: Pair, window: int) -> Pair:
-    """Return the pair without the prompt's beginning where it is longer than the window."""
+    """Return the pair without the prompt's beginning, and of a long text without its end, so that it fits the window."""
     excess = max(0, len(pair) - window)
-    return Pair(pair.prompt[min(excess, len(pair.prompt) - 1) :], pair.target)
+    prompt = pair.prompt[min(excess, len(pair.prompt) - 1) :]
+    return Pair(prompt, pair.target[: max(1, window - len(prompt))])
 
 
 def _pack_linears(model: Any) -> None:

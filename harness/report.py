@@ -149,6 +149,7 @@ def _about(found: Sequence[Section], task: Task | None) -> list[tuple[str, str]]
 _SCORING = {
     "choices": "log-likelihood of each option",
     "generate": "greedy generation, read by a strict parser",
+    "perplexity": "log-likelihood of every token of a text, in windows that overlap by half",
 }
 
 

@@ -19,7 +19,7 @@ SCHEMA_VERSION = 1
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Status = Literal["ok", "oom", "failed", "interrupted"]
-Scoring = Literal["choices", "generate"]
+Scoring = Literal["choices", "generate", "perplexity"]
 Gold = Literal["source", "audited"]
 
 
@@ -30,7 +30,8 @@ class Example:
     `group` is the filing, vignette or claim file that several questions share: splits never cut a group in two and
     errors are clustered on it. Empty means that the example is its own group. `context` is what the question is
     about; when an input is too long for the model, only `context` is shortened. `slices` are the breakdowns to
-    report, such as {"topic": "ethics", "kind": "numeric"}.
+    report, such as {"topic": "ethics", "kind": "numeric"}. `amount` is the money at stake, in the task's currency (a
+    claim's amount), for metrics that count money; the model does not see it.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Example:
     group: str = ""
     context: str = ""
     slices: Mapping[str, str] = field(default_factory=dict)
+    amount: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,9 @@ class Answer:
 
     `text` is the raw output (for choices: the option picked). `parsed` is what the task's parser made of it, None
     where it could make nothing: unparsed is an outcome of its own, apart from wrong. `loglik` holds the
-    log-likelihood in nats of each option, in the order of `choices`. `cut_tokens` is how many tokens of the context
-    did not fit into the model's window.
+    log-likelihood in nats of each option, in the order of `choices`; where the text itself is scored ("perplexity"), of
+    each token of the target, in order, and `text` and `parsed` are empty. `cut_tokens` is how many tokens of the context
+    did not fit into the model's window. `amount` is the example's.
     """
 
     id: str
@@ -61,6 +64,7 @@ class Answer:
     loglik: tuple[float, ...] = ()
     slices: Mapping[str, str] = field(default_factory=dict)
     cut_tokens: int = 0
+    amount: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,10 @@ class Metric:
 
     `score` gives the value of one answer (1.0 right, 0.0 wrong or unparsed, or an amount of money). `combine` gives
     the value of a whole set and is used instead of the mean of `score` where that is not what the metric means
-    (macro-F1); its interval is then a bootstrap over groups. `unit` is "share" or a unit such as "USD per claim".
+    (macro-F1); its interval is then a bootstrap over groups. `unit` is "share", a unit such
+    as "USD per claim", or empty where the name says it all ("bits_per_byte"). `classes` maps target and parsed
+    text to the classes whose confusion the tables show. `ready` raises a HarnessError where the metric cannot be computed
+    on this machine; it is called before anything trains.
     """
 
     name: str
@@ -100,6 +107,8 @@ class Metric:
     higher_is_better: bool = True
     combine: Callable[[Sequence[Answer]], float] | None = None
     unit: str = "share"
+    classes: Callable[[str], str] | None = None
+    ready: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +118,8 @@ class Task:
     `load(folder, split)` reads one split. `prompt(example)` renders the input, the same for training and testing,
     and ends where the answer begins (no trailing blank). `parse(text, example)` turns an output into the form that
     metrics compare, None where it is not an answer. The first metric is the headline. `scoring` is "choices" where
-    the options are compared by log-likelihood. `chance(examples)` is what guessing scores on the first metric (see
+    the options are compared by log-likelihood, "generate" where the model writes, and "perplexity" where the target is a
+    text that is read on behind the prompt, token by token, and nothing is answered. `chance(examples)` is what guessing scores on the first metric (see
     `score.chance` for tasks that do not say), and `guess` says in words what guessing is here. `audit` is a CSV file that
     says which gold answers of the source are wrong (see `harness.gold`), and `gold` whether they are corrected.
     """

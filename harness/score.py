@@ -58,6 +58,17 @@ def score_one(answers: Sequence[Answer], metric: Metric) -> Score:
     )
 
 
+def require(metrics: Sequence[Metric]) -> None:
+    """Refuse metrics that cannot be computed on this machine, before anything trains.
+
+    Raises:
+        HarnessError: by the first that cannot, with what to do.
+    """
+    for metric in metrics:
+        if metric.ready is not None:
+            metric.ready()
+
+
 def parse_rate(answers: Sequence[Answer]) -> float:
     """Return the share of answers that the task's parser could read; 0.0 where there are none."""
     return sum(answer.parsed is not None for answer in answers) / len(answers) if answers else 0.0

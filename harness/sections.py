@@ -63,6 +63,12 @@ class Section:
         return next((cell.unit for cell in self.headline if cell.status == "ok"), "share")
 
     @property
+    def heading(self) -> str:
+        """The headline metric in words with its unit, and an arrow where lower is better."""
+        better = all(cell.higher_is_better for cell in self.headline)
+        return heading(self.metric, self.unit, higher_is_better=better)
+
+    @property
     def chance(self) -> float | None:
         """What guessing scores on the headline metric, None where it is not known."""
         return next((cell.chance for cell in self.headline if cell.chance is not None), None)
@@ -189,6 +195,8 @@ def alarms(section: Section, *, commits: str = "") -> list[str]:
 def reading(section: Section) -> list[str]:
     """Say how to read the section's numbers: chance, intervals, ties, seeds."""
     lines = []
+    if any(not cell.higher_is_better for cell in section.cells):
+        lines.append("↓: lower is better.")
     if section.chance is not None:
         lines.append(f"{section.guess[:1].upper()}{section.guess[1:]} scores {section.chance_shown}.")
     group = "clustered by group" if any(c.groups != c.n for c in section.headline) else "over questions"
@@ -218,9 +226,14 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
+def heading(name: str, unit: str, *, higher_is_better: bool = True) -> str:
+    """A metric's name in words with its unit, and an arrow where lower is better."""
+    return f"{words(name)}{percent_sign(unit)}{'' if higher_is_better else ' ↓'}"
+
+
 def percent_sign(unit: str) -> str:
-    """What follows a value: ` %` for a share, else the unit."""
-    return " %" if unit == "share" else f" {unit}"
+    """What follows a value: ` %` for a share, else the unit, if any."""
+    return " %" if unit == "share" else f" {unit}".rstrip()
 
 
 def _name(spec: RunSpec) -> str:

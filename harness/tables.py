@@ -16,11 +16,16 @@ from pathlib import Path
 from harness import score, store
 from harness.cells import Cell
 from harness.evidence import Metrics, Run, find_metric
-from harness.format import NONE, duration, interval, number, quantity, size
+from harness.format import NONE, duration, interval, number, quantity, short, size
 from harness.leaderboard import leaderboard as leaderboard
 from harness.leaderboard import write_leaderboard as write_leaderboard
+from harness.metrics import UNPARSED
+from harness.metrics import confusion as confusion_of
 from harness.schema import Answer, Metric, Phase
-from harness.sections import Section, alarms, percent_sign, reading, sections, words
+from harness.sections import Section, alarms, heading, reading, sections, words
+
+LINE = "line"  # the slice that names the line of business
+MOST_CLASSES, MOST_LINES = 12, 20  # of a confusion matrix that people can read
 
 
 @dataclass(frozen=True)
@@ -66,10 +71,11 @@ def document(task: str, cells: Iterable[Cell], *, runs: Iterable[Run] = (), metr
     return "\n\n".join(blocks) + "\n"
 
 
-def section_tables(section: Section, runs: Iterable[Run], metrics: Metrics | None = None) -> list[Table]:
+def section_tables(section: Section, runs: Sequence[Run], metrics: Metrics | None = None) -> list[Table]:
     """Return every table of a section, the headline's first, those without content left out."""
     found = [headline(section), further(section), memory(section), effort(section)]
-    return [table for table in found if table is not None] + breakdown(section, runs, metrics)
+    parts = breakdown(section, runs, metrics) + confusion(section, runs, metrics)
+    return [table for table in found if table is not None] + parts
 
 
 def headline(section: Section, *, reasons: bool = True) -> Table:
@@ -92,8 +98,7 @@ def headline(section: Section, *, reasons: bool = True) -> Table:
                 section.verdict(cell, reason=reasons),
             )
         )
-    title = f"{section.metric}{percent_sign(unit)}"
-    columns = ("run", "seeds", title, "95 % interval", "against base", "95 % interval", "")
+    columns = ("run", "seeds", section.heading, "95 % interval", "against base", "95 % interval", "")
     return Table(section.metric.capitalize(), columns, tuple(rows), left=frozenset({0, 6}))
 
 
@@ -104,7 +109,8 @@ def further(section: Section) -> Table | None:
     if not names:
         return None
     found = {(section.label(cell), cell.metric): cell for cell in others}
-    heads = [f"{words(name)}{percent_sign(next(c.unit for c in others if c.metric == name))}" for name in names]
+    first = {name: next(cell for cell in others if cell.metric == name) for name in names}
+    heads = [heading(name, cell.unit, higher_is_better=cell.higher_is_better) for name, cell in first.items()]
     rows = [
         (label, *(_marked(found.get((label, name))) for name in names))
         for label in dict.fromkeys(section.label(cell) for cell in section.headline)
@@ -182,19 +188,67 @@ def effort(section: Section) -> Table | None:
 def breakdown(section: Section, runs: Iterable[Run], metrics: Metrics | None = None) -> list[Table]:
     """Return a table for each slice of the test set: its values down, the runs across, the headline metric inside.
 
-    Values are means over seeds. `±` is the widest half of a 95 % interval in the row, of single runs, so that nobody
-    reads an order into small slices.
+    What is counted in money is shown by line of business (`LINE`) as well. Values are means over seeds. `±` is the widest
+    half of a 95 % interval in the row, of single runs, so that nobody reads an order into small slices.
     """
     answers = {record.spec.id: found for record, found in runs if found}
     cells = [cell for cell in section.headline if any(run in answers for run in cell.run_ids)]
-    metric = find_metric(cells[0].spec.task, cells[0].metric, metrics or {}) if cells else None
-    if metric is None:
-        return []
     columns = {section.label(cell): [_slices(answers[run]) for run in cell.run_ids if run in answers] for cell in cells}
     places: dict[str, dict[str, None]] = {}
     for name, value in sorted({place for runs in columns.values() for slices in runs for place in slices}):
         places.setdefault(name, {})[value] = None
-    return [_slice_table(name, list(values), columns, metric) for name, values in places.items()]
+    tables = []
+    for place, metric in enumerate(_metrics(section, metrics) if cells else ()):
+        money = metric.unit not in ("share", "")
+        shown = [name for name in places if place == 0 or (money and name == LINE)]
+        tables += [_slice_table(name, list(places[name]), columns, metric) for name in shown]
+    return tables
+
+
+def confusion(section: Section, runs: Iterable[Run], metrics: Metrics | None = None) -> list[Table]:
+    """Return what was said for what, of the base model and of the best run: the right class down, the one said across.
+
+    By line of business where the answers name it (`LINE`); all seeds together. Empty for tasks without classes, and for
+    more than `MOST_CLASSES` of them.
+    """
+    metric = next((metric for metric in _metrics(section, metrics) if metric.classes), None)
+    answers = {record.spec.id: found for record, found in runs if found}
+    tables = []
+    for cell in (cell for cell in section.headline if cell is section.base or cell.best_or_tied == "best"):
+        said = [answer for run in cell.run_ids for answer in answers.get(run, ())]
+        if metric is not None and said:
+            tables += _confusion(f"Confusion of {section.label(cell)}", said, metric)
+    return tables
+
+
+def _confusion(title: str, answers: Sequence[Answer], metric: Metric) -> list[Table]:
+    key = metric.classes
+    assert key is not None
+    counted = {"": confusion_of(answers, key)}
+    lines = sorted({answer.slices.get(LINE, "") for answer in answers})
+    if all(lines) and len(lines) <= MOST_LINES:
+        counted |= {line: confusion_of([a for a in answers if a.slices[LINE] == line], key) for line in lines}
+    classes = sorted({target for target, _ in counted[""]})
+    others = sorted({said for _, said in counted[""] if said is not UNPARSED} - set(classes))
+    if len(classes) > MOST_CLASSES:
+        return []
+    rows = []
+    for line, cells in counted.items():
+        for target in (target for target in classes if any(right == target for right, _ in cells)):
+            counts = [cells[target, said] for said in classes]
+            counts += [sum(cells[target, said] for said in others)] * bool(others) + [cells[target, UNPARSED]]
+            first = [short(line) or "all"] * (len(counted) > 1)
+            rows.append((*first, short(target), *(f"{count:,}" for count in counts)))
+    said = [*(f"said {short(name, 40)}" for name in classes), *["said something else"] * bool(others), "unread"]
+    first = [words(LINE)] * (len(counted) > 1)
+    return [Table(title, (*first, "right", *said), tuple(rows), left=frozenset(range(len(first) + 1)))]
+
+
+def _metrics(section: Section, metrics: Metrics | None) -> list[Metric]:
+    """Return the section's metrics that can be computed here, the headline's first; none where that one cannot."""
+    names = list(dict.fromkeys(cell.metric for cell in (*section.headline, *section.cells) if cell.metric))
+    found = [find_metric(section.cells[0].spec.task, name, metrics or {}) for name in names]
+    return [metric for metric in found if metric is not None] if found and found[0] is not None else []
 
 
 def _slice_table(
@@ -209,8 +263,9 @@ def _slice_table(
         shown = [number(_mean(part, metric), metric.unit) for part in parts.values()]
         every = [part for found in parts.values() for part in found]
         half = max((_half(part, metric) for part in every), default=math.nan) if metric.combine is None else math.nan
-        rows.append((value, f"{max(map(len, every)):,}", number(half, metric.unit), *shown))
-    title = f"{words(metric.name).capitalize()}{percent_sign(metric.unit)} by {words(name)}"
+        rows.append((short(value), f"{max(map(len, every)):,}", number(half, metric.unit), *shown))
+    title = heading(metric.name, metric.unit, higher_is_better=metric.higher_is_better)
+    title = f"{title[:1].upper()}{title[1:]} by {words(name)}"
     return Table(title, (words(name), "questions", "±", *columns), tuple(rows))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import environment, score, sections, tables, ui_tables
 from harness.errors import HarnessError
-from harness.format import about, number, quantity, run_name, size
+from harness.format import about, number, printable, quantity, run_name, size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from harness.data import Splits
     from harness.plan import Plan
     from harness.registry import Entry
-    from harness.schema import Method, RunSpec, Source, Split, Task
+    from harness.schema import Example, Method, RunSpec, Source, Split, Task
     from harness.tables import Table
     from harness.waivers import Waiver
 
 TABLE_WIDTH = 240
 LINE_WIDTH = 100
+EXCERPT = 2000  # characters shown of the beginning and of the end of a text of the data
 FILE_FLAGS = "for a data file: --task FILE, with the --labels, --relabel and --data of the run"
 
 
@@ -55,7 +56,7 @@ def _console(*, stderr: bool, width: int | None = None) -> Console:
 
 def error(problem: HarnessError) -> None:
     """What is wrong, where, and how to fix it."""
-    print(f"error: {problem}", file=sys.stderr)
+    print(f"error: {printable(str(problem))}", file=sys.stderr)
 
 
 def say(text: str = "") -> None:
@@ -136,7 +137,7 @@ def _folded(first: str, text: str, *, indent: int) -> str:
     """Break a line to the terminal's width, or `LINE_WIDTH` where there is none, and indent what follows."""
     width = max(40, out().width) if sys.stdout.isatty() else LINE_WIDTH
     style: dict[str, Any] = {"initial_indent": first, "subsequent_indent": " " * indent}
-    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False, **style)
+    return textwrap.fill(printable(text), width, break_long_words=False, break_on_hyphens=False, **style)
 
 
 def _show(table: Table) -> None:
@@ -231,7 +232,9 @@ def task(
         groups = len({example.group or example.id for example in examples})
         console.print(f"  {name:<11} {len(examples):>6,} examples in {groups:,} groups")
     if left_out:
-        console.print(f"  left out    {' · '.join(f'{reason} {count:,}' for reason, count in left_out.items())}")
+        console.print(
+            f"  left out    {printable(' · '.join(f'{reason} {count:,}' for reason, count in left_out.items()))}"
+        )
     first, guessed = shown.metrics[0], score.chance(shown, splits.test)
     if guessed is not None:
         value = f"{number(guessed, first.unit):>6}{sections.percent_sign(first.unit)} {sections.words(first.name)}"
@@ -239,12 +242,20 @@ def task(
     console.print(f"  data        {fingerprint}")
     for heading, text in notes:
         console.print(_folded(f"  {heading:<11} ", text, indent=14))
-    example = splits.train[0]
-    prompt = shown.prompt(example)
-    console.print(f"\nthe first training prompt, and its answer:\n\n{_indented(prompt)} {example.target}\n")
+    _sample(shown, splits.train[0])
+
+
+def _sample(shown: Task, example: Example) -> None:
+    """One example as the model sees it, and what it should answer, or read on."""
+    console, prompt = out(), shown.prompt(example)
+    if shown.scoring == "perplexity":
+        console.print(f"\nthe first training text, below what is read before it:\n\n{_indented(prompt)}")
+        console.print(f"{_indented(example.target)}\n")
+        return
+    console.print(f"\nthe first training prompt, and its answer:\n\n{_indented(prompt)} {_excerpt(example.target)}\n")
     if shown.scoring == "choices" and not all(choice in prompt for choice in example.choices):
         console.print("in testing, each of these is scored as the answer:\n")
-        console.print("".join(f"    {choice}\n" for choice in example.choices))
+        console.print("".join(f"    {_excerpt(choice)}\n" for choice in example.choices))
 
 
 def comparison(found: Comparison) -> None:
@@ -282,7 +293,15 @@ def describe(spec: RunSpec) -> str:
 
 
 def _indented(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines())
+    return "\n".join(f"    {line}" for line in _excerpt(text).splitlines())
+
+
+def _excerpt(text: str) -> str:
+    """Return a text of the data as a terminal may show it: without commands to it, and without the middle of a long one."""
+    left_out = len(text) - 2 * EXCERPT
+    if left_out > 0:
+        text = f"{text[:EXCERPT]}\n[… {left_out:,} characters …]\n{text[-EXCERPT:]}"
+    return printable(text)
 
 
 def checks(name: str, found: Sequence[Check], waived: Mapping[Check, Waiver] = MappingProxyType({})) -> None:

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from harness import ui
-from harness.format import about, duration, interval, number, run_name, size
+from harness.format import about, duration, interval, number, printable, run_name, size
 from harness.jobs import Job, Outcome, Progress
 from harness.plan import Plan
 from harness.schema import Record
@@ -121,7 +121,7 @@ class Watch:
         return (waiting * usual + in_hand) / self._plan.options.jobs
 
     def _print(self, line: str) -> None:
-        self._console.print(line)
+        self._console.print(printable(line))
 
 
 def peak(record: Record) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from harness.compare import Comparison
-from harness.format import NONE, duration, interval, number, quantity, size
+from harness.format import NONE, duration, interval, number, printable, quantity, size
 from harness.schema import Phase
-from harness.sections import Section, percent_sign, words
+from harness.sections import Section, heading
 from harness.tables import Table, memory_unit
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def drawn(table: Table) -> rich.table.Table:
         style = "bold" if place == 0 else None
         shown.add_column(title, justify=justify, vertical="bottom", no_wrap=True, style=style)
     for row in table.rows:
-        shown.add_row(*row)
+        shown.add_row(*(printable(cell) for cell in row))
     return shown
 
 
@@ -95,7 +95,7 @@ def scores_compared(found: Comparison, a: str, b: str) -> Table:
         left, right = found.a.scores[name], found.b.scores[name]
         rows.append(
             (
-                words(name) + percent_sign(left.unit),
+                heading(name, left.unit, higher_is_better=left.higher_is_better),
                 number(left.value, left.unit),
                 number(right.value, left.unit),
                 number(difference.value, left.unit, sign=True),

@@ -5,17 +5,23 @@ by policy. Of 5,000 claims 164 are marked as fraud, so that always settling woul
 by one other claim, chosen by the hash of its policy number, and 4,672 claims are left out. Postcode, gender and
 education are not shown. Amounts are rounded to whole dollars; "N/A" is shown as "not applicable". Macro-F1 counts
 answers that cannot be read as a class of their own.
+
+In money, at stake is what is claimed above the deductible. Leakage is what is paid on fraud, wrongly withheld what is held
+back of sound claims; an answer that cannot be read goes to the investigators. The cost of errors weighs the two: fraud
+that is settled costs the claim, a sound claim that is referred a twentieth of it, in work and goodwill. The twentieth is
+this project's assumption: put your own into `COSTS`.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from harness import Example, Source, Task, commonest, metrics, prompts, published
+from harness import Example, Metric, Source, Task, commonest, metrics, prompts, published
 
 FOLDER = " archived/fraud_detection/data"
 FILES: published.Files = {"test": (f"{FOLDER}/claims.csv",)}
 SETTLE, REFER = "settle", "refer to investigators"
+COSTS = {(REFER, SETTLE): 1.0, (SETTLE, REFER): 0.05}  # (right, said) to a share of the amount at stake
 CLAIM = {
     "incident_type": "Incident",
     "collision_type": "Collision",
@@ -68,12 +74,19 @@ def example(claim: published.Cells, id: str) -> Example | str:
     lines = "\n".join(f"{title}: {cell(claim[name])}" for name, title in CLAIM.items())
     target = REFER if claim["fraud"] == "1" else SETTLE
     asked = f"Should this claim be handled as '{SETTLE}' or '{REFER}'?"
-    return Example(id, asked, target, (SETTLE, REFER), f"policy {claim['policy_id']}", lines)
+    amount = max(0.0, round(float(claim["total_claim_amount"]) - float(claim["policy_deductable"]), 2))
+    line = {"line": claim["incident_type"].lower()}
+    return Example(id, asked, target, (SETTLE, REFER), f"policy {claim['policy_id']}", lines, line, amount)
+
+
+def money(name: str, title: str, costs: Mapping[tuple[str, str], float]) -> Metric:
+    """Return what errors cost, as shares of the amounts at stake; what cannot be read is referred."""
+    return metrics.cost_of(costs, unread=REFER, name=name, title=title, unit="USD per claim", of_amount=True)
 
 
 TASK = Task(
     name="auto_claims",
-    version=1,
+    version=2,
     title="Motor claims: settle or investigate (balanced)",
     source=Source(
         uri="github:aws/amazon-sagemaker-examples",
@@ -85,7 +98,13 @@ TASK = Task(
     ),
     load=published.Load(FILES, example, read),
     prompt=prompts.question_answer,
-    metrics=(metrics.accuracy, metrics.macro_f1),
+    metrics=(
+        metrics.accuracy,
+        metrics.macro_f1,
+        money("leakage", "Paid on fraud", {(REFER, SETTLE): 1.0}),
+        money("wrongly_withheld", "Wrongly withheld", {(SETTLE, REFER): 1.0}),
+        money("cost", "Cost of errors", COSTS),
+    ),
     chance=commonest,
     guess="always giving the commonest decision",
     group_name="policy",

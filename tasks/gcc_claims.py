@@ -2,7 +2,8 @@
 
 Source: the fraud cases of the GCC Insurance Intelligence Lab's synthetic sets (MIT). The file holds 235 rows, of which
 162 repeat another one in every cell: they are left out, 73 cases remain, and intervals are wide. The README of the
-source speaks of 250 rows. The labels stand as they are. Macro-F1 counts answers that cannot be read as a class of
+source speaks of 250 rows. The labels stand as they are, and no amounts are given: confusion is shown by line of business
+and not in money. Macro-F1 counts answers that cannot be read as a class of
 their own.
 """
 
@@ -24,7 +25,8 @@ def example(cells: published.Cells, id: str) -> Example:
     """Return a case as an example."""
     asked = f"What is the state of this case: {'; '.join(LABELS)}?"
     lines = "\n".join(f"{title}: {cells[name]}" for name, title in SHOWN.items())
-    return Example(id, asked, cells["synthetic_flag_label"], LABELS, context=lines)
+    line = {"line": cells["policy_type"].lower()}
+    return Example(id, asked, cells["synthetic_flag_label"], LABELS, context=lines, slices=line)
 
 
 TASK = Task(

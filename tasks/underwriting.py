@@ -5,14 +5,21 @@ repository). The bands, in USD, are this project's: below 5,000; 5,000 to 10,000
 Sex is not shown: it may not decide the price of cover in many places. Of 1,338 people seven are left out, who look like
 another one in all that is shown: three who are in the same band as well, and four who are not. Macro-F1 counts answers
 that cannot be read as a class of their own.
+
+In money, undercharged is by how much the charges exceed the top of the band that was named, overcharged by how much its
+bottom exceeds them; an answer that cannot be read goes to an underwriter and costs neither.
 """
 
-from harness import Example, Source, Task, commonest, metrics, prompts, published
+import itertools
+import math
+
+from harness import Answer, Example, Metric, Source, Task, commonest, metrics, prompts, published
 
 FILES: published.Files = {"test": ("insurance.csv",)}
 BANDS = {5_000: "below 5,000", 10_000: "5,000 to 10,000", 20_000: "10,000 to 20,000"}
 TOP = "20,000 and above"
 LABELS = (*BANDS.values(), TOP)
+LIMITS = dict(zip(LABELS, itertools.pairwise((0.0, *BANDS, math.inf)), strict=True))  # USD; the upper one is outside
 
 
 def band(charges: float) -> str:
@@ -27,12 +34,24 @@ def example(person: published.Cells, id: str) -> Example:
         f"Smoker: {person['smoker']}\nRegion: {person['region']}"
     )
     asked = f"Which band will this person's yearly medical charges be in, in USD: {'; '.join(LABELS)}?"
-    return Example(id, asked, band(float(person["charges"])), LABELS, context=shown)
+    charges = float(person["charges"])
+    slices = {"smoker": person["smoker"]}
+    return Example(id, asked, band(charges), LABELS, context=shown, slices=slices, amount=charges)
+
+
+def undercharged(answer: Answer) -> float:
+    """Return the USD by which the charges exceed the band named."""
+    return max(0.0, answer.amount - LIMITS[answer.parsed][1]) if answer.parsed else 0.0
+
+
+def overcharged(answer: Answer) -> float:
+    """Return the USD by which the band named exceeds the charges."""
+    return max(0.0, LIMITS[answer.parsed][0] - answer.amount) if answer.parsed else 0.0
 
 
 TASK = Task(
     name="underwriting",
-    version=1,
+    version=2,
     title="Underwriting: band of medical charges",
     source=Source(
         uri="github:stedy/Machine-Learning-with-R-datasets",
@@ -44,7 +63,12 @@ TASK = Task(
     ),
     load=published.Load(FILES, example),
     prompt=prompts.question_answer,
-    metrics=(metrics.accuracy, metrics.macro_f1),
+    metrics=(
+        metrics.accuracy,
+        metrics.macro_f1,
+        Metric("undercharged", "Undercharged", undercharged, higher_is_better=False, unit="USD per person"),
+        Metric("overcharged", "Overcharged", overcharged, higher_is_better=False, unit="USD per person"),
+    ),
     chance=commonest,
     guess="always giving the commonest band",
 )

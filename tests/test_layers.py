@@ -43,6 +43,7 @@ NEVER_AT_TOP = {
     "scipy",
     "datasets",
     "evaluate",
+    "rouge_score",
     "sklearn",
 }
 

@@ -64,7 +64,8 @@ def of_gold(record: Record, answers: Sequence[Answer], task: Task, examples: Seq
             return False
         example = withhold.as_withheld(example) if withhold.is_withheld(answer) else example
         group = answer.group or answer.id
-        return (example.target, example.choices, example.group or example.id) == (answer.target, answer.choices, group)
+        gold = (example.target, example.choices, example.group or example.id, example.amount)
+        return gold == (answer.target, answer.choices, group, answer.amount)
 
     asked = [known[answer.id] for answer in answers if answer.id in known]
     guessed = chance(replace(task, scoring=record.spec.scoring), asked) if asked else None
@@ -72,12 +73,12 @@ def of_gold(record: Record, answers: Sequence[Answer], task: Task, examples: Seq
 
 
 def reparse(answer: Answer, task: Task, scoring: Scoring) -> str | None:
-    """Parse an answer's raw text again, with the task's parser or the harness's own; an option picked is its own parse.
+    """Parse an answer's raw text again, with the task's parser or the harness's own; what is not written is its own parse.
 
     The example is rebuilt from the answer, so a parser may look at `id`, `target`, `choices`, `group` and `slices`, and
     finds `question` and `context` empty.
     """
-    if scoring == "choices":
+    if scoring != "generate":
         return answer.text
     example = Example(
         id=answer.id,

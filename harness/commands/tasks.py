@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import data, gold, likeness, program, published, registry, skeleton, store, ui
+from harness import data, gold, likeness, program, published, registry, score, skeleton, store, ui
 from harness.errors import HarnessError
 from harness.metrics import default_parse
 from harness.options import Options
@@ -31,9 +31,11 @@ def check(options: Options) -> int:
 
 def _check(name: str, options: Options) -> int:
     task = registry.task(name, options.tasks_dirs, options.labels, dict(options.relabel), options.gold)
+    score.require(task.metrics)
     splits = data.load_splits(task, data_dir=options.data)
     found = [Check("examples can be read; train, validation and test share nothing", True)]
-    found += [gold_check(task, metric, splits.test) for metric in task.metrics]
+    if task.scoring != "perplexity":  # where a text is read on, no answer is right
+        found += [gold_check(task, metric, splits.test) for metric in task.metrics]
     found += [_prompt_check(task, [*splits.train, *splits.test])]
     load = task.load
     left_out = load.left_out(data.resolve(task.source, options.data)) if isinstance(load, published.Load) else {}
@@ -78,6 +80,7 @@ def _gold(task: Task, example: Example) -> Answer:
         parsed=parsed,
         choices=example.choices,
         slices=example.slices,
+        amount=example.amount,
     )
 
 

@@ -1,7 +1,7 @@
 """How answers become numbers: one small file a metric. A new metric is one file here and no edit elsewhere.
 
 A file offers its metrics as module-level `Metric` values; each is then `metrics.<its name>` and `by_name("its name")`.
-Factories (`numeric`, `macro_f1_of`) make a metric from an argument.
+Factories (`numeric`, `macro_f1_of`, `cost_of`, `from_evaluate`, `bertscore`) make a metric from arguments.
 """
 
 from __future__ import annotations
@@ -12,27 +12,38 @@ from types import ModuleType
 
 from harness.errors import HarnessError, did_you_mean
 from harness.metrics.accuracy import METRIC as accuracy
+from harness.metrics.cost import cost_of
+from harness.metrics.evaluated import bertscore, from_evaluate
 from harness.metrics.exact_match import METRIC as exact_match
 from harness.metrics.macro_f1 import METRIC as macro_f1
 from harness.metrics.macro_f1 import UNPARSED, confusion, macro_f1_of
 from harness.metrics.number import parse_number
 from harness.metrics.numeric import numeric
+from harness.metrics.perplexity import bits_per_byte, nats_per_token, perplexity
+from harness.metrics.rouge import METRIC as rouge_l
 from harness.metrics.text import default_parse, fold
 from harness.schema import Metric
 
 __all__ = [
     "UNPARSED",
     "accuracy",
+    "bertscore",
+    "bits_per_byte",
     "by_name",
     "confusion",
+    "cost_of",
     "default_parse",
     "exact_match",
     "fold",
+    "from_evaluate",
     "macro_f1",
     "macro_f1_of",
     "names",
+    "nats_per_token",
     "numeric",
     "parse_number",
+    "perplexity",
+    "rouge_l",
 ]
 
 _found: dict[str, Metric] = {}

@@ -49,7 +49,7 @@ def macro_f1_of(key: Key, *, name: str = "macro_f1", title: str = "Macro-F1") ->
         # 2 TP / (2 TP + FP + FN): the denominator is the class's row plus its column, never zero for a true class.
         return math.fsum(2 * right[label] / (true[label] + predicted[label]) for label in true) / len(true)
 
-    return Metric(name=name, title=title, score=score, combine=combine)
+    return Metric(name=name, title=title, score=score, combine=combine, classes=key)
 
 
 METRIC = macro_f1_of(fold)
