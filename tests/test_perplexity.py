@@ -37,7 +37,8 @@ from harness.methods import full
 from harness.options import Options
 from harness.schema import Answer, Example, Record, Task
 from harness.sections import reading, sections
-from harness.verify import reparse, verify
+from harness.checks.arithmetic import reparse
+from harness.verify import verify
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 WORDS = "assets equal liabilities plus equity and the premium rises "

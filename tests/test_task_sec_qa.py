@@ -15,7 +15,7 @@ from sec_qa_reader import FOLDER, SPLITS, Row, asked_line, of_kind, read_table, 
 
 from harness.data import hash_folder
 from harness.schema import Answer, Example, Split
-from harness.verify import reparse
+from harness.checks.arithmetic import reparse
 from tasks.data.sec_qa import make
 from tasks.data.sec_qa.lexicon import SHARED
 from tasks.data.sec_qa.statements import written
