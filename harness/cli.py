@@ -30,7 +30,7 @@ COMMANDS = {
 }
 
 SCORINGS, DTYPES, DEVICES = ("choices", "generate"), ("bf16", "fp32"), ("cpu", "cuda")
-GOLDS = ("source", "audited")
+GOLDS, OUTPUTS = ("source", "audited"), ("json", "md")
 
 
 class Parser(argparse.ArgumentParser):
@@ -229,13 +229,27 @@ def _compare_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", metavar="A", help="a run's name such as lora-r8, its id, or its folder")
     parser.add_argument("b", metavar="B")
     parser.add_argument("--task", help="where a name alone is not enough")
+    parser.add_argument("--output", metavar="|".join(OUTPUTS), help="a document with every question that flipped")
+    parser.add_argument("--fail-if-worse", action="store_true", help="exit code 1 where B is worse by a paired test")
+    _folder_flags(parser)
     _results_flag(parser)
 
 
 def _compare(found: argparse.Namespace, command: str) -> int:
-    from harness.commands import results
+    from harness.commands import comparison
 
-    return results.show_comparison(found.a, found.b, options.path(found.results), task=found.task)
+    tasks_dirs, data = _folders(found)
+    output = None if found.output is None else options.one_of(found.output, OUTPUTS, "--output")
+    return comparison.show(
+        found.a,
+        found.b,
+        options.path(found.results),
+        task=found.task,
+        output=output,
+        fail_if_worse=found.fail_if_worse,
+        tasks_dirs=tasks_dirs,
+        data_dir=data,
+    )
 
 
 def _report(found: argparse.Namespace, command: str) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from harness import environment, score, sections, tables, ui_tables
+from harness import environment, score, sections, side_by_side, tables, ui_tables
 from harness.errors import HarnessError
 from harness.format import about, number, quantity, run_name, size
 
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from harness.data import Splits
     from harness.plan import Plan
     from harness.registry import Entry
-    from harness.schema import Method, RunSpec, Source, Split, Task
+    from harness.schema import Method, Source, Split, Task
     from harness.tables import Table
     from harness.verify import Check
 
 TABLE_WIDTH = 240
 LINE_WIDTH = 100
+FLIPS = 10  # questions of each kind that a terminal lists
 FILE_FLAGS = "for a data file: --task FILE, with the --labels, --relabel and --data of the run"
 
 
@@ -246,23 +247,36 @@ def task(
         console.print("".join(f"    {choice}\n" for choice in example.choices))
 
 
-def comparison(found: Comparison) -> None:
-    """Two runs side by side: settings that differ, scores with a paired difference, memory and time."""
+def comparison(found: Comparison, everything: str) -> None:
+    """Two runs side by side: settings that differ, scores with a paired difference, what flipped, memory and time.
+
+    `everything` is the command that lists every question that flipped.
+    """
     console = out()
-    a, b = describe(found.a.spec), describe(found.b.spec)
     if found.fields:
-        rows = [(name, str(left), str(right)) for name, left, right in found.fields]
-        _show(ui_tables.words_only(rows, "differs in", a, b))
+        _show(side_by_side.settings(found))
         console.print()
-    if found.why_not:
-        console.print(_folded("scores: ", found.why_not, indent=8))
-    else:
-        _show(ui_tables.scores_compared(found, a, b))
+    if found.scores:
+        _show(side_by_side.scores(found))
+        console.print()
+    for line in side_by_side.verdict(found):
+        console.print(_folded("  " * bool(found.scores), line, indent=2))
+    if found.flips:
+        console.print()
+        shown = side_by_side.flips(found, most=FLIPS)
+        _show(shown)
+        if len(shown.rows) < len(found.flips):
+            console.print(f"{len(found.flips) - len(shown.rows)} more: {everything}")
     console.print()
     if found.cost_why_not:
         console.print(_folded("memory and time: ", found.cost_why_not, indent=17))
     else:
-        _show(ui_tables.costs_compared(found, a, b))
+        _show(side_by_side.costs(found))
+
+
+def document(text: str) -> None:
+    """A whole document on stdout, as it is."""
+    print(text.rstrip("\n"))
 
 
 def verified(count: int, unknown: Sequence[str], unlike: Sequence[str] = ()) -> None:
@@ -273,11 +287,6 @@ def verified(count: int, unknown: Sequence[str], unlike: Sequence[str] = ()) -> 
         console.print(f"{unknown.count(name)} not verified: the task '{name}' is not known here ({FILE_FLAGS})")
     if unlike:
         console.print(f"{len(unlike)} differ{'s' * (len(unlike) == 1)} on a data file: was it read alike? {FILE_FLAGS}")
-
-
-def describe(spec: RunSpec) -> str:
-    """A run's name for a sentence, such as `lora r8 s0`."""
-    return " ".join(run_name(spec).split())
 
 
 def _indented(text: str) -> str:

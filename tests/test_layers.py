@@ -19,13 +19,13 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
     tuple(layer.split())
     for layer in (
         "schema errors program",
-        "prompts stats memory metrics methods counter format environment checkpoint",
+        "prompts stats power memory metrics methods counter format environment checkpoint",
         "rows xbrl statements layouts partition file_task hub sources published gold data registry score likeness",
         "attention encode logits generation likelihood models train evaluate predict",
         "codec store",
         "jobs options probe estimate local warm plan runner worker",
         "evidence costs cells compare verify leaderboard sections tables place palette panels figures plots report "
-        "skeleton",
+        "side_by_side skeleton",
         "ui ui_tables ui_progress",
         "commands cli",
     )

@@ -188,7 +188,7 @@ def test_why_two_runs_cannot_be_compared_is_broken_into_lines(capsys: pytest.Cap
     here, there = make_runs()[0], make_runs()[-1]
     machine = "A processor with a long name, 48 of 96 cores, 1152 GiB, and an accelerator with a name as long"
     far = replace(there[0], environment=replace(there[0].environment, machine=machine))
-    ui.comparison(compare.compare_records(here, (replace(far, spec=replace(far.spec, data="f" * 16)), there[1])))
+    ui.comparison(compare.compare_records(here, (replace(far, spec=replace(far.spec, data="f" * 16)), there[1])), "")
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= 100
     assert "scores: not comparable: different examples" in text
@@ -333,7 +333,7 @@ def test_a_task_that_names_no_chance_is_shown_with_that_of_its_options(
 
 def test_two_runs_are_shown_side_by_side_with_what_differs(capsys: pytest.CaptureFixture[str]) -> None:
     runs = {record.spec.name: (record, answers) for record, answers in make_runs()}
-    ui.comparison(compare.compare_records(runs["lora-r2"], runs["full"]))
+    ui.comparison(compare.compare_records(runs["lora-r2"], runs["full"]), "compare lora-r2 full --output md")
     text = capsys.readouterr().out
     for words in ("differs in", "learning_rate", "difference", "train peak"):
         assert words in text
