@@ -18,7 +18,13 @@ from harness.leaderboard import in_order
 from harness.schema import Record, RunSpec
 from harness.stats import LEVEL
 
-SHORT = {"learning_rate": "rate", "train_examples": "train", "micro_batch": "micro", "weight_decay": "decay"}
+SHORT = {
+    "tuned_over": "tuned over",
+    "learning_rate": "rate",
+    "train_examples": "train",
+    "micro_batch": "micro",
+    "weight_decay": "decay",
+}
 HELD_EQUAL = (
     ("train_examples", "training examples"),
     ("epochs", "epochs"),
@@ -228,6 +234,8 @@ def _name(spec: RunSpec) -> str:
 
 
 def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(_value, value)) or NONE
     if isinstance(value, float):
         return f"{value:g}"
     return f"{value:,}" if isinstance(value, int) else str(value) or NONE

@@ -70,7 +70,7 @@ def note(text: str) -> None:
 
 def header(plan: Plan) -> None:
     """What is about to run, on what: four lines."""
-    spec, splits = plan.specs[0], plan.splits
+    spec, splits = plan.asked[0], plan.splits
     sizes = (("train", splits.train), ("validation", splits.validation), ("test", splits.test))
     counts = " · ".join(f"{name} {len(examples):,}" for name, examples in sizes)
     weights = f" · {quantity(plan.seen.weights)} weights" if plan.seen else ""
@@ -93,12 +93,15 @@ def header(plan: Plan) -> None:
 
 def plan_line(plan: Plan) -> str:
     """How many runs, how many are done, the largest predicted memory, and how long it will take."""
-    parts = [f"{len(plan.specs)} run{'s' * (len(plan.specs) != 1)}"]
+    count, trials = len(plan.specs) + len(plan.waiting), len(plan.trials)
+    parts = [f"{count} run{'s' * (count != 1)}"]
+    if trials:
+        parts.append(f"{trials} trial{'s' * (trials != 1)} of learning rates, {plan.options.tune} each, on validation")
     if plan.done:
-        parts.append(f"{len(plan.done)} done already" if plan.todo else "all done already")
-    if largest := max((plan.predicted(spec) for spec in plan.specs), default=0):
+        parts.append(f"{len(plan.done)} done already" if plan.ahead else "all done already")
+    if largest := max((plan.predicted(spec) for spec in (*plan.specs, *plan.ahead)), default=0):
         parts.append(f"largest {size(largest)} predicted")
-    if plan.seconds and plan.todo:
+    if plan.seconds and plan.ahead:
         parts.append(about(plan.seconds / plan.options.jobs))
     return " · ".join(parts)
 
@@ -106,12 +109,20 @@ def plan_line(plan: Plan) -> str:
 def planned(plan: Plan) -> None:
     """Each run of a plan: done or not, and its predicted memory."""
     rows = []
-    for spec in plan.specs:
+    for spec in (*plan.trials, *plan.specs):
         state = "done" if spec.id in plan.done else "to do"
         rate = f"{spec.learning_rate:.2g}" if spec.learning_rate else ""
         predicted = size(plan.predicted(spec)) if plan.predicted(spec) else ""
         rows.append((run_name(spec), state, predicted, rate, spec.id))
+    for spec, _ in plan.waiting:
+        rows.append((run_name(spec), "after its trials", size(plan.predicted(spec)) if plan.seen else "", "", ""))
     _show(ui_tables.words_only(rows, "run", "state", "predicted", "learning rate", "id"))
+
+
+def untuned(plan: Plan) -> None:
+    """Which runs are left out for want of a trial, and why."""
+    for spec, reason in plan.waiting:
+        note(f"  – {run_name(spec)} is not run: {reason}")
 
 
 def results(plan: Plan, cells: Sequence[Cell]) -> None:
@@ -150,16 +161,20 @@ def conditions(plan: Plan) -> list[str]:
     if not trained:
         return []
     spec = trained[0]
-    rates = {s.method: f"{s.method} {s.learning_rate:.2g}" for s in trained}
+    rates = {s.method: f"{s.method} {s.learning_rate:.2g}" for s in trained if not s.tuned_over}
     alphas = sorted({s.alpha for s in trained if s.rank})
-    untuned = [f"learning rate ({', '.join(rates.values())})"]
+    defaults = [f"learning rate ({', '.join(rates.values())})"] if rates else []
     if alphas:
-        untuned.append("alpha " + ", ".join(f"{alpha:g}" for alpha in alphas))
-    untuned += [f"warm-up {number(spec.warmup)} %", f"weight decay {spec.weight_decay:g}"]
+        defaults.append("alpha " + ", ".join(f"{alpha:g}" for alpha in alphas))
+    defaults += [f"warm-up {number(spec.warmup)} %", f"weight decay {spec.weight_decay:g}"]
+    chosen = {run_name(s, seed=False): s for s in trained if s.tuned_over}
+    tuned = [f"{' '.join(name.split())} {s.learning_rate:.2g}" for name, s in chosen.items()]
     return [
         f"held equal   {spec.train_examples:,} examples × {spec.epochs:g} epochs in the same order · "
         f"{spec.batch_size} a step ({spec.micro_batch} at once) · prompts, loss, AdamW, schedule, evaluation",
-        f"not tuned    {' · '.join(untuned)}",
+        *[f"tuned        learning rate on {len(plan.splits.validation):,} validation examples: {', '.join(tuned)}"]
+        * bool(tuned),
+        f"not tuned    {' · '.join(defaults)}",
         f"seeds        {', '.join(str(seed) for seed in sorted({s.seed for s in trained}))}",
     ]
 

@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
         "rows xbrl statements layouts partition file_task hub sources published gold data registry score likeness",
         "attention encode logits generation likelihood models train evaluate predict",
         "codec store",
-        "jobs options probe estimate local warm plan runner worker",
+        "jobs options probe estimate local warm tune plan runner worker",
         "evidence costs cells compare verify leaderboard sections tables place palette panels figures plots report "
         "side_by_side skeleton",
         "ui ui_tables ui_progress",

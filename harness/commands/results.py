@@ -14,7 +14,7 @@ from harness.commands import typed
 from harness.commands.outputs import write_outputs
 from harness.errors import HarnessError
 from harness.options import Options
-from harness.schema import Example, Record, Task
+from harness.schema import Example, Record, Split, Task
 from harness.verify import Check
 
 DONE, DIFFERS = 0, 1
@@ -53,7 +53,7 @@ def verify(path: Path, options: Options) -> int:
         if task is None:
             unknown.append(record.spec.task)
             continue
-        found = checking.verify(folder, task, examples=lookup.examples(record.spec.task))
+        found = checking.verify(folder, task, examples=lookup.examples(record.spec.task, record.spec.split))
         ui.checks(str(folder.relative_to(path)) if folder != path else str(folder), found)
         checked += 1
         if not all(check.ok for check in found):
@@ -85,10 +85,10 @@ class _Lookup:
         return self._tasks.get(record.spec.task)
 
     @functools.cache  # noqa: B019 - lives as long as one command
-    def examples(self, name: str) -> Sequence[Example] | None:
-        """The task's test examples, None where its data is not at hand."""
+    def examples(self, name: str, split: Split = "test") -> Sequence[Example] | None:
+        """The task's examples of a split, None where its data is not at hand."""
         try:
-            return data.load_splits(self._tasks[name], data_dir=self._options.data).test
+            return dict(data.load_splits(self._tasks[name], data_dir=self._options.data).items())[split]
         except HarnessError:
             return None
 
