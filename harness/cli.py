@@ -29,7 +29,7 @@ COMMANDS = {
     "new": "write the file of a new task, with data to start from",
 }
 
-SCORINGS, DTYPES, DEVICES = ("choices", "generate"), ("bf16", "fp32"), ("cpu", "cuda")
+SCORINGS, DTYPES, DEVICES = ("choices", "generate", "both"), ("bf16", "fp32"), ("cpu", "cuda")
 GOLDS, OUTPUTS = ("source", "audited"), ("json", "md")
 
 
@@ -135,7 +135,11 @@ def _run_flags(parser: argparse.ArgumentParser) -> None:
     ):
         how.add_argument(flag, metavar="N", help=text)
     for flag, known, text in (
-        ("--scoring", SCORINGS, "by log-likelihood of the options, or by what is written (default: the task's)"),
+        (
+            "--scoring",
+            SCORINGS,
+            "by log-likelihood of the options, by what is written, or base by both (default: the task's)",
+        ),
         ("--dtype", DTYPES, "number format (default: bf16 where the processor is fast at it)"),
         ("--device", DEVICES, "where it runs (default: cuda where there is one)"),
     ):

@@ -37,7 +37,8 @@ EXAMPLES = {
 class Options:
     """The flags of a run. None and empty mean: the task's, the method's or the machine's default.
 
-    `jobs` of 0 means as many at a time as are done soonest. `tune` is how many learning rates are tried
+    `jobs` of 0 means as many at a time as are done soonest. `scoring` "both" scores the base
+    model in either way and the others in the task's. `tune` is how many learning rates are tried
     for each method and rank, 0 for none. `memory` is False for `--no-memory`: nothing that needs torch is asked while planning.
     """
 
@@ -52,7 +53,7 @@ class Options:
     labels: tuple[str, ...] = ()
     relabel: tuple[tuple[str, str], ...] = ()
     gold: Gold = "source"
-    scoring: Scoring | None = None
+    scoring: Scoring | Literal["both"] | None = None
     epochs: float | None = None
     batch_size: int | None = None
     micro_batch: int | None = None

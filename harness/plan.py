@@ -147,7 +147,7 @@ def check(plans: Sequence[Plan], *, look: Look = look_in_own_process) -> None:
 def load_task(name: str, options: Options) -> Task:
     """Return the task that `--task NAME_OR_FILE` means, with `--gold` and `--scoring` applied."""
     task = registry.task(name, options.tasks_dirs, options.labels, dict(options.relabel), options.gold)
-    return replace(task, scoring=options.scoring) if options.scoring else task
+    return replace(task, scoring=options.scoring) if options.scoring and options.scoring != "both" else task
 
 
 def _plan(name: str, task: Task, methods: tuple[Method, ...], model: Checkpoint, options: Options, look: Look) -> Plan:
@@ -247,8 +247,8 @@ def make_specs(
 def _method_specs(
     shared: RunSpec, method: Method, task: Task, splits: Splits, model: Checkpoint, options: Options, seed: int
 ) -> list[RunSpec]:
-    if not method.trains:
-        return [shared]  # nothing trains: one run serves every seed and every training flag
+    if not method.trains:  # one run serves every seed and every training flag
+        return [shared] if options.scoring != "both" else [shared, _scored_otherwise(shared, task, splits)]
     if not model.hidden and not options.learning_rate:
         raise HarnessError(
             "the model's config names no hidden_size, from which the default learning rate follows",
@@ -271,6 +271,18 @@ def _method_specs(
     if not method.ranked:
         return [trained]
     return [replace(trained, rank=rank, alpha=options.alpha or ALPHA) for rank in options.ranks]
+
+
+def _scored_otherwise(spec: RunSpec, task: Task, splits: Splits) -> RunSpec:
+    """Return the run with its answers scored in the other way, which takes options, and a prompt that shows them."""
+    for example in splits.test:
+        if len(example.choices) < 2 or not all(choice in task.prompt(example) for choice in example.choices):
+            raise HarnessError(
+                "the base model can be scored both ways only where the prompt shows the options to choose from",
+                where=f"--scoring both, task {task.name}, example {example.id!r}",
+                fix="leave --scoring both out for this task; `cfa_listed` is `cfa` with the options in the prompt",
+            )
+    return replace(spec, scoring="generate" if spec.scoring == "choices" else "choices")
 
 
 def default_micro_batch(task: Task, splits: Splits, batch_size: int) -> int:

@@ -68,7 +68,7 @@ def document(task: str, cells: Iterable[Cell], *, runs: Iterable[Run] = (), metr
 
 def section_tables(section: Section, runs: Iterable[Run], metrics: Metrics | None = None) -> list[Table]:
     """Return every table of a section, the headline's first, those without content left out."""
-    found = [headline(section), further(section), memory(section), effort(section)]
+    found = [headline(section), further(section), spread(section), gains(section), memory(section), effort(section)]
     return [table for table in found if table is not None] + breakdown(section, runs, metrics)
 
 
@@ -117,6 +117,54 @@ def _marked(cell: Cell | None) -> str:
         return NONE
     mark = {"best": " ◀", "tied": " ≈", "": ""}[cell.best_or_tied]
     return number(cell.value, cell.unit) + mark
+
+
+def spread(section: Section) -> Table | None:
+    """Where the doubt in each row comes from: other seeds, other questions. None where each has one seed."""
+    cells = [cell for cell in section.headline if cell.seed_sd is not None]
+    if not cells:
+        return None
+    rows = []
+    for cell in cells:
+        each = [record.scores[cell.metric].value for record in cell.records]
+        shown = (min(each), max(each), cell.seed_sd, cell.item_se)
+        rows.append((section.label(cell), str(len(each)), *(number(value, cell.unit) for value in shown)))
+    columns = ("run", "seeds", "lowest seed", "highest seed", "sd between seeds", "standard error over questions")
+    return Table(f"Seeds and questions,{percent_sign(section.unit)}", columns, tuple(rows))
+
+
+def gains(section: Section) -> Table | None:
+    """What was read of the answers, and what of the gain is format: where answers are written, or the base model's are.
+
+    See `compare.gains` for what is called format here.
+    """
+    cells = list(section.headline)
+    split = any(cell.gains for cell in cells)
+    if not split and all(cell.spec.scoring == "choices" for cell in cells):
+        return None
+    named = [(section.label(cell), cell) for cell in cells]
+    if split and section.other_base is not None:
+        way = {"choices": "by log-likelihood", "generate": "writing"}[section.other_base.spec.scoring]
+        named.insert(0, (f"base, {way}", section.other_base))
+    columns = ["run", f"{section.metric}{percent_sign(section.unit)}", "answers read %", "score of those read"]
+    columns += ["gain on base that writes", "95 % interval", "of it format", "of it knowledge", "95 % interval"] * split
+    rows = []
+    for label, cell in named:
+        row = [label, *(number(value, cell.unit) for value in (cell.value,)), number(cell.parse_rate)]
+        row.append(number(cell.read_right, cell.unit))
+        if split:
+            row += _gained(cell)
+        rows.append(tuple(row))
+    return Table("Format and knowledge", tuple(columns), tuple(rows))
+
+
+def _gained(cell: Cell) -> list[str]:
+    if cell.gains is None:
+        return [""] * 5
+    total, form, known = cell.gains.total, cell.gains.format, cell.gains.knowledge
+    shown = [number(one.difference, cell.unit, sign=True) for one in (total, form, known)]
+    spans = [interval(one.low, one.high, cell.unit, sign=True) for one in (total, known)]
+    return [shown[0], spans[0], shown[1], shown[2], spans[1]]
 
 
 def memory(section: Section) -> Table | None:

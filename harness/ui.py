@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from harness import environment, score, sections, side_by_side, tables, ui_tables
+from harness import environment, power, score, sections, side_by_side, tables, ui_tables
 from harness.errors import HarnessError
 from harness.format import about, number, quantity, run_name, size
 
@@ -69,7 +69,7 @@ def note(text: str) -> None:
 
 
 def header(plan: Plan) -> None:
-    """What is about to run, on what: four lines."""
+    """What is about to run, on what, and what its test can show."""
     spec, splits = plan.asked[0], plan.splits
     sizes = (("train", splits.train), ("validation", splits.validation), ("test", splits.test))
     counts = " · ".join(f"{name} {len(examples):,}" for name, examples in sizes)
@@ -84,11 +84,20 @@ def header(plan: Plan) -> None:
             f"{device} · {memory:.0f} GiB" + (f" · {plan.options.jobs} runs at a time" * (plan.options.jobs > 1)),
         ),
         ("plan", plan_line(plan)),
+        *[("detects", line) for line in detects(plan.task, plan.test_groups)],
     )
     console = out()
     for first, rest in lines:
         console.print(_folded(f"{first:<10} ", rest, indent=11))
     console.print()
+
+
+def detects(task: Task, groups: int) -> list[str]:
+    """How large a true difference must be to be found by the task's test split; nothing for metrics that are no share."""
+    if task.metrics[0].unit != "share" or groups < 2:
+        return []
+    least = number(power.detectable_at_planning(groups))
+    return [f"a true difference of {least} points, 8 times in 10, between two that differ on 1 question in 5"]
 
 
 def plan_line(plan: Plan) -> str:
@@ -130,7 +139,12 @@ def results(plan: Plan, cells: Sequence[Cell]) -> None:
     console = out()
     for section in sections.sections(cells):
         console.print()
-        for table in (tables.headline(section, reasons=False), tables.further(section), ui_tables.costs(section)):
+        for table in (
+            tables.headline(section, reasons=False),
+            tables.further(section),
+            tables.gains(section),
+            ui_tables.costs(section),
+        ):
             if table is not None:
                 _show(table)
                 console.print()
@@ -251,6 +265,8 @@ def task(
     if guessed is not None:
         value = f"{number(guessed, first.unit):>6}{sections.percent_sign(first.unit)} {sections.words(first.name)}"
         console.print(f"  guessing    {value}" + (f" ({shown.guess})" if shown.guess != "guessing" else ""))
+    for line in detects(shown, len({example.group or example.id for example in splits.test})):
+        console.print(_folded("  detects     ", line, indent=14))
     console.print(f"  data        {fingerprint}")
     for heading, text in notes:
         console.print(_folded(f"  {heading:<11} ", text, indent=14))

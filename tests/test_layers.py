@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
         "attention encode logits generation likelihood models train evaluate predict",
         "codec store",
         "jobs options probe estimate local warm tune plan runner worker",
-        "evidence costs cells compare verify leaderboard sections tables place palette panels figures plots report "
+        "evidence costs cells compare findings verify leaderboard sections tables place palette panels figures plots report "
         "side_by_side skeleton",
         "ui ui_tables ui_progress",
         "commands cli",

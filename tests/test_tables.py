@@ -251,7 +251,7 @@ def test_what_is_not_held_equal_is_an_alarm() -> None:
 
 def test_below_chance_unreadable_answers_and_failures_are_alarms() -> None:
     (record, answers), failed = (
-        make_run("base", 0, 0.05, n=120),
+        make_run("base", 0, 0.1, n=120),
         make_failed("full", n=120, reason="killed by signal 9"),
     )
     record = replace(record, parse_rate=0.9, cut_examples=7)
@@ -269,7 +269,7 @@ def test_below_chance_unreadable_answers_and_failures_are_alarms() -> None:
 
 
 def test_what_counts_as_guessing_is_named() -> None:
-    record, answers = make_run("base", 0, 0.05, n=120)
+    record, answers = make_run("base", 0, 0.1, n=120)
     (section,) = sections(compare.cells([(replace(record, guess="always giving the commonest label"), answers)]))
     assert alarms(section) == ["base: scores below what always giving the commonest label scores, 33.3 %"]
     assert "Always giving the commonest label scores 33.3 %." in reading(section)

@@ -97,7 +97,7 @@ def test_the_header_says_what_runs_on_what(planned: Plan, capsys: pytest.Capture
     assert max(map(len, lines)) <= 100
     assert "test 18 in 18 groups" in " ".join(" ".join(lines).split())
     heads = [line.split()[0] for line in lines if line.strip() and not line.startswith(" ")]
-    assert heads == ["toy", "model", "device", "plan"]
+    assert heads == ["toy", "model", "device", "plan", "detects"]
     assert "2 runs" in "\n".join(lines)
 
 
