@@ -32,7 +32,9 @@ def power(difference: float, groups: int, sd: float, *, level: float = LEVEL) ->
         return float(difference != 0)
     df, shift = groups - 1, abs(difference) / sd * math.sqrt(groups)
     edge = t_quantile(1 - level / 2, df)
-    return float(1 - nctdtr(df, shift, edge) + nctdtr(df, shift, -edge))
+    # Far out, where the result is 0 to the last digit, scipy's series gives up.
+    below, above = (0.0 if math.isnan(found) else found for found in nctdtr(df, shift, [edge, -edge]).tolist())
+    return 1 - below + above
 
 
 def mcnemar_power(better: float, worse: float, n: int, *, level: float = LEVEL) -> float:
@@ -61,11 +63,23 @@ def mcnemar_power(better: float, worse: float, n: int, *, level: float = LEVEL) 
     return float((binom.pmf(m, n, differing) * np.where(few >= 0, found, 0.0)).sum())
 
 
+def minimal_detectable_difference(groups: int, sd: float, *, power: float = 0.8, level: float = LEVEL) -> float:
+    """Return the true difference that a paired two-sided test over `groups` groups finds with probability `power`.
+
+    `sd` is the standard deviation of the groups' mean differences (groups of like size), in the unit of the result;
+    for two models on single questions, the square root of the share of questions on which they differ. Infinite
+    below two groups.
+    """
+    if groups < 2:
+        return math.inf
+    return (t_quantile(1 - level / 2, groups - 1) + t_quantile(power, groups - 1)) * sd / math.sqrt(groups)
+
+
 def detectable(half: float, comparisons: int = 1, *, power: float = POWER) -> float:
     """Return the difference that a test finds with this power, from half the width of its 95 % interval.
 
     `comparisons` tests are corrected for as Holm's first step does. By the normal distribution: within 2 % of
-    `stats.minimal_detectable_difference` from 60 groups on.
+    `minimal_detectable_difference` from 60 groups on.
     """
     normal = NormalDist()
     edge = normal.inv_cdf(1 - LEVEL / 2 / max(1, comparisons))

@@ -17,6 +17,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
+from statistics import NormalDist
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -193,10 +194,12 @@ def bootstrap_interval(
     share: bool = False,
     resamples: int = 1000,
 ) -> Interval:
-    """Return `combine(items)` with the percentile interval of a bootstrap that draws whole groups.
+    """Return `combine(items)` with an interval from a bootstrap that draws whole groups.
 
-    For values that are no mean, such as macro-F1. The same seed gives the same interval. Where every resample gives
-    the same value, a share falls back on Wilson's interval with each group as one observation.
+    For values that are no mean, such as macro-F1. The same seed gives the same interval. The plain percentile interval
+    covers 91 to 92 % at 80 items in groups (tests/test_coverage.py), so a share gets a t interval on the logit scale with
+    the bootstrap's standard error, and where that has no width, at 0, at 1 or where all resamples are alike, Wilson's with
+    each group as one observation. Other values get percentiles further out (Hesterberg 2015, section 5.3).
     """
     parts = _by_group(items, groups)
     value, count = combine(items), len(parts)
@@ -204,9 +207,16 @@ def bootstrap_interval(
         return Interval(value, 0.0, 1.0) if share else Interval(value, -math.inf, math.inf)
     picks = np.random.default_rng(seed).integers(0, count, size=(resamples, count))
     drawn = [combine([item for index in row for item in parts[index]]) for row in picks.tolist()]
-    low, high = (float(q) for q in np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2]))
-    if share and low == high:
-        return _wilson(value, count, t_quantile(1 - LEVEL / 2, count - 1))
+    quantile, wider = t_quantile(1 - LEVEL / 2, count - 1), math.sqrt(count / (count - 1))
+    if share:
+        error = float(np.std(drawn, ddof=1)) * wider
+        if error <= 1e-12 or not 1e-12 < value < 1 - 1e-12:
+            return _wilson(value, count, quantile)
+        odds, half = value / (1 - value), quantile * error / (value * (1 - value))
+        low, high = (1 / (1 + math.exp(min(700.0, sign * half)) / odds) for sign in (1, -1))
+    else:
+        tail = NormalDist().cdf(-quantile * wider)
+        low, high = (float(q) for q in np.quantile(drawn, [tail, 1 - tail]))
     return Interval(value, min(low, value), max(high, value))
 
 
@@ -238,18 +248,6 @@ def holm(pvalues: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(pvalues) - rank) * pvalues[index]))
         adjusted[index] = largest
     return adjusted
-
-
-def minimal_detectable_difference(groups: int, sd: float, *, power: float = 0.8, level: float = LEVEL) -> float:
-    """Return the true difference that a paired two-sided test over `groups` groups finds with probability `power`.
-
-    `sd` is the standard deviation of the groups' mean differences (groups of like size), in the unit of the result;
-    for two models on single questions, the square root of the share of questions on which they differ. Infinite
-    below two groups.
-    """
-    if groups < 2:
-        return math.inf
-    return (t_quantile(1 - level / 2, groups - 1) + t_quantile(power, groups - 1)) * sd / math.sqrt(groups)
 
 
 @lru_cache(maxsize=4096)
