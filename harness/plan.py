@@ -178,14 +178,12 @@ def _plan(name: str, task: Task, methods: tuple[Method, ...], model: Checkpoint,
 def settled(plan: Plan) -> Plan:
     """Return the plan as the results folder now stands: what is done, and with `--tune` the rates that were chosen."""
     options, examples = plan.options, len(plan.splits.validation)
-    specs, waiting = plan.asked, ()
-    look = tune.looking(options.results)
+    found, look = tune.Settled(plan.asked, ()), tune.looking(options.results)
     if options.tune:
         found = tune.settle(plan.asked, options.tune, plan.task.metrics[0], look, examples=examples)
-        specs, waiting = found.specs, found.waiting
-    done = {spec.id for spec in specs if store.finished(options.results, spec)}
+    done = {spec.id for spec in found.specs if store.finished(options.results, spec)}
     done |= {spec.id for spec in plan.trials if tune.ended(look(spec))}
-    made = replace(plan, specs=specs, waiting=waiting, done=frozenset(done))
+    made = replace(plan, specs=found.specs, waiting=found.waiting, done=frozenset(done))
     threads = environment.threads_per_run(options.jobs)
     return replace(made, seconds=estimate.seconds(made.ahead, options.results, threads=threads))
 

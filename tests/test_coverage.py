@@ -83,7 +83,7 @@ def items_of(right: Array, sizes: Array) -> tuple[list[float], list[int]]:
 
 def mcnemar(won: Array, lost: Array) -> Array:
     """The exact McNemar p-value of each pair of counts."""
-    return np.minimum(1.0, 2 * binom.cdf(np.minimum(won, lost), won + lost, 0.5))
+    return np.asarray(np.minimum(1.0, 2 * binom.cdf(np.minimum(won, lost), won + lost, 0.5)))
 
 
 # --- the formulas for all draws are those of `stats`

@@ -14,7 +14,7 @@ from records import make_record, make_spec
 from test_compare import COUNT, LISTED, first, make_run, noisy
 from test_plan import write_model, write_task
 
-from harness import HarnessError, plan, power, report, stats, tables
+from harness import HarnessError, plan, power, report, stats, tables, ui
 from harness.cells import Cell, constant
 from harness.compare import MARGIN, cells
 from harness.evidence import Run
@@ -168,6 +168,18 @@ def test_a_row_that_writes_is_set_against_the_base_that_need_not() -> None:
     assert cell.vs_base is not None
     assert cell.gains.total.difference == pytest.approx(cell.vs_base.value)
     assert 0 < cell.gains.knowledge.difference < cell.gains.total.difference
+
+
+def test_the_terminal_shows_one_table_and_the_other_way_as_a_row(
+    tmp_path: Path, listed: Options, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (made,) = plan.make(listed)
+    ui.results(made, cells(both_ways(), LISTED))
+    out = capsys.readouterr().out
+    assert out.count("95 % interval") == 2
+    assert "base, writing" in out
+    ui.results(made, cells(both_ways()[:2], LISTED))
+    assert capsys.readouterr().out.count("seeds  accuracy %") == 2
 
 
 def test_without_both_scores_of_the_base_model_nothing_is_split() -> None:

@@ -11,6 +11,7 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from desk import Desk, guess, without_torch
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from records import SPEC, make_record, make_spec
 from test_plan import write_task
 
-from harness import codec, metrics, store, tune
+from harness import codec, metrics, runner, store, tune
 from harness.errors import DIVERGED
 from harness.jobs import Job, Reporter
 from harness.metrics import accuracy
@@ -225,6 +226,25 @@ def test_a_trial_that_was_killed_leaves_its_run_out_until_it_has_run(
     monkeypatch.setattr("harness.commands.run.worker.run", learn)
     assert desk.train("--tune", "3") == 0
     assert chosen(desk)["lora-r2"].learning_rate == best_rate(chosen(desk)["lora-r2"])
+
+
+def test_ctrl_c_among_the_trials_starts_no_run_and_the_same_command_continues(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runner.run
+
+    def one_then_stop(jobs: list[Job], *rest: Any) -> runner.Result:
+        return replace(run(jobs[:1], *rest), interrupted=True)
+
+    monkeypatch.setattr("harness.commands.run.runner.run", one_then_stop)
+    assert desk.train("--tune", "3") == 130
+    assert "continue" in desk.out
+    assert len(records(desk.results / "trials")) == 1
+    assert not (desk.results / "runs").exists()
+    monkeypatch.setattr("harness.commands.run.runner.run", run)
+    assert desk.train("--tune", "3") == 0
+    assert desk.err.count("finished before, kept") == 1
+    assert len(records(desk.results / "trials")) == 6
 
 
 def test_where_every_trial_fails_the_run_goes_untuned_and_does_not_claim_otherwise() -> None:
