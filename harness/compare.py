@@ -154,7 +154,7 @@ def gains(drafts: Sequence[Draft]) -> dict[int, Gains]:
     result = {}
     for place, draft in enumerate(drafts):
         both = bases.get(_but_scoring(draft[0]), {})
-        if draft[0].spec.method == "base" or len(both) < 2:
+        if draft[0].spec.method == "base" or not both.keys() >= {"choices", "generate"}:
             continue
         picked, written = both["choices"], both["generate"]
         found = (_minus(draft, written), _minus(picked, written), _minus(draft, picked))

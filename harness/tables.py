@@ -140,7 +140,7 @@ def gains(section: Section) -> Table | None:
     """
     cells = list(section.headline)
     split = any(cell.gains for cell in cells)
-    if not split and all(cell.spec.scoring == "choices" for cell in cells):
+    if not split and all(cell.spec.scoring != "generate" for cell in cells):
         return None
     named = [(section.label(cell), cell) for cell in cells]
     if split and section.other_base is not None:
