@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -17,7 +17,10 @@ from harness import stats
 from harness.costs import machine, typical_cost
 from harness.errors import HarnessError
 from harness.evidence import Evidence, Metrics, Run, find_metric, gather
-from harness.schema import Cost, Record, RunSpec, Score, Status
+from harness.schema import Answer, Cost, Metric, Record, RunSpec, Score, Status
+
+CONSTANT = 0.95  # share of like answers from which on a model is said to answer always the same
+FEWEST = 20  # answers below which nothing is said
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,30 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class Gains:
+    """What a row gained over the base model that writes its answers, in two parts that add up to it.
+
+    `format` is what the base model itself gains when it need not write: scored by log-likelihood less scored by what it
+    writes. `knowledge` is the row less the base model scored by log-likelihood. See `compare.gains`.
+    """
+
+    total: stats.Paired
+    format: stats.Paired
+    knowledge: stats.Paired
+
+
+@dataclass(frozen=True)
 class Cell:
     """The runs of one spec that differ in their seed only, on one metric.
 
     A cell of runs that did not finish has their status and reason and no value. `records` are in seed order, `spec`
     is the first one's. `chance` is known for the headline metric only. `cost` is that of one whole run, the one in
     the middle by training peak, and None where the seeds ran on different machines.
+
+    `seed_sd` is the spread between seeds and `item_se` the standard error from the choice of questions alone; the
+    interval holds both. `not_worse` says that a paired test shows the cell to lie within `compare.MARGIN` of the best.
+    `constant` says in words that nearly all answers are the same. `read_right` is the headline metric over the answers
+    that could be read. `gains` is there where the base model was scored in both ways.
     """
 
     spec: RunSpec
@@ -53,9 +74,14 @@ class Cell:
     low: float | None = None
     high: float | None = None
     seed_sd: float | None = None
+    item_se: float | None = None
     vs_base: Difference | None = None
     vs_best: Difference | None = None
     best_or_tied: Literal["best", "tied", ""] = ""
+    not_worse: bool = False
+    gains: Gains | None = None
+    constant: str = ""
+    read_right: float | None = None
     chance: float | None = None
     below_chance: bool = False
     parse_rate: float | None = None
@@ -129,6 +155,7 @@ def _finished_cells(runs: Sequence[Run], metrics: Metrics) -> list[tuple[Cell, E
     """Pool the finished seeds of one spec: a cell without verdicts, and its evidence, for each metric."""
     records = tuple(record for record, _ in runs)
     spec, result = records[0].spec, []
+    answers = [answer for _, found in runs for answer in found or ()]
     listed = [metric.name for metric in metrics.get(spec.task, ())] or list(records[0].scores)
     for name in (name for name in records[0].scores if all(name in record.scores for record in records)):
         metric = find_metric(spec.task, name, metrics)
@@ -150,6 +177,9 @@ def _finished_cells(runs: Sequence[Run], metrics: Metrics) -> list[tuple[Cell, E
             low=low,
             high=high,
             seed_sd=statistics.stdev(score.value for score in scores) if len(scores) > 1 else None,
+            item_se=evidence.item_se() if evidence else None,
+            constant=constant(answers) if name == listed[0] else "",
+            read_right=read_right(answers, metric) if metric and name == listed[0] else None,
             chance=chance,
             below_chance=chance is not None and (high < chance if scores[0].higher_is_better else low > chance),
             parse_rate=math.fsum(record.parse_rate for record in records) / len(records),
@@ -158,6 +188,38 @@ def _finished_cells(runs: Sequence[Run], metrics: Metrics) -> list[tuple[Cell, E
         )
         result.append((cell, evidence))
     return result
+
+
+def constant(answers: Sequence[Answer]) -> str:
+    """Say that nearly all answers are the same, by text or by place among the options; empty where they are not.
+
+    Not said where the gold answers are as uniform, nor of answers that could not be read: those are counted apart.
+    """
+    read = [answer for answer in answers if answer.parsed is not None]
+    placed = [answer for answer in read if answer.parsed in answer.choices and answer.target in answer.choices]
+    said = [
+        ("answers {1} % of the questions with '{0}'", [(a.parsed or "", a.target) for a in read]),
+        (
+            "picks option {0} of the list in {1} % of the questions",
+            [(str(a.choices.index(a.parsed or "") + 1), str(a.choices.index(a.target) + 1)) for a in placed],
+        ),
+    ]
+    for words, pairs in said:
+        if len(pairs) < max(FEWEST, len(answers) / 2):
+            continue
+        usual, count = Counter(given for given, _ in pairs).most_common(1)[0]
+        share, gold = count / len(pairs), sum(right == usual for _, right in pairs) / len(pairs)
+        if share >= CONSTANT and gold <= share - 0.05:
+            return words.format(usual if len(usual) <= 40 else f"{usual[:39]}…", f"{100 * share:.1f}")
+    return ""
+
+
+def read_right(answers: Sequence[Answer], metric: Metric) -> float | None:
+    """Return the metric over the answers that could be read, None where there are none or answers are missing."""
+    read = [answer for answer in answers if answer.parsed is not None]
+    if not read or metric.combine is not None:
+        return None
+    return math.fsum(metric.score(answer) for answer in read) / len(read)
 
 
 def _pooled(scores: Sequence[Score], evidence: Evidence | None) -> stats.Interval:

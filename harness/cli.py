@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from harness import options, program, store, ui
+from harness import options, program, ui
+from harness.commands import flags
 from harness.errors import HarnessError, did_you_mean
-from harness.options import Options
 
 DONE, DIFFERS, CANNOT_START, INTERRUPTED = 0, 1, 2, 130
+
+OUTPUTS = ("json", "md")
 
 COMMANDS = {
     "run": "train and test the methods on a task (the default command)",
@@ -28,9 +30,6 @@ COMMANDS = {
     "check": "check a task or a data file without training",
     "new": "write the file of a new task, with data to start from",
 }
-
-SCORINGS, DTYPES, DEVICES = ("choices", "generate"), ("bf16", "fp32"), ("cpu", "cuda")
-GOLDS = ("source", "audited")
 
 
 class Parser(argparse.ArgumentParser):
@@ -110,132 +109,49 @@ def _meant(name: str) -> str:
     return did_you_mean(name, COMMANDS) or program.command("--help")
 
 
-def _run_flags(parser: argparse.ArgumentParser) -> None:
-    what = parser.add_argument_group("what runs")
-    what.add_argument("--task", action="append", metavar="NAME|FILE", help="task, or a .jsonl, .csv or .parquet file")
-    what.add_argument("--method", action="append", metavar="A,B", help="default base,lora,qlora,full")
-    what.add_argument("--rank", action="append", metavar="2,8,32", help="ranks of LoRA and its like")
-    what.add_argument("--seeds", metavar="3|0,1,2", help="how many seeds, or which (default 1)")
-    what.add_argument(
-        "--model", metavar="DIR|ID", default="tiny", help="model folder or hub id (default: tiny, embedded)"
-    )
-    _data_flags(parser)
-    how = parser.add_argument_group("how it trains and tests")
-    for flag, text in (
-        ("--epochs", "passes over the training examples (default: the task's)"),
-        ("--batch-size", "examples per optimizer step"),
-        ("--micro-batch", "of them at once: memory, not results"),
-        ("--learning-rate", "for every method that trains (default: by method and model width)"),
-        ("--alpha", "LoRA's alpha (default 32)"),
-        ("--train-examples", "use at most so many training examples, whole groups"),
-        ("--test-examples", "use at most so many test examples, whole groups"),
-        ("--max-tokens", "window for prompt and answer (default: the model's, 4096 at most)"),
-        ("--jobs", "runs at a time, sharing the cores (default: one per core for a small model on the CPU, else 1)"),
-    ):
-        how.add_argument(flag, metavar="N", help=text)
-    for flag, known, text in (
-        ("--scoring", SCORINGS, "by log-likelihood of the options, or by what is written (default: the task's)"),
-        ("--dtype", DTYPES, "number format (default: bf16 where the processor is fast at it)"),
-        ("--device", DEVICES, "where it runs (default: cuda where there is one)"),
-    ):
-        how.add_argument(flag, metavar="|".join(known), help=text)
-    how.add_argument("--save-full", action="store_true", help="keep the weights of full fine-tuning (large)")
-    how.add_argument("--no-memory", action="store_true", help="plan without predicting memory")
-    _results_flag(parser)
-
-
-def _data_flags(parser: argparse.ArgumentParser) -> None:
-    data = parser.add_argument_group("where tasks and data come from")
-    _folder_flags(data)
-    data.add_argument("--labels", action="append", metavar="A,B", help="for a data file: its classes")
-    data.add_argument("--relabel", action="append", metavar="OLD=NEW", help="for a data file: rename a label")
-    text = "gold answers of the source, or corrected by the task's audit (default: source)"
-    data.add_argument("--gold", metavar="|".join(GOLDS), default=GOLDS[0], help=text)
-
-
-def _folder_flags(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
-    parser.add_argument("--tasks-dir", action="append", metavar="DIR", help="a folder of further task files")
-    parser.add_argument(
-        "--data", "--data-dir", dest="data", metavar="DIR", help="where the tasks' data lies, if elsewhere"
-    )
-
-
-def _results_flag(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results", metavar="DIR", default=str(store.DEFAULT_ROOT), help="default: results")
-
-
-def read_options(found: argparse.Namespace) -> Options:
-    """Turn the run's flags into `Options`, refusing what makes no sense."""
-
-    def given(name: str, read: Callable[[str, str], Any]) -> Any:
-        text = getattr(found, name.strip("-").replace("-", "_"))
-        return None if text is None else read(text, name)
-
-    def word(name: str, known: Sequence[str]) -> Any:
-        return given(name, lambda text, flag: options.one_of(text, known, flag))
-
-    if not found.task:
-        fix = f"{program.command('--task', 'cfa')}   ({program.command('list')})"
-        raise HarnessError("no task given", where="--task", fix=fix)
-    tasks_dirs, data = _folders(found)
-    return Options(
-        tasks=options.words(found.task, "--task"),
-        methods=options.words(found.method, "--method") if found.method else options.METHODS,
-        ranks=options.ranks(",".join(found.rank)) if found.rank else options.RANKS,
-        seeds=options.seeds(found.seeds) if found.seeds is not None else (0,),
-        model=found.model,
-        results=options.path(found.results),
-        save_full=found.save_full,
-        memory=not found.no_memory,
-        tasks_dirs=tasks_dirs,
-        data=data,
-        labels=options.words(found.labels, "--labels") if found.labels else (),
-        relabel=options.relabel(found.relabel),
-        gold=_gold(found),
-        epochs=given("--epochs", options.positive),
-        batch_size=given("--batch-size", options.count),
-        micro_batch=given("--micro-batch", options.count),
-        learning_rate=given("--learning-rate", options.positive),
-        alpha=given("--alpha", options.positive),
-        max_tokens=given("--max-tokens", options.count),
-        train_examples=given("--train-examples", options.count) or 0,
-        test_examples=given("--test-examples", options.count) or 0,
-        scoring=word("--scoring", SCORINGS),
-        dtype=word("--dtype", DTYPES),
-        device=word("--device", DEVICES),
-        jobs=given("--jobs", options.count) or 0,
-    )
-
-
 def _run(found: argparse.Namespace, command: str) -> int:
     from harness.commands import run
 
-    return run.run(read_options(found), command)
+    return run.run(flags.read_options(found), command)
 
 
 def _plan(found: argparse.Namespace, command: str) -> int:
     from harness.commands import run
 
-    return run.show_plan(read_options(found))
+    return run.show_plan(flags.read_options(found))
 
 
 def _list(found: argparse.Namespace, command: str) -> int:
     from harness.commands import tasks
 
-    return tasks.show_list(*_folders(found))
+    return tasks.show_list(*flags.folders(found))
 
 
 def _compare_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", metavar="A", help="a run's name such as lora-r8, its id, or its folder")
     parser.add_argument("b", metavar="B")
     parser.add_argument("--task", help="where a name alone is not enough")
-    _results_flag(parser)
+    parser.add_argument("--output", metavar="|".join(OUTPUTS), help="a document with every question that flipped")
+    parser.add_argument("--fail-if-worse", action="store_true", help="exit code 1 where B is worse by a paired test")
+    flags.folder_flags(parser)
+    flags.results_flag(parser)
 
 
 def _compare(found: argparse.Namespace, command: str) -> int:
-    from harness.commands import results
+    from harness.commands import comparison
 
-    return results.show_comparison(found.a, found.b, options.path(found.results), task=found.task)
+    tasks_dirs, data = flags.folders(found)
+    output = None if found.output is None else options.one_of(found.output, OUTPUTS, "--output")
+    return comparison.show(
+        found.a,
+        found.b,
+        options.path(found.results),
+        task=found.task,
+        output=output,
+        fail_if_worse=found.fail_if_worse,
+        tasks_dirs=tasks_dirs,
+        data_dir=data,
+    )
 
 
 def _report(found: argparse.Namespace, command: str) -> int:
@@ -253,14 +169,14 @@ def _verify_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rerun", metavar="RUN", help="train this run (a name, id or folder) again and compare")
     parser.add_argument("--model", metavar="DIR|ID", help="for --rerun: where the model is, if its name does not say")
     parser.add_argument("--task", action="append", metavar="FILE", help="the data file of runs on a task without code")
-    _data_flags(parser)
-    _results_flag(parser)
+    flags.data_flags(parser)
+    flags.results_flag(parser)
 
 
 def _verify(found: argparse.Namespace, command: str) -> int:
     from harness.commands import rerunning, verifying
 
-    path, asked = options.path(found.path or found.results), _task_options(found)
+    path, asked = options.path(found.path or found.results), flags.task_options(found)
     if found.rerun is not None:
         return rerunning.rerun(path, found.rerun, asked, model=found.model)
     report, waivers = (options.path(text) if text else None for text in (found.report, found.waivers))
@@ -269,26 +185,26 @@ def _verify(found: argparse.Namespace, command: str) -> int:
 
 def _publish_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", action="append", metavar="NAME", help="only these tasks")
-    _data_flags(parser)
-    _results_flag(parser)
+    flags.data_flags(parser)
+    flags.results_flag(parser)
 
 
 def _publish(found: argparse.Namespace, command: str) -> int:
     from harness.commands import publishing
 
-    return publishing.publish(options.path(found.results), _task_options(found))
+    return publishing.publish(options.path(found.results), flags.task_options(found))
 
 
 def _check_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task", metavar="TASK|FILE")
-    _data_flags(parser)
+    flags.data_flags(parser)
 
 
 def _check(found: argparse.Namespace, command: str) -> int:
     from harness.commands import tasks
 
     found.task = [found.task]
-    return tasks.check(_task_options(found))
+    return tasks.check(flags.task_options(found))
 
 
 def _new_flags(parser: argparse.ArgumentParser) -> None:
@@ -302,35 +218,12 @@ def _new(found: argparse.Namespace, command: str) -> int:
     return tasks.new(found.name, options.path(found.tasks_dir) if found.tasks_dir else None)
 
 
-def _folders(found: argparse.Namespace) -> tuple[tuple[Path, ...], Path | None]:
-    """The folders of tasks and of data; each must be there."""
-    tasks_dirs = tuple(options.folder(text, "--tasks-dir") for text in found.tasks_dir or ())
-    return tasks_dirs, options.folder(found.data, "--data") if found.data else None
-
-
-def _gold(found: argparse.Namespace) -> Any:
-    return options.one_of(found.gold, GOLDS, "--gold")
-
-
-def _task_options(found: argparse.Namespace) -> Options:
-    """The flags that say which tasks and where from, for commands that do not run anything."""
-    tasks_dirs, data = _folders(found)
-    return Options(
-        tasks=options.words(found.task, "--task") if found.task else (),
-        tasks_dirs=tasks_dirs,
-        data=data,
-        labels=options.words(found.labels, "--labels") if found.labels else (),
-        relabel=options.relabel(found.relabel),
-        gold=_gold(found),
-    )
-
-
 _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace, str], int]]] = {
-    "run": (_run_flags, _run),
-    "plan": (_run_flags, _plan),
-    "list": (_folder_flags, _list),
+    "run": (flags.run_flags, _run),
+    "plan": (flags.run_flags, _plan),
+    "list": (flags.folder_flags, _list),
     "compare": (_compare_flags, _compare),
-    "report": (_results_flag, _report),
+    "report": (flags.results_flag, _report),
     "verify": (_verify_flags, _verify),
     "publish": (_publish_flags, _publish),
     "check": (_check_flags, _check),

@@ -14,6 +14,8 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
+from harness.schema import RunSpec
+
 T = TypeVar("T")
 
 
@@ -40,6 +42,8 @@ def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def encode(value: Any) -> Any:
     """Return `value` (dataclasses, mappings, tuples, numbers, text) as what `json.dumps` takes."""
+    if isinstance(value, RunSpec):
+        return {name: encode(item) for name, item in value.fields().items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+DIVERGED = "the loss is"  # how the reason of a run begins whose loss stopped being a number
+
 
 class HarnessError(Exception):
     """A problem that the user can fix.

@@ -37,6 +37,10 @@ class Evidence:
         """The mean over items and seeds; its interval speaks of other questions and of other seeds."""
         return stats.clustered_interval(self.values, self.clusters, share=share, repeats=(self.runs,))
 
+    def item_se(self) -> float:
+        """The standard error of the mean that comes from the choice of questions, clustered by group; no seeds in it."""
+        return stats.standard_error(self.values, self.clusters)
+
     def pairs_with(self, other: Evidence) -> bool:
         """Whether the two are about the same items in the same groups."""
         return self.items == other.items and self.clusters == other.clusters
@@ -46,6 +50,12 @@ class Evidence:
         share = self.bounded and other.bounded
         repeats = (self.runs, other.runs)
         return stats.paired_difference(self.values, other.values, self.clusters, share=share, repeats=repeats)
+
+    def not_worse_p(self, other: Evidence, margin: float, *, higher_is_better: bool) -> float:
+        """The p-value of this being worse than the other by the margin or more; see `stats.not_worse_p`."""
+        share, repeats = self.bounded and other.bounded, (self.runs, other.runs)
+        a, b = (self.values, other.values) if higher_is_better else (other.values, self.values)
+        return stats.not_worse_p(a, b, self.clusters, margin, share=share, repeats=repeats)
 
 
 def gather(runs: Sequence[Run], metric: Metric) -> Evidence | None:

@@ -22,9 +22,9 @@ from harness import store, tables
 from harness.cells import Cell
 from harness.format import NONE, quantity
 from harness.leaderboard import csv_text, distinct, in_order, leaderboard
+from harness.markdown import Table, escape, markdown
 from harness.schema import Task
 from harness.sections import Section, alarms, percent_sign, reading, sections
-from harness.tables import Table
 
 HUB_TASKS = {"choices": "multiple-choice", "generate": "text-generation"}
 _LATEX = {
@@ -67,13 +67,13 @@ def write(root: Path, cells: Iterable[Cell], tasks: Mapping[str, Task] | None = 
 
 def card(task: str, cells: Sequence[Cell]) -> str:
     """Return a task's table for a model card, with how to read it and what it was made of."""
-    blocks = [f"### {tables.escape(task)}"]
+    blocks = [f"### {escape(task)}"]
     for section in sections(cells):
-        blocks += [tables.escape(section.title), tables.markdown(overview(section))]
-        blocks += [" ".join(tables.escape(line) for line in reading(section))]
+        blocks += [escape(section.title), markdown(overview(section))]
+        blocks += [" ".join(escape(line) for line in reading(section))]
         if warnings := alarms(section):
-            blocks.append("\n".join(f"- {tables.escape(line)}" for line in warnings))
-        blocks.append("\n".join(f"- {name}: {tables.escape(text)}" for name, text in made_of(section)))
+            blocks.append("\n".join(f"- {escape(line)}" for line in warnings))
+        blocks.append("\n".join(f"- {name}: {escape(text)}" for name, text in made_of(section)))
     return "\n\n".join(blocks) + "\n"
 
 

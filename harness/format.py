@@ -79,7 +79,13 @@ def quantity(count: float) -> str:
 
 
 def run_name(spec: RunSpec, *, seed: bool = True) -> str:
-    """A run in words: `lora  r8   s0`; the base model has neither rank nor seed that matters."""
+    """A run in words: `lora  r8   s0`, a trial `lora  r8   at 0.003`; the base model has no rank and no seed that matters."""
     rank = f"r{spec.rank}" if spec.rank else ""
     seeded = f"s{spec.seed}" if seed and spec.method != "base" else ""
+    seeded = seeded if spec.split == "test" else f"at {spec.learning_rate:.2g}"
     return f"{spec.method:<6}{rank:<4} {seeded}".rstrip()
+
+
+def spoken(spec: RunSpec) -> str:
+    """A run's name for a sentence, such as `lora r8 s0`."""
+    return " ".join(run_name(spec).split())

@@ -25,6 +25,7 @@ EXAMPLES = {
     "--micro-batch": "4",
     "--learning-rate": "0.001",
     "--alpha": "32",
+    "--tune": "3",
     "--train-examples": "500",
     "--test-examples": "200",
     "--max-tokens": "1024",
@@ -36,7 +37,9 @@ EXAMPLES = {
 class Options:
     """The flags of a run. None and empty mean: the task's, the method's or the machine's default.
 
-    `jobs` of 0 means as many at a time as are done soonest. `memory` is False for `--no-memory`: nothing that needs torch is asked while planning.
+    `jobs` of 0 means as many at a time as are done soonest. `scoring` "both" scores the base
+    model in either way and the others in the task's. `tune` is how many learning rates are tried
+    for each method and rank, 0 for none. `memory` is False for `--no-memory`: nothing that needs torch is asked while planning.
     """
 
     tasks: tuple[str, ...]
@@ -50,11 +53,12 @@ class Options:
     labels: tuple[str, ...] = ()
     relabel: tuple[tuple[str, str], ...] = ()
     gold: Gold = "source"
-    scoring: Scoring | None = None
+    scoring: Scoring | Literal["both"] | None = None
     epochs: float | None = None
     batch_size: int | None = None
     micro_batch: int | None = None
     learning_rate: float | None = None
+    tune: int = 0
     alpha: float | None = None
     max_tokens: int | None = None
     train_examples: int = 0

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from harness import checkpoint, data, environment, estimate, registry, store
+from harness import checkpoint, data, environment, estimate, registry, store, tune
 from harness.checkpoint import Checkpoint
 from harness.data import Splits
 from harness.errors import HarnessError
@@ -40,6 +40,9 @@ class Plan:
     """The runs of one task. `done` holds ids of runs that are finished already; `seen` is None for `--no-memory` and where all is done.
 
     `seconds` is how long the runs still to do took here before, None where that is not known.
+
+    `asked` are the runs at their default rates. With `--tune`, `trials` choose their rates, `specs` are the runs whose rate
+    is known, and `waiting` the others with what each waits for.
     """
 
     task: Task
@@ -47,11 +50,27 @@ class Plan:
     splits: Splits
     model: Checkpoint
     specs: tuple[RunSpec, ...]
+    asked: tuple[RunSpec, ...]
     methods: tuple[Method, ...]
     done: frozenset[str]
     seen: Seen | None
     seconds: float | None
     options: Options
+    trials: tuple[RunSpec, ...] = ()
+    waiting: tuple[tuple[RunSpec, str], ...] = ()
+
+    @property
+    def ahead(self) -> tuple[RunSpec, ...]:
+        """Everything still to do: trials, runs, and runs whose rate is not known yet, at their default rates."""
+        trials = tuple(spec for spec in self.trials if spec.id not in self.done)
+        return trials + self.todo + tuple(spec for spec, _ in self.waiting)
+
+    @property
+    def tuning(self) -> Plan | None:
+        """The trials as a plan of their own, None where none is left to do."""
+        if all(spec.id in self.done for spec in self.trials):
+            return None
+        return replace(self, specs=self.trials, trials=(), waiting=(), seconds=None)
 
     @property
     def todo(self) -> tuple[RunSpec, ...]:
@@ -65,7 +84,11 @@ class Plan:
 
     def predicted(self, spec: RunSpec) -> int:
         """The predicted training peak in bytes; 0 where none was made."""
-        return self.seen.predicted.get(spec.id, 0) if self.seen else 0
+        if not self.seen:
+            return 0
+        default = replace(spec, tuned_over=(), learning_rate=0.0)  # memory does not depend on the rate
+        alike = (one.id for one in self.asked if replace(one, learning_rate=0.0) == default)
+        return self.seen.predicted.get(spec.id) or self.seen.predicted.get(next(alike, ""), 0)
 
     def jobs(self) -> list[Job]:
         """The runs still to do, as what a worker needs."""
@@ -118,8 +141,8 @@ def check(plans: Sequence[Plan], *, look: Look = look_in_own_process) -> None:
         HarnessError: as `make`.
     """
     for one in plans:
-        if one.todo:
-            look(Question.about(one.model, one.task, one.splits, one.todo, predict=False))
+        if one.ahead:
+            look(Question.about(one.model, one.task, one.splits, one.ahead, predict=False))
 
 
 def load_task(name: str, options: Options) -> Task:
@@ -129,7 +152,7 @@ def load_task(name: str, options: Options) -> Task:
     if options.scoring and task.scoring == "perplexity":
         fix = "leave --scoring out"
         raise HarnessError("nothing is answered here: the text itself is scored", where=f"task {task.name}", fix=fix)
-    return replace(task, scoring=options.scoring) if options.scoring else task
+    return replace(task, scoring=options.scoring) if options.scoring and options.scoring != "both" else task
 
 
 def _plan(name: str, task: Task, methods: tuple[Method, ...], model: Checkpoint, options: Options, look: Look) -> Plan:
@@ -137,21 +160,37 @@ def _plan(name: str, task: Task, methods: tuple[Method, ...], model: Checkpoint,
         task, data_dir=options.data, train_limit=options.train_examples, test_limit=options.test_examples
     )
     specs = make_specs(task, splits, methods, model, options)
-    done = frozenset(spec.id for spec in specs if store.finished(options.results, spec))
-    todo = [spec for spec in specs if spec.id not in done]
-    seen = look(Question.about(model, task, splits, todo)) if options.memory and todo else None
-    return Plan(
-        task=task,
-        reference=name,
-        splits=splits,
-        model=model,
-        specs=specs,
-        methods=methods,
-        done=done,
-        seen=seen,
-        seconds=estimate.seconds(todo, options.results, threads=environment.threads_per_run(options.jobs)),
-        options=options,
+    made = settled(
+        Plan(
+            task=task,
+            reference=name,
+            splits=splits,
+            model=model,
+            specs=specs,
+            methods=methods,
+            done=frozenset(),
+            seen=None,
+            seconds=None,
+            options=options,
+            asked=specs,
+            trials=tune.trials(specs, options.tune, examples=len(splits.validation)),
+        )
     )
+    wanted = options.memory and made.ahead
+    return replace(made, seen=look(Question.about(model, task, splits, made.ahead)) if wanted else None)
+
+
+def settled(plan: Plan) -> Plan:
+    """Return the plan as the results folder now stands: what is done, and with `--tune` the rates that were chosen."""
+    options, examples = plan.options, len(plan.splits.validation)
+    found, look = tune.Settled(plan.asked, ()), tune.looking(options.results)
+    if options.tune:
+        found = tune.settle(plan.asked, options.tune, plan.task.metrics[0], look, examples=examples)
+    done = {spec.id for spec in found.specs if store.finished(options.results, spec)}
+    done |= {spec.id for spec in plan.trials if tune.ended(look(spec))}
+    made = replace(plan, specs=found.specs, waiting=found.waiting, done=frozenset(done))
+    threads = environment.threads_per_run(options.jobs)
+    return replace(made, seconds=estimate.seconds(made.ahead, options.results, threads=threads))
 
 
 def make_specs(
@@ -211,8 +250,8 @@ def make_specs(
 def _method_specs(
     shared: RunSpec, method: Method, task: Task, splits: Splits, model: Checkpoint, options: Options, seed: int
 ) -> list[RunSpec]:
-    if not method.trains:
-        return [shared]  # nothing trains: one run serves every seed and every training flag
+    if not method.trains:  # one run serves every seed and every training flag
+        return [shared] if options.scoring != "both" else [shared, _scored_otherwise(shared, task, splits)]
     if not model.hidden and not options.learning_rate:
         raise HarnessError(
             "the model's config names no hidden_size, from which the default learning rate follows",
@@ -235,6 +274,18 @@ def _method_specs(
     if not method.ranked:
         return [trained]
     return [replace(trained, rank=rank, alpha=options.alpha or ALPHA) for rank in options.ranks]
+
+
+def _scored_otherwise(spec: RunSpec, task: Task, splits: Splits) -> RunSpec:
+    """Return the run with its answers scored in the other way, which takes options, and a prompt that shows them."""
+    for example in splits.test:
+        if len(example.choices) < 2 or not all(choice in task.prompt(example) for choice in example.choices):
+            raise HarnessError(
+                "the base model can be scored both ways only where the prompt shows the options to choose from",
+                where=f"--scoring both, task {task.name}, example {example.id!r}",
+                fix="leave --scoring both out for this task; `cfa_listed` is `cfa` with the options in the prompt",
+            )
+    return replace(spec, scoring="generate" if spec.scoring == "choices" else "choices")
 
 
 def default_micro_batch(task: Task, splits: Splits, batch_size: int) -> int:
@@ -271,5 +322,5 @@ def choose_dtype(device: str) -> Literal["bf16", "fp32"]:
 def _disk_bytes(plan: Plan) -> int:
     answers = len(plan.splits.test) * ANSWER_BYTES
     weights = plan.model.weights_bytes if plan.options.save_full else 0
-    adapters = {spec.id: plan.seen.adapter_bytes.get(spec.id, 0) if plan.seen else 0 for spec in plan.todo}
-    return sum(answers + LOG_BYTES + weights + adapters[spec.id] for spec in plan.todo)
+    adapters = {spec.id: plan.seen.adapter_bytes.get(spec.id, 0) if plan.seen else 0 for spec in plan.ahead}
+    return sum(answers + LOG_BYTES + weights + adapters[spec.id] for spec in plan.ahead)

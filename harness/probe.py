@@ -47,7 +47,8 @@ class Question:
             rows = max((spec.micro_batch for spec in specs), default=1)
             rendered = [(task.prompt(example), example.target) for example in splits.train]
             longest = sorted(rendered, key=lambda pair: -len(pair[0]) - len(pair[1]))[: max(LONGEST, rows)]
-        examples = [*splits.test, *(splits.train if any(spec.train_examples for spec in specs) else ())]
+        asked = {spec.split for spec in specs} | {"train" for spec in specs if spec.train_examples}
+        examples = [example for split, found in splits.items() if split in asked for example in found]
         bare = [(e.id, task.prompt(replace(e, context="")), _longest_answer(e)) for e in examples]
         barest = sorted(bare, key=lambda one: -len(one[1]) - len(one[2]))[:BAREST]
         return Question(model.folder, tuple(specs), tuple(longest), tuple(barest))
@@ -114,7 +115,8 @@ def _refuse_unfit(question: Question, tokenizer: Any, vocab: int) -> None:
 
 
 def _as_memory_sees_it(spec: RunSpec) -> RunSpec:
-    return replace(spec, seed=0, learning_rate=0.0, weight_decay=0.0, epochs=0.0, alpha=1.0, warmup=0.0)
+    alike = replace(spec, seed=0, learning_rate=0.0, weight_decay=0.0, epochs=0.0, alpha=1.0, warmup=0.0)
+    return replace(alike, split="test", tuned_over=(), test_examples=0)
 
 
 def look_in_own_process(question: Question) -> Seen:

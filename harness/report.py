@@ -16,10 +16,10 @@ from harness.cells import Cell
 from harness.evidence import Metrics, Run
 from harness.format import NONE, interval, number, size
 from harness.leaderboard import PACKAGES, distinct, package
+from harness.markdown import Table
 from harness.palette import FAINT, GRID, INK, PAPER
 from harness.schema import Task
 from harness.sections import Section, alarms, held_equal, percent_sign, reading, sections
-from harness.tables import Table
 
 Figures = Mapping[str, Mapping[str, str]]
 
@@ -186,11 +186,13 @@ def limits(found: Sequence[Section]) -> list[str]:
         "How a model does on questions of another kind. A score is about this test set and questions like it.",
         "That runs marked ≈ are equal. They cannot be told apart with this many questions and seeds.",
     ]
-    if specs:
-        lines.append("What each method could reach. Learning rates are as stated; no search over them is shown here.")
+    if any(not spec.tuned_over for spec in specs):
+        lines.append(
+            "What each method could reach. Learning rates are as stated; one was tried where no search is named."
+        )
     if specs and len({spec.seed for spec in specs}) < 2:
         lines.append("How much another random seed would change. There is one, so no interval here contains it.")
-    if any(spec.scoring == "generate" for spec in specs):
+    if any(spec.scoring == "generate" for spec in specs) and not any(c.gains for s in found for c in s.headline):
         lines.append("How much of the gain is knowledge. Part of it is learning the form of the answer.")
     lines.append("What a model forgot in training, where no column says so.")
     if any(record.cost for record in records):
@@ -221,7 +223,10 @@ def _settings(section: Section) -> Table:
     for cell in section.headline:
         spec, losses = cell.spec, [record.final_loss for record in cell.records if record.final_loss is not None]
         trained = bool(spec.train_examples)
-        shown = (f"{spec.learning_rate:g}", f"{spec.alpha:g}", f"{spec.dropout:g}", str(spec.micro_batch))
+        rate = f"{spec.learning_rate:g}" + (
+            f" of {', '.join(f'{r:g}' for r in spec.tuned_over)}" if spec.tuned_over else ""
+        )
+        shown = (rate, f"{spec.alpha:g}", f"{spec.dropout:g}", str(spec.micro_batch))
         rows.append(
             (
                 section.label(cell),

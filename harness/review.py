@@ -15,7 +15,7 @@ from typing import Any, Literal
 from harness import program, store, waivers
 from harness.checks import Check, files, provenance
 from harness.checks.catalogue import CONCERNS
-from harness.tables import Table, escape, markdown
+from harness.markdown import Table, escape, markdown
 from harness.waivers import Waiver
 
 _UNDRAWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")

@@ -171,6 +171,9 @@ class RunSpec:
     `batch_size` is examples per optimizer step; `micro_batch` how many of them go through the model at once (memory,
     not results). `rank`, `alpha` and `dropout` are 0 where the method has none. `train_examples` and
     `test_examples` are the numbers used. `data` is the fingerprint of the examples and their rendered prompts.
+
+    `split` is what is answered: `validation` for a trial of `--tune`, which no table shows. `tuned_over` are the learning
+    rates of which `learning_rate` was best on the validation split; empty where there was no such search.
     """
 
     task: str
@@ -196,12 +199,23 @@ class RunSpec:
     seed: int
     dtype: Literal["bf16", "fp32"]
     device: Literal["cpu", "cuda"]
+    split: Split = "test"
+    tuned_over: tuple[float, ...] = ()
 
     @property
     def id(self) -> str:
         """The first ten hex digits of the SHA-256 of the spec's canonical JSON."""
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
+        text = json.dumps(self.fields(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+    def fields(self) -> dict[str, Any]:
+        """What is hashed and stored: every field, those that came later only where they say something.
+
+        A field with a default was added after the first records were published; left out at its default, it changes
+        neither their ids nor their files.
+        """
+        values = ((field, getattr(self, field.name)) for field in dataclasses.fields(self))
+        return {field.name: value for field, value in values if value != field.default}
 
     @property
     def name(self) -> str:

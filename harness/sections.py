@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from harness import findings
 from harness.cells import Cell
 from harness.costs import cost_note
 from harness.format import NONE, number
@@ -18,7 +19,13 @@ from harness.leaderboard import in_order
 from harness.schema import Record, RunSpec
 from harness.stats import LEVEL
 
-SHORT = {"learning_rate": "rate", "train_examples": "train", "micro_batch": "micro", "weight_decay": "decay"}
+SHORT = {
+    "tuned_over": "tuned over",
+    "learning_rate": "rate",
+    "train_examples": "train",
+    "micro_batch": "micro",
+    "weight_decay": "decay",
+}
 HELD_EQUAL = (
     ("train_examples", "training examples"),
     ("epochs", "epochs"),
@@ -36,11 +43,15 @@ HELD_EQUAL = (
 
 @dataclass(frozen=True)
 class Section:
-    """Cells that may be set against each other, in leaderboard order, all metrics. `title` tells sections apart."""
+    """Cells that may be set against each other, in leaderboard order, all metrics. `title` tells sections apart.
+
+    `other_base` is the base model's headline cell on the same questions, scored in the other way.
+    """
 
     title: str
     cells: tuple[Cell, ...]
     labels: Mapping[RunSpec, str]
+    other_base: Cell | None = None
 
     @property
     def headline(self) -> tuple[Cell, ...]:
@@ -99,6 +110,7 @@ class Section:
         alone = sum(other.value is not None for other in self.headline) == 1
         marks = ["" if alone else {"best": "◀ best", "tied": "≈ best", "": ""}[cell.best_or_tied]]
         marks.append(f"▼ below {self.chance_shown}" if cell.below_chance else "")
+        marks.append("▼ one answer" if cell.constant else "")
         marks.append("≈ base" if like_base(cell) else "")
         return ", ".join(mark for mark in marks if mark)
 
@@ -109,7 +121,21 @@ def sections(cells: Iterable[Cell]) -> list[Section]:
     for cell in in_order(cells):
         parts[cell.family[:-1]].append(cell)
     titles = _titles([max(part, key=lambda cell: cell.n) for part in parts.values()])
-    return [Section(title, tuple(part), labels(part)) for title, part in zip(titles, parts.values(), strict=True)]
+    bases = [
+        cell for part in parts.values() for cell in part if cell.headline and cell.spec.method == "base" and cell.n
+    ]
+    return [
+        Section(
+            title, tuple(part), labels(part), next((base for base in bases if _scored_otherwise(base, part[0])), None)
+        )
+        for title, part in zip(titles, parts.values(), strict=True)
+    ]
+
+
+def _scored_otherwise(base: Cell, cell: Cell) -> bool:
+    same = ("task_version", "data", "model", "model_revision", "test_examples")
+    alike = all(getattr(base.spec, name) == getattr(cell.spec, name) for name in same)
+    return alike and base.spec.scoring != cell.spec.scoring
 
 
 def _titles(firsts: Sequence[Cell]) -> list[str]:
@@ -177,10 +203,12 @@ def alarms(section: Section, *, commits: str = "") -> list[str]:
             found.append(f"{name} did not finish: {cell.status}" + (f", {cell.reason}" if cell.reason else ""))
         doubts = [f"scores below what {section.guess} scores, {section.chance_shown}"] if cell.below_chance else []
         doubts += [f"{number(unread)} % of its answers could not be read and count as wrong"] if unread else []
+        doubts += [cell.constant] if cell.constant else []
         if doubts:
             found.append(f"{name}: {'; '.join(doubts)}")
         if cut := max((record.cut_examples for record in cell.records), default=0):
             found.append(f"{name}: {cut:,} inputs were too long and lost part of their context")
+    found += findings.rate_alarms(section)
     if any(record.environment.commit.endswith("+") for record in section.records):
         marked = f" (marked + {commits})" if commits else ""
         found.append(f"some runs were made with changes that are in no commit{marked}")
@@ -210,9 +238,13 @@ def reading(section: Section) -> list[str]:
     if any(cell.vs_base for cell in section.headline):
         lines.append("Differences from the base model are paired on the same questions.")
     if any(map(like_base, section.headline)):
-        lines.append("≈ base: a paired test cannot tell it from the base model (5 %, Holm-adjusted over the rows).")
+        lines.append(
+            "≈ base: a paired test cannot tell it from the base model (5 %, Holm-adjusted over all pairs of rows)."
+        )
     if any(cell.best_or_tied == "tied" for cell in section.headline):
-        lines.append("≈ best: a paired test cannot tell it from the best (5 %, Holm-adjusted over the rows).")
+        lines.append("≈ best: a paired test cannot tell it from the best (5 %, Holm-adjusted over all pairs of rows).")
+    for more in (findings.detects, findings.spread, findings.smallest_ranks, findings.gains, findings.rates):
+        lines += more(section)
     return lines
 
 
@@ -241,6 +273,8 @@ def _name(spec: RunSpec) -> str:
 
 
 def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(_value, value)) or NONE
     if isinstance(value, float):
         return f"{value:g}"
     return f"{value:,}" if isinstance(value, int) else str(value) or NONE

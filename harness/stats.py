@@ -17,6 +17,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
+from statistics import NormalDist
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -59,8 +60,10 @@ def clustered_interval(
         values: one number an item, [n].
         groups: the group of each item, [n].
         share: the mean is a share; the interval is then Wilson's (1927) on the effective sample size n / design
-            effect (Korn and Graubard 1998; a design effect below 1 counts as 1). It stays in [0, 1] and has a width
-            at 0 and 1, where each group counts as one observation.
+            effect (Korn and Graubard 1998). It stays in [0, 1] and has a width at 0 and 1, where each group counts as
+            one observation. A design effect estimated below 1 is used as it is: counted as 1, intervals of independent
+            items cover 97 % at n = 80 (tests/test_coverage.py). With fewer than about ten groups of like answers,
+            and a share near 0 or 1, it covers less than it says: at five groups about 90 %.
         repeats: see the module's text.
 
     Raises:
@@ -73,8 +76,6 @@ def clustered_interval(
     if count == 1:
         return Interval(mean, 0.0, 1.0) if share else Interval(mean, -math.inf, math.inf)
     n = len(values)
-    if share:
-        variance = max(variance, math.fsum((v - mean) ** 2 for v in values) / (n * (n - 1)))
     variance, df = _with_repeats(variance, count - 1, repeats)
     if share:
         binomial = mean * (1 - mean) / (n - 1)
@@ -100,24 +101,61 @@ def paired_difference(
             more lost, so that two models which agree everywhere do not get an interval without a width.
         repeats: run values by seed of a, and of b.
     """
-    if len(a) != len(b):
-        problem, where = "a paired difference needs the same items on both sides", f"{len(a)} and {len(b)} items"
-        raise HarnessError(problem, where=where, fix="compare runs on the same test examples")
-    differences = [x - y for x, y in zip(a, b, strict=True)]
+    differences = _differences(a, b)
     value, _, count = _mean_and_variance(differences, groups)
     limit = 1.0 if share else math.inf
     if count == 1:
         return Paired(value, -limit, limit, 1.0)
-    more = [1.0, -1.0] if share else []
-    keys: list[Hashable] = [("item", group) for group in groups]
-    centre, variance, rows = _mean_and_variance(differences + more, keys + [("more", sign) for sign in more])
-    variance, df = _with_repeats(variance, rows - 1, repeats)
+    centre, variance, df = _centre(differences, groups, share, repeats)
     half = t_quantile(1 - LEVEL / 2, df) * math.sqrt(variance)
     low, high = max(centre - half, -limit), min(centre + half, limit)
     p = sign_flip_p(differences, groups)
     if any(len(runs) > 1 for runs in repeats):
-        p = max(p, _t_p(centre, variance, df))
+        p = max(p, 2 * _t_tail(abs(centre), variance, df))
     return Paired(value, min(low, value), max(high, value), p)
+
+
+def standard_error(values: Sequence[float], groups: Sequence[Hashable]) -> float:
+    """Return the cluster-robust standard error of the mean; infinite for one group."""
+    return math.sqrt(_mean_and_variance(values, groups)[1])
+
+
+def not_worse_p(
+    a: Sequence[float],
+    b: Sequence[float],
+    groups: Sequence[Hashable],
+    margin: float,
+    *,
+    share: bool = False,
+    repeats: Repeats = (),
+) -> float:
+    """Return the one-sided p-value of "a is worse than b by `margin` or more": a small one shows that a is not.
+
+    The test of non-inferiority that inverts the interval of `paired_difference`: at 2.5 % it says the same as that
+    interval's lower end lying above -margin. Arguments as there; the margin is above 0, in the values' unit.
+    """
+    differences = _differences(a, b)
+    if _mean_and_variance(differences, groups)[2] == 1:
+        return 1.0
+    centre, variance, df = _centre(differences, groups, share, repeats)
+    return _t_tail(centre + margin, variance, df)
+
+
+def _differences(a: Sequence[float], b: Sequence[float]) -> list[float]:
+    if len(a) != len(b):
+        problem, where = "a paired difference needs the same items on both sides", f"{len(a)} and {len(b)} items"
+        raise HarnessError(problem, where=where, fix="compare runs on the same test examples")
+    return [x - y for x, y in zip(a, b, strict=True)]
+
+
+def _centre(
+    differences: list[float], groups: Sequence[Hashable], share: bool, repeats: Repeats
+) -> tuple[float, float, float]:
+    """Return the middle of the interval of a mean difference, its variance and its degrees of freedom."""
+    more = [1.0, -1.0] if share else []
+    keys: list[Hashable] = [("item", group) for group in groups]
+    centre, variance, rows = _mean_and_variance(differences + more, keys + [("more", sign) for sign in more])
+    return centre, *_with_repeats(variance, rows - 1, repeats)
 
 
 def sign_flip_p(
@@ -156,10 +194,12 @@ def bootstrap_interval(
     share: bool = False,
     resamples: int = 1000,
 ) -> Interval:
-    """Return `combine(items)` with the percentile interval of a bootstrap that draws whole groups.
+    """Return `combine(items)` with an interval from a bootstrap that draws whole groups.
 
-    For values that are no mean, such as macro-F1. The same seed gives the same interval. Where every resample gives
-    the same value, a share falls back on Wilson's interval with each group as one observation.
+    For values that are no mean, such as macro-F1. The same seed gives the same interval. The plain percentile interval
+    covers 91 to 92 % at 80 items in groups (tests/test_coverage.py), so a share gets a t interval on the logit scale with
+    the bootstrap's standard error, and where that has no width, at 0, at 1 or where all resamples are alike, Wilson's with
+    each group as one observation. Other values get percentiles further out (Hesterberg 2015, section 5.3).
     """
     parts = _by_group(items, groups)
     value, count = combine(items), len(parts)
@@ -167,9 +207,16 @@ def bootstrap_interval(
         return Interval(value, 0.0, 1.0) if share else Interval(value, -math.inf, math.inf)
     picks = np.random.default_rng(seed).integers(0, count, size=(resamples, count))
     drawn = [combine([item for index in row for item in parts[index]]) for row in picks.tolist()]
-    low, high = (float(q) for q in np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2]))
-    if share and low == high:
-        return _wilson(value, count, t_quantile(1 - LEVEL / 2, count - 1))
+    quantile, wider = t_quantile(1 - LEVEL / 2, count - 1), math.sqrt(count / (count - 1))
+    if share:
+        error = float(np.std(drawn, ddof=1)) * wider
+        if error <= 1e-12 or not 1e-12 < value < 1 - 1e-12:
+            return _wilson(value, count, quantile)
+        odds, half = value / (1 - value), quantile * error / (value * (1 - value))
+        low, high = (1 / (1 + math.exp(min(700.0, sign * half)) / odds) for sign in (1, -1))
+    else:
+        tail = NormalDist().cdf(-quantile * wider)
+        low, high = (float(q) for q in np.quantile(drawn, [tail, 1 - tail]))
     return Interval(value, min(low, value), max(high, value))
 
 
@@ -203,18 +250,6 @@ def holm(pvalues: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def minimal_detectable_difference(groups: int, sd: float, *, power: float = 0.8, level: float = LEVEL) -> float:
-    """Return the true difference that a paired two-sided test over `groups` groups finds with probability `power`.
-
-    `sd` is the standard deviation of the groups' mean differences (groups of like size), in the unit of the result;
-    for two models on single questions, the square root of the share of questions on which they differ. Infinite
-    below two groups.
-    """
-    if groups < 2:
-        return math.inf
-    return (t_quantile(1 - level / 2, groups - 1) + t_quantile(power, groups - 1)) * sd / math.sqrt(groups)
-
-
 @lru_cache(maxsize=4096)
 def t_quantile(probability: float, df: float) -> float:
     """Return the quantile of Student's t distribution."""
@@ -223,12 +258,13 @@ def t_quantile(probability: float, df: float) -> float:
     return float(stdtrit(df, probability))
 
 
-def _t_p(centre: float, variance: float, df: float) -> float:
+def _t_tail(centre: float, variance: float, df: float) -> float:
+    """Return the chance that Student's t lies above `centre` in standard errors."""
     from scipy.special import stdtr
 
     if variance <= 0:
-        return 1.0 if centre == 0 else 0.0
-    return float(2 * stdtr(df, -abs(centre) / math.sqrt(variance)))
+        return 0.5 if centre == 0 else float(centre < 0)
+    return float(stdtr(df, -centre / math.sqrt(variance)))
 
 
 def _mean_and_variance(values: Sequence[float], groups: Sequence[Hashable]) -> tuple[float, float, int]:

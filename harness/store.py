@@ -6,6 +6,8 @@
         steps.jsonl     one optimizer step a line, written as the run goes
         adapter/        the PEFT adapter          log.txt   what the run's process printed
 
+A trial of `--tune` has a folder of the same kind below results/trials/, where no table looks.
+
 Words and id in a path: a person reads the words, a program reads the id. The store is files that merge by copying.
 """
 
@@ -55,7 +57,7 @@ class Run:
 
 def run_dir(root: Path, spec: RunSpec) -> Path:
     """The folder of the run that `spec` decides, under `root` (usually `results`). Nothing is created."""
-    return root / "runs" / relative_dir(spec)
+    return root / ("runs" if spec.split == "test" else "trials") / relative_dir(spec)
 
 
 def relative_dir(spec: RunSpec) -> Path:
@@ -188,6 +190,11 @@ def find(root: Path, task: str | None = None) -> list[Run]:
 def read_all(root: Path, task: str | None = None) -> list[Run]:
     """Every run of this results folder (`root/runs`), finished or not ok; `task` keeps one task's."""
     return find(root / "runs" / path_word(task) if task else root / "runs", task)
+
+
+def read_trials(root: Path, task: str | None = None) -> list[Run]:
+    """Every trial of a learning rate (`root/trials`), tested on the validation split."""
+    return find(root / "trials" / path_word(task) if task else root / "trials", task)
 
 
 def read_published(root: Path, task: str | None = None) -> list[Run]:

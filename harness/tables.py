@@ -1,41 +1,25 @@
 """Cells to tables of text: accuracy, further metrics, memory by part, weights and time, breakdown by slice.
 
-A `Table` is words only and has two readers: `markdown` here and the page in `report`. The numbers at full precision
+A `Table` is words only and has two readers: `markdown` and the page in `report`. The numbers at full precision
 are in the leaderboard file (`leaderboard`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness import score, store
+from harness import store
+from harness.breakdowns import breakdown, confusion
 from harness.cells import Cell
-from harness.evidence import Metrics, Run, find_metric
-from harness.format import NONE, duration, interval, number, quantity, short, size
+from harness.evidence import Metrics, Run
+from harness.format import NONE, duration, interval, number, quantity, size
 from harness.leaderboard import leaderboard as leaderboard
 from harness.leaderboard import write_leaderboard as write_leaderboard
-from harness.metrics import UNPARSED
-from harness.metrics import confusion as confusion_of
-from harness.schema import Answer, Metric, Phase
-from harness.sections import Section, alarms, heading, reading, sections, words
-
-LINE = "line"  # the slice that names the line of business
-MOST_CLASSES, MOST_LINES = 12, 20  # of a confusion matrix that people can read
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of text. The first column and those named in `left` start at the left, the others end at the right."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    left: frozenset[int] = frozenset({0})
+from harness.markdown import Table, escape, markdown
+from harness.schema import Phase
+from harness.sections import Section, alarms, heading, percent_sign, reading, sections
 
 
 def write(
@@ -73,7 +57,7 @@ def document(task: str, cells: Iterable[Cell], *, runs: Iterable[Run] = (), metr
 
 def section_tables(section: Section, runs: Sequence[Run], metrics: Metrics | None = None) -> list[Table]:
     """Return every table of a section, the headline's first, those without content left out."""
-    found = [headline(section), further(section), memory(section), effort(section)]
+    found = [headline(section), further(section), spread(section), gains(section), memory(section), effort(section)]
     parts = breakdown(section, runs, metrics) + confusion(section, runs, metrics)
     return [table for table in found if table is not None] + parts
 
@@ -123,6 +107,54 @@ def _marked(cell: Cell | None) -> str:
         return NONE
     mark = {"best": " ◀", "tied": " ≈", "": ""}[cell.best_or_tied]
     return number(cell.value, cell.unit) + mark
+
+
+def spread(section: Section) -> Table | None:
+    """Where the doubt in each row comes from: other seeds, other questions. None where each has one seed."""
+    cells = [cell for cell in section.headline if cell.seed_sd is not None]
+    if not cells:
+        return None
+    rows = []
+    for cell in cells:
+        each = [record.scores[cell.metric].value for record in cell.records]
+        shown = (min(each), max(each), cell.seed_sd, cell.item_se)
+        rows.append((section.label(cell), str(len(each)), *(number(value, cell.unit) for value in shown)))
+    columns = ("run", "seeds", "lowest seed", "highest seed", "sd between seeds", "standard error over questions")
+    return Table(f"Seeds and questions,{percent_sign(section.unit)}", columns, tuple(rows))
+
+
+def gains(section: Section) -> Table | None:
+    """What was read of the answers, and what of the gain is format: where answers are written, or the base model's are.
+
+    See `compare.gains` for what is called format here.
+    """
+    cells = list(section.headline)
+    split = any(cell.gains for cell in cells)
+    if not split and all(cell.spec.scoring != "generate" for cell in cells):
+        return None
+    named = [(section.label(cell), cell) for cell in cells]
+    if split and section.other_base is not None:
+        way = {"choices": "by log-likelihood", "generate": "writing"}[section.other_base.spec.scoring]
+        named.insert(0, (f"base, {way}", section.other_base))
+    columns = ["run", f"{section.metric}{percent_sign(section.unit)}", "answers read %", "score of those read"]
+    columns += ["gain on base that writes", "95 % interval", "of it format", "of it knowledge", "95 % interval"] * split
+    rows = []
+    for label, cell in named:
+        row = [label, *(number(value, cell.unit) for value in (cell.value,)), number(cell.parse_rate)]
+        row.append(number(cell.read_right, cell.unit))
+        if split:
+            row += _gained(cell)
+        rows.append(tuple(row))
+    return Table("Format and knowledge", tuple(columns), tuple(rows))
+
+
+def _gained(cell: Cell) -> list[str]:
+    if cell.gains is None:
+        return [""] * 5
+    total, form, known = cell.gains.total, cell.gains.format, cell.gains.knowledge
+    shown = [number(one.difference, cell.unit, sign=True) for one in (total, form, known)]
+    spans = [interval(one.low, one.high, cell.unit, sign=True) for one in (total, known)]
+    return [shown[0], spans[0], shown[1], shown[2], spans[1]]
 
 
 def memory(section: Section) -> Table | None:
@@ -185,133 +217,9 @@ def effort(section: Section) -> Table | None:
     return Table("Weights and time", (*columns, "training", "evaluation"), tuple(rows))
 
 
-def breakdown(section: Section, runs: Iterable[Run], metrics: Metrics | None = None) -> list[Table]:
-    """Return a table for each slice of the test set: its values down, the runs across, the headline metric inside.
-
-    What is counted in money is shown by line of business (`LINE`) as well. Values are means over seeds. `±` is the widest
-    half of a 95 % interval in the row, of single runs, so that nobody reads an order into small slices.
-    """
-    answers = {record.spec.id: found for record, found in runs if found}
-    cells = [cell for cell in section.headline if any(run in answers for run in cell.run_ids)]
-    columns = {section.label(cell): [_slices(answers[run]) for run in cell.run_ids if run in answers] for cell in cells}
-    places: dict[str, dict[str, None]] = {}
-    for name, value in sorted({place for runs in columns.values() for slices in runs for place in slices}):
-        places.setdefault(name, {})[value] = None
-    tables = []
-    for place, metric in enumerate(_metrics(section, metrics) if cells else ()):
-        money = metric.unit not in ("share", "")
-        shown = [name for name in places if place == 0 or (money and name == LINE)]
-        tables += [_slice_table(name, list(places[name]), columns, metric) for name in shown]
-    return tables
-
-
-def confusion(section: Section, runs: Iterable[Run], metrics: Metrics | None = None) -> list[Table]:
-    """Return what was said for what, of the base model and of the best run: the right class down, the one said across.
-
-    By line of business where the answers name it (`LINE`); all seeds together. Empty for tasks without classes, and for
-    more than `MOST_CLASSES` of them.
-    """
-    metric = next((metric for metric in _metrics(section, metrics) if metric.classes), None)
-    answers = {record.spec.id: found for record, found in runs if found}
-    tables = []
-    for cell in (cell for cell in section.headline if cell is section.base or cell.best_or_tied == "best"):
-        said = [answer for run in cell.run_ids for answer in answers.get(run, ())]
-        if metric is not None and said:
-            tables += _confusion(f"Confusion of {section.label(cell)}", said, metric)
-    return tables
-
-
-def _confusion(title: str, answers: Sequence[Answer], metric: Metric) -> list[Table]:
-    key = metric.classes
-    assert key is not None
-    counted = {"": confusion_of(answers, key)}
-    lines = sorted({answer.slices.get(LINE, "") for answer in answers})
-    if all(lines) and len(lines) <= MOST_LINES:
-        counted |= {line: confusion_of([a for a in answers if a.slices[LINE] == line], key) for line in lines}
-    classes = sorted({target for target, _ in counted[""]})
-    others = sorted({said for _, said in counted[""] if said is not UNPARSED} - set(classes))
-    if len(classes) > MOST_CLASSES:
-        return []
-    rows = []
-    for line, cells in counted.items():
-        for target in (target for target in classes if any(right == target for right, _ in cells)):
-            counts = [cells[target, said] for said in classes]
-            counts += [sum(cells[target, said] for said in others)] * bool(others) + [cells[target, UNPARSED]]
-            first = [short(line) or "all"] * (len(counted) > 1)
-            rows.append((*first, short(target), *(f"{count:,}" for count in counts)))
-    said = [*(f"said {short(name, 40)}" for name in classes), *["said something else"] * bool(others), "unread"]
-    first = [words(LINE)] * (len(counted) > 1)
-    return [Table(title, (*first, "right", *said), tuple(rows), left=frozenset(range(len(first) + 1)))]
-
-
-def _metrics(section: Section, metrics: Metrics | None) -> list[Metric]:
-    """Return the section's metrics that can be computed here, the headline's first; none where that one cannot."""
-    names = list(dict.fromkeys(cell.metric for cell in (*section.headline, *section.cells) if cell.metric))
-    found = [find_metric(section.cells[0].spec.task, name, metrics or {}) for name in names]
-    return [metric for metric in found if metric is not None] if found and found[0] is not None else []
-
-
-def _slice_table(
-    name: str,
-    values: Sequence[str],
-    columns: Mapping[str, Sequence[Mapping[tuple[str, str], list[Answer]]]],
-    metric: Metric,
-) -> Table:
-    rows = []
-    for value in values:
-        parts = {label: [run[name, value] for run in runs if (name, value) in run] for label, runs in columns.items()}
-        shown = [number(_mean(part, metric), metric.unit) for part in parts.values()]
-        every = [part for found in parts.values() for part in found]
-        half = max((_half(part, metric) for part in every), default=math.nan) if metric.combine is None else math.nan
-        rows.append((short(value), f"{max(map(len, every)):,}", number(half, metric.unit), *shown))
-    title = heading(metric.name, metric.unit, higher_is_better=metric.higher_is_better)
-    title = f"{title[:1].upper()}{title[1:]} by {words(name)}"
-    return Table(title, (words(name), "questions", "±", *columns), tuple(rows))
-
-
-def _slices(answers: Sequence[Answer]) -> dict[tuple[str, str], list[Answer]]:
-    found: dict[tuple[str, str], list[Answer]] = {}
-    for answer in answers:
-        for place in answer.slices.items():
-            found.setdefault(place, []).append(answer)
-    return found
-
-
-def _mean(runs: Sequence[Sequence[Answer]], metric: Metric) -> float | None:
-    combine = metric.combine or (lambda answers: math.fsum(metric.score(a) for a in answers) / len(answers))
-    return math.fsum(combine(answers) for answers in runs) / len(runs) if runs else None
-
-
-def _half(answers: Sequence[Answer], metric: Metric) -> float:
-    found = score.score_one(answers, metric)
-    return max(found.value - found.low, found.high - found.value)
-
-
 def _named(section: Section, cell: Cell) -> str:
     return section.label(cell) + (f" ({cell.status})" if cell.status != "ok" else "")
 
 
 def _peak(phase: Phase | None) -> int | None:
     return phase.peak_bytes if phase else None
-
-
-def markdown(table: Table) -> str:
-    """Return the table in Markdown, its columns padded so that it reads well as plain text too."""
-    lines = [[escape(text) for text in row] for row in (table.columns, *table.rows)]
-    widths = [max(3, *(len(line[place]) for line in lines)) for place in range(len(table.columns))]
-    rules = ["-" * w if place in table.left else "-" * (w - 1) + ":" for place, w in enumerate(widths)]
-    padded = [
-        [
-            text.ljust(w) if place in table.left else text.rjust(w)
-            for place, (text, w) in enumerate(zip(line, widths, strict=True))
-        ]
-        for line in [lines[0], rules, *lines[1:]]
-    ]
-    return "\n".join("| " + " | ".join(line) + " |" for line in padded)
-
-
-def escape(text: str) -> str:
-    """Return text that Markdown shows as it is: no HTML, no cell borders, no emphasis, no links, no line breaks."""
-    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+", " ", text)
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\|`*_~]|(?<=\])\()", r"\\\1", text)

@@ -19,7 +19,7 @@ from harness import memory
 from harness.attention import fast_backward
 from harness.counter import ByteCounter
 from harness.encode import Pair
-from harness.errors import HarnessError
+from harness.errors import DIVERGED, HarnessError
 from harness.logits import logits_at
 from harness.models import precision
 from harness.schema import Parts, RunSpec
@@ -125,7 +125,7 @@ def fit(
 def _refuse_divergence(step: Step, spec: RunSpec) -> None:
     if not math.isfinite(step.loss):
         raise TrainingFailed(
-            f"the loss is {step.loss} at step {step.step} of {step.steps}",
+            f"{DIVERGED} {step.loss} at step {step.step} of {step.steps}",
             where=f"{spec.name}, learning rate {spec.learning_rate:g}",
             fix="lower the learning rate (--learning-rate)",
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from harness import environment, score, sections, tables, ui_tables
+from harness import environment, power, sections, side_by_side, tables, ui_tables
 from harness.errors import HarnessError
 from harness.format import about, number, printable, quantity, run_name, size
 
@@ -18,16 +18,14 @@ if TYPE_CHECKING:
 
     from harness.checks import Check
     from harness.compare import Cell, Comparison
-    from harness.data import Splits
+    from harness.markdown import Table
     from harness.plan import Plan
-    from harness.registry import Entry
-    from harness.schema import Example, Method, RunSpec, Source, Split, Task
-    from harness.tables import Table
+    from harness.schema import Task
     from harness.waivers import Waiver
 
 TABLE_WIDTH = 240
 LINE_WIDTH = 100
-EXCERPT = 2000  # characters shown of the beginning and of the end of a text of the data
+FLIPS = 10  # questions of each kind that a terminal lists
 FILE_FLAGS = "for a data file: --task FILE, with the --labels, --relabel and --data of the run"
 
 
@@ -70,8 +68,8 @@ def note(text: str) -> None:
 
 
 def header(plan: Plan) -> None:
-    """What is about to run, on what: four lines."""
-    spec, splits = plan.specs[0], plan.splits
+    """What is about to run, on what, and what its test can show."""
+    spec, splits = plan.asked[0], plan.splits
     sizes = (("train", splits.train), ("validation", splits.validation), ("test", splits.test))
     counts = " · ".join(f"{name} {len(examples):,}" for name, examples in sizes)
     weights = f" · {quantity(plan.seen.weights)} weights" if plan.seen else ""
@@ -85,21 +83,33 @@ def header(plan: Plan) -> None:
             f"{device} · {memory:.0f} GiB" + (f" · {plan.options.jobs} runs at a time" * (plan.options.jobs > 1)),
         ),
         ("plan", plan_line(plan)),
+        *[("detects", line) for line in detects(plan.task, plan.test_groups)],
     )
     console = out()
     for first, rest in lines:
-        console.print(_folded(f"{first:<10} ", rest, indent=11))
+        console.print(folded(f"{first:<10} ", rest, indent=11))
     console.print()
+
+
+def detects(task: Task, groups: int) -> list[str]:
+    """How large a true difference must be to be found by the task's test split; nothing for metrics that are no share."""
+    if task.metrics[0].unit != "share" or groups < 2:
+        return []
+    least = number(power.detectable_at_planning(groups))
+    return [f"a difference of {least} points, 8 times in 10, if two models differ on 1 question in 5"]
 
 
 def plan_line(plan: Plan) -> str:
     """How many runs, how many are done, the largest predicted memory, and how long it will take."""
-    parts = [f"{len(plan.specs)} run{'s' * (len(plan.specs) != 1)}"]
+    count, trials = len(plan.specs) + len(plan.waiting), len(plan.trials)
+    parts = [f"{count} run{'s' * (count != 1)}"]
+    if trials:
+        parts.append(f"{trials} trial{'s' * (trials != 1)} of learning rates, {plan.options.tune} each, on validation")
     if plan.done:
-        parts.append(f"{len(plan.done)} done already" if plan.todo else "all done already")
-    if largest := max((plan.predicted(spec) for spec in plan.specs), default=0):
+        parts.append(f"{len(plan.done)} done already" if plan.ahead else "all done already")
+    if largest := max((plan.predicted(spec) for spec in (*plan.specs, *plan.ahead)), default=0):
         parts.append(f"largest {size(largest)} predicted")
-    if plan.seconds and plan.todo:
+    if plan.seconds and plan.ahead:
         parts.append(about(plan.seconds / plan.options.jobs))
     return " · ".join(parts)
 
@@ -107,33 +117,49 @@ def plan_line(plan: Plan) -> str:
 def planned(plan: Plan) -> None:
     """Each run of a plan: done or not, and its predicted memory."""
     rows = []
-    for spec in plan.specs:
+    for spec in (*plan.trials, *plan.specs):
         state = "done" if spec.id in plan.done else "to do"
         rate = f"{spec.learning_rate:.2g}" if spec.learning_rate else ""
         predicted = size(plan.predicted(spec)) if plan.predicted(spec) else ""
         rows.append((run_name(spec), state, predicted, rate, spec.id))
+    for spec, _ in plan.waiting:
+        rows.append((run_name(spec), "after its trials", size(plan.predicted(spec)) if plan.seen else "", "", ""))
     _show(ui_tables.words_only(rows, "run", "state", "predicted", "learning rate", "id"))
+
+
+def untuned(plan: Plan) -> None:
+    """Which runs are left out for want of a trial, and why."""
+    for spec, reason in plan.waiting:
+        note(f"  – {run_name(spec)} is not run: {reason}")
 
 
 def results(plan: Plan, cells: Sequence[Cell]) -> None:
     """The tables that end a run, how to read them, what was held equal and what was not tuned."""
     console = out()
-    for section in sections.sections(cells):
+    found = sections.sections(cells)
+    # Where the base model was scored in both ways, the other way stands as a row of the table of gains.
+    for section in [one for one in found if any(cell.spec.method != "base" for cell in one.headline)] or found:
         console.print()
-        for table in (tables.headline(section, reasons=False), tables.further(section), ui_tables.costs(section)):
+        for table in (
+            tables.headline(section, reasons=False),
+            tables.further(section),
+            tables.gains(section),
+            ui_tables.costs(section),
+        ):
             if table is not None:
                 _show(table)
                 console.print()
         for line in sections.reading(section):
-            console.print(_folded("  ", line, indent=2))
+            console.print(folded("  ", line, indent=2))
         for line in sections.alarms(section):
-            console.print(_folded("  ! ", line, indent=4))
+            console.print(folded("  ! ", line, indent=4))
     console.print()
     for line in conditions(plan):
-        console.print(_folded("", line, indent=13))
+        console.print(folded("", line, indent=13))
 
 
-def _folded(first: str, text: str, *, indent: int) -> str:
+def folded(first: str, text: str, *, indent: int) -> str:
+    """Return text in lines of the terminal, the first after `first`, the others indented."""
     """Break a line to the terminal's width, or `LINE_WIDTH` where there is none, and indent what follows."""
     width = max(40, out().width) if sys.stdout.isatty() else LINE_WIDTH
     style: dict[str, Any] = {"initial_indent": first, "subsequent_indent": " " * indent}
@@ -151,16 +177,20 @@ def conditions(plan: Plan) -> list[str]:
     if not trained:
         return []
     spec = trained[0]
-    rates = {s.method: f"{s.method} {s.learning_rate:.2g}" for s in trained}
+    rates = {s.method: f"{s.method} {s.learning_rate:.2g}" for s in trained if not s.tuned_over}
     alphas = sorted({s.alpha for s in trained if s.rank})
-    untuned = [f"learning rate ({', '.join(rates.values())})"]
+    defaults = [f"learning rate ({', '.join(rates.values())})"] if rates else []
     if alphas:
-        untuned.append("alpha " + ", ".join(f"{alpha:g}" for alpha in alphas))
-    untuned += [f"warm-up {number(spec.warmup)} %", f"weight decay {spec.weight_decay:g}"]
+        defaults.append("alpha " + ", ".join(f"{alpha:g}" for alpha in alphas))
+    defaults += [f"warm-up {number(spec.warmup)} %", f"weight decay {spec.weight_decay:g}"]
+    chosen = {run_name(s, seed=False): s for s in trained if s.tuned_over}
+    tuned = [f"{' '.join(name.split())} {s.learning_rate:.2g}" for name, s in chosen.items()]
     return [
         f"held equal   {spec.train_examples:,} examples × {spec.epochs:g} epochs in the same order · "
         f"{spec.batch_size} a step ({spec.micro_batch} at once) · prompts, loss, AdamW, schedule, evaluation",
-        f"not tuned    {' · '.join(untuned)}",
+        *[f"tuned        learning rate on {len(plan.splits.validation):,} validation examples: {', '.join(tuned)}"]
+        * bool(tuned),
+        f"not tuned    {' · '.join(defaults)}",
         f"seeds        {', '.join(str(seed) for seed in sorted({s.seed for s in trained}))}",
     ]
 
@@ -180,101 +210,36 @@ def written(paths: Iterable[Path], *next_commands: str) -> None:
         console.print(f"{'next' if place == 0 else 'then':<12} {command}")
 
 
-def listing(
-    tasks: Iterable[Entry[Task]], methods: Iterable[Entry[Method]], sizes: Mapping[str, Mapping[Split, int] | None]
-) -> None:
-    """Every task and method by name, where it comes from, and the error of a broken one.
+def comparison(found: Comparison, everything: str) -> None:
+    """Two runs side by side: settings that differ, scores with a paired difference, what flipped, memory and time.
 
-    `sizes` holds each task's examples by split, None where its data is not here.
+    `everything` is the command that lists every question that flipped.
     """
     console = out()
-    known = list(tasks)
-    indent = max((len(entry.name) for entry in known), default=0) + 1
-    for entry in known:
-        title = f"v{entry.value.version}  {entry.value.title}" if entry.value else f"broken: {entry.error}"
-        console.print(_folded(f"{entry.name:<{indent}}", title, indent=indent))
-        about = _about_data(entry.value.source, sizes[entry.name]) if entry.value else []
-        console.print(_folded(" " * indent, " · ".join([*about, _origin(entry)]), indent=indent))
-    console.print()
-    rows = [(m.name, m.value.title if m.value else f"broken: {m.error}", _origin(m)) for m in methods]
-    width = min(40, max((len(title) for _, title, _ in rows), default=0))
-    for name, title, origin in (("method", "", "from"), *rows):
-        console.print(_folded(f"{name:<10} ", f"{title:<{width}}  {origin}", indent=11))
-    console.print()
-
-
-def _about_data(source: Source, sizes: Mapping[Split, int] | None) -> list[str]:
-    """Sizes, licence and source of a task's data, and whether it is here."""
-    place = source.uri.removeprefix(f"{Path.cwd()}/") + (f" @ {source.revision[:12]}" if source.revision else "")
-    counts = [f"{split} {count:,}" for split, count in (sizes or {}).items()]
-    return [*counts, source.license or "no licence named", f"{place} ({'not ' * (sizes is None)}here)"]
-
-
-def _origin(entry: Entry[Any]) -> str:
-    return entry.origin.removeprefix(f"{Path.cwd()}/")
-
-
-def task(
-    shown: Task,
-    splits: Splits,
-    fingerprint: str,
-    left_out: Mapping[str, int] = MappingProxyType({}),
-    notes: Sequence[tuple[str, str]] = (),
-) -> None:
-    """A task in short: sizes, groups, a prompt as the model sees it, and the answer it should give.
-
-    `left_out` counts the source's rows that are not among the examples, by reason. `notes` are further lines, heading and
-    text.
-    """
-    console = out()
-    console.print(_folded(f"{shown.name} v{shown.version}  ", shown.title, indent=4))
-    for name, examples in splits.items():
-        groups = len({example.group or example.id for example in examples})
-        console.print(f"  {name:<11} {len(examples):>6,} examples in {groups:,} groups")
-    if left_out:
-        console.print(
-            f"  left out    {printable(' · '.join(f'{reason} {count:,}' for reason, count in left_out.items()))}"
-        )
-    first, guessed = shown.metrics[0], score.chance(shown, splits.test)
-    if guessed is not None:
-        value = f"{number(guessed, first.unit):>6}{sections.percent_sign(first.unit)} {sections.words(first.name)}"
-        console.print(f"  guessing    {value}" + (f" ({shown.guess})" if shown.guess != "guessing" else ""))
-    console.print(f"  data        {fingerprint}")
-    for heading, text in notes:
-        console.print(_folded(f"  {heading:<11} ", text, indent=14))
-    _sample(shown, splits.train[0])
-
-
-def _sample(shown: Task, example: Example) -> None:
-    """One example as the model sees it, and what it should answer, or read on."""
-    console, prompt = out(), shown.prompt(example)
-    if shown.scoring == "perplexity":
-        console.print(f"\nthe first training text, below what is read before it:\n\n{_indented(prompt)}")
-        console.print(f"{_indented(example.target)}\n")
-        return
-    console.print(f"\nthe first training prompt, and its answer:\n\n{_indented(prompt)} {_excerpt(example.target)}\n")
-    if shown.scoring == "choices" and not all(choice in prompt for choice in example.choices):
-        console.print("in testing, each of these is scored as the answer:\n")
-        console.print("".join(f"    {_excerpt(choice)}\n" for choice in example.choices))
-
-
-def comparison(found: Comparison) -> None:
-    """Two runs side by side: settings that differ, scores with a paired difference, memory and time."""
-    console = out()
-    a, b = describe(found.a.spec), describe(found.b.spec)
     if found.fields:
-        rows = [(name, str(left), str(right)) for name, left, right in found.fields]
-        _show(ui_tables.words_only(rows, "differs in", a, b))
+        _show(side_by_side.settings(found))
         console.print()
-    if found.why_not:
-        console.print(_folded("scores: ", found.why_not, indent=8))
-    else:
-        _show(ui_tables.scores_compared(found, a, b))
+    if found.scores:
+        _show(side_by_side.scores(found))
+        console.print()
+    for line in side_by_side.verdict(found):
+        console.print(folded("  " * bool(found.scores), line, indent=2))
+    if found.flips:
+        console.print()
+        shown = side_by_side.flips(found, most=FLIPS)
+        _show(shown)
+        if len(shown.rows) < len(found.flips):
+            console.print(f"{len(found.flips) - len(shown.rows)} more: {everything}")
     console.print()
     if found.cost_why_not:
-        console.print(_folded("memory and time: ", found.cost_why_not, indent=17))
+        console.print(folded("memory and time: ", found.cost_why_not, indent=17))
     else:
-        _show(ui_tables.costs_compared(found, a, b))
+        _show(side_by_side.costs(found))
+
+
+def document(text: str) -> None:
+    """A whole document on stdout, as it is."""
+    print(text.rstrip("\n"))
 
 
 def verified(count: int, unknown: Sequence[str], unlike: Sequence[str] = ()) -> None:
@@ -285,23 +250,6 @@ def verified(count: int, unknown: Sequence[str], unlike: Sequence[str] = ()) -> 
         console.print(f"{unknown.count(name)} not verified: the task '{name}' is not known here ({FILE_FLAGS})")
     if unlike:
         console.print(f"{len(unlike)} differ{'s' * (len(unlike) == 1)} on a data file: was it read alike? {FILE_FLAGS}")
-
-
-def describe(spec: RunSpec) -> str:
-    """A run's name for a sentence, such as `lora r8 s0`."""
-    return " ".join(run_name(spec).split())
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"    {line}" for line in _excerpt(text).splitlines())
-
-
-def _excerpt(text: str) -> str:
-    """Return a text of the data as a terminal may show it: without commands to it, and without the middle of a long one."""
-    left_out = len(text) - 2 * EXCERPT
-    if left_out > 0:
-        text = f"{text[:EXCERPT]}\n[… {left_out:,} characters …]\n{text[-EXCERPT:]}"
-    return printable(text)
 
 
 def checks(name: str, found: Sequence[Check], waived: Mapping[Check, Waiver] = MappingProxyType({})) -> None:

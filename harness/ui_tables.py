@@ -1,4 +1,4 @@
-"""The tables that only a terminal shows: memory and time in one narrow table, two runs side by side, plain lists."""
+"""The tables that only a terminal shows: memory and time in one narrow table, plain lists."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from harness.compare import Comparison
-from harness.format import NONE, duration, interval, number, printable, quantity, size
+from harness.format import NONE, duration, printable, quantity
+from harness.markdown import Table
 from harness.schema import Phase
-from harness.sections import Section, heading
-from harness.tables import Table, memory_unit
+from harness.sections import Section
+from harness.tables import memory_unit
 
 if TYPE_CHECKING:
     import rich.table
@@ -86,34 +86,6 @@ def costs(section: Section) -> Table | None:
             )
         )
     return Table("memory and time", (unit, *COSTS), tuple(rows))
-
-
-def scores_compared(found: Comparison, a: str, b: str) -> Table:
-    """Scores of two runs, metric by metric, with the paired difference."""
-    rows = []
-    for name, difference in found.scores.items():
-        left, right = found.a.scores[name], found.b.scores[name]
-        rows.append(
-            (
-                heading(name, left.unit, higher_is_better=left.higher_is_better),
-                number(left.value, left.unit),
-                number(right.value, left.unit),
-                number(difference.value, left.unit, sign=True),
-                interval(difference.low, difference.high, left.unit, sign=True),
-                f"{difference.p_holm:.2g}",
-            )
-        )
-    return Table("scores", ("", a, b, "difference", "95 % interval", "p"), tuple(rows))
-
-
-def costs_compared(found: Comparison, a: str, b: str) -> Table:
-    """Memory and time of two runs on one machine."""
-    rows = []
-    for phase in ("train", "evaluate"):
-        both = [record.cost.phases.get(phase) if record.cost else None for record in (found.a, found.b)]
-        rows.append((f"{phase} peak", *(size(one.peak_bytes) if one else NONE for one in both)))
-        rows.append((f"{phase} time", *(duration(one.seconds) if one else NONE for one in both)))
-    return Table("memory and time", ("", a, b), tuple(rows))
 
 
 def words_only(rows: Iterable[Sequence[str]], *titles: str) -> Table:

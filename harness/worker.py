@@ -139,7 +139,8 @@ def _work(job: Job, found: _Found, pace: _Pace) -> None:
     repeatable(spec.device)
     pace.tell("load")
     task, splits = _examples(job)
-    found.chance, found.guess = chance(task, splits.test), task.guess
+    asked = dict(splits.items())[spec.split]
+    found.chance, found.guess = chance(task, asked), task.guess
     method = registry.method(spec.method)
     if method.ranked:
         models.check_rank(models.shape(str(job.model_folder)), spec.rank)
@@ -158,7 +159,7 @@ def _work(job: Job, found: _Found, pace: _Pace) -> None:
     saved = _save(job, model, tokenizer, method)
     _tidy(spec.device)
     with memory.phase(spec.device) as meter:
-        answers = evaluate.answer(model, tokenizer, splits.test, task, spec, on_progress=_answered(pace), meter=meter)
+        answers = evaluate.answer(model, tokenizer, asked, task, spec, on_progress=_answered(pace), meter=meter)
     phases["evaluate"] = _result(meter)
     found.cost = Cost(
         phases=phases,

@@ -30,7 +30,7 @@ def guess(job: Job, reporter: Reporter) -> None:
     task = registry.task(job.task, job.tasks_dirs, job.labels, dict(job.relabel), job.gold)
     splits = data.load_splits(task, data_dir=job.data_dir)
     answers = []
-    for example in splits.test:
+    for example in dict(splits.items())[job.spec.split]:
         said = example.choices[0] if job.spec.method == "base" else example.target
         answers.append(
             Answer(

@@ -15,9 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [] if str(ROOT) in sys.path else [str(ROOT)]
 
 from harness import compare, registry, store, tables  # noqa: E402
+from harness.markdown import Table, markdown  # noqa: E402
 from harness.schema import Metric  # noqa: E402
 from harness.sections import Section, percent_sign, sections  # noqa: E402
-from harness.tables import Table  # noqa: E402
 
 TASKS = ("cfa", "sec_qa", "claims")
 MODEL = "tiny"
@@ -37,7 +37,7 @@ def block(results: Path) -> str:
         return ""
     figures = (published / "figures" / name / "accuracy.png" for name in TASKS)
     figure = next((path for path in figures if path.is_file()), None)
-    lines = [tables.markdown(overview(found)), "", *_notes(found), ""]
+    lines = [markdown(overview(found)), "", *_notes(found), ""]
     if figure is not None:
         name = figure.parent.name
         place = figure.relative_to(results.parent).as_posix()

@@ -19,14 +19,14 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
     tuple(layer.split())
     for layer in (
         "schema errors program",
-        "prompts stats memory metrics methods counter format environment checkpoint",
+        "prompts stats power memory metrics methods counter format environment checkpoint",
         "rows xbrl statements layouts partition file_task hub sources published gold data registry score likeness",
         "attention encode logits generation likelihood models train evaluate predict",
         "codec withhold store",
-        "jobs options probe estimate local warm plan runner worker",
-        "evidence costs cells compare checks verify rerun leaderboard sections tables exports place palette panels figures "
-        "plots report waivers review skeleton",
-        "ui ui_tables ui_progress",
+        "jobs options probe estimate local warm tune plan runner worker",
+        "evidence costs cells compare findings checks verify rerun leaderboard sections markdown breakdowns tables exports place palette panels "
+        "figures plots report side_by_side waivers review skeleton",
+        "ui ui_tables ui_tasks ui_progress",
         "commands cli",
     )
 )

@@ -26,18 +26,19 @@ from harness import (
     published,
     registry,
     score,
+    side_by_side,
     store,
     tables,
-    ui_tables,
     worker,
 )
+from harness.checks.arithmetic import reparse
 from harness.cli import main
 from harness.errors import HarnessError
+from harness.markdown import markdown
 from harness.methods import full
 from harness.options import Options
 from harness.schema import Answer, Example, Record, Task
 from harness.sections import reading, sections
-from harness.checks.arithmetic import reparse
 from harness.verify import verify
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -254,12 +255,12 @@ def test_tables_and_figures_say_that_lower_is_better(runs: list[tuple[Record, li
     assert further.columns == ("run", "nats per token ↓", "perplexity ↓")
     assert "↓: lower is better." in reading(section)
     assert [row[-1] for row in tables.headline(section).rows] == ["", "◀ best", ""]
-    compared = ui_tables.scores_compared(compare.compare_records(runs[0], runs[1], KNOWN), "base", "lora")
+    compared = side_by_side.scores(compare.compare_records(runs[0], runs[1], KNOWN))
     assert compared.rows[0][0] == "bits per byte ↓"
     assert compared.rows[0][3].startswith("-")
     assert "bits per byte (lower is better)" in figures.accuracy("wikitext", [section]).axes[0].get_xlabel()
     assert "bits per byte ↓" in tables.document("wikitext", cells, runs=runs, metrics=KNOWN)
-    assert "%" not in tables.markdown(tables.headline(section)).replace("95 %", "")
+    assert "%" not in markdown(tables.headline(section)).replace("95 %", "")
 
 
 def test_an_answer_to_a_text_is_its_own_parse_and_counts_as_read() -> None:

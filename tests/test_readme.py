@@ -23,7 +23,7 @@ from contract import test_every_task as contract
 from finished_runs import make_runs
 
 from harness import cli, data, registry, store
-from harness.commands import outputs, tasks
+from harness.commands import flags, outputs, tasks
 from harness.layouts import COLUMNS
 from harness.schema import Answer, Example
 
@@ -127,7 +127,7 @@ def test_every_command_parses(command: list[str], place: Path) -> None:
     build(parser)
     found = parser.parse(command[1:] if command[0] == name else command)
     if name in ("run", "plan"):
-        options = cli.read_options(found)
+        options = flags.read_options(found)
         for method in options.methods:
             assert registry.method(method).name == method
         for task in options.tasks:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as reference
 
-from harness import HarnessError, stats
+from harness import HarnessError, power, stats
 
 some = settings(max_examples=50, deadline=None)
 numbers = st.floats(-1e6, 1e6)
@@ -305,9 +305,9 @@ def test_holm_never_lowers_a_p_value_nor_swaps_two_and_stays_below_bonferroni(pv
 
 
 def test_the_detectable_difference_is_found_with_the_power_asked_for() -> None:
-    size = stats.minimal_detectable_difference(60, 0.5)
+    size = power.minimal_detectable_difference(60, 0.5)
     rng = np.random.default_rng(6)
     found = sum(reference.ttest_1samp(rng.normal(size, 0.5, 60), 0).pvalue < 0.05 for _ in range(1000))
     assert 0.76 <= found / 1000 <= 0.84
-    assert stats.minimal_detectable_difference(240, 0.5) == pytest.approx(size / 2, rel=0.02)
-    assert stats.minimal_detectable_difference(1, 0.5) == math.inf
+    assert power.minimal_detectable_difference(240, 0.5) == pytest.approx(size / 2, rel=0.02)
+    assert power.minimal_detectable_difference(1, 0.5) == math.inf

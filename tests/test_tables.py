@@ -13,9 +13,10 @@ from finished_runs import MIB, make_failed, make_run, make_runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import compare, report, tables
+from harness import breakdowns, compare, report, tables
 from harness.cells import Cell
 from harness.leaderboard import COLUMNS, csv_text, leaderboard, plain, write_leaderboard
+from harness.markdown import Table, markdown
 from harness.metrics import accuracy
 from harness.schema import Metric
 from harness.sections import alarms, held_equal, reading, sections
@@ -24,7 +25,7 @@ DESIGN = (
     "task, task_version, metric, higher_is_better, model, model_revision, method, rank, seeds, n, groups, value, low, "
     "high, vs_base, vs_base_low, vs_base_high, best_or_tied, seed_sd, chance, parse_rate, train_peak_bytes, "
     "eval_peak_bytes, predicted_peak_bytes, weights_bytes, trainable_weights, trainable_share, adapter_bytes, "
-    "train_seconds, eval_seconds, train_tokens_per_second, learning_rate, status, device, dtype, torch, transformers, "
+    "train_seconds, eval_seconds, train_tokens_per_second, learning_rate, tuned_over, status, device, dtype, torch, transformers, "
     "peft, bitsandbytes, commit, fingerprint, run_ids"
 )
 
@@ -176,7 +177,7 @@ def test_the_effort_table_shows_weights_share_adapter_and_times(cells: list[Cell
 def test_the_breakdown_has_a_table_for_each_slice_with_counts_and_doubt() -> None:
     runs = make_runs(2, n=120)
     (section,) = sections(compare.cells(runs))
-    level, topic = tables.breakdown(section, runs)
+    level, topic = breakdowns.breakdown(section, runs)
     assert level.columns[:5] == ("level", "questions", "±", "base", "lora r2")
     assert [row[:2] for row in topic.rows] == [("derivatives", "40"), ("equity", "40"), ("ethics", "40")]
     assert float(topic.rows[0][2]) > 5
@@ -189,7 +190,7 @@ def test_the_breakdown_has_a_table_for_each_slice_with_counts_and_doubt() -> Non
 def test_without_answers_there_is_no_breakdown() -> None:
     runs = [(record, None) for record, _ in make_runs(n=60)]
     (section,) = sections(compare.cells(runs))
-    assert tables.breakdown(section, runs) == []
+    assert breakdowns.breakdown(section, runs) == []
 
 
 def test_further_metrics_stand_side_by_side_each_in_its_unit(cells: list[Cell]) -> None:
@@ -251,7 +252,7 @@ def test_what_is_not_held_equal_is_an_alarm() -> None:
 
 def test_below_chance_unreadable_answers_and_failures_are_alarms() -> None:
     (record, answers), failed = (
-        make_run("base", 0, 0.05, n=120),
+        make_run("base", 0, 0.1, n=120),
         make_failed("full", n=120, reason="killed by signal 9"),
     )
     record = replace(record, parse_rate=0.9, cut_examples=7)
@@ -269,7 +270,7 @@ def test_below_chance_unreadable_answers_and_failures_are_alarms() -> None:
 
 
 def test_what_counts_as_guessing_is_named() -> None:
-    record, answers = make_run("base", 0, 0.05, n=120)
+    record, answers = make_run("base", 0, 0.1, n=120)
     (section,) = sections(compare.cells([(replace(record, guess="always giving the commonest label"), answers)]))
     assert alarms(section) == ["base: scores below what always giving the commonest label scores, 33.3 %"]
     assert "Always giving the commonest label scores 33.3 %." in reading(section)
@@ -300,8 +301,8 @@ def test_the_text_says_what_the_intervals_mean_with_one_seed_and_with_several() 
 
 
 def test_markdown_shows_hostile_text_as_it_is() -> None:
-    table = tables.Table("t", ("run", "x"), (("a|b\n<b>&*_`\\", "[x](javascript:1)"),))
-    line = tables.markdown(table).split("\n")[2]
+    table = Table("t", ("run", "x"), (("a|b\n<b>&*_`\\", "[x](javascript:1)"),))
+    line = markdown(table).split("\n")[2]
     assert line.count("|") - line.count("\\|") == 3
     for part in ("a\\|b ", "&lt;b&gt;&amp;\\*\\_\\`\\\\", "[x]\\(javascript"):
         assert part in line
@@ -310,7 +311,7 @@ def test_markdown_shows_hostile_text_as_it_is() -> None:
 @settings(max_examples=50)
 @given(st.lists(st.text(), min_size=2, max_size=2))
 def test_every_markdown_row_has_as_many_cells_as_the_header(texts: list[str]) -> None:
-    lines = tables.markdown(tables.Table("t", ("run", "x"), ((texts[0], texts[1]),))).split("\n")
+    lines = markdown(Table("t", ("run", "x"), ((texts[0], texts[1]),))).split("\n")
     assert len(lines) == 3
     assert {line.replace("\\\\", "").replace("\\|", "").count("|") for line in lines} == {3}
 
@@ -328,5 +329,5 @@ def test_a_metric_that_is_no_mean_is_broken_down_too() -> None:
     )
     record, answers = make_run("lora", 8, 0.75, n=60)
     cells = compare.cells([(record, answers)])
-    tables_found = tables.breakdown(sections(cells)[0], [(record, answers)], {"cfa": (share,)})
+    tables_found = breakdowns.breakdown(sections(cells)[0], [(record, answers)], {"cfa": (share,)})
     assert [row[2] for row in tables_found[0].rows] == ["–", "–"]

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from sec_qa_reader import FOLDER, SPLITS, Row, asked_line, of_kind, read_table, rows
 
+from harness.checks.arithmetic import reparse
 from harness.data import hash_folder
 from harness.schema import Answer, Example, Split
-from harness.checks.arithmetic import reparse
 from tasks.data.sec_qa import make
 from tasks.data.sec_qa.lexicon import SHARED
 from tasks.data.sec_qa.statements import written

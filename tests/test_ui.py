@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from records import make_record, make_spec
 from test_plan import write_model, write_task
 
-from harness import compare, data, format, registry, tables, ui, ui_tables
+from harness import compare, data, format, registry, tables, ui, ui_tables, ui_tasks
 from harness.errors import HarnessError
 from harness.jobs import Job, Outcome, Progress
+from harness.markdown import Table
 from harness.options import Options
 from harness.plan import Plan
 from harness.sections import sections
@@ -97,7 +98,7 @@ def test_the_header_says_what_runs_on_what(planned: Plan, capsys: pytest.Capture
     assert max(map(len, lines)) <= 100
     assert "test 18 in 18 groups" in " ".join(" ".join(lines).split())
     heads = [line.split()[0] for line in lines if line.strip() and not line.startswith(" ")]
-    assert heads == ["toy", "model", "device", "plan"]
+    assert heads == ["toy", "model", "device", "plan", "detects"]
     assert "2 runs" in "\n".join(lines)
 
 
@@ -130,9 +131,9 @@ def test_the_tables_are_narrow_and_plain_when_piped(planned: Plan, capsys: pytes
 
 def test_a_table_is_as_roomy_as_a_hundred_columns_allow() -> None:
     titles = ("run", "amount due %", "wrongly withheld USD per claim")
-    narrow = tables.Table("", titles, (("base", "1.0", "2.00"),))
+    narrow = Table("", titles, (("base", "1.0", "2.00"),))
     assert ui_tables.fitted(narrow) == (titles, 2)
-    wide = tables.Table("", (*titles, *titles[1:] * 2), (("base", *["1.0"] * 6),))
+    wide = Table("", (*titles, *titles[1:] * 2), (("base", *["1.0"] * 6),))
     assert ui_tables.fitted(wide)[0][1:3] == ("amount\ndue %", "wrongly withheld\nUSD per claim")
     assert ui_tables.fitted(wide)[1] == 2
     wider = replace(wide, rows=(("base", *["1,234,567,890"] * 6),))
@@ -177,7 +178,7 @@ def test_the_list_fits_into_a_hundred_columns_wherever_the_program_lies(capsys: 
     place = "/home/somebody/finance/.venv/lib/python3.11/site-packages/harness/methods"
     found = [replace(entry, origin=f"{place}/{name}.py") for name, entry in registry.methods().items()]
     broken = replace(found[0], name="worse", value=None, error="ModuleNotFoundError: " + "no module here " * 12)
-    ui.listing(registry.tasks().values(), [*found, broken], dict.fromkeys(registry.tasks()))
+    ui_tasks.listing(registry.tasks().values(), [*found, broken], dict.fromkeys(registry.tasks()))
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 100
     assert sum(line.strip() == f"{place}/qlora.py" for line in lines) == 1
@@ -188,14 +189,14 @@ def test_why_two_runs_cannot_be_compared_is_broken_into_lines(capsys: pytest.Cap
     here, there = make_runs()[0], make_runs()[-1]
     machine = "A processor with a long name, 48 of 96 cores, 1152 GiB, and an accelerator with a name as long"
     far = replace(there[0], environment=replace(there[0].environment, machine=machine))
-    ui.comparison(compare.compare_records(here, (replace(far, spec=replace(far.spec, data="f" * 16)), there[1])))
+    ui.comparison(compare.compare_records(here, (replace(far, spec=replace(far.spec, data="f" * 16)), there[1])), "")
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= 100
     assert "scores: not comparable: different examples" in text
     assert machine in " ".join(text.split())
 
 
-def shown(table: tables.Table) -> str:
+def shown(table: Table) -> str:
     from rich.console import Console
 
     console = Console(width=240, height=50, highlight=False)
@@ -316,7 +317,7 @@ def test_checks_name_what_differs(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_task_is_shown_with_its_sizes_and_a_prompt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     task = registry.task(str(write_task(tmp_path / "toy.jsonl")))
     splits = data.load_splits(task)
-    ui.task(task, splits, "abc")
+    ui_tasks.task(task, splits, "abc")
     text = capsys.readouterr().out
     assert f"{len(splits.train)} examples" in text
     assert f"Answer: {splits.train[0].target}" in text
@@ -327,13 +328,13 @@ def test_a_task_that_names_no_chance_is_shown_with_that_of_its_options(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     task = registry.task(str(written(tmp_path, asked())))
-    ui.task(task, data.load_splits(task), "abc")
+    ui_tasks.task(task, data.load_splits(task), "abc")
     assert re.search(r"guessing +33\.3 % accuracy$", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_two_runs_are_shown_side_by_side_with_what_differs(capsys: pytest.CaptureFixture[str]) -> None:
     runs = {record.spec.name: (record, answers) for record, answers in make_runs()}
-    ui.comparison(compare.compare_records(runs["lora-r2"], runs["full"]))
+    ui.comparison(compare.compare_records(runs["lora-r2"], runs["full"]), "compare lora-r2 full --output md")
     text = capsys.readouterr().out
     for words in ("differs in", "learning_rate", "difference", "train peak"):
         assert words in text

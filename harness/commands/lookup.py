@@ -1,4 +1,4 @@
-"""The tasks that records name, as they are here, and their examples."""
+"""What a name means: the run that a user names, and the task that a record names with its examples as they are here."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from harness import data, registry
+from harness import data, registry, store
 from harness.data import Splits
-from harness.errors import HarnessError
+from harness.errors import HarnessError, did_you_mean
 from harness.options import Options
-from harness.schema import Example, Record, Task
+from harness.schema import Example, Record, Split, Task
 
 
 class Lookup:
@@ -38,10 +38,10 @@ class Lookup:
         """The task of a record, None where nothing here has its name."""
         return self._tasks.get(record.spec.task)
 
-    def examples(self, name: str) -> Sequence[Example] | None:
-        """The task's test examples, None where its data is not at hand."""
+    def examples(self, name: str, split: Split = "test") -> Sequence[Example] | None:
+        """The task's examples of a split, None where its data is not at hand."""
         found = self.splits(name)
-        return found.test if found else None
+        return dict(found.items())[split] if found else None
 
     @functools.cache  # noqa: B019 - lives as long as one command
     def splits(self, name: str) -> Splits | None:
@@ -55,3 +55,21 @@ class Lookup:
         """The known tasks of these records with their examples."""
         names = sorted({record.spec.task for record in records} & self._tasks.keys())
         return [(self._tasks[name], self.splits(name)) for name in names]
+
+
+def find_run(name: str, runs: Sequence[store.Run]) -> store.Run:
+    """The run that a name, an id or a folder means; of several seeds the first."""
+    path = Path(name)
+    if (path / store.RECORD).is_file():
+        return store.Run(path, store.read_record(path))
+    found = [run for run in runs if run.record.spec.id.startswith(name) or run.record.spec.name == name]
+    found = [run for run in found if run.record.status == "ok"] or found
+    if not found:
+        known = sorted({run.record.spec.name for run in runs})
+        fix = did_you_mean(name, known) or "pass one of these names, a run's id, or its folder"
+        raise HarnessError(f"no run is called '{name}'", where=f"runs: {', '.join(known)}", fix=fix)
+    kinds = {(run.record.spec.task, run.record.spec.model, run.record.spec.data) for run in found}
+    if len(kinds) > 1 or len({run.record.spec.seed for run in found}) < len(found):
+        ids = ", ".join(f"{run.record.spec.id} ({run.record.spec.task})" for run in found[:6])
+        raise HarnessError(f"'{name}' means several runs", where=ids, fix="pass an id, or --task NAME")
+    return min(found, key=lambda run: run.record.spec.seed)

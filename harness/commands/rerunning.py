@@ -9,9 +9,9 @@ from pathlib import Path
 from harness import checkpoint, environment, local, runner, store, ui, worker
 from harness import rerun as comparing
 from harness.checks import data as data_checks
-from harness.commands.lookup import Lookup
-from harness.commands.results import find_run
+from harness.commands.lookup import Lookup, find_run
 from harness.errors import HarnessError
+from harness.format import spoken
 from harness.jobs import Job, Outcome, Progress
 from harness.options import Options
 from harness.rerun import Outcome as Verdict
@@ -96,7 +96,7 @@ def _reference(task: Task, lookup: Lookup) -> str:
 
 
 def _tell(spec: RunSpec, verdict: Verdict) -> int:
-    ui.say(f"{verdict.verdict}  {spec.task} {ui.describe(spec)} ({spec.id})")
+    ui.say(f"{verdict.verdict}  {spec.task} {spoken(spec)} ({spec.id})")
     for line in (*verdict.seen, *verdict.why):
         ui.say(f"    {line}")
     return DONE if verdict.verdict == "REPRODUCED" else DIFFERS
@@ -107,7 +107,7 @@ class _Watch:
 
     def started(self, job: Job) -> None:
         """A run starts."""
-        ui.note(f"training again: {ui.describe(job.spec)}")
+        ui.note(f"training again: {spoken(job.spec)}")
 
     def progress(self, job: Job, progress: Progress) -> None:
         """A run got further; one run alone needs no bar."""

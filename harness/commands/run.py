@@ -24,9 +24,10 @@ def run(options: Options, command: str) -> int:
     if not options.memory:
         plan.check(plans)
     code = DONE
-    for one in plans:
-        ui.header(one)
-        outcomes, interrupted = _run(one)
+    for planned in plans:
+        ui.header(planned)
+        one, outcomes, interrupted, tuned = _tune_and_run(planned)
+        code = code if tuned else DIFFERS
         ui.results(one, compare.cells(_evidence(one, outcomes), {one.task.name: one.task.metrics}))
         if interrupted:
             ui.say(f"{'continue':<12} {command}")
@@ -42,6 +43,21 @@ def show_plan(options: Options) -> int:
         ui.header(one)
         ui.planned(one)
     return DONE
+
+
+def _tune_and_run(one: Plan) -> tuple[Plan, Sequence[Outcome], bool, bool]:
+    """Run the trials of `--tune`, then the runs at the rates that they chose.
+
+    Returns the plan with these rates, how its runs ended, whether the user stopped them, and whether all rates are known.
+    """
+    if one.tuning is not None:
+        _, interrupted = _run(one.tuning)
+        one = plan.settled(one)
+        if interrupted:
+            return one, (), True, False
+        ui.untuned(one)
+    outcomes, interrupted = _run(one)
+    return one, outcomes, interrupted, not one.waiting
 
 
 def _run(one: Plan) -> tuple[Sequence[Outcome], bool]:
@@ -69,7 +85,7 @@ def _evidence(one: Plan, outcomes: Sequence[Outcome]) -> list[tuple[Record, Sequ
 
 
 def _earlier_base(one: Plan) -> list[store.Run]:
-    like = one.specs[0]
+    like = one.asked[0]
     same = ("data", "scoring", "model", "model_revision", "test_examples", "dtype", "device", "max_tokens")
     for found in store.read_all(one.options.results, like.task):
         spec = found.record.spec

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import data, gold, likeness, program, published, registry, score, skeleton, store, ui
+from harness import data, gold, likeness, program, published, registry, score, skeleton, store, ui, ui_tasks
 from harness.errors import HarnessError
 from harness.metrics import default_parse
 from harness.options import Options
@@ -20,7 +20,7 @@ def show_list(tasks_dirs: Sequence[Path], data_dir: Path | None = None) -> int:
     """List tasks, with their data at a glance, and methods; a broken one is listed with its error."""
     tasks = registry.tasks(tasks_dirs)
     sizes = {name: data.sizes(entry.value, data_dir) for name, entry in tasks.items() if entry.value}
-    ui.listing(tasks.values(), registry.methods().values(), sizes)
+    ui_tasks.listing(tasks.values(), registry.methods().values(), sizes)
     return DONE
 
 
@@ -40,7 +40,7 @@ def _check(name: str, options: Options) -> int:
     load = task.load
     left_out = load.left_out(data.resolve(task.source, options.data)) if isinstance(load, published.Load) else {}
     notes = [*_about_gold(task, splits), *likeness.notes(splits.items(), task.prompt)]
-    ui.task(task, splits, data.fingerprint(task, splits), left_out, notes)
+    ui_tasks.task(task, splits, data.fingerprint(task, splits), left_out, notes)
     ui.checks(task.name, found)
     return DONE if all(one.ok for one in found) else DIFFERS
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness import program, registry, store
+from harness.errors import HarnessError
 from harness.options import Options
 
 
@@ -12,6 +13,11 @@ def command(*words: str, results: Path) -> str:
     """Return a command line of the program; the results folder is named where it is not the default."""
     place = () if results == store.DEFAULT_ROOT else ("--results", str(results))
     return program.command(*words, *place)
+
+
+def nothing(problem: str, results: Path) -> HarnessError:
+    """Return the error of a command that needs results and finds none."""
+    return HarnessError(problem, where=str(results), fix=command("--task", "cfa", results=results))
 
 
 def task_words(options: Options) -> list[str]:

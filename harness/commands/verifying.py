@@ -160,7 +160,7 @@ def _one_by_one(target: Target, lookup: Lookup) -> tuple[dict[str, list[Check]],
         if task is None:
             unknown.append(record.spec.task)
             continue
-        found[place] = checking.verify(folder, task, examples=lookup.examples(task.name))
+        found[place] = checking.verify(folder, task, examples=lookup.examples(task.name, record.spec.split))
         if task.name in lookup.files and not all(one.ok for one in found[place]):
             unlike.append(task.name)
     return found, runs, unknown, unlike

@@ -1,0 +1,146 @@
+"""The flags that several commands share, and what they mean as `Options`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import options, program, store
+from harness.errors import HarnessError
+from harness.options import Options
+
+SCORINGS, DTYPES, DEVICES = ("choices", "generate", "both"), ("bf16", "fp32"), ("cpu", "cuda")
+GOLDS = ("source", "audited")
+
+
+def run_flags(parser: argparse.ArgumentParser) -> None:
+    """What `run` and `plan` take."""
+    what = parser.add_argument_group("what runs")
+    what.add_argument("--task", action="append", metavar="NAME|FILE", help="task, or a .jsonl, .csv or .parquet file")
+    what.add_argument("--method", action="append", metavar="A,B", help="default base,lora,qlora,full")
+    what.add_argument("--rank", action="append", metavar="2,8,32", help="ranks of LoRA and its like")
+    what.add_argument("--seeds", metavar="3|0,1,2", help="how many seeds, or which (default 1)")
+    what.add_argument(
+        "--model", metavar="DIR|ID", default="tiny", help="model folder or hub id (default: tiny, embedded)"
+    )
+    data_flags(parser)
+    how = parser.add_argument_group("how it trains and tests")
+    for flag, text in (
+        ("--epochs", "passes over the training examples (default: the task's)"),
+        ("--batch-size", "examples per optimizer step"),
+        ("--micro-batch", "of them at once: memory, not results"),
+        ("--learning-rate", "for every method that trains (default: by method and model width)"),
+        ("--tune", "try so many learning rates for each method and rank, choose on the validation split"),
+        ("--alpha", "LoRA's alpha (default 32)"),
+        ("--train-examples", "use at most so many training examples, whole groups"),
+        ("--test-examples", "use at most so many test examples, whole groups"),
+        ("--max-tokens", "window for prompt and answer (default: the model's, 4096 at most)"),
+        ("--jobs", "runs at a time, sharing the cores (default: one per core for a small model on the CPU, else 1)"),
+    ):
+        how.add_argument(flag, metavar="N", help=text)
+    for flag, known, text in (
+        (
+            "--scoring",
+            SCORINGS,
+            "by log-likelihood of the options, by what is written, or base by both (default: the task's)",
+        ),
+        ("--dtype", DTYPES, "number format (default: bf16 where the processor is fast at it)"),
+        ("--device", DEVICES, "where it runs (default: cuda where there is one)"),
+    ):
+        how.add_argument(flag, metavar="|".join(known), help=text)
+    how.add_argument("--save-full", action="store_true", help="keep the weights of full fine-tuning (large)")
+    how.add_argument("--no-memory", action="store_true", help="plan without predicting memory")
+    results_flag(parser)
+
+
+def data_flags(parser: argparse.ArgumentParser) -> None:
+    """Where tasks and data come from."""
+    data = parser.add_argument_group("where tasks and data come from")
+    folder_flags(data)
+    data.add_argument("--labels", action="append", metavar="A,B", help="for a data file: its classes")
+    data.add_argument("--relabel", action="append", metavar="OLD=NEW", help="for a data file: rename a label")
+    text = "gold answers of the source, or corrected by the task's audit (default: source)"
+    data.add_argument("--gold", metavar="|".join(GOLDS), default=GOLDS[0], help=text)
+
+
+def folder_flags(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """The folders of tasks and of data."""
+    parser.add_argument("--tasks-dir", action="append", metavar="DIR", help="a folder of further task files")
+    parser.add_argument(
+        "--data", "--data-dir", dest="data", metavar="DIR", help="where the tasks' data lies, if elsewhere"
+    )
+
+
+def results_flag(parser: argparse.ArgumentParser) -> None:
+    """The results folder."""
+    parser.add_argument("--results", metavar="DIR", default=str(store.DEFAULT_ROOT), help="default: results")
+
+
+def read_options(found: argparse.Namespace) -> Options:
+    """Turn the run's flags into `Options`, refusing what makes no sense."""
+
+    def given(name: str, read: Callable[[str, str], Any]) -> Any:
+        text = getattr(found, name.strip("-").replace("-", "_"))
+        return None if text is None else read(text, name)
+
+    def word(name: str, known: Sequence[str]) -> Any:
+        return given(name, lambda text, flag: options.one_of(text, known, flag))
+
+    if not found.task:
+        fix = f"{program.command('--task', 'cfa')}   ({program.command('list')})"
+        raise HarnessError("no task given", where="--task", fix=fix)
+    tasks_dirs, data = folders(found)
+    return Options(
+        tasks=options.words(found.task, "--task"),
+        methods=options.words(found.method, "--method") if found.method else options.METHODS,
+        ranks=options.ranks(",".join(found.rank)) if found.rank else options.RANKS,
+        seeds=options.seeds(found.seeds) if found.seeds is not None else (0,),
+        model=found.model,
+        results=options.path(found.results),
+        save_full=found.save_full,
+        memory=not found.no_memory,
+        tasks_dirs=tasks_dirs,
+        data=data,
+        labels=options.words(found.labels, "--labels") if found.labels else (),
+        relabel=options.relabel(found.relabel),
+        gold=gold(found),
+        epochs=given("--epochs", options.positive),
+        batch_size=given("--batch-size", options.count),
+        micro_batch=given("--micro-batch", options.count),
+        learning_rate=given("--learning-rate", options.positive),
+        tune=given("--tune", options.count) or 0,
+        alpha=given("--alpha", options.positive),
+        max_tokens=given("--max-tokens", options.count),
+        train_examples=given("--train-examples", options.count) or 0,
+        test_examples=given("--test-examples", options.count) or 0,
+        scoring=word("--scoring", SCORINGS),
+        dtype=word("--dtype", DTYPES),
+        device=word("--device", DEVICES),
+        jobs=given("--jobs", options.count) or 0,
+    )
+
+
+def folders(found: argparse.Namespace) -> tuple[tuple[Path, ...], Path | None]:
+    """The folders of tasks and of data; each must be there."""
+    tasks_dirs = tuple(options.folder(text, "--tasks-dir") for text in found.tasks_dir or ())
+    return tasks_dirs, options.folder(found.data, "--data") if found.data else None
+
+
+def gold(found: argparse.Namespace) -> Any:
+    """Which gold answers `--gold` asks for."""
+    return options.one_of(found.gold, GOLDS, "--gold")
+
+
+def task_options(found: argparse.Namespace) -> Options:
+    """The flags that say which tasks and where from, for commands that do not run anything."""
+    tasks_dirs, data = folders(found)
+    return Options(
+        tasks=options.words(found.task, "--task") if found.task else (),
+        tasks_dirs=tasks_dirs,
+        data=data,
+        labels=options.words(found.labels, "--labels") if found.labels else (),
+        relabel=options.relabel(found.relabel),
+        gold=gold(found),
+    )

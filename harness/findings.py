@@ -1,0 +1,131 @@
+"""What a section's comparisons say beyond its rows: what could have been found, which rank suffices, how rates were chosen."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness import power
+from harness.compare import MARGIN
+from harness.format import number
+
+if TYPE_CHECKING:
+    from harness.cells import Cell
+    from harness.sections import Section
+
+
+def points(value: float, unit: str) -> str:
+    """Return a difference as people read it: `3.0 points`, or in the metric's unit."""
+    return f"{number(value, unit)} {'points' if unit == 'share' else unit}"
+
+
+def detects(section: Section) -> list[str]:
+    """Say how large a true difference must be to be found: the minimum detectable effect of the section's tests.
+
+    From the intervals of the paired differences, whose middle one counts: with power 80 %, for one comparison and for all
+    pairs of rows corrected at once.
+    """
+    shown = [d for cell in section.headline for d in (cell.vs_best, cell.vs_base) if d is not None]
+    halves = [half for d in shown if math.isfinite(half := (d.high - d.low) / 2) and half > 0]
+    if not halves:
+        return []
+    half, rows = statistics.median(halves), sum(cell.value is not None for cell in section.headline)
+    pairs = rows * (rows - 1) // 2
+    line = (
+        f"A paired test on these questions finds a true difference of {points(power.detectable(half), section.unit)} "
+    )
+    line += "in 8 of 10 cases"
+    more = points(power.detectable(half, pairs), section.unit)
+    return [f"{line}; corrected for all {pairs} pairs of rows, of {more}." if pairs > 1 else f"{line}."]
+
+
+def spread(section: Section) -> list[str]:
+    """Say how much of the doubt comes from seeds and how much from the choice of questions."""
+    cells = [cell for cell in section.headline if cell.seed_sd is not None and cell.item_se is not None]
+    if not cells:
+        return []
+    seeds = _range([cell.seed_sd or 0.0 for cell in cells], section.unit)
+    items = _range([cell.item_se or 0.0 for cell in cells], section.unit)
+    return [
+        f"Seeds differ by a standard deviation of {seeds}; the choice of questions alone is a standard error of {items}."
+    ]
+
+
+def _range(values: Sequence[float], unit: str) -> str:
+    low, high = number(min(values), unit), number(max(values), unit)
+    return (f"{low} to {high}" if low != high else low) + (" points" if unit == "share" else f" {unit}")
+
+
+def smallest_ranks(section: Section) -> list[str]:
+    """Name for each method the smallest rank that a paired test shows to be not worse than the best row by the margin."""
+    ranked: defaultdict[str, list[Cell]] = defaultdict(list)
+    for cell in section.headline:
+        if cell.spec.rank and cell.value is not None and cell.unit == "share":
+            ranked[cell.spec.method].append(cell)
+    found = []
+    for method, cells in ranked.items():
+        if len({cell.spec.rank for cell in cells}) > 1:
+            enough = [cell for cell in cells if cell.not_worse]
+            smallest = min(enough, key=lambda cell: cell.spec.rank, default=None)
+            found.append(section.label(smallest) if smallest else f"no rank of {method}")
+    if not found:
+        return []
+    test = "paired, one-sided at 2.5 %, Holm-adjusted"
+    return [
+        f"Smallest rank shown to lose less than {points(MARGIN, 'share')} to the best row ({test}): {', '.join(found)}."
+    ]
+
+
+def rates(section: Section) -> list[str]:
+    """Say how learning rates were chosen: on validation out of how many, or not at all."""
+    trained = [cell for cell in section.headline if cell.spec.train_examples]
+    tuned = [cell for cell in trained if cell.spec.tuned_over]
+    plain = [cell for cell in trained if not cell.spec.tuned_over]
+    lines = []
+    if tuned:
+        counts = "/".join(map(str, sorted({len(cell.spec.tuned_over) for cell in tuned})))
+        of = "" if not plain else " of " + ", ".join(map(section.label, tuned))
+        lines.append(
+            f"Learning rates{of} were chosen on the validation split, out of {counts} for each method and rank."
+        )
+    if plain:
+        found = dict.fromkeys(f"{cell.spec.method} {cell.spec.learning_rate:.2g}" for cell in plain)
+        lines.append(
+            f"Learning rates were not tuned ({', '.join(found)}): a method may do better at another (--tune 3)."
+        )
+    return lines
+
+
+def rate_alarms(section: Section) -> list[str]:
+    """Warn of a rate at the edge of those tried, and of several rates side by side, to pick from on the test split."""
+    found = []
+    sweeps: defaultdict[tuple[str, int], set[float]] = defaultdict(set)
+    for cell in section.headline:
+        spec = cell.spec
+        if len(spec.tuned_over) > 1 and spec.learning_rate in (min(spec.tuned_over), max(spec.tuned_over)):
+            end, way = ("lowest", "lower") if spec.learning_rate == min(spec.tuned_over) else ("highest", "higher")
+            found.append(f"{section.label(cell)}: its rate is the {end} that was tried, a {way} one may do better")
+        if spec.train_examples and not spec.tuned_over:
+            sweeps[spec.method, spec.rank].add(spec.learning_rate)
+    for (method, rank), tried in sweeps.items():
+        if len(tried) > 1:
+            name = f"{method} r{rank}" if rank else method
+            found.append(
+                f"{name} ran at {len(tried)} learning rates: who picks one by this table tunes on the test split"
+            )
+    return found
+
+
+def gains(section: Section) -> list[str]:
+    """Say what of the gain over a base model that writes its answers is format, where that is known."""
+    cell = next((cell for cell in section.headline if cell.gains is not None), None)
+    if cell is None or cell.gains is None:
+        return []
+    share = cell.gains.format.difference
+    return [
+        f"The base model scores {points(abs(share), section.unit)} {'more' if share >= 0 else 'less'} by the log-likelihood of "
+        "the options than by what it writes: of what a row gains over a base model that writes, so much is format."
+    ]
