@@ -178,7 +178,7 @@ def _finished_cells(runs: Sequence[Run], metrics: Metrics) -> list[tuple[Cell, E
             high=high,
             seed_sd=statistics.stdev(score.value for score in scores) if len(scores) > 1 else None,
             item_se=evidence.item_se() if evidence else None,
-            constant=constant(answers) if name == listed[0] else "",
+            constant=constant(answers) if name == listed[0] and spec.scoring != "perplexity" else "",
             read_right=read_right(answers, metric) if metric and name == listed[0] else None,
             chance=chance,
             below_chance=chance is not None and (high < chance if scores[0].higher_is_better else low > chance),
