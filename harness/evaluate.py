@@ -148,7 +148,7 @@ def _write(
     one_line = not any("\n" in example.target for example in examples)
     if one_line:
         stop |= generation.newline_tokens(tokenizer)
-    generate = generation.greedy if generation.fits_loop(model) else generation.by_generate
+    generate = generation.choose(model)
 
     def write(batch: Sequence[int]) -> tuple[list[list[int]], int]:
         written = generate(model, [encoded[i].prompt for i in batch], stop, spec.max_new_tokens)

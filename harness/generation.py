@@ -8,12 +8,14 @@ fit the architecture.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
 
-from harness.logits import logits_at
+from harness.logits import logits_at, virtual_tokens
+
+Generate = Callable[[Any, Sequence[Sequence[int]], Collection[int], int], list[list[int]]]
 
 ROOM = 32  # tokens of a cache taken ahead
 NEWLINE_MARKS = ("\n", "Ċ", "<0x0A>")  # as text, in byte-level pieces, in sentencepiece's byte fallback
@@ -38,6 +40,13 @@ def fits_loop(model: Any) -> bool:
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     takes_positions = "position_ids" in inspect.signature(inner.forward).parameters
     return takes_positions and bool(getattr(inner, "_supports_default_dynamic_cache", lambda: False)())
+
+
+def choose(model: Any) -> Generate:
+    """Return the way of writing that fits the model: the fastest that is right for it."""
+    if virtual_tokens(model):
+        return by_rereading
+    return greedy if fits_loop(model) else by_generate
 
 
 def greedy(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], limit: int) -> list[list[int]]:
@@ -126,6 +135,28 @@ def _append(store: torch.Tensor, old: torch.Tensor, new: torch.Tensor) -> tuple[
 
 def _ended(answer: Sequence[int], stop: Collection[int]) -> bool:
     return bool(answer) and answer[-1] in stop
+
+
+def by_rereading(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], limit: int) -> list[list[int]]:
+    """Return the same as `greedy` without a cache, each token from the whole text before it.
+
+    Slow, for models with virtual tokens: PEFT keeps a prefix where the cache would be, and counts padding on the left
+    as distance between virtual tokens and text. Here padding is on the right, where no token sees it.
+    """
+    device = next(model.parameters()).device
+    texts = [list(prompt) for prompt in prompts]
+    alive = list(range(len(texts)))
+    for _ in range(limit):
+        width = max(len(texts[row]) for row in alive)
+        ids = torch.tensor([texts[row] + [0] * (width - len(texts[row])) for row in alive], device=device)
+        last = torch.tensor([line * width + len(texts[row]) - 1 for line, row in enumerate(alive)], device=device)
+        tokens = logits_at(model, last, input_ids=ids, use_cache=False).argmax(-1).tolist()
+        for row, token in zip(alive, tokens, strict=True):
+            texts[row].append(token)
+        alive = [row for row, token in zip(alive, tokens, strict=True) if token not in stop]
+        if not alive:
+            break
+    return [text[len(prompt) :] for text, prompt in zip(texts, prompts, strict=True)]
 
 
 def by_generate(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], limit: int) -> list[list[int]]:

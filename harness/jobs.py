@@ -22,6 +22,7 @@ class Job:
 
     `task` is a task's name or a data file, read again by the worker with the same `data_dir`, `labels`, `gold`, limits.
     `relabel` holds pairs (label in the file, label to use). `predicted_peak_bytes` is 0 where nothing was predicted.
+    `method` is the file that `--method` named, empty where the spec's name says it all.
     """
 
     spec: RunSpec
@@ -38,6 +39,7 @@ class Job:
     threads: int = 1
     predicted_peak_bytes: int = 0
     save_full: bool = False
+    method: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from harness.encode import Encoded, Pair
-from harness.logits import logits_at
+from harness.logits import logits_at, virtual_tokens
 from harness.schema import RunSpec
 
 Scorer = Callable[[Any, Sequence[Encoded], RunSpec], list[tuple[float, ...]]]
@@ -31,6 +31,8 @@ def choose_scorer(model: Any, item: Encoded, spec: RunSpec) -> Scorer:
     A model that ignores the mask or refuses it (state-space layers, some attention kernels) gives other numbers than
     row by row, beyond what rounding explains.
     """
+    if virtual_tokens(model):  # PEFT lays its own mask and positions around them
+        return score_rows
     slow = score_rows(model, [item], spec)[0]
     try:
         fast = score_tree(model, [item], spec)[0]

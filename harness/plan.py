@@ -92,7 +92,7 @@ class Plan:
 
     def jobs(self) -> list[Job]:
         """The runs still to do, as what a worker needs."""
-        options = self.options
+        options, files = self.options, method_files(self.methods, self.options)
         return [
             Job(
                 spec=spec,
@@ -109,6 +109,7 @@ class Plan:
                 threads=environment.threads_per_run(options.jobs),
                 predicted_peak_bytes=self.predicted(spec),
                 save_full=options.save_full,
+                method=files.get(spec.method, ""),
             )
             for spec in self.todo
         ]
@@ -142,7 +143,8 @@ def check(plans: Sequence[Plan], *, look: Look = look_in_own_process) -> None:
     """
     for one in plans:
         if one.ahead:
-            look(Question.about(one.model, one.task, one.splits, one.ahead, predict=False))
+            about = Question.about(one.model, one.task, one.splits, one.ahead, predict=False)
+            look(replace(about, method_files=method_files(one.methods, one.options)))
 
 
 def load_task(name: str, options: Options) -> Task:
@@ -177,7 +179,16 @@ def _plan(name: str, task: Task, methods: tuple[Method, ...], model: Checkpoint,
         )
     )
     wanted = options.memory and made.ahead
-    return replace(made, seen=look(Question.about(model, task, splits, made.ahead)) if wanted else None)
+    if not wanted:
+        return made
+    about = replace(Question.about(model, task, splits, made.ahead), method_files=method_files(methods, options))
+    return replace(made, seen=look(about))
+
+
+def method_files(methods: Sequence[Method], options: Options) -> dict[str, str]:
+    """Return the files that `--method` named, by the names of the methods that they describe."""
+    named = zip(methods, options.methods, strict=True)
+    return {method.name: given for method, given in named if method.name != given}
 
 
 def settled(plan: Plan) -> Plan:
@@ -271,6 +282,8 @@ def _method_specs(
         train_examples=len(splits.train),
         seed=seed,
     )
+    if model.window - method.window_tokens < trained.max_tokens:  # where there is room, all methods read as much
+        trained = replace(trained, max_tokens=model.window - method.window_tokens)
     if not method.ranked:
         return [trained]
     return [replace(trained, rank=rank, alpha=options.alpha or ALPHA) for rank in options.ranks]

@@ -79,6 +79,8 @@ def _make_fake(model: Any) -> None:
         for name, buffer in layer._buffers.items():
             if buffer is not None:
                 layer._buffers[name] = torch.empty(buffer.shape, dtype=buffer.dtype)
+    for name, tokens in getattr(model, "prompt_tokens", {}).items():  # PEFT's indices of virtual tokens are no buffers
+        model.prompt_tokens[name] = torch.empty(tokens.shape, dtype=tokens.dtype)
 
 
 def _cut(pair: Pair, window: int) -> Pair:

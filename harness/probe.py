@@ -30,12 +30,14 @@ class Question:
 
     `longest` are the longest training examples as (prompt, target), a micro-batch of them and more; empty where no memory
     is to be predicted. `barest` are the examples that stay longest once their context is cut, as (id, prompt, answer).
+    `method_files` are the PEFT configs that methods were given by, by the methods' names.
     """
 
     folder: Path
     specs: tuple[RunSpec, ...]
     longest: tuple[tuple[str, str], ...] = ()
     barest: tuple[tuple[str, str, str], ...] = ()
+    method_files: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def about(
@@ -87,7 +89,8 @@ def look(question: Question) -> Seen:
     peaks: dict[RunSpec, int] = {}  # runs that differ in what memory does not depend on share one prediction
     for spec in map(_as_memory_sees_it, question.specs):
         if spec not in peaks:
-            peaks[spec] = predict.training_peak(question.folder, spec, registry.method(spec.method), pairs)
+            method = registry.method(question.method_files.get(spec.method, spec.method))
+            peaks[spec] = predict.training_peak(question.folder, spec, method, pairs)
     adapters = {spec.id: ADAPTER_BYTES * models.adapter_weights(shape, spec.rank) for spec in question.specs}
     predicted = {spec.id: peaks[_as_memory_sees_it(spec)] for spec in question.specs}
     return Seen(weights=shape.weights, predicted=predicted, adapter_bytes=adapters)
@@ -97,7 +100,7 @@ def _refuse_unfit(question: Question, tokenizer: Any, vocab: int) -> None:
     """Refuse another model's tokenizer, and a window that an example does not fit into even without its context."""
     from harness import encode
 
-    for spec in question.specs[:1]:  # in this, the runs of a task are alike
+    for spec in sorted(question.specs, key=lambda spec: spec.max_tokens)[:1]:  # in all else the runs are alike
         room = encode.answer_room(spec.scoring, spec.max_new_tokens)
         for name, prompt, answer in question.barest:
             asked, answered = encode.encode_pair(tokenizer, prompt, answer)

@@ -30,11 +30,12 @@ from harness import program
 from harness.data import tasks_folder
 from harness.errors import HarnessError, did_you_mean
 from harness.file_task import file_task
+from harness.methods import by_config
 from harness.rows import SUFFIXES
 from harness.schema import Gold, Method, Metric, Task
 
 T = TypeVar("T", Task, Method, Metric)
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
 @dataclass(frozen=True)
@@ -113,13 +114,15 @@ def methods() -> dict[str, Entry[Method]]:
     return _by_name("method", [*found, *_from_packages("harness.methods", Method, "METHOD")])
 
 
-def method(name: str) -> Method:
-    """Return the method of this name.
+def method(name_or_path: str) -> Method:
+    """Return the method of this name, or the one that a PEFT config (a path that ends in .json) describes.
 
     Raises:
         HarnessError: unknown or broken.
     """
-    return _value("method", name, methods())
+    if by_config.is_file(name_or_path):
+        return by_config.read(name_or_path)
+    return _value("method", name_or_path, methods())
 
 
 def metrics() -> dict[str, Entry[Metric]]:
@@ -253,7 +256,7 @@ def _problem(value: Any, kind: type[Any]) -> str:
     if not isinstance(value, kind):
         return f"its value is a {type(value).__name__}, not a {kind.__name__}"
     if not _NAME.fullmatch(value.name):
-        return f"the name {value.name!r} cannot be a folder's name: use letters, digits, '-', '_' and '.'"
+        return f"the name {value.name!r} cannot be a folder's name: use letters, digits, '-', '_', '+' and '.'"
     if isinstance(value, Task) and not value.metrics:
         return "the task has no metric"
     return ""

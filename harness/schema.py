@@ -149,7 +149,9 @@ class Method:
     `load(folder_or_id, spec)` returns the model with frozen weights as this method keeps them; `adapt(model, spec)`
     returns the model with what trains marked by `requires_grad`. `learning_rate(hidden_size)` is the default rate.
     `trains` is False for the base row. `ranked` says whether a rank applies. `adapter` says whether the result is
-    a PEFT adapter. `requires` lists packages beyond torch and transformers.
+    a PEFT adapter. `requires` lists packages beyond torch and transformers. `rate_factor(name)` is what the learning
+    rate of the weight of that name is multiplied by, None where all learn at one rate. `window_tokens` are the tokens of
+    the model's window that the method takes for itself.
     """
 
     name: str
@@ -162,6 +164,8 @@ class Method:
     adapter: bool = False
     requires: tuple[str, ...] = ()
     frozen_bits: float = 16.0
+    rate_factor: Callable[[str], float] | None = None
+    window_tokens: int = 0
 
 
 @dataclass(frozen=True)

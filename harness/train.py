@@ -74,6 +74,7 @@ def fit(
     on_step: Callable[[Step], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     meter: memory.Meter | None = None,
+    rate_factor: Callable[[str], float] | None = None,
 ) -> FitResult:
     """Train what `requires_grad` marks, for `spec.epochs` passes over the pairs.
 
@@ -85,6 +86,7 @@ def fit(
         on_step: called after each optimizer step.
         should_stop: asked after each step; True ends training there.
         meter: of the enclosing phase; told the peak, the tokens and what to leave out of its seconds.
+        rate_factor: of the method, see `Method`.
 
     Raises:
         HarnessError: there is nothing to train on.
@@ -95,7 +97,7 @@ def fit(
     torch.manual_seed(spec.seed)  # dropout
     batches = plan_batches([len(pair) for pair in pairs], spec)
     counted = counted_step(pairs, batches, spec)
-    optimizer = make_optimizer(model, spec)
+    optimizer = make_optimizer(model, spec, rate_factor)
     meter = meter or memory.Meter(spec.device)
     padding = padding_token(tokenizer)
     model.train()
@@ -182,7 +184,7 @@ def train_step(
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     torch.nn.utils.clip_grad_norm_(weights, CLIP_NORM)
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["factor"]
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return total
@@ -211,17 +213,21 @@ def padding_token(tokenizer: Any) -> int:
     return int(own if own is not None else tokenizer.eos_token_id)
 
 
-def make_optimizer(model: Any, spec: RunSpec) -> torch.optim.Optimizer:
-    """Return AdamW over what trains; weight decay on matrices only.
+def make_optimizer(
+    model: Any, spec: RunSpec, rate_factor: Callable[[str], float] | None = None
+) -> torch.optim.Optimizer:
+    """Return AdamW over what trains; weight decay on matrices only, each group with the `factor` of its rate.
 
     The fused kernel updates every weight in one pass and, unlike the foreach one, needs no temporary copies.
     """
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    alike: dict[tuple[bool, float], list[Any]] = {}
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            alike.setdefault((weight.ndim < 2, rate_factor(name) if rate_factor else 1.0), []).append(weight)
     groups = [
-        {"params": [weight for weight in weights if weight.ndim >= 2], "weight_decay": spec.weight_decay},
-        {"params": [weight for weight in weights if weight.ndim < 2], "weight_decay": 0.0},
+        {"params": alike[key], "weight_decay": 0.0 if key[0] else spec.weight_decay, "factor": key[1]}
+        for key in sorted(alike)
     ]
-    groups = [group for group in groups if group["params"]]
     return torch.optim.AdamW(groups, lr=spec.learning_rate, betas=BETAS, fused=True)
 
 

@@ -141,7 +141,7 @@ def _work(job: Job, found: _Found, pace: _Pace) -> None:
     task, splits = _examples(job)
     asked = dict(splits.items())[spec.split]
     found.chance, found.guess = chance(task, asked), task.guess
-    method = registry.method(spec.method)
+    method = registry.method(job.method or spec.method)
     if method.ranked:
         models.check_rank(models.shape(str(job.model_folder)), spec.rank)
     phases: dict[str, Phase] = {}
@@ -235,7 +235,16 @@ def _train(
             store.append_step(steps, asdict(step))
             pace.tell("train", step.step, step.steps, step.loss)
 
-        fit = train.fit(model, tokenizer, pairs, spec, on_step=on_step, should_stop=pace.should_stop, meter=meter)
+        fit = train.fit(
+            model,
+            tokenizer,
+            pairs,
+            spec,
+            on_step=on_step,
+            should_stop=pace.should_stop,
+            meter=meter,
+            rate_factor=method.rate_factor,
+        )
     phases["train"] = _result(meter)
     found.final_loss = fit.losses[-1]
     if fit.stopped:

@@ -1,0 +1,104 @@
+"""Any method of PEFT by its config, in code or as a file: `--method path/to/adapter_config.json`."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError, one_line
+from harness.methods import lora
+from harness.schema import Method, RunSpec
+
+# What a saved config says about where it was used, not about what trains.
+NOT_SETTINGS = {"base_model_name_or_path", "revision", "inference_mode", "peft_version", "auto_mapping", "task_type"}
+ONE_LINE_FIX = "correct the file, or take a method from the list"
+
+
+def adapt(model: Any, spec: RunSpec, config: Any) -> Any:
+    """Return the model as PEFT adapts it by `config`, what trains in fp32; its start depends on `spec.seed` alone.
+
+    Raises:
+        HarnessError: PEFT refuses the config for this model.
+    """
+    import torch
+    from peft import get_peft_model
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    torch.manual_seed(spec.seed)
+    random.seed(spec.seed)
+    try:
+        model = get_peft_model(model, config)
+    except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError) as error:
+        problem = f"PEFT cannot adapt this model: {one_line(error)}"
+        raise HarnessError(problem, where=spec.name, fix="pass another model or method") from error
+    for weight in model.parameters():
+        if weight.requires_grad and weight.is_floating_point():
+            weight.data = weight.data.float()
+    for layer in model.modules():
+        if isinstance(layer, BaseTunerLayer):
+            layer.cast_input_dtype_enabled = spec.dtype != "bf16"  # see lora.adapt_with
+    return model
+
+
+def is_file(reference: str) -> bool:
+    """Return whether a method is given as a PEFT config and not by name."""
+    return reference.endswith(".json")
+
+
+def read(reference: str) -> Method:
+    """Return the method of a PEFT config; its name is the PEFT type and a hash of the settings.
+
+    The rank is the file's own, so `--rank` does not apply; the default learning rate is LoRA's.
+
+    Raises:
+        HarnessError: no such file, no JSON object, or no `peft_type` in it. The settings themselves are PEFT's to
+            check, where the model is built.
+    """
+    path = Path(reference)
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise HarnessError("no such file", where=f"--method {path}", fix="check the path") from None
+    except (OSError, ValueError, RecursionError) as error:
+        problem = f"the adapter's config cannot be read: {one_line(error)}"
+        raise HarnessError(problem, where=str(path), fix=ONE_LINE_FIX) from None
+    kind = settings.get("peft_type") if isinstance(settings, dict) else None
+    if not isinstance(kind, str) or not kind.isidentifier() or not kind.isascii():
+        problem = "the adapter's config names no peft_type"
+        raise HarnessError(problem, where=str(path), fix='a config as PEFT saves it begins {"peft_type": "LORA", …')
+    kept = {key: value for key, value in sorted(settings.items()) if key not in NOT_SETTINGS}
+    digest = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:8]
+    virtual = kept.get("num_virtual_tokens")
+    return Method(
+        name=f"{kind.lower()}-{digest}",
+        title=f"{kind} of PEFT by {path.name}",
+        load=lora.load,
+        adapt=functools.partial(_adapt_by_settings, settings=kept),
+        learning_rate=lora.learning_rate,
+        adapter=True,
+        requires=("peft",),
+        window_tokens=virtual if isinstance(virtual, int) and virtual > 0 else 0,
+    )
+
+
+def _adapt_by_settings(model: Any, spec: RunSpec, *, settings: dict[str, Any]) -> Any:
+    from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+
+    kind = settings["peft_type"].upper()
+    known: dict[str, Any] = {
+        str(getattr(key, "value", key)): value for key, value in PEFT_TYPE_TO_CONFIG_MAPPING.items()
+    }
+    if kind not in known:
+        problem, fix = f"PEFT knows no method {kind!r}", f"one of {', '.join(sorted(known))}"
+        raise HarnessError(problem, where=spec.method, fix=fix)
+    try:
+        given = {key: value for key, value in settings.items() if key != "peft_type"}
+        config = known[kind](task_type="CAUSAL_LM", **given)
+    except (ValueError, TypeError) as error:
+        problem = f"PEFT refuses the config: {one_line(error)}"
+        raise HarnessError(problem, where=spec.method, fix=ONE_LINE_FIX) from error
+    return adapt(model, spec, config)

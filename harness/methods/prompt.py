@@ -1,0 +1,37 @@
+"""Prompt tuning (Lester et al. 2021, arXiv:2104.08691): 20 vectors in front of the input's embeddings train."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from harness.methods import by_config, lora
+from harness.schema import RunSpec
+
+VIRTUAL_TOKENS = 20  # beyond which the paper finds marginal gains
+
+
+def adapt(model: Any, spec: RunSpec) -> Any:
+    """Return the model with virtual tokens that start as words drawn from the vocabulary, as the paper advises."""
+    from peft import PromptTuningConfig
+
+    config = PromptTuningConfig(
+        task_type="CAUSAL_LM", num_virtual_tokens=VIRTUAL_TOKENS, prompt_tuning_init="SAMPLE_VOCAB"
+    )
+    return by_config.adapt(model, spec, config)
+
+
+def learning_rate(hidden_size: int) -> float:
+    """Return 1e-2 at every width: a rule of thumb that was not looked for; try `--tune`."""
+    return 1e-2
+
+
+METHOD = dataclasses.replace(
+    lora.METHOD,
+    name="prompt",
+    title="20 virtual tokens before the input",
+    adapt=adapt,
+    learning_rate=learning_rate,
+    ranked=False,
+    window_tokens=VIRTUAL_TOKENS,
+)

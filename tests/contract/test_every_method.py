@@ -1,0 +1,340 @@
+"""What every registered method must hold to, whoever wrote it.
+
+The claimed weights train and no others, from a start that the seed alone decides; an adapter saved and loaded gives the
+same answers; merged equals unmerged where it can merge; memory parts add up; the plan predicts the peak; answers do
+not depend on what else is in the batch.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from toys import toy_examples, toy_folder, toy_spec, toy_task, toy_tokenizer
+
+from harness import encode, evaluate, memory, models, predict, registry, train
+from harness.schema import Answer, Method, RunSpec, Scoring
+
+RANK = 4
+FOUND = registry.methods()
+# What the method's paper trains, by the ends of PEFT's names; of a toy model of 14 linear layers, hidden size 32.
+LINEARS = sum(sides for _ in range(2) for sides in (64, 48, 48, 64, 96, 96, 96))  # inputs + outputs of each
+OUTPUTS = 2 * (32 + 16 + 16 + 32 + 64 + 64 + 32)
+CLAIMS: dict[str, tuple[str, int]] = {
+    "base": (r"(?!)", 0),
+    "lora": (r"lora_[AB]", RANK * LINEARS),
+    "qlora": (r"lora_[AB]", RANK * LINEARS),
+    "rslora": (r"lora_[AB]", RANK * LINEARS),
+    "pissa": (r"lora_[AB]", RANK * LINEARS),
+    "lora+": (r"lora_[AB]", RANK * LINEARS),
+    "lora-fa": (r"lora_B", RANK * OUTPUTS),
+    "dora": (r"lora_([AB]|magnitude_vector)", RANK * LINEARS + OUTPUTS),
+    "ia3": (r"(k_proj|v_proj|down_proj)\.ia3_l", 2 * (16 + 16 + 64)),
+    "prompt": (r"prompt_encoder", 20 * 32),
+    "prefix": (r"prompt_encoder", 20 * 2 * 2 * 16),
+}
+ADAPTERS = sorted(name for name, entry in FOUND.items() if entry.value and entry.value.adapter)
+TRAINED = sorted(name for name, entry in FOUND.items() if entry.value and entry.value.trains)
+
+every_method = pytest.mark.parametrize("name", sorted(FOUND))
+every_trained = pytest.mark.parametrize("name", TRAINED)
+every_adapter = pytest.mark.parametrize("name", ADAPTERS)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A toy model after three steps, with its weights before them."""
+
+    method: Method
+    spec: RunSpec
+    model: Any
+    before: dict[str, torch.Tensor]
+    rows: list[encode.Pair]
+    result: train.FitResult
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toy_folder(tmp_path_factory.mktemp("toy"))
+
+
+def adapted(method: Method, folder: Path, **changes: Any) -> tuple[Any, RunSpec]:
+    rank = RANK if method.ranked else 0
+    spec = toy_spec(method=method.name, rank=rank, alpha=32.0 if rank else 0.0, **changes)
+    return method.adapt(method.load(str(folder), spec), spec), spec
+
+
+def values(model: Any) -> dict[str, torch.Tensor]:
+    return {name: weight.detach().clone() for name, weight in model.named_parameters()}
+
+
+def trained(method: Method, folder: Path, **changes: Any) -> Run:
+    model, spec = adapted(method, folder, learning_rate=method.learning_rate(32), **changes)
+    before = values(model)
+    rows = encode.encode_train(toy_tokenizer(), toy_examples(24), toy_task(), spec.max_tokens, 0)
+    result = train.fit(model, toy_tokenizer(), rows, spec, rate_factor=method.rate_factor)
+    return Run(method, spec, model, before, rows, result)
+
+
+@pytest.fixture(scope="module")
+def runs(folder: Path) -> dict[str, Run]:
+    return {name: trained(registry.method(name), folder) for name in TRAINED}
+
+
+def answers(model: Any, spec: RunSpec, scoring: Scoring, count: int = 6) -> list[Answer]:
+    spec = replace(spec, scoring=scoring, max_new_tokens=4)
+    return evaluate.answer(model, toy_tokenizer(), toy_examples(count), toy_task(scoring), spec)
+
+
+def assert_alike(first: list[Answer], second: list[Answer], tolerance: float = 2e-3) -> None:
+    assert [answer.text for answer in first] == [answer.text for answer in second]
+    for a, b in zip(first, second, strict=True):
+        assert a.loglik == pytest.approx(b.loglik, abs=tolerance)
+
+
+@every_method
+def test_it_has_a_title_that_fits_a_line_and_a_docstring_that_says_more(name: str) -> None:
+    method = registry.method(name)
+    assert 0 < len(method.title) <= 40
+    assert method.learning_rate(4096) >= 0
+    assert method.trains == (method.learning_rate(192) > 0)
+
+
+@every_method
+def test_the_claimed_weights_are_marked_to_train_and_no_others(name: str, folder: Path) -> None:
+    if name not in CLAIMS:
+        pytest.skip("its paper's claim is not in the table")
+    model, _ = adapted(registry.method(name), folder)
+    pattern, count = CLAIMS[name]
+    marked = [key for key, weight in model.named_parameters() if weight.requires_grad]
+    assert all(re.search(pattern, key) for key in marked)
+    assert memory.trained_weights(model) == count
+
+
+@every_trained
+def test_what_is_marked_moves_and_nothing_else_does(name: str, runs: dict[str, Run]) -> None:
+    run = runs[name]
+    after = values(run.model)
+    for key, weight in run.model.named_parameters():
+        assert torch.equal(run.before[key], after[key]) == (not weight.requires_grad), key
+
+
+@every_trained
+def test_the_start_depends_on_the_seed_alone(name: str, folder: Path, runs: dict[str, Run]) -> None:
+    torch.rand(3)
+    again, _ = adapted(registry.method(name), folder)
+    for key, weight in again.named_parameters():
+        assert torch.equal(weight, runs[name].before[key]), key
+
+
+@every_adapter
+def test_an_adapter_saved_and_loaded_gives_the_same_answers(
+    name: str, folder: Path, runs: dict[str, Run], tmp_path: Path
+) -> None:
+    from peft import PeftModel
+
+    run = runs[name]
+    run.model.save_pretrained(tmp_path, save_embedding_layers=False)
+    again = PeftModel.from_pretrained(run.method.load(str(folder), run.spec), tmp_path)
+    bare = run.method.load(str(folder), run.spec)
+    assert_alike(answers(again, run.spec, "choices"), answers(run.model, run.spec, "choices"))
+    assert_alike(answers(again, run.spec, "generate"), answers(run.model, run.spec, "generate"))
+    learned = [answer.loglik for answer in answers(run.model, run.spec, "choices")]
+    assert learned != [answer.loglik for answer in answers(bare, run.spec, "choices")], "there is something to save"
+
+
+@every_adapter
+def test_merged_equals_unmerged_where_it_can_merge(name: str, folder: Path) -> None:
+    run = trained(registry.method(name), folder)
+    if run.method.window_tokens or run.method.frozen_bits < 16:
+        pytest.skip("virtual tokens have no weight to merge into; merging into packed weights rounds them anew")
+    kept = answers(run.model, run.spec, "choices")
+    merged = run.model.merge_and_unload()
+    assert not any("lora" in key or "ia3" in key for key, _ in merged.named_parameters())
+    assert_alike(answers(merged, run.spec, "choices"), kept)
+
+
+@every_trained
+def test_memory_parts_add_up_and_the_trained_part_is_what_trains(name: str, runs: dict[str, Run]) -> None:
+    run = runs[name]
+    parts = run.result.parts
+    assert parts is not None
+    found = vars(parts).values()
+    assert all(part >= 0 for part in found)
+    assert sum(found) == run.result.peak_bytes
+    assert parts.trained_weights == 4 * memory.trained_weights(run.model)
+    assert parts.optimizer_state >= 8 * memory.trained_weights(run.model)
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+@every_trained
+def test_the_plan_predicts_the_peak(name: str, dtype: str, folder: Path, runs: dict[str, Run]) -> None:
+    run = runs[name] if dtype == "fp32" else trained(registry.method(name), folder, dtype=dtype)
+    batches = train.plan_batches([len(pair) for pair in run.rows], run.spec)
+    longest = [run.rows[i] for i in batches[train.counted_step(run.rows, batches, run.spec)]]
+    predicted = predict.training_peak(folder, run.spec, run.method, longest)
+    assert predicted == pytest.approx(run.result.peak_bytes, rel=0.1)
+
+
+@pytest.mark.parametrize("scoring", ["choices", "generate"])
+@every_trained
+def test_an_answer_does_not_depend_on_its_neighbours(name: str, scoring: Scoring, runs: dict[str, Run]) -> None:
+    run = runs[name]
+    together = answers(run.model, run.spec, scoring)
+    spec = replace(run.spec, scoring=scoring, max_new_tokens=4)
+    alone = [
+        evaluate.answer(run.model, toy_tokenizer(), [example], toy_task(scoring), spec)[0]
+        for example in toy_examples(6)
+    ]
+    assert_alike(together, alone)
+
+
+@pytest.mark.parametrize("name", ["prompt", "prefix"])
+def test_what_a_model_with_virtual_tokens_writes_is_its_most_likely_next_token(name: str, runs: dict[str, Run]) -> None:
+    run, tokenizer = runs[name], toy_tokenizer()
+    prompt = encode.encode_pair(tokenizer, "What does it do?\nAnswer:", "it rises")[0]
+    from harness import generation
+
+    with torch.inference_mode(), models.precision(run.spec):
+        (written,) = generation.choose(run.model)(run.model, [prompt], {0}, 4)
+        for end, token in enumerate(written):
+            ids = torch.tensor([[*prompt, *written[:end]]])
+            assert run.model(input_ids=ids).logits[0, -1].argmax().item() == token
+
+
+def test_lora_plus_trains_b_at_sixteen_times_the_rate_of_a_and_all_others_at_one_rate(folder: Path) -> None:
+    for name in TRAINED:
+        method = registry.method(name)
+        model, spec = adapted(method, folder)
+        optimizer = train.make_optimizer(model, spec, method.rate_factor)
+        named = {id(weight): key for key, weight in model.named_parameters()}
+        factors = {named[id(w)]: group["factor"] for group in optimizer.param_groups for w in group["params"]}
+        assert len(factors) == sum(weight.requires_grad for weight in model.parameters())
+        for key, factor in factors.items():
+            assert factor == (16.0 if name == "lora+" and "lora_B" in key else 1.0)
+
+
+def test_a_rate_factor_scales_the_step_it_is_given_for(folder: Path) -> None:
+    moved = {}
+    for name in ("lora", "lora+"):
+        method = replace(registry.method(name), learning_rate=lambda _: 1e-3)
+        run = trained(method, folder, epochs=0.34, warmup=0.0)  # one step of Adam: each weight moves by its rate
+        moves = {key: (weight - run.before[key]).abs().max().item() for key, weight in run.model.named_parameters()}
+        moved[name] = max(move for key, move in moves.items() if "lora_B" in key)
+    assert moved["lora+"] == pytest.approx(16 * moved["lora"], rel=1e-3)
+
+
+def test_pissa_starts_from_the_base_model_and_its_adapter_holds_the_largest_singular_values(folder: Path) -> None:
+    pissa, base = registry.method("pissa"), registry.method("base")
+    model, spec = adapted(pissa, folder)
+    plain = base.load(str(folder), spec)
+    ids = torch.arange(40).view(2, 20)
+    with torch.no_grad():
+        torch.testing.assert_close(model.eval()(ids).logits, plain(ids).logits, rtol=1e-3, atol=1e-3)
+    layer = model.base_model.model.model.layers[1].mlp.up_proj
+    whole = torch.linalg.svdvals(plain.model.layers[1].mlp.up_proj.weight)
+    moved = torch.linalg.svdvals(layer.get_delta_weight("default"))
+    torch.testing.assert_close(moved[:RANK], whole[:RANK], rtol=1e-3, atol=1e-3)
+    assert torch.linalg.svdvals(layer.base_layer.weight)[0] < whole[0]
+
+
+def test_rslora_scales_by_the_root_of_the_rank(folder: Path) -> None:
+    model, _ = adapted(registry.method("rslora"), folder)
+    assert model.base_model.model.model.layers[0].mlp.up_proj.scaling["default"] == 32 / RANK**0.5
+
+
+def test_lora_fa_keeps_less_for_the_backward_pass_than_lora(runs: dict[str, Run]) -> None:
+    fa, lora = (runs[name].result.parts for name in ("lora-fa", "lora"))
+    assert fa is not None
+    assert lora is not None
+    assert fa.activations_and_rest < lora.activations_and_rest
+    assert fa.optimizer_state < lora.optimizer_state
+
+
+# --- a PEFT config as a file
+
+
+def config_file(folder: Path, **settings: Any) -> Path:
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps(settings))
+    return path
+
+
+def test_a_lora_config_as_a_file_trains_what_the_built_in_lora_does(folder: Path, tmp_path: Path) -> None:
+    path = config_file(tmp_path, peft_type="LORA", r=RANK, lora_alpha=32, target_modules="all-linear")
+    mine, (built_in, spec) = registry.method(str(path)), adapted(registry.method("lora"), folder)
+    model = mine.adapt(mine.load(str(folder), spec), spec)
+    assert memory.trained_weights(model) == memory.trained_weights(built_in)
+    for (key, weight), (_, other) in zip(model.named_parameters(), built_in.named_parameters(), strict=True):
+        assert torch.equal(weight, other), key
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"peft_type": "VERA", "r": 8},
+        {"peft_type": "LOHA", "r": 4, "target_modules": ["q_proj", "v_proj"]},
+        {"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 5},
+    ],
+    ids=lambda settings: str(settings["peft_type"]),
+)
+def test_other_kinds_train_by_their_file(folder: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
+    method = registry.method(str(config_file(tmp_path, **settings)))
+    run = trained(method, folder)
+    moved = [key for key, weight in run.model.named_parameters() if not torch.equal(weight, run.before[key])]
+    assert moved
+    assert moved == [key for key, weight in run.model.named_parameters() if weight.requires_grad]
+    assert len(answers(run.model, run.spec, "choices")) == 6
+
+
+def test_the_name_of_a_file_says_its_settings_and_not_where_it_was_used(tmp_path: Path) -> None:
+    def name(**settings: Any) -> str:
+        return registry.method(str(config_file(tmp_path, **settings))).name
+
+    first = name(peft_type="LORA", r=4)
+    assert re.fullmatch(r"lora-[0-9a-f]{8}", first)
+    assert name(r=4, peft_type="LORA", base_model_name_or_path="elsewhere", inference_mode=True) == first
+    assert name(peft_type="LORA", r=5) != first
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "names no peft_type"),
+        ('{"r": 4}', "names no peft_type"),
+        ('{"peft_type": "../up"}', "names no peft_type"),
+    ],
+)
+def test_a_file_that_is_no_config_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "adapter_config.json"
+    path.write_text(text)
+    with pytest.raises(registry.HarnessError, match=problem):
+        registry.method(str(path))
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"peft_type": "LORRA"}, "PEFT knows no method 'LORRA'"),
+        ({"peft_type": "LORA", "rnk": 4}, "PEFT refuses the config"),
+        ({"peft_type": "LORA", "target_modules": ["nowhere"]}, "PEFT cannot adapt this model"),
+    ],
+)
+def test_settings_that_peft_refuses_are_told_before_anything_trains(
+    folder: Path, tmp_path: Path, settings: dict[str, Any], problem: str
+) -> None:
+    method = registry.method(str(config_file(tmp_path, **settings)))
+    spec = toy_spec(method=method.name)
+    with pytest.raises(registry.HarnessError, match=problem):
+        predict.training_peak(folder, spec, method, [encode.Pair((1, 2), (3,))])
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(registry.HarnessError, match="no such file"):
+        registry.method(str(tmp_path / "adapter_config.json"))
