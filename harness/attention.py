@@ -101,5 +101,6 @@ def fast_backward(model: Any, *, dtype: str, device: str, masked: bool = True) -
         config._attn_implementation = "sdpa"
 
 
-def _no_mask(*args: Any, **options: Any) -> None:
-    """Build no mask: the attention is causal and nothing else."""
+def _no_mask(batch_size: int, q_length: int, kv_length: int, **options: Any) -> torch.Tensor | None:
+    """Build no mask where the attention is causal and nothing else; with a prefix of keys there is one, as `sdpa_mask`'s."""
+    return None if q_length == kv_length else torch.ones((batch_size, 1, q_length, kv_length), dtype=torch.bool)

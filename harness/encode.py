@@ -10,6 +10,8 @@ stands on the line below it, and each of its tokens is scored once, in windows t
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -70,10 +72,18 @@ def encode_train(tokenizer: Any, examples: Sequence[Example], task: Task, max_to
 
 
 def encode_test(
-    tokenizer: Any, examples: Sequence[Example], task: Task, max_tokens: int, reserve: int
+    tokenizer: Any,
+    examples: Sequence[Example],
+    task: Task,
+    max_tokens: int,
+    reserve: int,
+    shots: Sequence[Example] = (),
 ) -> list[Encoded]:
-    """Return one `Encoded` per example, in order; arguments and errors as `encode_train`."""
-    prompts = _fitted_prompts(tokenizer, examples, task, max_tokens, reserve)
+    """Return one `Encoded` per example, in order; arguments and errors as `encode_train`.
+
+    `shots` stand in front of each question, as many of the first of them as fit into the window beside it.
+    """
+    prompts = _fitted_prompts(tokenizer, examples, task, max_tokens, reserve, shots)
     cache: dict[tuple[str, str], list[int]] = {}
     rows = []
     for example, (text, ids, cut) in zip(examples, prompts, strict=True):
@@ -127,21 +137,50 @@ def answer_room(scoring: Scoring, max_new_tokens: int) -> int:
     return max_new_tokens if scoring == "generate" else 0
 
 
+def choose_shots(examples: Sequence[Example], count: int, seed: int) -> list[Example]:
+    """Return `count` train examples to show, drawn by the seed: of different groups and answers as far as there are."""
+    if not count:
+        return []
+    drawn = list(examples)
+    random.Random(f"shots {seed}").shuffle(drawn)
+    groups: Counter[str] = Counter()
+    targets: Counter[str] = Counter()
+    chosen: list[Example] = []
+    for _ in range(min(count, len(drawn))):
+        best = min(drawn, key=lambda one: (groups[one.group or f"\0{one.id}"], targets[one.target]))
+        drawn.remove(best)
+        groups[best.group or f"\0{best.id}"] += 1
+        targets[best.target] += 1
+        chosen.append(best)
+    return chosen
+
+
 def _fitted_prompts(
-    tokenizer: Any, examples: Sequence[Example], task: Task, max_tokens: int, reserve: int
+    tokenizer: Any,
+    examples: Sequence[Example],
+    task: Task,
+    max_tokens: int,
+    reserve: int,
+    shots: Sequence[Example] = (),
 ) -> list[tuple[str, list[int], int]]:
-    """Return (text, ids, tokens cut from the context) per example, each with room for its longest answer."""
-    texts = [task.prompt(example) for example in examples]
+    """Return (text, ids, tokens cut) per example, each with room for its longest answer; shots go before context is cut."""
+    shown = [f"{task.prompt(shot)} {shot.target}\n\n" for shot in shots]
+    texts = ["".join(shown) + task.prompt(example) for example in examples]
     cache: dict[tuple[str, str], list[int]] = {}
     fitted = []
     for example, text, ids in zip(examples, texts, _prompt_ids(tokenizer, texts), strict=True):
         answers = {example.target, *example.choices}
         room = max(reserve, *(len(_continuation(tokenizer, text, answer, cache)) for answer in answers))
+        whole, kept = len(ids), len(shown)
+        while kept and len(ids) + room > max_tokens:
+            kept -= 1
+            text = "".join(shown[:kept]) + task.prompt(example)
+            (ids,) = _prompt_ids(tokenizer, [text])
         if len(ids) + room <= max_tokens:
-            fitted.append((text, ids, 0))
+            fitted.append((text, ids, whole - len(ids)))
         else:
             short, short_ids = _shorten(tokenizer, example, task, max_tokens - room)
-            fitted.append((short, short_ids, len(ids) - len(short_ids)))
+            fitted.append((short, short_ids, whole - len(short_ids)))
     return fitted
 
 

@@ -33,6 +33,7 @@ def answer(
     task: Task,
     spec: RunSpec,
     *,
+    shots: Sequence[Example] = (),
     on_progress: Progress | None = None,
     meter: memory.Meter | None = None,
 ) -> list[Answer]:
@@ -46,6 +47,7 @@ def answer(
         examples: of the split to be tested.
         task: renders the prompts and parses what is generated.
         spec: gives scoring, window, precision and device.
+        shots: examples with their answers to show in front of each question, see `encode.choose_shots`.
         on_progress: called after each batch with (answered, all).
         meter: of the enclosing phase; told the peak of the largest batch and the tokens.
 
@@ -59,7 +61,7 @@ def answer(
         if spec.scoring == "perplexity":
             return _read(model, tokenizer, examples, task, spec, on_progress, meter)
         room = answer_room(spec.scoring, spec.max_new_tokens)
-        encoded = encode_test(tokenizer, examples, task, spec.max_tokens, room)
+        encoded = encode_test(tokenizer, examples, task, spec.max_tokens, room, shots)
         if spec.scoring == "choices":
             return _choose(model, examples, encoded, task, spec, on_progress, meter)
         return _write(model, tokenizer, examples, encoded, task, spec, on_progress, meter)

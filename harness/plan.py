@@ -262,6 +262,8 @@ def _method_specs(
     shared: RunSpec, method: Method, task: Task, splits: Splits, model: Checkpoint, options: Options, seed: int
 ) -> list[RunSpec]:
     if not method.trains:  # one run serves every seed and every training flag
+        if method.shots:
+            return [_with_shots(shared, seed)]
         return [shared] if options.scoring != "both" else [shared, _scored_otherwise(shared, task, splits)]
     if not model.hidden and not options.learning_rate:
         raise HarnessError(
@@ -287,6 +289,14 @@ def _method_specs(
     if not method.ranked:
         return [trained]
     return [replace(trained, rank=rank, alpha=options.alpha or ALPHA) for rank in options.ranks]
+
+
+def _with_shots(spec: RunSpec, seed: int) -> RunSpec:
+    """Return the run of a method that shows train examples: the seed draws them out of what `data` pins."""
+    if spec.scoring == "perplexity":
+        fix = "leave --method " + spec.method + " out"
+        raise HarnessError("where a text is read there is nothing to show", where=f"task {spec.task}", fix=fix)
+    return replace(spec, seed=seed)
 
 
 def _scored_otherwise(spec: RunSpec, task: Task, splits: Splits) -> RunSpec:

@@ -51,8 +51,8 @@ class Answer:
     `text` is the raw output (for choices: the option picked). `parsed` is what the task's parser made of it, None
     where it could make nothing: unparsed is an outcome of its own, apart from wrong. `loglik` holds the
     log-likelihood in nats of each option, in the order of `choices`; where the text itself is scored ("perplexity"), of
-    each token of the target, in order, and `text` and `parsed` are empty. `cut_tokens` is how many tokens of the context
-    did not fit into the model's window. `amount` is the example's.
+    each token of the target, in order, and `text` and `parsed` are empty. `cut_tokens` is how many tokens of the context, or of
+    examples shown before it, did not fit into the model's window. `amount` is the example's.
     """
 
     id: str
@@ -151,7 +151,9 @@ class Method:
     `trains` is False for the base row. `ranked` says whether a rank applies. `adapter` says whether the result is
     a PEFT adapter. `requires` lists packages beyond torch and transformers. `rate_factor(name)` is what the learning
     rate of the weight of that name is multiplied by, None where all learn at one rate. `window_tokens` are the tokens of
-    the model's window that the method takes for itself.
+    the model's window that the method takes for itself. `shots` are the train examples that it shows in each prompt.
+    `save(model, folder, spec)` writes an adapter that is not PEFT's, as `adapter_model.safetensors` with its config;
+    `restore(model, folder)` puts it back on a model that `load` returned.
     """
 
     name: str
@@ -166,6 +168,9 @@ class Method:
     frozen_bits: float = 16.0
     rate_factor: Callable[[str], float] | None = None
     window_tokens: int = 0
+    shots: int = 0
+    save: Callable[[Any, Path, RunSpec], None] | None = None
+    restore: Callable[[Any, Path], Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ class _Pace:
 def _work(job: Job, found: _Found, pace: _Pace) -> None:
     import torch
 
-    from harness import evaluate, models
+    from harness import encode, evaluate, models
 
     spec = job.spec
     torch.set_num_threads(job.threads)
@@ -159,7 +159,10 @@ def _work(job: Job, found: _Found, pace: _Pace) -> None:
     saved = _save(job, model, tokenizer, method)
     _tidy(spec.device)
     with memory.phase(spec.device) as meter:
-        answers = evaluate.answer(model, tokenizer, asked, task, spec, on_progress=_answered(pace), meter=meter)
+        shown = encode.choose_shots(splits.train, method.shots, spec.seed)
+        answers = evaluate.answer(
+            model, tokenizer, asked, task, spec, shots=shown, on_progress=_answered(pace), meter=meter
+        )
     phases["evaluate"] = _result(meter)
     found.cost = Cost(
         phases=phases,
@@ -264,6 +267,9 @@ def _save(job: Job, model: Any, tokenizer: Any, method: Method) -> int:
     """Write the adapter, or with `--save-full` the model; return the adapter's bytes."""
     if method.adapter:
         folder = job.folder / store.ADAPTER
+        if method.save:
+            method.save(model, folder, job.spec)
+            return sum(path.stat().st_size for path in folder.glob("adapter_model*"))
         for config in model.peft_config.values():
             config.base_model_name_or_path = job.spec.model  # a name, not a path of this machine
         model.save_pretrained(folder, save_embedding_layers=False)  # "auto" would look the base model up on the hub

@@ -103,7 +103,7 @@ BROKEN = [
     ("import sys\nTASK = 1\nsys.exit(3)", "SystemExit: 3 (bad.py:3)"),
     (
         TASK_FILE.replace("NAME", "a/b"),
-        "the name 'a/b' cannot be a folder's name: use letters, digits, '-', '_' and '.'",
+        "the name 'a/b' cannot be a folder's name: use letters, digits, '-', '_', '+' and '.'",
     ),
     (TASK_FILE.replace("(metrics.accuracy,)", "()"), "the task has no metric"),
 ]

@@ -3,4 +3,19 @@
 A method differs in what trains, never in how: the loop, the order, the loss and the optimizer are `harness.train`'s.
 """
 
-BUILT_IN = ("base", "lora", "qlora", "dora", "rslora", "lora-fa", "lora+", "pissa", "ia3", "prompt", "prefix", "full")
+BUILT_IN = (
+    "base",
+    "lora",
+    "qlora",
+    "dora",
+    "rslora",
+    "lora-fa",
+    "lora+",
+    "pissa",
+    "ia3",
+    "prompt",
+    "prefix",
+    "bottleneck",
+    "full",
+    "fewshot",
+)
