@@ -112,8 +112,8 @@ def model_tensors(model: torch.nn.Module | None) -> list[torch.Tensor]:
 
 
 def quantization_tensors(weight: torch.Tensor) -> list[torch.Tensor]:
-    """Return the scales, offset and code book of a 4-bit weight; nothing for any other tensor."""
-    found: list[torch.Tensor] = []
+    """Return the scales, offset and code book of a 4-bit weight, the scales of an 8-bit one; else nothing."""
+    found: list[torch.Tensor] = [scales] if (scales := getattr(weight, "SCB", None)) is not None else []
     states = [getattr(weight, "quant_state", None)]
     while states:
         state = states.pop()

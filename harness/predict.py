@@ -50,7 +50,7 @@ def config_peak(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pair]
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config, dtype=_stored(spec, method))
         if method.frozen_bits not in (0.0, 16.0):
-            _pack_linears(model)
+            _pack_linears(model, _PackedLinear if method.frozen_bits < 8 else _ByteLinear)
         model = method.adapt(model, spec).train()
     place = dataclasses.replace(spec, device="cpu")  # where the fake tensors claim to be
     with FakeTensorMode(), fast_backward(model, dtype=spec.dtype, device=spec.device, masked=False):
@@ -90,14 +90,14 @@ def _cut(pair: Pair, window: int) -> Pair:
     return Pair(prompt, pair.target[: max(1, window - len(prompt))])
 
 
-def _pack_linears(model: Any) -> None:
-    """Replace all linear layers but the output layer by stand-ins that hold 4-bit weights."""
+def _pack_linears(model: Any, kind: type[_PackedLinear]) -> None:
+    """Replace all linear layers but the output layer by stand-ins that hold packed weights."""
     output = model.get_output_embeddings()
     for name, layer in list(model.named_modules()):
         sides = linear_sides(layer)
         if sides is not None and layer is not output:
             parent, _, child = name.rpartition(".")
-            setattr(model.get_submodule(parent), child, _PackedLinear(*sides, layer.weight.dtype, layer.bias))
+            setattr(model.get_submodule(parent), child, kind(*sides, layer.weight.dtype, layer.bias))
 
 
 class _PackedLinear(torch.nn.Linear):
@@ -119,6 +119,17 @@ class _PackedLinear(torch.nn.Linear):
         sides = (self.out_features, self.in_features)
         result: torch.Tensor = _PackedProduct.apply(inputs.to(self.compute_dtype), sides)  # type: ignore[no-untyped-call]
         return result if self.bias is None else result + self.bias
+
+
+class _ByteLinear(_PackedLinear):
+    """A linear layer in int8 with one fp32 scale for each row, unpacked by way of fp32 (see `methods.lora8`)."""
+
+    def __init__(self, inputs: int, outputs: int, dtype: torch.dtype, bias: torch.nn.Parameter | None) -> None:
+        torch.nn.Linear.__init__(self, 1, 1, bias=False)
+        self.in_features, self.out_features, self.compute_dtype = inputs, outputs, dtype
+        self.weight = torch.nn.Parameter(torch.empty((outputs, inputs), dtype=torch.int8), requires_grad=False)
+        self.register_parameter("bias", bias)
+        self.scales = torch.nn.Buffer(torch.empty(outputs))
 
 
 class _PackedProduct(torch.autograd.Function):

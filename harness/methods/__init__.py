@@ -7,6 +7,7 @@ BUILT_IN = (
     "base",
     "lora",
     "qlora",
+    "lora8",
     "dora",
     "rslora",
     "lora-fa",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from harness.methods import base, lora
@@ -46,7 +47,7 @@ def _forward(layer: Any, inputs: Any) -> Any:
     not a whole number of blocks (160 inputs in blocks of 64: an error of 25 % of the weights instead of 9 %). And in
     evaluation mode it repacks the weights with rounded scales, so that what is tested is not what was trained.
     """
-    result = _product().apply(inputs.to(layer.compute_dtype), layer)  # type: ignore[attr-defined]
+    result = product(inputs.to(layer.compute_dtype), functools.partial(unpack, layer))
     if layer.bias is not None:
         result = result + layer.bias.to(result.dtype)
     return result.to(inputs.dtype)
@@ -63,22 +64,27 @@ def unpack(layer: Any) -> Any:
     return dequantize_4bit(layer.weight.data, flat).view(state.shape).to(layer.compute_dtype)
 
 
+def product(inputs: Any, weight: Callable[[], Any]) -> Any:
+    """Return inputs [..., n] times the transposed weight [m, n], which is unpacked for each pass and never kept."""
+    return _product().apply(inputs, weight)  # type: ignore[attr-defined]
+
+
 @functools.cache
 def _product() -> type:
     """Return the product as an autograd function; made on first use, since torch is not imported before."""
     import torch
 
     class Product(torch.autograd.Function):
-        """Keeps nothing but the packed layer for the backward pass, and unpacks it again there."""
+        """Keeps nothing but the way to unpack for the backward pass, and unpacks again there."""
 
         @staticmethod
-        def forward(ctx: Any, inputs: torch.Tensor, layer: Any) -> torch.Tensor:
-            ctx.layer = layer
-            return torch.nn.functional.linear(inputs, unpack(layer))
+        def forward(ctx: Any, inputs: torch.Tensor, weight: Callable[[], torch.Tensor]) -> torch.Tensor:
+            ctx.weight = weight
+            return torch.nn.functional.linear(inputs, weight())
 
         @staticmethod
         def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, None]:
-            return (gradients[0] @ unpack(ctx.layer) if ctx.needs_input_grad[0] else None), None
+            return (gradients[0] @ ctx.weight() if ctx.needs_input_grad[0] else None), None
 
     return Product
 

@@ -29,6 +29,7 @@ CLAIMS: dict[str, tuple[str, int]] = {
     "base": (r"(?!)", 0),
     "lora": (r"lora_[AB]", RANK * LINEARS),
     "qlora": (r"lora_[AB]", RANK * LINEARS),
+    "lora8": (r"lora_[AB]", RANK * LINEARS),
     "rslora": (r"lora_[AB]", RANK * LINEARS),
     "pissa": (r"lora_[AB]", RANK * LINEARS),
     "lora+": (r"lora_[AB]", RANK * LINEARS),
