@@ -18,6 +18,7 @@ import torch
 from toys import toy_examples, toy_folder, toy_spec, toy_task, toy_tokenizer
 
 from harness import encode, evaluate, memory, models, predict, registry, train
+from harness.errors import HarnessError
 from harness.schema import Answer, Method, RunSpec, Scoring
 
 RANK = 4
@@ -322,7 +323,7 @@ def test_the_name_of_a_file_says_its_settings_and_not_where_it_was_used(tmp_path
 def test_a_file_that_is_no_config_is_refused(tmp_path: Path, text: str, problem: str) -> None:
     path = tmp_path / "adapter_config.json"
     path.write_text(text)
-    with pytest.raises(registry.HarnessError, match=problem):
+    with pytest.raises(HarnessError, match=problem):
         registry.method(str(path))
 
 
@@ -339,10 +340,10 @@ def test_settings_that_peft_refuses_are_told_before_anything_trains(
 ) -> None:
     method = registry.method(str(config_file(tmp_path, **settings)))
     spec = toy_spec(method=method.name)
-    with pytest.raises(registry.HarnessError, match=problem):
+    with pytest.raises(HarnessError, match=problem):
         predict.training_peak(folder, spec, method, [encode.Pair((1, 2), (3,))])
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(registry.HarnessError, match="no such file"):
+    with pytest.raises(HarnessError, match="no such file"):
         registry.method(str(tmp_path / "adapter_config.json"))
