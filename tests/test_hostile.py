@@ -46,6 +46,7 @@ class Tags(HTMLParser):
         self.attributes: set[str] = set()
         self.links: set[str] = set()
         self.text: list[str] = []
+        self.own: list[str] = []  # style and script
         self.feed(page)
         self.close()
 
@@ -55,7 +56,7 @@ class Tags(HTMLParser):
         self.links |= {value or "" for name, value in attrs if name in ("href", "src", "xlink:href")}
 
     def handle_data(self, data: str) -> None:
-        self.text.append(data)
+        (self.text if self.cdata_elem is None else self.own).append(data)
 
 
 def answers(n: int, texts: Sequence[str]) -> list[Answer]:
@@ -131,6 +132,8 @@ def check_markdown(path: Path) -> None:
 def check_page(path: Path, harmless: Path) -> None:
     page, plain = (Tags(p.read_text(encoding="utf-8")) for p in (path, harmless))
     assert page.tags <= plain.tags
+    assert len(plain.own) == 2
+    assert page.own == plain.own
     assert page.attributes <= plain.attributes
     assert not {link for link in page.links if not link.startswith("#")}
     assert not any(name.startswith("on") for name in page.attributes)
