@@ -44,8 +44,8 @@ def verdict(section: Section) -> str:
         gain = f"{points(abs(found.value), section.unit)} {interval(low, high, section.unit)}"
         return f"Fine-tuning pays on these questions: {beat}{gain}{_adapters(section)}."
     if told:
-        rows = _counted(len(told), len(judged))
-        return f"Fine-tuning does harm on these questions: {rows} worse than the base model, and none is better."
+        rows, rest = _counted(len(told), len(judged)), ", and none is better" if len(told) < len(judged) else ""
+        return f"Fine-tuning does harm on these questions: {rows} worse than the base model{rest}."
     rows = "the one tuned row cannot" if len(judged) == 1 else f"none of the {len(judged)} tuned rows can"
     return f"Fine-tuning is not shown to pay on these questions: {rows} be told from the base model."
 
@@ -67,8 +67,8 @@ def _adapters(section: Section) -> str:
     if best is not full:
         if full.vs_best is None:
             return ""
-        told = "cannot be told from it" if full.best_or_tied == "tied" else "is worse"
-        return f"; the best row is {section.label(best)}, and full fine-tuning {told}" if best.spec.rank else ""
+        told = "cannot be told from" if full.best_or_tied == "tied" else "is worse than"
+        return f"; full fine-tuning {told} {section.label(best)}" if best.spec.rank else ""
     enough = [cell for cell in adapters if cell.not_worse]
     if enough:
         named = section.label(min(enough, key=lambda cell: cell.spec.rank))
