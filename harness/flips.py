@@ -75,7 +75,7 @@ def flipped(
 def _pair(section: Section, runs: Sequence[Run]) -> tuple[Run, Run] | None:
     """The first seeds with answers of the base model and of the tuned row with the best value."""
     tuned = [cell for cell in section.headline if cell.value is not None and cell.spec.method != "base"]
-    if section.base is None or not tuned:
+    if section.base is None or not tuned or section.base.spec.scoring == "perplexity":  # of a text, nothing flips
         return None
     best = max(tuned, key=lambda cell: (cell.value or 0.0) * (1 if cell.higher_is_better else -1))
     answered = {record.spec.id: (record, answers) for record, answers in runs if answers}

@@ -72,6 +72,13 @@ def test_without_a_base_model_or_answers_or_flips_nothing_is_shown() -> None:
     assert found([base, (same[0], base[1])]) is None
 
 
+def test_texts_that_are_scored_and_not_answered_do_not_flip() -> None:
+    runs = [make_run(method, 0, share, n=40) for method, share in (("base", 0.5), ("full", 0.9))]
+    assert found(runs) is not None
+    texts = [(replace(record, spec=replace(record.spec, scoring="perplexity")), said) for record, said in runs]
+    assert found(texts) is None
+
+
 def test_a_question_is_shown_only_if_its_gold_is_the_recorded_one() -> None:
     runs = [make_run("base", 0, 0.0, n=2), make_run("full", 0, 1.0, n=2)]
     asked = {
