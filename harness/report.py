@@ -160,9 +160,7 @@ def _intro(runs: Sequence[Run]) -> str:
     when = "" if not days else f", made on {days[0]}" if days[0] == days[-1] else f", made {days[0]} to {days[-1]}"
     done = sum(record.status == "ok" for record in records)
     lost = f", {len(records) - done} did not finish" if done < len(records) else ""
-    return (
-        f"{len(records)} run{'s' * (len(records) != 1)}{when}{lost}. Computed from the records and kept answers alone."
-    )
+    return f"{len(records)} run{'s' * (len(records) != 1)}{when}{lost}. Every number is computed from the records and kept answers."
 
 
 def _about(found: Sequence[Section], task: Task | None) -> list[tuple[str, str]]:

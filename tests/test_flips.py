@@ -11,7 +11,7 @@ from finished_runs import Run, make_answers, make_failed, make_run, make_runs
 
 from harness import flips, metrics, prompts, score, withhold
 from harness.commands import outputs
-from harness.compare import cells, compare_records
+from harness.compare import Flip, cells, compare_records
 from harness.flips import MOST, Flipped, flipped
 from harness.schema import Example, Source, Task
 from harness.sections import sections
@@ -118,7 +118,7 @@ def test_withheld_texts_are_counted_and_not_shown() -> None:
 
 def test_a_graded_score_is_better_or_worse_and_not_right_or_wrong() -> None:
     a, b = make_answers(0.0, 1, "x")[0], make_answers(1.0, 1, "y")[0]
-    flip = flips.Flip(a, b, 0.25, 0.5, won=True)
+    flip = Flip(a, b, 0.25, 0.5, won=True)
     assert flips._shown(flip, ("base", "full"), {}).outcome == "better"
 
 

@@ -61,7 +61,7 @@ class Tags(HTMLParser):
 
 def answers(n: int, texts: Sequence[str], wrong: int) -> list[Answer]:
     """Answers of which each target, text, option, slice and line is hostile; one in `wrong` is wrong."""
-    labels = texts[:6]
+    labels = tuple(texts[:6])
     found = []
     for i in range(n):
         target = labels[i % len(labels)]
