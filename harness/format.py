@@ -89,3 +89,26 @@ def run_name(spec: RunSpec, *, seed: bool = True) -> str:
 def spoken(spec: RunSpec) -> str:
     """A run's name for a sentence, such as `lora r8 s0`."""
     return " ".join(run_name(spec).split())
+
+
+_PLAIN = r"[+-]?(?:[\d,]+(?:\.\d+)?(?:e[+-]?\d+)?|∞)"
+_SHOWN = re.compile(rf"\[?±?({_PLAIN})(?: (KiB|MiB|GiB|B|k|M))?(?=$|[ ,])")
+_TIME = re.compile(r"(?:(\d+)h )?(?:(\d+)m)?(?: ?(\d+(?:\.\d)?)s)?")
+_UNITS = {"": 1.0, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "k": 1e3, "M": 1e6}
+
+
+def magnitude(text: str) -> float | None:
+    """The number that a shown text stands for, to sort by: the inverse of `number`, `size`, `duration` and `quantity`.
+
+    Of an interval it is the lower end; what stands behind a number, such as a mark, does not count. None where the text
+    does not begin with a number. `512 B` are bytes and `8.0 B` are weights in billions, as they are written here.
+    """
+    if text and (time := _TIME.fullmatch(text)):
+        hours, minutes, seconds = (float(part or 0) for part in time.groups())
+        return 3600 * hours + 60 * minutes + seconds
+    found = _SHOWN.match(text)
+    if found is None or found[1].lstrip("+-,") == "":
+        return None
+    plain, unit = found[1].replace(",", "").replace("∞", "inf"), found[2] or ""
+    factor = (1e9 if "." in plain else 1.0) if unit == "B" else _UNITS[unit]
+    return float(plain) * factor

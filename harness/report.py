@@ -1,20 +1,24 @@
-"""All results on one page: `results/report.html`, one file without scripts that opens from disk.
+"""All results on one page: `results/report.html`, one file that opens from disk and loads nothing.
 
-A pure function of the records and answers: same runs, same bytes. The page is `report.html` beside this module; here
-is what it says.
+A pure function of the records and answers: same runs, same bytes. The page is `report.html` beside this module, with
+`report.css` and `report.js` put into it; here is what it says. A content-security policy lets these two run by their hash
+and nothing else, whatever a text of a record or of a data set may hold.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import compare, plots, store, tables
+from harness import compare, findings, flips, plots, store, tables
 from harness.cells import Cell
 from harness.evidence import Metrics, Run
-from harness.format import NONE, interval, number, size
+from harness.flips import Questions
+from harness.format import NONE, interval, magnitude, number, size
 from harness.leaderboard import PACKAGES, distinct, package
 from harness.markdown import Table
 from harness.palette import FAINT, GRID, INK, PAPER
@@ -40,6 +44,7 @@ def write(
     *,
     cells: Iterable[Cell] | None = None,
     figures: Figures | None = None,
+    questions: Mapping[str, Questions] | None = None,
 ) -> Path:
     """Write `root/report.html`, whole or not at all, and return its path.
 
@@ -49,8 +54,10 @@ def write(
         tasks: the tasks by name, for titles, sources and their own metrics. What is missing is left out.
         cells: from `compare.cells`, where they are at hand already.
         figures: from `plots.svgs` for each task, where they are at hand already.
+        questions: the examples of tasks whose questions may be shown, by task and id.
     """
-    return store.write_text(root / "report.html", page(runs, tasks, cells=cells, figures=figures))
+    text = page(runs, tasks, cells=cells, figures=figures, questions=questions)
+    return store.write_text(root / "report.html", text)
 
 
 def page(
@@ -59,6 +66,7 @@ def page(
     *,
     cells: Iterable[Cell] | None = None,
     figures: Figures | None = None,
+    questions: Mapping[str, Questions] | None = None,
 ) -> str:
     """Return the page; arguments as `write`."""
     import jinja2
@@ -68,48 +76,77 @@ def page(
     cells = list(compare.cells(runs, metrics) if cells is None else cells)
     names = sorted({cell.spec.task for cell in cells})
     drawn = figures or {name: plots.svgs(name, cells) for name in names}
+    content = []
+    for place, name in enumerate(names, start=1):
+        own = [run for run in runs if run[0].spec.task == name]
+        found = sections(cell for cell in cells if cell.spec.task == name)
+        asked = (questions or {}).get(name, {})
+        shown = [_section(section, own, metrics, asked) for section in found]
+        content.append(_task(place, name, found, tasks.get(name), drawn[name]) | {"sections": shown})
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_drawable)
-    template = environment.from_string(Path(__file__).with_name("report.html").read_text(encoding="utf-8"))
-    content = [
-        _task(
-            place, name, [cell for cell in cells if cell.spec.task == name], runs, tasks.get(name), metrics, drawn[name]
-        )
-        for place, name in enumerate(names, start=1)
-    ]
-    return template.render(tasks=content, intro=_intro(runs)) + "\n"
+    environment.filters["sort_value"] = sort_value
+    return environment.from_string(_part("html")).render(tasks=content, intro=_intro(runs), **_own_parts()) + "\n"
+
+
+def _part(kind: str) -> str:
+    return Path(__file__).with_name(f"report.{kind}").read_text(encoding="utf-8")
+
+
+def _own_parts() -> dict[str, str]:
+    """The page's own style and script, and the policy that lets these two run by their hash and nothing else.
+
+    Style attributes are allowed, for figures consist of them; they load nothing.
+    """
+    from markupsafe import Markup
+
+    style, script = "\n" + _part("css"), "\n" + _part("js")
+    rules = {
+        "default-src": "'none'",
+        "script-src": _hashed(script),
+        "style-src": "'unsafe-inline'",  # for browsers that do not know the next two
+        "style-src-elem": _hashed(style),
+        "style-src-attr": "'unsafe-inline'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    policy = "; ".join(f"{name} {value}" for name, value in rules.items())
+    return {"style": Markup(style), "script": Markup(script), "policy": Markup(policy)}  # ours, no text of a record
+
+
+def _hashed(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def sort_value(text: str) -> str:
+    """Return the number that a table's cell sorts by, as a script reads it; empty where it is no number."""
+    value = magnitude(text)
+    return "" if value is None else repr(value).replace("inf", "Infinity")
 
 
 def _task(
-    place: int,
-    name: str,
-    cells: Sequence[Cell],
-    runs: Sequence[Run],
-    task: Task | None,
-    metrics: Metrics,
-    figures: Mapping[str, str],
+    place: int, name: str, found: Sequence[Section], task: Task | None, figures: Mapping[str, str]
 ) -> dict[str, Any]:
     from markupsafe import Markup
 
-    found = sections(cells)
-    own = [run for run in runs if run[0].spec.task == name]
     return {
         "name": name,
         "title": task.title if task else "",
         "about": _about(found, task),
-        "sections": [_section(section, own, metrics) for section in found],
         # made by plots from paths alone: no text of a record is in it
-        "figures": [Markup(inline(svg, f"f{place}-{key}-", ALT[key])) for key, svg in figures.items()],
+        "figures": [(ALT[key], Markup(inline(svg, f"f{place}-{key}-", ALT[key]))) for key, svg in figures.items()],
         "limits": limits(found),
     }
 
 
-def _section(section: Section, runs: Sequence[Run], metrics: Metrics) -> dict[str, Any]:
+def _section(section: Section, runs: Sequence[Run], metrics: Metrics, questions: Questions) -> dict[str, Any]:
     return {
         "title": section.title,
+        "verdict": findings.verdict(section),
         "summary": summary(section),
         "alarms": alarms(section, commits="in the table of settings and runs"),
         "tables": tables.section_tables(section, runs, metrics),
         "reading": reading(section),
+        "flips": flips.flipped(section, runs, metrics, questions),
         "equal": held_equal(section)[0],
         "settings": _settings(section),
         "places": _places(section),
@@ -123,9 +160,7 @@ def _intro(runs: Sequence[Run]) -> str:
     when = "" if not days else f", made on {days[0]}" if days[0] == days[-1] else f", made {days[0]} to {days[-1]}"
     done = sum(record.status == "ok" for record in records)
     lost = f", {len(records) - done} did not finish" if done < len(records) else ""
-    return (
-        f"{len(records)} run{'s' * (len(records) != 1)}{when}{lost}. Computed from the records and kept answers alone."
-    )
+    return f"{len(records)} run{'s' * (len(records) != 1)}{when}{lost}. Every number is computed from the records and kept answers."
 
 
 def _about(found: Sequence[Section], task: Task | None) -> list[tuple[str, str]]:

@@ -46,6 +46,7 @@ class Tags(HTMLParser):
         self.attributes: set[str] = set()
         self.links: set[str] = set()
         self.text: list[str] = []
+        self.own: list[str] = []  # style and script
         self.feed(page)
         self.close()
 
@@ -55,18 +56,20 @@ class Tags(HTMLParser):
         self.links |= {value or "" for name, value in attrs if name in ("href", "src", "xlink:href")}
 
     def handle_data(self, data: str) -> None:
-        self.text.append(data)
+        (self.text if self.cdata_elem is None else self.own).append(data)
 
 
-def answers(n: int, texts: Sequence[str]) -> list[Answer]:
-    """Answers of which each target, text, slice and line is hostile; two in three are right."""
-    labels = texts[:6]
+def answers(n: int, texts: Sequence[str], wrong: int) -> list[Answer]:
+    """Answers of which each target, text, option, slice and line is hostile; one in `wrong` is wrong."""
+    labels = tuple(texts[:6])
     found = []
     for i in range(n):
         target = labels[i % len(labels)]
-        said = target if i % 3 else labels[(i + 1) % len(labels)]
+        said = target if i % wrong else labels[(i + 1) % len(labels)]
         slices = {"topic": texts[i % len(texts)], "line": texts[i % 5], texts[0]: "x"}
-        found.append(Answer(f"{texts[i % len(texts)]} {i}", f"{texts[1]} {i}", target, said, said, slices=slices))
+        found.append(
+            Answer(f"{texts[i % len(texts)]} {i}", f"{texts[1]} {i}", target, said, said, labels, slices=slices)
+        )
     return found
 
 
@@ -74,7 +77,7 @@ def run(method: str, rank: int, texts: Sequence[str]) -> Run:
     """A finished run in which whatever can be text is hostile."""
     spec = {"task": texts[0], "model": texts[1], "model_revision": texts[2], "test_examples": 44, "data": texts[3]}
     record, _ = make_run(method, rank, n=44, spec=spec)
-    said = answers(44, texts)
+    said = answers(44, texts, wrong=3 if method == "base" else 4)  # so that some flip, in either way
     place = replace(
         record.environment,
         machine=texts[4],
@@ -131,6 +134,8 @@ def check_markdown(path: Path) -> None:
 def check_page(path: Path, harmless: Path) -> None:
     page, plain = (Tags(p.read_text(encoding="utf-8")) for p in (path, harmless))
     assert page.tags <= plain.tags
+    assert len(plain.own) == 2
+    assert page.own == plain.own
     assert page.attributes <= plain.attributes
     assert not {link for link in page.links if not link.startswith("#")}
     assert not any(name.startswith("on") for name in page.attributes)
@@ -179,6 +184,7 @@ def test_hostile_records_and_answers_are_reported_as_text(
     check_csv(table)
     check_markdown(document)
     check_page(tmp_path / "report.html", harmless)
+    assert "<article" in (tmp_path / "report.html").read_text(encoding="utf-8")  # examples are among what was checked
     check_figures(tmp_path / "figures")
     outside = [p for p in tmp_path.rglob("*") if not p.resolve().is_relative_to(tmp_path.resolve())]
     assert outside == []

@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
         "codec withhold store",
         "jobs options probe estimate local warm tune plan runner worker",
         "evidence costs cells compare findings checks verify rerun leaderboard sections markdown breakdowns tables exports place palette panels "
-        "figures plots report side_by_side waivers review skeleton",
+        "figures plots flips report side_by_side waivers review skeleton",
         "ui ui_tables ui_tasks ui_progress",
         "commands cli",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 import subprocess
 import sys
@@ -13,9 +15,9 @@ from typing import Any
 import pytest
 from finished_runs import Run, make_failed, make_run, make_runs
 
-from harness import metrics, plots, prompts, report
+from harness import findings, metrics, plots, prompts, report
 from harness.compare import cells as compare_cells
-from harness.schema import Source, Task
+from harness.schema import Example, Source, Task
 from harness.sections import sections
 
 RUNS = [*make_runs(n=120), make_failed("lora", 64, n=120, reason="killed by signal 9 (often out of memory)")]
@@ -23,7 +25,7 @@ VOID = {"meta", "link", "br", "hr", "img", "input", "path", "use", "rect"}
 
 
 class Reader(HTMLParser):
-    """Collects text, tags, ids and links, and checks that tags close in order."""
+    """Collects text, tags, ids and links, the page's own style and script, and checks that tags close in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,6 +34,7 @@ class Reader(HTMLParser):
         self.ids: list[str] = []
         self.links: set[str] = set()
         self.text: list[str] = []
+        self.own: dict[str, list[str]] = {"style": [], "script": []}
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
@@ -51,7 +54,9 @@ class Reader(HTMLParser):
             assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] in self.own:
+            self.own[self.open[-1]].append(data)
+        elif self.open:
             self.text.append(data)
 
 
@@ -75,12 +80,69 @@ def make_task(name: str = "cfa") -> Task:
 
 def test_the_page_is_one_whole_file_that_loads_nothing(page: str) -> None:
     reader = read(page)
-    assert not reader.tags & {"script", "link", "iframe", "img", "object", "embed"}
+    assert not reader.tags & {"link", "iframe", "img", "object", "embed", "base", "form"}
     assert all(link.startswith("#") for link in reader.links)
     assert {link[1:] for link in reader.links} <= set(reader.ids)
-    assert "http-equiv" in page
     assert "@import" not in page
+    assert "//" not in "".join(
+        re.sub(r"^//.*$", "", text, flags=re.M) for text in reader.own["style"] + reader.own["script"]
+    )
     assert re.findall(r"url\((?!#)", page) == []
+
+
+def policy(page: str) -> dict[str, str]:
+    (found,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">', page)
+    return dict(rule.split(" ", 1) for rule in found.split("; "))
+
+
+def test_the_policy_lets_the_pages_own_style_and_script_run_and_nothing_else(page: str) -> None:
+    rules, reader = policy(page), read(page)
+    for rule, tag in (("style-src-elem", "style"), ("script-src", "script")):
+        (text,) = reader.own[tag]
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert rules[rule] == f"'sha256-{digest}'"
+    assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
+    assert set(rules) - {"default-src", "base-uri", "form-action", "script-src"} == {
+        "style-src",
+        "style-src-elem",
+        "style-src-attr",
+    }
+    assert "unsafe" not in rules["script-src"]
+    assert page.index("Content-Security-Policy") < page.index("<style") < page.index("<script")
+
+
+def test_every_number_of_a_table_carries_the_value_it_sorts_by(page: str) -> None:
+    cells = re.findall(r'<td data-value="([^"]*)">([^<]*)</td>', page)
+    assert len(cells) > 100
+    shown = {text: value for value, text in cells}
+    for text, value in (("85.0", 85.0), ("143.4 KiB", 143.4 * 1024), ("2.3 MiB", 2.3 * 2**20), ("1.2 M", 1.2e6)):
+        assert float(shown[text]) == pytest.approx(value), text
+    assert shown["11,379"] == "11379.0"
+    assert {text for text, value in shown.items() if not value} <= {"", "–"}
+    assert report.sort_value("[-∞, 3.0]") == "-Infinity"  # as a script reads it
+
+
+def test_verdict_flips_and_the_command_that_lists_them_are_on_the_page() -> None:
+    asked = {"q0001": Example(id="q0001", question="What <b>is</b> it?</style><script>x</script>", target="a")}
+    runs = [make_run("base", 0, 0.3, n=9), make_run("full", 0, 1.0, n=9)]
+    page = report.page(runs, questions={"cfa": asked})
+    text = " ".join("".join(read(page).text).split())
+    command = f"python run_all.py compare {runs[0][0].spec.id} {runs[1][0].spec.id} --output md"
+    (section,) = sections(compare_cells(runs))
+    for part in (findings.verdict(section), "wrong → right", command, "python run_all.py report"):
+        assert part in text, part
+    assert "What <b>is</b> it?</style><script>x</script>" in text
+    assert "What <b>" not in page
+    assert "it?" not in report.page(runs)
+
+
+def test_with_several_tasks_the_page_begins_with_the_verdict_of_each() -> None:
+    page = report.page([*RUNS, make_run("lora", 8, n=40, spec={"task": "other"})])
+    top = page[page.index("<nav>") : page.index("</nav>")]
+    assert 'href="#task-1">cfa</a>' in top
+    assert "Fine-tuning pays on these questions" in top
+    assert "Whether fine-tuning pays is not shown" in top
+    assert "<nav>" not in report.page(RUNS)
 
 
 def test_the_page_works_in_light_and_dark_and_on_paper(page: str) -> None:
@@ -144,7 +206,8 @@ def test_what_a_record_says_is_never_taken_for_html() -> None:
     runs.append((replace(record, environment=odd), answers))
     page = report.page(runs, {"cfa": replace(make_task(), title=bad)})
     reader = read(page)
-    assert not reader.tags & {"script", "b"}
+    assert "b" not in reader.tags
+    assert reader.own == read(report.page([])).own  # one style, one script, both ours
     assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;&lt;b&gt;&amp;") > 5
     page.encode("utf-8")
     assert "\x00" not in page

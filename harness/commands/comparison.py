@@ -75,7 +75,7 @@ def _questions(task: Task, found: Comparison, data_dir: Path | None) -> dict[str
 
 
 def _both(a: str, b: str, results: Path, task: str | None) -> tuple[store.Run, store.Run]:
-    runs = store.read_all(results, task)
+    runs = store.read_all(results, task) or store.read_published(results, task)  # as `report` does
     if not runs and not all((Path(name) / store.RECORD).is_file() for name in (a, b)):
         if task and (known := {run.record.spec.task for run in store.read_all(results)}):
             fix = did_you_mean(task, known) or "pass one of these"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness import compare, exports, plots, registry, report, store, tables
-from harness.schema import Task
+from harness import compare, data, exports, plots, registry, report, sources, store, tables
+from harness.errors import HarnessError
+from harness.schema import Example, Task
 
 
 def write_outputs(
@@ -28,4 +29,19 @@ def write_outputs(
         figures[name] = {path.stem: path.read_text(encoding="utf-8") for path in drawn if path.suffix == ".svg"}
         paths += drawn
     paths += exports.write(folder, cells, known) if publication else []
-    return [*paths, report.write(folder, evidence, known, cells=cells, figures=figures)]
+    asked = {name: _questions(known[name]) for name in figures if name in known}
+    return [*paths, report.write(folder, evidence, known, cells=cells, figures=figures, questions=asked)]
+
+
+def _questions(task: Task) -> dict[str, Example]:
+    """The test questions of a task whose data comes with the project and may be handed on: the same wherever it is asked.
+
+    No other: a page must not depend on what lies on a machine, nor publish what is somebody's own.
+    """
+    source = task.source
+    if sources.is_remote(source) or Path(source.uri).is_absolute() or not source.redistributable:
+        return {}
+    try:
+        return {example.id: example for example in data.load_splits(task).test}
+    except HarnessError:
+        return {}
