@@ -19,14 +19,14 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
     tuple(layer.split())
     for layer in (
         "schema errors program",
-        "prompts stats power memory metrics methods counter format environment checkpoint",
+        "prompts stats power memory metrics methods counter format environment checkpoint families formula speed",
         "rows xbrl statements layouts partition file_task hub sources published gold data registry score likeness",
         "attention encode logits generation likelihood models train evaluate predict",
         "codec withhold store",
-        "jobs options probe estimate local warm tune plan runner worker",
-        "evidence costs cells compare findings checks verify rerun leaderboard sections markdown breakdowns tables exports place palette panels "
+        "jobs options probe estimate local warm tune plan forecast runner worker",
+        "evidence costs hindsight cells compare findings checks verify rerun leaderboard sections markdown breakdowns tables exports place palette panels "
         "figures plots report side_by_side waivers review skeleton",
-        "ui ui_tables ui_tasks ui_progress",
+        "ui ui_tables ui_tasks ui_progress ui_forecast",
         "commands cli",
     )
 )
