@@ -30,6 +30,8 @@ EXAMPLES = {
     "--test-examples": "200",
     "--max-tokens": "1024",
     "--jobs": "2",
+    "--price": "2.50",
+    "--share-of-peak": "0.4",
 }
 
 
