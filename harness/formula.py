@@ -175,7 +175,7 @@ def _full_moments(shape: Dims, spec: RunSpec, method: Method, tokens: int, targe
     if spec.checkpointing:  # the casts live until the forward pass ends
         kept, first, wide = 4 * shape.hidden * tokens * shape.layers, layer + cast, 6
     else:
-        kept, first, wide = layer * shape.layers + casts, 0.0, 10
+        kept, first, wide = layer * shape.layers + casts, 0, 10
     working = (4 * shape.inner + wide * shape.hidden) * tokens
     last = 4 * (weights - shape.linear - (0 if shape.tied else ends))  # gradients when the first layer's turn comes
     loss = kept + (casts if spec.checkpointing else 0)

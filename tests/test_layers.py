@@ -132,7 +132,12 @@ def test_files_are_short() -> None:
 
 
 LIGHT = ["harness", "harness.cli", "harness.commands.run", "harness.commands.results", "harness.commands.tasks"]
-LIGHT += ["harness.commands.publishing", "harness.commands.verifying", "harness.commands.rerunning"]
+LIGHT += [
+    "harness.commands.publishing",
+    "harness.commands.verifying",
+    "harness.commands.rerunning",
+    "harness.commands.planning",
+]
 
 
 @pytest.mark.parametrize("module", LIGHT)
