@@ -19,6 +19,7 @@ from harness.errors import HarnessError, did_you_mean, one_line
 
 TINY = Path(__file__).parent / "tiny" / "model"
 CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
@@ -66,6 +67,18 @@ def resolve(model_id: str) -> Path:
     if not any((folder / name).is_file() for name in TOKENIZERS):
         raise HarnessError("no tokenizer in the model folder", where=str(folder), fix="copy tokenizer.json beside it")
     return folder.resolve()
+
+
+def is_here(model_id: str) -> bool:
+    """Whether a model can be read without a network: embedded, a folder, or in the hub's cache with weights."""
+    if model_id == "tiny" or _path(model_id).is_dir():
+        return True
+    if model_id.count("/") != 1 or model_id.startswith((".", "/", "~")):
+        return False
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = {name: isinstance(try_to_load_from_cache(model_id, name), str) for name in (CONFIG, INDEX, WEIGHTS)}
+    return cached[CONFIG] and (cached[INDEX] or cached[WEIGHTS])
 
 
 def _folder(model_id: str) -> Path:

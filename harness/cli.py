@@ -116,9 +116,11 @@ def _run(found: argparse.Namespace, command: str) -> int:
 
 
 def _plan(found: argparse.Namespace, command: str) -> int:
-    from harness.commands import run
+    from harness.commands import planning
 
-    return run.show_plan(flags.read_options(found))
+    if found.accuracy:
+        return planning.show_accuracy(options.path(found.results))
+    return planning.show(flags.read_options(found), planning.read_gpu(found))
 
 
 def _list(found: argparse.Namespace, command: str) -> int:
@@ -220,7 +222,7 @@ def _new(found: argparse.Namespace, command: str) -> int:
 
 _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace, str], int]]] = {
     "run": (flags.run_flags, _run),
-    "plan": (flags.run_flags, _plan),
+    "plan": (flags.plan_flags, _plan),
     "list": (flags.folder_flags, _list),
     "compare": (_compare_flags, _compare),
     "report": (flags.results_flag, _report),

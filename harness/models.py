@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,13 @@ def load_config(folder: Path) -> Any:
     except Exception as error:
         problem = f"the model's config cannot be read: {one_line(error)}"
         raise HarnessError(problem, where=where, fix="fetch it again") from error
+
+
+def config_from(values: Mapping[str, Any]) -> Any:
+    """Return the transformers config of a shipped architecture (see `harness.families`)."""
+    from transformers import CONFIG_MAPPING
+
+    return CONFIG_MAPPING[values["model_type"]].from_dict(dict(values))
 
 
 @functools.lru_cache(maxsize=8)

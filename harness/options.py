@@ -30,6 +30,8 @@ EXAMPLES = {
     "--test-examples": "200",
     "--max-tokens": "1024",
     "--jobs": "2",
+    "--price": "2.50",
+    "--share-of-peak": "0.4",
 }
 
 
@@ -40,6 +42,7 @@ class Options:
     `jobs` of 0 means as many at a time as are done soonest. `scoring` "both" scores the base
     model in either way and the others in the task's. `tune` is how many learning rates are tried
     for each method and rank, 0 for none. `memory` is False for `--no-memory`: nothing that needs torch is asked while planning.
+    `imagined` says that the plan is for a device that need not be here.
     """
 
     tasks: tuple[str, ...]
@@ -68,6 +71,8 @@ class Options:
     jobs: int = 0
     memory: bool = True
     save_full: bool = False
+    checkpointing: bool = False
+    imagined: bool = False
 
 
 def words(texts: Iterable[str] | None, flag: str) -> tuple[str, ...]:

@@ -115,11 +115,12 @@ class Plan:
         ]
 
 
-def make(options: Options, *, look: Look = look_in_own_process) -> list[Plan]:
+def make(options: Options, *, look: Look = look_in_own_process, model: Checkpoint | None = None) -> list[Plan]:
     """Plan the runs of every task asked for, checking all of them before returning.
 
     Args:
         options: the flags.
+        model: where it is known already, or not here at all.
         look: asks what needs torch: the model's shape and the predicted memory. Replaced in tests.
 
     Raises:
@@ -127,7 +128,7 @@ def make(options: Options, *, look: Look = look_in_own_process) -> list[Plan]:
     """
     tasks = [(name, load_task(name, options)) for name in options.tasks]
     methods = tuple(registry.method(name) for name in options.methods)
-    model = checkpoint.read(options.model)
+    model = model or checkpoint.read(options.model)
     store.require_writable(options.results)
     options = replace(options, jobs=options.jobs or default_jobs(model, options.device or choose_device()))
     plans = [_plan(name, task, methods, model, options, look) for name, task in tasks]
@@ -209,7 +210,7 @@ def make_specs(
 ) -> tuple[RunSpec, ...]:
     """Resolve every field of every run: all methods for one seed, then the next, so that a first table is early."""
     device = options.device or choose_device()
-    if device == "cuda" and not environment.cuda_present():
+    if device == "cuda" and not options.imagined and not environment.cuda_present():
         raise HarnessError(
             "no CUDA device, or a torch that was built without CUDA", where="--device cuda", fix="--device cpu"
         )
@@ -283,6 +284,7 @@ def _method_specs(
         micro_batch=min(options.micro_batch or default_micro_batch(task, splits, batch_size), batch_size),
         train_examples=len(splits.train),
         seed=seed,
+        checkpointing=options.checkpointing,
     )
     if model.window - method.window_tokens < trained.max_tokens:  # where there is room, all methods read as much
         trained = replace(trained, max_tokens=model.window - method.window_tokens)

@@ -19,7 +19,7 @@ from harness.counter import ByteCounter
 from harness.encode import Pair
 from harness.models import linear_sides, load_config
 from harness.schema import Method, RunSpec
-from harness.train import make_optimizer, train_step
+from harness.train import make_optimizer, make_ready, train_step
 
 BLOCK, SUPER_BLOCK = 64, 256  # of NF4 with double quantisation: weights per scale, scales per scale of scales
 
@@ -42,6 +42,11 @@ def training_peak(folder: Path, spec: RunSpec, method: Method, rows: Sequence[Pa
 
 def config_peak(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pair]) -> int:
     """Return `training_peak` for a transformers config."""
+    return config_counter(config, spec, method, rows).peak
+
+
+def config_counter(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pair]) -> ByteCounter:
+    """Return the counter of the fake step: the peak, with gradients and optimizer state at that moment."""
     from transformers import AutoModelForCausalLM
 
     longest = sorted((_cut(pair, spec.max_tokens) for pair in rows), key=len, reverse=True)[: spec.micro_batch]
@@ -51,15 +56,25 @@ def config_peak(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pair]
         model = AutoModelForCausalLM.from_config(config, dtype=_stored(spec, method))
         if method.frozen_bits not in (0.0, 16.0):
             _pack_linears(model, _PackedLinear if method.frozen_bits < 8 else _ByteLinear)
-        model = method.adapt(model, spec).train()
+        model = method.adapt(model, spec)
+    make_ready(model, spec)
     place = dataclasses.replace(spec, device="cpu")  # where the fake tensors claim to be
     with FakeTensorMode(), fast_backward(model, dtype=spec.dtype, device=spec.device, masked=False):
         _make_fake(model)
         optimizer = make_optimizer(model, place)
-        train_step(model, optimizer, longest, place, 0.0, padding=0)  # from here on the optimizer has its state
+        _make_state(optimizer)
         with ByteCounter(model, optimizer) as counter:
             train_step(model, optimizer, longest, place, 0.0, padding=0)
-    return counter.peak
+    return counter
+
+
+def _make_state(optimizer: torch.optim.Optimizer) -> None:
+    """Give the optimizer the state that it has from the second step on, without a pass through the model."""
+    for group in optimizer.param_groups:
+        for weight in group["params"]:
+            weight.grad = torch.empty_like(weight)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
 
 
 def _stored(spec: RunSpec, method: Method) -> torch.dtype:

@@ -6,12 +6,12 @@ The program that plans, shows progress and prints tables stays light; a broken c
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness import local
 from harness.checkpoint import Checkpoint
@@ -22,6 +22,9 @@ from harness.schema import Example, RunSpec, Task
 ADAPTER_BYTES = 4  # adapters are kept in fp32
 BAREST = 32  # examples are sent: longest in characters is not quite longest in tokens
 LONGEST = 2000  # examples are sent, for the same reason: what a tokenizer has few words for is long in tokens alone
+
+Asked = TypeVar("Asked")
+Told = TypeVar("Told")
 
 
 @dataclass(frozen=True)
@@ -124,14 +127,23 @@ def _as_memory_sees_it(spec: RunSpec) -> RunSpec:
 
 def look_in_own_process(question: Question) -> Seen:
     """`look`, in a process that may die without harm."""
+    return in_own_process(look, question, where=str(question.folder))
+
+
+def in_own_process(call: Callable[[Asked], Told], asked: Asked, *, where: str) -> Told:
+    """Return what a function that imports torch answers, from a process of its own.
+
+    Raises:
+        HarnessError: as the function; also where the process dies, or a library fails in any other way.
+    """
     local.warm_up()
     with ProcessPoolExecutor(1, mp_context=local.context(), initializer=_silence) as pool:
         try:
-            return pool.submit(look, question).result()
+            return pool.submit(call, asked).result()
         except BrokenProcessPool:
             raise HarnessError(
                 "the process that looked at the model died, often for want of memory",
-                where=str(question.folder),
+                where=where,
                 fix="free some memory, or plan without predictions: --no-memory",
             ) from None
         except HarnessError:
@@ -139,7 +151,7 @@ def look_in_own_process(question: Question) -> Seen:
         except Exception as error:  # transformers' code for an architecture may fail in any way
             raise HarnessError(
                 f"the model cannot be built from its config: {type(error).__name__}: {one_line(error)}",
-                where=str(question.folder),
+                where=where,
                 fix="check config.json; if the model is sound, go without predictions: --no-memory",
             ) from error
 

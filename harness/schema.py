@@ -182,7 +182,8 @@ class RunSpec:
     `test_examples` are the numbers used. `data` is the fingerprint of the examples and their rendered prompts.
 
     `split` is what is answered: `validation` for a trial of `--tune`, which no table shows. `tuned_over` are the learning
-    rates of which `learning_rate` was best on the validation split; empty where there was no such search.
+    rates of which `learning_rate` was best on the validation split; empty where there was no such search. `checkpointing`
+    says that activations are computed again in the backward pass instead of kept (memory and time, not results).
     """
 
     task: str
@@ -210,6 +211,7 @@ class RunSpec:
     device: Literal["cpu", "cuda"]
     split: Split = "test"
     tuned_over: tuple[float, ...] = ()
+    checkpointing: bool = False
 
     @property
     def id(self) -> str:

@@ -19,7 +19,7 @@ from harness import memory
 from harness.attention import fast_backward
 from harness.counter import ByteCounter
 from harness.encode import Pair
-from harness.errors import DIVERGED, HarnessError
+from harness.errors import DIVERGED, HarnessError, one_line
 from harness.logits import logits_at
 from harness.models import precision
 from harness.schema import Parts, RunSpec
@@ -100,7 +100,7 @@ def fit(
     optimizer = make_optimizer(model, spec, rate_factor)
     meter = meter or memory.Meter(spec.device)
     padding = padding_token(tokenizer)
-    model.train()
+    make_ready(model, spec)
     steps: list[Step] = []
     counter: ByteCounter | None = None
     with fast_backward(model, dtype=spec.dtype, device=spec.device):
@@ -120,8 +120,25 @@ def fit(
                 on_step(steps[-1])
             if should_stop and should_stop():
                 break
-    model.eval()
+    model.eval()  # which checkpointing keeps out of, too
     return _summarise(model, optimizer, steps, counted, counter, meter)
+
+
+def make_ready(model: Any, spec: RunSpec) -> None:
+    """Put a model into training mode, with activation checkpointing where the spec asks for it.
+
+    Raises:
+        HarnessError: the architecture cannot compute its layers again in the backward pass.
+    """
+    model.train()
+    if not spec.checkpointing:
+        return
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    try:  # without dropout there is no chance to repeat
+        enable({"use_reentrant": False, "preserve_rng_state": spec.dropout > 0})
+    except ValueError as error:
+        problem = f"this architecture knows no activation checkpointing: {one_line(error)}"
+        raise HarnessError(problem, where=spec.model, fix="leave --checkpointing out") from error
 
 
 def _refuse_divergence(step: Step, spec: RunSpec) -> None:

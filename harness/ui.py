@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from harness.checks import Check
     from harness.compare import Cell, Comparison
+    from harness.forecast import Outlook, Request
+    from harness.hindsight import Error
     from harness.markdown import Table
     from harness.plan import Plan
     from harness.schema import Task
@@ -125,6 +127,28 @@ def planned(plan: Plan) -> None:
     for spec, _ in plan.waiting:
         rows.append((run_name(spec), "after its trials", size(plan.predicted(spec)) if plan.seen else "", "", ""))
     _show(ui_tables.words_only(rows, "run", "state", "predicted", "learning rate", "id"))
+
+
+def forecast(plan: Plan, request: Request, found: Outlook, *, price: float | None) -> None:
+    """What fits a GPU, in which way, how fast and at what cost."""
+    from harness import ui_forecast
+
+    console = out()
+    for first, rest in ui_forecast.heading(plan, found, request):
+        console.print(folded(f"{first:<10} ", rest, indent=11))
+    console.print()
+    _show(ui_forecast.forecasts(found, request, price))
+    console.print()
+    for line in ui_forecast.notes(found, request, price):
+        console.print(folded("  ", line, indent=4))
+    console.print()
+
+
+def accuracy(found: Sequence[Error]) -> None:
+    """How near past predictions of memory came."""
+    from harness import ui_forecast
+
+    _show(ui_forecast.accuracy(found))
 
 
 def untuned(plan: Plan) -> None:

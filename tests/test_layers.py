@@ -19,14 +19,14 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
     tuple(layer.split())
     for layer in (
         "schema errors program",
-        "prompts stats power memory metrics methods counter format environment checkpoint",
+        "prompts stats power memory metrics methods counter format environment checkpoint families formula speed",
         "rows xbrl statements layouts partition file_task hub sources published gold data registry score likeness",
         "attention encode logits generation likelihood models train evaluate predict",
         "codec withhold store",
-        "jobs options probe estimate local warm tune plan runner worker",
-        "evidence costs cells compare findings checks verify rerun leaderboard sections markdown breakdowns tables exports place palette panels "
-        "figures plots flips report side_by_side waivers review skeleton",
-        "ui ui_tables ui_tasks ui_progress",
+        "jobs options probe estimate local warm tune plan forecast runner worker",
+        "evidence costs hindsight cells compare findings checks verify rerun leaderboard sections markdown breakdowns tables "
+        "exports place palette panels figures plots flips report side_by_side waivers review skeleton",
+        "ui ui_tables ui_tasks ui_progress ui_forecast",
         "commands cli",
     )
 )
@@ -132,7 +132,12 @@ def test_files_are_short() -> None:
 
 
 LIGHT = ["harness", "harness.cli", "harness.commands.run", "harness.commands.results", "harness.commands.tasks"]
-LIGHT += ["harness.commands.publishing", "harness.commands.verifying", "harness.commands.rerunning"]
+LIGHT += [
+    "harness.commands.publishing",
+    "harness.commands.verifying",
+    "harness.commands.rerunning",
+    "harness.commands.planning",
+]
 
 
 @pytest.mark.parametrize("module", LIGHT)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import options, program, store
+from harness import options, program, registry, store
 from harness.errors import HarnessError
 from harness.options import Options
 
@@ -19,7 +19,9 @@ def run_flags(parser: argparse.ArgumentParser) -> None:
     """What `run` and `plan` take."""
     what = parser.add_argument_group("what runs")
     what.add_argument("--task", action="append", metavar="NAME|FILE", help="task, or a .jsonl, .csv or .parquet file")
-    what.add_argument("--method", action="append", metavar="A,B", help="default base,lora,qlora,full")
+    what.add_argument(
+        "--method", action="append", metavar="A,B", help="default base,lora,qlora,full; all for every one"
+    )
     what.add_argument("--rank", action="append", metavar="2,8,32", help="ranks of LoRA and its like")
     what.add_argument("--seeds", metavar="3|0,1,2", help="how many seeds, or which (default 1)")
     what.add_argument(
@@ -50,6 +52,9 @@ def run_flags(parser: argparse.ArgumentParser) -> None:
         ("--device", DEVICES, "where it runs (default: cuda where there is one)"),
     ):
         how.add_argument(flag, metavar="|".join(known), help=text)
+    how.add_argument(
+        "--checkpointing", action="store_true", help="compute activations twice: memory and time, not results"
+    )
     how.add_argument("--save-full", action="store_true", help="keep the weights of full fine-tuning (large)")
     how.add_argument("--no-memory", action="store_true", help="plan without predicting memory")
     results_flag(parser)
@@ -94,12 +99,13 @@ def read_options(found: argparse.Namespace) -> Options:
     tasks_dirs, data = folders(found)
     return Options(
         tasks=options.words(found.task, "--task"),
-        methods=options.words(found.method, "--method") if found.method else options.METHODS,
+        methods=_methods(options.words(found.method, "--method")) if found.method else options.METHODS,
         ranks=options.ranks(",".join(found.rank)) if found.rank else options.RANKS,
         seeds=options.seeds(found.seeds) if found.seeds is not None else (0,),
         model=found.model,
         results=options.path(found.results),
         save_full=found.save_full,
+        checkpointing=found.checkpointing,
         memory=not found.no_memory,
         tasks_dirs=tasks_dirs,
         data=data,
@@ -120,6 +126,24 @@ def read_options(found: argparse.Namespace) -> Options:
         device=word("--device", DEVICES),
         jobs=given("--jobs", options.count) or 0,
     )
+
+
+def _methods(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Take `all` for every method that is registered, plugins' too; a broken one stops only a run that names it."""
+    if "all" not in names:
+        return names
+    working = [entry.name for entry in registry.methods().values() if entry.value is not None]
+    return tuple(dict.fromkeys(part for name in names for part in (working if name == "all" else [name])))
+
+
+def plan_flags(parser: argparse.ArgumentParser) -> None:
+    """What `plan` takes on top."""
+    run_flags(parser)
+    gpu = parser.add_argument_group("on which GPU, which need not be here")
+    gpu.add_argument("--gpu", metavar="H100|24GiB", help="a card or a size: what fits, in which way, and how fast")
+    gpu.add_argument("--price", metavar="N", help="of an hour of it: the cost of each run")
+    gpu.add_argument("--share-of-peak", metavar="N", help="of its peak that products of matrices reach (default 0.4)")
+    gpu.add_argument("--accuracy", action="store_true", help="how near past predictions of memory came; nothing else")
 
 
 def folders(found: argparse.Namespace) -> tuple[tuple[Path, ...], Path | None]:

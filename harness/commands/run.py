@@ -1,4 +1,4 @@
-"""`run` and `plan`: plan every task, run what is to do, show the tables, say what to type next."""
+"""`run`: plan every task, run what is to do, show the tables, say what to type next."""
 
 from __future__ import annotations
 
@@ -35,14 +35,6 @@ def run(options: Options, command: str) -> int:
         if any(outcome.status != "ok" for outcome in outcomes):
             code = DIFFERS
     return _finish(plans, code, command)
-
-
-def show_plan(options: Options) -> int:
-    """Show what `run` would do and do nothing."""
-    for one in plan.make(options):
-        ui.header(one)
-        ui.planned(one)
-    return DONE
 
 
 def _tune_and_run(one: Plan) -> tuple[Plan, Sequence[Outcome], bool, bool]:
