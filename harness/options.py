@@ -40,6 +40,7 @@ class Options:
     `jobs` of 0 means as many at a time as are done soonest. `scoring` "both" scores the base
     model in either way and the others in the task's. `tune` is how many learning rates are tried
     for each method and rank, 0 for none. `memory` is False for `--no-memory`: nothing that needs torch is asked while planning.
+    `remote_code` lets the model's own Python code run.
     """
 
     tasks: tuple[str, ...]
@@ -68,6 +69,7 @@ class Options:
     jobs: int = 0
     memory: bool = True
     save_full: bool = False
+    remote_code: bool = False
 
 
 def words(texts: Iterable[str] | None, flag: str) -> tuple[str, ...]:

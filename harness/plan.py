@@ -126,7 +126,7 @@ def make(options: Options, *, look: Look = look_in_own_process) -> list[Plan]:
     """
     tasks = [(name, load_task(name, options)) for name in options.tasks]
     methods = tuple(registry.method(name) for name in options.methods)
-    model = checkpoint.read(options.model)
+    model = checkpoint.read(options.model, remote_code=options.remote_code)
     store.require_writable(options.results)
     options = replace(options, jobs=options.jobs or default_jobs(model, options.device or choose_device()))
     plans = [_plan(name, task, methods, model, options, look) for name, task in tasks]
@@ -239,6 +239,7 @@ def make_specs(
         seed=0,
         dtype=options.dtype or choose_dtype(device),
         device=device,
+        remote_code=options.remote_code,
     )
     specs: list[RunSpec] = []
     for seed in options.seeds:

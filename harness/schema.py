@@ -173,7 +173,8 @@ class RunSpec:
     `test_examples` are the numbers used. `data` is the fingerprint of the examples and their rendered prompts.
 
     `split` is what is answered: `validation` for a trial of `--tune`, which no table shows. `tuned_over` are the learning
-    rates of which `learning_rate` was best on the validation split; empty where there was no such search.
+    rates of which `learning_rate` was best on the validation split; empty where there was no such search. `remote_code`
+    says that Python code which came with the model was run, as the user asked for by name.
     """
 
     task: str
@@ -201,6 +202,7 @@ class RunSpec:
     device: Literal["cpu", "cuda"]
     split: Split = "test"
     tuned_over: tuple[float, ...] = ()
+    remote_code: bool = False
 
     @property
     def id(self) -> str:

@@ -18,11 +18,11 @@ HARNESS = ROOT / "harness"
 LAYERS: tuple[tuple[str, ...], ...] = tuple(
     tuple(layer.split())
     for layer in (
-        "schema errors program",
+        "schema errors program redact",
         "prompts stats power memory metrics methods counter format environment checkpoint",
         "rows xbrl statements layouts partition file_task hub sources published gold data registry score likeness",
         "attention encode logits generation likelihood models train evaluate predict",
-        "codec withhold store",
+        "codec withhold atomic store",
         "jobs options probe estimate local warm tune plan runner worker",
         "evidence costs cells compare findings checks verify rerun leaderboard sections markdown breakdowns tables exports place palette panels "
         "figures plots report side_by_side waivers review skeleton",
