@@ -15,6 +15,7 @@ from pathlib import Path
 HIDDEN = "[redacted]"
 SHORTEST = 8  # characters; a shorter value of a variable is a word such as "false", which says nothing
 
+_START = r"(?<![\w.~-])"  # a path is no part of a longer one: `results/root` is nobody's home
 _SECRET = "token|secret|password|passwd|passphrase|credentials?|api[_-]?key|access[_-]?key|signature|sig"
 _VARIABLE = re.compile(r"TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH|(^|_)(API|ACCESS|PRIVATE)?_?KEY(_|$)", re.I)
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -31,8 +32,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}|\bsk-[\w-]{20,}|\bxox[abprs]-[\w-]{10,}", HIDDEN, False),
         (r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bAIza[\w-]{30,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*", HIDDEN, False),
         # home folders, of whomever
-        (r"(?<![\w.~-])/(?:home|Users)/[^/\s:'\",)]+", "~", False),
-        (r"(?<![\w.~-])/root(?=[/\s:'\",)]|$)", "~", False),
+        (_START + r"/(?:home|Users)/[^/\s:'\",)]+", "~", False),
+        (_START + r"/root(?=[/\s:'\",)]|$)", "~", False),
         (r"\b[A-Z]:\\Users\\[^\\\s:'\",)]+", "~", True),
     )
 )
@@ -43,7 +44,7 @@ def redact(text: str) -> str:
     for value in _secret_values():
         text = text.replace(value, HIDDEN)
     for folder, word in _own_folders():
-        text = text.replace(folder, word)
+        text = folder.sub(word, text)
     for rule, new in _RULES:
         text = rule.sub(new, text)
     return text
@@ -55,11 +56,12 @@ def _secret_values() -> list[str]:
     return sorted(found, key=lambda value: (-len(value), value))
 
 
-def _own_folders() -> list[tuple[str, str]]:
-    """Return the working folder and the home folder with what they become; a container's `/` is nobody's."""
-    found: list[tuple[str, str]] = []
-    with contextlib.suppress(OSError, RuntimeError):
-        found.append((f"{Path.cwd()}/", ""))
-    with contextlib.suppress(OSError, RuntimeError):
-        found.append((str(Path.home()), "~"))
-    return [(folder, word) for folder, word in found if len(folder.strip("/")) > 0]
+def _own_folders() -> list[tuple[re.Pattern[str], str]]:
+    """Return what finds the working and the home folder, and what they become; a container's `/` is nobody's."""
+    found = []
+    for find, end, word in ((Path.cwd, r"[/\\]", ""), (Path.home, r"(?![\w.-])", "~")):
+        with contextlib.suppress(OSError, RuntimeError):  # a folder that was removed, a user without a home
+            folder = find()
+            if folder != Path(folder.anchor):
+                found.append((re.compile(_START + re.escape(str(folder)) + end), word))
+    return found

@@ -29,6 +29,7 @@ from grid import (
     never,
     read_only,
     snapshot,
+    warm_up,
     write_inputs,
 )
 
@@ -47,6 +48,7 @@ class Grid:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.command = write_inputs(folder)
+        warm_up(self.command[1])
 
     def go(self, results: Path, at: int = 10**9, how: Callable[[], None] = never, kinds: set[str] = CHANGES) -> int:
         """Run the command; at the point `at` something happens. Returns the exit code, or minus the signal."""
