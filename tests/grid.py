@@ -19,17 +19,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from records import make_environment, make_record
 
-from harness import cli, data, environment, local, registry, store
-from harness.commands import outputs, run
+from harness import cli, data, registry, store
 from harness.jobs import Event, Job, Progress, Reporter, Running
 from harness.schema import Answer
 from harness.score import chance, parse_rate, score_answers
 
 OPTIONS = ("it rises", "it falls", "it stays")
-WRITES = {"open", "os.mkdir", "os.rename", "fsync"}  # what needs room on the disk
-CHANGES = WRITES | {"os.remove", "os.rmdir"}
+WRITES = {"open", "os.mkdir", "fsync"}  # what needs room on the disk
+CHANGES = WRITES | {"os.rename", "os.remove", "os.rmdir"}
 LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}")
 
 Event_ = tuple[str, str]  # what is done, and to which file
@@ -134,19 +134,25 @@ def write_inputs(folder: Path) -> list[str]:
 
 def without_torch(worker: Callable[[Job, Reporter], None] = slowly) -> None:
     """In this process for good: runs are `worker`'s, nobody looks at the model, and no figure is drawn."""
-    local.PRELOAD = []
-    run.worker.run = worker  # type: ignore[assignment]
-    run.plan.check = lambda plans, **_: None  # type: ignore[assignment]
-    outputs.plots.write = lambda *_: []  # type: ignore[assignment]
+    for place, value in (
+        ("local.PRELOAD", []),
+        ("commands.run.worker.run", worker),
+        ("commands.run.plan.check", lambda plans, **_: None),
+        ("commands.outputs.plots.write", lambda *_: []),
+    ):
+        pytest.MonkeyPatch().setattr(f"harness.{place}", value)
 
 
 def in_this_process() -> None:
     """As `without_torch`, and runs start no process."""
     without_torch()
-    run.local.LocalProcesses = Here  # type: ignore[assignment,misc]
-    run.local.warm_up = lambda: None
-    environment.commit = lambda: "abcdef012345"  # type: ignore[assignment]
-    registry.metadata.entry_points = lambda **_: ()  # type: ignore[assignment]
+    for place, value in (
+        ("commands.run.local.LocalProcesses", Here),
+        ("commands.run.local.warm_up", lambda: None),
+        ("environment.commit", lambda: "abcdef012345"),
+        ("registry.metadata.entry_points", lambda **_: ()),
+    ):
+        pytest.MonkeyPatch().setattr(f"harness.{place}", value)
 
 
 def warm_up(task: str) -> None:

@@ -38,7 +38,7 @@ def test_no_task_model_or_method_of_a_record_leaves_the_results_folder(name: str
 
 def test_publishing_a_hostile_record_writes_below_published_only(tmp_path: Path) -> None:
     root = tmp_path / "deep" / "results"
-    runs = []
+    runs: list[store.Run] = []
     for name in ("../../../x", "..", "/etc/x"):
         record = make_record(make_spec(task=name, model=name, method=name))
         folder = root / "runs" / f"hostile{len(runs)}"
@@ -208,6 +208,7 @@ def test_training_a_run_of_somebody_again_does_not_run_its_models_code_unasked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from harness.commands import lookup, rerunning
+    from harness.rerun import Outcome
 
     command = write_inputs(tmp_path)
     (made,) = plan.make(Options(tasks=(command[1],), model=command[3], results=tmp_path / "r", memory=False))
@@ -215,5 +216,5 @@ def test_training_a_run_of_somebody_again_does_not_run_its_models_code_unasked(
     monkeypatch.setattr(checkpoint, "read", lambda *_, **__: pytest.fail("the model was looked at"))
     found = Options(tasks=(command[1],))
     verdict = rerunning._job([record], lookup.Lookup(found), found, command[3], tmp_path)
-    assert isinstance(verdict, rerunning.Verdict)
+    assert isinstance(verdict, Outcome)
     assert "--trust-remote-code" in verdict.why[0]
