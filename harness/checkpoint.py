@@ -23,6 +23,7 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+CODE = "*.py"  # fetched and counted to what pins the model only where the user asked for it to be run
 DEFAULT_WINDOW = 2048
 
 
@@ -38,29 +39,29 @@ class Checkpoint:
     weights_bytes: int
 
 
-def read(model_id: str) -> Checkpoint:
-    """Describe the model that `--model` names; errors as `resolve`."""
-    folder = resolve(model_id)
+def read(model_id: str, *, remote_code: bool = False) -> Checkpoint:
+    """Describe the model that `--model` names; `remote_code` takes its Python code for a part of it. Errors as `resolve`."""
+    folder = resolve(model_id, remote_code=remote_code)
     config = read_config(folder)
     inner = config.get("text_config")
     text = inner if isinstance(inner, dict) else config
     return Checkpoint(
         folder=folder,
         name=_name(model_id, folder),
-        revision=revision(folder),
+        revision=revision(folder, remote_code=remote_code),
         hidden=_first(text, ("hidden_size", "n_embd", "d_model"), 0),
         window=_first(text, ("max_position_embeddings", "n_positions", "max_seq_len"), DEFAULT_WINDOW),
         weights_bytes=sum(path.stat().st_size for path in weight_files(folder)),
     )
 
 
-def resolve(model_id: str) -> Path:
+def resolve(model_id: str, *, remote_code: bool = False) -> Path:
     """Return the folder of a model (fetched where it is not here yet), checked: config, weights and tokenizer are whole.
 
     Raises:
         HarnessError: no such folder, nothing on the hub under this id, no network, or a broken checkpoint.
     """
-    folder = _folder(model_id)
+    folder = _folder(model_id, remote_code)
     read_config(folder)
     for path in weight_files(folder):
         read_shapes(path)
@@ -81,13 +82,13 @@ def is_here(model_id: str) -> bool:
     return cached[CONFIG] and (cached[INDEX] or cached[WEIGHTS])
 
 
-def _folder(model_id: str) -> Path:
+def _folder(model_id: str, remote_code: bool) -> Path:
     if model_id == "tiny":
         if not TINY.is_dir():
             raise HarnessError("the embedded model is missing", where=str(TINY), fix="reinstall the package")
         return TINY
     folder = _path(model_id)
-    return folder if folder.is_dir() else _download(model_id)
+    return folder if folder.is_dir() else _download(model_id, remote_code)
 
 
 def _path(model_id: str) -> Path:
@@ -96,7 +97,7 @@ def _path(model_id: str) -> Path:
     return Path(model_id)
 
 
-def _download(model_id: str) -> Path:
+def _download(model_id: str, remote_code: bool) -> Path:
     """Return the local snapshot of a hub id, from the cache where it is there already."""
     path = _path(model_id)
     if path.is_file():
@@ -108,10 +109,13 @@ def _download(model_id: str) -> Path:
         raise HarnessError(f"no model folder '{model_id}'", where="--model", fix=fix)
     from huggingface_hub import snapshot_download
 
+    wanted = [*HUB_FILES, *[CODE] * remote_code]
     try:
         with contextlib.suppress(Exception):
-            return Path(snapshot_download(model_id, allow_patterns=list(HUB_FILES), local_files_only=True))
-        return Path(snapshot_download(model_id, allow_patterns=list(HUB_FILES)))
+            here = Path(snapshot_download(model_id, allow_patterns=wanted, local_files_only=True))
+            if not remote_code or any(here.glob(CODE)):  # an earlier fetch may have left the code out
+                return here
+        return Path(snapshot_download(model_id, allow_patterns=wanted))
     except Exception as error:  # the client's errors for offline, unknown and gated share no base class
         fix = f"download it on a machine with network (hf download {model_id} --local-dir DIR) and pass --model DIR"
         reason = str(error).strip().split("\n")[0][:200]  # what follows it is advice for another program
@@ -177,6 +181,9 @@ def weight_files(folder: Path) -> list[Path]:
         names = sorted({str(name) for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise HarnessError("the index of the weights is broken", where=str(index), fix="fetch it again") from error
+    if strange := [name for name in names if Path(name).name != name or "\\" in name]:
+        problem = f"the index of the weights names '{strange[0]}', which is not a file of its folder"
+        raise HarnessError(problem, where=str(index), fix="do not use this model: whole ones have no such names")
     if missing := [name for name in names if not (folder / name).is_file()]:
         raise HarnessError(f"weight file {missing[0]} is missing", where=str(folder), fix="fetch the model again")
     return [folder / name for name in names]
@@ -208,13 +215,13 @@ def read_shapes(path: Path) -> Mapping[str, tuple[int, ...]]:
         raise HarnessError(problem, where=str(path), fix="fetch the file again") from error
 
 
-def revision(folder: Path) -> str:
-    """Return what pins the weights: a hub snapshot's commit, else the first 12 hex digits of the SHA-256 over the
-    weight files' own."""
+def revision(folder: Path, *, remote_code: bool = False) -> str:
+    """Return what pins the model: a hub snapshot's commit, else the first 12 hex digits of the SHA-256 over the weight
+    files' own, and over those of its code where that is run."""
     if folder.parent.name == "snapshots":
         return folder.name
     digest = hashlib.sha256()
-    for path in weight_files(folder):
+    for path in [*weight_files(folder), *(sorted(folder.glob(CODE)) if remote_code else ())]:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:12]

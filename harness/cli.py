@@ -170,6 +170,7 @@ def _verify_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rerun", metavar="RUN", help="train this run (a name, id or folder) again and compare")
     parser.add_argument("--model", metavar="DIR|ID", help="for --rerun: where the model is, if its name does not say")
+    parser.add_argument("--trust-remote-code", action="store_true", help=f"for --rerun: {flags.REMOTE_CODE}")
     parser.add_argument("--task", action="append", metavar="FILE", help="the data file of runs on a task without code")
     flags.data_flags(parser)
     flags.results_flag(parser)

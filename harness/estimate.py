@@ -19,7 +19,7 @@ def seconds(specs: Sequence[RunSpec], root: Path, *, threads: int) -> float | No
     machine = environment.describe(specs[0].device, threads=threads).machine
     earlier = [
         run.record
-        for run in store.read_all(root, specs[0].task)
+        for run in store.read_all(root, specs[0].task, skip_damaged=True)
         if run.record.status == "ok" and run.record.environment.machine == machine
     ]
     times = [_like(spec, earlier) for spec in specs]

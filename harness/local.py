@@ -11,13 +11,14 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from harness import store
-from harness.jobs import Event, Job, Reporter, Running
+from harness.jobs import Ended, Event, Job, Reporter, Running
 
 Target = Callable[[Job, Reporter], None]
 
@@ -36,11 +37,22 @@ QUIET = {
 
 
 class Line:
-    """The worker's end: tells events, hears the request to stop."""
+    """The worker's end: tells events, hears the request to stop.
+
+    It listens in a thread of its own, so that a run whose starter was killed ends at once, in the middle of a step too.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._stop = False
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                self._stop = self._connection.recv() == STOP or self._stop
+        except (EOFError, OSError):
+            os._exit(1)
 
     def tell(self, event: Event) -> None:
         """Send an event; where nobody listens any more, the run ends without a trace: its starter is dead."""
@@ -51,9 +63,6 @@ class Line:
 
     def should_stop(self) -> bool:
         """Whether the request to stop has come."""
-        with contextlib.suppress(OSError, EOFError):
-            while not self._stop and self._connection.poll():
-                self._stop = self._connection.recv() == STOP
         return self._stop
 
 
@@ -181,8 +190,14 @@ def _child(target: Target, job: Job, connection: Connection) -> None:
     # Ctrl-C reaches every process of the terminal; what a run does then is its starter's decision.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     set_environment(QUIET)
-    with (job.folder / store.LOG).open("ab", buffering=0) as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-    target(job, Line(connection))
-    connection.close()
+    line = Line(connection)  # never closed here: the end of the process says that it ended
+    with contextlib.ExitStack() as held:
+        try:
+            if not held.enter_context(store.working(job.folder)):
+                return line.tell(Ended("failed", "another process is still doing this run"))
+            with (job.folder / store.LOG).open("ab", buffering=0) as log:
+                os.dup2(log.fileno(), 1)
+                os.dup2(log.fileno(), 2)
+        except OSError as error:
+            return line.tell(Ended("failed", f"cannot write results: {error.strerror or error}"))
+        target(job, line)

@@ -42,7 +42,7 @@ class Shape:
         return min((min(sides) for sides in self.linears), default=0)
 
 
-def resolve(model_id: str) -> Path:
+def resolve(model_id: str, *, remote_code: bool = False) -> Path:
     """Return the folder of a model, checked: its files are whole and it is a causal language model.
 
     Raises:
@@ -50,9 +50,10 @@ def resolve(model_id: str) -> Path:
     """
     from transformers import AutoModelForCausalLM
 
-    folder = checkpoint.resolve(model_id)
-    config = load_config(folder)
-    if type(config) not in AutoModelForCausalLM._model_mapping:
+    folder = checkpoint.resolve(model_id, remote_code=remote_code)
+    config = load_config(folder, remote_code=remote_code)
+    own = remote_code and "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
+    if not own and type(config) not in AutoModelForCausalLM._model_mapping:
         raise HarnessError(
             f"'{config.model_type}' is not a causal language model",
             where=str(folder),
@@ -61,8 +62,8 @@ def resolve(model_id: str) -> Path:
     return folder
 
 
-def load_config(folder: Path) -> Any:
-    """Return the transformers config of a folder.
+def load_config(folder: Path, *, remote_code: bool = False) -> Any:
+    """Return the transformers config of a folder; `remote_code` lets Python code that lies there run.
 
     Raises:
         HarnessError: `config.json` is missing, broken, or of an unknown architecture.
@@ -71,11 +72,11 @@ def load_config(folder: Path) -> Any:
 
     where = str(folder / checkpoint.CONFIG)
     kind = checkpoint.read_config(folder)["model_type"]
-    if kind not in CONFIG_MAPPING:
-        fix = "update transformers, or pass another model; code that comes with a model is not run"
+    if kind not in CONFIG_MAPPING and not remote_code:
+        fix = "update transformers, or pass another model; code that comes with a model runs with --trust-remote-code only"
         raise HarnessError(f"transformers does not know the architecture '{kind}'", where=where, fix=fix)
     try:
-        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=remote_code)
     except Exception as error:
         problem = f"the model's config cannot be read: {one_line(error)}"
         raise HarnessError(problem, where=where, fix="fetch it again") from error
@@ -89,15 +90,15 @@ def config_from(values: Mapping[str, Any]) -> Any:
 
 
 @functools.lru_cache(maxsize=8)
-def shape(model_id: str) -> Shape:
+def shape(model_id: str, *, remote_code: bool = False) -> Shape:
     """Return the model's shape from its config alone: nothing is allocated; errors as `resolve`.
 
     Raises:
         HarnessError: also where config and weights belong to different models.
     """
-    folder = resolve(model_id)
-    config = load_config(folder)
-    model = _skeleton(config)
+    folder = resolve(model_id, remote_code=remote_code)
+    config = load_config(folder, remote_code=remote_code)
+    model = skeleton(config, remote_code=remote_code)
     if not getattr(config, "quantization_config", None):  # packed weights have other shapes
         _refuse_unlike(folder, model)
     return _shape_of(config, model)
@@ -105,15 +106,15 @@ def shape(model_id: str) -> Shape:
 
 def config_shape(config: Any) -> Shape:
     """Return the shape that a transformers config describes."""
-    return _shape_of(config, _skeleton(config))
+    return _shape_of(config, skeleton(config))
 
 
-def _skeleton(config: Any) -> Any:
-    """Return the model on the meta device: no memory, about a second."""
+def skeleton(config: Any, *, remote_code: bool = False, **options: Any) -> Any:
+    """Return the model on the meta device: no memory, about a second; `options` are transformers'."""
     from transformers import AutoModelForCausalLM
 
     with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(config)
+        return AutoModelForCausalLM.from_config(config, trust_remote_code=remote_code, **options)
 
 
 def _refuse_unlike(folder: Path, model: Any) -> None:
@@ -201,8 +202,8 @@ def precision(spec: RunSpec) -> contextlib.AbstractContextManager[Any]:
     return contextlib.nullcontext()
 
 
-def load_tokenizer(folder: Path) -> Any:
-    """Return the tokenizer of a model folder.
+def load_tokenizer(folder: Path, *, remote_code: bool = False) -> Any:
+    """Return the tokenizer of a model folder; `remote_code` lets Python code that lies there run.
 
     Raises:
         HarnessError: it cannot be read, or it has no end-of-text token, which every answer ends with.
@@ -210,7 +211,7 @@ def load_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=remote_code)
     except Exception as error:
         problem = f"the tokenizer cannot be read: {one_line(error)}"
         raise HarnessError(problem, where=str(folder), fix="fetch it again") from error

@@ -6,12 +6,10 @@ take and, from earlier records of this machine, how long.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
-from harness import checkpoint, data, environment, estimate, registry, store, tune
+from harness import checkpoint, data, defaults, environment, estimate, registry, store, tune
 from harness.checkpoint import Checkpoint
 from harness.data import Splits
 from harness.errors import HarnessError
@@ -22,15 +20,12 @@ from harness.schema import Method, RunSpec, Task
 from harness.score import require
 
 BATCH_SIZE = 16
-MICRO_CHARACTERS = 20_000  # about 5,000 tokens go through the model at once
 MAX_TOKENS = 4096
 ALPHA = 32.0  # whatever the rank, so that one learning rate serves every rank; see harness.methods.lora
 WARMUP = 0.05
 WEIGHT_DECAY = 0.0
 ANSWER_BYTES = 1024
 LOG_BYTES = 2**20
-SMALL_WEIGHTS = 64 * 2**20  # bytes; a larger model keeps several cores busy by itself
-JOB_MEMORY = 2 * 2**30  # bytes; what the process of a run of a small model may take
 
 Look = Callable[[Question], Seen]
 
@@ -128,9 +123,9 @@ def make(options: Options, *, look: Look = look_in_own_process, model: Checkpoin
     """
     tasks = [(name, load_task(name, options)) for name in options.tasks]
     methods = tuple(registry.method(name) for name in options.methods)
-    model = model or checkpoint.read(options.model)
+    model = model or checkpoint.read(options.model, remote_code=options.remote_code)
     store.require_writable(options.results)
-    options = replace(options, jobs=options.jobs or default_jobs(model, options.device or choose_device()))
+    options = replace(options, jobs=options.jobs or defaults.jobs(model, options.device or defaults.device()))
     plans = [_plan(name, task, methods, model, options, look) for name, task in tasks]
     store.require_space(options.results, sum(_disk_bytes(plan) for plan in plans))
     return plans
@@ -209,7 +204,7 @@ def make_specs(
     task: Task, splits: Splits, methods: Sequence[Method], model: Checkpoint, options: Options
 ) -> tuple[RunSpec, ...]:
     """Resolve every field of every run: all methods for one seed, then the next, so that a first table is early."""
-    device = options.device or choose_device()
+    device = options.device or defaults.device()
     if device == "cuda" and not options.imagined and not environment.cuda_present():
         raise HarnessError(
             "no CUDA device, or a torch that was built without CUDA", where="--device cuda", fix="--device cpu"
@@ -249,8 +244,9 @@ def make_specs(
         train_examples=0,
         test_examples=len(splits.test),
         seed=0,
-        dtype=options.dtype or choose_dtype(device),
+        dtype=options.dtype or defaults.dtype(device),
         device=device,
+        remote_code=options.remote_code,
     )
     specs: list[RunSpec] = []
     for seed in options.seeds:
@@ -281,7 +277,7 @@ def _method_specs(
         warmup=WARMUP,
         epochs=options.epochs or task.epochs,
         batch_size=batch_size,
-        micro_batch=min(options.micro_batch or default_micro_batch(task, splits, batch_size), batch_size),
+        micro_batch=min(options.micro_batch or defaults.micro_batch(task, splits, batch_size), batch_size),
         train_examples=len(splits.train),
         seed=seed,
         checkpointing=options.checkpointing,
@@ -311,37 +307,6 @@ def _scored_otherwise(spec: RunSpec, task: Task, splits: Splits) -> RunSpec:
                 fix="leave --scoring both out for this task; `cfa_listed` is `cfa` with the options in the prompt",
             )
     return replace(spec, scoring="generate" if spec.scoring == "choices" else "choices")
-
-
-def default_micro_batch(task: Task, splits: Splits, batch_size: int) -> int:
-    """Return how many of a step's examples go through the model at once: equal shares that hold the longest ones.
-
-    Counted in characters, since a plan is made without the tokenizer.
-    """
-    longest = max(len(task.prompt(example)) + len(example.target) for example in splits.train)
-    shares = math.ceil(batch_size * longest / MICRO_CHARACTERS)
-    return math.ceil(batch_size / shares)
-
-
-def default_jobs(model: Checkpoint, device: str) -> int:
-    """Return how many runs go on at a time: one per core where a model is too small to keep two cores busy, else one.
-
-    Two runs of `tiny` side by side on one core each trained 1.27 times the tokens per second of one run on both.
-    """
-    if device != "cpu" or model.weights_bytes > SMALL_WEIGHTS:
-        return 1
-    return max(1, min(environment.cores(), environment.memory_bytes() // JOB_MEMORY))
-
-
-def choose_device() -> Literal["cpu", "cuda"]:
-    """CUDA where there is a device and torch was built for it, else the CPU."""
-    return "cuda" if environment.cuda_present() else "cpu"
-
-
-def choose_dtype(device: str) -> Literal["bf16", "fp32"]:
-    """Choose bf16 where the device multiplies it in hardware; elsewhere it is slower than fp32."""
-    fast = environment.cuda_fast_bf16() if device == "cuda" else environment.fast_bf16()
-    return "bf16" if fast else "fp32"
 
 
 def _disk_bytes(plan: Plan) -> int:

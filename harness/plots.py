@@ -6,7 +6,6 @@ What each one shows is in `figures`, their colours in `palette`. Same cells, sam
 from __future__ import annotations
 
 import io
-import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from harness import figures, store
 from harness.cells import Cell
-from harness.errors import HarnessError
 from harness.palette import METHOD_COLOURS as METHOD_COLOURS
 from harness.palette import STYLE, families
 from harness.sections import sections
@@ -41,7 +39,7 @@ def write(root: Path, task: str, cells: Iterable[Cell]) -> list[Path]:
     paths = []
     for name, figure in _figures(task, cells):
         for kind in ("svg", "png"):
-            paths.append(_write_bytes(folder / f"{name}.{kind}", _bytes(figure, kind)))
+            paths.append(store.write_bytes(folder / f"{name}.{kind}", _bytes(figure, kind)))
     return paths
 
 
@@ -68,21 +66,3 @@ def _bytes(figure: Figure, kind: str) -> bytes:
     out = io.BytesIO()
     figure.savefig(out, format=kind, dpi=PNG_DPI if kind == "png" else 72, bbox_inches="tight", metadata=metadata)
     return re.sub(rb"[ \t]+\n", b"\n", out.getvalue()) if kind == "svg" else out.getvalue()
-
-
-def _write_bytes(path: Path, content: bytes) -> Path:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_bytes(content)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise HarnessError(
-            f"cannot write results: {error.strerror or error}",
-            where=str(path),
-            fix="check the folder's permissions and free space, or write to another folder with --results DIR",
-        ) from error
-    return path

@@ -17,7 +17,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from harness.attention import fast_backward
 from harness.counter import ByteCounter
 from harness.encode import Pair
-from harness.models import linear_sides, load_config
+from harness.models import linear_sides, load_config, skeleton
 from harness.schema import Method, RunSpec
 from harness.train import make_optimizer, make_ready, train_step
 
@@ -37,7 +37,7 @@ def training_peak(folder: Path, spec: RunSpec, method: Method, rows: Sequence[Pa
     """
     if not method.trains or not rows:
         return 0
-    return config_peak(load_config(folder), spec, method, rows)
+    return config_peak(load_config(folder, remote_code=spec.remote_code), spec, method, rows)
 
 
 def config_peak(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pair]) -> int:
@@ -47,13 +47,11 @@ def config_peak(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pair]
 
 def config_counter(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pair]) -> ByteCounter:
     """Return the counter of the fake step: the peak, with gradients and optimizer state at that moment."""
-    from transformers import AutoModelForCausalLM
-
     longest = sorted((_cut(pair, spec.max_tokens) for pair in rows), key=len, reverse=True)[: spec.micro_batch]
     if spec.batch_size > spec.micro_batch:
         longest = longest * 2  # the second micro-batch meets the gradients of the first
+    model = skeleton(config, remote_code=spec.remote_code, dtype=_stored(spec, method))
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, dtype=_stored(spec, method))
         if method.frozen_bits not in (0.0, 16.0):
             _pack_linears(model, _PackedLinear if method.frozen_bits < 8 else _ByteLinear)
         model = method.adapt(model, spec)

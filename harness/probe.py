@@ -82,10 +82,11 @@ def look(question: Question) -> Seen:
     from harness import encode, models, predict, registry
 
     folder = str(question.folder)
-    shape = models.shape(folder)
+    remote_code = any(spec.remote_code for spec in question.specs)
+    shape = models.shape(folder, remote_code=remote_code)
     for rank in sorted({spec.rank for spec in question.specs if spec.rank}):
         models.check_rank(shape, rank)
-    tokenizer = models.load_tokenizer(question.folder)
+    tokenizer = models.load_tokenizer(question.folder, remote_code=remote_code)
     _refuse_unfit(question, tokenizer, shape.vocab)
     encoded = [encode.encode_pair(tokenizer, *texts) for texts in question.longest]
     pairs = [encode.Pair(tuple(prompt), tuple(target)) for prompt, target in encoded]

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any
 
@@ -133,6 +133,8 @@ def _look_after(slot: _Slot, watcher: Watcher, *, interrupted: bool) -> Iterator
 
 def _conclude(slot: _Slot, how: str, *, interrupted: bool) -> Outcome:
     job = slot.job
+    with contextlib.suppress(HarnessError):
+        store.clean_log(job.folder)
     if (job.folder / store.RECORD).exists():
         with contextlib.suppress(HarnessError):
             record = store.read_record(job.folder)
@@ -149,7 +151,7 @@ def _conclude(slot: _Slot, how: str, *, interrupted: bool) -> Outcome:
 
 def died(job: Job, status: Status, reason: str, seconds: float) -> Record:
     """The record of a run that could not write its own: no scores and no costs, but a row with a reason."""
-    now = datetime.now(UTC)
+    began = datetime.now(UTC) - timedelta(seconds=seconds)
     return Record(
         spec=job.spec,
         status=status,
@@ -159,6 +161,6 @@ def died(job: Job, status: Status, reason: str, seconds: float) -> Record:
         cost=None,
         environment=environment.describe(job.spec.device, threads=job.threads),
         reason=reason,
-        started=datetime.fromtimestamp(now.timestamp() - seconds, UTC).isoformat(timespec="seconds"),
+        started=began.isoformat(timespec="seconds"),
         seconds=seconds,
     )

@@ -184,6 +184,7 @@ class RunSpec:
     `split` is what is answered: `validation` for a trial of `--tune`, which no table shows. `tuned_over` are the learning
     rates of which `learning_rate` was best on the validation split; empty where there was no such search. `checkpointing`
     says that activations are computed again in the backward pass instead of kept (memory and time, not results).
+    `remote_code` says that Python code which came with the model was run, as the user asked for by name.
     """
 
     task: str
@@ -212,6 +213,7 @@ class RunSpec:
     split: Split = "test"
     tuned_over: tuple[float, ...] = ()
     checkpointing: bool = False
+    remote_code: bool = False
 
     @property
     def id(self) -> str:

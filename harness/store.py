@@ -19,13 +19,16 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+from harness import atomic
+from harness.atomic import LOCK, WORKING, WRITE_FIX, lock, working
 from harness.codec import decode, encode
 from harness.errors import HarnessError
+from harness.redact import redact
 from harness.schema import SCHEMA_VERSION, Answer, Record, RunSpec
 
 RECORD = "record.json"
@@ -34,13 +37,16 @@ STEPS = "steps.jsonl"
 LOG = "log.txt"
 ADAPTER = "adapter"
 MODEL = "model"
-LOCK = ".lock"
 
 PUBLISHABLE = ("ok", "oom")  # that a run does not fit into memory is a result; what was cut short is none
 
 DEFAULT_ROOT = Path("results")
 
-_WRITE_FIX = "check the folder's permissions and free space, or write to another folder with --results DIR"
+__all__ = ["LOCK", "WORKING", "lock", "working"]  # of `harness.atomic`, which a reader need not know
+
+
+class Damaged(HarnessError):
+    """A record that is no record, as a crash of the machine or a copy cut short leaves it: the run counts as not done."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ def run_dir(root: Path, spec: RunSpec) -> Path:
 
 def relative_dir(spec: RunSpec) -> Path:
     """The run's folder below `runs/` or `published/`: words for a person, the id for a program."""
-    return Path(path_word(spec.task)) / path_word(spec.model) / spec.name / f"s{spec.seed}-{spec.id}"
+    return Path(path_word(spec.task)) / path_word(spec.model) / path_word(spec.name) / f"s{spec.seed}-{spec.id}"
 
 
 def path_word(text: str) -> str:
@@ -72,17 +78,25 @@ def path_word(text: str) -> str:
 
 def prepare(folder: Path) -> None:
     """Create a run's folder, or empty it of what an earlier, unfinished attempt left."""
-    with _explained(folder):
+    with atomic.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (RECORD, ANSWERS, STEPS, LOG):
+        for name in (RECORD, ANSWERS, STEPS, LOG):  # the record first: what is left without it counts for nothing
             (folder / name).unlink(missing_ok=True)
+            atomic.sweep(folder / name)
         for name in (ADAPTER, MODEL):
             shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def write_record(folder: Path, record: Record) -> Path:
     """Write `record.json` last and by rename, so that it is there whole or not at all."""
-    return _write(folder / RECORD, record_text(record))
+    return _write(folder / RECORD, record_text(_without_secrets(record)))
+
+
+def _without_secrets(record: Record) -> Record:
+    """Redact what libraries and machine said; spec, answers and scores are evidence and stay as they are."""
+    seen = record.environment
+    fields = {name: redact(value) for name, value in vars(seen).items() if isinstance(value, str)}
+    return replace(record, reason=redact(record.reason), environment=replace(seen, **fields))  # type: ignore[arg-type]
 
 
 def record_text(record: Record) -> str:
@@ -94,7 +108,8 @@ def read_record(folder: Path) -> Record:
     """Read a run's record.
 
     Raises:
-        HarnessError: naming the file, where it is unreadable, corrupt or written by a newer version.
+        Damaged: it is cut off or corrupt.
+        HarnessError: naming the file, where it cannot be opened or was written by a newer version.
     """
     path = folder / RECORD
     fix = _again(folder)
@@ -102,8 +117,10 @@ def read_record(folder: Path) -> Record:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise HarnessError("the run has no record", where=str(path), fix=fix) from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise HarnessError(f"the record cannot be read: {error}", where=str(path), fix=fix) from None
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"the record cannot be read: {error}", where=str(path), fix=fix) from None
     version = data.get("schema") if isinstance(data, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise HarnessError(
@@ -114,7 +131,7 @@ def read_record(folder: Path) -> Record:
     try:
         return decode(Record, data)
     except ValueError as error:
-        raise HarnessError(f"the record is damaged: {error}", where=str(path), fix=fix) from None
+        raise Damaged(f"the record is damaged: {error}", where=str(path), fix=fix) from None
 
 
 def _again(folder: Path) -> str:
@@ -159,7 +176,7 @@ def answers_sha256(folder: Path) -> str:
 
 def open_steps(folder: Path) -> TextIO:
     """Open `steps.jsonl` for appending; each line reaches the disk as it is written."""
-    with _explained(folder):
+    with atomic.explained(folder):
         return (folder / STEPS).open("a", encoding="utf-8", buffering=1)
 
 
@@ -180,16 +197,37 @@ def read_steps(folder: Path) -> list[dict[str, Any]]:
     return steps
 
 
-def find(root: Path, task: str | None = None) -> list[Run]:
-    """Every run with a record below `root`, any folder, in path order; `task` keeps one task's."""
-    paths = sorted(root.rglob(RECORD)) if root.is_dir() else []
-    runs = [Run(path.parent, read_record(path.parent)) for path in paths]
+def clean_log(folder: Path) -> None:
+    """Redact what a run's process printed, in place, since a full disk has no room for a second copy."""
+    path = folder / LOG
+    with atomic.explained(path), contextlib.suppress(FileNotFoundError):
+        said = path.read_bytes()
+        clean = redact(said.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        if clean != said:
+            with path.open("r+b") as log:
+                log.write(clean)
+                log.truncate()
+
+
+def find(root: Path, task: str | None = None, *, skip_damaged: bool = False) -> list[Run]:
+    """Every run with a record below `root`, any folder, in path order; `task` keeps one task's.
+
+    A damaged record is an error, since a table without it would be silently another one; a caller that shows no result
+    may skip it.
+    """
+    runs = []
+    for path in sorted(root.rglob(RECORD)) if root.is_dir() else []:
+        try:
+            runs.append(Run(path.parent, read_record(path.parent)))
+        except Damaged:
+            if not skip_damaged:
+                raise
     return [run for run in runs if task is None or run.record.spec.task == task]
 
 
-def read_all(root: Path, task: str | None = None) -> list[Run]:
-    """Every run of this results folder (`root/runs`), finished or not ok; `task` keeps one task's."""
-    return find(root / "runs" / path_word(task) if task else root / "runs", task)
+def read_all(root: Path, task: str | None = None, *, skip_damaged: bool = False) -> list[Run]:
+    """Every run of this results folder (`root/runs`), finished or not ok; arguments as `find`."""
+    return find(root / "runs" / path_word(task) if task else root / "runs", task, skip_damaged=skip_damaged)
 
 
 def read_trials(root: Path, task: str | None = None) -> list[Run]:
@@ -207,7 +245,10 @@ def finished(root: Path, spec: RunSpec) -> Run | None:
     folder = run_dir(root, spec)
     if not (folder / RECORD).exists():
         return None
-    record = read_record(folder)
+    try:
+        record = read_record(folder)
+    except Damaged:
+        return None
     return Run(folder, record) if record.status == "ok" and record.spec.id == spec.id else None
 
 
@@ -256,6 +297,15 @@ def write_text(path: Path, text: str) -> Path:
     return _write(path, text)
 
 
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write a picture below results/, whole or not at all."""
+    return atomic.write(path, content)
+
+
+def _write(path: Path, text: str) -> Path:
+    return atomic.write(path, text.encode("utf-8"))
+
+
 def require_space(root: Path, bytes_needed: int) -> None:
     """Refuse to start where `root`'s disk has less than `bytes_needed` free."""
     free = shutil.disk_usage(_nearest(root)).free
@@ -271,9 +321,9 @@ def require_writable(root: Path) -> None:
     """Refuse to start where files cannot be created below `root`. Nothing is created to find out."""
     place = _nearest(root / "runs")
     if not place.is_dir():
-        raise HarnessError("cannot write results: this is a file, not a folder", where=str(place), fix=_WRITE_FIX)
+        raise HarnessError("cannot write results: this is a file, not a folder", where=str(place), fix=WRITE_FIX)
     if not os.access(place, os.W_OK | os.X_OK):
-        raise HarnessError("cannot write results: no permission", where=str(place), fix=_WRITE_FIX)
+        raise HarnessError("cannot write results: no permission", where=str(place), fix=WRITE_FIX)
 
 
 def _nearest(path: Path) -> Path:
@@ -283,52 +333,3 @@ def _nearest(path: Path) -> Path:
             if place.exists():
                 return place
     return Path(path.absolute().anchor)
-
-
-@contextlib.contextmanager
-def lock(folder: Path) -> Iterator[bool]:
-    """Hold a run's folder; yields False where another process holds it. The system drops it when we die."""
-    with _explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = (folder / LOCK).open("w")
-    with handle:
-        yield _flock(handle)
-
-
-def _flock(handle: TextIO) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # Windows: no advisory locks, and two invocations at once are on their own
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _write(path: Path, text: str) -> Path:
-    with _explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with part.open("w", encoding="utf-8", newline="\n") as out:
-                out.write(text)
-                out.flush()
-                os.fsync(out.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    return path
-
-
-@contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise HarnessError(
-            f"cannot write results: {error.strerror or error}",
-            where=str(error.filename or path),
-            fix=_WRITE_FIX,
-        ) from error

@@ -126,7 +126,10 @@ def looking(root: Path) -> Look:
         folder = store.run_dir(root, trial)
         if not (folder / store.RECORD).exists():
             return None
-        record = store.read_record(folder)
+        try:
+            record = store.read_record(folder)
+        except store.Damaged:
+            return None
         if record.spec != trial:
             raise HarnessError("a trial's folder holds another run", where=str(folder), fix="move it away")
         return record

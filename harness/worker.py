@@ -6,9 +6,11 @@ stop. What kills the process outright is the runner's to tell.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import math
+import os
 import re
 import time
 import traceback
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from harness import data, environment, memory, registry, store
 from harness.errors import HarnessError
 from harness.jobs import Ended, Job, PhaseName, Progress, Reporter, Stopped
+from harness.redact import redact
 from harness.schema import Answer, Cost, Method, Phase, Record, Score, Status, Task
 from harness.score import chance, parse_rate, score_answers
 
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from harness.train import FitResult, Step
 
 TELL_SECONDS = 0.1  # progress is told at most this often
+NO_SPACE = os.strerror(errno.ENOSPC)
 OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|CUBLAS_STATUS_ALLOC_FAILED", re.IGNORECASE)
 
 
@@ -56,7 +60,8 @@ def run(job: Job, reporter: Reporter) -> None:
         status, reason = "interrupted", "stopped by Ctrl-C"
     except Exception as error:
         status, reason = explain(error)
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # the disk may be full, and the record is still to be tried
+            traceback.print_exc()
     record = Record(
         spec=job.spec,
         status=status,  # type: ignore[arg-type]
@@ -81,9 +86,9 @@ def run(job: Job, reporter: Reporter) -> None:
 
 
 def explain(error: BaseException) -> tuple[Status, str]:
-    """Return the status and the one-line reason that an exception gives a run; a reason names no path of the machine."""
+    """Return the status and the one-line reason that an exception gives a run; a reason names no secret and no home."""
     status, reason = _explained(error)
-    return status, reason.replace(f"{Path.cwd()}/", "").replace(str(Path.home()), "~")
+    return status, redact(reason)
 
 
 def _explained(error: BaseException) -> tuple[Status, str]:
@@ -92,7 +97,8 @@ def _explained(error: BaseException) -> tuple[Status, str]:
         return "oom", message or "out of memory"
     if isinstance(error, HarnessError):
         return "failed", error.problem
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    # safetensors and torch write with code of their own, whose errors are no OSErrors
+    if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or NO_SPACE in message:
         return "failed", "no space left on the disk"
     frame = traceback.extract_tb(error.__traceback__)[-1:]
     place = f" ({Path(frame[0].filename).name}:{frame[0].lineno})" if frame else ""
@@ -143,10 +149,10 @@ def _work(job: Job, found: _Found, pace: _Pace) -> None:
     found.chance, found.guess = chance(task, asked), task.guess
     method = registry.method(job.method or spec.method)
     if method.ranked:
-        models.check_rank(models.shape(str(job.model_folder)), spec.rank)
+        models.check_rank(models.shape(str(job.model_folder), remote_code=spec.remote_code), spec.rank)
     phases: dict[str, Phase] = {}
     with memory.phase(spec.device) as meter:
-        tokenizer = models.load_tokenizer(job.model_folder)
+        tokenizer = models.load_tokenizer(job.model_folder, remote_code=spec.remote_code)
         model = method.load(str(job.model_folder), spec)
         weights = sum(_numbers(weight) for weight in model.parameters())
         model = method.adapt(model, spec)

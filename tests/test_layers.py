@@ -18,12 +18,12 @@ HARNESS = ROOT / "harness"
 LAYERS: tuple[tuple[str, ...], ...] = tuple(
     tuple(layer.split())
     for layer in (
-        "schema errors program",
+        "schema errors program redact",
         "prompts stats power memory metrics methods counter format environment checkpoint families formula speed",
         "rows xbrl statements layouts partition file_task hub sources published gold data registry score likeness",
         "attention encode logits generation likelihood models train evaluate predict",
-        "codec withhold store",
-        "jobs options probe estimate local warm tune plan forecast runner worker",
+        "codec withhold atomic store",
+        "jobs options probe estimate defaults local warm tune plan forecast runner worker",
         "evidence costs hindsight cells compare findings checks verify rerun leaderboard sections markdown breakdowns tables "
         "exports place palette panels figures plots flips report side_by_side waivers review skeleton",
         "ui ui_tables ui_tasks ui_progress ui_forecast",

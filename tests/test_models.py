@@ -10,7 +10,7 @@ import torch
 from toys import toy_folder, toy_model, toy_spec
 from transformers import LlamaConfig
 
-from harness import checkpoint, environment, models, plan
+from harness import checkpoint, environment, models
 from harness.errors import HarnessError
 from harness.methods import base, full, lora
 
@@ -181,7 +181,7 @@ def test_bf16_is_chosen_only_where_the_processor_multiplies_it(monkeypatch: pyte
     for flags, expected in (("sse2 avx2 avx512f", "fp32"), ("avx512_bf16", "bf16"), ("amx_tile amx_bf16", "bf16")):
         text = f"flags\t\t: {flags}\n"
         monkeypatch.setattr(environment, "_cpuinfo", lambda text=text: text)
-        assert plan.choose_dtype("cpu") == expected
+        assert defaults.dtype("cpu") == expected
 
 
 @pytest.mark.parametrize(("capability", "expected"), [("7.5", "fp32"), ("8.0", "bf16"), ("10.0", "bf16"), ("", "bf16")])
@@ -189,7 +189,7 @@ def test_bf16_is_chosen_on_cuda_only_where_the_device_multiplies_it(
     capability: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(environment, "_cuda_query", lambda field: capability if field == "compute_cap" else "")
-    assert plan.choose_dtype("cuda") == expected
+    assert defaults.dtype("cuda") == expected
 
 
 def test_a_tokenizer_without_an_end_token_is_refused(folder: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from records import make_environment, make_record, make_spec
 from toys import toy_folder, toy_spec
 
-from harness import checkpoint, environment, estimate, options, plan, probe, store
+from harness import checkpoint, defaults, environment, estimate, options, plan, probe, store
 from harness.errors import HarnessError
 from harness.options import Options
 from harness.plan import Plan
@@ -78,10 +78,10 @@ def test_small_models_on_the_cpu_run_one_per_core_and_others_one_at_a_time(
     assert only(asked).options.jobs == 3
     assert only(replace(asked, jobs=2)).options.jobs == 2
     model = checkpoint.read(asked.model)
-    assert plan.default_jobs(model, "cuda") == 1
-    assert plan.default_jobs(replace(model, weights_bytes=plan.SMALL_WEIGHTS + 1), "cpu") == 1
-    monkeypatch.setattr(environment, "memory_bytes", lambda: 2 * plan.JOB_MEMORY)
-    assert plan.default_jobs(model, "cpu") == 2
+    assert defaults.jobs(model, "cuda") == 1
+    assert defaults.jobs(replace(model, weights_bytes=defaults.SMALL_WEIGHTS + 1), "cpu") == 1
+    monkeypatch.setattr(environment, "memory_bytes", lambda: 2 * defaults.JOB_MEMORY)
+    assert defaults.jobs(model, "cpu") == 2
 
 
 def test_the_default_is_base_lora_qlora_and_full_across_three_ranks(asked: Options) -> None:

@@ -13,6 +13,7 @@ from harness.options import Options
 
 SCORINGS, DTYPES, DEVICES = ("choices", "generate", "both"), ("bf16", "fp32"), ("cpu", "cuda")
 GOLDS = ("source", "audited")
+REMOTE_CODE = "run the Python code that comes with the model, with your rights: only if you have read it"
 
 
 def run_flags(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +28,7 @@ def run_flags(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--model", metavar="DIR|ID", default="tiny", help="model folder or hub id (default: tiny, embedded)"
     )
+    what.add_argument("--trust-remote-code", action="store_true", help=REMOTE_CODE)
     data_flags(parser)
     how = parser.add_argument_group("how it trains and tests")
     for flag, text in (
@@ -106,6 +108,7 @@ def read_options(found: argparse.Namespace) -> Options:
         results=options.path(found.results),
         save_full=found.save_full,
         checkpointing=found.checkpointing,
+        remote_code=found.trust_remote_code,
         memory=not found.no_memory,
         tasks_dirs=tasks_dirs,
         data=data,
@@ -167,4 +170,5 @@ def task_options(found: argparse.Namespace) -> Options:
         labels=options.words(found.labels, "--labels") if found.labels else (),
         relabel=options.relabel(found.relabel),
         gold=gold(found),
+        remote_code=getattr(found, "trust_remote_code", False),
     )

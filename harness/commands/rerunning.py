@@ -67,8 +67,10 @@ def _job(like: Sequence[Record], lookup: Lookup, options: Options, model: str, f
         return Verdict("NOT COMPARABLE", (f"{task.name} v{task.version} here has other examples or prompts",))
     if spec.device == "cuda" and not environment.cuda_present():
         return Verdict("NOT COMPARABLE", ("it ran on CUDA, and here is none",))
+    if spec.remote_code and not options.remote_code:  # a record of somebody else must not make this machine run code
+        return Verdict("NOT COMPARABLE", ("code that came with the model was run; --trust-remote-code allows it here",))
     try:
-        here = checkpoint.read(model)
+        here = checkpoint.read(model, remote_code=spec.remote_code)
     except HarnessError as problem:
         return Verdict("NOT COMPARABLE", (f"{problem.problem}; --model DIR names where it is",))
     if here.revision != spec.model_revision:

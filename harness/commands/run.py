@@ -79,7 +79,7 @@ def _evidence(one: Plan, outcomes: Sequence[Outcome]) -> list[tuple[Record, Sequ
 def _earlier_base(one: Plan) -> list[store.Run]:
     like = one.asked[0]
     same = ("data", "scoring", "model", "model_revision", "test_examples", "dtype", "device", "max_tokens")
-    for found in store.read_all(one.options.results, like.task):
+    for found in store.read_all(one.options.results, like.task, skip_damaged=True):
         spec = found.record.spec
         alike = all(getattr(spec, name) == getattr(like, name) for name in same)
         if found.record.status == "ok" and spec.method == "base" and alike:

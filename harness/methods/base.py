@@ -33,6 +33,8 @@ def load_weights(folder: str, spec: RunSpec, dtype: str, **options: Any) -> Any:
             dtype=torch.bfloat16 if dtype == "bf16" else torch.float32,
             device_map={"": spec.device},
             local_files_only=True,
+            trust_remote_code=spec.remote_code,
+            use_safetensors=True,  # other formats are pickles, which run what they like on loading
             output_loading_info=True,
             **options,
         )

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from harness import store
+from harness import defaults, store
 from harness.schema import Phase, Record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,11 +124,11 @@ def agreement(one: store.Run, other: store.Run) -> float:
 @pytest.mark.gpu
 @pytest.mark.usefixtures("cuda")
 def test_the_program_sees_the_device_that_torch_sees() -> None:
-    from harness import environment, plan
+    from harness import environment
 
     assert environment.cuda_present()
     assert environment.cuda_name()
-    assert plan.choose_device() == "cuda"
+    assert defaults.device() == "cuda"
 
 
 @pytest.mark.gpu
