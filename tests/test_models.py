@@ -10,7 +10,7 @@ import torch
 from toys import toy_folder, toy_model, toy_spec
 from transformers import LlamaConfig
 
-from harness import checkpoint, environment, models
+from harness import checkpoint, defaults, environment, models
 from harness.errors import HarnessError
 from harness.methods import base, full, lora
 
