@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from test_plan import write_model, write_task
 
 from harness import plan, registry
 from harness.cli import main
-from harness.local import Line
+from harness.jobs import Event
 from harness.options import Options
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,6 +28,16 @@ ROOT = Path(__file__).resolve().parent.parent
 def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
     without_torch(monkeypatch)
     return Desk(tmp_path, capsys)
+
+
+class Alone:
+    """A reporter to whom nobody listens."""
+
+    def tell(self, event: Event) -> None:
+        """Keep it to itself."""
+
+    def should_stop(self) -> bool:
+        return False
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +53,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         memory=False,
     )
     for job in plan.make(asked)[0].jobs():
-        guess(job, Line(Pipe()[0]))
+        guess(job, Alone())
     return asked.results
 
 
