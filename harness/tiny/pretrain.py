@@ -45,11 +45,11 @@ def make_model(tokenizer: Any) -> Any:
     model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
-            hidden_size=224,
+            hidden_size=192,
             intermediate_size=512,
             num_hidden_layers=5,
-            num_attention_heads=7,
-            num_key_value_heads=7,
+            num_attention_heads=6,
+            num_key_value_heads=6,
             max_position_embeddings=1024,
             rope_parameters={"rope_type": "default", "rope_theta": 100_000.0},
             tie_word_embeddings=True,
@@ -144,10 +144,9 @@ def loss_of(model: Any, tokens: torch.Tensor, positions: torch.Tensor, weights: 
 
 
 def make_optimizer(model: Any) -> torch.optim.Optimizer:
-    """Return AdamW with weight decay on the layers' matrices only: words that do not occur must not fade."""
-    decayed = [weight for weight in model.model.layers.parameters() if weight.dim() > 1]
-    plain = [weight for weight in model.model.layers.parameters() if weight.dim() == 1]
-    plain += [model.model.embed_tokens.weight, model.model.norm.weight]
+    """Return AdamW with weight decay on matrices only."""
+    decayed = [p for p in model.parameters() if p.dim() > 1]
+    plain = [p for p in model.parameters() if p.dim() == 1]
     groups = [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.98), fused=True)
 
@@ -190,7 +189,7 @@ def _work(rank: int, workers: int, work: Path, steps: int, out: Path, every: int
     model = make_model(tokenizer)
     model.config._attn_implementation = "fp32"
     step_loss = torch.compile(loss_of, dynamic=False) if compiled else loss_of
-    optimizer, fixed = make_optimizer(model), circuit.Fixed(model)
+    optimizer = make_optimizer(model)
     checkpoint = work / "checkpoint.pt"
     first, running = 0, 0.0
     if checkpoint.exists():
@@ -213,7 +212,6 @@ def _work(rank: int, workers: int, work: Path, steps: int, out: Path, every: int
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        fixed.put_back()
         running = total if step == 0 else 0.98 * running + 0.02 * total
         if rank == 0 and (step + 1) % 50 == 0:
             seconds = time.perf_counter() - started
