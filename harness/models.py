@@ -71,9 +71,12 @@ def load_config(folder: Path, *, remote_code: bool = False) -> Any:
     from transformers import CONFIG_MAPPING, AutoConfig
 
     where = str(folder / checkpoint.CONFIG)
-    kind = checkpoint.read_config(folder)["model_type"]
+    config = checkpoint.read_config(folder)
+    kind = config["model_type"]
     if kind not in CONFIG_MAPPING and not remote_code:
-        fix = "update transformers, or pass another model; code that comes with a model runs with --trust-remote-code only"
+        fix = "update transformers, or pass another model"
+        if "auto_map" in config:
+            fix += "; code that comes with a model is not run, but with --trust-remote-code, if you trust it"
         raise HarnessError(f"transformers does not know the architecture '{kind}'", where=where, fix=fix)
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=remote_code)

@@ -23,7 +23,7 @@ def test_a_shown_number_is_read_back_to_its_last_digit(value: float, unit: str, 
     ("shown", "step"),
     [
         (size, lambda v: max(1.0, v / 10)),
-        (duration, lambda v: max(0.06, v / 60)),
+        (duration, lambda v: 0.06 if v < 9.95 else max(0.5, v / 60)),
         (quantity, lambda v: max(0.6, v / 10)),
     ],
     ids=["size", "duration", "quantity"],
