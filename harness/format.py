@@ -91,7 +91,7 @@ def spoken(spec: RunSpec) -> str:
     return " ".join(run_name(spec).split())
 
 
-_PLAIN = r"[+-]?(?:[\d,]+(?:\.\d+)?(?:e[+-]?\d+)?|∞)"
+_PLAIN = r"[+-]?(?:\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?|∞)"
 _SHOWN = re.compile(rf"\[?±?({_PLAIN})(?: (KiB|MiB|GiB|B|k|M))?(?=$|[ ,])")
 _TIME = re.compile(r"(?:(\d+)h )?(?:(\d+)m)?(?: ?(\d+(?:\.\d)?)s)?")
 _UNITS = {"": 1.0, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "k": 1e3, "M": 1e6}
@@ -107,7 +107,7 @@ def magnitude(text: str) -> float | None:
         hours, minutes, seconds = (float(part or 0) for part in time.groups())
         return 3600 * hours + 60 * minutes + seconds
     found = _SHOWN.match(text)
-    if found is None or found[1].lstrip("+-,") == "":
+    if found is None:
         return None
     plain, unit = found[1].replace(",", "").replace("∞", "inf"), found[2] or ""
     factor = (1e9 if "." in plain else 1.0) if unit == "B" else _UNITS[unit]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.format import NONE, duration, interval, magnitude, number, quantity, size
@@ -72,6 +72,8 @@ def test_what_is_no_number_is_none(text: str) -> None:
 
 
 @given(st.text(alphabet="0123456789.,+-[]±∞ hmsKMGiBke%x", max_size=14))
+@example(",e0")
+@example("+,")
 def test_no_text_breaks_it(text: str) -> None:
     found = magnitude(text)
     assert found is None or not math.isnan(found)
