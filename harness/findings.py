@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness import power
 from harness.compare import MARGIN
-from harness.format import interval, number
+from harness.format import interval, number, unit_of_difference
 from harness.stats import LEVEL
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def points(value: float, unit: str) -> str:
     """Return a difference as people read it: `3.0 points`, or in the metric's unit."""
-    return f"{number(value, unit)} {'points' if unit == 'share' else unit}"
+    return f"{number(value, unit)}{unit_of_difference(unit)}"
 
 
 def verdict(section: Section) -> str:
@@ -115,7 +115,7 @@ def spread(section: Section) -> list[str]:
 
 def _range(values: Sequence[float], unit: str) -> str:
     low, high = number(min(values), unit), number(max(values), unit)
-    return (f"{low} to {high}" if low != high else low) + (" points" if unit == "share" else f" {unit}")
+    return (f"{low} to {high}" if low != high else low) + unit_of_difference(unit)
 
 
 def smallest_ranks(section: Section) -> list[str]:

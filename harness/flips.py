@@ -13,7 +13,7 @@ from harness import compare, program
 from harness.cells import Cell
 from harness.compare import Comparison, Flip
 from harness.evidence import Metrics, Run
-from harness.format import short
+from harness.format import short, unread
 from harness.schema import Answer, Example
 from harness.sections import Section
 from harness.withhold import MARK
@@ -121,5 +121,4 @@ def _outcome(flip: Flip) -> str:
 
 
 def _said(answer: Answer) -> str:
-    text = short(answer.text, LONGEST) or "nothing"
-    return text if answer.parsed is not None else f"{text} (could not be read)"
+    return (short(answer.text, LONGEST) or "nothing") + unread(answer.parsed)

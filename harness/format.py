@@ -86,6 +86,16 @@ def run_name(spec: RunSpec, *, seed: bool = True) -> str:
     return f"{spec.method:<6}{rank:<4} {seeded}".rstrip()
 
 
+def unit_of_difference(unit: str) -> str:
+    """What follows a difference: ` points` for shares, else the unit."""
+    return " points" if unit == "share" else f" {unit}"
+
+
+def unread(parsed: str | None) -> str:
+    """What follows an answer's text: a remark where the parser could make nothing of it, else nothing."""
+    return " (could not be read)" if parsed is None else ""
+
+
 def spoken(spec: RunSpec) -> str:
     """A run's name for a sentence, such as `lora r8 s0`."""
     return " ".join(run_name(spec).split())

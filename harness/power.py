@@ -63,7 +63,7 @@ def mcnemar_power(better: float, worse: float, n: int, *, level: float = LEVEL) 
     return float((binom.pmf(m, n, differing) * np.where(few >= 0, found, 0.0)).sum())
 
 
-def minimal_detectable_difference(groups: int, sd: float, *, power: float = 0.8, level: float = LEVEL) -> float:
+def minimal_detectable_difference(groups: int, sd: float, *, power: float = POWER, level: float = LEVEL) -> float:
     """Return the true difference that a paired two-sided test over `groups` groups finds with probability `power`.
 
     `sd` is the standard deviation of the groups' mean differences (groups of like size), in the unit of the result;

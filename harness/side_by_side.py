@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.compare import Comparison, Flip
-from harness.format import NONE, duration, interval, number, size, spoken
+from harness.format import NONE, duration, interval, number, size, spoken, unit_of_difference, unread
 from harness.markdown import Table, escape, markdown
 from harness.schema import Example, Record
 from harness.sections import heading, words
@@ -79,10 +79,12 @@ def verdict(found: Comparison) -> list[str]:
     name = f"{words(found.headline)} of {second}"
     if difference.p_holm < LEVEL:
         word = "worse" if found.headline in found.worse else "better"
-        lines = [f"{name} is {word} by {number(abs(difference.value), metric.unit)}{_points(metric.unit)}"]
+        lines = [f"{name} is {word} by {number(abs(difference.value), metric.unit)}{unit_of_difference(metric.unit)}"]
     else:
         bound = -difference.low if metric.higher_is_better else difference.high
-        worst = f"a loss of up to {number(max(bound, 0.0), metric.unit)}{_points(metric.unit)} is not excluded"
+        worst = (
+            f"a loss of up to {number(max(bound, 0.0), metric.unit)}{unit_of_difference(metric.unit)} is not excluded"
+        )
         lines = [f"{name} cannot be told from that of the other by a paired test; {worst}"]
     others = [words(name) for name in found.worse if name != found.headline]
     lines += [f"worse, too: {', '.join(others)}"] if others else []
@@ -155,24 +157,16 @@ def _flip_lines(flip: Flip, first: str, second: str, questions: Questions) -> li
     lines += [f"  - question: {escape(example.question)}"] if example else []
     lines.append(f"  - gold: {escape(flip.a.target)}")
     said = ((first, flip.a), (second, flip.b))
-    return lines + [f"  - {escape(name)}: {escape(answer.text)}{_unread(answer.parsed)}" for name, answer in said]
-
-
-def _unread(parsed: str | None) -> str:
-    return " (could not be read)" if parsed is None else ""
+    return lines + [f"  - {escape(name)}: {escape(answer.text)}{unread(answer.parsed)}" for name, answer in said]
 
 
 def _said(answer: Any) -> str:
-    return _short(answer.text) + _unread(answer.parsed)
+    return _short(answer.text) + unread(answer.parsed)
 
 
 def _short(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
-
-
-def _points(unit: str) -> str:
-    return " points" if unit == "share" else f" {unit}"
 
 
 def _finite(value: Any) -> Any:

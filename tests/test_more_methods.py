@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_plan import write_model, write_task
+from test_plan import toy_options, write_task
 from toys import toy_examples, toy_folder, toy_task, toy_tokenizer
 
 from harness import encode, plan, probe, registry, store, worker
@@ -94,12 +94,7 @@ def test_a_narrower_window_shows_fewer_shots() -> None:
 
 @pytest.fixture
 def asked(tmp_path: Path) -> Options:
-    return Options(
-        tasks=(str(write_task(tmp_path / "toy.jsonl")),),
-        model=str(write_model(tmp_path / "model")),
-        results=tmp_path / "results",
-        memory=False,
-    )
+    return toy_options(tmp_path)
 
 
 def test_virtual_tokens_take_their_part_of_a_full_window_and_of_no_other(asked: Options) -> None:

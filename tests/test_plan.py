@@ -49,14 +49,18 @@ def write_model(folder: Path, **changes: Any) -> Path:
     return folder
 
 
-@pytest.fixture
-def asked(tmp_path: Path) -> Options:
+def toy_options(folder: Path) -> Options:
     return Options(
-        tasks=(str(write_task(tmp_path / "toy.jsonl")),),
-        model=str(write_model(tmp_path / "model")),
-        results=tmp_path / "results",
+        tasks=(str(write_task(folder / "toy.jsonl")),),
+        model=str(write_model(folder / "model")),
+        results=folder / "results",
         memory=False,
     )
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Options:
+    return toy_options(tmp_path)
 
 
 def only(asked: Options) -> Plan:
