@@ -99,6 +99,9 @@ def _begin(job: Job, executor: Executor) -> _Slot | Outcome:
     try:
         if not lock.enter_context(store.lock(job.folder)):
             return Outcome(job, "busy", "another process is doing this run")
+        if found := store.finished_in(job.folder, job.spec):  # by another process, since this one looked
+            lock.close()
+            return Outcome(job, "ok", "", found.record)
         store.prepare(job.folder)
         return _Slot(job, executor.start(job), lock, time.monotonic())
     except (HarnessError, OSError) as error:

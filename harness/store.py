@@ -49,6 +49,10 @@ class Damaged(HarnessError):
     """A record that is no record, as a crash of the machine or a copy cut short leaves it: the run counts as not done."""
 
 
+class Missing(HarnessError):
+    """There is no record: the run has not come to an end, or another process is doing it again."""
+
+
 @dataclass(frozen=True)
 class Run:
     """A run that came to an end: its folder and its record. `answers()` reads the evidence."""
@@ -109,6 +113,7 @@ def read_record(folder: Path) -> Record:
 
     Raises:
         Damaged: it is cut off or corrupt.
+        Missing: there is none.
         HarnessError: naming the file, where it cannot be opened or was written by a newer version.
     """
     path = folder / RECORD
@@ -116,7 +121,7 @@ def read_record(folder: Path) -> Record:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise HarnessError("the run has no record", where=str(path), fix=fix) from None
+        raise Missing("the run has no record", where=str(path), fix=fix) from None
     except OSError as error:
         raise HarnessError(f"the record cannot be read: {error}", where=str(path), fix=fix) from None
     except (ValueError, RecursionError) as error:
@@ -219,6 +224,8 @@ def find(root: Path, task: str | None = None, *, skip_damaged: bool = False) -> 
     for path in sorted(root.rglob(RECORD)) if root.is_dir() else []:
         try:
             runs.append(Run(path.parent, read_record(path.parent)))
+        except Missing:
+            continue  # it was there a moment ago: another process does the run again
         except Damaged:
             if not skip_damaged:
                 raise
@@ -242,12 +249,14 @@ def read_published(root: Path, task: str | None = None) -> list[Run]:
 
 def finished(root: Path, spec: RunSpec) -> Run | None:
     """The run of exactly this spec if it ended ok: it is reused. Anything else runs again."""
-    folder = run_dir(root, spec)
-    if not (folder / RECORD).exists():
-        return None
+    return finished_in(run_dir(root, spec), spec)
+
+
+def finished_in(folder: Path, spec: RunSpec) -> Run | None:
+    """As `finished`, of one folder."""
     try:
         record = read_record(folder)
-    except Damaged:
+    except (Missing, Damaged):
         return None
     return Run(folder, record) if record.status == "ok" and record.spec.id == spec.id else None
 

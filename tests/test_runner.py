@@ -178,6 +178,16 @@ def test_an_interrupted_run_runs_again_and_a_finished_one_is_kept(tmp_path: Path
     assert store.finished(tmp_path, job.spec) is not None
 
 
+def test_a_run_that_another_process_has_finished_meanwhile_is_taken_as_it_is(tmp_path: Path) -> None:
+    (job,) = jobs(tmp_path, 1)
+    store.write_record(job.folder, make_record(job.spec, seconds=123.0))
+    (outcome,) = go(fail_on_seed_one, [job]).outcomes
+    assert (outcome.status, outcome.record) == ("ok", make_record(job.spec, seconds=123.0))
+    assert not (job.folder / store.LOG).exists()
+    with store.lock(job.folder) as free:
+        assert free
+
+
 def test_two_slots_run_two_at_a_time(tmp_path: Path) -> None:
     notes = Notes()
     go(finish, jobs(tmp_path, 2), notes, slots=2)

@@ -119,6 +119,13 @@ def test_answers_come_back_and_their_checksum_is_that_of_the_file(tmp_path: Path
     assert digest == store.answers_sha256(tmp_path)
 
 
+def test_a_record_that_goes_while_the_folder_is_read_is_no_error(tmp_path: Path) -> None:
+    kept, goes = (written(tmp_path, spec=make_spec(seed=seed)) for seed in (0, 1))
+    (goes / store.RECORD).unlink()
+    (goes / store.RECORD).symlink_to("nowhere")  # listed, and not there when it is opened
+    assert [run.folder for run in store.read_all(tmp_path)] == [kept]
+
+
 def test_a_damaged_answer_is_refused_with_its_line(tmp_path: Path) -> None:
     store.write_answers(tmp_path, make_answers(3, 0))
     with (tmp_path / store.ANSWERS).open("a") as file:
