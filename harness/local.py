@@ -1,7 +1,8 @@
 """Runs as processes on this machine.
 
 On Linux a fork server imports torch, transformers and peft once; each run is then forked from it within milliseconds,
-with nothing of another run in it. CUDA is not initialised there: every run opens the device by itself.
+with nothing of another run in it. With a CUDA device each process starts afresh: bitsandbytes, which PEFT imports, opens
+the device when it is imported, and what was forked after that cannot.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from harness import store
+from harness import environment, store
 from harness.jobs import Ended, Event, Job, Reporter, Running
 
 Target = Callable[[Job, Reporter], None]
@@ -143,23 +144,27 @@ def exit_reason(code: int) -> str:
 
 
 def context() -> Any:
-    """How processes are started: from a warm fork server on Linux, afresh elsewhere."""
-    method = "forkserver" if sys.platform == "linux" else "spawn"
-    chosen = multiprocessing.get_context(method)
-    if method == "forkserver":
-        chosen.set_forkserver_preload(PRELOAD)
+    """How processes are started: from a warm fork server on Linux without a CUDA device, afresh elsewhere."""
+    if not _can_fork():
+        return multiprocessing.get_context("spawn")
+    chosen = multiprocessing.get_context("forkserver")
+    chosen.set_forkserver_preload(PRELOAD)
     return chosen
 
 
 def warm_up() -> None:
     """Start the fork server's imports now, while the plan is made. Nothing happens where there is no fork server."""
-    if sys.platform != "linux":
+    if not _can_fork():
         return
     context()
     from multiprocessing import forkserver
 
-    with _environment(PYTHONPATH=_path_with_project(), PYTORCH_NVML_BASED_CUDA_CHECK="1"):
+    with _environment(PYTHONPATH=_path_with_project()):
         forkserver.ensure_running()
+
+
+def _can_fork() -> bool:
+    return sys.platform == "linux" and not environment.cuda_present()
 
 
 def set_environment(values: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from records import make_record, make_spec
 
-from harness import store
+from harness import local, store
 from harness.errors import HarnessError
 from harness.jobs import Ended, Job, Outcome, Progress, Reporter
 from harness.local import LocalProcesses, exit_reason
@@ -229,6 +229,16 @@ def test_a_record_of_another_version_raises(tmp_path: Path) -> None:
     store.write_record(job.folder, newer)
     with pytest.raises(HarnessError, match="newer version"):
         store.read_record(job.folder)
+
+
+def test_with_a_cuda_device_no_process_is_forked_since_bitsandbytes_opens_the_device_on_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.environment.cuda_present", lambda: True)
+    monkeypatch.setattr("multiprocessing.forkserver.ensure_running", lambda: pytest.fail("a fork server"))
+    local.warm_up()
+    assert local.context().get_start_method() == "spawn"
+    assert [outcome.status for outcome in go(finish, jobs(tmp_path, 1)).outcomes] == ["ok"]
 
 
 def test_what_is_imported_beforehand_starts_no_thread_and_no_device() -> None:
