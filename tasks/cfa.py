@@ -28,15 +28,15 @@ def load(folder: Path, split: Split) -> Iterator[Example]:
 
 TASK = Task(
     name="cfa",
-    version=1,
+    version=2,
     title="CFA-style exams, levels I–III",
     source=Source(
-        "data/cfa", sha256="0a3b46b127c2a0c8e669e74edb577a380db01cb8d9b3366c9b761fa4a2e56190", license="CC-BY-4.0"
+        "data/cfa", sha256="32f0bbd278ee538c6a394301c26a06aa5419e70a61c16e9c8c6e82326c947b0c", license="CC-BY-4.0"
     ),
     load=load,
     prompt=prompts.question_answer,
     metrics=(metrics.accuracy,),
     scoring="choices",
-    epochs=4.0,
+    epochs=8.0,
     group_name="vignette",
 )

@@ -15,7 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.tiny import circuit, meanings, pretrain, reckoning, records, rules, skills, suite
+from harness.tiny import batches, circuit, meanings, pretrain, reckoning, records, rules, skills, steps, suite
 from harness.tiny.tokenizer import FOLDER, words
 
 MODEL = FOLDER / "model"
@@ -132,10 +132,32 @@ def test_rulebooks_are_decided_by_the_first_line_that_holds(monkeypatch: pytest.
     for seed in range(50):
         pairs = rules.rules(random.Random(seed))
         lines = pairs[0][0].split("\n\n")[0].splitlines()
-        for _, answer in pairs:
+        for prompt, answer in pairs:
+            if answer in ("yes", "no"):
+                assert re.match(r"(Does line \d+ hold|Line \d+: met)\?", prompt)
+                continue
             outcome, number = re.fullmatch(r"(w\d+); line (\d+)", answer).groups()  # type: ignore[union-attr]
             (line,) = [line for line in lines if re.search(rf"^\D*{number}\b", line)]
             assert outcome in line
+
+
+def test_questions_about_a_single_line_are_answered_from_its_condition(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "_told", lambda _, facts: "\n".join(facts))
+    monkeypatch.setattr(rules, "one", lambda _, *wordings: wordings[0])
+    seen = {"yes": 0, "no": 0}
+    for seed in range(60):
+        pairs = rules.rules(random.Random(seed))
+        lines = [line.partition(". ")[2] for line in pairs[0][0].split("\n\n")[0].splitlines()]
+        first, facts = int(pairs[0][0].partition(".")[0]), []
+        for prompt, answer in pairs:
+            if found := re.match(r"Does line (\d+) hold", prompt):
+                condition = lines[int(found[1]) - first].partition(" if ")[2].removesuffix(".")
+                (fact,) = (fact for fact in facts if fact.split(" ")[0] == condition.split(" ")[0])
+                assert holds(condition, fact) == (answer == "yes"), (condition, fact)
+                seen[answer] += 1
+            else:
+                facts = prompt.split("\n\n")[-1].split("\nWhat follows?")[0].splitlines()
+    assert min(seen.values()) > 50
 
 
 def test_descriptions_use_words_that_belong_to_the_name() -> None:
@@ -164,7 +186,7 @@ def test_the_untrained_model_already_copies_and_without_the_circuit_it_does_not(
     def copied() -> float:
         torch.manual_seed(3)
         untrained = pretrain.make_model(tokenizer())
-        span = random.Random(5).choices(range(pretrain.FIRST_PLAIN_TOKEN, len(tokenizer())), k=20)
+        span = random.Random(5).choices(range(batches.FIRST_PLAIN_TOKEN, len(tokenizer())), k=20)
         with torch.inference_mode():
             guesses = untrained(input_ids=torch.tensor([span + span])).logits[0, 20:-1].argmax(-1).tolist()
         return sum(int(guess == token) for guess, token in zip(guesses, span[1:], strict=True)) / 19
@@ -174,34 +196,62 @@ def test_the_untrained_model_already_copies_and_without_the_circuit_it_does_not(
     assert copied() < 0.2
 
 
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "TOKENS", 512)
+
+
+@pytest.mark.usefixtures("small_steps")
 def test_a_resumed_training_ends_with_the_weights_of_an_unbroken_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pretrain, "TOKENS", 512)
-    pretrain.pretrain(tmp_path / "whole", 4, tmp_path / "a", every=2)
-    batch = pretrain.batch
+    pretrain.pretrain(tmp_path / "whole", 4, tmp_path / "a", every=2, workers=0)
+    batch = batches.batch
 
     def broken(step: int, *rest: Any) -> Any:
         if step == 3:
             raise KeyboardInterrupt
         return batch(step, *rest)
 
-    monkeypatch.setattr(pretrain, "batch", broken)
+    monkeypatch.setattr(batches, "batch", broken)
     with pytest.raises(KeyboardInterrupt):
-        pretrain.pretrain(tmp_path / "part", 4, tmp_path / "b", every=2)
-    monkeypatch.setattr(pretrain, "batch", batch)
-    pretrain.pretrain(tmp_path / "part", 4, tmp_path / "b", every=2)
+        pretrain.pretrain(tmp_path / "part", 4, tmp_path / "b", every=2, workers=0)
+    monkeypatch.setattr(batches, "batch", batch)
+    pretrain.pretrain(tmp_path / "part", 4, tmp_path / "b", every=2, workers=0)
     assert (tmp_path / "a" / "model.safetensors").read_bytes() == (tmp_path / "b" / "model.safetensors").read_bytes()
 
 
-def test_two_processes_train_what_one_does(tmp_path: Path) -> None:
-    for workers in (1, 2):
-        pretrain.pretrain(tmp_path / f"work{workers}", 2, tmp_path / "out", workers=workers)
-    one, two = (torch.load(tmp_path / f"work{workers}" / "checkpoint.pt") for workers in (1, 2))
-    assert one["loss"] == pytest.approx(two["loss"], rel=1e-3)
-    # The mean gradients of both shards; a process that kept to its own shard would be half of its norm away or more.
-    means = [torch.cat([w["exp_avg"].flatten() for w in kept["optimizer"]["state"].values()]) for kept in (one, two)]
-    assert float((means[0] - means[1]).norm() / means[0].norm()) < 0.02
+def test_batches_are_the_same_whatever_process_makes_them() -> None:
+    def loaded(workers: int) -> list[batches.Batch]:
+        made = batches.Batches(3, 5, tokenizer())
+        how = "spawn" if workers else None
+        loader = torch.utils.data.DataLoader(made, batch_size=None, num_workers=workers, multiprocessing_context=how)
+        return list(loader)
+
+    for ours, theirs in zip(loaded(0), loaded(2), strict=True):
+        assert all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))
+        assert ours[0].shape == (42, 384)
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_training_lowers_the_loss_and_leaves_the_pooling_heads_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(1)
+    fresh = pretrain.make_model(tokenizer())
+    fresh.config._attn_implementation = steps.register_attention()
+    fixed = [(part, part.clone()) for part, _ in circuit.Fixed(fresh).parts]
+    moving = fresh.model.layers[1].mlp.up_proj.weight
+    before = moving.clone()
+    stepper = steps.Stepper(fresh, steps.make_optimizer(fresh))
+    batch = batches.batch(0, 1000, tokenizer())
+    losses = [stepper(batch, 2e-3).item() for _ in range(4)]
+    assert losses[-1] < losses[0] - 0.3
+    assert all(torch.equal(part, start) for part, start in fixed)
+    assert not torch.equal(moving, before)
+
+
+def test_a_loss_that_is_no_number_ends_the_training(tmp_path: Path) -> None:
+    with pytest.raises(ArithmeticError, match="step 50"):
+        pretrain._log(tmp_path, 50, math.nan, 1.0)
 
 
 def test_the_committed_weights_are_small_bf16_and_complete() -> None:

@@ -1,6 +1,7 @@
 """The skill of applying rules: lines that say what follows when, and facts held against them.
 
-The first line that holds decides. Conditions hold numbers against bounds, days against periods, words and lists against lists. What the facts are called,
+The first line that holds decides; some questions ask of a single line whether it holds, which is learned sooner and
+helps to learn the rest. Conditions hold numbers against bounds, days against periods, words and lists against lists. What the facts are called,
 what follows and the words in the lists are drawn anew for every text.
 """
 
@@ -98,6 +99,10 @@ def rules(rng: random.Random) -> list[Pair]:
         question = f"{_told(rng, facts)}\n{one(rng, 'What follows?', 'Result; line?', 'Decide.')}"
         answer = f"{follows[deciding] if deciding < count else outcomes[0]}; line {start + deciding}"
         pairs.append((ask(question, "" if pairs else "\n".join(lines)), answer))
+        for n in rng.sample(range(count), rng.randint(0, min(2, count))):
+            pairs.append(
+                (ask(one(rng, "Does line {} hold?", "Line {}: met?").format(start + n)), "yes" if holds[n] else "no")
+            )
     return pairs
 
 

@@ -131,14 +131,14 @@ def _apart(name: str) -> str:
 # Shares of the texts; of the tokens, a third goes to tables, a sixth each to records, rules and remembering.
 SKILLS: dict[str, tuple[Callable[[random.Random], list[Pair]], float]] = {
     "copy": (copy, 0.3),
-    "keys": (keys, 0.4),
+    "keys": (keys, 0.3),
     "table": (table, 1.4),
     "record": (record, 0.8),
-    "rules": (rules, 0.8),
+    "rules": (rules, 1.6),
     "compare": (compare, 1.0),
-    "order_dates": (order_dates, 0.6),
-    "arithmetic": (arithmetic, 0.2),
-    "recall": (recall, 2.0),
+    "order_dates": (order_dates, 0.8),
+    "arithmetic": (arithmetic, 0.5),
+    "recall": (recall, 1.6),
     "camel": (camel, 0.3),
 }
 

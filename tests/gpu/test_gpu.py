@@ -24,7 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "harness" / "tiny" / "model"
 METHODS = ("base", "lora", "qlora", "full")
 LARGE = {"hidden_size": 1024, "intermediate_size": 2816, "num_hidden_layers": 24, "num_attention_heads": 16}
-NEAR = 0.15  # how far a predicted peak may be from the allocator's
+TOGETHER = ("--jobs", "4")  # runs share the device: that must not change an answer
+NEAR = 0.05  # how far a predicted peak may be from the allocator's
 Found = Mapping[str, store.Run]  # by method
 
 
@@ -81,12 +82,12 @@ def make_model(folder: Path, **shape: int) -> Path:
 
 @pytest.fixture(scope="module")
 def tiny(cuda: None, tmp_path_factory: pytest.TempPathFactory) -> Found:
-    return run(tmp_path_factory.mktemp("tiny"), "--rank", "8", name="tiny")
+    return run(tmp_path_factory.mktemp("tiny"), "--rank", "8", *TOGETHER, name="tiny")
 
 
 @pytest.fixture(scope="module")
 def tiny_again(cuda: None, tmp_path_factory: pytest.TempPathFactory) -> Found:
-    return run(tmp_path_factory.mktemp("again"), "--rank", "8", name="again")
+    return run(tmp_path_factory.mktemp("again"), "--rank", "8", *TOGETHER, name="again")
 
 
 @pytest.fixture(scope="module")
@@ -144,9 +145,11 @@ def test_every_run_ends_ok_on_the_device(group: str, method: str, request: pytes
 
 @pytest.mark.gpu
 def test_what_trains_learns(tiny: Found) -> None:
-    base = tiny["base"].record.scores["accuracy"].value
     for method in METHODS[1:]:
-        assert tiny[method].record.scores["accuracy"].value > base + 0.2
+        losses = [step["loss"] for step in store.read_steps(tiny[method].folder)]
+        assert sum(losses[-9:]) < 0.6 * sum(losses[:9])
+    base, full = (tiny[method].record.scores["accuracy"].value for method in ("base", "full"))
+    assert full > base + 0.2
 
 
 @pytest.mark.gpu

@@ -34,7 +34,8 @@ class Quota:
     numeric: int
 
 
-QUOTAS = {"train": Quota(100, 28, 36), "validation": Quota(15, 3, 0), "test": Quota(25, 7, 9)}
+# To train on, few vignettes: their cases are two thirds of the tokens and teach nothing that decides a question.
+QUOTAS = {"train": Quota(180, 8, 24), "validation": Quota(15, 3, 0), "test": Quota(25, 7, 9)}
 # Share of a topic's vignettes that are level III: that level leans to portfolios, conduct and wealth.
 LEVEL_III = {
     "portfolio": 0.75,
@@ -218,7 +219,7 @@ def rows(split: str, ledger: Ledger, words: Any) -> list[dict[str, Any]]:
 def write(folder: Path) -> None:
     """Write the three files into `folder`."""
     ledger, words = Ledger(), read_wording()
-    for split in SPLITS:
+    for split in reversed(SPLITS):  # the test first, so that its numbers do not depend on how much there is to train on
         lines = [json.dumps(row, ensure_ascii=False) for row in rows(split, ledger, words)]
         (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
