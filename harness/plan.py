@@ -21,7 +21,6 @@ from harness.score import require
 
 BATCH_SIZE = 16
 MAX_TOKENS = 4096
-ALPHA = 32.0  # whatever the rank, so that one learning rate serves every rank; see harness.methods.lora
 WARMUP = 0.05
 WEIGHT_DECAY = 0.0
 ANSWER_BYTES = 1024
@@ -286,7 +285,8 @@ def _method_specs(
         trained = replace(trained, max_tokens=model.window - method.window_tokens)
     if not method.ranked:
         return [trained]
-    return [replace(trained, rank=rank, alpha=options.alpha or ALPHA) for rank in options.ranks]
+    alphas = {rank: options.alpha or method.alpha(rank, model.hidden) for rank in options.ranks}
+    return [replace(trained, rank=rank, alpha=alpha) for rank, alpha in alphas.items()]
 
 
 def _with_shots(spec: RunSpec, seed: int) -> RunSpec:

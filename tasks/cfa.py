@@ -31,7 +31,7 @@ TASK = Task(
     version=2,
     title="CFA-style exams, levels I–III",
     source=Source(
-        "data/cfa", sha256="32f0bbd278ee538c6a394301c26a06aa5419e70a61c16e9c8c6e82326c947b0c", license="CC-BY-4.0"
+        "data/cfa", sha256="e4f7cba0f952bd42555a01bf43d964c2e20863df0084ed20042cca28fe3ecdc6", license="CC-BY-4.0"
     ),
     load=load,
     prompt=prompts.question_answer,

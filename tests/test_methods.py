@@ -9,8 +9,8 @@ import pytest
 import torch
 from toys import toy_folder, toy_model, toy_spec
 
-from harness import memory, models
-from harness.methods import base, dora, full, lora, qlora
+from harness import memory, models, registry
+from harness.methods import base, dora, full, lora, qlora, rslora
 from harness.schema import Method, RunSpec
 
 METHODS = (base.METHOD, lora.METHOD, qlora.METHOD, dora.METHOD, full.METHOD)
@@ -172,9 +172,9 @@ def test_four_bit_layers_compute_the_same_in_training_and_in_testing(folder: Pat
 
 
 def test_learning_rates_fall_with_width_from_what_suits_tiny_to_what_is_usual_at_8_b() -> None:
-    for method, narrow, wide in ((full.METHOD, 1.5e-3, 2e-5), (lora.METHOD, 2e-3, 2e-4)):
-        rates = [method.learning_rate(hidden) for hidden in (192, 768, 2048, 4096)]
-        assert method.learning_rate(64) == method.learning_rate(192)
+    for method, narrow, wide in ((full.METHOD, 1.3e-3, 2e-5), (lora.METHOD, 1e-3, 2e-4)):
+        rates = [method.learning_rate(hidden) for hidden in (224, 768, 2048, 4096)]
+        assert method.learning_rate(64) == method.learning_rate(224)
         assert rates == sorted(rates, reverse=True)
         assert rates[0] == pytest.approx(narrow)
         assert rates[-1] == pytest.approx(wide)
@@ -182,8 +182,18 @@ def test_learning_rates_fall_with_width_from_what_suits_tiny_to_what_is_usual_at
     assert qlora.METHOD.learning_rate is lora.METHOD.learning_rate
 
 
-def test_alpha_is_the_same_for_every_rank() -> None:
-    assert {lora.default_alpha(rank) for rank in (2, 8, 32)} == {32.0}
+def test_alpha_is_the_same_for_every_rank_and_in_models_as_narrow_as_tiny_grows_with_its_root() -> None:
+    for method in map(registry.method, registry.methods()):
+        if method.ranked:
+            assert {method.alpha(rank, 2048) for rank in (2, 8, 32)} == {32.0}, method.name
+    assert [lora.METHOD.alpha(rank, 224) for rank in (2, 8, 32)] == [127.0, 255.0, 509.0]
+    # rsLoRA's scale is alpha / sqrt(rank): at rank 8 and its rate it starts as LoRA does, and falls like LoRA's here.
+    for rank in (2, 8, 32):
+        steps = [
+            one.METHOD.alpha(rank, 224) / root * one.METHOD.learning_rate(224)
+            for one, root in ((lora, rank), (rslora, rank**0.5))
+        ]
+        assert steps[0] == pytest.approx(steps[1], rel=0.01)
 
 
 def test_bits_per_weight_are_those_of_nf4_with_double_quantisation() -> None:

@@ -148,7 +148,8 @@ def test_questions_about_a_single_line_are_answered_from_its_condition(monkeypat
     for seed in range(60):
         pairs = rules.rules(random.Random(seed))
         lines = [line.partition(". ")[2] for line in pairs[0][0].split("\n\n")[0].splitlines()]
-        first, facts = int(pairs[0][0].partition(".")[0]), []
+        first = int(pairs[0][0].partition(".")[0])
+        facts: list[str] = []
         for prompt, answer in pairs:
             if found := re.match(r"Does line (\d+) hold", prompt):
                 condition = lines[int(found[1]) - first].partition(" if ")[2].removesuffix(".")

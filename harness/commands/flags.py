@@ -37,7 +37,7 @@ def run_flags(parser: argparse.ArgumentParser) -> None:
         ("--micro-batch", "of them at once: memory, not results"),
         ("--learning-rate", "for every method that trains (default: by method and model width)"),
         ("--tune", "try so many learning rates for each method and rank, choose on the validation split"),
-        ("--alpha", "LoRA's alpha (default 32)"),
+        ("--alpha", "LoRA's alpha (default: 32, and 90 times the rank's root for models as narrow as tiny)"),
         ("--train-examples", "use at most so many training examples, whole groups"),
         ("--test-examples", "use at most so many test examples, whole groups"),
         ("--max-tokens", "window for prompt and answer (default: the model's, 4096 at most)"),

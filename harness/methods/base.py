@@ -59,11 +59,11 @@ def adapt(model: Any, spec: RunSpec) -> Any:
     return model.requires_grad_(False)
 
 
-NARROW, WIDE = 192, 4096  # widths of the embedded model and of a model of 8 B weights
+NARROW, WIDE = 224, 4096  # widths of the embedded model and of a model of 8 B weights
 
 
 def rate_between(hidden_size: int, narrow: float, wide: float) -> float:
-    """Return the learning rate at a width on the power law through `narrow` at 192 and `wide` at 4,096.
+    """Return the learning rate at a width on the power law through `narrow` at 224 and `wide` at 4,096.
 
     Under Adam the best rate falls as a power of the width (Yang et al. 2022, arXiv:2203.03466). The narrow end was
     looked for on the validation splits with the embedded model, the wide end is what is usual for 7 to 8 B weights.

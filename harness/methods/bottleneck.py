@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.methods import lora
-from harness.schema import RunSpec
+from harness.schema import RunSpec, usual_alpha
 
 BLOCKS = ("mlp", "feed_forward", "ffn")  # what architectures call the feed-forward block of a layer
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -94,6 +94,7 @@ METHOD = dataclasses.replace(
     name="bottleneck",
     title="adapter modules behind feed-forward",
     adapt=adapt,
+    alpha=usual_alpha,
     requires=(),
     save=save,
     restore=restore,

@@ -19,8 +19,8 @@ def adapt(model: Any, spec: RunSpec) -> Any:
 
 
 def learning_rate(hidden_size: int) -> float:
-    """Return 1.5e-3 at width 192, 2e-5 at 4,096, and between and beyond as `base.rate_between` says."""
-    return base.rate_between(hidden_size, 1.5e-3, 2e-5)
+    """Return 1.3e-3 at width 224, 2e-5 at 4,096, and between and beyond as `base.rate_between` says."""
+    return base.rate_between(hidden_size, 1.3e-3, 2e-5)
 
 
 METHOD = Method(

@@ -6,6 +6,7 @@ import dataclasses
 import math
 
 from harness.methods import lora
+from harness.schema import usual_alpha
 
 RATIO = 16.0  # the paper's
 
@@ -25,5 +26,6 @@ METHOD = dataclasses.replace(
     name="lora+",
     title="LoRA, B at 16 times the rate of A",
     learning_rate=learning_rate,
+    alpha=usual_alpha,
     rate_factor=rate_factor,
 )

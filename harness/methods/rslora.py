@@ -25,6 +25,16 @@ def learning_rate(hidden_size: int) -> float:
     return lora.learning_rate(hidden_size) / math.sqrt(SAME_RANK)
 
 
+def alpha(rank: int, hidden_size: int) -> float:
+    """Return LoRA's alpha at rank 8: how the scale falls with the rank is the method's own."""
+    return lora.alpha(SAME_RANK, hidden_size)
+
+
 METHOD = dataclasses.replace(
-    lora.METHOD, name="rslora", title="LoRA scaled by 1/sqrt(rank)", adapt=adapt, learning_rate=learning_rate
+    lora.METHOD,
+    name="rslora",
+    title="LoRA scaled by 1/sqrt(rank)",
+    adapt=adapt,
+    learning_rate=learning_rate,
+    alpha=alpha,
 )

@@ -76,7 +76,8 @@ def _embed(embedding: torch.Tensor, tokens: list[str]) -> None:
 
 def _directions(count: int) -> torch.Tensor:
     """Return orthonormal rows [count, content]."""
-    return torch.linalg.qr(torch.randn(CONTENT.stop, count))[0].T
+    columns, _ = torch.linalg.qr(torch.randn(CONTENT.stop, count))
+    return torch.as_tensor(columns.T)
 
 
 def _stem(token: str) -> str:

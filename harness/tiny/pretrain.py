@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from harness.tiny.tokenizer import FOLDER
 PEAK_RATE = 2.5e-3
 WARM_UP = 100  # steps
 LOG_STEPS = 50
+LOG = "loss.jsonl"
 
 
 def make_model(tokenizer: Any) -> Any:
@@ -102,13 +104,14 @@ def pretrain(work: Path, steps: int, out: Path, *, device: str = "cpu", workers:
             (work / "checkpoint.new").replace(checkpoint)
     model.config._attn_implementation = usual
     model.to(torch.bfloat16).save_pretrained(out)
+    shutil.copy(work / LOG, out / LOG)
 
 
 def _log(work: Path, step: int, loss: float, speed: float) -> None:
     if not math.isfinite(loss):
         raise ArithmeticError(f"the loss is {loss} at step {step}")
     line = {"step": step, "loss": round(loss, 4), "tokens": step * TOKENS, "tokens_per_second": round(speed)}
-    with (work / "loss.jsonl").open("a", encoding="utf-8") as file:
+    with (work / LOG).open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
 
 
@@ -120,5 +123,5 @@ if __name__ == "__main__":
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--workers", type=int, default=1, help="processes that make the batches")
     arguments = parser.parse_args()
-    torch.multiprocessing.set_sharing_strategy("file_system")
+    torch.multiprocessing.set_sharing_strategy("file_system")  # type: ignore[attr-defined,no-untyped-call]
     pretrain(arguments.work, arguments.steps, arguments.out, device=arguments.device, workers=arguments.workers)

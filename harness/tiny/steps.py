@@ -100,7 +100,7 @@ class Stepper:
         return loss.detach()
 
     def _aside(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
-        side = torch.cuda.Stream()
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             loss = self._step(*inputs)
