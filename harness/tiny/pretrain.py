@@ -95,7 +95,7 @@ def pretrain(work: Path, steps: int, out: Path, *, device: str = "cpu", workers:
     for step, batch in enumerate(loader, first):
         loss = stepper(batch, rate(step, steps))
         running = loss.clone() if step == 0 else 0.98 * running + 0.02 * loss
-        if (step + 1) % LOG_STEPS == 0:
+        if (step + 1) % LOG_STEPS == 0 or step + 1 == steps:
             speed = (step + 1 - first) * TOKENS / (time.perf_counter() - started)
             _log(work, step + 1, running.item(), speed)
         if (step + 1) % every == 0 or step + 1 == steps:
