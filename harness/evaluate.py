@@ -152,18 +152,19 @@ def _write(
         stop |= generation.newline_tokens(tokenizer)
     generate = generation.choose(model)
 
-    def write(batch: Sequence[int]) -> tuple[list[list[int]], int]:
+    def write(batch: Sequence[int]) -> tuple[list[generation.Written], int]:
         written = generate(model, [encoded[i].prompt for i in batch], stop, spec.max_new_tokens)
-        return written, sum(len(encoded[i].prompt) for i in batch) + sum(map(len, written))
+        return written, sum(len(encoded[i].prompt) for i in batch) + sum(len(one.tokens) for one in written)
 
     answers: list[Answer | None] = [None] * len(examples)
     parse = task.parse or default_parse
     lengths = [len(item.prompt) + spec.max_new_tokens for item in encoded]
     for batch, texts in _batched(model, make_batches(lengths, WRITE_TOKENS), write, on_progress, meter):
-        for i, ids in zip(batch, texts, strict=True):
+        for i, (ids, loglik) in zip(batch, texts, strict=True):
+            _refuse_no_number((loglik,), examples[i], spec)
             text = tokenizer.decode(ids, skip_special_tokens=True).strip()
             text = text.split("\n", 1)[0].strip() if one_line else text
-            answers[i] = _answer(examples[i], text, parse(text, examples[i]), encoded[i].cut_tokens, ())
+            answers[i] = _answer(examples[i], text, parse(text, examples[i]), encoded[i].cut_tokens, (loglik,))
     return [found for found in answers if found is not None]
 
 

@@ -8,14 +8,23 @@ fit the architecture.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from harness.logits import logits_at, virtual_tokens
 
-Generate = Callable[[Any, Sequence[Sequence[int]], Collection[int], int], list[list[int]]]
+
+class Written(NamedTuple):
+    """An answer: its tokens, the one that ended it included, and the log-likelihood in nats of all of them together."""
+
+    tokens: list[int]
+    loglik: float
+
+
+Generate = Callable[[Any, Sequence[Sequence[int]], Collection[int], int], list[Written]]
 
 ROOM = 32  # tokens of a cache taken ahead
 NEWLINE_MARKS = ("\n", "Ċ", "<0x0A>")  # as text, in byte-level pieces, in sentencepiece's byte fallback
@@ -49,7 +58,7 @@ def choose(model: Any) -> Generate:
     return greedy if fits_loop(model) else by_generate
 
 
-def greedy(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], limit: int) -> list[list[int]]:
+def greedy(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], limit: int) -> list[Written]:
     """Return the most likely continuation of each prompt, token by token.
 
     Args:
@@ -63,7 +72,7 @@ def greedy(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], 
     places = (mask.cumsum(1) - 1).clamp(min=0)
     cache = _roomy_cache(model.config)
     alive = list(range(len(prompts)))  # which prompt each row of the cache belongs to
-    answers: list[list[int]] = [[] for _ in prompts]
+    answers = _Answers(len(prompts), stop)
     for _ in range(limit):
         last = torch.arange(1, len(ids) + 1, device=device) * ids.shape[1] - 1
         logits = logits_at(
@@ -75,11 +84,8 @@ def greedy(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], 
             past_key_values=cache,
             use_cache=True,
         )
-        tokens = logits.argmax(-1)
-        for row, token in zip(alive, tokens.tolist(), strict=True):
-            if not _ended(answers[row], stop):
-                answers[row].append(token)
-        going = [line for line, row in enumerate(alive) if not _ended(answers[row], stop)]
+        tokens = answers.add(alive, logits)
+        going = [line for line, row in enumerate(alive) if not answers.ended(row)]
         if not going:
             break
         ids, places = tokens[:, None], places[:, -1:] + 1
@@ -89,7 +95,38 @@ def greedy(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], 
             cache.batch_select_indices(keep)
             ids, places, mask = ids[keep], places[keep], mask[keep]
             alive = [alive[line] for line in going]
-    return answers
+    return answers.written()
+
+
+class _Answers:
+    """Collects the likeliest tokens and their log-likelihoods, of each prompt until its answer has ended."""
+
+    def __init__(self, count: int, stop: Collection[int]) -> None:
+        self._tokens: list[list[int]] = [[] for _ in range(count)]
+        self._logliks: list[list[float]] = [[] for _ in range(count)]
+        self._stop = stop
+
+    def ended(self, row: int) -> bool:
+        return bool(self._tokens[row]) and self._tokens[row][-1] in self._stop
+
+    def add(self, rows: Sequence[int], logits: torch.Tensor) -> torch.Tensor:
+        """Take the next token of each of the prompts `rows` from logits [rows, vocabulary]; return the tokens [rows]."""
+        tokens, logliks = likeliest(logits)
+        for row, token, loglik in zip(rows, tokens.tolist(), logliks.tolist(), strict=True):
+            if not self.ended(row):
+                self._tokens[row].append(token)
+                self._logliks[row].append(loglik)
+        return tokens
+
+    def written(self) -> list[Written]:
+        return [Written(tokens, math.fsum(found)) for tokens, found in zip(self._tokens, self._logliks, strict=True)]
+
+
+def likeliest(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the most likely token of each row of logits [rows, vocabulary] and its log-likelihood in nats."""
+    logits = logits.float()
+    best, tokens = logits.max(-1)
+    return tokens, best - logits.logsumexp(-1)
 
 
 def _roomy_cache(config: Any) -> Any:
@@ -133,11 +170,7 @@ def _append(store: torch.Tensor, old: torch.Tensor, new: torch.Tensor) -> tuple[
     return store, store[:, :, :total]
 
 
-def _ended(answer: Sequence[int], stop: Collection[int]) -> bool:
-    return bool(answer) and answer[-1] in stop
-
-
-def by_rereading(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], limit: int) -> list[list[int]]:
+def by_rereading(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], limit: int) -> list[Written]:
     """Return the same as `greedy` without a cache, each token from the whole text before it.
 
     Slow, for models with virtual tokens: PEFT keeps a prefix where the cache would be, and counts padding on the left
@@ -146,20 +179,21 @@ def by_rereading(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[
     device = next(model.parameters()).device
     texts = [list(prompt) for prompt in prompts]
     alive = list(range(len(texts)))
+    answers = _Answers(len(texts), stop)
     for _ in range(limit):
         width = max(len(texts[row]) for row in alive)
         ids = torch.tensor([texts[row] + [0] * (width - len(texts[row])) for row in alive], device=device)
         last = torch.tensor([line * width + len(texts[row]) - 1 for line, row in enumerate(alive)], device=device)
-        tokens = logits_at(model, last, input_ids=ids, use_cache=False).argmax(-1).tolist()
+        tokens = answers.add(alive, logits_at(model, last, input_ids=ids, use_cache=False)).tolist()
         for row, token in zip(alive, tokens, strict=True):
             texts[row].append(token)
-        alive = [row for row, token in zip(alive, tokens, strict=True) if token not in stop]
+        alive = [row for row in alive if not answers.ended(row)]
         if not alive:
             break
-    return [text[len(prompt) :] for text, prompt in zip(texts, prompts, strict=True)]
+    return answers.written()
 
 
-def by_generate(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], limit: int) -> list[list[int]]:
+def by_generate(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], limit: int) -> list[Written]:
     """Return the same as `greedy` through transformers' own `generate`: slower, for every architecture."""
     device = next(model.parameters()).device
     ids, mask = _left_padded(prompts, device)
@@ -171,12 +205,13 @@ def by_generate(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[i
         num_beams=1,
         eos_token_id=sorted(stop),
         pad_token_id=min(stop),
+        return_dict_in_generate=True,
+        output_logits=True,
     )
-    answers = []
-    for row in output[:, ids.shape[1] :].tolist():
-        end = next((place + 1 for place, token in enumerate(row) if token in stop), len(row))
-        answers.append(row[:end])
-    return answers
+    answers = _Answers(len(prompts), stop)
+    for logits in output.logits:
+        answers.add(range(len(prompts)), logits)
+    return answers.written()
 
 
 def _left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

@@ -50,8 +50,9 @@ class Answer:
 
     `text` is the raw output (for choices: the option picked). `parsed` is what the task's parser made of it, None
     where it could make nothing: unparsed is an outcome of its own, apart from wrong. `loglik` holds the
-    log-likelihood in nats of each option, in the order of `choices`; where the text itself is scored ("perplexity"), of
-    each token of the target, in order, and `text` and `parsed` are empty. `cut_tokens` is how many tokens of the context, or of
+    log-likelihood in nats of each option, in the order of `choices`; where the answer was written, of all of what was
+    written, its end included, as one number; where the text itself is scored ("perplexity"), of each token of the target,
+    in order, and `text` and `parsed` are empty. `cut_tokens` is how many tokens of the context, or of
     examples shown before it, did not fit into the model's window. `amount` is the example's.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -131,9 +132,24 @@ def test_generation_writes_what_transformers_generate_writes(items: list[Encoded
         ours = generation.greedy(model, prompts, stop, limit)
         theirs = generation.by_generate(model, prompts, stop, limit)
         alone = [generation.by_generate(model, [prompt], stop, limit)[0] for prompt in prompts]
-    assert ours == theirs == alone
+    assert tokens(ours) == tokens(theirs) == tokens(alone)
+    for found in (ours, theirs):
+        assert [one.loglik for one in found] == pytest.approx([one.loglik for one in alone], abs=1e-3)
+    for prompt, one in zip(prompts, alone, strict=True):
+        assert one.loglik == pytest.approx(slow_loglik(model, prompt, one.tokens), abs=1e-3)
     if limit == 40:
-        assert len({len(row) for row in ours}) > 1, "all rows ended together: dropping was not tried"
+        assert len({len(row) for row in tokens(ours)}) > 1, "all rows ended together: dropping was not tried"
+
+
+def tokens(written: list[generation.Written]) -> list[list[int]]:
+    return [one.tokens for one in written]
+
+
+def slow_loglik(model: Any, prompt: Sequence[int], answer: list[int]) -> float:
+    """The log-likelihood of an answer after a prompt, from one forward pass over both."""
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([[*prompt, *answer]])).logits[0, len(prompt) - 1 : -1]
+    return float(logits.log_softmax(-1)[range(len(answer)), answer].sum())
 
 
 def test_generation_runs_through_adapters_and_four_bits(tmp_path: Path, items: list[Encoded]) -> None:
@@ -144,7 +160,8 @@ def test_generation_runs_through_adapters_and_four_bits(tmp_path: Path, items: l
         prompts = [item.prompt for item in items[:4]]
         assert generation.fits_loop(model)
         with torch.no_grad():
-            assert generation.greedy(model, prompts, {0}, 6) == generation.by_generate(model, prompts, {0}, 6)
+            ours = generation.greedy(model, prompts, {0}, 6)
+            assert tokens(ours) == tokens(generation.by_generate(model, prompts, {0}, 6))
 
 
 def test_a_store_with_room_holds_what_was_appended_also_after_rows_were_dropped() -> None:
@@ -176,8 +193,8 @@ class Scripted:
     def __init__(self, tokenizer: Any, text: str) -> None:
         self.ids = tokenizer(text)["input_ids"]
 
-    def __call__(self, model: Any, prompts: list[Any], stop: set[int], limit: int) -> list[list[int]]:
-        return [self.ids for _ in prompts]
+    def __call__(self, model: Any, prompts: list[Any], stop: set[int], limit: int) -> list[generation.Written]:
+        return [generation.Written(self.ids, -0.5) for _ in prompts]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +207,7 @@ def test_what_is_written_counts_only_where_it_is_an_answer(
     monkeypatch.setattr(generation, "greedy", Scripted(tokenizer, text))
     found = evaluate.answer(toy_model(), tokenizer, toy_examples(3), toy_task(), toy_spec(scoring="generate"))
     assert [answer.parsed for answer in found] == [parsed] * 3
-    assert {answer.loglik for answer in found} == {()}
+    assert {answer.loglik for answer in found} == {(-0.5,)}
 
 
 def test_a_tasks_own_parser_is_asked(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -211,9 +211,13 @@ def test_what_a_model_with_virtual_tokens_writes_is_its_most_likely_next_token(n
 
     with torch.inference_mode(), models.precision(run.spec):
         (written,) = generation.choose(run.model)(run.model, [prompt], {0}, 4)
-        for end, token in enumerate(written):
-            ids = torch.tensor([[*prompt, *written[:end]]])
-            assert run.model(input_ids=ids).logits[0, -1].argmax().item() == token
+        logliks = []
+        for end, token in enumerate(written.tokens):
+            ids = torch.tensor([[*prompt, *written.tokens[:end]]])
+            logits = run.model(input_ids=ids).logits[0, -1].float()
+            assert logits.argmax().item() == token
+            logliks.append(logits.log_softmax(-1)[token].item())
+    assert written.loglik == pytest.approx(sum(logliks), abs=1e-3)
 
 
 def test_lora_plus_trains_b_at_sixteen_times_the_rate_of_a_and_all_others_at_one_rate(folder: Path) -> None:
