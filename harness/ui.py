@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from harness import environment, power, sections, side_by_side, tables, ui_tables
+from harness import environment, findings, power, sections, side_by_side, tables, ui_tables
 from harness.errors import HarnessError
 from harness.format import about, number, printable, quantity, run_name, size
 
@@ -173,6 +173,8 @@ def results(plan: Plan, cells: Sequence[Cell]) -> None:
             if table is not None:
                 _show(table)
                 console.print()
+        console.print(folded("verdict      ", findings.verdict(section), indent=13))
+        console.print()
         for line in sections.reading(section):
             console.print(folded("  ", line, indent=2))
         for line in sections.alarms(section):
@@ -183,8 +185,7 @@ def results(plan: Plan, cells: Sequence[Cell]) -> None:
 
 
 def folded(first: str, text: str, *, indent: int) -> str:
-    """Return text in lines of the terminal, the first after `first`, the others indented."""
-    """Break a line to the terminal's width, or `LINE_WIDTH` where there is none, and indent what follows."""
+    """Return text in lines as wide as the terminal (`LINE_WIDTH` where there is none), the first after `first`."""
     width = max(40, out().width) if sys.stdout.isatty() else LINE_WIDTH
     style: dict[str, Any] = {"initial_indent": first, "subsequent_indent": " " * indent}
     return textwrap.fill(printable(text), width, break_long_words=False, break_on_hyphens=False, **style)
