@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from records import make_record, make_spec
 from test_plan import write_model, write_task
 
-from harness import compare, data, findings, format, registry, sections, tables, ui, ui_tables, ui_tasks
+from harness import compare, data, findings, format, registry, tables, ui, ui_tables, ui_tasks
 from harness.errors import HarnessError
 from harness.jobs import Job, Outcome, Progress
 from harness.markdown import Table
@@ -117,7 +117,7 @@ def test_the_tables_show_value_interval_difference_and_what_ties(
     assert re.search(r"\d\d\.\d +\[\d\d\.\d, \d\d\.\d\] +\+\d\d\.\d +\[\+\d\d\.\d, \+\d\d\.\d\]", row)
     for words in ("MiB", "predicted", "held equal", "not tuned", "learning rate (lora"):
         assert words in text
-    (section,) = sections.sections(compare.cells(make_runs()))
+    (section,) = sections(compare.cells(make_runs()))
     told = re.search(r"^verdict {6}(.+(?:\n {13}.+)*)", text, re.MULTILINE)
     assert told
     assert " ".join(told[1].split()) == findings.verdict(section)
