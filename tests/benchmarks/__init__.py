@@ -1,0 +1,1 @@
+"""This program measured beside others that do the same work: `make bench`, see `__main__.py`."""

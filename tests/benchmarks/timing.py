@@ -1,0 +1,79 @@
+"""Ways of doing one piece of work, timed in turn in one process (A B A B), since machines are noisy: ratios count."""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness import environment, store
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "results" / "benchmarks"
+OURS = "ours"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Seconds of each way in each round, and what came out of comparing what they did.
+
+    `others` are compared with the way called "ours"; `targets` are the ratios to reach; `same` says in words that the
+    work was the same.
+    """
+
+    name: str
+    work: str
+    seconds: Mapping[str, tuple[float, ...]]
+    targets: Mapping[str, float]
+    same: str
+    notes: tuple[str, ...] = ()
+    packages: Mapping[str, str] = field(default_factory=dict)
+
+    def ratio(self, other: str) -> float:
+        """How many times as long the other way takes: the median over rounds of the ratio within a round."""
+        return statistics.median(b / a for a, b in zip(self.seconds[OURS], self.seconds[other], strict=True))
+
+    def spread(self, other: str) -> tuple[float, float]:
+        """The least and the largest ratio of a round."""
+        ratios = [b / a for a, b in zip(self.seconds[OURS], self.seconds[other], strict=True)]
+        return min(ratios), max(ratios)
+
+
+def in_turn(
+    ways: Mapping[str, Callable[[], Any]], *, rounds: int
+) -> tuple[dict[str, tuple[float, ...]], dict[str, Any]]:
+    """Return the seconds of every way in each round, and what each returned in the last; a first round is thrown away."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    found: dict[str, Any] = {}
+    for number in range(rounds + 1):
+        for name, way in ways.items():
+            started = time.perf_counter()
+            found[name] = way()
+            if number:
+                seconds[name].append(time.perf_counter() - started)
+    return {name: tuple(taken) for name, taken in seconds.items()}, found
+
+
+def keep(found: Comparison) -> None:
+    """Write a comparison to `results/benchmarks/<name>.json`, with ratios and the machine, and print it in short."""
+    others = [name for name in found.seconds if name != OURS]
+    ratios = {
+        name: {"ratio": found.ratio(name), "range": found.spread(name), "target": found.targets.get(name)}
+        for name in others
+    }
+    machine = {"processor": environment.processor(), "cores": environment.cores(), "python": platform.python_version()}
+    data = asdict(found) | {"ratios": ratios, "machine": machine}
+    store.write_text(RESULTS / f"{found.name}.json", json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    for name in others:
+        low, high = found.spread(name)
+        target = f", target {found.targets[name]:g}" if name in found.targets else ""
+        print(
+            f"{found.name}: {name} takes {found.ratio(name):.2f} times as long ({low:.2f} to {high:.2f}{target})",
+            flush=True,
+        )
+    print(f"{found.name}: {found.same}", flush=True)
