@@ -1,0 +1,40 @@
+"""Full fine-tuning whose two moments of Adam are kept in 8 bits (Dettmers et al. 2022, arXiv:2110.02861).
+
+Everything else is `full`'s: weights and gradients in fp32, products in the spec's precision. A trained weight takes
+4 bytes for itself, 4 for its gradient and 2 + 8/256 for both moments with one fp32 scale for each block of 256: 10.03
+bytes, where `full` takes 16. bitsandbytes keeps tensors of fewer than 4,096 numbers in fp32. The paper's stable embedding
+layer, which normalises embeddings and keeps their moments in fp32, is left out: it would be another model.
+
+bitsandbytes (0.50) takes the step on CUDA in a kernel of its own, on the CPU in PyTorch, one tensor after the other, with
+fp32 copies of that tensor's moments which the byte-counter does not see.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from harness.methods import full
+
+
+def optimizer(groups: Sequence[dict[str, Any]], learning_rate: float, betas: tuple[float, float]) -> Any:
+    """Return AdamW with moments in blocks of 8 bits; the decay is decoupled, as torch's AdamW has it."""
+    import bitsandbytes
+    import torch
+    from torch._subclasses.fake_tensor import unset_fake_temporarily
+
+    with unset_fake_temporarily():  # its code books are read number by number, which fake tensors have none of
+        made = bitsandbytes.optim.AdamW8bit(groups, lr=learning_rate, betas=betas)
+        books = {name: book.tolist() for name, book in made.name2qmap.items()}
+    made.name2qmap = {name: torch.tensor(book) for name, book in books.items()}  # fake where the weights are
+    return made
+
+
+METHOD = dataclasses.replace(
+    full.METHOD,
+    name="full8",
+    title="full fine-tuning with 8-bit Adam",
+    requires=("bitsandbytes",),
+    optimizer=optimizer,
+)
