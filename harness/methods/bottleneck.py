@@ -29,7 +29,7 @@ def adapt(model: Any, spec: RunSpec) -> Any:
 
 
 def insert(model: Any, spec: RunSpec, *, alpha: float) -> Any:
-    """Return the model with adapters that train; what trained before goes on to. Their start is decided by the seed alone.
+    """Return the model with adapters that train, whose start the seed decides; what trained before goes on to.
 
     Raises:
         HarnessError: as `adapt`.

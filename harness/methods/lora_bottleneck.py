@@ -1,7 +1,7 @@
 """LoRA and bottleneck adapters on one model: both of the same rank, each as it is alone (see `lora`, `bottleneck`).
 
-The combination of He et al. (2022, arXiv:2110.04366) and Mao et al. (2022, UniPELT, arXiv:2110.07577), without the latter's
-gates. The alpha of the run is LoRA's; the adapters behind the feed-forward blocks keep the usual one.
+UniPELT (Mao et al. 2022, arXiv:2110.07577) has these two and a prefix, each behind a gate; here are no gates. The alpha of
+the run is LoRA's; the adapters behind the feed-forward blocks keep the usual one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """LoRA and prefix tuning on one model: 20 keys and values per layer, and low-rank updates of every linear layer.
 
-A combination of He et al. (2022, arXiv:2110.04366) and Mao et al. (2022, UniPELT, arXiv:2110.07577), without the latter's
-gates. PEFT's mixed models leave prefix tuning out; here PEFT's prefix stands around the model, and PEFT's LoRA layers in it.
+UniPELT (Mao et al. 2022, arXiv:2110.07577) has these two and bottleneck adapters, each behind a gate; here are no gates.
+PEFT's mixed models leave prefix tuning out; here PEFT's prefix stands around the model, and PEFT's LoRA layers in it.
 """
 
 from __future__ import annotations
