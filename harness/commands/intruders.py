@@ -13,7 +13,7 @@ from harness.codec import encode
 from harness.commands import typed
 from harness.commands.lookup import find_run
 from harness.errors import HarnessError
-from harness.format import run_name, spoken
+from harness.format import spoken
 from harness.intruders import Matrix
 from harness.markdown import Table
 from harness.schema import RunSpec
@@ -137,7 +137,7 @@ def tables(
     found: Sequence[tuple[RunSpec, Sequence[Matrix]]], epsilons: Sequence[float], *, epsilon: float, top: int
 ) -> list[Table]:
     """Return the headline, the counts by type of weight, and the counts by epsilon: a row for each run or type."""
-    names = [run_name(spec) for spec, _ in found]
+    names = [spoken(spec) for spec, _ in found]
     head = tuple(
         (
             name,
