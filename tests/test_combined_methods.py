@@ -11,6 +11,8 @@ from toys import toy_examples, toy_folder, toy_model, toy_spec, toy_task, toy_to
 
 from harness import encode, memory, predict, registry, train
 from harness.errors import HarnessError
+from harness.format import spoken
+from harness.methods import full8
 from harness.schema import Method, RunSpec
 
 PARTS = {"lora+prefix": ("lora_", "prompt_encoder."), "lora+bottleneck": ("lora_", ".bottleneck.")}
@@ -140,3 +142,16 @@ def test_the_plan_counts_8_bit_moments(tmp_path: Path) -> None:
         peaks[name] = predict.training_peak(folder, spec, method, rows()[:8])
     weights = memory.trained_weights(toy_model(hidden_size=128, intermediate_size=128, num_key_value_heads=4))
     assert peaks["full"] - peaks["full8"] == pytest.approx((8 - 2 - 8 / 256) * weights, rel=0.02)
+
+
+def test_a_device_without_8_bit_steps_is_told_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert full8.takes_steps("cpu")
+    assert not full8.takes_steps("xla")
+    monkeypatch.setattr(full8, "takes_steps", lambda device: False)
+    with pytest.raises(HarnessError, match="no 8-bit Adam for cpu"):
+        full8.METHOD.load("nowhere", toy_spec(method="full8"))
+
+
+def test_a_long_name_is_not_glued_to_its_rank() -> None:
+    assert spoken(toy_spec(method="lora+bottleneck", rank=8)) == "lora+bottleneck r8 s0"
+    assert spoken(toy_spec(method="rslora", rank=8)) == "rslora r8 s0"

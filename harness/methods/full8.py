@@ -15,16 +15,40 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from harness.errors import HarnessError
 from harness.methods import full
+from harness.schema import RunSpec
+
+
+def load(folder: str, spec: RunSpec) -> Any:
+    """Return the model in fp32, as `full` does.
+
+    Raises:
+        HarnessError: the installed bitsandbytes takes no 8-bit steps on this device (0.50 takes them on both).
+    """
+    if not takes_steps(spec.device):
+        problem = f"the installed bitsandbytes has no 8-bit Adam for {spec.device}"
+        raise HarnessError(problem, where="--method full8", fix="update bitsandbytes, or leave full8 out")
+    return full.load(folder, spec)
+
+
+def takes_steps(device: str) -> bool:
+    """Return whether the installed bitsandbytes has a kernel of 8-bit steps for "cpu" or "cuda"."""
+    import bitsandbytes  # noqa: F401 - registers its kernels
+    import torch
+
+    kernel = "bitsandbytes::optimizer_update_8bit_blockwise"
+    return bool(torch._C._dispatch_has_kernel_for_dispatch_key(kernel, device.upper()))
 
 
 def optimizer(groups: Sequence[dict[str, Any]], learning_rate: float, betas: tuple[float, float]) -> Any:
     """Return AdamW with moments in blocks of 8 bits; the decay is decoupled, as torch's AdamW has it."""
-    import bitsandbytes
     import torch
     from torch._subclasses.fake_tensor import unset_fake_temporarily
 
     with unset_fake_temporarily():  # its code books are read number by number, which fake tensors have none of
+        import bitsandbytes
+
         made = bitsandbytes.optim.AdamW8bit(groups, lr=learning_rate, betas=betas)
         books = {name: book.tolist() for name, book in made.name2qmap.items()}
     made.name2qmap = {name: torch.tensor(book) for name, book in books.items()}  # fake where the weights are
@@ -35,6 +59,7 @@ METHOD = dataclasses.replace(
     full.METHOD,
     name="full8",
     title="full fine-tuning with 8-bit Adam",
+    load=load,
     requires=("bitsandbytes",),
     optimizer=optimizer,
 )
