@@ -27,6 +27,7 @@ COMMANDS = {
     "report": "write tables, figures and report.html from the results",
     "verify": "recompute every score of the results from the answers",
     "publish": "copy finished runs into results/published, which only grows",
+    "intruders": "find the directions that training brought into the weights of a run",
     "check": "check a task or a data file without training",
     "new": "write the file of a new task, with data to start from",
 }
@@ -198,6 +199,37 @@ def _publish(found: argparse.Namespace, command: str) -> int:
     return publishing.publish(options.path(found.results), flags.task_options(found))
 
 
+def _intruders_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="a run's name such as lora-r8, its id, or its folder")
+    parser.add_argument("--epsilon", metavar="N", help="an intruder's |cosine| with every base direction (default 0.5)")
+    parser.add_argument("--k", metavar="N", help="how many of each weight's largest directions (default 10)")
+    parser.add_argument("--task", help="where a name alone is not enough")
+    parser.add_argument("--model", metavar="DIR|ID", help="where the base model is, if its recorded name does not say")
+    parser.add_argument("--trust-remote-code", action="store_true", help=flags.REMOTE_CODE)
+    parser.add_argument("--output", metavar="json", help="everything that was found, as a document")
+    flags.results_flag(parser)
+
+
+def _intruders(found: argparse.Namespace, command: str) -> int:
+    epsilon = 0.5 if found.epsilon is None else options.positive(found.epsilon, "--epsilon")
+    if epsilon > 1:
+        raise HarnessError(f"no cosine is above 1, and {epsilon:g} is", where="--epsilon", fix="--epsilon 0.5")
+    top = 10 if found.k is None else options.count(found.k, "--k")
+    output = None if found.output is None else options.one_of(found.output, ("json",), "--output")
+    from harness.commands import intruders
+
+    return intruders.show(
+        found.runs,
+        options.path(found.results),
+        epsilon=epsilon,
+        top=top,
+        task=found.task,
+        model=found.model,
+        output=output,
+        remote_code=found.trust_remote_code,
+    )
+
+
 def _check_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task", metavar="TASK|FILE")
     flags.data_flags(parser)
@@ -229,6 +261,7 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[
     "report": (flags.results_flag, _report),
     "verify": (_verify_flags, _verify),
     "publish": (_publish_flags, _publish),
+    "intruders": (_intruders_flags, _intruders),
     "check": (_check_flags, _check),
     "new": (_new_flags, _new),
 }

@@ -83,7 +83,8 @@ def run_name(spec: RunSpec, *, seed: bool = True) -> str:
     rank = f"r{spec.rank}" if spec.rank else ""
     seeded = f"s{spec.seed}" if seed and spec.method != "base" else ""
     seeded = seeded if spec.split == "test" else f"at {spec.learning_rate:.2g}"
-    return f"{spec.method:<6}{rank:<4} {seeded}".rstrip()
+    method = f"{spec.method:<6}" if not rank or len(spec.method) < 6 else f"{spec.method} "
+    return f"{method}{rank:<4} {seeded}".rstrip()
 
 
 def unit_of_difference(unit: str) -> str:

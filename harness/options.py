@@ -32,6 +32,8 @@ EXAMPLES = {
     "--jobs": "2",
     "--price": "2.50",
     "--share-of-peak": "0.4",
+    "--epsilon": "0.5",
+    "--k": "10",
 }
 
 

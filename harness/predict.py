@@ -64,7 +64,7 @@ def config_counter(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pa
     place = dataclasses.replace(spec, device="cpu")  # where the fake tensors claim to be
     with FakeTensorMode(), fast_backward(model, dtype=spec.dtype, device=spec.device, masked=False):
         _make_fake(model)
-        optimizer = make_optimizer(model, place)
+        optimizer = make_optimizer(model, place, make=method.optimizer)
         _make_state(optimizer)
         with ByteCounter(model, optimizer) as counter:
             train_step(model, optimizer, longest, place, 0.0, padding=0)

@@ -163,7 +163,8 @@ class Method:
     rate of the weight of that name is multiplied by, None where all learn at one rate. `window_tokens` are the tokens of
     the model's window that the method takes for itself. `shots` are the train examples that it shows in each prompt.
     `save(model, folder, spec)` writes an adapter that is not PEFT's, as `adapter_model.safetensors` with its config;
-    `restore(model, folder)` puts it back on a model that `load` returned.
+    `restore(model, folder)` puts it back on a model that `load` returned. `optimizer(groups, learning_rate, betas)` makes
+    an optimizer of the method's own over groups of weights, None where it is the AdamW of all.
     """
 
     name: str
@@ -182,6 +183,7 @@ class Method:
     shots: int = 0
     save: Callable[[Any, Path, RunSpec], None] | None = None
     restore: Callable[[Any, Path], Any] | None = None
+    optimizer: Callable[[Sequence[dict[str, Any]], float, tuple[float, float]], Any] | None = None
 
 
 @dataclass(frozen=True)

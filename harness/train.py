@@ -28,6 +28,8 @@ WINDOW = 8  # batches that are sorted by length together
 CLIP_NORM = 1.0
 BETAS = (0.9, 0.999)
 
+MakeOptimizer = Callable[[Sequence[dict[str, Any]], float, tuple[float, float]], torch.optim.Optimizer]
+
 
 class TrainingFailed(HarnessError):
     """The loss stopped being a number: the run ends as `failed`, the others go on."""
@@ -75,6 +77,7 @@ def fit(
     should_stop: Callable[[], bool] | None = None,
     meter: memory.Meter | None = None,
     rate_factor: Callable[[str], float] | None = None,
+    make: MakeOptimizer | None = None,
 ) -> FitResult:
     """Train what `requires_grad` marks, for `spec.epochs` passes over the pairs.
 
@@ -87,6 +90,7 @@ def fit(
         should_stop: asked after each step; True ends training there.
         meter: of the enclosing phase; told the peak, the tokens and what to leave out of its seconds.
         rate_factor: of the method, see `Method`.
+        make: the method's own optimizer, see `Method`.
 
     Raises:
         HarnessError: there is nothing to train on.
@@ -97,7 +101,7 @@ def fit(
     torch.manual_seed(spec.seed)  # dropout
     batches = plan_batches([len(pair) for pair in pairs], spec)
     counted = counted_step(pairs, batches, spec)
-    optimizer = make_optimizer(model, spec, rate_factor)
+    optimizer = make_optimizer(model, spec, rate_factor, make)
     meter = meter or memory.Meter(spec.device)
     padding = padding_token(tokenizer)
     make_ready(model, spec)
@@ -231,9 +235,13 @@ def padding_token(tokenizer: Any) -> int:
 
 
 def make_optimizer(
-    model: Any, spec: RunSpec, rate_factor: Callable[[str], float] | None = None
+    model: Any,
+    spec: RunSpec,
+    rate_factor: Callable[[str], float] | None = None,
+    make: MakeOptimizer | None = None,
 ) -> torch.optim.Optimizer:
-    """Return AdamW over what trains; weight decay on matrices only, each group with the `factor` of its rate.
+    """Return AdamW over what trains, or what the method makes instead; weight decay on matrices only, each group with
+    the `factor` of its rate.
 
     The fused kernel updates every weight in one pass and, unlike the foreach one, needs no temporary copies.
     """
@@ -245,6 +253,8 @@ def make_optimizer(
         {"params": alike[key], "weight_decay": 0.0 if key[0] else spec.weight_decay, "factor": key[1]}
         for key in sorted(alike)
     ]
+    if make:
+        return make(groups, spec.learning_rate, BETAS)
     return torch.optim.AdamW(groups, lr=spec.learning_rate, betas=BETAS, fused=True)
 
 

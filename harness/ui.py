@@ -191,6 +191,11 @@ def folded(first: str, text: str, *, indent: int) -> str:
     return textwrap.fill(printable(text), width, break_long_words=False, break_on_hyphens=False, **style)
 
 
+def table(found: Table) -> None:
+    """A table on stdout."""
+    _show(found)
+
+
 def _show(table: Table) -> None:
     """Print a table as wide as it needs: a narrow window folds its lines, but no figure is ever cut."""
     _console(stderr=False, width=TABLE_WIDTH).print(ui_tables.drawn(table))

@@ -253,6 +253,7 @@ def _train(
             should_stop=pace.should_stop,
             meter=meter,
             rate_factor=method.rate_factor,
+            make=method.optimizer,
         )
     phases["train"] = _result(meter)
     found.final_loss = fit.losses[-1]

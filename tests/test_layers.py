@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
         "schema errors program redact",
         "prompts stats power memory metrics methods counter format environment checkpoint families formula speed",
         "rows xbrl statements layouts partition file_task hub sources published gold data registry score likeness",
-        "attention encode logits generation likelihood models train evaluate predict",
+        "attention encode logits generation likelihood models train evaluate predict tuned intruders",
         "codec withhold atomic store",
         "jobs options probe estimate defaults local warm tune plan forecast runner worker",
         "evidence costs hindsight cells compare findings checks verify rerun leaderboard sections markdown breakdowns tables "

@@ -98,13 +98,14 @@ def asked(tmp_path: Path) -> Options:
 
 
 def test_virtual_tokens_take_their_part_of_a_full_window_and_of_no_other(asked: Options) -> None:
-    methods = ("base", "lora", "prompt", "prefix")
+    methods = ("base", "lora", "prompt", "prefix", "lora+prefix")
     (full,) = plan.make(replace(asked, methods=methods, ranks=(2,)))
     assert {spec.method: spec.max_tokens for spec in full.specs} == {
         "base": 512,
         "lora": 512,
         "prompt": 492,
         "prefix": 492,
+        "lora+prefix": 492,
     }
     (roomy,) = plan.make(replace(asked, methods=methods, ranks=(2,), max_tokens=300))
     assert {spec.max_tokens for spec in roomy.specs} == {300}
@@ -133,10 +134,17 @@ def test_a_config_file_reaches_the_probe_and_the_worker(asked: Options, tmp_path
     assert dict(heard[0].method_files) == {name: str(path)}
 
 
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="no such file"):
+        registry.method(str(tmp_path / "adapter_config.json"))
+
+
 # --- from the flag to the record
 
 
-@pytest.mark.parametrize("method", ["fewshot", "bottleneck", "prompt", "lora+", "vera.json"])
+@pytest.mark.parametrize(
+    "method", ["fewshot", "bottleneck", "lora+bottleneck", "lora+prefix", "prompt", "lora+", "full8", "vera.json"]
+)
 def test_a_run_ends_with_scores_and_the_adapter_where_there_is_one(tmp_path: Path, method: str) -> None:
     (tmp_path / "vera.json").write_text(json.dumps({"peft_type": "VERA", "r": 8}))
     asked = Options(

@@ -1,6 +1,7 @@
 """Methods that come with the harness, one small file each; each holds a value `METHOD`. None imports torch at the top.
 
-A method differs in what trains, never in how: the loop, the order, the loss and the optimizer are `harness.train`'s.
+A method differs in what trains, never in how: the loop, the order and the loss are `harness.train`'s, and so is the
+optimizer but for `full8`, whose point is what the optimizer keeps.
 """
 
 BUILT_IN = (
@@ -17,6 +18,9 @@ BUILT_IN = (
     "prompt",
     "prefix",
     "bottleneck",
+    "lora+prefix",
+    "lora+bottleneck",
     "full",
+    "full8",
     "fewshot",
 )

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.methods import lora
+from harness.methods import lora, own_adapter
 from harness.schema import RunSpec, usual_alpha
 
 BLOCKS = ("mlp", "feed_forward", "ffn")  # what architectures call the feed-forward block of a layer
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
 def adapt(model: Any, spec: RunSpec) -> Any:
@@ -27,10 +25,19 @@ def adapt(model: Any, spec: RunSpec) -> Any:
     Raises:
         HarnessError: the architecture has no block of a known name.
     """
+    return insert(model.requires_grad_(False), spec, alpha=spec.alpha)
+
+
+def insert(model: Any, spec: RunSpec, *, alpha: float) -> Any:
+    """Return the model with adapters that train, whose start the seed decides; what trained before goes on to.
+
+    Raises:
+        HarnessError: as `adapt`.
+    """
     import torch
 
     torch.manual_seed(spec.seed)
-    return _insert(model, spec.rank, spec.alpha)
+    return _insert(model, spec.rank, alpha)
 
 
 def _insert(model: Any, width: int, alpha: float) -> Any:
@@ -42,7 +49,6 @@ def _insert(model: Any, width: int, alpha: float) -> Any:
         problem = f"no feed-forward block is known by its name in {type(model).__name__}"
         raise HarnessError(problem, where="--method bottleneck", fix="pass another model or method")
     hidden = model.config.get_text_config().hidden_size
-    model.requires_grad_(False)
     for block in blocks:
         place = {"device": next(block.parameters()).device, "dtype": torch.float32}
         down, up = torch.nn.Linear(hidden, width, **place), torch.nn.Linear(width, hidden, **place)
@@ -63,30 +69,17 @@ def _add(scale: float, block: Any, inputs: Any, output: Any) -> Any:
 
 def save(model: Any, folder: Path, spec: RunSpec) -> None:
     """Write the adapters' weights and what it takes to build them again."""
-    from safetensors.torch import save_file
-
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = {name: weight.detach().cpu() for name, weight in model.named_parameters() if weight.requires_grad}
-    save_file(kept, folder / WEIGHTS)
-    config = {"method": "bottleneck", "width": spec.rank, "alpha": spec.alpha, "base_model_name_or_path": spec.model}
-    (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    own_adapter.write(
+        model,
+        folder,
+        {"method": "bottleneck", "width": spec.rank, "alpha": spec.alpha, "base_model_name_or_path": spec.model},
+    )
 
 
 def restore(model: Any, folder: Path) -> Any:
     """Return the untrained model with the adapters that `save` wrote."""
-    from safetensors.torch import load_file
-
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    model = _insert(model, config["width"], config["alpha"])
-    weights = load_file(folder / WEIGHTS)
-    mine = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-    if mine.keys() != weights.keys():
-        raise HarnessError(
-            "the adapter belongs to another model", where=str(folder), fix="pass the model it was made for"
-        )
-    for name, weight in mine.items():
-        weight.data.copy_(weights[name])
-    return model
+    config = own_adapter.read_settings(folder)
+    return own_adapter.fill(_insert(model.requires_grad_(False), config["width"], config["alpha"]), folder)
 
 
 METHOD = dataclasses.replace(

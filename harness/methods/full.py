@@ -1,4 +1,10 @@
-"""Full fine-tuning: every weight trains, kept in fp32 and multiplied in the spec's precision."""
+"""Full fine-tuning: every weight trains, kept in fp32 and multiplied in the spec's precision.
+
+A trained weight takes 16 bytes: 4 for itself, 4 for its gradient, 4 for each of Adam's two moments. That is what the usual
+mixed recipe takes (bf16 weight and gradient, fp32 master copy and moments), and twice what pure bf16 does (2 + 2 + 2 + 2),
+which loses small updates. In bf16 the casts of linear weights, 2 bytes each, are kept from the forward pass for the backward
+pass on top; `Parts` counts them to activations and the rest.
+"""
 
 from __future__ import annotations
 

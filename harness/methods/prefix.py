@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from harness.errors import HarnessError
 from harness.methods import by_config, lora
 from harness.schema import RunSpec
 
@@ -16,9 +17,17 @@ START = 0.02  # standard deviation; PEFT's own of 1 is far from any key, and equ
 
 
 def adapt(model: Any, spec: RunSpec) -> Any:
-    """Return the model with a prefix of small random numbers that depend on `spec.seed` alone."""
+    """Return the model with a prefix of small random numbers that depend on `spec.seed` alone.
+
+    Raises:
+        HarnessError: with activation checkpointing, where transformers drops every key that comes from before the text,
+            so that the prefix would train without being read.
+    """
     from peft import PrefixTuningConfig
 
+    if spec.checkpointing:
+        fix = "leave --checkpointing out, or the methods with a prefix"
+        raise HarnessError("activation checkpointing drops a prefix of keys", where=spec.name, fix=fix)
     config = PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=VIRTUAL_TOKENS)
     model = by_config.adapt(model, spec, config)
     for weight in model.parameters():

@@ -1,0 +1,171 @@
+"""`intruders RUN …`: which directions the training of a run brought into the weights, for a person or a program."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import checkpoint, intruders, store, tuned, ui
+from harness.codec import encode
+from harness.commands import typed
+from harness.commands.lookup import find_run
+from harness.errors import HarnessError
+from harness.format import spoken
+from harness.intruders import Matrix
+from harness.markdown import Table
+from harness.schema import RunSpec
+
+DONE = 0
+FOLDER = "intruders"
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A run whose weights are at hand: its spec, the base model's folder, and the folder that it kept."""
+
+    spec: RunSpec
+    base: Path
+    kept: Path
+
+
+def show(
+    names: Sequence[str],
+    results: Path,
+    *,
+    epsilon: float = intruders.EPSILON,
+    top: int = intruders.TOP,
+    task: str | None = None,
+    model: str | None = None,
+    output: str | None = None,
+    remote_code: bool = False,
+) -> int:
+    """Look for intruder dimensions, write `results/intruders/<task>/<model>/<method>/<run>.json`, and show them.
+
+    Args:
+        names: runs, by name, id or folder.
+        results: the results folder.
+        epsilon: of the headline; 0.3 to 0.9 are counted beside it.
+        top: how many of the largest singular vectors of each weight are looked at.
+        task: where a name alone is not enough.
+        model: the folder or hub id of the base model, where the recorded name is none.
+        output: "json" for a document on stdout, None for tables.
+        remote_code: whether code that came with a model may run.
+
+    Raises:
+        HarnessError: there is no such run, it kept no weights, its base model is not here, or it changed none.
+    """
+    runs = store.read_all(results, task) or store.read_published(results, task)
+    if not runs and not all((Path(name) / store.RECORD).is_file() for name in names):
+        raise typed.nothing("there are no results", results)
+    asked = [_ready(find_run(name, runs), model, remote_code=remote_code) for name in dict.fromkeys(names)]
+    bases = intruders.Bases(keep=len(asked) > 1)
+    epsilons = sorted({*intruders.EPSILONS, epsilon})
+    found: list[tuple[RunSpec, Sequence[Matrix]]] = []
+    documents, paths = [], []
+    for run in asked:
+        ui.note(f"decomposing the weights of {spoken(run.spec)}")
+        find = tuned.of_adapter if run.kept.name == store.ADAPTER else tuned.of_model
+        matrices = [intruders.examine(change, bases, top) for change in find(run.base, run.spec, run.kept)]
+        found.append((run.spec, matrices))
+        documents.append(document(run.spec, matrices, epsilons, epsilon=epsilon, top=top))
+        path = results / FOLDER / store.relative_dir(run.spec).with_suffix(".json")
+        paths.append(store.write_text(path, json.dumps(documents[-1], indent=1, allow_nan=False) + "\n"))
+    if output:
+        ui.document(json.dumps(documents, indent=1, allow_nan=False))
+        return DONE
+    for table in tables(found, epsilons, epsilon=epsilon, top=top):
+        ui.say(table.title)
+        ui.table(table)
+        ui.say()
+    ui.written(paths)
+    return DONE
+
+
+def _ready(run: store.Run, model: str | None, *, remote_code: bool) -> _Asked:
+    """Return where the weights of a run are, all checked before anything is decomposed."""
+    spec = run.record.spec
+    kept = next((run.folder / name for name in (store.ADAPTER, store.MODEL) if (run.folder / name).is_dir()), None)
+    if kept is None:
+        fix = "name a run of an adapter, or train again with --save-full (published runs keep no weights)"
+        raise HarnessError(f"{spoken(spec)} kept no weights", where=str(run.folder), fix=fix)
+    if kept.name == store.ADAPTER and not tuned.changes_weights(kept):
+        fix = "name a run of LoRA or its like, or of full fine-tuning with --save-full"
+        raise HarnessError(f"{spec.method} changes no weight of the model", where=str(kept), fix=fix)
+    if spec.remote_code and not remote_code:
+        fix = "--trust-remote-code, if you have read the code"
+        raise HarnessError("the model came with code of its own, which is not run", where=spec.model, fix=fix)
+    here = checkpoint.read(model or spec.model, remote_code=spec.remote_code)
+    if here.revision != spec.model_revision:
+        problem = f"the model here is {here.revision}, and the run began from {spec.model_revision}"
+        raise HarnessError(problem, where=str(here.folder), fix="--model DIR names the one it began from")
+    return _Asked(spec, here.folder, kept)
+
+
+def document(
+    spec: RunSpec, matrices: Sequence[Matrix], epsilons: Sequence[float], *, epsilon: float, top: int
+) -> Mapping[str, Any]:
+    """Return everything that was found in one run, at full precision, as what `json.dumps` takes."""
+    found: Mapping[str, Any] = encode(
+        {
+            "run": spec.id,
+            "task": spec.task,
+            "model": spec.model,
+            "model_revision": spec.model_revision,
+            "method": spec.method,
+            "rank": spec.rank,
+            "seed": spec.seed,
+            "top": top,
+            "epsilon": epsilon,
+            "total": {str(bound): intruders.count(matrices, bound) for bound in epsilons},
+            "by_type": {str(bound): intruders.by_kind(matrices, bound) for bound in epsilons},
+            "vectors": sum(len(matrix.cosines) for matrix in matrices),
+            "median_effective_rank": intruders.median_rank(matrices),
+            "relative_change": intruders.relative_change(matrices),
+            "matrices": [
+                {**encode(matrix), "intruders": {str(bound): matrix.intruders(bound) for bound in epsilons}}
+                for matrix in matrices
+            ],
+        }
+    )
+    return found
+
+
+def tables(
+    found: Sequence[tuple[RunSpec, Sequence[Matrix]]], epsilons: Sequence[float], *, epsilon: float, top: int
+) -> list[Table]:
+    """Return the headline, the counts by type of weight, and the counts by epsilon: a row for each run or type."""
+    names = [spoken(spec) for spec, _ in found]
+    head = tuple(
+        (
+            name,
+            f"{intruders.count(matrices, epsilon):,} of {sum(len(m.cosines) for m in matrices):,}",
+            f"{len(matrices):,}",
+            f"{intruders.median_rank(matrices):g}",
+            f"{max(m.effective_rank for m in matrices):,}",
+            f"{100 * intruders.relative_change(matrices):.2g} %",
+        )
+        for name, (_, matrices) in zip(names, found, strict=True)
+    )
+    kinds = dict.fromkeys(m.kind for _, matrices in found for m in matrices)
+    counts = [intruders.by_kind(matrices, epsilon) for _, matrices in found]
+    title = f"intruder dimensions: of the {top} largest directions of each weight, |cosine| < {epsilon:g}"
+    columns = ("run", "intruders", "weights", "rank of change", "highest", "change / base")
+    return [
+        Table(title, columns, head),
+        Table(
+            "by type of weight",
+            ("weight", *names),
+            tuple((kind, *(f"{one[kind]:,}" if kind in one else "–" for one in counts)) for kind in kinds),
+        ),
+        Table(
+            "by epsilon",
+            ("run", *(f"{bound:g}" for bound in epsilons)),
+            tuple(
+                (name, *(f"{intruders.count(matrices, bound):,}" for bound in epsilons))
+                for name, (_, matrices) in zip(names, found, strict=True)
+            ),
+        ),
+    ]
