@@ -59,7 +59,7 @@ def card(
     record, spec = kept.run.record, kept.spec
     metrics = {task.name: task.metrics} if task else None
     cells = compare.cells([run for run in (base, answers) if run], metrics)
-    measured = exports.card(spec.task, cells).partition("\n\n")[2]
+    measured = exports.card(spec.task, cells).partition("\n\n")[2].strip()
     blocks = [
         front_matter(_front(kept, answers, task)),
         f"# {escape(title(spec))}",
@@ -90,7 +90,7 @@ def card(
 
 def front_matter(values: Mapping[str, Any]) -> str:
     """Return the card's metadata as YAML between its two rules."""
-    from huggingface_hub.utils import yaml_dump  # the Hub's own: block style, text as it is
+    from huggingface_hub.utils import yaml_dump  # type: ignore[attr-defined]  # the Hub's own: block style, text as it is
 
     return f"---\n{yaml_dump(dict(values), sort_keys=False).rstrip()}\n---"
 
@@ -103,7 +103,7 @@ def _front(kept: Kept, answers: Run, task: Task | None) -> dict[str, Any]:
         found["base_model_relation"] = "adapter"
     if uri.startswith("hf:"):
         found["datasets"] = [uri.removeprefix("hf:")]
-    found["tags"] = [kept.config["peft_type"].lower(), spec.method, f"base_model:adapter:{spec.model}"]
+    found["tags"] = list(dict.fromkeys([kept.config["peft_type"].lower(), spec.method]))
     return found | {"model-index": evaluation(answers, task)}
 
 
@@ -139,12 +139,12 @@ def _method_title(spec: RunSpec) -> str:
 def _use(spec: RunSpec) -> str:
     bits = FEWER_BITS.get(spec.method)
     how = {
-        "choices": "The options of a question are compared by log-likelihood; it is not trained to hold a conversation.",
-        "generate": "It writes a short answer behind the task's prompt; it is not trained to hold a conversation.",
+        "choices": "The options of a question are compared by log-likelihood; it is not trained to converse.",
+        "generate": "It writes a short answer behind the task's prompt; it is not trained to converse.",
     }.get(spec.scoring, "It reads a text on behind the task's prompt.")
     parts = [
-        f"Questions of the task `{escape(spec.task)}` version {spec.task_version}, in that task's own prompt (fingerprint "
-        f"of examples and prompts `{spec.data}`). {how} It is meant for comparing methods of fine-tuning; no decision "
+        f"Questions of the task `{escape(spec.task)}` version {spec.task_version}, in that task's own prompt "
+        f"(fingerprint of examples and prompts `{spec.data}`). {how} It is meant for comparing methods of fine-tuning; no decision "
         "about a claim, a policy or money should rest on it unchecked."
     ]
     if bits:
@@ -155,12 +155,12 @@ def _use(spec: RunSpec) -> str:
 def _limits_of(record: Record) -> list[str]:
     spec, score = record.spec, next(iter(record.scores.values()), None)
     found = [
-        f"They are of one training with seed {spec.seed}: the interval speaks of other questions, not of other trainings."
+        f"They are of one training, seed {spec.seed}: the interval speaks of other questions, not of other trainings."
     ]
     if score and record.chance is not None and score.higher_is_better and score.low <= record.chance:
         found.append(f"The score cannot be told from {record.guess} ({number(record.chance, score.unit)}).")
     if not spec.tuned_over:
-        found.append("The learning rate is the harness's default and was not searched for on this task.")
+        found.append("The learning rate was not searched for on this task; another may do better.")
     if record.cut_examples:
         found.append(f"{record.cut_examples:,} inputs were too long and lost part of their context.")
     return [*found, *NOT_SAID]
@@ -187,10 +187,17 @@ def _rebuilt(spec: RunSpec, task: Task | None, limits: tuple[int, int] | None, w
     revision = f"the weights of the base model have the revision `{spec.model_revision}`"
     lines = [f"```\n{program.command(*rebuild(spec, task, limits or (0, 0), words))}\n```"]
     if limits is None:
-        lines.append("The task's data was not here when this card was written: limits of its examples are not known.")
+        lines.append(
+            "The run's examples were not at hand when this card was written, so it is not known whether they are all of the "
+            "task's; `--train-examples` and `--test-examples` limit them."
+        )
     if not adapters.hub_id(spec) and spec.model != "tiny":
         lines.append(f"`--model {escape(shlex.quote(spec.model))}` is the folder of the base model.")
-    return "\n\n".join([*lines, f"The run that this makes has the id `{spec.id}` where {revision}."])
+    if spec.tuned_over:
+        lines.append(f"It trains the same where {revision}, under another id: the search for the rate is not repeated.")
+    else:
+        lines.append(f"The run that this makes has the id `{spec.id}` where {revision}.")
+    return "\n\n".join(lines)
 
 
 def rebuild(
@@ -217,7 +224,7 @@ def rebuild(
         ("--epochs", repr(spec.epochs)),
         ("--batch-size", spec.batch_size),
         ("--micro-batch", spec.micro_batch),
-        ("--tune", len(spec.tuned_over)) if spec.tuned_over else ("--learning-rate", repr(spec.learning_rate)),
+        ("--learning-rate", repr(spec.learning_rate)),
         ("--max-tokens", spec.max_tokens),
         ("--train-examples", limits[0] or None),
         ("--test-examples", limits[1] or None),

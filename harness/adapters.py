@@ -1,6 +1,6 @@
 """Adapters as things to keep: every tuned run's adapter under its run id, looked at in milliseconds and without torch.
 
-An adapter lies in its run's folder as `adapter/`, in PEFT's layout: `adapter_config.json` and `adapter_model.safetensors`.
+An adapter lies in its run's folder as `adapter/`, in PEFT's layout: `adapter_config.json`, `adapter_model.safetensors`.
 What is known about it stands in the run's record, so there is no second list that could differ from the first.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from harness import checkpoint, store
 from harness.errors import HarnessError, one_line
-from harness.format import NONE, interval, number, short, size, spoken
+from harness.format import NONE, interval, number, short, size
 from harness.markdown import Table
 from harness.schema import Record, RunSpec
 
@@ -71,9 +71,9 @@ def read(run: store.Run) -> Kept:
     found = read_config(folder)
     try:
         checkpoint.read_shapes(weights)
-    except HarnessError as problem:
-        said = problem.problem.removeprefix("corrupt checkpoint: ")
-        raise HarnessError(f"damaged adapter: {said}", where=str(weights), fix=TRAIN_AGAIN) from problem
+    except HarnessError as error:
+        said = error.problem.removeprefix("corrupt checkpoint: ")
+        raise HarnessError(f"damaged adapter: {said}", where=str(weights), fix=TRAIN_AGAIN) from error
     held = sum(path.stat().st_size for path in folder.glob("adapter_model*"))
     cost = run.record.cost
     if cost and cost.adapter_bytes and cost.adapter_bytes != held:
@@ -104,7 +104,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def _why_none(run: store.Run) -> str:
     record = run.record
-    name = spoken(record.spec)
+    name = called(record.spec)
     if record.status != "ok":
         return f"{name} did not finish ({record.status}), so it has no adapter"
     if not record.spec.train_examples:
@@ -142,7 +142,7 @@ def _row(run: store.Run, licences: Mapping[str, str]) -> tuple[str, ...]:
         held = "✗ damaged"
     return (
         spec.id,
-        spoken(spec),
+        called(spec),
         short(spec.task, 24),
         f"{short(spec.model, 24)} @ {spec.model_revision[:7]}",
         next(iter(scores(record)), NONE),
@@ -150,6 +150,11 @@ def _row(run: store.Run, licences: Mapping[str, str]) -> tuple[str, ...]:
         held,
         short(licences.get(spec.task) or "not known here", 32),
     )
+
+
+def called(spec: RunSpec) -> str:
+    """Return a run's name in words, such as `lora r8 s0`."""
+    return " ".join([spec.method, *[f"r{spec.rank}"] * bool(spec.rank), f"s{spec.seed}"])
 
 
 def scores(record: Record) -> list[str]:
@@ -169,7 +174,7 @@ def facts(kept: Kept, licence: str) -> list[tuple[str, str]]:
     """Return all that is known about an adapter as (name, value), the spec whole."""
     record, spec, cost = kept.run.record, kept.spec, kept.run.record.cost
     found = [
-        ("run", f"{spoken(spec)} ({spec.id})"),
+        ("run", f"{called(spec)} ({spec.id})"),
         ("task", f"{spec.task} v{spec.task_version}"),
         ("base model", f"{spec.model} @ {spec.model_revision}"),
         *[("score", text) for text in scores(record)],
@@ -188,9 +193,10 @@ def facts(kept: Kept, licence: str) -> list[tuple[str, str]]:
 
 
 def targets(config: Mapping[str, Any]) -> list[str]:
-    """Return the modules that an adapter's config targets, sorted."""
+    """Return the kinds of modules that an adapter's config targets, such as `q_proj`, sorted."""
     named = config.get("target_modules")
-    return sorted(map(str, named)) if isinstance(named, list) else [named] if isinstance(named, str) else []
+    names = named if isinstance(named, list) else [named] if isinstance(named, str) else []
+    return sorted({str(name).rpartition(".")[2] for name in names})
 
 
 def hub_id(spec: RunSpec) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness import adapters
 from harness.adapter_card import FEWER_BITS, front_matter
 from harness.adapters import Kept
-from harness.format import number, spoken
+from harness.format import number
 from harness.markdown import Table, escape, markdown
 
 SOURCES = {
@@ -16,14 +16,14 @@ SOURCES = {
     "linear": "weighted mean of the changes (task arithmetic, Ilharco et al. 2023, arXiv:2212.04089)",
     "svd": "weighted sum of the changes, cut to a rank by a singular value decomposition",
     "ties": "TIES: trim, elect signs, mean of those that agree (Yadav et al. 2023, arXiv:2306.01708)",
-    "dare": "DARE: entries dropped at random and the others scaled up, then a weighted sum (Yu et al. 2024, arXiv:2311.03099)",
+    "dare": "DARE: entries dropped at random, the others scaled up, a weighted sum (Yu et al. 2024, arXiv:2311.03099)",
     "prune": "entries of the largest magnitude, then a weighted sum",
 }
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How adapters are merged. `rank` is None for the sum of ranks; `kept` and `least` (see `merging.Merged`) come after."""
+    """How adapters are merged; `rank` None is the sum of ranks, `kept` and `least` (see `merging.Merged`) come after."""
 
     how: str
     weights: tuple[float, ...]
@@ -45,7 +45,10 @@ def outcome(recipe: Recipe) -> str:
 def bases(kept: Sequence[Kept]) -> list[str]:
     """Say which of the adapters were trained on a base model of fewer bits, which the sum of changes does not know."""
     packed = [one.spec for one in kept if one.spec.method in FEWER_BITS]
-    return [f"{spoken(spec)} ({spec.id}) was trained on the base model {FEWER_BITS[spec.method]}" for spec in packed]
+    return [
+        f"{adapters.called(spec)} ({spec.id}) was trained on the base model {FEWER_BITS[spec.method]}"
+        for spec in packed
+    ]
 
 
 def card(kept: Sequence[Kept], recipe: Recipe, command: str) -> str:
@@ -54,7 +57,13 @@ def card(kept: Sequence[Kept], recipe: Recipe, command: str) -> str:
     front = {"library_name": "peft", "pipeline_tag": "text-generation"}
     hub = {"base_model": adapters.hub_id(spec), "base_model_relation": "adapter"} if adapters.hub_id(spec) else {}
     rows = [
-        (one.spec.id, spoken(one.spec), one.spec.task, f"{weight:g}", next(iter(adapters.scores(one.run.record)), "–"))
+        (
+            one.spec.id,
+            adapters.called(one.spec),
+            one.spec.task,
+            f"{weight:g}",
+            next(iter(adapters.scores(one.run.record)), "–"),
+        )
         for one, weight in zip(kept, recipe.weights, strict=True)
     ]
     columns = ("run", "adapter", "task", "weight", "its own score on its task")
@@ -65,11 +74,11 @@ def card(kept: Sequence[Kept], recipe: Recipe, command: str) -> str:
         f"# {escape(spec.model.rpartition('/')[2])}, {len(kept)} adapters merged",
         f"For `{escape(spec.model)}`, revision `{spec.model_revision}`. Merged of:",
         markdown(Table("", columns, tuple(rows), left=frozenset({0, 1, 2}))),
-        f"{SOURCES[recipe.how][:1].upper()}{SOURCES[recipe.how][1:]}, on the change of each weight that an adapter makes "
-        f"(scale · B A), layer by layer.{trimmed}{seed} The result has {outcome(recipe)}.",
+        f"{SOURCES[recipe.how][:1].upper()}{SOURCES[recipe.how][1:]}, on the change of each weight that an adapter "
+        f"makes (scale · B A), layer by layer.{trimmed}{seed} The result has {outcome(recipe)}.",
         "\n".join(f"- {escape(line)}" for line in bases(kept)),
-        "The scores are those of the single adapters. How the merged one scores was not measured here, and does not follow "
-        "from them.",
+        "The scores are those of the single adapters. How the merged one scores was not measured here, and does not "
+        "follow from them.",
         f"Made by\n\n```\n{command}\n```",
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"

@@ -1,15 +1,15 @@
 """LoRA adapters of one base model made into one, layer by layer, on the change of the weights that each makes.
 
-An adapter changes the weight of a layer by delta = scale * B A, with A [r, inputs], B [outputs, r] and scale = alpha / r
+An adapter changes the weight of a layer by delta = scale * B A, with A [r, inputs], B [outputs, r], scale = alpha / r
 (alpha / sqrt(r) for rsLoRA). That product is what is summed, trimmed or dropped here, and what a merged adapter must
-stand for. PEFT's `add_weighted_adapter` (read in 0.21, peft/tuners/lora/model.py) does the same for `cat`, `svd` and the
-types that end in `_svd` only. Its `linear`, `ties`, `dare_linear`, `dare_ties` and `magnitude_prune` work on A and B apart,
-A and B scaled by sqrt(weight * scale) each, and multiply afterwards: for two adapters
+stand for. PEFT's `add_weighted_adapter` (read in 0.21, peft/tuners/lora/model.py) does the same for `cat`, `svd` and
+the types that end in `_svd` only. Its `linear`, `ties`, `dare_linear`, `dare_ties` and `magnitude_prune` work on A and
+B apart, each scaled by sqrt(weight * scale), and multiply afterwards: for two adapters
 
     (B1 + B2)(A1 + A2) = B1 A1 + B2 A2 + B1 A2 + B2 A1
 
-where the last two are of neither. That A and B of different adapters have nothing to do with each other is why: the same
-delta is made by any rotation of the r directions between its A and B, and what PEFT's types give depends on the rotation.
+where the last two belong to neither. The same delta is made by any rotation of the r directions between its A and its
+B, so A and B of different adapters have nothing to do with each other, and what those types give depends on it.
 
 How:    sum, linear   weighted sums, exact: A and B are put behind each other, the rank is the sum of ranks
         svd           a weighted sum at the rank that is asked for
@@ -83,8 +83,11 @@ class Adapter:
 
 @dataclass(frozen=True)
 class Merged:
-    """A merged adapter: every layer at `rank`. `kept` is the share of the squared change that the rank holds, `least` of
-    the layer that lost most; both 1 where nothing was cut."""
+    """A merged adapter, every layer at `rank`.
+
+    `kept` is the share of the squared change that the rank holds, `least` of the layer that lost most; both 1 where
+    nothing was cut.
+    """
 
     adapter: Adapter
     rank: int
@@ -237,7 +240,7 @@ def _filled(a: torch.Tensor, b: torch.Tensor, rank: int) -> Factors:
 def combine(
     deltas: torch.Tensor, how: str, weights: Sequence[float], *, density: float, generator: torch.Generator
 ) -> torch.Tensor:
-    """Return one change [outputs, inputs] of several [n, outputs, inputs] that are merged in a way that is no plain sum."""
+    """Return one change [outputs, inputs] of several [n, outputs, inputs]."""
     if how == "ties":
         return ties(deltas, weights, density)
     if how == "dare":
@@ -252,8 +255,8 @@ def combine(
 def prune(deltas: torch.Tensor, density: float) -> torch.Tensor:
     """Return each change [n, outputs, inputs] with its entries of largest magnitude, a share `density`, and zeros else.
 
-    Each matrix is trimmed by itself, as PEFT does; the paper on TIES trims over all the weights of a model at once. PEFT's
-    `magnitude_prune` trims A and B instead; a product of trimmed factors is not the trimmed product.
+    Each matrix is trimmed by itself, as PEFT does; the paper on TIES trims over all the weights of a model at once.
+    PEFT's `magnitude_prune` trims A and B instead; a product of trimmed factors is not the trimmed product.
     """
     count = max(1, round(density * deltas[0].numel()))
     flat = deltas.flatten(1)
@@ -264,11 +267,11 @@ def prune(deltas: torch.Tensor, density: float) -> torch.Tensor:
 def ties(deltas: torch.Tensor, weights: Sequence[float], density: float) -> torch.Tensor:
     """Return the change that TIES makes of several (Yadav et al. 2023, arXiv:2306.01708), with its lambda at 1.
 
-    Trim each change (see `prune`); elect for each entry the sign of the larger sum; take the mean of those changes alone
-    that have this sign there. Weights (the paper has none) count in the election and in the mean, so only their ratios
-    matter, and a negative one turns its change round. PEFT's `ties` does this to A and to B; its `ties_svd` does it to the
-    product, with weights that have no vote and are no part of the mean's divisor. With weights of 1 the two are the same,
-    but for an exact tie: it elects nobody here, and what is positive there.
+    Trim each change (see `prune`); elect for each entry the sign of the larger sum; take the mean of those changes that
+    have this sign there. Weights (the paper has none) count in the election and in the mean, so only their ratios
+    matter, and a negative one turns its change round. PEFT's `ties` does this to A and to B; its `ties_svd` does it to
+    the product, with weights that have no vote and are no part of the mean's divisor. With weights of 1 the two are the
+    same, but for an exact tie: it elects nobody here, and what is positive there.
     """
     parts = torch.tensor(weights, dtype=deltas.dtype)[:, None, None]
     scaled = prune(deltas, density) * parts
@@ -282,8 +285,8 @@ def dare(deltas: torch.Tensor, density: float, generator: torch.Generator) -> to
     """Return each change with its entries dropped at random, a share `density` kept and divided by it.
 
     DARE (Yu et al. 2024, arXiv:2311.03099), whose drop rate is 1 - density: the expectation of each entry stays. PEFT's
-    `dare_linear` and `dare_ties` drop entries of A and of B, so that the entries of the product are not dropped one by one
-    but whole rows and columns of its terms, and of several adapters the mixed products stay too.
+    `dare_linear` and `dare_ties` drop entries of A and of B: a dropped one takes a term of a whole row or column of the
+    product with it, and of several adapters the mixed products stay too.
     """
     keep = torch.rand(deltas.shape, generator=generator) < density
     return deltas * keep / density

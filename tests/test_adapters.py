@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from records import make_record
+from records import make_answers, make_record
 from test_cli import seconds_of
 from test_plan import toy_options, write_task
 
-from harness import adapter_card, adapters, cli, plan, registry, store
+from harness import adapter_card, adapters, cli, metrics, plan, registry, store
 from harness.cli import main
 from harness.commands import flags
+from harness.commands.adapters import ACTIONS
 from harness.schema import Score
+from harness.score import score_answers
 
 Capture = pytest.CaptureFixture[str]
 
@@ -30,28 +32,26 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("made")
     model = toy_folder(folder / "toy")
-    for method, changes in (
+    kinds: tuple[tuple[str, dict[str, Any]], ...] = (
         ("lora", {"task": "cfa", "learning_rate": 1e-05}),
         ("qlora", {"task": "claims"}),
         ("bottleneck", {"task": "cfa"}),
-    ):
+    )
+    for method, changes in kinds:
         write_run(folder / "results", model, adapted_spec(method, **changes))
-    base = {"method": "base", "rank": 0, "alpha": 0.0, "train_examples": 0, "learning_rate": 0.0}
-    for changes, status in ((base, "ok"), ({"method": "full", "rank": 0, "alpha": 0.0}, "ok"), ({"rank": 8}, "oom")):
+    base: dict[str, Any] = {"method": "base", "rank": 0, "alpha": 0.0, "train_examples": 0, "learning_rate": 0.0}
+    full: dict[str, Any] = {"method": "full", "rank": 0, "alpha": 0.0}
+    left_none: tuple[tuple[dict[str, Any], Any], ...] = ((base, "ok"), (full, "ok"), ({"rank": 8}, "oom"))
+    for changes, status in left_none:
         spec = adapted_spec(**({"task": "cfa"} | changes))
         record = make_record(spec, status=status)
         assert record.cost is not None
         record = replace(record, cost=replace(record.cost, adapter_bytes=0) if status == "ok" else None)
         target = store.run_dir(folder / "results", spec)
-        digest = store.write_answers(target, _answers(5))
-        store.write_record(target, replace(record, answers_sha256=digest))
+        answers = make_answers(5, 7)
+        digest, scores = store.write_answers(target, answers), score_answers(answers, (metrics.accuracy,))
+        store.write_record(target, replace(record, answers_sha256=digest, scores=scores))
     return folder / "results"
-
-
-def _answers(right: int) -> list[Any]:
-    from records import make_answers
-
-    return make_answers(right, 12 - right)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_one_is_shown_whole_by_the_beginning_of_its_id(made: Path, capsys: Captu
     ("name", "said"),
     [
         ("lroa-r4", "did you mean 'lora-r4'"),
-        ("base", "base trains nothing, so it has no adapter"),
+        ("base", "base s0 trains nothing, so it has no adapter"),
         ("full", "full s0 changes the model itself, so it has no adapter"),
         ("lora-r8", "lora r8 s0 did not finish (oom), so it has no adapter"),
     ],
@@ -182,7 +182,7 @@ def test_an_empty_results_folder_says_what_to_run(tmp_path: Path, capsys: Captur
     assert "--task cfa" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("action", list(__import__("harness.commands.adapters", fromlist=["ACTIONS"]).ACTIONS))
+@pytest.mark.parametrize("action", list(ACTIONS))
 def test_every_action_has_help(action: str, capsys: Capture) -> None:
     assert main(["adapters", action, "--help"]) == 0
     assert f"usage: python run_all.py adapters {action}" in capsys.readouterr().out
@@ -229,7 +229,7 @@ def test_the_config_names_a_base_model_that_means_something_elsewhere(made: Path
 def test_the_hub_reads_the_evaluation_results_of_the_card(made: Path, exported: Path) -> None:
     from huggingface_hub import ModelCard
 
-    card = ModelCard((exported / adapters.CARD).read_text())
+    card: Any = ModelCard((exported / adapters.CARD).read_text())
     (result,) = card.data.eval_results
     assert result.metric_type == "accuracy"
     assert result.metric_value == pytest.approx(0.75)
@@ -240,7 +240,7 @@ def test_the_hub_reads_the_evaluation_results_of_the_card(made: Path, exported: 
 
 
 def test_numbers_of_the_front_matter_stay_numbers(made: Path) -> None:
-    import yaml
+    import yaml  # type: ignore[import-untyped]
 
     text = adapter_card.front_matter({"low": 1e-05, "name": "a: b\n- c", "none": None})
     assert yaml.safe_load(text.strip("-\n")) == {"low": 1e-05, "name": "a: b\n- c", "none": None}

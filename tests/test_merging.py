@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,20 +24,19 @@ from harness.merging import Adapter, Factors
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with results of two adapters on one base (ranks 4 and 2), and of others that cannot be merged with them."""
+    """A folder with two adapters of one base (ranks 4 and 2), and others that cannot be merged with them."""
     folder = tmp_path_factory.mktemp("desk")
     model = toy_folder(folder / "toy")
-    for start, (method, changes) in enumerate(
-        (
-            ("lora", {"task": "one"}),
-            ("rslora", {"task": "two", "rank": 2}),
-            ("lora", {"task": "three"}),
-            ("lora", {"task": "other", "model_revision": "ddddeeeeffff"}),
-            ("dora", {"task": "one"}),
-            ("pissa", {"task": "one"}),
-            ("ia3", {"task": "one", "rank": 0, "alpha": 0.0}),
-        )
-    ):
+    kinds: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("lora", {"task": "one"}),
+        ("rslora", {"task": "two", "rank": 2}),
+        ("lora", {"task": "three"}),
+        ("lora", {"task": "other", "model_revision": "ddddeeeeffff"}),
+        ("dora", {"task": "one"}),
+        ("pissa", {"task": "one"}),
+        ("ia3", {"task": "one", "rank": 0, "alpha": 0.0}),
+    )
+    for start, (method, changes) in enumerate(kinds):
         write_run(folder / "results", model, adapted_spec(method, **changes), start=start)
     return folder
 
@@ -191,7 +191,7 @@ def ours(desk: Path, how: str, **options: Any) -> dict[str, torch.Tensor]:
 def apart(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> float:
     """The difference over the size of the second, over all layers."""
     assert a.keys() == b.keys()
-    return float(sum((a[n] - b[n]).square().sum() for n in a) / sum(b[n].square().sum() for n in b)) ** 0.5
+    return math.sqrt(sum(float((a[n] - b[n]).square().sum()) for n in a) / sum(float(b[n].square().sum()) for n in b))
 
 
 def test_pefts_linear_is_not_the_sum_of_the_changes_and_its_cat_is(desk: Path) -> None:

@@ -1,4 +1,4 @@
-"""`adapters`: the adapters of the finished runs, listed, shown, and exported for other programs. None of it needs torch."""
+"""`adapters`: the adapters of the finished runs, listed, shown, and exported for other programs, without torch."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from harness.checks import data as data_checks
 from harness.commands import flags, merging, typed
 from harness.commands.lookup import Lookup, find_run
 from harness.errors import HarnessError, did_you_mean
+from harness.evidence import Run
 
 DONE = 0
 SEVERAL = "pass an id; `adapters list` shows them"
@@ -92,7 +93,7 @@ def export(found: argparse.Namespace) -> int:
     return DONE
 
 
-def _base_of(kept: Kept, results: Path) -> adapter_card.Run | None:
+def _base_of(kept: Kept, results: Path) -> Run | None:
     """Return the base model's run on the same questions, scored in the same way, where it is among the results."""
     same = ("task", "task_version", "data", "scoring", "model", "model_revision", "test_examples", "dtype", "device")
     for run in store.read_all(results, kept.spec.task, skip_damaged=True):
