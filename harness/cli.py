@@ -29,7 +29,7 @@ COMMANDS = {
     "publish": "copy finished runs into results/published, which only grows",
     "check": "check a task or a data file without training",
     "new": "write the file of a new task, with data to start from",
-    "adapters": "list, show, export and merge the adapters of finished runs",
+    "adapters": "list, show, export, merge and score the adapters of finished runs",
 }
 
 

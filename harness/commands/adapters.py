@@ -9,7 +9,7 @@ from pathlib import Path
 from harness import adapter_card, adapters, options, registry, store, ui
 from harness.adapters import Kept
 from harness.checks import data as data_checks
-from harness.commands import flags, merging, typed
+from harness.commands import flags, merging, scoring, typed
 from harness.commands.lookup import Lookup, find_run
 from harness.errors import HarnessError, did_you_mean
 from harness.evidence import Run
@@ -125,4 +125,9 @@ ACTIONS: dict[str, tuple[str, Build, Call]] = {
     "show": ("show all that is known of one adapter", _run_flag, show),
     "export": ("write an adapter for other programs, with its model card", _export_flags, export),
     "merge": ("make one adapter of several of one base model", merging.flags, merging.merge),
+    "score": (
+        "answer the test split of tasks with adapters, trained on one and scored on another",
+        scoring.flags,
+        scoring.score,
+    ),
 }
