@@ -47,13 +47,17 @@ class Scored:
     answers: tuple[Answer, ...]
 
 
-def base_folder(tuned: Sequence[Tuned], model: str | None) -> Path:
+def base_folder(tuned: Sequence[Tuned], model: str | None, *, remote_code: bool = False) -> Path:
     """Return the folder of the base model of these adapters, checked against the hash that their runs recorded.
 
     Raises:
-        HarnessError: it is not here, or its weights are others.
+        HarnessError: it is not here, its weights are others, or its code would be run and `remote_code` does not allow it.
     """
     spec = tuned[0].spec
+    if any(spec.remote_code for one in tuned for spec in one.specs) and not remote_code:
+        # a record or a folder of somebody else must not make this machine run code
+        problem = "code that came with the model was run when the adapter was trained"
+        raise HarnessError(problem, where=spec.id, fix="--trust-remote-code allows it here, if you have read it")
     here = checkpoint.read(model or spec.model, remote_code=spec.remote_code)
     for one in (spec for adapter in tuned for spec in adapter.specs):
         if here.revision != one.model_revision:
@@ -69,7 +73,8 @@ def load(one: Tuned, folder: Path, device: Any) -> tuple[Any, RunSpec]:
     from peft import PeftModel
 
     spec = replace(one.spec, device=device)
-    method = registry.method(spec.method if one.own else "lora")
+    known = one.own and spec.method in registry.methods()  # a config given as a file is PEFT's, and loads like LoRA
+    method = registry.method(spec.method if known else "lora")
     model = method.load(str(folder), spec)
     if method.restore:
         return method.restore(model, one.folder), spec

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,19 @@ def test_two_adapters_of_one_name_are_refused(desk: Path, capsys: Capture) -> No
     id = runs(desk)[0].record.spec.id
     assert score(desk, id, id[:8], "--task", str(desk / "first.jsonl")) == 2
     assert f"two adapters are called {id}" in capsys.readouterr().err
+
+
+def test_a_run_of_somebody_else_does_not_make_this_machine_run_code(
+    desk: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    lora = next(run for run in runs(desk) if run.record.spec.method == "lora")
+    spec = replace(lora.record.spec, remote_code=True)
+    folder = store.run_dir(tmp_path, spec)
+    shutil.copytree(lora.folder, folder)
+    store.write_record(folder, replace(lora.record, spec=spec))
+    words = ["adapters", "score", spec.id, "--task", str(desk / "first.jsonl"), "--model", str(desk / "toy")]
+    assert main([*words, "--results", str(tmp_path)]) == 2
+    assert "--trust-remote-code" in capsys.readouterr().err
 
 
 def test_another_base_model_and_a_name_that_is_taken_are_refused(desk: Path, tmp_path: Path, capsys: Capture) -> None:

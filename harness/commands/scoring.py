@@ -23,6 +23,7 @@ def flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("adapters", nargs="+", metavar="RUN|FOLDER", help="a run, or a folder that `merge` wrote")
     parser.add_argument("--task", action="append", metavar="NAME|FILE", required=True, help="tasks to score on")
     parser.add_argument("--model", metavar="DIR|ID", help="where the base model is, if its name does not say")
+    parser.add_argument("--trust-remote-code", action="store_true", help=shared.REMOTE_CODE)
     parser.add_argument("--test-examples", metavar="N", help="use at most so many test examples, whole groups")
     parser.add_argument("--name", metavar="NAME", help="of the file below results/merges (default: the adapters')")
     shared.data_flags(parser)
@@ -47,13 +48,12 @@ def score(found: argparse.Namespace) -> int:
         task = plan.load_task(name, asked)
         splits = data.load_splits(task, data_dir=asked.data, test_limit=limit)
         tasks.append((task, splits, data.fingerprint(task, splits)))
-    folder = cross.base_folder(tuned, found.model)
+    folder = cross.base_folder(tuned, found.model, remote_code=asked.remote_code)
     scored = []
     for one in tuned:
         ui.note(f"{one.name} answers {', '.join(task.name for task, _, _ in tasks)}")
         scored += cross.score(one, folder, tasks)
-    stated = {"model": checkpoint.read(found.model or tuned[0].spec.model).name}
-    stated |= {"model_revision": tuned[0].spec.model_revision}
+    stated = {"model": tuned[0].spec.model, "model_revision": tuned[0].spec.model_revision}
     text = json.dumps(stated | {"scored": codec.encode(scored)}, indent=1, ensure_ascii=False, allow_nan=False)
     ui.table(cross.matrix(scored))
     ui.say()
@@ -73,6 +73,7 @@ def _tuned(name: str, results: Path) -> Tuned:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             fix = "merge the adapters again"
             raise HarnessError(f"{RECIPE} cannot be read: {error}", where=str(folder), fix=fix) from error
+        checkpoint.read_shapes(folder / adapters.WEIGHTS)
         return Tuned(folder.resolve().name, folder, specs, own=False)
     kept: Kept = find(name, results)
     return Tuned(kept.spec.id, kept.folder, (kept.spec,), own=True)
