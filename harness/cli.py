@@ -30,6 +30,7 @@ COMMANDS = {
     "intruders": "find the directions that training brought into the weights of a run",
     "check": "check a task or a data file without training",
     "new": "write the file of a new task, with data to start from",
+    "adapters": "list, show, export, merge and score the adapters of finished runs",
 }
 
 
@@ -58,6 +59,8 @@ class Parser(argparse.ArgumentParser):
     def _refuse_blank(self, found: argparse.Namespace) -> None:
         """Refuse `--results ""`, as an unset variable in a script leaves it: it would mean the working folder."""
         for action in self._actions:
+            if action.nargs == argparse.REMAINDER:
+                continue  # another parser's
             given = getattr(found, action.dest, None)
             texts = given if isinstance(given, list) else [given]
             if any(isinstance(text, str) and not text.strip() for text in texts):
@@ -253,6 +256,22 @@ def _new(found: argparse.Namespace, command: str) -> int:
     return tasks.new(found.name, options.path(found.tasks_dir) if found.tasks_dir else None)
 
 
+def _adapters_flags(parser: argparse.ArgumentParser) -> None:
+    from harness.commands import adapters
+
+    parser.add_argument("action", metavar="|".join(adapters.ACTIONS))
+    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="each action has its own --help")
+
+
+def _adapters(found: argparse.Namespace, command: str) -> int:
+    from harness.commands import adapters
+
+    text, build, call = adapters.action(found.action)
+    parser = Parser(prog=program.command("adapters", found.action), description=text)
+    build(parser)
+    return call(parser.parse(found.rest))
+
+
 _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace, str], int]]] = {
     "run": (flags.run_flags, _run),
     "plan": (flags.plan_flags, _plan),
@@ -264,4 +283,5 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[
     "intruders": (_intruders_flags, _intruders),
     "check": (_check_flags, _check),
     "new": (_new_flags, _new),
+    "adapters": (_adapters_flags, _adapters),
 }

@@ -21,11 +21,11 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
         "schema errors program redact",
         "prompts stats power memory metrics methods counter format environment checkpoint families formula speed",
         "rows xbrl statements layouts partition file_task hub sources published gold data registry score likeness",
-        "attention encode logits generation likelihood models train evaluate predict tuned intruders",
+        "attention encode logits generation likelihood models train evaluate predict tuned intruders merging",
         "codec withhold atomic store",
         "jobs options probe estimate defaults local warm tune plan forecast runner worker",
         "evidence costs hindsight cells compare findings checks verify rerun leaderboard sections markdown breakdowns tables "
-        "exports place palette panels figures plots flips report side_by_side waivers review skeleton",
+        "exports adapters adapter_card merge_card cross place palette panels figures plots flips report side_by_side waivers review skeleton",
         "ui ui_tables ui_tasks ui_progress ui_forecast",
         "commands cli",
     )
@@ -137,6 +137,7 @@ LIGHT += [
     "harness.commands.verifying",
     "harness.commands.rerunning",
     "harness.commands.planning",
+    "harness.commands.adapters",
 ]
 
 

@@ -57,8 +57,8 @@ class Lookup:
         return [(self._tasks[name], self.splits(name)) for name in names]
 
 
-def find_run(name: str, runs: Sequence[store.Run]) -> store.Run:
-    """The run that a name, an id or a folder means; of several seeds the first."""
+def find_run(name: str, runs: Sequence[store.Run], *, several: str = "pass an id, or --task NAME") -> store.Run:
+    """The run that a name, an id or a folder means; of several seeds the first. `several` says how to choose one."""
     path = Path(name)
     if (path / store.RECORD).is_file():
         return store.Run(path, store.read_record(path))
@@ -71,5 +71,5 @@ def find_run(name: str, runs: Sequence[store.Run]) -> store.Run:
     kinds = {(run.record.spec.task, run.record.spec.model, run.record.spec.data) for run in found}
     if len(kinds) > 1 or len({run.record.spec.seed for run in found}) < len(found):
         ids = ", ".join(f"{run.record.spec.id} ({run.record.spec.task})" for run in found[:6])
-        raise HarnessError(f"'{name}' means several runs", where=ids, fix="pass an id, or --task NAME")
+        raise HarnessError(f"'{name}' means several runs", where=ids, fix=several)
     return min(found, key=lambda run: run.record.spec.seed)

@@ -1,0 +1,133 @@
+"""`adapters`: the adapters of the finished runs, listed, shown, and exported for other programs, without torch."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from harness import adapter_card, adapters, options, registry, store, ui
+from harness.adapters import Kept
+from harness.checks import data as data_checks
+from harness.commands import flags, merging, scoring, typed
+from harness.commands.lookup import Lookup, find_run
+from harness.errors import HarnessError, did_you_mean
+from harness.evidence import Run
+
+DONE = 0
+SEVERAL = "pass an id; `adapters list` shows them"
+
+Build = Callable[[argparse.ArgumentParser], None]
+Call = Callable[[argparse.Namespace], int]
+
+
+def action(name: str) -> tuple[str, Build, Call]:
+    """Return what an action does in words, its flags and its function.
+
+    Raises:
+        HarnessError: there is no such action.
+    """
+    if name not in ACTIONS:
+        fix = did_you_mean(name, ACTIONS) or f"one of {', '.join(ACTIONS)}"
+        raise HarnessError(f"no action named '{name}'", where="adapters", fix=fix)
+    return ACTIONS[name]
+
+
+def find(name: str, results: Path) -> Kept:
+    """Return the adapter that a run's name, the beginning of its id, or its folder means.
+
+    Raises:
+        HarnessError: no such run, several of them, a run without an adapter, or a damaged one.
+    """
+    own = (Path(name) / store.RECORD).is_file()
+    runs = [] if own else store.read_all(results, skip_damaged=True)
+    if not own and not runs:
+        raise typed.nothing("there are no runs", results)
+    return adapters.read(find_run(name, runs, several=SEVERAL))
+
+
+def show_list(found: argparse.Namespace) -> int:
+    """List every run's adapter."""
+    results = options.path(found.results)
+    runs = adapters.of(store.read_all(results, skip_damaged=True))
+    if not runs:
+        raise typed.nothing("no run here has left an adapter", results)
+    ui.table(adapters.table(runs, _licences()))
+    ui.say()
+    ui.say(typed.command("adapters", "export", runs[0].record.spec.id, "FOLDER", results=results))
+    return DONE
+
+
+def show(found: argparse.Namespace) -> int:
+    """Show all that is known of one adapter."""
+    kept = find(found.run, options.path(found.results))
+    for name, value in adapters.facts(kept, _licences().get(kept.spec.task, "")):
+        ui.say(ui.folded(f"{name:<17} ", value, indent=18))
+    return DONE
+
+
+def _licences() -> dict[str, str]:
+    return {name: task.source.license for name, task in registry.recorded().items()}
+
+
+def export(found: argparse.Namespace) -> int:
+    """Write one adapter in PEFT's layout, with its model card, into a new folder."""
+    results, folder = options.path(found.results), options.path(found.folder)
+    asked = flags.task_options(found)
+    kept = find(found.run, results)
+    adapters.require_peft(kept)
+    adapters.require_empty(folder)
+    lookup, record = Lookup(asked), kept.run.record
+    task = lookup.task(record)
+    splits = lookup.splits(task.name) if task else None
+    limits = data_checks.limits(task, [record], splits) if task and splits else None
+    text = adapter_card.card(
+        kept,
+        (record, kept.run.answers() or None),
+        _base_of(kept, results),
+        task,
+        limits=limits,
+        words=typed.task_words(asked) if task and task.name in lookup.files else (),
+    )
+    ui.written(adapters.export(kept, folder, text))
+    return DONE
+
+
+def _base_of(kept: Kept, results: Path) -> Run | None:
+    """Return the base model's run on the same questions, scored in the same way, where it is among the results."""
+    same = ("task", "task_version", "data", "scoring", "model", "model_revision", "test_examples", "dtype", "device")
+    for run in store.read_all(results, kept.spec.task, skip_damaged=True):
+        alike = all(getattr(run.record.spec, name) == getattr(kept.spec, name) for name in same)
+        if alike and run.record.spec.method == "base" and run.record.status == "ok":
+            return run.record, run.answers() or None
+    return None
+
+
+def _run_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "run", metavar="RUN", help="the beginning of a run's id, its name such as lora-r8, or its folder"
+    )
+    flags.results_flag(parser)
+
+
+def _export_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "run", metavar="RUN", help="the beginning of a run's id, its name such as lora-r8, or its folder"
+    )
+    parser.add_argument("folder", metavar="FOLDER", help="a new or empty folder")
+    parser.add_argument("--task", action="append", metavar="FILE", help="the data file of a run on a task without code")
+    flags.data_flags(parser)
+    flags.results_flag(parser)
+
+
+ACTIONS: dict[str, tuple[str, Build, Call]] = {
+    "list": ("list the adapter of every finished run", flags.results_flag, show_list),
+    "show": ("show all that is known of one adapter", _run_flag, show),
+    "export": ("write an adapter for other programs, with its model card", _export_flags, export),
+    "merge": ("make one adapter of several of one base model", merging.flags, merging.merge),
+    "score": (
+        "answer the test split of tasks with adapters, trained on one and scored on another",
+        scoring.flags,
+        scoring.score,
+    ),
+}

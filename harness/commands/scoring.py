@@ -1,0 +1,79 @@
+"""`adapters score`: adapters, merged ones too, on the test split of any task; every answer is kept."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from harness import adapters, checkpoint, codec, cross, data, options, plan, store, ui
+from harness.adapters import Kept
+from harness.codec import decode
+from harness.commands import flags as shared
+from harness.commands.merging import RECIPE
+from harness.cross import Tuned
+from harness.errors import HarnessError
+from harness.schema import RunSpec
+
+DONE = 0
+
+
+def flags(parser: argparse.ArgumentParser) -> None:
+    """What `adapters score` takes."""
+    parser.add_argument("adapters", nargs="+", metavar="RUN|FOLDER", help="a run, or a folder that `merge` wrote")
+    parser.add_argument("--task", action="append", metavar="NAME|FILE", required=True, help="tasks to score on")
+    parser.add_argument("--model", metavar="DIR|ID", help="where the base model is, if its name does not say")
+    parser.add_argument("--trust-remote-code", action="store_true", help=shared.REMOTE_CODE)
+    parser.add_argument("--test-examples", metavar="N", help="use at most so many test examples, whole groups")
+    parser.add_argument("--name", metavar="NAME", help="of the file below results/merges (default: the adapters')")
+    shared.data_flags(parser)
+    shared.results_flag(parser)
+
+
+def score(found: argparse.Namespace) -> int:
+    """Score every adapter on every task, print the matrix and write it with the answers."""
+    results, asked = options.path(found.results), shared.task_options(found)
+    tuned = [_tuned(name, results) for name in found.adapters]
+    names = [one.name for one in tuned]
+    if twice := next((name for place, name in enumerate(names) if name in names[:place]), None):
+        fix = "name each adapter once; folders are told apart by their last part"
+        raise HarnessError(f"two adapters are called {twice}", where="adapters score", fix=fix)
+    adapters.same_base([spec for one in tuned for spec in one.specs])
+    path = results / "merges" / f"{store.path_word(found.name or '-'.join(names))[:100]}.json"
+    if path.exists():
+        raise HarnessError("there is a score of this name", where=str(path), fix="--name NAME, or remove the file")
+    limit = options.count(found.test_examples, "--test-examples") if found.test_examples else 0
+    tasks = []
+    for name in asked.tasks:
+        task = plan.load_task(name, asked)
+        splits = data.load_splits(task, data_dir=asked.data, test_limit=limit)
+        tasks.append((task, splits, data.fingerprint(task, splits)))
+    folder = cross.base_folder(tuned, found.model, remote_code=asked.remote_code)
+    scored = []
+    for one in tuned:
+        ui.note(f"{one.name} answers {', '.join(task.name for task, _, _ in tasks)}")
+        scored += cross.score(one, folder, tasks)
+    stated = {"model": tuned[0].spec.model, "model_revision": tuned[0].spec.model_revision}
+    text = json.dumps(stated | {"scored": codec.encode(scored)}, indent=1, ensure_ascii=False, allow_nan=False)
+    ui.table(cross.matrix(scored))
+    ui.say()
+    ui.written([store.write_text(path, text + "\n")])
+    return DONE
+
+
+def _tuned(name: str, results: Path) -> Tuned:
+    """Return the adapter of a run, or of a folder that `adapters merge` wrote."""
+    from harness.commands.adapters import find
+
+    folder = options.path(name)
+    if (folder / RECIPE).is_file():
+        try:
+            rows = json.loads((folder / RECIPE).read_text(encoding="utf-8"))["runs"]
+            specs = tuple(decode(RunSpec, {key: row[key] for key in row if key != "id"}) for row in rows)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            fix = "merge the adapters again"
+            raise HarnessError(f"{RECIPE} cannot be read: {error}", where=str(folder), fix=fix) from error
+        checkpoint.read_shapes(folder / adapters.WEIGHTS)
+        return Tuned(folder.resolve().name, folder, specs, own=False)
+    kept: Kept = find(name, results)
+    return Tuned(kept.spec.id, kept.folder, (kept.spec,), own=True)

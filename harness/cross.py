@@ -1,0 +1,126 @@
+"""Adapters scored on tasks that they were not trained on: trained on i, scored on j, as a run would be tested."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness import checkpoint, environment, registry
+from harness.data import Splits
+from harness.errors import HarnessError
+from harness.format import NONE, interval, number
+from harness.markdown import Table
+from harness.schema import Answer, RunSpec, Score, Task
+from harness.score import parse_rate, score_answers
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """An adapter to be scored: what it is called, its folder, the specs of the runs that it is made of, and whether it
+    is one run's own (then loaded by that run's method) or merged of several."""
+
+    name: str
+    folder: Path
+    specs: tuple[RunSpec, ...]
+    own: bool
+
+    @property
+    def spec(self) -> RunSpec:
+        """The first run's spec, which gives base model, window and precision."""
+        return self.specs[0]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One adapter on one task: its scores, the share of answers that could be read, and every answer."""
+
+    adapter: str
+    trained_on: tuple[str, ...]
+    runs: tuple[str, ...]
+    task: str
+    task_version: int
+    data: str
+    scores: Mapping[str, Score]
+    parse_rate: float
+    answers: tuple[Answer, ...]
+
+
+def base_folder(tuned: Sequence[Tuned], model: str | None, *, remote_code: bool = False) -> Path:
+    """Return the folder of the base model of these adapters, checked against the hash that their runs recorded.
+
+    Raises:
+        HarnessError: it is not here, its weights are others, or its code would be run and `remote_code` does not allow it.
+    """
+    spec = tuned[0].spec
+    if any(spec.remote_code for one in tuned for spec in one.specs) and not remote_code:
+        # a record or a folder of somebody else must not make this machine run code
+        problem = "code that came with the model was run when the adapter was trained"
+        raise HarnessError(problem, where=spec.id, fix="--trust-remote-code allows it here, if you have read it")
+    here = checkpoint.read(model or spec.model, remote_code=spec.remote_code)
+    for one in (spec for adapter in tuned for spec in adapter.specs):
+        if here.revision != one.model_revision:
+            problem = (
+                f"the model here is {here.revision}, and the adapter of {one.id} was made for {one.model_revision}"
+            )
+            raise HarnessError(problem, where=str(here.folder), fix="pass its own base model with --model DIR")
+    return here.folder
+
+
+def load(one: Tuned, folder: Path, device: Any) -> tuple[Any, RunSpec]:
+    """Return the base model with the adapter on it, and the spec that it is tested by."""
+    from peft import PeftModel
+
+    spec = replace(one.spec, device=device)
+    known = one.own and spec.method in registry.methods()  # a config given as a file is PEFT's, and loads like LoRA
+    method = registry.method(spec.method if known else "lora")
+    model = method.load(str(folder), spec)
+    if method.restore:
+        return method.restore(model, one.folder), spec
+    return PeftModel.from_pretrained(model, str(one.folder), autocast_adapter_dtype=True), spec
+
+
+def score(one: Tuned, folder: Path, tasks: Sequence[tuple[Task, Splits, str]]) -> list[Scored]:
+    """Answer the test split of every task with one adapter.
+
+    Args:
+        one: the adapter.
+        folder: of its base model.
+        tasks: each with its examples and their fingerprint.
+    """
+    from harness import evaluate, models
+
+    model, spec = load(one, folder, "cuda" if environment.cuda_present() else "cpu")
+    tokenizer = models.load_tokenizer(folder, remote_code=spec.remote_code)
+    found = []
+    for task, splits, data in tasks:
+        asked = replace(spec, task=task.name, scoring=task.scoring, max_new_tokens=task.max_new_tokens)
+        answers = tuple(evaluate.answer(model, tokenizer, splits.test, task, asked))
+        found.append(
+            Scored(
+                adapter=one.name,
+                trained_on=tuple(spec.task for spec in one.specs),
+                runs=tuple(spec.id for spec in one.specs),
+                task=task.name,
+                task_version=task.version,
+                data=data,
+                scores=score_answers(answers, task.metrics),
+                parse_rate=parse_rate(answers),
+                answers=answers,
+            )
+        )
+    return found
+
+
+def matrix(found: Sequence[Scored]) -> Table:
+    """Return the table of adapters by tasks, each with its headline score and interval."""
+    tasks = list(dict.fromkeys(one.task for one in found))
+    cells = {(one.adapter, one.task): next(iter(one.scores.values()), None) for one in found}
+    trained = {one.adapter: ", ".join(one.trained_on) for one in found}
+    rows = [(name, trained[name], *(_cell(cells.get((name, task))) for task in tasks)) for name in trained]
+    return Table("trained on the row's task, scored on the column's", ("adapter", "trained on", *tasks), tuple(rows))
+
+
+def _cell(one: Score | None) -> str:
+    return f"{number(one.value, one.unit)} {interval(one.low, one.high, one.unit)}".strip() if one else NONE
