@@ -180,7 +180,8 @@ def reliability(sure: Floats, right: Floats, groups: Sequence[Hashable]) -> tupl
 def _bins(weights: Floats) -> Whole:
     """Return the bin of each answer in the order of confidence, [draws, n]; each holds a tenth of the weight."""
     middle = np.cumsum(weights, axis=1) - weights / 2
-    return np.minimum((middle / weights.sum(axis=1, keepdims=True) * BINS).astype(np.int64), BINS - 1)
+    found: Whole = np.minimum((middle / weights.sum(axis=1, keepdims=True) * BINS).astype(np.int64), BINS - 1)
+    return found
 
 
 def _errors(gaps: Floats, weights: Floats) -> Floats:
@@ -188,4 +189,5 @@ def _errors(gaps: Floats, weights: Floats) -> Floats:
     draws = len(weights)
     places = _bins(weights) + BINS * np.arange(draws)[:, None]
     sums = np.bincount(places.ravel(), weights=(weights * gaps).ravel(), minlength=draws * BINS)
-    return np.abs(sums).reshape(draws, BINS).sum(axis=1) / weights.sum(axis=1)
+    errors: Floats = np.abs(sums).reshape(draws, BINS).sum(axis=1) / weights.sum(axis=1)
+    return errors

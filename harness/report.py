@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import compare, findings, flips, plots, store, tables
+from harness import calibration_tables, compare, findings, flips, plots, store, tables
 from harness.cells import Cell
 from harness.evidence import Metrics, Run
 from harness.flips import Questions
@@ -139,6 +139,7 @@ def _task(
 
 
 def _section(section: Section, runs: Sequence[Run], metrics: Metrics, questions: Questions) -> dict[str, Any]:
+    trust = calibration_tables.rows(section, runs, metrics)
     return {
         "title": section.title,
         "verdict": findings.verdict(section),
@@ -146,6 +147,8 @@ def _section(section: Section, runs: Sequence[Run], metrics: Metrics, questions:
         "alarms": alarms(section, commits="in the table of settings and runs"),
         "tables": tables.section_tables(section, runs, metrics),
         "reading": reading(section),
+        "calibration": calibration_tables.table(trust),
+        "calibration_reading": calibration_tables.reading(trust),
         "flips": flips.flipped(section, runs, metrics, questions),
         "equal": held_equal(section)[0],
         "settings": _settings(section),
