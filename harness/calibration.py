@@ -1,7 +1,7 @@
-"""Can single answers be trusted: confidence against being right, and what share could be given without a person reading.
+"""Can single answers be trusted: confidence against being right, and what share could go out without a person.
 
-The confidence of an answer is the probability that the model itself gave it, from the log-likelihoods that it was picked
-or written by. The recorded answers hold these, so everything here is a function of records.
+The confidence of an answer is the probability that the model itself gave it, from the log-likelihoods that it was
+picked or written by. The recorded answers hold these, so everything here is a function of records.
 
 Two questions, and they differ. Calibration: of the answers given with 80 % confidence, are 80 % right? And ranking: are
 the right ones those of high confidence, so that answers above a threshold can go out and the others to a person? A
@@ -39,10 +39,10 @@ class Calibration:
     """Confidence against right and wrong of one run. Fractions, intervals at 95 % clustered by group.
 
     `n` are all answers, `rated` those with a confidence, which all but the last three fields are about. `ece` is the
-    expected calibration error; `floor` is what a perfectly calibrated model with these confidences would show on as many
-    answers, by chance alone, so an error near it is none. `overconfidence` is mean confidence minus share right. `brier`
-    is the mean square of confidence minus right. `curve` holds (share of all answers given, share of these that is wrong)
-    at each threshold, most confident first; `aurc` is the area under it.
+    expected calibration error; `floor` is what a perfectly calibrated model with these confidences would show on as
+    many answers, by chance alone, so an error near it is none. `overconfidence` is mean confidence minus share right.
+    `brier` is the mean square of confidence minus right. `curve` holds (share of all answers given, share of these
+    that is wrong) at each threshold, most confident first; `aurc` is the area under it.
     """
 
     n: int

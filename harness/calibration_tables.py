@@ -77,13 +77,14 @@ def reading(found: Sequence[Row]) -> list[str]:
     if not found:
         return []
     lines = [
-        "ECE, the expected calibration error: how far confidence and the share right lie apart, mean over ten bins of as "
-        "many answers each. By chance a perfectly calibrated model would show the number beside it.",
+        "ECE, the expected calibration error: how far confidence and the share right lie apart, mean over ten bins of "
+        "as many answers each. By chance a perfectly calibrated model would show the number beside it.",
         "Too sure by: mean confidence less the share right, in points. Brier: mean square of confidence less right.",
-        "Automated: the largest share of all answers in percent, the most confident first, of which so many are right on "
-        "this test set.",
+        "Automated: the largest share of all answers in percent, the most confident first, of which so many are right "
+        "on this test set.",
         "Sure: what a threshold lets out that was tested to hold on new questions of the kind; on at most "
         "5 of 100 test sets does that go wrong. None: so many answers cannot show it for any part of at least 10 %.",
+        "It is said of each run and precision by itself: of the best of many runs it holds in fewer test sets.",
     ]
     if any(row.found.groups != row.found.rated for row in found):
         lines.append("Answers that share a group count for fewer, by how alike right and wrong are within groups.")
@@ -142,8 +143,8 @@ def why_not(section: Section) -> str:
     if all(cell.status != "ok" for cell in section.headline):
         return "no calibration: no run has finished"
     return (
-        f"no calibration: {section.metric} does not call each answer right or wrong, or the answers are not at hand or hold "
-        "no log-likelihoods"
+        f"no calibration: {section.metric} does not call each answer right or wrong, or the answers are not at hand or "
+        "hold no log-likelihoods"
     )
 
 

@@ -32,6 +32,7 @@ ALT = {
     "accuracy_memory": "The headline metric against peak memory in training",
     "ranks": "The headline metric over rank",
     "memory": "Peak memory in training by part",
+    "calibration": "Share of right answers over their confidence, and share of wrong ones over what is given out",
 }
 _ROLES = {INK: "var(--ink)", PAPER: "var(--paper)", FAINT: "var(--faint)", GRID: "var(--grid)"}
 _UNDRAWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -75,7 +76,7 @@ def page(
     metrics: Metrics = {name: task.metrics for name, task in tasks.items()}
     cells = list(compare.cells(runs, metrics) if cells is None else cells)
     names = sorted({cell.spec.task for cell in cells})
-    drawn = figures or {name: plots.svgs(name, cells) for name in names}
+    drawn = figures or {name: plots.svgs(name, cells, runs, metrics) for name in names}
     content = []
     for place, name in enumerate(names, start=1):
         own = [run for run in runs if run[0].spec.task == name]

@@ -46,7 +46,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Automated:
-    """The largest part that holds a precision: as seen on the test set, and guaranteed (see `guaranteed`); None: no part."""
+    """The largest part that holds a precision: as seen on the test set, and guaranteed (see `guaranteed`); or None."""
 
     target: float
     observed: Part | None
@@ -71,10 +71,10 @@ class Prefixes:
 def prefixes(judged: Judged) -> Prefixes:
     """Return the answers that can be automated, most confident first, at every threshold.
 
-    The effective number is Kish's (1965), count / (1 + (m - 1) rho), with m the mean size of a group, within the part, as
-    an answer sees it. rho, the correlation of right and wrong within groups, is taken to be the same in every part and
-    estimated on the whole test set; where all are right or all wrong nothing can be estimated, and it is 1: each group is
-    one observation.
+    The effective number is Kish's (1965), count / (1 + (m - 1) rho), with m the mean size of a group, within the
+    part, as an answer sees it. rho, the correlation of right and wrong within groups, is taken to be the same in
+    every part and estimated on the whole test set; where all are right or all wrong nothing can be estimated, and it
+    is 1: each group is one observation.
     """
     usable = np.flatnonzero(judged.read & ~np.isnan(judged.confidence))
     order = usable[np.argsort(-judged.confidence[usable], kind="stable")]
@@ -114,10 +114,10 @@ def _correlation(judged: Judged) -> float:
 
 
 def risk_coverage_area(judged: Judged) -> float:
-    """Return the area under the curve of risk over coverage: the mean, over all numbers of answers given, of the share wrong.
+    """Return the area under the curve of risk over coverage: the mean share wrong over all numbers of answers given.
 
-    The most confident are given first, those that can never be automated last; answers of like confidence count as being
-    given in random order. Geifman and El-Yaniv 2017.
+    The most confident are given first, those that can never be automated last; answers of like confidence count as
+    being given in random order. Geifman and El-Yaniv 2017.
     """
     key = np.where(judged.read & ~np.isnan(judged.confidence), judged.confidence, -1.0)
     _, place, size = np.unique(-key, return_inverse=True, return_counts=True)
@@ -145,19 +145,21 @@ def _part(order: Prefixes, place: int) -> Part:
 def guaranteed(order: Prefixes, targets: Sequence[float] = TARGETS) -> list[int | None]:
     """Return, for each target in ascending order, the lowest threshold above which precision is shown to hold.
 
-    Shown means: were the test set drawn again and again, for at most 5 % of test sets (for each target) the precision on
-    new answers above the threshold found would be below the target. A threshold chosen by looking, as `observed` is, has
-    no such property: it is the luckiest of many.
+    Shown means: were the test set drawn again and again, for at most 5 % of test sets (for each target) the precision
+    on new answers above the threshold found would be below the target. A threshold chosen by looking, as `observed`
+    is, has no such property: it is the luckiest of many.
 
     Thresholds are tested from the highest on, and the first that fails ends the search (fixed-sequence testing, which
-    needs no correction: Angelopoulos et al. 2021, "Learn then test", section 3). Each test is exact: precision is below
-    the target unless the lower bound of Clopper and Pearson (1934) at 95 %, one-sided, lies above it. The search begins
-    at `START` of the answers, or where so few answers could show anything: 59 for 95 %, 299 for 99 %, all of them right.
+    needs no correction: Angelopoulos et al. 2021, "Learn then test"). Each test is exact: precision is
+    below the target unless the lower bound of Clopper and Pearson (1934) at 95 %, one-sided, lies above it. The
+    search begins at `START` of the answers, or where so few answers could show anything: 59 for 95 %, 299 for 99 %,
+    all of them right.
 
-    What is assumed: that new answers are drawn like those of the test set; that for the first threshold tested, precision
-    does not rise where confidence falls; and of answers that share a group, that their effective number (see `prefixes`)
-    stands for their number, as in Korn and Graubard's (1998) form of the bound. That is an approximation: exact are
-    groups of one. A higher target never gets a larger part than a lower one: it is then cut, which is always allowed.
+    What is assumed: that new answers are drawn like those of the test set; that for the first threshold tested,
+    precision does not rise where confidence falls; and of answers that share a group, that their effective number
+    (see `prefixes`) stands for their number, as in Korn and Graubard's (1998) form of the bound. That is an
+    approximation: exact are groups of one. A higher target never gets a larger part than a lower one: it is then cut,
+    which is always allowed.
 
     Returns:
         places in `order`, None where no part is shown to hold the target.

@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
         "codec withhold atomic store",
         "jobs options probe estimate defaults local warm tune plan forecast runner worker",
         "evidence selective calibration costs hindsight cells compare findings checks verify rerun leaderboard sections markdown breakdowns calibration_tables "
-        "tables exports place palette panels figures plots flips report side_by_side waivers review skeleton",
+        "tables exports place palette panels figures calibration_figure plots flips report side_by_side waivers review skeleton",
         "ui ui_tables ui_tasks ui_progress ui_forecast",
         "commands cli",
     )

@@ -181,7 +181,7 @@ def test_the_page_says_all_a_reader_must_know(page: str) -> None:
 def test_the_figures_are_in_the_page_in_order(page: str) -> None:
     labels = re.findall(r'<svg role="img" aria-label="([^"]+)"', page)
     assert labels == list(report.ALT.values())
-    assert list(report.ALT) == list(plots.NAMES)
+    assert list(report.ALT) == [*plots.NAMES, plots.CALIBRATION]
 
 
 def test_the_same_records_give_the_same_bytes_in_any_order(tmp_path: Path, page: str) -> None:
@@ -192,7 +192,7 @@ def test_the_same_records_give_the_same_bytes_in_any_order(tmp_path: Path, page:
 
 def test_figures_and_cells_at_hand_are_used(page: str) -> None:
     cells = compare_cells(RUNS)
-    assert report.page(RUNS, cells=cells, figures={"cfa": plots.svgs("cfa", cells)}) == page
+    assert report.page(RUNS, cells=cells, figures={"cfa": plots.svgs("cfa", cells, RUNS)}) == page
 
 
 def test_what_a_record_says_is_never_taken_for_html() -> None:
