@@ -24,6 +24,7 @@ COMMANDS = {
     "plan": "show what `run` would do, with memory and time, and do nothing",
     "list": "list the tasks and methods, and where each comes from",
     "compare": "set two runs side by side, paired on the same questions",
+    "calibration": "show how far each run's confidence can be trusted, and what share could be automated",
     "report": "write tables, figures and report.html from the results",
     "verify": "recompute every score of the results from the answers",
     "publish": "copy finished runs into results/published, which only grows",
@@ -99,7 +100,7 @@ def _main(words: list[str]) -> int:
     rest = words[1:] if words and words[0] == name else words
     parser = Parser(prog=program.command(*[name] * (name != "run")), description=COMMANDS[name])
     if name == "run":
-        parser.epilog = "commands:\n" + "\n".join(f"  {key:<9} {text}" for key, text in COMMANDS.items())
+        parser.epilog = "commands:\n" + "\n".join(f"  {key:<11} {text}" for key, text in COMMANDS.items())
     build, call = _COMMANDS[name]
     build(parser)
     return call(parser.parse(rest), program.command(*words))
@@ -157,6 +158,24 @@ def _compare(found: argparse.Namespace, command: str) -> int:
         fail_if_worse=found.fail_if_worse,
         tasks_dirs=tasks_dirs,
         data_dir=data,
+    )
+
+
+def _calibration_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--task", metavar="NAME", help="only this task")
+    parser.add_argument("--output", metavar="|".join(OUTPUTS), help="a document with every run's bins")
+    parser.add_argument("--tasks-dir", action="append", metavar="DIR", help="a folder of further task files")
+    flags.results_flag(parser)
+
+
+def _calibration(found: argparse.Namespace, command: str) -> int:
+    from harness.commands import calibrating
+
+    return calibrating.show(
+        options.path(found.results),
+        task=found.task,
+        output=None if found.output is None else options.one_of(found.output, OUTPUTS, "--output"),
+        tasks_dirs=tuple(options.folder(text, "--tasks-dir") for text in found.tasks_dir or ()),
     )
 
 
@@ -277,6 +296,7 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[
     "plan": (flags.plan_flags, _plan),
     "list": (flags.folder_flags, _list),
     "compare": (_compare_flags, _compare),
+    "calibration": (_calibration_flags, _calibration),
     "report": (flags.results_flag, _report),
     "verify": (_verify_flags, _verify),
     "publish": (_publish_flags, _publish),

@@ -1,18 +1,19 @@
-"""The figures of a task: accuracy, accuracy against memory, accuracy over rank, memory by part; as SVG and PNG.
+"""The figures of a task: accuracy, accuracy against memory, over rank, memory by part, calibration; SVG and PNG.
 
-What each one shows is in `figures`, their colours in `palette`. Same cells, same bytes.
+What each one shows is in `figures` and `calibration_figure`, their colours in `palette`. Same records, same bytes.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import figures, store
+from harness import calibration_figure, calibration_tables, figures, store
 from harness.cells import Cell
+from harness.evidence import Metrics, Run
 from harness.palette import METHOD_COLOURS as METHOD_COLOURS
 from harness.palette import STYLE, families
 from harness.sections import sections
@@ -27,28 +28,34 @@ DRAWN = {
     "memory": figures.memory,
 }
 NAMES = tuple(DRAWN)
+CALIBRATION = "calibration"  # drawn only where answers have a confidence and are right or wrong
 PNG_DPI = 160
 
 
-def write(root: Path, task: str, cells: Iterable[Cell]) -> list[Path]:
+def write(
+    root: Path, task: str, cells: Iterable[Cell], runs: Sequence[Run] = (), metrics: Metrics | None = None
+) -> list[Path]:
     """Write `root/figures/<task>/<name>.svg` and `.png` for each of `NAMES`, each whole or not at all.
 
-    Runs that did not finish are marked in them. Without cells of this task nothing is written.
+    Runs that did not finish are marked in them. Without cells of this task nothing is written. `runs`, records with
+    their answers, add the figure of calibration; `metrics` as for `compare.cells`.
     """
     folder = root / "figures" / store.path_word(task)
     paths = []
-    for name, figure in _figures(task, cells):
+    for name, figure in _figures(task, cells, runs, metrics):
         for kind in ("svg", "png"):
             paths.append(store.write_bytes(folder / f"{name}.{kind}", _bytes(figure, kind)))
     return paths
 
 
-def svgs(task: str, cells: Iterable[Cell]) -> dict[str, str]:
-    """Return the figures as SVG text by name, in the order of `NAMES`; empty without cells of this task."""
-    return {name: _bytes(figure, "svg").decode() for name, figure in _figures(task, cells)}
+def svgs(task: str, cells: Iterable[Cell], runs: Sequence[Run] = (), metrics: Metrics | None = None) -> dict[str, str]:
+    """Return the figures as SVG text by name, in the order of `NAMES`; arguments as `write`."""
+    return {name: _bytes(figure, "svg").decode() for name, figure in _figures(task, cells, runs, metrics)}
 
 
-def _figures(task: str, cells: Iterable[Cell]) -> Iterator[tuple[str, Figure]]:
+def _figures(
+    task: str, cells: Iterable[Cell], runs: Sequence[Run], metrics: Metrics | None
+) -> Iterator[tuple[str, Figure]]:
     """Draw the figures one after the other, each in the style of all while it is looked at."""
     found = sections(cell for cell in cells if cell.spec.task == task)
     if not found:
@@ -59,6 +66,10 @@ def _figures(task: str, cells: Iterable[Cell]) -> Iterator[tuple[str, Figure]]:
     for name, draw in DRAWN.items():
         with matplotlib.rc_context(style):
             yield name, draw(task, found)
+    judged = [(section, calibration_tables.rows(section, runs, metrics)) for section in found]
+    if judged := [(section, rows) for section, rows in judged if rows]:
+        with matplotlib.rc_context(style):
+            yield CALIBRATION, calibration_figure.draw(task, judged)
 
 
 def _bytes(figure: Figure, kind: str) -> bytes:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import compare, findings, flips, plots, store, tables
+from harness import calibration_tables, compare, findings, flips, plots, store, tables
 from harness.cells import Cell
 from harness.evidence import Metrics, Run
 from harness.flips import Questions
@@ -32,6 +32,7 @@ ALT = {
     "accuracy_memory": "The headline metric against peak memory in training",
     "ranks": "The headline metric over rank",
     "memory": "Peak memory in training by part",
+    "calibration": "Share of right answers over their confidence, and share of wrong ones over what is given out",
 }
 _ROLES = {INK: "var(--ink)", PAPER: "var(--paper)", FAINT: "var(--faint)", GRID: "var(--grid)"}
 _UNDRAWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -75,7 +76,7 @@ def page(
     metrics: Metrics = {name: task.metrics for name, task in tasks.items()}
     cells = list(compare.cells(runs, metrics) if cells is None else cells)
     names = sorted({cell.spec.task for cell in cells})
-    drawn = figures or {name: plots.svgs(name, cells) for name in names}
+    drawn = figures or {name: plots.svgs(name, cells, runs, metrics) for name in names}
     content = []
     for place, name in enumerate(names, start=1):
         own = [run for run in runs if run[0].spec.task == name]
@@ -139,6 +140,7 @@ def _task(
 
 
 def _section(section: Section, runs: Sequence[Run], metrics: Metrics, questions: Questions) -> dict[str, Any]:
+    trust = calibration_tables.rows(section, runs, metrics)
     return {
         "title": section.title,
         "verdict": findings.verdict(section),
@@ -146,6 +148,8 @@ def _section(section: Section, runs: Sequence[Run], metrics: Metrics, questions:
         "alarms": alarms(section, commits="in the table of settings and runs"),
         "tables": tables.section_tables(section, runs, metrics),
         "reading": reading(section),
+        "calibration": calibration_tables.table(trust),
+        "calibration_reading": calibration_tables.reading(trust),
         "flips": flips.flipped(section, runs, metrics, questions),
         "equal": held_equal(section)[0],
         "settings": _settings(section),

@@ -207,6 +207,11 @@ def bootstrap_interval(
         return Interval(value, 0.0, 1.0) if share else Interval(value, -math.inf, math.inf)
     picks = np.random.default_rng(seed).integers(0, count, size=(resamples, count))
     drawn = [combine([item for index in row for item in parts[index]]) for row in picks.tolist()]
+    return interval_of_draws(value, drawn, count, share=share)
+
+
+def interval_of_draws(value: float, drawn: Any, count: int, *, share: bool) -> Interval:
+    """Return the interval of a value from what it came to in bootstrap draws of `count` groups; see `bootstrap_interval`."""
     quantile, wider = t_quantile(1 - LEVEL / 2, count - 1), math.sqrt(count / (count - 1))
     if share:
         error = float(np.std(drawn, ddof=1)) * wider

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness import store
+from harness import calibration_tables, store
 from harness.breakdowns import breakdown, confusion
 from harness.cells import Cell
 from harness.evidence import Metrics, Run
@@ -52,6 +52,10 @@ def document(task: str, cells: Iterable[Cell], *, runs: Iterable[Run] = (), metr
         if warnings := alarms(section, commits=f"in the column commit of {store.path_word(task)}.csv"):
             blocks.append("\n".join(f"- {escape(line)}" for line in warnings))
         blocks += [f"### {escape(table.title)}\n\n{markdown(table)}" for table in tables[1:]]
+        trust = calibration_tables.rows(section, runs, metrics)
+        if (shown := calibration_tables.table(trust)) is not None:
+            blocks += [f"### {escape(shown.title)}\n\n{markdown(shown)}"]
+            blocks.append("\n".join(f"- {escape(line)}" for line in calibration_tables.reading(trust)))
     return "\n\n".join(blocks) + "\n"
 
 

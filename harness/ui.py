@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from harness import environment, findings, power, sections, side_by_side, tables, ui_tables
+from harness import calibration_tables, environment, findings, power, sections, side_by_side, tables, ui_tables
 from harness.errors import HarnessError
 from harness.format import about, number, printable, quantity, run_name, size
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from harness.markdown import Table
     from harness.plan import Plan
     from harness.schema import Task
+    from harness.sections import Section
     from harness.waivers import Waiver
 
 TABLE_WIDTH = 240
@@ -270,6 +271,22 @@ def comparison(found: Comparison, everything: str) -> None:
         console.print(folded("memory and time: ", found.cost_why_not, indent=17))
     else:
         _show(side_by_side.costs(found))
+
+
+def calibration(task: str, found: Sequence[tuple[Section, Sequence[calibration_tables.Row]]]) -> None:
+    """How well the confidence of a task's runs says what is right, section by section."""
+    console = out()
+    for section, rows in found:
+        console.print(folded(f"{task}  ", section.title, indent=2))
+        shown = calibration_tables.table(rows)
+        if shown is None:
+            console.print(folded("  ", calibration_tables.why_not(section), indent=2))
+        else:
+            _show(shown)
+            console.print()
+            for line in calibration_tables.reading(rows):
+                console.print(folded("  ", line, indent=2))
+        console.print()
 
 
 def document(text: str) -> None:

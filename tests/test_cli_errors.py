@@ -246,7 +246,7 @@ def test_no_disk_space_is_said_before_anything_trains(desk: Desk, monkeypatch: p
     assert "not enough disk space" in desk.err
 
 
-@pytest.mark.parametrize("command", ["report", "compare base full", "publish"])
+@pytest.mark.parametrize("command", ["report", "compare base full", "calibration", "publish"])
 def test_results_of_a_newer_version_are_neither_shown_nor_published(results: Desk, command: str) -> None:
     path = next(results.results.glob("runs/toy/model/full/*/record.json"))
     path.write_text(path.read_text().replace('"schema": 1', '"schema": 2'))
@@ -283,6 +283,8 @@ OTHER: dict[str, tuple[str, str]] = {
     "run like no other": ("compare base zzz --results results", "pass one of these names"),
     "task without runs": ("compare base full --task toi --results results", "did you mean 'toy'"),
     "one run only": ("compare base", "required: B"),
+    "calibration of a task without runs": ("calibration --task toi --results results", "did you mean 'toy'"),
+    "no results to calibrate": ("calibration --results nowhere", "no results"),
     "no results to compare": ("compare base full --results nowhere", "no results"),
     "no results to report": ("report --results nowhere", "no results to report"),
     "no results to verify": ("verify nowhere", "no results to verify"),

@@ -24,8 +24,8 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
         "attention encode logits generation likelihood models train evaluate predict tuned intruders merging",
         "codec withhold atomic store",
         "jobs options probe estimate defaults local warm tune plan forecast runner worker",
-        "evidence costs hindsight cells compare findings checks verify rerun leaderboard sections markdown breakdowns tables "
-        "exports adapters adapter_card merge_card cross place palette panels figures plots flips report side_by_side waivers review skeleton",
+        "evidence selective calibration costs hindsight cells compare findings checks verify rerun leaderboard sections markdown breakdowns calibration_tables "
+        "tables exports adapters adapter_card merge_card cross place palette panels figures calibration_figure plots flips report side_by_side waivers review skeleton",
         "ui ui_tables ui_tasks ui_progress ui_forecast",
         "commands cli",
     )
@@ -138,6 +138,7 @@ LIGHT += [
     "harness.commands.rerunning",
     "harness.commands.planning",
     "harness.commands.adapters",
+    "harness.commands.calibrating",
 ]
 
 

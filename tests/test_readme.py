@@ -33,7 +33,7 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 LINES = [line.strip() for kind, text in BLOCKS if kind == "bash" for line in text.splitlines() if line.strip()]
 COMMANDS = [shlex.split(line, comments=True)[2:] for line in LINES if line.startswith("python run_all.py")]
 FILES = {text.split("\n", 1)[0].removeprefix("# "): text for kind, text in BLOCKS if kind == "python"}
-RUN_WITHOUT = {"run", "compare", "report", "verify", "publish", "adapters"}  # they need results, or train
+RUN_WITHOUT = {"run", "compare", "calibration", "report", "verify", "publish", "adapters"}  # they need results, or train
 
 
 def only(kind: str) -> str:

@@ -118,7 +118,7 @@ def test_every_number_of_a_table_carries_the_value_it_sorts_by(page: str) -> Non
     for text, value in (("85.0", 85.0), ("143.4 KiB", 143.4 * 1024), ("2.3 MiB", 2.3 * 2**20), ("1.2 M", 1.2e6)):
         assert float(shown[text]) == pytest.approx(value), text
     assert shown["11,379"] == "11379.0"
-    assert {text for text, value in shown.items() if not value} <= {"", "–"}
+    assert {text for text, value in shown.items() if not value} <= {"", "–", "none"}
     assert report.sort_value("[-∞, 3.0]") == "-Infinity"  # as a script reads it
 
 
@@ -181,7 +181,7 @@ def test_the_page_says_all_a_reader_must_know(page: str) -> None:
 def test_the_figures_are_in_the_page_in_order(page: str) -> None:
     labels = re.findall(r'<svg role="img" aria-label="([^"]+)"', page)
     assert labels == list(report.ALT.values())
-    assert list(report.ALT) == list(plots.NAMES)
+    assert list(report.ALT) == [*plots.NAMES, plots.CALIBRATION]
 
 
 def test_the_same_records_give_the_same_bytes_in_any_order(tmp_path: Path, page: str) -> None:
@@ -192,7 +192,7 @@ def test_the_same_records_give_the_same_bytes_in_any_order(tmp_path: Path, page:
 
 def test_figures_and_cells_at_hand_are_used(page: str) -> None:
     cells = compare_cells(RUNS)
-    assert report.page(RUNS, cells=cells, figures={"cfa": plots.svgs("cfa", cells)}) == page
+    assert report.page(RUNS, cells=cells, figures={"cfa": plots.svgs("cfa", cells, RUNS)}) == page
 
 
 def test_what_a_record_says_is_never_taken_for_html() -> None:

@@ -10,7 +10,7 @@ from harness import compare, data, registry, side_by_side, store, ui
 from harness.commands import typed
 from harness.commands.lookup import find_run
 from harness.compare import Comparison
-from harness.errors import HarnessError, did_you_mean
+from harness.errors import HarnessError
 from harness.schema import Example, Task
 
 DONE, DIFFERS = 0, 1
@@ -77,8 +77,5 @@ def _questions(task: Task, found: Comparison, data_dir: Path | None) -> dict[str
 def _both(a: str, b: str, results: Path, task: str | None) -> tuple[store.Run, store.Run]:
     runs = store.read_all(results, task) or store.read_published(results, task)  # as `report` does
     if not runs and not all((Path(name) / store.RECORD).is_file() for name in (a, b)):
-        if task and (known := {run.record.spec.task for run in store.read_all(results)}):
-            fix = did_you_mean(task, known) or "pass one of these"
-            raise HarnessError(f"no run of the task '{task}'", where=f"tasks: {', '.join(sorted(known))}", fix=fix)
-        raise typed.nothing("there are no results", results)
+        raise typed.no_runs(task, results)
     return find_run(a, runs), find_run(b, runs)

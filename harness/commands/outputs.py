@@ -25,7 +25,7 @@ def write_outputs(
     figures: dict[str, dict[str, str]] = {}
     for name in sorted({run.record.spec.task for run in runs}):
         paths += tables.write(folder, name, cells, runs=evidence, metrics=metrics)
-        drawn = plots.write(folder, name, cells)
+        drawn = plots.write(folder, name, cells, evidence, metrics)
         figures[name] = {path.stem: path.read_text(encoding="utf-8") for path in drawn if path.suffix == ".svg"}
         paths += drawn
     paths += exports.write(folder, cells, known) if publication else []

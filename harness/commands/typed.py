@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness import program, registry, store
-from harness.errors import HarnessError
+from harness.errors import HarnessError, did_you_mean
 from harness.options import Options
 
 
@@ -18,6 +18,14 @@ def command(*words: str, results: Path) -> str:
 def nothing(problem: str, results: Path) -> HarnessError:
     """Return the error of a command that needs results and finds none."""
     return HarnessError(problem, where=str(results), fix=command("--task", "cfa", results=results))
+
+
+def no_runs(task: str | None, results: Path) -> HarnessError:
+    """Return the error of a command that finds no run, of this task where one is named."""
+    if task and (known := {run.record.spec.task for run in store.read_all(results)}):
+        fix = did_you_mean(task, known) or "pass one of these"
+        return HarnessError(f"no run of the task '{task}'", where=f"tasks: {', '.join(sorted(known))}", fix=fix)
+    return nothing("there are no results", results)
 
 
 def task_words(options: Options) -> list[str]:

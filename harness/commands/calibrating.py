@@ -1,0 +1,45 @@
+"""`calibration`: how well each run's confidence says which answers are right, and what share could be automated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness import calibration_tables, cells, registry, sections, store, ui
+from harness.commands import typed
+
+DONE = 0
+
+
+def show(results: Path, *, task: str | None = None, output: str | None = None, tasks_dirs: Sequence[Path] = ()) -> int:
+    """Show the calibration of every run of the results, task by task.
+
+    Args:
+        results: the results folder.
+        task: only this one.
+        output: "json" or "md" for a document on stdout, None for the terminal's tables.
+        tasks_dirs: folders of further task files.
+
+    Raises:
+        HarnessError: there are no results, or none of this task.
+    """
+    runs = store.read_all(results, task) or store.read_published(results, task)  # as `report` does
+    if not runs:
+        raise typed.no_runs(task, results)
+    evidence = [(run.record, run.answers() or None) for run in runs]
+    metrics = {name: known.metrics for name, known in registry.recorded(tasks_dirs).items()}
+    drafts, failed = cells.pool(evidence, metrics)
+    found = [
+        (section, calibration_tables.rows(section, evidence, metrics))
+        for section in sections.sections([*(cell for cell, _ in drafts), *failed])
+    ]
+    if output == "json":
+        ui.document(calibration_tables.as_json(found))
+        return DONE
+    for name in dict.fromkeys(section.cells[0].spec.task for section, _ in found):
+        own = [(section, rows) for section, rows in found if section.cells[0].spec.task == name]
+        if output == "md":
+            ui.document(calibration_tables.as_markdown(name, own))
+        else:
+            ui.calibration(name, own)
+    return DONE

@@ -1,0 +1,80 @@
+"""The figure of calibration: the runs it says, in their colours, the same bytes every time, readable."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from finished_runs import make_failed, make_run, make_runs
+
+from harness import calibration_figure, calibration_tables, compare, palette, plots
+from harness.evidence import Run
+from harness.place import Box
+from harness.sections import sections
+
+RUNS: list[Run] = [*make_runs(1, n=120), make_failed("lora", 64, n=120)]
+
+
+def texts(svg: str) -> str:
+    return "\n".join(re.findall(r"<!-- (.*?) -->", svg, flags=re.DOTALL))
+
+
+def test_the_figure_shows_base_and_the_best_run_of_each_method_in_its_colour() -> None:
+    svg = plots.svgs("cfa", compare.cells(RUNS), RUNS)[plots.CALIBRATION]
+    assert ElementTree.fromstring(svg).tag.endswith("svg")
+    said = texts(svg).split("\n")
+    for name in ("base", "lora r32", "qlora r32", "full"):
+        assert said.count(name) == 2, name  # in both panels
+    assert "lora r2" not in said
+    for method in ("base", "lora", "qlora", "full"):
+        assert palette.colour(method).lower() in svg.lower()
+
+
+def test_the_figure_is_written_with_the_others_the_same_twice(tmp_path: Path) -> None:
+    cells = compare.cells(RUNS)
+    paths = plots.write(tmp_path, "cfa", cells, RUNS)
+    assert [path.name for path in paths[-2:]] == ["calibration.svg", "calibration.png"]
+    assert len(paths) == 2 * (len(plots.NAMES) + 1)
+    svg = paths[-2].read_text(encoding="utf-8")
+    assert plots.svgs("cfa", cells[::-1], RUNS[::-1])[plots.CALIBRATION] == svg
+
+
+def test_without_confidences_there_is_no_such_figure() -> None:
+    record, answers = make_run("base", 0, n=30)
+    runs: list[Run] = [(record, [replace(answer, loglik=()) for answer in answers or ()])]
+    assert list(plots.svgs("cfa", compare.cells(runs), runs)) == list(plots.NAMES)
+
+
+@pytest.mark.parametrize("count", [1, 8])
+def test_no_text_of_the_figure_is_small_and_no_two_lie_on_each_other(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    runs = make_runs(1, n=120)[:count]
+    found = [(s, calibration_tables.rows(s, runs)) for s in sections(compare.cells(runs))]
+    settings: Any = palette.STYLE
+    with matplotlib.rc_context(settings):
+        figure = calibration_figure.draw("cfa", found)
+        shown: list[Any] = []
+        monkeypatch.setattr(
+            Text, "draw", lambda text, renderer: shown.append(text) if text.get_text().strip() else None
+        )
+        canvas: Any = FigureCanvasAgg(figure)
+        canvas.draw()
+    renderer = canvas.get_renderer()
+    assert min(text.get_fontsize() for text in shown) >= 9
+    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in shown]
+    touching = [
+        (a, b)
+        for (a, one), (b, two) in itertools.combinations(boxes, 2)
+        if Box(*one.extents).overlap(Box(*two.extents)) > 6
+    ]
+    assert touching == []
