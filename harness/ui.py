@@ -202,11 +202,6 @@ def _show(table: Table) -> None:
     _console(stderr=False, width=TABLE_WIDTH).print(ui_tables.drawn(table))
 
 
-def table(found: Table) -> None:
-    """A table on its own."""
-    _show(found)
-
-
 def conditions(plan: Plan) -> list[str]:
     """What every method got alike, and what was left at its default for want of a search."""
     trained = [spec for spec in plan.specs if spec.train_examples]

