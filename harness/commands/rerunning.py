@@ -87,6 +87,7 @@ def _job(like: Sequence[Record], lookup: Lookup, options: Options, model: str, f
         gold=task.gold,
         train_limit=found[0],
         test_limit=found[1],
+        probe_dir=options.data,
         threads=min(old.environment.threads, environment.cores()),
     )
 
