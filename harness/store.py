@@ -42,14 +42,8 @@ PUBLISHABLE = ("ok", "oom")  # that a run does not fit into memory is a result; 
 
 DEFAULT_ROOT = Path("results")
 
-__all__ = [
-    "LOCK",
-    "WORKING",
-    "lock",
-    "require_space",
-    "require_writable",
-    "working",
-]  # of `harness.atomic`, which a reader need not know
+# of `harness.atomic`, which a reader need not know
+__all__ = ["LOCK", "WORKING", "lock", "require_space", "require_writable", "working"]
 
 
 class Damaged(HarnessError):
@@ -102,13 +96,7 @@ def prepare(folder: Path) -> None:
     with atomic.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         probes = (path.name for path in folder.glob(PROBES))
-        for name in (
-            RECORD,
-            ANSWERS,
-            STEPS,
-            LOG,
-            *probes,
-        ):  # the record first: what is left without it counts for nothing
+        for name in (RECORD, ANSWERS, STEPS, LOG, *probes):  # the record first: without it the rest counts for nothing
             (folder / name).unlink(missing_ok=True)
             atomic.sweep(folder / name)
         for name in (ADAPTER, MODEL):
@@ -117,7 +105,7 @@ def prepare(folder: Path) -> None:
 
 def write_record(folder: Path, record: Record) -> Path:
     """Write `record.json` last and by rename, so that it is there whole or not at all."""
-    return _write(folder / RECORD, record_text(_without_secrets(record)))
+    return write_text(folder / RECORD, record_text(_without_secrets(record)))
 
 
 def _without_secrets(record: Record) -> Record:
@@ -170,7 +158,7 @@ def _again(folder: Path) -> str:
 def write_answers(folder: Path, answers: Sequence[Answer], name: str = ANSWERS) -> str:
     """Write `answers.jsonl`, or a probe's file, one answer a line, and return its SHA-256 for the record."""
     text = answers_text(answers)
-    _write(folder / name, text)
+    write_text(folder / name, text)
     return _sha256(text)
 
 
@@ -317,7 +305,7 @@ def publish(
             )
         if not (target / RECORD).exists():
             for name, text in texts:
-                _write(target / name, text)
+                write_text(target / name, text)
             new.append(target)
     return new
 
@@ -326,35 +314,27 @@ def _published_texts(
     run: Run, answers: Sequence[Answer] | None, probed: Mapping[str, Sequence[Answer]]
 ) -> list[tuple[str, str]]:
     """Return the files of a published run and what they hold, the record last."""
-    record = run.record
+    record, folder = run.record, run.folder
     given = {ANSWERS: answers} | {probe_file(task): probed.get(task) for task in record.probes}
-    texts = {name: answers_text(a) if a is not None else _text_of(run.folder / name) for name, a in given.items()}
-    found = [(name, text) for name, text in texts.items() if text is not None]
+    kept = {name: (folder / name).read_bytes().decode("utf-8") for name in given if (folder / name).exists()}
+    texts = kept | {name: answers_text(found) for name, found in given.items() if found is not None}
     if answers is None and not probed:
-        return [*found, (RECORD, (run.folder / RECORD).read_bytes().decode("utf-8"))]
+        return [*texts.items(), (RECORD, (folder / RECORD).read_bytes().decode("utf-8"))]
     if answers is not None:
         record = replace(record, answers_sha256=_sha256(texts[ANSWERS]))
     shown = {task: replace(record.probes[task], answers_sha256=_sha256(texts[probe_file(task)])) for task in probed}
-    return [*found, (RECORD, record_text(replace(record, probes={**record.probes, **shown})))]
+    return [*texts.items(), (RECORD, record_text(replace(record, probes={**record.probes, **shown})))]
 
 
-def _text_of(path: Path) -> str | None:
-    return path.read_bytes().decode("utf-8") if path.exists() else None
-
-
-def _sha256(text: str | None) -> str:
-    return hashlib.sha256((text or "").encode()).hexdigest()
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a table or report below results/, whole or not at all."""
-    return _write(path, text)
+    """Write a file of text below results/, whole or not at all."""
+    return atomic.write(path, text.encode("utf-8"))
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
     """Write a picture below results/, whole or not at all."""
     return atomic.write(path, content)
-
-
-def _write(path: Path, text: str) -> Path:
-    return atomic.write(path, text.encode("utf-8"))
