@@ -89,7 +89,7 @@ def task(
     if unknown and (path.suffix.lower() in SUFFIXES or len(path.parts) > 1 or path.exists()):
         made = file_task(path, labels=labels, relabel=dict(relabel))
         return audits.choose(replace(made, name=f"{made.name}-file") if made.name in known else made, gold)
-    found = unlisted().get(name_or_path) or _value("task", name_or_path, known)
+    found = unlisted()[name_or_path] if name_or_path in unlisted() else _value("task", name_or_path, known)
     if labels or dict(relabel):
         fix = "leave --labels and --relabel out"
         raise HarnessError("labels can be set for a data file only", where=f"task {found.name}", fix=fix)

@@ -24,8 +24,8 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
         "attention encode logits generation likelihood models train evaluate predict",
         "codec withhold atomic store",
         "jobs options general probing probe estimate defaults local warm tune plan forecast runner worker",
-        "evidence costs hindsight cells compare findings checks verify rerun leaderboard sections markdown breakdowns tables "
-        "exports place palette panels figures plots flips report side_by_side waivers review skeleton",
+        "evidence costs hindsight cells compare forgetting forgotten findings checks verify rerun leaderboard sections markdown breakdowns tables "
+        "exports place palette panels figures learning_forgetting plots flips report side_by_side waivers review skeleton",
         "ui ui_tables ui_tasks ui_progress ui_forecast",
         "commands cli",
     )

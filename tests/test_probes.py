@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import shutil
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from desk import Desk, guess, without_torch
 from records import make_spec
 from test_plan import toy_options, write_task
 from test_worker import Ear, job_of, model, planned  # noqa: F401 - fixtures
 
-from harness import checkpoint, codec, data, general, plan, probe, registry, store, worker
+from harness import checkpoint, codec, data, general, leaderboard, plan, probe, registry, store, withhold, worker
 from harness.checkpoint import TINY
+from harness.cli import main
 from harness.errors import HarnessError
+from harness.jobs import Job, Reporter
 from harness.options import Options
 from harness.plan import Plan
-from harness.schema import Record
+from harness.schema import Answer, Probe, Record
+from harness.score import chance, score_answers
 from harness.tiny import questions, skills
 
 
@@ -150,7 +156,7 @@ def test_a_probed_run_keeps_what_was_said_and_its_own_answers_stay(
     assert store.Run(job.folder, record).probed()["other"] == said
     right = sum(answer.parsed == answer.target for answer in said) / len(said)
     assert kept.scores["accuracy"].value == pytest.approx(right)
-    assert kept.chance == pytest.approx(1 / 3)
+    assert kept.chance == chance(made.probes[0].task, made.probes[0].examples)
     as_run = general.as_run(record, "other")
     assert (as_run.spec.task, as_run.spec.test_examples, as_run.scores) == ("other", len(said), kept.scores)
     store.prepare(job.folder)
@@ -170,3 +176,97 @@ def test_a_probe_that_changed_since_the_plan_is_not_asked(planned: Plan, tmp_pat
     job = job_of(made, "base")
     worker.run(job, Ear())
     assert "changed since" in store.read_record(job.folder).reason
+
+
+def ask(job: Job, reporter: Reporter) -> None:
+    """A worker that trains nothing: on the task as `desk.guess`; the base model is right on the probe, others on a third."""
+    guess(job, reporter)
+    record, (key,) = store.read_record(job.folder), job.spec.probes
+    asked = general.read(job.probes[0], job.tasks_dirs, job.probe_dir)
+    said = []
+    for n, e in enumerate(asked.examples):
+        text = e.target if job.spec.method == "base" or n % 3 == 0 else next(c for c in e.choices if c != e.target)
+        loglik = tuple(-0.5 if choice == text else -1.5 for choice in e.choices)
+        said.append(Answer(e.id, e.group or e.id, e.target, text, text, e.choices, loglik))
+    kept = Probe(
+        data=key.rpartition("@")[2],
+        scoring=asked.task.scoring,
+        scores=score_answers(said, asked.task.metrics),
+        parse_rate=1.0,
+        chance=chance(asked.task, asked.examples),
+        answers_sha256=store.write_answers(job.folder, said, store.probe_file(asked.task.name)),
+        cut_examples=0,
+    )
+    store.write_record(job.folder, replace(record, probes={asked.task.name: kept}))
+
+
+@pytest.fixture
+def probed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
+    """A desk at which base, LoRA and full were run on a task and asked another."""
+    without_torch(monkeypatch)
+    monkeypatch.setattr("harness.commands.run.worker.run", ask)
+    desk, other = Desk(tmp_path, capsys), write_task(tmp_path / "other.jsonl", rows=120)
+    other.write_text(other.read_text().replace("Filing", "Claim"))
+    assert desk.train("--probe", str(other)) == 0, desk.err
+    return desk
+
+
+def test_what_was_forgotten_is_shown_kept_and_verified(probed: Desk, tmp_path: Path) -> None:
+    shown = probed.out
+    assert "▼ forgot" in shown
+    assert "Change: the same on other" in shown
+    assert "asks too   other, 36 questions" in shown
+    board = probed.results / "leaderboard"
+    assert "▼ forgot" in (board / "toy.md").read_text()
+    assert (board / "toy.csv").read_text().split("\n")[0].split(",") == list(leaderboard.COLUMNS)
+    assert (board / "toy.forgetting.csv").read_text().count("\n") == 4
+    assert ET.parse(probed.results / "figures/toy/forgetting.svg").getroot() is not None
+    page = (probed.results / "report.html").read_text()
+    assert "against what changed on a probe" in page
+    assert "▼ forgot" in page
+    files = ["--task", str(probed.task), "--task", str(tmp_path / "other.jsonl")]
+    assert probed.run("report") == 0
+    assert main(["verify", str(probed.results), *files]) == 0
+
+
+def test_a_changed_answer_to_a_probe_is_found(probed: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder,) = (path for path in (probed.results / "runs").rglob("s0-*") if path.parent.name == "full")
+    path = folder / store.probe_file("other")
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    row = next(row for row in rows if row["text"] != row["target"])
+    row["loglik"] = [-0.5 if choice == row["target"] else -1.5 for choice in row["choices"]]
+    row["text"] = row["parsed"] = row["target"]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    files = ["--task", str(probed.task), "--task", str(tmp_path / "other.jsonl")]
+    capsys.readouterr()
+    assert main(["verify", str(folder), *files]) == 1
+    out = capsys.readouterr().out
+    assert "answers have the recorded checksum: probe other" in out
+    assert "every score comes out again: probe other" in out
+    record = store.read_record(folder)
+    digest = store.answers_sha256(folder, path.name)
+    store.write_record(
+        folder, replace(record, probes={"other": replace(record.probes["other"], answers_sha256=digest)})
+    )
+    assert main(["verify", str(folder), *files]) == 1
+    out = capsys.readouterr().out
+    assert "checksum" not in out
+    assert "every score comes out again: probe other" in out
+
+
+def test_answers_to_a_probe_are_published_with_the_run(probed: Desk) -> None:
+    runs = store.read_all(probed.results)
+    new = store.publish(probed.results, runs)
+    assert len(new) == 3
+    for folder, run in zip(new, runs, strict=True):
+        assert (folder / store.probe_file("other")).read_bytes() == (
+            run.folder / store.probe_file("other")
+        ).read_bytes()
+    hidden = {run.record.spec.id: {"other": withhold.withheld(run.probed()["other"])} for run in runs}
+    with pytest.raises(HarnessError, match="never overwritten"):
+        store.publish(probed.results, runs, None, hidden)
+    shutil.rmtree(probed.results / "published")
+    for folder in store.publish(probed.results, runs, None, hidden):
+        kept = store.read_record(folder).probes["other"]
+        assert kept.answers_sha256 == store.answers_sha256(folder, store.probe_file("other"))
+        assert all(withhold.is_withheld(a) for a in store.read_answers(folder, store.probe_file("other")))
