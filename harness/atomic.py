@@ -11,6 +11,7 @@ import glob
 import os
 import re
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,3 +121,32 @@ def _hold(handle: IO[bytes] | IO[str]) -> bool | None:
     except OSError:  # a network folder without locks
         return None
     return True
+
+
+def require_space(root: Path, bytes_needed: int) -> None:
+    """Refuse to start where `root`'s disk has less than `bytes_needed` free."""
+    free = shutil.disk_usage(_nearest(root)).free
+    if free < bytes_needed:
+        raise HarnessError(
+            f"not enough disk space: {free / 2**20:,.0f} MiB free, about {bytes_needed / 2**20:,.0f} MiB needed",
+            where=str(root),
+            fix="free some space, or write to another disk with --results DIR",
+        )
+
+
+def require_writable(root: Path) -> None:
+    """Refuse to start where files cannot be created below `root`. Nothing is created to find out."""
+    place = _nearest(root / "runs")
+    if not place.is_dir():
+        raise HarnessError("cannot write results: this is a file, not a folder", where=str(place), fix=WRITE_FIX)
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise HarnessError("cannot write results: no permission", where=str(place), fix=WRITE_FIX)
+
+
+def _nearest(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    for place in (path.absolute(), *path.absolute().parents):
+        with contextlib.suppress(PermissionError):  # what lies in a folder that is closed to us
+            if place.exists():
+                return place
+    return Path(path.absolute().anchor)

@@ -120,9 +120,9 @@ def pool(runs: Iterable[Run], metrics: Metrics) -> tuple[list[tuple[Cell, Eviden
     broken: defaultdict[tuple[RunSpec, Status], list[Record]] = defaultdict(list)
     for record, answers in _distinct(runs):
         if record.status == "ok":
-            finished[replace(record.spec, seed=0)].append((record, answers))
+            finished[replace(record.spec, seed=0, probes=())].append((record, answers))
         else:
-            broken[replace(record.spec, seed=0), record.status].append(record)
+            broken[replace(record.spec, seed=0, probes=()), record.status].append(record)
     _refuse_mixed_data(finished)
     drafts = [draft for seeds in finished.values() for draft in _finished_cells(seeds, metrics)]
     names = metric_names(metrics, [cell for cell, _ in drafts])
@@ -130,13 +130,20 @@ def pool(runs: Iterable[Run], metrics: Metrics) -> tuple[list[tuple[Cell, Eviden
 
 
 def _distinct(runs: Iterable[Run]) -> list[Run]:
-    """Keep one run of each spec (the same run may lie in two folders), a finished one where there is one."""
-    kept: dict[str, Run] = {}
+    """Keep one run of each spec, a finished one where there is one: the same run may lie in two folders.
+
+    Probes change no other answer, so runs that differ in them alone are one; that with most of them is kept.
+    """
+    kept: dict[RunSpec, Run] = {}
     for run in runs:
-        old = kept.get(run[0].spec.id)
-        if old is None or (old[0].status != "ok" and run[0].status == "ok"):
-            kept[run[0].spec.id] = run
+        place = replace(run[0].spec, probes=())
+        if place not in kept or _worth(run[0]) > _worth(kept[place][0]):
+            kept[place] = run
     return sorted(kept.values(), key=lambda run: (run[0].spec.seed, run[0].spec.id))
+
+
+def _worth(record: Record) -> tuple[bool, int]:
+    return record.status == "ok", len(record.probes)
 
 
 def _refuse_mixed_data(finished: Iterable[RunSpec]) -> None:

@@ -108,6 +108,16 @@ def _place(source: Source, data_dir: Path | str | None) -> Path:
     return tasks_folder() / source.uri  # an absolute uri replaces the tasks folder
 
 
+def nearest(source: Source, data_dir: Path | None) -> Path | None:
+    """Return the folder to pass on for a source, where one `--data DIR` is given for several tasks.
+
+    None for what comes with the project and has no copy in that folder.
+    """
+    if data_dir is None or sources.is_remote(source) or _place(source, data_dir).exists():
+        return data_dir
+    return None if (tasks_folder() / source.uri).exists() else data_dir
+
+
 def _advice(source: Source, data_dir: Path | str | None) -> str:
     """Say where to get a source's data from."""
     if sources.is_remote(source):

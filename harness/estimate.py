@@ -42,6 +42,7 @@ def _like(spec: RunSpec, earlier: Sequence[Record]) -> float | None:
     fixed = phases["load"].seconds if "load" in phases else 0.0
     training = phases["train"].seconds if "train" in phases else 0.0
     testing = phases["evaluate"].seconds if "evaluate" in phases else 0.0
+    fixed += phases["probe"].seconds if "probe" in phases and spec.probes else 0.0
     work = nearest.spec.train_examples * nearest.spec.epochs
     more_training = spec.train_examples * spec.epochs / work if work else 1.0
     more_testing = spec.test_examples / nearest.spec.test_examples if nearest.spec.test_examples else 1.0

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 from harness.schema import Gold, Record, RunSpec, Status
 
-PhaseName = Literal["load", "train", "evaluate"]
+PhaseName = Literal["load", "train", "evaluate", "probe"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Job:
 
     `task` is a task's name or a data file, read again by the worker with the same `data_dir`, `labels`, `gold`, limits.
     `relabel` holds pairs (label in the file, label to use). `predicted_peak_bytes` is 0 where nothing was predicted.
-    `method` is the file that `--method` named, empty where the spec's name says it all.
+    `method` is the file that `--method` named, empty where the spec's name says it all. `probes` are how the tasks of the
+    spec's probes are found, in their order, with data in `probe_dir`.
     """
 
     spec: RunSpec
@@ -40,6 +41,8 @@ class Job:
     predicted_peak_bytes: int = 0
     save_full: bool = False
     method: str = ""
+    probes: tuple[str, ...] = ()
+    probe_dir: Path | None = None
 
 
 @dataclass(frozen=True)

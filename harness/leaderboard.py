@@ -12,7 +12,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +53,12 @@ def write_leaderboard(root: Path, task: str, cells: Iterable[Cell]) -> Path:
     return store.write_text(root / "leaderboard" / f"{store.path_word(task)}.csv", csv_text(leaderboard(cells)))
 
 
-def csv_text(rows: Iterable[Row]) -> str:
+def csv_text(rows: Iterable[Row], columns: Sequence[str] = COLUMNS) -> str:
     """Return the rows as CSV with a header, lines ending in a line feed."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([[_field(row[column]) for column in COLUMNS] for row in rows])
+    writer.writerow(columns)
+    writer.writerows([[_field(row[column]) for column in columns] for row in rows])
     return out.getvalue()
 
 

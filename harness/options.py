@@ -45,7 +45,7 @@ class Options:
     model in either way and the others in the task's. `tune` is how many learning rates are tried
     for each method and rank, 0 for none. `memory` is False for `--no-memory`: nothing that needs torch is asked while planning.
     `imagined` says that the plan is for a device that need not be here.
-    `remote_code` lets the model's own Python code run.
+    `remote_code` lets the model's own Python code run. `probes` are tasks to ask as well, see `general`.
     """
 
     tasks: tuple[str, ...]
@@ -77,6 +77,7 @@ class Options:
     checkpointing: bool = False
     imagined: bool = False
     remote_code: bool = False
+    probes: tuple[str, ...] = ()
 
 
 def words(texts: Iterable[str] | None, flag: str) -> tuple[str, ...]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from harness import checkpoint, data, defaults, environment, estimate, registry, store, tune
+from harness import checkpoint, data, defaults, environment, estimate, general, registry, store, tune
 from harness.checkpoint import Checkpoint
 from harness.data import Splits
 from harness.errors import HarnessError
@@ -35,7 +36,7 @@ class Plan:
 
     `seconds` is how long the runs still to do took here before, None where that is not known.
 
-    `asked` are the runs at their default rates. With `--tune`, `trials` choose their rates, `specs` are the runs whose rate
+    `probes` are the tasks that the runs' models are asked as well. `asked` are the runs at their default rates. With `--tune`, `trials` choose their rates, `specs` are the runs whose rate
     is known, and `waiting` the others with what each waits for.
     """
 
@@ -52,6 +53,7 @@ class Plan:
     options: Options
     trials: tuple[RunSpec, ...] = ()
     waiting: tuple[tuple[RunSpec, str], ...] = ()
+    probes: tuple[general.Asked, ...] = ()
 
     @property
     def ahead(self) -> tuple[RunSpec, ...]:
@@ -84,6 +86,18 @@ class Plan:
         alike = (one.id for one in self.asked if replace(one, learning_rate=0.0) == default)
         return self.seen.predicted.get(spec.id) or self.seen.predicted.get(next(alike, ""), 0)
 
+    @property
+    def data_dir(self) -> Path | None:
+        """Where the task's data lies, if elsewhere; with probes, `--data` may be about theirs alone."""
+        return data.nearest(self.task.source, self.options.data) if self.probes else self.options.data
+
+    def about(self, specs: Sequence[RunSpec], *, predict: bool = True) -> Question:
+        """What to ask about these runs of what takes torch to know."""
+        files = method_files(self.methods, self.options)
+        also = [Question.asking(self.model, p.task, p.examples, p.spec(self.asked[0])) for p in self.probes]
+        made = Question.about(self.model, self.task, self.splits, specs, predict=predict)
+        return replace(made, method_files=files, also=tuple(also))
+
     def jobs(self) -> list[Job]:
         """The runs still to do, as what a worker needs."""
         options, files = self.options, method_files(self.methods, self.options)
@@ -94,7 +108,7 @@ class Plan:
                 task=self.reference,
                 model_folder=self.model.folder,
                 tasks_dirs=options.tasks_dirs,
-                data_dir=options.data,
+                data_dir=self.data_dir,
                 labels=options.labels,
                 relabel=options.relabel,
                 gold=options.gold,
@@ -104,6 +118,8 @@ class Plan:
                 predicted_peak_bytes=self.predicted(spec),
                 save_full=options.save_full,
                 method=files.get(spec.method, ""),
+                probes=tuple(one.reference for one in self.probes) if spec.probes else (),
+                probe_dir=options.data,
             )
             for spec in self.todo
         ]
@@ -138,8 +154,7 @@ def check(plans: Sequence[Plan], *, look: Look = look_in_own_process) -> None:
     """
     for one in plans:
         if one.ahead:
-            about = Question.about(one.model, one.task, one.splits, one.ahead, predict=False)
-            look(replace(about, method_files=method_files(one.methods, one.options)))
+            look(one.about(one.ahead, predict=False))
 
 
 def load_task(name: str, options: Options) -> Task:
@@ -153,10 +168,12 @@ def load_task(name: str, options: Options) -> Task:
 
 
 def _plan(name: str, task: Task, methods: tuple[Method, ...], model: Checkpoint, options: Options, look: Look) -> Plan:
+    probes = general.read_all(options.probes, task, model, options.tasks_dirs, options.data)
+    where = data.nearest(task.source, options.data) if probes else options.data
     splits = data.load_splits(
-        task, data_dir=options.data, train_limit=options.train_examples, test_limit=options.test_examples
+        task, data_dir=where, train_limit=options.train_examples, test_limit=options.test_examples
     )
-    specs = make_specs(task, splits, methods, model, options)
+    specs = make_specs(task, splits, methods, model, options, tuple(probe.key for probe in probes))
     made = settled(
         Plan(
             task=task,
@@ -171,13 +188,10 @@ def _plan(name: str, task: Task, methods: tuple[Method, ...], model: Checkpoint,
             options=options,
             asked=specs,
             trials=tune.trials(specs, options.tune, examples=len(splits.validation)),
+            probes=probes,
         )
     )
-    wanted = options.memory and made.ahead
-    if not wanted:
-        return made
-    about = replace(Question.about(model, task, splits, made.ahead), method_files=method_files(methods, options))
-    return replace(made, seen=look(about))
+    return replace(made, seen=look(made.about(made.ahead))) if options.memory and made.ahead else made
 
 
 def method_files(methods: Sequence[Method], options: Options) -> dict[str, str]:
@@ -200,7 +214,12 @@ def settled(plan: Plan) -> Plan:
 
 
 def make_specs(
-    task: Task, splits: Splits, methods: Sequence[Method], model: Checkpoint, options: Options
+    task: Task,
+    splits: Splits,
+    methods: Sequence[Method],
+    model: Checkpoint,
+    options: Options,
+    probes: tuple[str, ...] = (),
 ) -> tuple[RunSpec, ...]:
     """Resolve every field of every run: all methods for one seed, then the next, so that a first table is early."""
     device = options.device or defaults.device()
@@ -246,6 +265,7 @@ def make_specs(
         dtype=options.dtype or defaults.dtype(device),
         device=device,
         remote_code=options.remote_code,
+        probes=probes,
     )
     specs: list[RunSpec] = []
     for seed in options.seeds:
@@ -294,7 +314,7 @@ def _with_shots(spec: RunSpec, seed: int) -> RunSpec:
     if spec.scoring == "perplexity":
         fix = "leave --method " + spec.method + " out"
         raise HarnessError("where a text is read there is nothing to show", where=f"task {spec.task}", fix=fix)
-    return replace(spec, seed=seed)
+    return replace(spec, seed=seed, probes=())  # its model is the base model
 
 
 def _scored_otherwise(spec: RunSpec, task: Task, splits: Splits) -> RunSpec:
@@ -306,11 +326,11 @@ def _scored_otherwise(spec: RunSpec, task: Task, splits: Splits) -> RunSpec:
                 where=f"--scoring both, task {task.name}, example {example.id!r}",
                 fix="leave --scoring both out for this task; `cfa_listed` is `cfa` with the options in the prompt",
             )
-    return replace(spec, scoring="generate" if spec.scoring == "choices" else "choices")
+    return replace(spec, scoring="generate" if spec.scoring == "choices" else "choices", probes=())
 
 
 def _disk_bytes(plan: Plan) -> int:
-    answers = len(plan.splits.test) * ANSWER_BYTES
+    answers = (len(plan.splits.test) + sum(len(probe.examples) for probe in plan.probes)) * ANSWER_BYTES
     weights = plan.model.weights_bytes if plan.options.save_full else 0
     adapters = {spec.id: plan.seen.adapter_bytes.get(spec.id, 0) if plan.seen else 0 for spec in plan.ahead}
     return sum(answers + LOG_BYTES + weights + adapters[spec.id] for spec in plan.ahead)

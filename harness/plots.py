@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import calibration_figure, calibration_tables, figures, store
+from harness import calibration_figure, calibration_tables, figures, learning_forgetting, store
 from harness.cells import Cell
 from harness.evidence import Metrics, Run
+from harness.forgetting import Change
 from harness.palette import METHOD_COLOURS as METHOD_COLOURS
 from harness.palette import STYLE, families
 from harness.sections import sections
@@ -46,6 +47,19 @@ def write(
         for kind in ("svg", "png"):
             paths.append(store.write_bytes(folder / f"{name}.{kind}", _bytes(figure, kind)))
     return paths
+
+
+def write_forgetting(root: Path, task: str, changes: Sequence[Change]) -> list[Path]:
+    """Write `root/figures/<task>/forgetting.svg` and `.png`; nothing where no row that trained was probed."""
+    if not any(change.learned and change.learned.vs_base and change.difference for change in changes):
+        return []
+    import matplotlib
+
+    folder = root / "figures" / store.path_word(task)
+    style: Any = STYLE | {"font.family": list(families())}
+    with matplotlib.rc_context(style):
+        figure = learning_forgetting.draw(task, changes)
+        return [store.write_bytes(folder / f"forgetting.{kind}", _bytes(figure, kind)) for kind in ("svg", "png")]
 
 
 def svgs(task: str, cells: Iterable[Cell], runs: Sequence[Run] = (), metrics: Metrics | None = None) -> dict[str, str]:

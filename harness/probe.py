@@ -33,7 +33,8 @@ class Question:
 
     `longest` are the longest training examples as (prompt, target), a micro-batch of them and more; empty where no memory
     is to be predicted. `barest` are the examples that stay longest once their context is cut, as (id, prompt, answer).
-    `method_files` are the PEFT configs that methods were given by, by the methods' names.
+    `method_files` are the PEFT configs that methods were given by, by the methods' names. `also` are questions about other
+    tasks' examples, of which only `barest` and one spec are looked at.
     """
 
     folder: Path
@@ -41,6 +42,7 @@ class Question:
     longest: tuple[tuple[str, str], ...] = ()
     barest: tuple[tuple[str, str, str], ...] = ()
     method_files: Mapping[str, str] = field(default_factory=dict)
+    also: tuple[Question, ...] = ()
 
     @staticmethod
     def about(
@@ -54,9 +56,17 @@ class Question:
             longest = sorted(rendered, key=lambda pair: -len(pair[0]) - len(pair[1]))[: max(LONGEST, rows)]
         asked = {spec.split for spec in specs} | {"train" for spec in specs if spec.train_examples}
         examples = [example for split, found in splits.items() if split in asked for example in found]
-        bare = [(e.id, task.prompt(replace(e, context="")), _longest_answer(e)) for e in examples]
-        barest = sorted(bare, key=lambda one: -len(one[1]) - len(one[2]))[:BAREST]
-        return Question(model.folder, tuple(specs), tuple(longest), tuple(barest))
+        return Question(model.folder, tuple(specs), tuple(longest), _barest(task, examples))
+
+    @staticmethod
+    def asking(model: Checkpoint, task: Task, examples: Sequence[Example], spec: RunSpec) -> Question:
+        """Ask only whether examples fit, of a task that is answered and not trained on."""
+        return Question(model.folder, (spec,), (), _barest(task, examples))
+
+
+def _barest(task: Task, examples: Sequence[Example]) -> tuple[tuple[str, str, str], ...]:
+    bare = [(e.id, task.prompt(replace(e, context="")), _longest_answer(e)) for e in examples]
+    return tuple(sorted(bare, key=lambda one: -len(one[1]) - len(one[2]))[:BAREST])
 
 
 def _longest_answer(example: Example) -> str:
@@ -87,7 +97,8 @@ def look(question: Question) -> Seen:
     for rank in sorted({spec.rank for spec in question.specs if spec.rank}):
         models.check_rank(shape, rank)
     tokenizer = models.load_tokenizer(question.folder, remote_code=remote_code)
-    _refuse_unfit(question, tokenizer, shape.vocab)
+    for one in (question, *question.also):
+        _refuse_unfit(one, tokenizer, shape.vocab)
     encoded = [encode.encode_pair(tokenizer, *texts) for texts in question.longest]
     pairs = [encode.Pair(tuple(prompt), tuple(target)) for prompt, target in encoded]
     peaks: dict[RunSpec, int] = {}  # runs that differ in what memory does not depend on share one prediction
@@ -123,7 +134,7 @@ def _refuse_unfit(question: Question, tokenizer: Any, vocab: int) -> None:
 
 def _as_memory_sees_it(spec: RunSpec) -> RunSpec:
     alike = replace(spec, seed=0, learning_rate=0.0, weight_decay=0.0, epochs=0.0, alpha=1.0, warmup=0.0)
-    return replace(alike, split="test", tuned_over=(), test_examples=0)
+    return replace(alike, split="test", tuned_over=(), test_examples=0, probes=())
 
 
 def look_in_own_process(question: Question) -> Seen:

@@ -85,19 +85,27 @@ def task(
     """
     known = tasks(tasks_dirs)
     path = Path(name_or_path)
-    if name_or_path not in known and (path.suffix.lower() in SUFFIXES or len(path.parts) > 1 or path.exists()):
+    unknown = name_or_path not in known and name_or_path not in unlisted()
+    if unknown and (path.suffix.lower() in SUFFIXES or len(path.parts) > 1 or path.exists()):
         made = file_task(path, labels=labels, relabel=dict(relabel))
         return audits.choose(replace(made, name=f"{made.name}-file") if made.name in known else made, gold)
-    found = _value("task", name_or_path, known)
+    found = unlisted()[name_or_path] if name_or_path in unlisted() else _value("task", name_or_path, known)
     if labels or dict(relabel):
         fix = "leave --labels and --relabel out"
         raise HarnessError("labels can be set for a data file only", where=f"task {found.name}", fix=fix)
     return audits.choose(found, gold)
 
 
+def unlisted() -> dict[str, Task]:
+    """Return the tasks that only probes ask: known by name wherever a record names them, and in no list."""
+    from harness.tiny.questions import TASK
+
+    return {TASK.name: TASK}
+
+
 def recorded(extra_dirs: Iterable[Path | str] = ()) -> dict[str, Task]:
     """Return every working task by the name that records give it; one with an audit also as its audited self."""
-    whole = {name: entry.value for name, entry in tasks(extra_dirs).items() if entry.value is not None}
+    whole = unlisted() | {name: entry.value for name, entry in tasks(extra_dirs).items() if entry.value is not None}
     for found in [task for task in whole.values() if task.audit is not None]:
         with contextlib.suppress(HarnessError):  # an audit that is damaged stops only who asks for it
             audited = audits.choose(found, "audited")

@@ -14,10 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import calibration_tables, compare, findings, flips, plots, store, tables
+from harness import calibration_tables, compare, findings, flips, forgotten, plots, store, tables
 from harness.cells import Cell
 from harness.evidence import Metrics, Run
 from harness.flips import Questions
+from harness.forgetting import Change
 from harness.format import NONE, interval, magnitude, number, size
 from harness.leaderboard import PACKAGES, distinct, package
 from harness.markdown import Table
@@ -33,6 +34,7 @@ ALT = {
     "ranks": "The headline metric over rank",
     "memory": "Peak memory in training by part",
     "calibration": "Share of right answers over their confidence, and share of wrong ones over what is given out",
+    "forgetting": "What each run learned on the task against what changed on a probe",
 }
 _ROLES = {INK: "var(--ink)", PAPER: "var(--paper)", FAINT: "var(--faint)", GRID: "var(--grid)"}
 _UNDRAWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -46,6 +48,7 @@ def write(
     cells: Iterable[Cell] | None = None,
     figures: Figures | None = None,
     questions: Mapping[str, Questions] | None = None,
+    changes: Sequence[Change] = (),
 ) -> Path:
     """Write `root/report.html`, whole or not at all, and return its path.
 
@@ -56,8 +59,9 @@ def write(
         cells: from `compare.cells`, where they are at hand already.
         figures: from `plots.svgs` for each task, where they are at hand already.
         questions: the examples of tasks whose questions may be shown, by task and id.
+        changes: from `forgetting.changes`, what probes show.
     """
-    text = page(runs, tasks, cells=cells, figures=figures, questions=questions)
+    text = page(runs, tasks, cells=cells, figures=figures, questions=questions, changes=changes)
     return store.write_text(root / "report.html", text)
 
 
@@ -68,6 +72,7 @@ def page(
     cells: Iterable[Cell] | None = None,
     figures: Figures | None = None,
     questions: Mapping[str, Questions] | None = None,
+    changes: Sequence[Change] = (),
 ) -> str:
     """Return the page; arguments as `write`."""
     import jinja2
@@ -82,7 +87,7 @@ def page(
         own = [run for run in runs if run[0].spec.task == name]
         found = sections(cell for cell in cells if cell.spec.task == name)
         asked = (questions or {}).get(name, {})
-        shown = [_section(section, own, metrics, asked) for section in found]
+        shown = [_section(section, own, metrics, asked, _forgotten(section, changes)) for section in found]
         content.append(_task(place, name, found, tasks.get(name), drawn[name]) | {"sections": shown})
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_drawable)
     environment.filters["sort_value"] = sort_value
@@ -139,14 +144,21 @@ def _task(
     }
 
 
-def _section(section: Section, runs: Sequence[Run], metrics: Metrics, questions: Questions) -> dict[str, Any]:
+def _forgotten(section: Section, changes: Sequence[Change]) -> list[Table]:
+    place = section.cells[0].family[:-1]
+    return forgotten.tables([change for change in changes if change.family == place])
+
+
+def _section(
+    section: Section, runs: Sequence[Run], metrics: Metrics, questions: Questions, more: Sequence[Table]
+) -> dict[str, Any]:
     trust = calibration_tables.rows(section, runs, metrics)
     return {
         "title": section.title,
         "verdict": findings.verdict(section),
         "summary": summary(section),
         "alarms": alarms(section, commits="in the table of settings and runs"),
-        "tables": tables.section_tables(section, runs, metrics),
+        "tables": [*tables.section_tables(section, runs, metrics), *more],
         "reading": reading(section),
         "calibration": calibration_tables.table(trust),
         "calibration_reading": calibration_tables.reading(trust),

@@ -40,7 +40,7 @@ def judge(old: tuple[Record, Sequence[Answer]], new: tuple[Record, Sequence[Answ
     if kept and withhold.is_withheld(kept[0]):
         given = withhold.withheld(given)
     seen = (_answers_seen(kept, given), *_scores_seen(before, after))
-    if _said(kept) == _said(given) and before.scores == after.scores:
+    if _said(kept) == _said(given) and before.scores == after.scores and _probed(before) == _probed(after):
         return Outcome("REPRODUCED", elsewhere, seen)
     return Outcome("NOT COMPARABLE" if elsewhere else "DIFFERS", elsewhere, seen)
 
@@ -59,6 +59,10 @@ def _said(answers: Sequence[Answer]) -> list[tuple[str, str, str | None]]:
     return [(answer.id, answer.text, answer.parsed) for answer in answers]
 
 
+def _probed(record: Record) -> dict[str, object]:
+    return {name: probe.scores for name, probe in record.probes.items()}
+
+
 def _answers_seen(kept: Sequence[Answer], given: Sequence[Answer]) -> str:
     now = {answer.id: answer for answer in given}
     other = [a.id for a in kept if (b := now.get(a.id)) is None or (a.text, a.parsed) != (b.text, b.parsed)]
@@ -73,7 +77,12 @@ def _answers_seen(kept: Sequence[Answer], given: Sequence[Answer]) -> str:
 def _scores_seen(before: Record, after: Record) -> list[str]:
     names = [name for name in before.scores if before.scores[name] != after.scores.get(name)]
     told = [f"{name}: {before.scores[name].value!r} then, {_value(after, name)} now" for name in names]
+    told += [f"scores of the probe {name} differ" for name in _probed(before) if _unlike(name, before, after)]
     return told or ["every score and interval is equal"]
+
+
+def _unlike(name: str, before: Record, after: Record) -> bool:
+    return _probed(before)[name] != _probed(after).get(name)
 
 
 def _value(record: Record, name: str) -> str:

@@ -96,10 +96,9 @@ class Metric:
 
     `score` gives the value of one answer (1.0 right, 0.0 wrong or unparsed, or an amount of money). `combine` gives
     the value of a whole set and is used instead of the mean of `score` where that is not what the metric means
-    (macro-F1); its interval is then a bootstrap over groups. `unit` is "share", a unit such
-    as "USD per claim", or empty where the name says it all ("bits_per_byte"). `classes` maps target and parsed
-    text to the classes whose confusion the tables show. `ready` raises a HarnessError where the metric cannot be computed
-    on this machine; it is called before anything trains.
+    (macro-F1); its interval is then a bootstrap over groups. `unit` is "share", a unit such as "USD per claim", or empty
+    where the name says it all ("bits_per_byte"). `classes` maps target and parsed text to the classes whose confusion
+    the tables show. `ready` raises a HarnessError where it cannot be computed here, before anything trains.
     """
 
     name: str
@@ -144,11 +143,7 @@ class Task:
 
 
 def usual_alpha(rank: int, hidden_size: int) -> float:
-    """Return 32 whatever the rank, so that one learning rate serves every rank.
-
-    With updates scaled by alpha / rank the best rate hardly moves with the rank ("LoRA without regret", Schulman et
-    al. 2025, which uses the same 32).
-    """
+    """Return 32 whatever the rank: scaled by alpha / rank, the best rate hardly moves with it (Schulman et al. 2025)."""
     return 32.0
 
 
@@ -197,7 +192,8 @@ class RunSpec:
     `split` is what is answered: `validation` for a trial of `--tune`, which no table shows. `tuned_over` are the learning
     rates of which `learning_rate` was best on the validation split; empty where there was no such search. `checkpointing`
     says that activations are computed again in the backward pass instead of kept (memory and time, not results).
-    `remote_code` says that Python code which came with the model was run, as the user asked for by name.
+    `remote_code` says that Python code which came with the model was run, as the user asked for by name. `probes` are
+    tasks that the model is asked as well and not trained on, as `name@fingerprint`; no other answer depends on them.
     """
 
     task: str
@@ -227,6 +223,7 @@ class RunSpec:
     tuned_over: tuple[float, ...] = ()
     checkpointing: bool = False
     remote_code: bool = False
+    probes: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -235,10 +232,9 @@ class RunSpec:
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
     def fields(self) -> dict[str, Any]:
-        """What is hashed and stored: every field, those that came later only where they say something.
+        """What is hashed and stored: a field that came later, with a default, only where it has another value.
 
-        A field with a default was added after the first records were published; left out at its default, it changes
-        neither their ids nor their files.
+        Left out there, it changes neither the ids nor the files of records that were published before.
         """
         values = ((field, getattr(self, field.name)) for field in dataclasses.fields(self))
         return {field.name: value for field, value in values if value != field.default}
@@ -264,11 +260,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Phase:
-    """Cost of one phase (load, train, evaluate), each measured from its own reset.
+    """Cost of one phase (load, train, evaluate, probe), each measured from its own reset.
 
     `peak_bytes` is what the method comparison uses: live tensor bytes on the CPU, allocated bytes on CUDA.
-    `reserved_bytes` is CUDA's reserved peak (0 on the CPU). `resident_bytes` is the peak resident size of the
-    run's own process. `seconds` excludes the measured step's overhead.
+    `reserved_bytes` is CUDA's, `resident_bytes` the process's own; `seconds` excludes the measured step's overhead.
     """
 
     seconds: float
@@ -324,6 +319,19 @@ class Environment:
 
 
 @dataclass(frozen=True)
+class Probe:
+    """What a run's model scored on a task that it was only asked, in the words of a `Record`."""
+
+    data: str
+    scoring: Scoring
+    scores: Mapping[str, Score]
+    parse_rate: float
+    chance: float | None
+    answers_sha256: str
+    cut_examples: int
+
+
+@dataclass(frozen=True)
 class Record:
     """One finished run. `reason` says why a run is not ok; `guess` says in words what scores `chance`."""
 
@@ -342,3 +350,4 @@ class Record:
     started: str = ""
     seconds: float = 0.0
     schema: int = SCHEMA_VERSION
+    probes: Mapping[str, Probe] = field(default_factory=dict)

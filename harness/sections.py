@@ -167,7 +167,7 @@ def labels(cells: Iterable[Cell]) -> dict[RunSpec, str]:
         alike[_name(spec)].append(spec)
     found = {}
     for name, same in alike.items():
-        fields = [field.name for field in dataclasses.fields(RunSpec)]
+        fields = [field.name for field in dataclasses.fields(RunSpec) if field.name != "probes"]
         differ = [field for field in fields if len({getattr(spec, field) for spec in same}) > 1]
         for spec in same:
             apart = ", ".join(f"{SHORT.get(field, field)} {_value(getattr(spec, field))}" for field in differ)

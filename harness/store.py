@@ -2,7 +2,7 @@
 
     results/runs/<task>/<model>/<method[-rN]>/s<seed>-<spec.id>/
         record.json     written last and by rename: its presence means that the run came to an end
-        answers.jsonl   one answer a line; its SHA-256 stands in the record
+        answers.jsonl   one answer a line; its SHA-256 stands in the record (probe-<task>.jsonl: those to a probe)
         steps.jsonl     one optimizer step a line, written as the run goes
         adapter/        the PEFT adapter          log.txt   what the run's process printed
 
@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from harness import atomic
-from harness.atomic import LOCK, WORKING, WRITE_FIX, lock, working
+from harness.atomic import LOCK, WORKING, lock, require_space, require_writable, working
 from harness.codec import decode, encode
 from harness.errors import HarnessError
 from harness.redact import redact
@@ -33,6 +32,7 @@ from harness.schema import SCHEMA_VERSION, Answer, Record, RunSpec
 
 RECORD = "record.json"
 ANSWERS = "answers.jsonl"
+PROBES = "probe-*.jsonl"
 STEPS = "steps.jsonl"
 LOG = "log.txt"
 ADAPTER = "adapter"
@@ -42,7 +42,8 @@ PUBLISHABLE = ("ok", "oom")  # that a run does not fit into memory is a result; 
 
 DEFAULT_ROOT = Path("results")
 
-__all__ = ["LOCK", "WORKING", "lock", "working"]  # of `harness.atomic`, which a reader need not know
+# of `harness.atomic`, which a reader need not know
+__all__ = ["LOCK", "WORKING", "lock", "require_space", "require_writable", "working"]
 
 
 class Damaged(HarnessError):
@@ -64,6 +65,11 @@ class Run:
         """The run's answers, in test-set order; empty where it has none."""
         return read_answers(self.folder) if (self.folder / ANSWERS).exists() else ()
 
+    def probed(self) -> dict[str, tuple[Answer, ...]]:
+        """The answers to each probe by its task, those left out that are gone."""
+        files = {task: probe_file(task) for task in self.record.probes}
+        return {task: read_answers(self.folder, n) for task, n in files.items() if (self.folder / n).exists()}
+
 
 def run_dir(root: Path, spec: RunSpec) -> Path:
     """The folder of the run that `spec` decides, under `root` (usually `results`). Nothing is created."""
@@ -75,6 +81,11 @@ def relative_dir(spec: RunSpec) -> Path:
     return Path(path_word(spec.task)) / path_word(spec.model) / path_word(spec.name) / f"s{spec.seed}-{spec.id}"
 
 
+def probe_file(task: str) -> str:
+    """The name of the file that holds the answers to a probe."""
+    return PROBES.replace("*", path_word(task))
+
+
 def path_word(text: str) -> str:
     """A task or model name as one safe folder name: `owner/name` becomes `owner--name`."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text.replace("/", "--")).strip(".") or "unnamed"
@@ -84,7 +95,8 @@ def prepare(folder: Path) -> None:
     """Create a run's folder, or empty it of what an earlier, unfinished attempt left."""
     with atomic.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (RECORD, ANSWERS, STEPS, LOG):  # the record first: what is left without it counts for nothing
+        probes = (path.name for path in folder.glob(PROBES))
+        for name in (RECORD, ANSWERS, STEPS, LOG, *probes):  # the record first: without it the rest counts for nothing
             (folder / name).unlink(missing_ok=True)
             atomic.sweep(folder / name)
         for name in (ADAPTER, MODEL):
@@ -93,7 +105,7 @@ def prepare(folder: Path) -> None:
 
 def write_record(folder: Path, record: Record) -> Path:
     """Write `record.json` last and by rename, so that it is there whole or not at all."""
-    return _write(folder / RECORD, record_text(_without_secrets(record)))
+    return write_text(folder / RECORD, record_text(_without_secrets(record)))
 
 
 def _without_secrets(record: Record) -> Record:
@@ -143,11 +155,11 @@ def _again(folder: Path) -> str:
     return f"delete {folder.name} and run the same command again; finished runs elsewhere are kept"
 
 
-def write_answers(folder: Path, answers: Sequence[Answer]) -> str:
-    """Write `answers.jsonl`, one answer a line, and return its SHA-256 for the record."""
+def write_answers(folder: Path, answers: Sequence[Answer], name: str = ANSWERS) -> str:
+    """Write `answers.jsonl`, or a probe's file, one answer a line, and return its SHA-256 for the record."""
     text = answers_text(answers)
-    _write(folder / ANSWERS, text)
-    return hashlib.sha256(text.encode()).hexdigest()
+    write_text(folder / name, text)
+    return _sha256(text)
 
 
 def answers_text(answers: Sequence[Answer]) -> str:
@@ -155,9 +167,9 @@ def answers_text(answers: Sequence[Answer]) -> str:
     return "".join(json.dumps(encode(a), ensure_ascii=False, allow_nan=False) + "\n" for a in answers)
 
 
-def read_answers(folder: Path) -> tuple[Answer, ...]:
+def read_answers(folder: Path, name: str = ANSWERS) -> tuple[Answer, ...]:
     """Read a run's answers; a damaged line is a `HarnessError` that names it."""
-    path = folder / ANSWERS
+    path = folder / name
     answers = []
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
@@ -174,9 +186,9 @@ def read_answers(folder: Path) -> tuple[Answer, ...]:
     return tuple(answers)
 
 
-def answers_sha256(folder: Path) -> str:
-    """The SHA-256 of a run's `answers.jsonl` as it is on disk."""
-    return hashlib.sha256((folder / ANSWERS).read_bytes()).hexdigest()
+def answers_sha256(folder: Path, name: str = ANSWERS) -> str:
+    """The SHA-256 of a run's `answers.jsonl`, or of a probe's file, as it is on disk."""
+    return hashlib.sha256((folder / name).read_bytes()).hexdigest()
 
 
 def open_steps(folder: Path) -> TextIO:
@@ -261,20 +273,27 @@ def finished_in(folder: Path, spec: RunSpec) -> Run | None:
     return Run(folder, record) if record.status == "ok" and record.spec.id == spec.id else None
 
 
-def publish(root: Path, runs: Iterable[Run], answers: Mapping[str, Sequence[Answer]] | None = None) -> list[Path]:
+def publish(
+    root: Path,
+    runs: Iterable[Run],
+    answers: Mapping[str, Sequence[Answer]] | None = None,
+    probed: Mapping[str, Mapping[str, Sequence[Answer]]] | None = None,
+) -> list[Path]:
     """Copy the records and answers of these runs into `root/published`, which only ever grows.
 
     Args:
         root: the results folder.
         runs: the runs, those that were interrupted or failed are left out.
         answers: by run id, answers to publish in place of the run's own (see `withhold`).
+        probed: the same for those to probes, by run id and task.
 
     Returns the folders that are new. Raises `HarnessError` where a published file would change.
     """
     new = []
     for run in (run for run in runs if run.record.status in PUBLISHABLE):
         target = root / "published" / relative_dir(run.record.spec)
-        texts = _published_texts(run, (answers or {}).get(run.record.spec.id))
+        name = run.record.spec.id
+        texts = _published_texts(run, (answers or {}).get(name), (probed or {}).get(name, {}))
         changed = [
             name for name, text in texts if (target / name).exists() and (target / name).read_bytes() != text.encode()
         ]
@@ -286,59 +305,36 @@ def publish(root: Path, runs: Iterable[Run], answers: Mapping[str, Sequence[Answ
             )
         if not (target / RECORD).exists():
             for name, text in texts:
-                _write(target / name, text)
+                write_text(target / name, text)
             new.append(target)
     return new
 
 
-def _published_texts(run: Run, answers: Sequence[Answer] | None) -> list[tuple[str, str]]:
+def _published_texts(
+    run: Run, answers: Sequence[Answer] | None, probed: Mapping[str, Sequence[Answer]]
+) -> list[tuple[str, str]]:
     """Return the files of a published run and what they hold, the record last."""
+    record, folder = run.record, run.folder
+    given = {ANSWERS: answers} | {probe_file(task): probed.get(task) for task in record.probes}
+    kept = {name: (folder / name).read_bytes().decode("utf-8") for name in given if (folder / name).exists()}
+    texts = kept | {name: answers_text(found) for name, found in given.items() if found is not None}
+    if answers is None and not probed:
+        return [*texts.items(), (RECORD, (folder / RECORD).read_bytes().decode("utf-8"))]
     if answers is not None:
-        text = answers_text(answers)
-        record = replace(run.record, answers_sha256=hashlib.sha256(text.encode()).hexdigest())
-        return [(ANSWERS, text), (RECORD, record_text(record))]
-    names = [name for name in (ANSWERS, RECORD) if name == RECORD or (run.folder / name).exists()]
-    return [(name, (run.folder / name).read_bytes().decode("utf-8")) for name in names]
+        record = replace(record, answers_sha256=_sha256(texts[ANSWERS]))
+    shown = {task: replace(record.probes[task], answers_sha256=_sha256(texts[probe_file(task)])) for task in probed}
+    return [*texts.items(), (RECORD, record_text(replace(record, probes={**record.probes, **shown})))]
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a table or report below results/, whole or not at all."""
-    return _write(path, text)
+    """Write a file of text below results/, whole or not at all."""
+    return atomic.write(path, text.encode("utf-8"))
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
     """Write a picture below results/, whole or not at all."""
     return atomic.write(path, content)
-
-
-def _write(path: Path, text: str) -> Path:
-    return atomic.write(path, text.encode("utf-8"))
-
-
-def require_space(root: Path, bytes_needed: int) -> None:
-    """Refuse to start where `root`'s disk has less than `bytes_needed` free."""
-    free = shutil.disk_usage(_nearest(root)).free
-    if free < bytes_needed:
-        raise HarnessError(
-            f"not enough disk space: {free / 2**20:,.0f} MiB free, about {bytes_needed / 2**20:,.0f} MiB needed",
-            where=str(root),
-            fix="free some space, or write to another disk with --results DIR",
-        )
-
-
-def require_writable(root: Path) -> None:
-    """Refuse to start where files cannot be created below `root`. Nothing is created to find out."""
-    place = _nearest(root / "runs")
-    if not place.is_dir():
-        raise HarnessError("cannot write results: this is a file, not a folder", where=str(place), fix=WRITE_FIX)
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise HarnessError("cannot write results: no permission", where=str(place), fix=WRITE_FIX)
-
-
-def _nearest(path: Path) -> Path:
-    """The path, or the nearest folder above it that is there."""
-    for place in (path.absolute(), *path.absolute().parents):
-        with contextlib.suppress(PermissionError):  # what lies in a folder that is closed to us
-            if place.exists():
-                return place
-    return Path(path.absolute().anchor)

@@ -23,7 +23,13 @@ from harness.sections import Section, alarms, heading, percent_sign, reading, se
 
 
 def write(
-    root: Path, task: str, cells: Iterable[Cell], *, runs: Iterable[Run] = (), metrics: Metrics | None = None
+    root: Path,
+    task: str,
+    cells: Iterable[Cell],
+    *,
+    runs: Iterable[Run] = (),
+    metrics: Metrics | None = None,
+    more: str = "",
 ) -> list[Path]:
     """Write `root/leaderboard/<task>.csv` and `<task>.md`; return both paths.
 
@@ -33,10 +39,11 @@ def write(
         cells: from `compare.cells`.
         runs: records with their answers, for the breakdown by slice; without them there is none.
         metrics: as for `compare.cells`.
+        more: Markdown to end the document with.
     """
     cells = [cell for cell in cells if cell.spec.task == task]
     runs = [run for run in runs if run[0].spec.task == task]
-    text = document(task, cells, runs=runs, metrics=metrics)
+    text = document(task, cells, runs=runs, metrics=metrics) + more
     path = root / "leaderboard" / f"{store.path_word(task)}.md"
     return [write_leaderboard(root, task, cells), store.write_text(path, text)]
 

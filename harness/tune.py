@@ -55,7 +55,7 @@ def trials(asked: Sequence[RunSpec], count: int, *, examples: int) -> tuple[RunS
 
 def _trials(spec: RunSpec, asked: Sequence[RunSpec], count: int, examples: int) -> list[RunSpec]:
     seed = next(one.seed for one in asked if one.train_examples)
-    trial = replace(spec, seed=seed, split="validation", test_examples=examples)
+    trial = replace(spec, seed=seed, split="validation", test_examples=examples, probes=())
     return [replace(trial, learning_rate=rate) for rate in rates(spec.learning_rate, count)]
 
 
@@ -139,7 +139,7 @@ def looking(root: Path) -> Look:
 
 def of(spec: RunSpec, root: Path) -> list[store.Run]:
     """Return the trials from which a run's rate was chosen, by rate; those that are missing are not in it."""
-    like = replace(spec, learning_rate=0.0, tuned_over=(), seed=0, split="validation", test_examples=0)
+    like = replace(spec, learning_rate=0.0, tuned_over=(), seed=0, split="validation", test_examples=0, probes=())
     found = [
         run
         for run in store.read_trials(root, spec.task)

@@ -9,7 +9,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from harness import calibration_tables, environment, findings, power, sections, side_by_side, tables, ui_tables
+from harness import (
+    calibration_tables,
+    environment,
+    findings,
+    forgotten,
+    power,
+    sections,
+    side_by_side,
+    tables,
+    ui_tables,
+)
 from harness.errors import HarnessError
 from harness.format import about, number, printable, quantity, run_name, size
 
@@ -19,6 +29,7 @@ if TYPE_CHECKING:
     from harness.checks import Check
     from harness.compare import Cell, Comparison
     from harness.forecast import Outlook, Request
+    from harness.forgetting import Change
     from harness.hindsight import Error
     from harness.markdown import Table
     from harness.plan import Plan
@@ -86,6 +97,8 @@ def header(plan: Plan) -> None:
             f"{device} · {memory:.0f} GiB" + (f" · {plan.options.jobs} runs at a time" * (plan.options.jobs > 1)),
         ),
         ("plan", plan_line(plan)),
+        *[("asks too", " · ".join(f"{p.task.name}, {len(p.examples):,} questions" for p in plan.probes))]
+        * bool(plan.probes),
         *[("detects", line) for line in detects(plan.task, plan.test_groups)],
     )
     console = out()
@@ -158,7 +171,7 @@ def untuned(plan: Plan) -> None:
         note(f"  – {run_name(spec)} is not run: {reason}")
 
 
-def results(plan: Plan, cells: Sequence[Cell]) -> None:
+def results(plan: Plan, cells: Sequence[Cell], changes: Sequence[Change] = ()) -> None:
     """The tables that end a run, how to read them, what was held equal and what was not tuned."""
     console = out()
     found = sections.sections(cells)
@@ -180,6 +193,12 @@ def results(plan: Plan, cells: Sequence[Cell]) -> None:
             console.print(folded("  ", line, indent=2))
         for line in sections.alarms(section):
             console.print(folded("  ! ", line, indent=4))
+    for probe in forgotten.probes(changes):
+        console.print()
+        _show(forgotten.table(probe))
+        console.print()
+        for line in forgotten.reading(probe):
+            console.print(folded("  ", line, indent=2))
     console.print()
     for line in conditions(plan):
         console.print(folded("", line, indent=13))

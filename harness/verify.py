@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness import store
 from harness.checks import Check as Check
-from harness.checks import arithmetic, cost, files, identity, provenance, same, seeds, views
+from harness.checks import arithmetic, cost, files, identity, probes, provenance, same, seeds, views
 from harness.checks import data as data_checks
 from harness.data import Splits
 from harness.errors import HarnessError
@@ -19,13 +19,16 @@ from harness.schema import Example, Record, Task
 KNOWN_TASK = identity.KNOWN
 
 
-def verify(folder: Path, task: Task, *, examples: Sequence[Example] | None = None) -> list[Check]:
+def verify(
+    folder: Path, task: Task, *, examples: Sequence[Example] | None = None, probed: probes.Known | None = None
+) -> list[Check]:
     """Check one run's folder against itself and the task.
 
     Args:
         folder: the run's folder, `.../<task>/<model>/<method>/s<seed>-<id>`.
         task: the task it claims; its parser and metrics are used.
         examples: the test examples (or more of them) to hold the gold answers against, where they are at hand.
+        probed: the tasks of the run's probes by name, each with what is asked of it where that is at hand.
 
     Returns:
         The checks in the order made. What cannot be read ends the list with a check that failed; a run that did not
@@ -49,6 +52,7 @@ def verify(folder: Path, task: Task, *, examples: Sequence[Example] | None = Non
         *checks,
         *arithmetic.of_answers(record, answers, task),
         *arithmetic.of_gold(record, answers, task, examples),
+        *probes.of_run(folder, record, probed or {}),
     ]
 
 

@@ -20,11 +20,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import data, environment, memory, registry, store
+from harness import data, environment, memory, probing, registry, store
 from harness.errors import HarnessError
 from harness.jobs import Ended, Job, PhaseName, Progress, Reporter, Stopped
 from harness.redact import redact
-from harness.schema import Answer, Cost, Method, Phase, Record, Score, Status, Task
+from harness.schema import Answer, Cost, Method, Phase, Probe, Record, Score, Status, Task
 from harness.score import chance, parse_rate, score_answers
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class _Found:
     final_loss: float | None = None
     cut_examples: int = 0
     device_name: str = ""
+    probes: dict[str, Probe] = field(default_factory=dict)
 
 
 def run(job: Job, reporter: Reporter) -> None:
@@ -77,6 +78,7 @@ def run(job: Job, reporter: Reporter) -> None:
         cut_examples=found.cut_examples,
         started=started,
         seconds=time.perf_counter() - clock,
+        probes=found.probes,
     )
     try:
         store.write_record(job.folder, record)
@@ -145,6 +147,7 @@ def _work(job: Job, found: _Found, pace: _Pace) -> None:
     repeatable(spec.device)
     pace.tell("load")
     task, splits = _examples(job)
+    probes = probing.find(job)
     asked = dict(splits.items())[spec.split]
     found.chance, found.guess = chance(task, asked), task.guess
     method = registry.method(job.method or spec.method)
@@ -170,6 +173,10 @@ def _work(job: Job, found: _Found, pace: _Pace) -> None:
             model, tokenizer, asked, task, spec, shots=shown, on_progress=_answered(pace), meter=meter
         )
     phases["evaluate"] = _result(meter)
+    said: probing.Said = []
+    if probes:
+        _tidy(spec.device)
+        said, phases["probe"] = probing.ask(probes, model, tokenizer, job, _answered(pace, "probe"))
     found.cost = Cost(
         phases=phases,
         parts=fit.parts if fit else None,
@@ -182,6 +189,7 @@ def _work(job: Job, found: _Found, pace: _Pace) -> None:
         train_tokens_per_second=fit.tokens_per_second if fit else 0.0,
     )
     _score(job, task, answers, found)
+    found.probes = probing.keep(job, said)
 
 
 def repeatable(device: str) -> None:
@@ -262,9 +270,9 @@ def _train(
     return fit
 
 
-def _answered(pace: _Pace) -> Any:
+def _answered(pace: _Pace, phase: PhaseName = "evaluate") -> Any:
     def on_progress(done: int, total: int) -> None:
-        pace.tell("evaluate", done, total)
+        pace.tell(phase, done, total)
         pace.check()
 
     return on_progress

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import store
-from harness.checks import arithmetic, cost, data, files, identity, provenance, seeds, views
+from harness.checks import arithmetic, cost, data, files, identity, probes, provenance, seeds, views
 
 Fault = Callable[[Path], object]
 
@@ -188,6 +188,9 @@ def no_state(content: dict[str, Any]) -> None:
     parts["optimizer_state"] = 0
 
 
+UNASKED = {"data": "0" * 16, "scoring": "generate", "scores": {}, "parse_rate": 1.0, "chance": None}
+UNASKED |= {"answers_sha256": "0" * 64, "cut_examples": 0}
+
 # What is planted, and the check that must report it. The files' checksums are left as they were published.
 CARELESS: dict[str, tuple[Fault, str]] = {
     "a byte of a table": (text("leaderboard/pick.csv", "pick,1,accuracy", "pick,1,accurate"), files.SHA256),
@@ -222,6 +225,7 @@ CAREFUL: dict[str, tuple[Fault, str]] = {
     "answers not those of the record": (record(lambda r: r.update(answers_sha256="0" * 64)), files.CHECKSUM),
     "a setting edited": (record(spec("learning_rate", 0.02)), identity.HASH),
     "a run under another name": (lambda root: run(root).parent.rename(root / "pick/tiny/lora-r64"), identity.WORDS),
+    "a probe from elsewhere": (record(lambda r: r.update(probes={"total": UNASKED})), probes.ASKED),
     "a run in two folders": (twice, identity.ONCE),
     "another version of the task": (respecified({"task_version": 2}), identity.TASK),
     "other prompts": (respecified({"data": "f" * 16}), data.RENDERS),

@@ -260,7 +260,7 @@ def test_a_folder_that_may_not_be_written_is_said_before_anything_trains(
     closed = desk.folder / "closed"
     closed.mkdir(mode=0o555)
     may = os.access
-    monkeypatch.setattr("harness.store.os.access", lambda path, mode: may(path, mode) and Path(path) != closed)
+    monkeypatch.setattr("harness.atomic.os.access", lambda path, mode: may(path, mode) and Path(path) != closed)
     assert main(["--task", str(desk.task), "--model", str(desk.model), "--results", str(closed / "new")]) == 2
     err = desk.capsys.readouterr().err
     assert err.startswith(f"error: cannot write results: no permission\n  --> {closed}\n  help: ")

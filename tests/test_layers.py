@@ -23,15 +23,16 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
         "rows xbrl statements layouts partition file_task hub sources published gold data registry score likeness",
         "attention encode logits generation likelihood models train evaluate predict tuned intruders merging",
         "codec withhold atomic store",
-        "jobs options probe estimate defaults local warm tune plan forecast runner worker",
-        "evidence selective calibration costs hindsight cells compare findings checks verify rerun leaderboard sections markdown breakdowns calibration_tables "
-        "tables exports adapters adapter_card merge_card cross place palette panels figures calibration_figure plots flips report side_by_side waivers review skeleton",
+        "jobs options general probing probe estimate defaults local warm tune plan forecast runner worker",
+        "evidence selective calibration costs hindsight cells compare forgetting forgotten findings checks verify rerun leaderboard sections "
+        "markdown breakdowns calibration_tables tables exports adapters adapter_card merge_card cross place palette panels figures "
+        "calibration_figure learning_forgetting plots flips report side_by_side waivers review skeleton",
         "ui ui_tables ui_tasks ui_progress ui_forecast",
         "commands cli",
     )
 )
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
-APART = {"tiny"}  # the script that made the embedded model; nothing imports it
+APART = {"tiny"}  # the scripts that made the embedded model; only its questions are imported
 
 TORCH_AT_TOP = set(LAYERS[3]) | {"counter"}
 NEVER_AT_TOP = {

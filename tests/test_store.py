@@ -66,7 +66,7 @@ def test_a_write_that_fails_leaves_the_old_record(tmp_path: Path, monkeypatch: p
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("harness.store.os.fsync", full)
+    monkeypatch.setattr("harness.atomic.os.fsync", full)
     with pytest.raises(HarnessError, match="No space left on device"):
         store.write_record(tmp_path, make_record(status="failed"))
     assert store.read_record(tmp_path).status == "ok"
@@ -267,7 +267,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(
         store.require_writable(tmp_path / "file" / "results")
     store.require_writable(tmp_path / "fine")
     assert not (tmp_path / "fine").exists()
-    monkeypatch.setattr("harness.store.os.access", lambda *_: False)
+    monkeypatch.setattr("harness.atomic.os.access", lambda *_: False)
     with pytest.raises(HarnessError, match="no permission") as caught:
         store.require_writable(tmp_path / "fine")
     assert caught.value.where == str(tmp_path)

@@ -226,7 +226,7 @@ def test_a_full_disk_is_told_where_no_record_can_be_written(planned: Plan, monke
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     job, ear = job_of(planned, "base"), Ear()
-    monkeypatch.setattr("harness.store.os.fsync", full)
+    monkeypatch.setattr("harness.atomic.os.fsync", full)
     worker.run(job, ear)
     last = ear.events[-1]
     assert isinstance(last, Ended)

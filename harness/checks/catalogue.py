@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.checks import arithmetic, cost, data, files, identity, provenance, seeds, views
+from harness.checks import arithmetic, cost, data, files, identity, probes, provenance, seeds, views
 
 WAIVERS = "every waiver is used"
 
@@ -25,6 +25,7 @@ CONCERNS: Mapping[str, Mapping[str, str]] = {
         identity.ONCE: "one run was counted twice",
         identity.KNOWN: "a task that nobody has cannot be checked",
         identity.TASK: "the task has another version now",
+        probes.ASKED: "a probe was left out, or added from elsewhere",
     },
     "Arithmetic": {
         arithmetic.COUNT: "answers were dropped or added",

@@ -30,11 +30,11 @@ _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 def strict(folder: Path) -> Check:
     """Look for what is no JSON in a run's record and answers: NaN, infinities, a name twice in an object."""
     faults = []
-    for name in (store.RECORD, store.ANSWERS):
+    for name in (store.RECORD, store.ANSWERS, *sorted(path.name for path in folder.glob(store.PROBES))):
         path = folder / name
         if path.is_file():
             text = path.read_bytes().decode("utf-8", "replace")
-            parts = enumerate(text.split("\n"), start=1) if name == store.ANSWERS else [(1, text)]
+            parts = enumerate(text.split("\n"), start=1) if name != store.RECORD else [(1, text)]
             faults += [
                 f"{name} line {number}: {problem}" for number, part in parts if part and (problem := _problem(part))
             ]
@@ -72,7 +72,8 @@ def of_publication(root: Path) -> list[Check]:
 def changed_runs(root: Path) -> list[str]:
     """Return the records and answers of a publication that are not as its list has them; none where it has no list."""
     listed = read_sums(root) if (root / SUMS).exists() else {}
-    evidence = (name for name in listed if PurePosixPath(name).name in (store.RECORD, store.ANSWERS))
+    kinds = (store.RECORD, store.ANSWERS, store.PROBES)
+    evidence = (name for name in listed if any(PurePosixPath(name).match(kind) for kind in kinds))
     return [name for name in evidence if not (root / name).is_file() or _differs(root / name, listed[name])]
 
 

@@ -71,8 +71,10 @@ def _searched(specs: Iterable[RunSpec]) -> list[str]:
     settings: defaultdict[tuple[object, ...], set[RunSpec]] = defaultdict(set)
     for spec in specs:
         if spec.train_examples:
-            # how many go through the model at once is memory and not a setting that a score depends on
-            settings[(*_table(spec), spec.method, spec.rank, spec.dtype, spec.device)].add(replace(spec, micro_batch=0))
+            # how many go through the model at once is memory and not a setting that a score depends on, nor are probes
+            settings[(*_table(spec), spec.method, spec.rank, spec.dtype, spec.device)].add(
+                replace(spec, micro_batch=0, probes=())
+            )
     return [
         f"{_name(min(found, key=lambda spec: spec.id))} was tested with {len(found)} settings"
         for found in settings.values()

@@ -29,6 +29,7 @@ def run_flags(parser: argparse.ArgumentParser) -> None:
         "--model", metavar="DIR|ID", default="tiny", help="model folder or hub id (default: tiny, embedded)"
     )
     what.add_argument("--trust-remote-code", action="store_true", help=REMOTE_CODE)
+    what.add_argument("--probe", action="append", metavar="general|A,B", help="tasks to ask as well: what is forgotten")
     data_flags(parser)
     how = parser.add_argument_group("how it trains and tests")
     for flag, text in (
@@ -115,6 +116,7 @@ def read_options(found: argparse.Namespace) -> Options:
         labels=options.words(found.labels, "--labels") if found.labels else (),
         relabel=options.relabel(found.relabel),
         gold=gold(found),
+        probes=options.words(found.probe, "--probe") if found.probe else (),
         epochs=given("--epochs", options.positive),
         batch_size=given("--batch-size", options.count),
         micro_batch=given("--micro-batch", options.count),

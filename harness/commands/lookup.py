@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from harness import data, registry, store
+from harness import data, general, registry, store
 from harness.data import Splits
 from harness.errors import HarnessError, did_you_mean
 from harness.options import Options
@@ -47,9 +47,15 @@ class Lookup:
     def splits(self, name: str) -> Splits | None:
         """All the task's examples, None where its data is not at hand."""
         try:
-            return data.load_splits(self._tasks[name], data_dir=self._options.data)
+            task = self._tasks[name]
+            return data.load_splits(task, data_dir=data.nearest(task.source, self._options.data))
         except HarnessError:
             return None
+
+    def probed(self, record: Record) -> dict[str, tuple[Task, Sequence[Example] | None]]:
+        """The known tasks of a record's probes, each with what is asked of it, None where its data is not at hand."""
+        found = {name: self.splits(name) for name in record.probes if name in self._tasks}
+        return {name: (self._tasks[name], general.questions(s) if s else None) for name, s in found.items()}
 
     def of(self, records: Iterable[Record]) -> list[tuple[Task, Splits | None]]:
         """The known tasks of these records with their examples."""

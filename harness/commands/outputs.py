@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness import compare, data, exports, plots, registry, report, sources, store, tables
+from harness import compare, data, exports, forgetting, forgotten, plots, registry, report, sources, store, tables
 from harness.errors import HarnessError
 from harness.schema import Example, Task
 
@@ -21,16 +21,25 @@ def write_outputs(
     known = registry.recorded() | dict(tasks or {})
     metrics = {name: task.metrics for name, task in known.items()}
     cells = compare.cells(evidence, metrics)
+    probed = [(run.record, run.probed()) for run in runs if run.record.probes]
+    changes = forgetting.changes(probed, cells, metrics)
     paths: list[Path] = []
     figures: dict[str, dict[str, str]] = {}
     for name in sorted({run.record.spec.task for run in runs}):
-        paths += tables.write(folder, name, cells, runs=evidence, metrics=metrics)
-        drawn = plots.write(folder, name, cells, evidence, metrics)
+        own = [change for change in changes if change.spec.task == name]
+        paths += tables.write(
+            folder, name, cells, runs=evidence, metrics=metrics, more=forgotten.document(own) if own else ""
+        )
+        paths += [forgotten.write(folder, name, own)] if own else []
+        drawn = [*plots.write(folder, name, cells, evidence, metrics), *plots.write_forgetting(folder, name, own)]
         figures[name] = {path.stem: path.read_text(encoding="utf-8") for path in drawn if path.suffix == ".svg"}
         paths += drawn
     paths += exports.write(folder, cells, known) if publication else []
     asked = {name: _questions(known[name]) for name in figures if name in known}
-    return [*paths, report.write(folder, evidence, known, cells=cells, figures=figures, questions=asked)]
+    return [
+        *paths,
+        report.write(folder, evidence, known, cells=cells, figures=figures, questions=asked, changes=changes),
+    ]
 
 
 def _questions(task: Task) -> dict[str, Example]:

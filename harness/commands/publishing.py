@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import environment, store, ui, withhold
+from harness import environment, general, store, ui, withhold
 from harness import verify as checking
 from harness.checks import arithmetic, files, provenance, seeds
 from harness.checks import data as data_checks
@@ -16,7 +16,7 @@ from harness.commands.lookup import Lookup
 from harness.commands.outputs import write_outputs
 from harness.errors import HarnessError
 from harness.options import Options
-from harness.schema import Answer, Task
+from harness.schema import Answer, Record, Task
 
 DONE = 0
 FIXES = {
@@ -55,7 +55,7 @@ def publish(results: Path, options: Options) -> int:
         _refuse_unproved(run, lookup)
     _refuse_unfit_together(_with_published(published, runs), lookup, results)
     texts = {run.record.spec.id: kept for run in runs if (kept := _to_hand_on(run, lookup)) is not None}
-    new = store.publish(results, runs, texts)
+    new = store.publish(results, runs, texts, {run.record.spec.id: _probes_to_hand_on(run, lookup) for run in runs})
     for folder in new:
         ui.say(f"published  {folder}")
     ui.say(f"{len(new)} new, {len(runs) - len(new)} published before")
@@ -96,7 +96,7 @@ def _refuse_unproved(run: store.Run, lookup: Lookup) -> None:
         )
     task = lookup.task(run.record)
     assert task is not None
-    found = checking.verify(run.folder, task, examples=lookup.examples(task.name))
+    found = checking.verify(run.folder, task, examples=lookup.examples(task.name), probed=lookup.probed(run.record))
     bad = next((check for check in found if not check.ok), None)
     if bad is not None:
         raise HarnessError(
@@ -144,25 +144,39 @@ def _to_hand_on(run: store.Run, lookup: Lookup) -> tuple[Answer, ...] | None:
     Raises:
         HarnessError: the scores cannot be computed from stand-ins.
     """
-    task = lookup.task(run.record)
-    answers = run.answers()
+    return _fit_to_hand_on(run.folder, run.record, run.answers(), lookup.task(run.record))
+
+
+def _probes_to_hand_on(run: store.Run, lookup: Lookup) -> dict[str, tuple[Answer, ...]]:
+    """Return as `_to_hand_on` the answers to probes by task, those left out that go out as they are."""
+    known = lookup.probed(run.record)
+    fit = {
+        name: _fit_to_hand_on(run.folder, general.as_run(run.record, name), answers, known[name][0])
+        for name, answers in run.probed().items()
+    }
+    return {name: answers for name, answers in fit.items() if answers is not None}
+
+
+def _fit_to_hand_on(
+    folder: Path, record: Record, answers: Sequence[Answer], task: Task | None
+) -> tuple[Answer, ...] | None:
     if task is None or task.source.redistributable or not answers:
         return None
     hidden = withhold.withheld(answers)
-    if _score_alike(run, hidden, task):
+    if _score_alike(record, hidden, task):
         return hidden
     if withhold.without_text(answers):
         return None
     raise HarnessError(
         f"the licence of the data of '{task.name}' lets no text of it be published, and this run's scores need it",
-        where=str(run.folder),
+        where=str(folder),
         fix="publish other tasks (--task NAME), or use a metric that only asks whether two texts are equal",
     )
 
 
-def _score_alike(run: store.Run, answers: Sequence[Answer], task: Task) -> bool:
+def _score_alike(record: Record, answers: Sequence[Answer], task: Task) -> bool:
     try:
-        found = arithmetic.of_answers(run.record, answers, task)
+        found = arithmetic.of_answers(record, answers, task)
     except Exception:  # a task's own parser or metric met a stand-in instead of a text of its form
         return False
     return all(check.ok for check in found)

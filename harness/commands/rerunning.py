@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import checkpoint, environment, local, runner, store, ui, worker
+from harness import checkpoint, environment, general, local, runner, store, ui, worker
 from harness import rerun as comparing
 from harness.checks import data as data_checks
 from harness.commands.lookup import Lookup, find_run
@@ -87,6 +87,8 @@ def _job(like: Sequence[Record], lookup: Lookup, options: Options, model: str, f
         gold=task.gold,
         train_limit=found[0],
         test_limit=found[1],
+        probes=tuple(lookup.references.get(name, name) for name in general.names(spec)),
+        probe_dir=options.data,
         threads=min(old.environment.threads, environment.cores()),
     )
 

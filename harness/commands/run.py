@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import compare, local, plan, runner, store, ui, worker
+from harness import compare, forgetting, local, plan, runner, store, ui, worker
 from harness.commands import typed
 from harness.commands.outputs import write_outputs
 from harness.errors import HarnessError
@@ -28,7 +28,9 @@ def run(options: Options, command: str) -> int:
         ui.header(planned)
         one, outcomes, interrupted, tuned = _tune_and_run(planned)
         code = code if tuned else DIFFERS
-        ui.results(one, compare.cells(_evidence(one, outcomes), {one.task.name: one.task.metrics}))
+        metrics = {one.task.name: one.task.metrics} | {asked.task.name: asked.task.metrics for asked in one.probes}
+        cells = compare.cells(_evidence(one, outcomes), metrics)
+        ui.results(one, cells, forgetting.changes(_probed(one), cells, metrics))
         if interrupted:
             ui.say(f"{'continue':<12} {command}")
             return INTERRUPTED
@@ -76,10 +78,19 @@ def _evidence(one: Plan, outcomes: Sequence[Outcome]) -> list[tuple[Record, Sequ
     return runs
 
 
+def _probed(one: Plan) -> list[forgetting.Probed]:
+    """The plan's finished runs that were probed, and the base model's where it was run before, with these answers."""
+    found = [store.finished(one.options.results, spec) for spec in one.specs if spec.probes]
+    if one.probes and all(spec.method != "base" for spec in one.specs):
+        found += _earlier_base(one)
+    return [(run.record, run.probed()) for run in found if run is not None]
+
+
 def _earlier_base(one: Plan) -> list[store.Run]:
     like = one.asked[0]
     same = ("data", "scoring", "model", "model_revision", "test_examples", "dtype", "device", "max_tokens")
-    for found in store.read_all(one.options.results, like.task, skip_damaged=True):
+    earlier = store.read_all(one.options.results, like.task, skip_damaged=True)
+    for found in sorted(earlier, key=lambda run: run.record.spec.probes != like.probes):
         spec = found.record.spec
         alike = all(getattr(spec, name) == getattr(like, name) for name in same)
         if found.record.status == "ok" and spec.method == "base" and alike:

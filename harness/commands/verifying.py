@@ -52,7 +52,7 @@ class Target:
         found = _runs_below(self.runs)
         if not self.publication and not self.is_view:
             found = [folder for folder in found if not folder.is_relative_to(self.root / "published")]
-        return [folder for folder in found if folder.relative_to(self.runs).parts[0] == task] or found
+        return [folder for folder in found if folder.relative_to(self.runs).parts[:1] == (task,)] or found
 
 
 def verify(path: Path, options: Options, *, report: Path | None = None, excuses: Path | None = None) -> int:
@@ -160,7 +160,8 @@ def _one_by_one(target: Target, lookup: Lookup) -> tuple[dict[str, list[Check]],
         if task is None:
             unknown.append(record.spec.task)
             continue
-        found[place] = checking.verify(folder, task, examples=lookup.examples(task.name, record.spec.split))
+        examples, probed = lookup.examples(task.name, record.spec.split), lookup.probed(record)
+        found[place] = checking.verify(folder, task, examples=examples, probed=probed)
         if task.name in lookup.files and not all(one.ok for one in found[place]):
             unlike.append(task.name)
     return found, runs, unknown, unlike
