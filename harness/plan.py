@@ -15,6 +15,7 @@ from harness.checkpoint import Checkpoint
 from harness.data import Splits
 from harness.errors import HarnessError
 from harness.jobs import Job
+from harness.methods.base import ALPHA
 from harness.options import Options
 from harness.probe import Question, Seen, look_in_own_process
 from harness.schema import Method, RunSpec, Task
@@ -305,8 +306,12 @@ def _method_specs(
         trained = replace(trained, max_tokens=model.window - method.window_tokens)
     if not method.ranked:
         return [trained]
-    alphas = {rank: options.alpha or method.alpha(rank, model.hidden) for rank in options.ranks}
+    alphas = {rank: options.alpha or _alpha(method, rank, model) for rank in options.ranks}
     return [replace(trained, rank=rank, alpha=alpha) for rank, alpha in alphas.items()]
+
+
+def _alpha(method: Method, rank: int, model: Checkpoint) -> float:
+    return method.alpha(rank, model.hidden) if method.alpha else ALPHA
 
 
 def _with_shots(spec: RunSpec, seed: int) -> RunSpec:

@@ -142,19 +142,14 @@ class Task:
     gold: Gold = "source"
 
 
-def usual_alpha(rank: int, hidden_size: int) -> float:
-    """Return 32 whatever the rank: scaled by alpha / rank, the best rate hardly moves with it (Schulman et al. 2025)."""
-    return 32.0
-
-
 @dataclass(frozen=True)
 class Method:
     """A file that says what trains.
 
     `load(folder_or_id, spec)` returns the model with frozen weights as this method keeps them; `adapt(model, spec)`
     returns the model with what trains marked by `requires_grad`. `learning_rate(hidden_size)` is the default rate,
-    `alpha(rank, hidden_size)` the default alpha where a rank applies. `trains` is False for the base row. `ranked` says whether a rank applies. `adapter` says whether the result is
-    a PEFT adapter. `requires` lists packages beyond torch and transformers. `rate_factor(name)` is what the learning
+    `alpha(rank, hidden_size)` the default alpha where a rank applies, None for the usual one. `trains` is False for the
+    base row. `ranked` says whether a rank applies. `adapter` says whether the result is a PEFT adapter. `requires` lists packages beyond torch and transformers. `rate_factor(name)` is what the learning
     rate of the weight of that name is multiplied by, None where all learn at one rate. `window_tokens` are the tokens of
     the model's window that the method takes for itself. `shots` are the train examples that it shows in each prompt.
     `save(model, folder, spec)` writes an adapter that is not PEFT's, as `adapter_model.safetensors` with its config;
@@ -167,7 +162,7 @@ class Method:
     load: Callable[[str, RunSpec], Any]
     adapt: Callable[[Any, RunSpec], Any]
     learning_rate: Callable[[int], float]
-    alpha: Callable[[int, int], float] = usual_alpha
+    alpha: Callable[[int, int], float] | None = None
     trains: bool = True
     ranked: bool = False
     adapter: bool = False

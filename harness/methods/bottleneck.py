@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.methods import lora, own_adapter
-from harness.schema import RunSpec, usual_alpha
+from harness.schema import RunSpec
 
 BLOCKS = ("mlp", "feed_forward", "ffn")  # what architectures call the feed-forward block of a layer
 
@@ -87,7 +87,7 @@ METHOD = dataclasses.replace(
     name="bottleneck",
     title="adapter modules behind feed-forward",
     adapt=adapt,
-    alpha=usual_alpha,
+    alpha=None,
     requires=(),
     save=save,
     restore=restore,

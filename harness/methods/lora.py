@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from harness.methods import base
-from harness.schema import Method, RunSpec, usual_alpha
+from harness.schema import Method, RunSpec
 
 NARROW = 256  # up to this width
 
@@ -77,7 +77,7 @@ def alpha(rank: int, hidden_size: int) -> float:
     Kalajdzievski 2023, arXiv:2312.03732): on the validation split of `cfa`, at a rate of 1.4e-3 and with alpha 256,
     ranks 8 and 32 learn (61 and 69 %) and rank 2 does not (29 %; guessing gets 33).
     """
-    return usual_alpha(rank, hidden_size) if hidden_size > NARROW else float(round(90.0 * math.sqrt(rank)))
+    return base.ALPHA if hidden_size > NARROW else float(round(90.0 * math.sqrt(rank)))
 
 
 def learning_rate(hidden_size: int) -> float:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from harness.methods import bottleneck, lora, own_adapter
-from harness.schema import RunSpec, usual_alpha
+from harness.methods import base, bottleneck, lora, own_adapter
+from harness.schema import RunSpec
 
 
 def adapt(model: Any, spec: RunSpec) -> Any:
@@ -22,7 +22,7 @@ def adapt(model: Any, spec: RunSpec) -> Any:
         HarnessError: as `bottleneck.adapt`.
     """
     model = lora.adapt(model, spec)
-    return bottleneck.insert(model, spec, alpha=usual_alpha(spec.rank, 0))
+    return bottleneck.insert(model, spec, alpha=base.ALPHA)
 
 
 METHOD = dataclasses.replace(

@@ -6,7 +6,6 @@ import dataclasses
 import math
 
 from harness.methods import lora
-from harness.schema import usual_alpha
 
 RATIO = 16.0  # the paper's
 
@@ -26,6 +25,6 @@ METHOD = dataclasses.replace(
     name="lora+",
     title="LoRA, B at 16 times the rate of A",
     learning_rate=learning_rate,
-    alpha=usual_alpha,
+    alpha=None,
     rate_factor=rate_factor,
 )

@@ -11,7 +11,7 @@ import dataclasses
 from typing import Any
 
 from harness.methods import full, lora
-from harness.schema import RunSpec, usual_alpha
+from harness.schema import RunSpec
 
 
 def adapt(model: Any, spec: RunSpec) -> Any:
@@ -27,5 +27,5 @@ METHOD = dataclasses.replace(
     # A and B start at the weight's own size, so they move as weights do: the paper trains 7 B weights at 2e-5, which
     # is the wide end of full fine-tuning's rates. The narrow end was not looked for.
     learning_rate=full.learning_rate,
-    alpha=usual_alpha,
+    alpha=None,
 )
