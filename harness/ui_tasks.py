@@ -36,8 +36,9 @@ def listing(
     console.print()
     rows = [(m.name, m.value.title if m.value else f"broken: {m.error}", _origin(m)) for m in methods]
     width = min(40, max((len(title) for _, title, _ in rows), default=0))
-    for name, title, origin in (("method", "", "from"), *rows):
-        console.print(ui.folded(f"{name:<10} ", f"{title:<{width}}  {origin}", indent=11))
+    names = max(len(name) for name, _, _ in (("method", "", ""), *rows))
+    for name, title, origin in (("method", "", "from"), *rows):  # a long path gets a line of its own, far on the left
+        console.print(ui.folded(f"{name:<{names}}  ", f"{title:<{width}}  {origin}", indent=4))
     console.print()
 
 
