@@ -8,11 +8,13 @@ the device when it is imported, and what was forked after that cannot.
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -170,6 +172,13 @@ def _can_fork() -> bool:
 def set_environment(values: dict[str, str]) -> None:
     """Set environment variables of this process, before the libraries that read them are imported."""
     os.environ.update(values)
+
+
+def quieten() -> None:
+    """Keep libraries' bars, notes and warnings off the terminal, where a command loads models in its own process."""
+    set_environment(QUIET)
+    warnings.simplefilter("ignore")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 #
 #   bash tests/eight_tasks.sh DATA [RESULTS]      DATA: a folder with copies of the data sets, see `list --data DATA`
 #
-# Short on purpose, and every run says so in its record: at most 400 training and 200 test examples of a task, one epoch,
+# Short on purpose, and every run says so in its record: at most 200 training and 100 test examples of a task, one epoch,
 # LoRA of rank 8, one seed. It shows that the program runs on real data; it does not show what a method can reach.
 # Running it again continues. PYTHON names the interpreter (default: .venv/bin/python, else python).
 set -euo pipefail
@@ -15,7 +15,7 @@ tasks=(fiqa tfns ner financial_math xbrl_term xbrl_tag xbrl_calculation auto_cla
 failed=()
 for task in "${tasks[@]}"; do
   "$python" run_all.py --task "$task" --data "$data" --results "$results" --rank 8 --epochs 1 \
-    --train-examples 400 --test-examples 200 --no-memory || failed+=("$task")
+    --train-examples 200 --test-examples 100 --no-memory || failed+=("$task")
 done
 "$python" run_all.py verify "$results"
 if [ "${#failed[@]}" -gt 0 ]; then

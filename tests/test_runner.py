@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -250,3 +252,13 @@ def test_what_is_imported_beforehand_starts_no_thread_and_no_device() -> None:
     )
     root = Path(__file__).resolve().parent.parent
     subprocess.run([sys.executable, "-c", code], check=True, cwd=root, timeout=120)
+
+
+def test_libraries_are_kept_off_the_terminal_where_a_command_loads_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.environ", dict(os.environ))
+    with warnings.catch_warnings(record=True) as told:
+        local.quieten()
+        warnings.warn("a library's", FutureWarning, stacklevel=1)
+    assert not told
+    assert os.environ["TQDM_DISABLE"] == "1"
+    assert not logging.getLogger("bitsandbytes.backends").isEnabledFor(logging.WARNING)

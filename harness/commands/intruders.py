@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import checkpoint, intruders, store, tuned, ui
+from harness import checkpoint, intruders, local, store, tuned, ui
 from harness.codec import encode
 from harness.commands import typed
 from harness.commands.lookup import find_run
@@ -61,6 +61,7 @@ def show(
     if not runs and not all((Path(name) / store.RECORD).is_file() for name in names):
         raise typed.nothing("there are no results", results)
     asked = [_ready(find_run(name, runs), model, remote_code=remote_code) for name in dict.fromkeys(names)]
+    local.quieten()
     bases = intruders.Bases(keep=len(asked) > 1)
     epsilons = sorted({*intruders.EPSILONS, epsilon})
     found: list[tuple[RunSpec, Sequence[Matrix]]] = []

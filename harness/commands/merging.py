@@ -104,8 +104,9 @@ def merge(found: argparse.Namespace) -> int:
 
 
 def _write(kept: Sequence[Kept], recipe: Recipe, folder: Path) -> tuple[list[Path], Recipe]:
-    from harness import merging
+    from harness import local, merging
 
+    local.quieten()
     spec = kept[0].spec
     read = [merging.read(one.folder) for one in kept]
     made = merging.merge(read, recipe.how, recipe.weights, density=recipe.density, rank=recipe.rank, seed=recipe.seed)

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from harness import adapters, checkpoint, codec, cross, data, options, plan, store, ui
+from harness import adapters, checkpoint, codec, cross, data, local, options, plan, store, ui
 from harness.adapters import Kept
 from harness.codec import decode
 from harness.commands import flags as shared
@@ -50,6 +50,7 @@ def score(found: argparse.Namespace) -> int:
         tasks.append((task, splits, data.fingerprint(task, splits)))
     folder = cross.base_folder(tuned, found.model, remote_code=asked.remote_code)
     scored = []
+    local.quieten()
     for one in tuned:
         ui.note(f"{one.name} answers {', '.join(task.name for task, _, _ in tasks)}")
         scored += cross.score(one, folder, tasks)
