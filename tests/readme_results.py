@@ -42,8 +42,8 @@ def block(results: Path) -> str:
         name = figure.parent.name
         place = figure.relative_to(results.parent).as_posix()
         lines += [f"![{name}: accuracy of each method and rank with its 95 % interval]({place})", ""]
-    links = " · ".join(f"[{task}](results/published/leaderboard/{task}.md)" for task in map(_task, found))
-    return "\n".join([*lines, f"All tables, memory and time among them: {links}."]) + "\n"
+    links = " ·\n".join(f"[{task}](results/published/leaderboard/{task}.md)" for task in map(_task, found))
+    return "\n".join([*lines, "All tables, memory and time among them:", f"{links}."]) + "\n"
 
 
 def overview(found: Sequence[Section]) -> Table:
@@ -67,7 +67,7 @@ def _notes(found: Sequence[Section]) -> list[str]:
     commits = sorted({record.environment.commit for record in records})
     return [
         f"Model `{MODEL}`, {len(seeds)} seed{'s' * (len(seeds) != 1)}, 95 % intervals; ◀ best, ≈ cannot be told from it.",
-        f"Test sets: {'; '.join(sizes)}.",
+        "Test sets: " + ";\n".join(sizes) + ".",
         f"Made on {' and '.join(machines)} at commit {', '.join(commits)}.",
     ]
 
