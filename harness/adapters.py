@@ -15,7 +15,7 @@ from typing import Any
 
 from harness import checkpoint, store
 from harness.errors import HarnessError, one_line
-from harness.format import NONE, interval, number, short, size
+from harness.format import NONE, interval, number, short, size, spoken
 from harness.markdown import Table
 from harness.schema import Record, RunSpec
 
@@ -104,10 +104,11 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def _why_none(run: store.Run) -> str:
     record = run.record
-    name = called(record.spec)
+    spec = record.spec
+    name = spoken(spec) if spec.train_examples else f"{spec.method} s{spec.seed}"
     if record.status != "ok":
         return f"{name} did not finish ({record.status}), so it has no adapter"
-    if not record.spec.train_examples:
+    if not spec.train_examples:
         return f"{name} trains nothing, so it has no adapter"
     if record.cost and record.cost.adapter_bytes:
         return f"the adapter of {name} is not here: a published run or a copy comes without"
@@ -142,7 +143,7 @@ def _row(run: store.Run, licences: Mapping[str, str]) -> tuple[str, ...]:
         held = "✗ damaged"
     return (
         spec.id,
-        called(spec),
+        spoken(spec),
         short(spec.task, 24),
         f"{short(spec.model, 24)} @ {spec.model_revision[:7]}",
         next(iter(scores(record)), NONE),
@@ -150,11 +151,6 @@ def _row(run: store.Run, licences: Mapping[str, str]) -> tuple[str, ...]:
         held,
         short(licences.get(spec.task) or "not known here", 32),
     )
-
-
-def called(spec: RunSpec) -> str:
-    """Return a run's name in words, such as `lora r8 s0`."""
-    return " ".join([spec.method, *[f"r{spec.rank}"] * bool(spec.rank), f"s{spec.seed}"])
 
 
 def scores(record: Record) -> list[str]:
@@ -174,7 +170,7 @@ def facts(kept: Kept, licence: str) -> list[tuple[str, str]]:
     """Return all that is known about an adapter as (name, value), the spec whole."""
     record, spec, cost = kept.run.record, kept.spec, kept.run.record.cost
     found = [
-        ("run", f"{called(spec)} ({spec.id})"),
+        ("run", f"{spoken(spec)} ({spec.id})"),
         ("task", f"{spec.task} v{spec.task_version}"),
         ("base model", f"{spec.model} @ {spec.model_revision}"),
         *[("score", text) for text in scores(record)],

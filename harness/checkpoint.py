@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, did_you_mean, one_line
+from harness.schema import RunSpec
 
 TINY = Path(__file__).parent / "tiny" / "model"
 CONFIG = "config.json"
@@ -53,6 +54,32 @@ def read(model_id: str, *, remote_code: bool = False) -> Checkpoint:
         window=_first(text, ("max_position_embeddings", "n_positions", "max_seq_len"), DEFAULT_WINDOW),
         weights_bytes=sum(path.stat().st_size for path in weight_files(folder)),
     )
+
+
+def of_runs(
+    specs: Sequence[RunSpec], model_id: str | None, *, remote_code: bool, told: Callable[[RunSpec], str]
+) -> Checkpoint:
+    """Return the base model of runs, checked against the hash that each recorded.
+
+    Args:
+        specs: of the runs.
+        model_id: where the model is, None for the name that the first run recorded.
+        remote_code: whether code that came with the model may run.
+        told: says of a run which revision it is about, such as "the run began from 1a2b3c".
+
+    Raises:
+        HarnessError: it is not here, its weights are others, or its code would be run and `remote_code` does not allow it.
+    """
+    if any(spec.remote_code for spec in specs) and not remote_code:
+        # a record or a folder of somebody else must not make this machine run code
+        problem = "code that came with the model was run in training"
+        raise HarnessError(problem, where=specs[0].model, fix="--trust-remote-code allows it here, if you have read it")
+    here = read(model_id or specs[0].model, remote_code=specs[0].remote_code)
+    for spec in specs:
+        if here.revision != spec.model_revision:
+            problem = f"the model here is {here.revision}, and {told(spec)}"
+            raise HarnessError(problem, where=str(here.folder), fix="pass its own base model with --model DIR")
+    return here
 
 
 def resolve(model_id: str, *, remote_code: bool = False) -> Path:

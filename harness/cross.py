@@ -9,7 +9,6 @@ from typing import Any
 
 from harness import checkpoint, environment, registry
 from harness.data import Splits
-from harness.errors import HarnessError
 from harness.format import NONE, interval, number
 from harness.markdown import Table
 from harness.schema import Answer, RunSpec, Score, Task
@@ -48,23 +47,14 @@ class Scored:
 
 
 def base_folder(tuned: Sequence[Tuned], model: str | None, *, remote_code: bool = False) -> Path:
-    """Return the folder of the base model of these adapters, checked against the hash that their runs recorded.
-
-    Raises:
-        HarnessError: it is not here, its weights are others, or its code would be run and `remote_code` does not allow it.
-    """
-    spec = tuned[0].spec
-    if any(spec.remote_code for one in tuned for spec in one.specs) and not remote_code:
-        # a record or a folder of somebody else must not make this machine run code
-        problem = "code that came with the model was run when the adapter was trained"
-        raise HarnessError(problem, where=spec.id, fix="--trust-remote-code allows it here, if you have read it")
-    here = checkpoint.read(model or spec.model, remote_code=spec.remote_code)
-    for one in (spec for adapter in tuned for spec in adapter.specs):
-        if here.revision != one.model_revision:
-            problem = (
-                f"the model here is {here.revision}, and the adapter of {one.id} was made for {one.model_revision}"
-            )
-            raise HarnessError(problem, where=str(here.folder), fix="pass its own base model with --model DIR")
+    """Return the folder of the base model of these adapters; errors as `checkpoint.of_runs`."""
+    specs = [spec for one in tuned for spec in one.specs]
+    here = checkpoint.of_runs(
+        specs,
+        model,
+        remote_code=remote_code,
+        told=lambda spec: f"the adapter of {spec.id} was made for {spec.model_revision}",
+    )
     return here.folder
 
 
@@ -72,9 +62,10 @@ def load(one: Tuned, folder: Path, device: Any) -> tuple[Any, RunSpec]:
     """Return the base model with the adapter on it, and the spec that it is tested by."""
     from peft import PeftModel
 
+    from harness.tuned import method_of
+
     spec = replace(one.spec, device=device)
-    known = one.own and spec.method in registry.methods()  # a config given as a file is PEFT's, and loads like LoRA
-    method = registry.method(spec.method if known else "lora")
+    method = method_of(spec, one.folder) if one.own else registry.method("lora")  # what is merged is LoRA again
     model = method.load(str(folder), spec)
     if method.restore:
         return method.restore(model, one.folder), spec

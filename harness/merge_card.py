@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness import adapters
 from harness.adapter_card import FEWER_BITS, front_matter
 from harness.adapters import Kept
-from harness.format import number
+from harness.format import number, spoken
 from harness.markdown import Table, escape, markdown
 
 SOURCES = {
@@ -45,10 +45,7 @@ def outcome(recipe: Recipe) -> str:
 def bases(kept: Sequence[Kept]) -> list[str]:
     """Say which of the adapters were trained on a base model of fewer bits, which the sum of changes does not know."""
     packed = [one.spec for one in kept if one.spec.method in FEWER_BITS]
-    return [
-        f"{adapters.called(spec)} ({spec.id}) was trained on the base model {FEWER_BITS[spec.method]}"
-        for spec in packed
-    ]
+    return [f"{spoken(spec)} ({spec.id}) was trained on the base model {FEWER_BITS[spec.method]}" for spec in packed]
 
 
 def card(kept: Sequence[Kept], recipe: Recipe, command: str) -> str:
@@ -59,7 +56,7 @@ def card(kept: Sequence[Kept], recipe: Recipe, command: str) -> str:
     rows = [
         (
             one.spec.id,
-            adapters.called(one.spec),
+            spoken(one.spec),
             one.spec.task,
             f"{weight:g}",
             next(iter(adapters.scores(one.run.record)), "–"),

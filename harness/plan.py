@@ -37,8 +37,9 @@ class Plan:
 
     `seconds` is how long the runs still to do took here before, None where that is not known.
 
-    `probes` are the tasks that the runs' models are asked as well. `asked` are the runs at their default rates. With `--tune`, `trials` choose their rates, `specs` are the runs whose rate
-    is known, and `waiting` the others with what each waits for.
+    `probes` are the tasks that the runs' models are asked as well. `asked` are the runs at their default rates. With
+    `--tune`, `trials` choose their rates, `specs` are the runs whose rate is known, and `waiting` the others with what
+    each waits for.
     """
 
     task: Task

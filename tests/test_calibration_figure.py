@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import legible
 import pytest
 from finished_runs import make_failed, make_run, make_runs
 
 from harness import calibration_figure, calibration_tables, compare, palette, plots
 from harness.evidence import Run
-from harness.place import Box
 from harness.sections import sections
 
 RUNS: list[Run] = [*make_runs(1, n=120), make_failed("lora", 64, n=120)]
@@ -55,26 +54,10 @@ def test_no_text_of_the_figure_is_small_and_no_two_lie_on_each_other(
     count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.text import Text
 
     runs = make_runs(1, n=120)[:count]
     found = [(s, calibration_tables.rows(s, runs)) for s in sections(compare.cells(runs))]
     settings: Any = palette.STYLE
     with matplotlib.rc_context(settings):
         figure = calibration_figure.draw("cfa", found)
-        shown: list[Any] = []
-        monkeypatch.setattr(
-            Text, "draw", lambda text, renderer: shown.append(text) if text.get_text().strip() else None
-        )
-        canvas: Any = FigureCanvasAgg(figure)
-        canvas.draw()
-    renderer = canvas.get_renderer()
-    assert min(text.get_fontsize() for text in shown) >= 9
-    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in shown]
-    touching = [
-        (a, b)
-        for (a, one), (b, two) in itertools.combinations(boxes, 2)
-        if Box(*one.extents).overlap(Box(*two.extents)) > 6
-    ]
-    assert touching == []
+        legible.check(figure, monkeypatch)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import legible
 import pytest
 from finished_runs import make_failed, make_run, make_runs
 from hypothesis import given, settings
@@ -144,24 +145,8 @@ def test_a_method_has_one_colour_of_its_own_and_an_unknown_one_keeps_its(drawn: 
 def test_no_text_is_small_and_no_two_lie_on_each_other(
     name: str, runs: Sequence[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.text import Text
-
     figure = getattr(figures, name)("cfa", sections(compare.cells(runs)))
-    shown: list[Any] = []
-    monkeypatch.setattr(Text, "draw", lambda text, renderer: shown.append(text) if text.get_text().strip() else None)
-    canvas: Any = FigureCanvasAgg(figure)
-    canvas.draw()
-    renderer = canvas.get_renderer()
-    assert len(shown) > 10
-    assert min(text.get_fontsize() for text in shown) >= 9
-    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in shown]
-    touching = [
-        (a, b)
-        for (a, one), (b, two) in itertools.combinations(boxes, 2)
-        if Box(*one.extents).overlap(Box(*two.extents)) > 6
-    ]
-    assert touching == []
+    assert len(legible.check(figure, monkeypatch)) > 10
 
 
 def test_memory_of_two_machines_gets_two_panels() -> None:

@@ -95,13 +95,8 @@ def _ready(run: store.Run, model: str | None, *, remote_code: bool) -> _Asked:
     if kept.name == store.ADAPTER and not tuned.changes_weights(kept):
         fix = "name a run of LoRA or its like, or of full fine-tuning with --save-full"
         raise HarnessError(f"{spec.method} changes no weight of the model", where=str(kept), fix=fix)
-    if spec.remote_code and not remote_code:
-        fix = "--trust-remote-code, if you have read the code"
-        raise HarnessError("the model came with code of its own, which is not run", where=spec.model, fix=fix)
-    here = checkpoint.read(model or spec.model, remote_code=spec.remote_code)
-    if here.revision != spec.model_revision:
-        problem = f"the model here is {here.revision}, and the run began from {spec.model_revision}"
-        raise HarnessError(problem, where=str(here.folder), fix="--model DIR names the one it began from")
+    began = f"the run began from {spec.model_revision}"
+    here = checkpoint.of_runs([spec], model, remote_code=remote_code, told=lambda _: began)
     return _Asked(spec, here.folder, kept)
 
 

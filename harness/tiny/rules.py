@@ -1,8 +1,8 @@
 """The skill of applying rules: lines that say what follows when, and facts held against them.
 
 The first line that holds decides; some questions ask of a single line whether it holds, which is learned sooner and
-helps to learn the rest. Conditions hold numbers against bounds, days against periods, words and lists against lists. What the facts are called,
-what follows and the words in the lists are drawn anew for every text.
+helps to learn the rest. Conditions hold numbers against bounds, days against periods, words and lists against lists.
+What the facts are called, what follows and the words in the lists are drawn anew for every text.
 """
 
 from __future__ import annotations
