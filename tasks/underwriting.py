@@ -1,58 +1,108 @@
-"""Place an applicant for medical cover in a band of expected yearly charges.
+"""Underwrite an application for medical cover by the insurer's manual: accept, decline or refer, and by which rule?
 
-Source: the simulated US policyholders of B. Lantz, "Machine Learning with R" (public domain according to the
-repository). The bands, in USD, are this project's: below 5,000; 5,000 to 10,000; 10,000 to 20,000; 20,000 and above.
-Sex is not shown: it may not decide the price of cover in many places. Of 1,338 people seven are left out, who look like
-another one in all that is shown: three who are in the same band as well, and four who are not. Macro-F1 counts answers
-that cannot be read as a class of their own.
+The applicants are the simulated US policyholders of B. Lantz, "Machine Learning with R" (public domain according to the
+repository). The manuals are this project's: six rules, of which the first that applies decides. Their order and their
+limits differ from applicant to applicant, drawn by the hash of what is known of them, so the manual has to be read. Sex
+and region are not shown.
 
-In money, undercharged is by how much the charges exceed the top of the band that was named, overcharged by how much its
-bottom exceeds them; an answer that cannot be read goes to an underwriter and costs neither.
+Right and wrong is counted for the decision and for the decision with its rule; and in money, with the year's charges at
+stake: of people taken on whom the manual would decline or refer, and of people declined whom it would accept. An answer
+that cannot be read goes to an underwriter and counts for neither.
 """
 
-import itertools
-import math
+import hashlib
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from harness import Answer, Example, Metric, Source, Task, commonest, metrics, prompts, published
+from harness import Answer, Example, Metric, Source, Task, metrics, prompts, published
 
 FILES: published.Files = {"test": ("insurance.csv",)}
-BANDS = {5_000: "below 5,000", 10_000: "5,000 to 10,000", 20_000: "10,000 to 20,000"}
-TOP = "20,000 and above"
-LABELS = (*BANDS.values(), TOP)
-LIMITS = dict(zip(LABELS, itertools.pairwise((0.0, *BANDS, math.inf)), strict=True))  # USD; the upper one is outside
+ACCEPT, DECLINE, REFER = "accept", "decline", "refer"
 
 
-def band(charges: float) -> str:
-    """Return the band of yearly charges in USD; a limit belongs to the band above it."""
-    return next((name for limit, name in BANDS.items() if charges < limit), TOP)
+class Applicant(NamedTuple):
+    """What the rules look at."""
+
+    age: int
+    bmi: float
+    smokes: bool
+
+
+class Rule(NamedTuple):
+    """One rule of a manual: what it decides, of whom in words, and whether it applies to an applicant."""
+
+    decision: str
+    of_whom: str
+    applies: Callable[[Applicant], bool]
+
+
+def manual(draw: random.Random) -> list[Rule]:
+    """Return the rules of one insurer in their order; the last one takes everybody else."""
+    heavy, stout, smoker_bmi = draw.choice((37, 38, 40)), draw.choice((33, 34, 35)), draw.choice((27, 28, 30))
+    old, smoker_age = draw.choice((55, 58, 60)), draw.choice((35, 40, 45))
+    rules = [
+        Rule(DECLINE, f"a body mass index of {heavy} or more", lambda who: who.bmi >= heavy),
+        Rule(DECLINE, f"smokers aged {smoker_age} or more", lambda who: who.smokes and who.age >= smoker_age),
+        Rule(
+            REFER,
+            f"smokers with a body mass index of {smoker_bmi} or more",
+            lambda who: who.smokes and who.bmi >= smoker_bmi,
+        ),
+        Rule(REFER, f"applicants aged {old} or more", lambda who: who.age >= old),
+        Rule(REFER, f"a body mass index of {stout} or more", lambda who: who.bmi >= stout),
+    ]
+    draw.shuffle(rules)
+    return [*rules, Rule(ACCEPT, "everybody else", lambda who: True)]
 
 
 def example(person: published.Cells, id: str) -> Example:
-    """Return an applicant as an example."""
-    shown = (
-        f"Age: {person['age']}\nBody mass index: {person['bmi']}\nChildren: {person['children']}\n"
-        f"Smoker: {person['smoker']}\nRegion: {person['region']}"
-    )
-    asked = f"Which band will this person's yearly medical charges be in, in USD: {'; '.join(LABELS)}?"
-    charges = float(person["charges"])
-    slices = {"smoker": person["smoker"]}
-    return Example(id, asked, band(charges), LABELS, context=shown, slices=slices, amount=charges)
+    """Return an application under the manual drawn for it."""
+    known = json.dumps(person, sort_keys=True)
+    rules = manual(random.Random(hashlib.sha256(known.encode()).digest()))
+    who = Applicant(int(person["age"]), float(person["bmi"]), person["smoker"] == "yes")
+    texts = "\n".join(f"Rule {n}: {rule.decision} {rule.of_whom}." for n, rule in enumerate(rules, start=1))
+    shown = f"Age: {who.age}\nBody mass index: {who.bmi:g}\nChildren: {person['children']}\nSmoker: {person['smoker']}"
+    context = f"Underwriting manual. The first rule that applies decides.\n{texts}\n\nApplicant\n{shown}"
+    choices = tuple(f"{rule.decision}, rule {n}" for n, rule in enumerate(rules, start=1))
+    target = next(choice for choice, rule in zip(choices, rules, strict=True) if rule.applies(who))
+    asked = "What does the manual decide, and by which rule?"
+    amount = float(person["charges"])
+    return Example(id, asked, target, choices, context=context, slices={"smoker": person["smoker"]}, amount=amount)
 
 
-def undercharged(answer: Answer) -> float:
-    """Return the USD by which the charges exceed the band named."""
-    return max(0.0, answer.amount - LIMITS[answer.parsed][1]) if answer.parsed else 0.0
+def decision(text: str) -> str:
+    """Return the decision of an answer without its rule."""
+    return text.partition(",")[0]
 
 
-def overcharged(answer: Answer) -> float:
-    """Return the USD by which the band named exceeds the charges."""
-    return max(0.0, LIMITS[answer.parsed][0] - answer.amount) if answer.parsed else 0.0
+def right(answer: Answer) -> float:
+    """Return 1.0 where the decision is right, whatever the rule."""
+    return float(answer.parsed is not None and decision(answer.parsed) == decision(answer.target))
+
+
+def taken_on(answer: Answer) -> float:
+    """Return the year's charges in USD of somebody accepted whom the manual would not accept."""
+    return answer.amount if answer.parsed and decision(answer.parsed) == ACCEPT and not right(answer) else 0.0
+
+
+def turned_away(answer: Answer) -> float:
+    """Return the year's charges in USD of somebody declined whom the manual would accept."""
+    wrong = answer.parsed is not None and decision(answer.parsed) == DECLINE and decision(answer.target) == ACCEPT
+    return answer.amount if wrong else 0.0
+
+
+def chance(examples: Sequence[Example]) -> float:
+    """Return the share of the commonest decision: what always giving it scores."""
+    return max(Counter(decision(example.target) for example in examples).values()) / len(examples)
 
 
 TASK = Task(
     name="underwriting",
-    version=2,
-    title="Underwriting: band of medical charges",
+    version=3,
+    title="Underwriting: decision and rule by the manual",
     source=Source(
         uri="github:stedy/Machine-Learning-with-R-datasets",
         revision="ff933238d9c30da179b7e3ad4b6ca938d67efc53",
@@ -64,11 +114,12 @@ TASK = Task(
     load=published.Load(FILES, example),
     prompt=prompts.question_answer,
     metrics=(
-        metrics.accuracy,
-        metrics.macro_f1,
-        Metric("undercharged", "Undercharged", undercharged, higher_is_better=False, unit="USD per person"),
-        Metric("overcharged", "Overcharged", overcharged, higher_is_better=False, unit="USD per person"),
+        Metric("decision", "Decision", right),
+        Metric("decision_and_rule", "Decision and rule", metrics.accuracy.score),
+        metrics.macro_f1_of(decision, name="decision_f1", title="Decision, macro-F1"),
+        Metric("taken_on", "Taken on against the manual", taken_on, higher_is_better=False, unit="USD per applicant"),
+        Metric("turned_away", "Turned away", turned_away, higher_is_better=False, unit="USD per applicant"),
     ),
-    chance=commonest,
-    guess="always giving the commonest band",
+    chance=chance,
+    guess="always giving the commonest decision",
 )

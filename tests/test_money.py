@@ -14,7 +14,7 @@ from harness import breakdowns, compare, data, metrics, registry, score
 from harness.errors import HarnessError
 from harness.schema import Answer, Example, Metric, Source, Task
 from harness.sections import Section, sections
-from tasks import auto_claims, underwriting
+from tasks import auto_claims, medical_charges
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 PAY, DENY = "pay", "deny"
@@ -98,19 +98,19 @@ def test_motor_claims_count_what_is_paid_on_fraud_and_what_is_held_back_of_sound
 def test_a_band_costs_what_the_charges_are_beyond_it(
     charges: float, named: str | None, under: float, over: float
 ) -> None:
-    answer = said(underwriting.band(charges), named, charges)
-    assert value(underwriting.TASK, "undercharged", answer) == under
-    assert value(underwriting.TASK, "overcharged", answer) == over
+    answer = said(medical_charges.band(charges), named, charges)
+    assert value(medical_charges.TASK, "undercharged", answer) == under
+    assert value(medical_charges.TASK, "overcharged", answer) == over
 
 
 def test_a_charge_lies_within_the_limits_of_its_band() -> None:
     for charges in (0.0, 4_999.99, 5_000.0, 19_999.99, 20_000.0, 1e6):
-        low, high = underwriting.LIMITS[underwriting.band(charges)]
+        low, high = medical_charges.LIMITS[medical_charges.band(charges)]
         assert low <= charges < high
 
 
 @pytest.mark.parametrize(
-    ("name", "folder"), [("auto_claims", "sagemaker_auto_claims"), ("underwriting", "medical_insurance_charges")]
+    ("name", "folder"), [("auto_claims", "sagemaker_auto_claims"), ("medical_charges", "medical_insurance_charges")]
 )
 def test_every_example_has_its_amount_and_the_model_does_not_see_charges(name: str, folder: str) -> None:
     if not (SHARED / folder).is_dir():
@@ -118,7 +118,7 @@ def test_every_example_has_its_amount_and_the_model_does_not_see_charges(name: s
     task = registry.task(name)
     for example in data.load_splits(task, data_dir=SHARED).test:
         assert example.amount > 0
-        if name == "underwriting":
+        if name == "medical_charges":
             assert f"{example.amount:g}" not in task.prompt(example)
 
 

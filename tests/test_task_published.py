@@ -23,7 +23,7 @@ NAMES = (
     "financial_math",
     "finer",
     "auto_claims",
-    "underwriting",
+    "medical_charges",
     "coverage_qa",
     "gcc_claims",
 )
@@ -34,7 +34,7 @@ SIZES = {
     "financial_math": 1000,
     "finer": 501,
     "auto_claims": 2 * 164,
-    "underwriting": 1338 - 7,
+    "medical_charges": 1338 - 7,
     "coverage_qa": 56,
     "gcc_claims": 235 - 162,
 }
@@ -118,7 +118,7 @@ def test_motor_claims_are_balanced_and_show_nothing_of_who_a_person_is() -> None
 
 
 def test_a_charge_on_the_limit_belongs_to_the_band_above() -> None:
-    from tasks.underwriting import band
+    from tasks.medical_charges import band
 
     assert [band(x) for x in (0, 4999.99, 5000, 19999.99, 20000, 1e6)] == [
         "below 5,000",
@@ -128,7 +128,7 @@ def test_a_charge_on_the_limit_belongs_to_the_band_above() -> None:
         "20,000 and above",
         "20,000 and above",
     ]
-    assert "male" not in "".join(e.context for e in everything("underwriting"))
+    assert "male" not in "".join(e.context for e in everything("medical_charges"))
 
 
 def test_every_clause_is_an_answer_of_coverage_qa() -> None:
@@ -175,7 +175,7 @@ def test_a_batch_with_one_right_tag_of_two_gets_half_in_the_partial_measure() ->
     assert value("finer", "SharePrice; LongTermDebt", "SharePrice; SharePrice", metric=1) == 0.5
 
 
-@pytest.mark.parametrize("name", ["auto_claims", "underwriting", "gcc_claims", "coverage_qa"])
+@pytest.mark.parametrize("name", ["auto_claims", "medical_charges", "gcc_claims", "coverage_qa"])
 def test_what_a_wrong_output_says_makes_no_class_of_its_own(name: str) -> None:
     task, test = registry.task(name), splits_of(name).test
 
@@ -195,7 +195,7 @@ def test_what_a_wrong_output_says_makes_no_class_of_its_own(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "reasons"),
     [
-        ("underwriting", {"repeated": 3, "contradictory": 4}),
+        ("medical_charges", {"repeated": 3, "contradictory": 4}),
         ("gcc_claims", {"repeated": 162}),
         ("auto_claims", {"for balance": 4672}),
         ("financial_math", {}),
