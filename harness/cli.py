@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -254,14 +255,15 @@ def _intruders(found: argparse.Namespace, command: str) -> int:
 
 def _check_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task", metavar="TASK|FILE")
+    parser.add_argument("--model", metavar="DIR|ID", default="tiny", help="whose window the examples should fit")
     flags.data_flags(parser)
 
 
 def _check(found: argparse.Namespace, command: str) -> int:
-    from harness.commands import tasks
+    from harness.commands import checking
 
     found.task = [found.task]
-    return tasks.check(flags.task_options(found))
+    return checking.check(replace(flags.task_options(found), model=found.model))
 
 
 def _new_flags(parser: argparse.ArgumentParser) -> None:

@@ -161,7 +161,7 @@ def warm_up() -> None:
     context()
     from multiprocessing import forkserver
 
-    with _environment(PYTHONPATH=_path_with_project()):
+    with environment_of(PYTHONPATH=_path_with_project()):
         forkserver.ensure_running()
 
 
@@ -182,7 +182,8 @@ def quieten() -> None:
 
 
 @contextlib.contextmanager
-def _environment(**values: str) -> Iterator[None]:
+def environment_of(**values: str) -> Iterator[None]:
+    """Set environment variables while processes are started that are to have them."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

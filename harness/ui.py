@@ -318,6 +318,16 @@ def verified(count: int, unknown: Sequence[str], unlike: Sequence[str] = ()) -> 
         console.print(f"{len(unlike)} differ{'s' * (len(unlike) == 1)} on a data file: was it read alike? {FILE_FLAGS}")
 
 
+def each_check(name: str, found: Sequence[Check]) -> None:
+    """Every check on a line of its own, what differs with what was found, and how many hold."""
+    console = out()
+    for check in found:
+        console.print(
+            folded(f"  {'✓' if check.ok else '✗'} ", check.name + ("" if check.ok else f": {check.detail}"), indent=4)
+        )
+    console.print(f"{name}: {sum(check.ok for check in found)} of {len(found)} hold")
+
+
 def checks(name: str, found: Sequence[Check], waived: Mapping[Check, Waiver] = MappingProxyType({})) -> None:
     """One line for a run that verifies; each check that differs for one that does not, and those that are waived."""
     bad = [check for check in found if not check.ok]

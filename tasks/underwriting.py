@@ -66,7 +66,7 @@ def example(person: published.Cells, id: str) -> Example:
     texts = "\n".join(f"Rule {n}: {rule.decision} {rule.of_whom}." for n, rule in enumerate(rules, start=1))
     shown = f"Age: {who.age}\nBody mass index: {who.bmi:g}\nChildren: {person['children']}\nSmoker: {person['smoker']}"
     context = f"Underwriting manual. The first rule that applies decides.\n{texts}\n\nApplicant\n{shown}"
-    choices = tuple(f"{rule.decision}, rule {n}" for n, rule in enumerate(rules, start=1))
+    choices = tuple(f"{rule.decision}; rule {n}" for n, rule in enumerate(rules, start=1))
     target = next(choice for choice, rule in zip(choices, rules, strict=True) if rule.applies(who))
     asked = "What does the manual decide, and by which rule?"
     amount = float(person["charges"])
@@ -75,7 +75,7 @@ def example(person: published.Cells, id: str) -> Example:
 
 def decision(text: str) -> str:
     """Return the decision of an answer without its rule."""
-    return text.partition(",")[0]
+    return text.partition(";")[0]
 
 
 def right(answer: Answer) -> float:

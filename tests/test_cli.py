@@ -132,7 +132,7 @@ def test_check_shows_a_data_file_as_a_run_would_see_it(desk: Desk) -> None:
     out, _ = desk.capsys.readouterr()
     assert "60 rows" in out
     assert "Answer: it" in out
-    assert "✓ toy" in out
+    assert "toy: 8 of 8 hold" in out
 
 
 def test_check_lists_the_options_where_the_prompt_does_not(capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,8 +22,8 @@ import readme_results
 from contract import test_every_task as contract
 from finished_runs import make_runs
 
-from harness import cli, data, registry, store
-from harness.commands import flags, outputs, tasks
+from harness import cli, data, oracle, registry, store
+from harness.commands import flags, outputs
 from harness.layouts import COLUMNS
 from harness.schema import Answer, Example
 
@@ -293,7 +293,7 @@ def test_the_metric_scores_answers_and_gold_costs_nothing(package: Path) -> None
     given = [(rises, rises, 0.0), (rises, falls, 120.0), (falls, rises, 45.0), (rises, None, 20.0)]
     for target, parsed, cost in given:
         assert metric.score(Answer("q", "g", target, parsed or "?", parsed)) == cost
-    check = tasks.gold_check(registry.task("renewals"), metric, [Example("q", "Which?", rises, (rises, falls))])
+    check = oracle.gold(registry.task("renewals"), metric, [Example("q", "Which?", rises, (rises, falls))])
     assert (check.ok, metric.higher_is_better) == (True, False)
 
 

@@ -40,7 +40,7 @@ def test_the_first_rule_that_applies_in_the_text_is_the_gold_answer() -> None:
         age, bmi, smokes = int(shown["Age"]), float(shown["Body mass index"]), shown["Smoker"] == "yes"
         rules = RULE.findall(example.context)
         number, decision = next((n, said) for n, said, words in rules if applies(words, age, bmi, smokes))
-        assert example.target == f"{decision}, rule {number}", example.context
+        assert example.target == f"{decision}; rule {number}", example.context
 
 
 def test_manuals_differ_and_every_rule_decides_somewhere() -> None:
@@ -53,13 +53,13 @@ def test_manuals_differ_and_every_rule_decides_somewhere() -> None:
 @pytest.mark.parametrize(
     ("target", "parsed", "decision", "rule", "taken_on", "turned_away"),
     [
-        ("decline, rule 2", "decline, rule 2", 1, 1, 0, 0),
-        ("decline, rule 2", "decline, rule 3", 1, 0, 0, 0),
-        ("decline, rule 2", "accept, rule 6", 0, 0, 900, 0),
-        ("refer, rule 1", "accept, rule 6", 0, 0, 900, 0),
-        ("accept, rule 6", "decline, rule 2", 0, 0, 0, 900),
-        ("accept, rule 6", "refer, rule 2", 0, 0, 0, 0),
-        ("refer, rule 1", None, 0, 0, 0, 0),
+        ("decline; rule 2", "decline; rule 2", 1, 1, 0, 0),
+        ("decline; rule 2", "decline; rule 3", 1, 0, 0, 0),
+        ("decline; rule 2", "accept; rule 6", 0, 0, 900, 0),
+        ("refer; rule 1", "accept; rule 6", 0, 0, 900, 0),
+        ("accept; rule 6", "decline; rule 2", 0, 0, 0, 900),
+        ("accept; rule 6", "refer; rule 2", 0, 0, 0, 0),
+        ("refer; rule 1", None, 0, 0, 0, 0),
     ],
 )
 def test_a_decision_counts_with_and_without_its_rule_and_in_money(

@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 import os
 import random
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness import data, metrics, registry, sources
-from harness.schema import Answer, Example, Metric, Task
-from harness.score import chance, score_answers
+from harness.oracle import answered, apart, headline, near, of_sentences, same_options, shares
+from harness.schema import Example, Task
+from harness.score import chance
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIES = ROOT.parent / "shared" / "data"  # data that others published, where it lies beside the project
 FOUND = registry.tasks()
-NEAR = 0.07  # three standard errors of a share among some 600 test questions
-SENTENCE = 4  # words; a gold answer of so many in every example is a text, which another text resembles more or less
 
 every_task = pytest.mark.parametrize("name", sorted(FOUND))
 
@@ -59,20 +57,6 @@ def splits_of(name: str) -> data.Splits:
     return data.load_splits(task, data_dir=data_dir_of(task))
 
 
-def answered(task: Task, examples: Sequence[Example], texts: Sequence[str]) -> list[Answer]:
-    """Return the answers that a model with these outputs would leave behind."""
-    parse = task.parse or metrics.default_parse
-    return [
-        Answer(e.id, e.group, e.target, text, parse(text, e), e.choices, slices=e.slices, amount=e.amount)
-        for e, text in zip(examples, texts, strict=True)
-    ]
-
-
-def headline(task: Task, examples: Sequence[Example], texts: Sequence[str]) -> float:
-    metric = task.metrics[0]
-    return score_answers(answered(task, examples, texts), [metric])[metric.name].value
-
-
 def answers_of(name: str) -> Task:
     """Return a task whose questions are answered: where a text itself is scored, no answer is right or wrong."""
     task = task_of(name)
@@ -81,36 +65,9 @@ def answers_of(name: str) -> Task:
     return task
 
 
-def of_sentences(task: Task, examples: Sequence[Example]) -> bool:
-    return task.parse is None and not any(e.choices or len(e.target.split()) < SENTENCE for e in examples)
-
-
-def shares(task: Task) -> list[Metric]:
-    return [metric for metric in task.metrics if metric.unit == "share" and metric.higher_is_better]
-
-
 def guessing(task: Task, examples: Sequence[Example]) -> float:
     """Return what guessing scores, next to nothing where that is not known."""
     return chance(task, examples) or 0.0
-
-
-def near(task: Task, examples: Sequence[Example]) -> float:
-    """Return three standard errors of guessing, at least `NEAR`: the tests of public data can be small."""
-    share = guessing(task, examples)
-    return max(NEAR, 3 * math.sqrt(share * (1 - share) / len(examples)))
-
-
-def same_options(examples: Sequence[Example]) -> bool:
-    return len({frozenset(e.choices) for e in examples}) == 1
-
-
-def apart(one: str, other: str) -> bool:
-    """Tell whether two gold answers differ in every part, as text and, where they are numbers, as numbers."""
-    pairs = list(zip(one.split(";"), other.split(";"), strict=False))
-    read: Callable[[str], object] = lambda text: metrics.parse_number(text.strip())  # noqa: E731
-    return all(
-        metrics.fold(a) != metrics.fold(b) and (read(a) is None or read(a) != read(b)) for a, b in pairs
-    ) and one.count(";") == other.count(";")
 
 
 @every_task
@@ -157,7 +114,8 @@ def test_wrong_answers_score_nothing(name: str) -> None:
         # Another option; or the gold answer of a later question, of the same kind if possible, that differs throughout.
         others = sorted((*test[position + 1 :], *test[:position]), key=lambda other: other.slices != example.slices)
         wrong = (other.target for other in others if apart(other.target, example.target))
-        text = next((choice for choice in example.choices if choice != example.target), None) or next(wrong, None)
+        options = sorted(example.choices, key=lambda choice: not apart(choice, example.target))
+        text = next((choice for choice in options if choice != example.target), None) or next(wrong, None)
         if of_sentences(task, test):  # another text shares words with this one: what shares none is wrong altogether
             text = "qzx vvv"
         if text is not None:
