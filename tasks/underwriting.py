@@ -21,6 +21,7 @@ from harness import Answer, Example, Metric, Source, Task, metrics, prompts, pub
 
 FILES: published.Files = {"test": ("insurance.csv",)}
 ACCEPT, DECLINE, REFER = "accept", "decline", "refer"
+LABELS = (*(f"{decision}; rule {n}" for decision in (DECLINE, REFER) for n in range(1, 6)), f"{ACCEPT}; rule 6")
 
 
 class Applicant(NamedTuple):
@@ -66,11 +67,10 @@ def example(person: published.Cells, id: str) -> Example:
     texts = "\n".join(f"Rule {n}: {rule.decision} {rule.of_whom}." for n, rule in enumerate(rules, start=1))
     shown = f"Age: {who.age}\nBody mass index: {who.bmi:g}\nChildren: {person['children']}\nSmoker: {person['smoker']}"
     context = f"Underwriting manual. The first rule that applies decides.\n{texts}\n\nApplicant\n{shown}"
-    choices = tuple(f"{rule.decision}; rule {n}" for n, rule in enumerate(rules, start=1))
-    target = next(choice for choice, rule in zip(choices, rules, strict=True) if rule.applies(who))
+    target = next(f"{rule.decision}; rule {n}" for n, rule in enumerate(rules, start=1) if rule.applies(who))
     asked = "What does the manual decide, and by which rule?"
     amount = float(person["charges"])
-    return Example(id, asked, target, choices, context=context, slices={"smoker": person["smoker"]}, amount=amount)
+    return Example(id, asked, target, LABELS, context=context, slices={"smoker": person["smoker"]}, amount=amount)
 
 
 def decision(text: str) -> str:
