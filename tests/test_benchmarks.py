@@ -30,7 +30,8 @@ def test_ways_take_turns_and_the_first_round_does_not_count(monkeypatch: pytest.
 
 def test_the_ratio_is_the_median_of_the_rounds_ratios(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = {"ours": (1.0, 2.0, 4.0), "theirs": (3.0, 4.0, 20.0)}
-    found = timing.Comparison("made-up", "work", seconds, {"theirs": 2.5}, "all the same", packages={"torch": "2"})
+    peaks = {"ours": 3 * 2**20, "theirs": 12 * 2**20}
+    found = timing.Comparison("made-up", "work", seconds, {"theirs": 2.5}, "all the same", (), {"torch": "2"}, peaks)
     assert found.ratio("theirs") == 3.0
     assert found.spread("theirs") == (2.0, 5.0)
     monkeypatch.setattr(timing, "RESULTS", tmp_path)
@@ -43,7 +44,7 @@ def test_the_ratio_is_the_median_of_the_rounds_ratios(tmp_path: Path, monkeypatc
     sys.path[:] = before
     (row,) = [line for line in main.table().splitlines() if "theirs" in line]
     assert [cell.strip() for cell in row.strip("|").split("|")] == [
-        "work", "theirs", "3.00", "2.00 to 5.00", "2.5", "all the same", "torch 2",
+        "work", "theirs", "3.00", "2.00 to 5.00", "2.5", "3 / 12", "all the same", "torch 2",
     ]  # fmt: skip
 
 
@@ -51,3 +52,17 @@ def test_what_is_installed_for_it_is_pinned() -> None:
     lines = (Path(timing.ROOT) / "tests" / "benchmarks" / "requirements.txt").read_text().splitlines()
     assert lines
     assert all("==" in line for line in lines)
+
+
+def test_peaks_are_the_live_tensors_of_each_way() -> None:
+    torch = pytest.importorskip("torch")
+
+    def ours() -> None:
+        torch.zeros(1000).add(1)
+
+    def theirs() -> None:
+        [torch.ones(5000) for _ in range(2)]
+
+    found = timing.peaks({"ours": ours, "theirs": theirs})
+    assert found["ours"] == 2 * 4 * 1000
+    assert found["theirs"] == 2 * 4 * 5000

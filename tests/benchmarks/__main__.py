@@ -9,21 +9,24 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:1] = [str(ROOT), str(ROOT / "tests")]
 
-from benchmarks.timing import RESULTS  # noqa: E402
+from benchmarks.timing import OURS, RESULTS  # noqa: E402
 from harness import store  # noqa: E402
 from harness.markdown import Table, markdown  # noqa: E402
 
-NAMES = ("choices", "writing", "training", "views")
+NAMES = ("choices", "writing", "training", "grid", "workers", "views")
+MIB = 2**20
 HEAD = """# Measured beside other programs
 
 `make bench` (or `python tests/benchmarks NAME` for one of {names}): all ways in one process, in turn, after a round
 that is thrown away; the ratio is the median over rounds of the other's seconds over ours. Both do the same work on the same
-model, and whether they got the same is in the last column.
+model, and whether they got the same is in the last but one column. Peaks are bytes of live tensors, ours first, counted in a
+pass of their own (the model's weights are in them).
 
 """
 
@@ -46,13 +49,19 @@ def table() -> str:
                     f"{seen['ratio']:.2f}",
                     f"{low:.2f} to {high:.2f}",
                     target,
+                    _peak(found.get("peaks", {}), other),
                     found["same"],
                     packages,
                 )
             )
-    heads = ("work", "against", "times as long", "in rounds", "target", "the same?", "packages")
-    made = Table("Benchmarks", heads, tuple(rows), left=frozenset({0, 1, 5, 6}))
+    heads = ("work", "against", "times as long", "in rounds", "target", "peak, MiB", "the same?", "packages")
+    made = Table("Benchmarks", heads, tuple(rows), left=frozenset({0, 1, 6, 7}))
     return HEAD.format(names=", ".join(NAMES)) + markdown(made) + f"\n\nMachine: {'; '.join(sorted(machines))}.\n"
+
+
+def _peak(peaks: Mapping[str, int], other: str) -> str:
+    """Both sides' most bytes of live tensors, ours first; empty where they were not counted."""
+    return f"{peaks[OURS] / MIB:.0f} / {peaks[other] / MIB:.0f}" if other in peaks else ""
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import platform
 import statistics
@@ -33,6 +34,7 @@ class Comparison:
     same: str
     notes: tuple[str, ...] = ()
     packages: Mapping[str, str] = field(default_factory=dict)
+    peaks: Mapping[str, int] = field(default_factory=dict)  # bytes of live tensors, by way
 
     def ratio(self, other: str) -> float:
         """How many times as long the other way takes: the median over rounds of the ratio within a round."""
@@ -57,6 +59,19 @@ def in_turn(
             if number:
                 seconds[name].append(time.perf_counter() - started)
     return {name: tuple(taken) for name, taken in seconds.items()}, found
+
+
+def peaks(ways: Mapping[str, Callable[[], Any]]) -> dict[str, int]:
+    """Return the most bytes of live tensors that each way had, by the harness's own counter."""
+    from harness.counter import ByteCounter
+
+    found = {}
+    for name, way in ways.items():
+        gc.collect()
+        with ByteCounter() as counter:
+            way()
+        found[name] = counter.peak
+    return found
 
 
 def keep(found: Comparison) -> None:
