@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,13 +53,20 @@ def write_forgetting(root: Path, task: str, changes: Sequence[Change]) -> list[P
     """Write `root/figures/<task>/forgetting.svg` and `.png`; nothing where no row that trained was probed."""
     if not any(change.learned and change.learned.vs_base and change.difference for change in changes):
         return []
+    folder = root / "figures" / store.path_word(task)
+    return write_one(folder / "forgetting", lambda: learning_forgetting.draw(task, changes))
+
+
+def write_one(path: Path, draw: Callable[[], Figure]) -> list[Path]:
+    """Write what `draw` draws to `path` with `.svg` and `.png` behind its name."""
     import matplotlib
 
-    folder = root / "figures" / store.path_word(task)
     style: Any = STYLE | {"font.family": list(families())}
     with matplotlib.rc_context(style):
-        figure = learning_forgetting.draw(task, changes)
-        return [store.write_bytes(folder / f"forgetting.{kind}", _bytes(figure, kind)) for kind in ("svg", "png")]
+        figure = draw()
+        return [
+            store.write_bytes(path.with_name(f"{path.name}.{kind}"), _bytes(figure, kind)) for kind in ("svg", "png")
+        ]
 
 
 def svgs(task: str, cells: Iterable[Cell], runs: Sequence[Run] = (), metrics: Metrics | None = None) -> dict[str, str]:
