@@ -44,35 +44,38 @@ Capture = pytest.CaptureFixture[str]
 
 
 def planted(size: float = 10.0, seed: int = 1) -> tuple[torch.Tensor, Change]:
-    """A base weight's new direction, and the change that brought it."""
-    base, new = base_weight(), rank_one(seed=seed)
+    """A direction that the base weight has neither on its left nor on its right, and the change that brought it."""
+    left, values, right = torch.linalg.svd(base_weight(), full_matrices=True)  # 48 outputs, 32 inputs
+    values[24:] *= 1e-9  # not 0, where its vectors would be arbitrary
+    chance = torch.Generator().manual_seed(seed)
+    out = left[:, 32:] @ torch.randn(16, generator=chance, dtype=torch.float64)
+    into = torch.randn(8, generator=chance, dtype=torch.float64) @ right[24:]
+    new, base = torch.outer(out / out.norm(), into / into.norm()), (left[:, :32] * values) @ right
     return new, Change("model.layers.0.self_attn.q_proj", base, base + size * new)
 
 
 # --- which directions
 
 
-@given(seed=st.integers(1, 500), size=st.floats(6.0, 30.0), factor=st.floats(0.0, 2.0))
+@given(seed=st.integers(0, 500), size=st.floats(2.5, 30.0), factor=st.floats(0.0, 2.0))
 @settings(max_examples=25, deadline=None)
 def test_the_planted_direction_is_what_is_scaled_and_nothing_else(seed: int, size: float, factor: float) -> None:
-    _, change = planted(size, seed)
+    new, change = planted(size, seed)
     own, other = scaling.pick(change, Bases(keep=False))
     assert own.count == other.count == 1
-    scaled = change.after + own.added(factor)
-    torch.testing.assert_close(scaled, intruders.scaled(change, Bases(keep=False), factor))
-    left, values, right = torch.linalg.svd(change.after, full_matrices=False)
-    values[0] *= factor  # the planted one is the largest
-    torch.testing.assert_close(scaled, (left * values) @ right)
+    torch.testing.assert_close(change.after + own.added(factor), change.before + factor * size * new, rtol=0, atol=1e-7)
+    torch.testing.assert_close(
+        change.after + own.added(factor), intruders.scaled(change, Bases(keep=False), factor), rtol=0, atol=1e-8
+    )
+    assert float(other.values[0]) == pytest.approx(2.0), "the largest of the base"
 
 
-def test_a_factor_of_0_takes_the_planted_direction_out_and_leaves_no_intruder() -> None:
-    new, change = planted()
+def test_a_factor_of_0_takes_the_planted_direction_out_and_gives_the_base_back() -> None:
+    _, change = planted()
     own, _ = scaling.pick(change, Bases(keep=False))
     left = change.after + own.added(0.0)
-    assert float((left * new).sum()) == pytest.approx(0.0, abs=0.3)
-    assert float((change.after * new).sum()) > 9
-    found = intruders.examine(replace(change, after=left), Bases(keep=False))
-    assert found.intruders(0.5) == 0
+    torch.testing.assert_close(left, change.before, rtol=0, atol=1e-7)
+    assert intruders.examine(replace(change, after=left), Bases(keep=False)).intruders(0.5) == 0
 
 
 def test_the_control_are_the_largest_directions_that_are_no_intruders() -> None:
@@ -151,7 +154,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
         results=place / "results",
         probes=(str(other),),
         epochs=2.0,
-        learning_rate=0.03,
+        learning_rate=0.02,
         dtype="fp32",
         memory=False,
         save_full=True,
@@ -171,10 +174,15 @@ def scale(desk: Path, *words: str, results: Path | None = None) -> int:
     return main(["intruders", *words, *files, *place])
 
 
+def copied(desk: Path, to: Path) -> Path:
+    """The runs in a results folder of their own."""
+    return Path(shutil.copytree(desk / "results", to / "results", ignore=shutil.ignore_patterns("intruders")))
+
+
 @pytest.fixture(scope="module")
 def scaled(desk: Path) -> dict[str, Any]:
     """What the command left of LoRA's run, asked everything."""
-    assert scale(desk, "lora-r4", "--scale", "0.5,0", "--epsilon", "0.9") == 0
+    assert scale(desk, "lora-r4", "--scale", "0.5,0", "--epsilon", "0.5") == 0
     (path,) = (desk / "results" / "intruders").rglob("scaled.json")
     found: dict[str, Any] = codec.strict_json(path.read_text())
     return found | {"folder": path.parent}
@@ -225,8 +233,8 @@ def test_the_document_holds_every_factor_with_paired_changes_and_its_answers(sca
 def test_tables_figure_and_paths_are_shown_and_few_examples_are_enough(
     desk: Path, capsys: Capture, tmp_path: Path
 ) -> None:
-    results = shutil.copytree(desk / "results", tmp_path / "results")
-    words = ("lora-r4", "full", "--scale", "0,1", "--epsilon", "0.9", "--test-examples", "6")
+    results = copied(desk, tmp_path)
+    words = ("lora-r4", "full", "--scale", "0,1", "--epsilon", "0.5", "--test-examples", "6")
     assert scale(desk, *words, results=results) == 0
     said = capsys.readouterr()
     assert "a factor of 1 gives 6 of 6 recorded answers" in said.out
@@ -242,13 +250,13 @@ def test_tables_figure_and_paths_are_shown_and_few_examples_are_enough(
 def test_another_runs_weights_are_refused_before_anything_is_scaled(
     desk: Path, tmp_path: Path, capsys: Capture
 ) -> None:
-    results = shutil.copytree(desk / "results", tmp_path / "results")
+    results = copied(desk, tmp_path)
     (run,) = [one for one in store.read_all(results) if one.record.spec.method == "lora"]
     lines = [json.loads(line) for line in (run.folder / store.ANSWERS).read_text().splitlines()]
     for line in lines:
         line["text"] = line["parsed"] = next(c for c in line["choices"] if c != line["text"])
     (run.folder / store.ANSWERS).write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert scale(desk, "lora-r4", "--scale", "0", "--epsilon", "0.9", results=results) == 2
+    assert scale(desk, "lora-r4", "--scale", "0", "--epsilon", "0.5", results=results) == 2
     said = capsys.readouterr()
     assert f"a factor of 1 gives 0 of {len(lines)}" in said.err
     assert not list((results / "intruders").rglob("scaled.json"))
@@ -293,7 +301,7 @@ def test_a_few_other_answers_are_let_pass_and_many_are_not() -> None:
 def made_outcome(run: store.Run, probe: str = "other") -> Outcome:
     """An outcome of made-up answers: intruders cost the task and give back on the probe, the control does nothing."""
     task = replace(registry.task("cfa"), name="toy")
-    right = {"base": (10, 30), "as trained": (36, 12), "intruders": (30, 24), "control": (35, 13)}
+    right = {"base": (10, 30), "as trained": (36, 12), "intruders": (30, 30), "control": (35, 13)}
 
     def answers(count: int) -> tuple[Answer, ...]:
         return tuple(
@@ -325,7 +333,7 @@ def test_the_table_marks_what_a_paired_test_shows_and_the_reading_names_the_size
         ("control", "0"),
         ("control", "0.5"),
     ]
-    assert table.rows[2][8] == "+20.0 ▲"
+    assert table.rows[2][8] == "+35.0 ▲"
     assert table.rows[4][4] == "-2.5", "one question of 40 shows nothing"
     said = " ".join(causal_tables.reading(outcome))
     assert "9 directions with 4 % of" in said
