@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import calibration_figure, calibration_tables, figures, learning_forgetting, store
+from harness.calibration_tables import Trust
 from harness.cells import Cell
-from harness.evidence import Metrics, Run
 from harness.forgetting import Change
 from harness.palette import METHOD_COLOURS as METHOD_COLOURS
 from harness.palette import STYLE, families
@@ -31,19 +31,18 @@ DRAWN = {
 NAMES = tuple(DRAWN)
 CALIBRATION = "calibration"  # drawn only where answers have a confidence and are right or wrong
 PNG_DPI = 160
+NOTHING: Trust = {}
 
 
-def write(
-    root: Path, task: str, cells: Iterable[Cell], runs: Sequence[Run] = (), metrics: Metrics | None = None
-) -> list[Path]:
+def write(root: Path, task: str, cells: Iterable[Cell], trust: Trust = NOTHING) -> list[Path]:
     """Write `root/figures/<task>/<name>.svg` and `.png` for each of `NAMES`, each whole or not at all.
 
-    Runs that did not finish are marked in them. Without cells of this task nothing is written. `runs`, records with
-    their answers, add the figure of calibration; `metrics` as for `compare.cells`.
+    Runs that did not finish are marked in them. Without cells of this task nothing is written. `trust`, from
+    `calibration_tables.trust`, adds the figure of calibration.
     """
     folder = root / "figures" / store.path_word(task)
     paths = []
-    for name, figure in _figures(task, cells, runs, metrics):
+    for name, figure in _figures(task, cells, trust):
         for kind in ("svg", "png"):
             paths.append(store.write_bytes(folder / f"{name}.{kind}", _bytes(figure, kind)))
     return paths
@@ -69,14 +68,12 @@ def write_one(path: Path, draw: Callable[[], Figure]) -> list[Path]:
         ]
 
 
-def svgs(task: str, cells: Iterable[Cell], runs: Sequence[Run] = (), metrics: Metrics | None = None) -> dict[str, str]:
+def svgs(task: str, cells: Iterable[Cell], trust: Trust = NOTHING) -> dict[str, str]:
     """Return the figures as SVG text by name, in the order of `NAMES`; arguments as `write`."""
-    return {name: _bytes(figure, "svg").decode() for name, figure in _figures(task, cells, runs, metrics)}
+    return {name: _bytes(figure, "svg").decode() for name, figure in _figures(task, cells, trust)}
 
 
-def _figures(
-    task: str, cells: Iterable[Cell], runs: Sequence[Run], metrics: Metrics | None
-) -> Iterator[tuple[str, Figure]]:
+def _figures(task: str, cells: Iterable[Cell], trust: Trust) -> Iterator[tuple[str, Figure]]:
     """Draw the figures one after the other, each in the style of all while it is looked at."""
     found = sections(cell for cell in cells if cell.spec.task == task)
     if not found:
@@ -87,7 +84,7 @@ def _figures(
     for name, draw in DRAWN.items():
         with matplotlib.rc_context(style):
             yield name, draw(task, found)
-    judged = [(section, calibration_tables.rows(section, runs, metrics)) for section in found]
+    judged = [(section, calibration_tables.rows(section, trust)) for section in found]
     if judged := [(section, rows) for section, rows in judged if rows]:
         with matplotlib.rc_context(style):
             yield CALIBRATION, calibration_figure.draw(task, judged)
