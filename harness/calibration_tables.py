@@ -48,7 +48,7 @@ def trust(cells: Iterable[Cell], runs: Iterable[Run], metrics: Metrics | None = 
         metrics: as for `compare.cells`.
     """
     answers = {record.spec.id: said for record, said in runs if said}
-    found = {}
+    found: dict[str, Calibration] = {}
     for cell in cells:
         metric = find_metric(cell.spec.task, cell.metric, metrics or {})
         for record in cell.records if cell.headline and cell.status == "ok" else ():

@@ -74,7 +74,11 @@ def _line(ax: Axes, outcome: Outcome, task: str, probe: str, kind: Kind) -> list
     ax.plot(*zip(*(at for at, _ in path), strict=True), linestyle=LINES[kind], linewidth=1.8, **style)
     for own, other in spots:
         filled = kind == "intruders" or own.kind == "as trained"
-        dots = {"marker": mark(method), "markersize": 7, "markerfacecolor": colour(method) if filled else PAPER}
+        dots: dict[str, Any] = {
+            "marker": mark(method),
+            "markersize": 7,
+            "markerfacecolor": colour(method) if filled else PAPER,
+        }
         reach: dict[str, Any] = {"xerr": _reach(own), "yerr": _reach(other), "elinewidth": 0.6, "capsize": 0}
         ax.errorbar(_value(own), _value(other), **reach, **dots, **(style | {"zorder": 3}))
     return path

@@ -105,6 +105,7 @@ def _adding(one: Directions, factor: float) -> Callable[[Any, Any, torch.Tensor]
     def hook(layer: Any, given: Any, out: torch.Tensor) -> torch.Tensor:
         first, second = held.setdefault(out.device, (right.to(out.device), left.to(out.device)))
         with torch.autocast(out.device.type, enabled=False):
-            return (out.float() + given[0].float() @ first @ second).to(out.dtype)
+            changed: torch.Tensor = out.float() + given[0].float() @ first @ second
+        return changed.to(out.dtype)
 
     return hook
