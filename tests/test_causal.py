@@ -49,7 +49,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
         probes=(str(other),),
         epochs=2.0,
         learning_rate=0.02,
-        dtype="fp32",
+        dtype="bf16",  # where another order of rounding shows
         memory=False,
         save_full=True,
         jobs=1,
@@ -87,8 +87,7 @@ def test_a_factor_of_1_gives_the_recorded_answers_to_task_and_probe(desk: Path, 
     for task, kept in (("toy", run.answers()), ("other", run.probed()["other"])):
         own = store.read_answers(scaled["folder"], f"{task}.as-trained.jsonl")
         assert [(a.id, a.text, a.parsed) for a in own] == [(a.id, a.text, a.parsed) for a in kept]
-        for a, b in zip(own, kept, strict=True):
-            assert a.loglik == pytest.approx(b.loglik, abs=1e-4)
+        assert [a.loglik for a in own] == [b.loglik for b in kept], "to the last digit"
     assert [(one["task"], one["recorded"], one["same"]) for one in scaled["factor_1_against_recorded"]] == [
         ("toy", len(run.answers()), len(run.answers())),
         ("other", len(run.probed()["other"]), len(run.probed()["other"])),
