@@ -71,7 +71,8 @@ def scale(
         outcome = causal.measure(one.run, one.kept, one.base.folder, wanted, parts, factors, ui.note)
         for alike in outcome.alike:
             if alike.same < alike.recorded:
-                ui.note(f"warning: {spoken(one.spec)} on {alike.words}")
+                batches = " (fewer questions make other batches, which round otherwise)" * bool(options.test_examples)
+                ui.note(f"warning: {spoken(one.spec)} on {alike.words}{batches}")
         folder = options.results / FOLDER / store.relative_dir(one.spec)
         document = _write(outcome, wanted, folder, epsilon, top)
         outcomes.append(outcome)
