@@ -1,7 +1,7 @@
 """Draws the figure of calibration: the share right at each confidence, and the share wrong over what is given out.
 
-Two panels for each section, of the base model and, of each method, the run with the best value: all would hide each
-other.
+Two panels for each section, of the base model and, of each method, the row with the best value, of several seeds the
+first: all would hide each other.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness import panels
-from harness.calibration_tables import Row
+from harness.calibration_tables import WHOLE_LINE, Row
 from harness.palette import FAINT, PAPER, clean, colour, mark
 from harness.panels import Panel
 from harness.sections import Section
@@ -60,7 +60,10 @@ def _reliability(ax: Axes, panel: Panel, rows: Sequence[Row]) -> None:
     ax.set_ylim(-1.5, 101.5)
     ax.set_xlabel("confidence %, ten bins of as many answers each")
     ax.set_ylabel("of them right %")
-    panels.describe(ax, panel, "95 % intervals · of each method the best run")
+    about = "95 % intervals · of each method the best row, of several seeds the first"
+    if any(row.record.spec.scoring == "generate" for row in rows):
+        about += f" · {WHOLE_LINE[:1].lower()}{WHOLE_LINE[1:]}"
+    panels.describe(ax, panel, about)
 
 
 def _risk(ax: Axes, panel: Panel, rows: Sequence[Row]) -> None:

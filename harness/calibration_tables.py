@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.calibration import Calibration, calibration
+from harness.cells import Cell
 from harness.evidence import Metrics, Run, find_metric
 from harness.format import interval, number
 from harness.markdown import Table, escape, markdown
@@ -21,6 +22,10 @@ from harness.stats import Interval
 FORMAT = 1  # of the JSON; raised when a name in it changes its meaning or goes
 SHOWN = (0.95, 0.99)  # the precisions that a table has room for
 TITLE = "Confidence of the answers, and what share could be automated"
+WHOLE_LINE = "Confidence is of the whole line that was written"
+
+
+Trust = Mapping[str, Calibration]  # of each run whose answers tell, by its id
 
 
 @dataclass(frozen=True)
@@ -32,24 +37,35 @@ class Row:
     found: Calibration
 
 
-def rows(section: Section, runs: Sequence[Run], metrics: Metrics | None = None) -> list[Row]:
-    """Return the runs of a section, seed by seed, whose answers have a confidence and are right or wrong.
+def trust(cells: Iterable[Cell], runs: Iterable[Run], metrics: Metrics | None = None) -> Trust:
+    """Judge the finished runs whose answers have a confidence and are right or wrong, each once.
+
+    It takes a second for a few runs, so tables, figures and page share it.
 
     Args:
-        section: the rows of its headline metric are taken.
+        cells: those of the headline metric are looked at.
         runs: records with their answers.
         metrics: as for `compare.cells`.
     """
-    answers = {record.spec.id: found for record, found in runs if found}
-    result = []
-    for cell in section.headline:
+    answers = {record.spec.id: said for record, said in runs if said}
+    found: dict[str, Calibration] = {}
+    for cell in cells:
         metric = find_metric(cell.spec.task, cell.metric, metrics or {})
-        for record in cell.records if metric is not None else ():
+        for record in cell.records if cell.headline and cell.status == "ok" else ():
             said = answers.get(record.spec.id)
-            found = calibration(said, metric, record.spec.scoring) if said and metric and cell.status == "ok" else None
-            seed = f" s{record.spec.seed}" * (len(cell.seeds) > 1)
-            result += [Row(section.label(cell) + seed, record, found)] if found else []
-    return result
+            judged = calibration(said, metric, record.spec.scoring) if said and metric else None
+            found |= {record.spec.id: judged} if judged else {}
+    return found
+
+
+def rows(section: Section, known: Trust) -> list[Row]:
+    """Return the runs of a section, seed by seed, of which something is known."""
+    return [
+        Row(section.label(cell) + f" s{record.spec.seed}" * (len(cell.seeds) > 1), record, known[record.spec.id])
+        for cell in section.headline
+        for record in cell.records
+        if cell.status == "ok" and record.spec.id in known
+    ]
 
 
 def table(found: Sequence[Row]) -> Table | None:
@@ -86,6 +102,8 @@ def reading(found: Sequence[Row]) -> list[str]:
         "5 of 100 test sets does that go wrong. None: so many answers cannot show it for any part of at least 10 %.",
         "It is said of each run and precision by itself: of the best of many runs it holds in fewer test sets.",
     ]
+    if any(row.record.spec.scoring == "generate" for row in found):
+        lines.append(f"{WHOLE_LINE}, of which right may judge only a part.")
     if any(row.found.groups != row.found.rated for row in found):
         lines.append("Answers that share a group count for fewer, by how alike right and wrong are within groups.")
     if missing := [row.name for row in found if row.found.rated < row.found.n]:

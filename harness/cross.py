@@ -62,6 +62,7 @@ def load(one: Tuned, folder: Path, device: Any) -> tuple[Any, RunSpec]:
     """Return the base model with the adapter on it, and the spec that it is tested by."""
     from peft import PeftModel
 
+    from harness.methods import lora
     from harness.tuned import method_of
 
     spec = replace(one.spec, device=device)
@@ -69,7 +70,9 @@ def load(one: Tuned, folder: Path, device: Any) -> tuple[Any, RunSpec]:
     model = method.load(str(folder), spec)
     if method.restore:
         return method.restore(model, one.folder), spec
-    return PeftModel.from_pretrained(model, str(one.folder), autocast_adapter_dtype=True), spec
+    model = PeftModel.from_pretrained(model, str(one.folder), autocast_adapter_dtype=True)
+    as_in_its_run = one.own and method.name in registry.methods()  # one given as a PEFT config runs as PEFT has it
+    return (lora.fused(model, spec) if as_in_its_run else model), spec
 
 
 def score(one: Tuned, folder: Path, tasks: Sequence[tuple[Task, Splits, str]]) -> list[Scored]:

@@ -25,11 +25,12 @@ _NAMES = (
     "high, vs_base, vs_base_low, vs_base_high, best_or_tied, seed_sd, chance, parse_rate, train_peak_bytes, "
     "eval_peak_bytes, predicted_peak_bytes, weights_bytes, trainable_weights, trainable_share, adapter_bytes, "
     "train_seconds, eval_seconds, train_tokens_per_second, learning_rate, tuned_over, status, device, dtype, torch, transformers, "
-    "peft, bitsandbytes, commit, fingerprint, run_ids"
+    "peft, bitsandbytes, commit, fingerprint, run_ids, scoring"
 )
 COLUMNS = tuple(_NAMES.split(", "))
 
 METHOD_ORDER = ("base", "lora", "qlora", "full")
+SCORING = {"choices": "loglik", "generate": "generate", "perplexity": "perplexity"}
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes")
 
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
@@ -42,7 +43,8 @@ def leaderboard(cells: Iterable[Cell]) -> list[Row]:
     """Return the rows, keys in the order of `COLUMNS`, sorted by model, method (base, lora, qlora, full, others), rank.
 
     `rank` is None for methods without one; `seeds` is how many runs are pooled; `trainable_share` is trained weights
-    over the base model's weights; `run_ids` are the pooled runs in seed order, separated by blanks.
+    over the base model's weights; `run_ids` are the pooled runs in seed order, separated by blanks; `scoring` says how the
+    answers came about: loglik (the likeliest option), generate (written), perplexity (of a text).
     """
     return [_row(cell) for cell in in_order(cells)]
 
@@ -104,6 +106,7 @@ def _row(cell: Cell) -> Row:
         "dtype": spec.dtype,
         "fingerprint": spec.data,
         "run_ids": " ".join(cell.run_ids),
+        "scoring": SCORING[spec.scoring],
     }
     values |= _cost(cell) if cost else {}
     values |= {name: distinct(package(record, name) for record in cell.records) for name in PACKAGES}

@@ -32,6 +32,7 @@ EXAMPLES = {
     "--jobs": "2",
     "--price": "2.50",
     "--share-of-peak": "0.4",
+    "--scale": "0,0.25,0.5,0.75,1",
     "--epsilon": "0.5",
     "--k": "10",
 }
@@ -131,6 +132,17 @@ def positive(text: str, flag: str) -> float:
     if not 0 < value < float("inf"):
         raise HarnessError(f"{flag} {text} is not a number above 0", where=flag, fix=_example(flag))
     return value
+
+
+def factors(text: str, flag: str) -> tuple[float, ...]:
+    """Read finite numbers of 0 or more between commas, such as `--scale 0,0.5,1`, in order and each once."""
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if not values or not all(0 <= value < float("inf") for value in values):
+        raise HarnessError(f"{flag} {text} is not a list of numbers from 0 on", where=flag, fix=_example(flag))
+    return tuple(sorted({value + 0.0 for value in values}))  # no minus zero
 
 
 def one_of(text: str, known: Sequence[str], flag: str) -> str:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import calibration_figure, calibration_tables, figures, learning_forgetting, store
+from harness.calibration_tables import Trust
 from harness.cells import Cell
-from harness.evidence import Metrics, Run
 from harness.forgetting import Change
 from harness.palette import METHOD_COLOURS as METHOD_COLOURS
 from harness.palette import STYLE, families
@@ -31,19 +31,18 @@ DRAWN = {
 NAMES = tuple(DRAWN)
 CALIBRATION = "calibration"  # drawn only where answers have a confidence and are right or wrong
 PNG_DPI = 160
+NOTHING: Trust = {}
 
 
-def write(
-    root: Path, task: str, cells: Iterable[Cell], runs: Sequence[Run] = (), metrics: Metrics | None = None
-) -> list[Path]:
+def write(root: Path, task: str, cells: Iterable[Cell], trust: Trust = NOTHING) -> list[Path]:
     """Write `root/figures/<task>/<name>.svg` and `.png` for each of `NAMES`, each whole or not at all.
 
-    Runs that did not finish are marked in them. Without cells of this task nothing is written. `runs`, records with
-    their answers, add the figure of calibration; `metrics` as for `compare.cells`.
+    Runs that did not finish are marked in them. Without cells of this task nothing is written. `trust`, from
+    `calibration_tables.trust`, adds the figure of calibration.
     """
     folder = root / "figures" / store.path_word(task)
     paths = []
-    for name, figure in _figures(task, cells, runs, metrics):
+    for name, figure in _figures(task, cells, trust):
         for kind in ("svg", "png"):
             paths.append(store.write_bytes(folder / f"{name}.{kind}", _bytes(figure, kind)))
     return paths
@@ -53,23 +52,28 @@ def write_forgetting(root: Path, task: str, changes: Sequence[Change]) -> list[P
     """Write `root/figures/<task>/forgetting.svg` and `.png`; nothing where no row that trained was probed."""
     if not any(change.learned and change.learned.vs_base and change.difference for change in changes):
         return []
+    folder = root / "figures" / store.path_word(task)
+    return write_one(folder / "forgetting", lambda: learning_forgetting.draw(task, changes))
+
+
+def write_one(path: Path, draw: Callable[[], Figure]) -> list[Path]:
+    """Write what `draw` draws to `path` with `.svg` and `.png` behind its name."""
     import matplotlib
 
-    folder = root / "figures" / store.path_word(task)
     style: Any = STYLE | {"font.family": list(families())}
     with matplotlib.rc_context(style):
-        figure = learning_forgetting.draw(task, changes)
-        return [store.write_bytes(folder / f"forgetting.{kind}", _bytes(figure, kind)) for kind in ("svg", "png")]
+        figure = draw()
+        return [
+            store.write_bytes(path.with_name(f"{path.name}.{kind}"), _bytes(figure, kind)) for kind in ("svg", "png")
+        ]
 
 
-def svgs(task: str, cells: Iterable[Cell], runs: Sequence[Run] = (), metrics: Metrics | None = None) -> dict[str, str]:
+def svgs(task: str, cells: Iterable[Cell], trust: Trust = NOTHING) -> dict[str, str]:
     """Return the figures as SVG text by name, in the order of `NAMES`; arguments as `write`."""
-    return {name: _bytes(figure, "svg").decode() for name, figure in _figures(task, cells, runs, metrics)}
+    return {name: _bytes(figure, "svg").decode() for name, figure in _figures(task, cells, trust)}
 
 
-def _figures(
-    task: str, cells: Iterable[Cell], runs: Sequence[Run], metrics: Metrics | None
-) -> Iterator[tuple[str, Figure]]:
+def _figures(task: str, cells: Iterable[Cell], trust: Trust) -> Iterator[tuple[str, Figure]]:
     """Draw the figures one after the other, each in the style of all while it is looked at."""
     found = sections(cell for cell in cells if cell.spec.task == task)
     if not found:
@@ -80,7 +84,7 @@ def _figures(
     for name, draw in DRAWN.items():
         with matplotlib.rc_context(style):
             yield name, draw(task, found)
-    judged = [(section, calibration_tables.rows(section, runs, metrics)) for section in found]
+    judged = [(section, calibration_tables.rows(section, trust)) for section in found]
     if judged := [(section, rows) for section, rows in judged if rows]:
         with matplotlib.rc_context(style):
             yield CALIBRATION, calibration_figure.draw(task, judged)

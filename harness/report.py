@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import calibration_tables, compare, findings, flips, forgotten, plots, store, tables
+from harness.calibration_tables import Trust
 from harness.cells import Cell
 from harness.evidence import Metrics, Run
 from harness.flips import Questions
@@ -49,6 +50,7 @@ def write(
     figures: Figures | None = None,
     questions: Mapping[str, Questions] | None = None,
     changes: Sequence[Change] = (),
+    trust: Trust | None = None,
 ) -> Path:
     """Write `root/report.html`, whole or not at all, and return its path.
 
@@ -60,8 +62,9 @@ def write(
         figures: from `plots.svgs` for each task, where they are at hand already.
         questions: the examples of tasks whose questions may be shown, by task and id.
         changes: from `forgetting.changes`, what probes show.
+        trust: from `calibration_tables.trust`, where it is at hand already.
     """
-    text = page(runs, tasks, cells=cells, figures=figures, questions=questions, changes=changes)
+    text = page(runs, tasks, cells=cells, figures=figures, questions=questions, changes=changes, trust=trust)
     return store.write_text(root / "report.html", text)
 
 
@@ -73,6 +76,7 @@ def page(
     figures: Figures | None = None,
     questions: Mapping[str, Questions] | None = None,
     changes: Sequence[Change] = (),
+    trust: Trust | None = None,
 ) -> str:
     """Return the page; arguments as `write`."""
     import jinja2
@@ -81,13 +85,14 @@ def page(
     metrics: Metrics = {name: task.metrics for name, task in tasks.items()}
     cells = list(compare.cells(runs, metrics) if cells is None else cells)
     names = sorted({cell.spec.task for cell in cells})
-    drawn = figures or {name: plots.svgs(name, cells, runs, metrics) for name in names}
+    trust = calibration_tables.trust(cells, runs, metrics) if trust is None else trust
+    drawn = figures or {name: plots.svgs(name, cells, trust) for name in names}
     content = []
     for place, name in enumerate(names, start=1):
         own = [run for run in runs if run[0].spec.task == name]
         found = sections(cell for cell in cells if cell.spec.task == name)
         asked = (questions or {}).get(name, {})
-        shown = [_section(section, own, metrics, asked, _forgotten(section, changes)) for section in found]
+        shown = [_section(section, own, metrics, asked, trust, _forgotten(section, changes)) for section in found]
         content.append(_task(place, name, found, tasks.get(name), drawn[name]) | {"sections": shown})
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_drawable)
     environment.filters["sort_value"] = sort_value
@@ -150,9 +155,14 @@ def _forgotten(section: Section, changes: Sequence[Change]) -> list[Table]:
 
 
 def _section(
-    section: Section, runs: Sequence[Run], metrics: Metrics, questions: Questions, more: Sequence[Table]
+    section: Section,
+    runs: Sequence[Run],
+    metrics: Metrics,
+    questions: Questions,
+    trust: Trust,
+    more: Sequence[Table],
 ) -> dict[str, Any]:
-    trust = calibration_tables.rows(section, runs, metrics)
+    judged = calibration_tables.rows(section, trust)
     return {
         "title": section.title,
         "verdict": findings.verdict(section),
@@ -160,8 +170,8 @@ def _section(
         "alarms": alarms(section, commits="in the table of settings and runs"),
         "tables": [*tables.section_tables(section, runs, metrics), *more],
         "reading": reading(section),
-        "calibration": calibration_tables.table(trust),
-        "calibration_reading": calibration_tables.reading(trust),
+        "calibration": calibration_tables.table(judged),
+        "calibration_reading": calibration_tables.reading(judged),
         "flips": flips.flipped(section, runs, metrics, questions),
         "equal": held_equal(section)[0],
         "settings": _settings(section),

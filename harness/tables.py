@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness import calibration_tables, store
 from harness.breakdowns import breakdown, confusion
+from harness.calibration_tables import Trust
 from harness.cells import Cell
 from harness.evidence import Metrics, Run
 from harness.format import NONE, duration, interval, number, quantity, size
@@ -29,6 +30,7 @@ def write(
     *,
     runs: Iterable[Run] = (),
     metrics: Metrics | None = None,
+    trust: Trust | None = None,
     more: str = "",
 ) -> list[Path]:
     """Write `root/leaderboard/<task>.csv` and `<task>.md`; return both paths.
@@ -39,18 +41,27 @@ def write(
         cells: from `compare.cells`.
         runs: records with their answers, for the breakdown by slice; without them there is none.
         metrics: as for `compare.cells`.
+        trust: from `calibration_tables.trust`, where it is at hand already.
         more: Markdown to end the document with.
     """
     cells = [cell for cell in cells if cell.spec.task == task]
     runs = [run for run in runs if run[0].spec.task == task]
-    text = document(task, cells, runs=runs, metrics=metrics) + more
+    text = document(task, cells, runs=runs, metrics=metrics, trust=trust) + more
     path = root / "leaderboard" / f"{store.path_word(task)}.md"
     return [write_leaderboard(root, task, cells), store.write_text(path, text)]
 
 
-def document(task: str, cells: Iterable[Cell], *, runs: Iterable[Run] = (), metrics: Metrics | None = None) -> str:
-    """Return all tables of a task as one Markdown text."""
-    runs = list(runs)
+def document(
+    task: str,
+    cells: Iterable[Cell],
+    *,
+    runs: Iterable[Run] = (),
+    metrics: Metrics | None = None,
+    trust: Trust | None = None,
+) -> str:
+    """Return all tables of a task as one Markdown text; arguments as `write`."""
+    runs, cells = list(runs), list(cells)
+    trust = calibration_tables.trust(cells, runs, metrics) if trust is None else trust
     blocks = [f"# {escape(task)}"]
     for section in sections(cells):
         blocks.append(f"## {escape(section.title)}")
@@ -59,10 +70,10 @@ def document(task: str, cells: Iterable[Cell], *, runs: Iterable[Run] = (), metr
         if warnings := alarms(section, commits=f"in the column commit of {store.path_word(task)}.csv"):
             blocks.append("\n".join(f"- {escape(line)}" for line in warnings))
         blocks += [f"### {escape(table.title)}\n\n{markdown(table)}" for table in tables[1:]]
-        trust = calibration_tables.rows(section, runs, metrics)
-        if (shown := calibration_tables.table(trust)) is not None:
+        judged = calibration_tables.rows(section, trust)
+        if (shown := calibration_tables.table(judged)) is not None:
             blocks += [f"### {escape(shown.title)}\n\n{markdown(shown)}"]
-            blocks.append("\n".join(f"- {escape(line)}" for line in calibration_tables.reading(trust)))
+            blocks.append("\n".join(f"- {escape(line)}" for line in calibration_tables.reading(judged)))
     return "\n\n".join(blocks) + "\n"
 
 

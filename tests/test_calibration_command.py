@@ -28,7 +28,7 @@ def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
 
 def rows_of(runs: list[Run]) -> list[Row]:
     (section,) = sections.sections(cell for cell, _ in cells.pool(runs, {})[0])
-    return calibration_tables.rows(section, runs)
+    return calibration_tables.rows(section, calibration_tables.trust(section.cells, runs))
 
 
 def strict(text: str) -> Any:
@@ -41,7 +41,7 @@ def strict(text: str) -> Any:
 def test_every_finished_run_has_its_row_and_the_table_fits_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     runs = make_runs(2, n=120)
     (section,) = sections.sections(compare.cells(runs))
-    found = calibration_tables.rows(section, runs)
+    found = calibration_tables.rows(section, calibration_tables.trust(section.cells, runs))
     assert {row.record.spec.id for row in found} == {record.spec.id for record, _ in runs}
     assert len({row.name for row in found}) == len(runs)  # seeds are told apart
     ui.calibration("cfa", [(section, found)])
@@ -83,7 +83,7 @@ def test_runs_without_log_likelihoods_are_told_why_they_have_no_calibration(caps
     record, answers = make_run("base", 0, n=30)
     runs: list[Run] = [(record, [replace(answer, loglik=()) for answer in answers or ()])]
     (section,) = sections.sections(compare.cells(runs))
-    assert calibration_tables.rows(section, runs) == []
+    assert calibration_tables.trust(section.cells, runs) == {}
     ui.calibration("cfa", [(section, [])])
     assert "no calibration: " in capsys.readouterr().out
     assert calibration_tables.TITLE not in report.page(runs, figures={"cfa": {}})
@@ -95,6 +95,33 @@ def test_written_answers_with_the_log_likelihood_of_each_token_have_a_row() -> N
     said = [replace(answer, choices=(), loglik=(-0.1, -0.2)) for answer in answers or ()]
     (row,) = rows_of([(record, said)])
     assert row.found.confidence == pytest.approx(2.718281828**-0.3)
+    assert any("whole line" in line for line in calibration_tables.reading([row]))
+    assert not any("whole line" in line for line in calibration_tables.reading(rows_of(make_runs(1, n=60))))
+
+
+def test_tables_figures_and_page_are_written_with_each_run_judged_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[int] = []
+
+    def counted(answers: Any, metric: Any, scoring: Any) -> Any:
+        judged.append(len(answers))
+        return calibration(answers, metric, scoring)
+
+    monkeypatch.setattr(calibration_tables, "calibration", counted)
+    assert desk.run("report") == 0
+    assert len(judged) == len(store.read_all(desk.results)) > 2
+    assert calibration_tables.TITLE in (desk.results / "report.html").read_text()
+    assert calibration_tables.TITLE in (desk.results / "leaderboard" / "toy.md").read_text()
+
+
+def test_the_command_says_which_runs_it_read(desk: Desk) -> None:
+    assert desk.run("calibration") == 0
+    assert f"from {desk.results / 'runs'}, 3 runs" in desk.err
+    (desk.results / "runs").rename(desk.results / "published")
+    assert desk.run("calibration", "--output", "json") == 0
+    assert f"from {desk.results / 'published'}, 3 runs" in desk.err
+    assert len(strict(desk.out)["runs"]) == 3
 
 
 def test_page_and_leaderboard_show_the_table_and_are_the_same_twice() -> None:

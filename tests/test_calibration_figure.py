@@ -19,12 +19,16 @@ from harness.sections import sections
 RUNS: list[Run] = [*make_runs(1, n=120), make_failed("lora", 64, n=120)]
 
 
+def trust(runs: list[Run]) -> calibration_tables.Trust:
+    return calibration_tables.trust(compare.cells(runs), runs)
+
+
 def texts(svg: str) -> str:
     return "\n".join(re.findall(r"<!-- (.*?) -->", svg, flags=re.DOTALL))
 
 
-def test_the_figure_shows_base_and_the_best_run_of_each_method_in_its_colour() -> None:
-    svg = plots.svgs("cfa", compare.cells(RUNS), RUNS)[plots.CALIBRATION]
+def test_the_figure_shows_base_and_the_best_row_of_each_method_in_its_colour() -> None:
+    svg = plots.svgs("cfa", compare.cells(RUNS), trust(RUNS))[plots.CALIBRATION]
     assert ElementTree.fromstring(svg).tag.endswith("svg")
     said = texts(svg).split("\n")
     for name in ("base", "lora r32", "qlora r32", "full"):
@@ -34,19 +38,32 @@ def test_the_figure_shows_base_and_the_best_run_of_each_method_in_its_colour() -
         assert palette.colour(method).lower() in svg.lower()
 
 
+def test_the_figure_says_which_seed_it_shows_and_of_what_a_written_answers_confidence_is() -> None:
+    runs = make_runs(2, n=120)
+    said = texts(plots.svgs("cfa", compare.cells(runs), trust(runs))[plots.CALIBRATION])
+    assert "of each method the best row, of several seeds the first" in said
+    names = set(said.split("\n"))
+    assert "lora r32 s0" in names
+    assert "lora r32 s1" not in names
+    assert "whole line" not in said
+    record, answers = make_run("lora", 8, n=120, spec={"scoring": "generate"})
+    written: list[Run] = [(record, [replace(answer, choices=(), loglik=(-0.1,)) for answer in answers or ()])]
+    assert "whole line" in texts(plots.svgs("cfa", compare.cells(written), trust(written))[plots.CALIBRATION])
+
+
 def test_the_figure_is_written_with_the_others_the_same_twice(tmp_path: Path) -> None:
     cells = compare.cells(RUNS)
-    paths = plots.write(tmp_path, "cfa", cells, RUNS)
+    paths = plots.write(tmp_path, "cfa", cells, trust(RUNS))
     assert [path.name for path in paths[-2:]] == ["calibration.svg", "calibration.png"]
     assert len(paths) == 2 * (len(plots.NAMES) + 1)
     svg = paths[-2].read_text(encoding="utf-8")
-    assert plots.svgs("cfa", cells[::-1], RUNS[::-1])[plots.CALIBRATION] == svg
+    assert plots.svgs("cfa", cells[::-1], trust(RUNS[::-1]))[plots.CALIBRATION] == svg
 
 
 def test_without_confidences_there_is_no_such_figure() -> None:
     record, answers = make_run("base", 0, n=30)
     runs: list[Run] = [(record, [replace(answer, loglik=()) for answer in answers or ()])]
-    assert list(plots.svgs("cfa", compare.cells(runs), runs)) == list(plots.NAMES)
+    assert list(plots.svgs("cfa", compare.cells(runs), trust(runs))) == list(plots.NAMES)
 
 
 @pytest.mark.parametrize("count", [1, 8])
@@ -56,7 +73,7 @@ def test_no_text_of_the_figure_is_small_and_no_two_lie_on_each_other(
     import matplotlib
 
     runs = make_runs(1, n=120)[:count]
-    found = [(s, calibration_tables.rows(s, runs)) for s in sections(compare.cells(runs))]
+    found = [(s, calibration_tables.rows(s, trust(runs))) for s in sections(compare.cells(runs))]
     settings: Any = palette.STYLE
     with matplotlib.rc_context(settings):
         figure = calibration_figure.draw("cfa", found)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from finished_runs import Run, make_failed, make_run, make_runs
 
-from harness import findings, metrics, plots, prompts, report
+from harness import calibration_tables, findings, metrics, plots, prompts, report
 from harness.compare import cells as compare_cells
 from harness.schema import Example, Source, Task
 from harness.sections import sections
@@ -193,7 +193,9 @@ def test_the_same_records_give_the_same_bytes_in_any_order(tmp_path: Path, page:
 
 def test_figures_and_cells_at_hand_are_used(page: str) -> None:
     cells = compare_cells(RUNS)
-    assert report.page(RUNS, cells=cells, figures={"cfa": plots.svgs("cfa", cells, RUNS)}) == page
+    trust = calibration_tables.trust(cells, RUNS)
+    figures = {"cfa": plots.svgs("cfa", cells, trust)}
+    assert report.page(RUNS, cells=cells, figures=figures, trust=trust) == page
 
 
 def test_what_a_record_says_is_never_taken_for_html() -> None:

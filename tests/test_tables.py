@@ -26,7 +26,7 @@ DESIGN = (
     "high, vs_base, vs_base_low, vs_base_high, best_or_tied, seed_sd, chance, parse_rate, train_peak_bytes, "
     "eval_peak_bytes, predicted_peak_bytes, weights_bytes, trainable_weights, trainable_share, adapter_bytes, "
     "train_seconds, eval_seconds, train_tokens_per_second, learning_rate, tuned_over, status, device, dtype, torch, transformers, "
-    "peft, bitsandbytes, commit, fingerprint, run_ids"
+    "peft, bitsandbytes, commit, fingerprint, run_ids, scoring"
 )
 
 
@@ -64,6 +64,13 @@ def test_a_run_that_failed_stays_a_row_with_its_status_and_no_value(cells: list[
     assert row["metric"] == "accuracy"
     assert {row[name] for name in ("value", "low", "high", "vs_base", "train_peak_bytes", "best_or_tied")} == {""}
     assert row["run_ids"]
+
+
+@pytest.mark.parametrize(("scoring", "word"), [("choices", "loglik"), ("generate", "generate")])
+def test_the_last_column_says_how_the_answers_came_about(scoring: str, word: str) -> None:
+    rows = read(csv_text(leaderboard(compare.cells([make_run("lora", 8, n=30, spec={"scoring": scoring})]))))
+    assert {row["scoring"] for row in rows} == {word}
+    assert list(rows[0])[-1] == "scoring"
 
 
 def test_numbers_survive_the_file_to_the_last_digit(cells: list[Cell]) -> None:

@@ -23,16 +23,18 @@ def show(results: Path, *, task: str | None = None, output: str | None = None, t
     Raises:
         HarnessError: there are no results, or none of this task.
     """
-    runs = store.read_all(results, task) or store.read_published(results, task)  # as `report` does
+    runs = store.read_all(results, task)
+    place = results / ("runs" if runs else "published")  # as `report` does
+    runs = runs or store.read_published(results, task)
     if not runs:
         raise typed.no_runs(task, results)
+    ui.note(f"from {place}, {len(runs):,} run{'s' * (len(runs) != 1)}")
     evidence = [(run.record, run.answers() or None) for run in runs]
     metrics = {name: known.metrics for name, known in registry.recorded(tasks_dirs).items()}
     drafts, failed = cells.pool(evidence, metrics)
-    found = [
-        (section, calibration_tables.rows(section, evidence, metrics))
-        for section in sections.sections([*(cell for cell, _ in drafts), *failed])
-    ]
+    listed = [*(cell for cell, _ in drafts), *failed]
+    trust = calibration_tables.trust(listed, evidence, metrics)
+    found = [(section, calibration_tables.rows(section, trust)) for section in sections.sections(listed)]
     if output == "json":
         ui.document(calibration_tables.as_json(found))
         return DONE

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import checkpoint, intruders, local, store, tuned, ui
+from harness.checkpoint import Checkpoint
 from harness.codec import encode
 from harness.commands import typed
 from harness.commands.lookup import find_run
@@ -17,18 +18,29 @@ from harness.format import spoken
 from harness.intruders import Matrix
 from harness.markdown import Table
 from harness.schema import RunSpec
+from harness.tuned import Change
 
 DONE = 0
 FOLDER = "intruders"
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """A run whose weights are at hand: its spec, the base model's folder, and the folder that it kept."""
+class Asked:
+    """A run whose weights are at hand: the base model, and the folder that the run kept."""
 
-    spec: RunSpec
-    base: Path
+    run: store.Run
+    base: Checkpoint
     kept: Path
+
+    @property
+    def spec(self) -> RunSpec:
+        """The run's."""
+        return self.run.record.spec
+
+    def changes(self) -> Iterator[Change]:
+        """Every weight that training changed, before and after."""
+        find = tuned.of_adapter if self.kept.name == store.ADAPTER else tuned.of_model
+        return find(self.base.folder, self.spec, self.kept)
 
 
 def show(
@@ -57,10 +69,7 @@ def show(
     Raises:
         HarnessError: there is no such run, it kept no weights, its base model is not here, or it changed none.
     """
-    runs = store.read_all(results, task) or store.read_published(results, task)
-    if not runs and not all((Path(name) / store.RECORD).is_file() for name in names):
-        raise typed.nothing("there are no results", results)
-    asked = [_ready(find_run(name, runs), model, remote_code=remote_code) for name in dict.fromkeys(names)]
+    asked = ready_all(names, results, task, model, remote_code=remote_code)
     local.quieten()
     bases = intruders.Bases(keep=len(asked) > 1)
     epsilons = sorted({*intruders.EPSILONS, epsilon})
@@ -68,8 +77,7 @@ def show(
     documents, paths = [], []
     for run in asked:
         ui.note(f"decomposing the weights of {spoken(run.spec)}")
-        find = tuned.of_adapter if run.kept.name == store.ADAPTER else tuned.of_model
-        matrices = [intruders.examine(change, bases, top) for change in find(run.base, run.spec, run.kept)]
+        matrices = [intruders.examine(change, bases, top) for change in run.changes()]
         found.append((run.spec, matrices))
         documents.append(document(run.spec, matrices, epsilons, epsilon=epsilon, top=top))
         path = results / FOLDER / store.relative_dir(run.spec).with_suffix(".json")
@@ -85,8 +93,18 @@ def show(
     return DONE
 
 
-def _ready(run: store.Run, model: str | None, *, remote_code: bool) -> _Asked:
-    """Return where the weights of a run are, all checked before anything is decomposed."""
+def ready_all(
+    names: Sequence[str], results: Path, task: str | None, model: str | None, *, remote_code: bool
+) -> list[Asked]:
+    """Return the runs of these names, all checked before anything is decomposed; arguments and errors as `show`."""
+    runs = store.read_all(results, task) or store.read_published(results, task)
+    if not runs and not all((Path(name) / store.RECORD).is_file() for name in names):
+        raise typed.nothing("there are no results", results)
+    return [_ready(find_run(name, runs), model, remote_code=remote_code) for name in dict.fromkeys(names)]
+
+
+def _ready(run: store.Run, model: str | None, *, remote_code: bool) -> Asked:
+    """Return where the weights of a run are."""
     spec = run.record.spec
     kept = next((run.folder / name for name in (store.ADAPTER, store.MODEL) if (run.folder / name).is_dir()), None)
     if kept is None:
@@ -97,7 +115,7 @@ def _ready(run: store.Run, model: str | None, *, remote_code: bool) -> _Asked:
         raise HarnessError(f"{spec.method} changes no weight of the model", where=str(kept), fix=fix)
     began = f"the run began from {spec.model_revision}"
     here = checkpoint.of_runs([spec], model, remote_code=remote_code, told=lambda _: began)
-    return _Asked(spec, here.folder, kept)
+    return Asked(run, here, kept)
 
 
 def document(

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness import compare, data, exports, forgetting, forgotten, plots, registry, report, sources, store, tables
+from harness import (
+    calibration_tables,
+    compare,
+    data,
+    exports,
+    forgetting,
+    forgotten,
+    plots,
+    registry,
+    report,
+    sources,
+    store,
+    tables,
+)
 from harness.errors import HarnessError
 from harness.schema import Example, Task
 
@@ -23,22 +36,24 @@ def write_outputs(
     cells = compare.cells(evidence, metrics)
     probed = [(run.record, run.probed()) for run in runs if run.record.probes]
     changes = forgetting.changes(probed, cells, metrics)
+    trust = calibration_tables.trust(cells, evidence, metrics)
     paths: list[Path] = []
     figures: dict[str, dict[str, str]] = {}
     for name in sorted({run.record.spec.task for run in runs}):
         own = [change for change in changes if change.spec.task == name]
-        paths += tables.write(
-            folder, name, cells, runs=evidence, metrics=metrics, more=forgotten.document(own) if own else ""
-        )
+        more = forgotten.document(own) if own else ""
+        paths += tables.write(folder, name, cells, runs=evidence, metrics=metrics, trust=trust, more=more)
         paths += [forgotten.write(folder, name, own)] if own else []
-        drawn = [*plots.write(folder, name, cells, evidence, metrics), *plots.write_forgetting(folder, name, own)]
+        drawn = [*plots.write(folder, name, cells, trust), *plots.write_forgetting(folder, name, own)]
         figures[name] = {path.stem: path.read_text(encoding="utf-8") for path in drawn if path.suffix == ".svg"}
         paths += drawn
     paths += exports.write(folder, cells, known) if publication else []
     asked = {name: _questions(known[name]) for name in figures if name in known}
     return [
         *paths,
-        report.write(folder, evidence, known, cells=cells, figures=figures, questions=asked, changes=changes),
+        report.write(
+            folder, evidence, known, cells=cells, figures=figures, questions=asked, changes=changes, trust=trust
+        ),
     ]
 
 

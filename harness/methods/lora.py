@@ -29,7 +29,6 @@ def adapt_with(model: Any, spec: RunSpec, **options: Any) -> Any:
     """Return the adapted model; `options` go to PEFT's `LoraConfig`, for methods that differ by one argument."""
     import torch
     from peft import LoraConfig, get_peft_model
-    from peft.tuners.tuners_utils import BaseTunerLayer
 
     torch.manual_seed(spec.seed)
     config = LoraConfig(
@@ -41,9 +40,16 @@ def adapt_with(model: Any, spec: RunSpec, **options: Any) -> Any:
         bias="none",
         **options,
     )
-    model = get_peft_model(model, config)
+    return fused(get_peft_model(model, config), spec)
+
+
+def fused(model: Any, spec: RunSpec) -> Any:
+    """Return an adapted model whose LoRA layers compute as they do in a run, `_forward`: PEFT's own round otherwise in bf16."""
+    import torch
+    from peft.tuners.lora import LoraLayer
+
     for layer in model.modules():
-        if isinstance(layer, BaseTunerLayer):
+        if isinstance(layer, LoraLayer):
             # PEFT casts each layer's input to the adapter's fp32, which autocast casts back: the fp32 copy would be
             # saved for the backward pass, 2.5 times the memory of everything else that LoRA keeps.
             layer.cast_input_dtype_enabled = spec.dtype != "bf16"
