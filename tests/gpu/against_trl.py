@@ -55,9 +55,14 @@ def sft(cell: Cell) -> Found:
         trainer.add_callback(clock)
         trainer.train()
     took = [after - before for before, after in zip(clock.ends, clock.ends[1:], strict=False)][cell.warmup - 1 :]
-    settings = {name: str(getattr(trainer.args, name)) for name in BEST}
+    settings = {name: _word(getattr(trainer.args, name)) for name in BEST}
     trained = memory.trained_weights(trainer.model)
-    return {"trained_weights": trained, "settings": settings} | seen(cell, meter, took[: cell.steps])
+    known = {"weights": found["weights"], "flops_per_token": found["flops_per_token"]}
+    return known | {"trained_weights": trained, "settings": settings} | seen(cell, meter, took[: cell.steps])
+
+
+def _word(setting: Any) -> str:
+    return str(getattr(setting, "value", setting))
 
 
 def watch(meter: memory.Meter, *, counted: bool, last: int) -> Any:

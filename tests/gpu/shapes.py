@@ -82,6 +82,7 @@ def run(asked: Sequence[Cell], out: Path, *, seconds: float = SECONDS) -> list[R
     """Measure the cells one after the other; what is known is written after each."""
     ends = time.monotonic() + seconds
     records: list[Record] = []
+    (out / "shapes.log").unlink(missing_ok=True)  # of another run
     for cell in asked:
         left = ends - time.monotonic()
         before = device_bytes(cell.device)
