@@ -109,6 +109,27 @@ def test_what_does_not_fit_is_not_built_and_says_what_it_would_take() -> None:
     assert "allocated_bytes" not in found
 
 
+def test_weights_made_here_are_packed_as_qlora_packs_those_of_a_folder(tmp_path: Path) -> None:
+    from bitsandbytes.nn import Linear4bit
+
+    from gpu.measure import build, spec_of
+    from harness import registry
+    from harness.counter import quantization_tensors
+
+    (cell,) = (toy(cell) for cell in cells() if cell.name == "8B qlora r8")
+    spec, method = spec_of(cell), registry.method("qlora")
+    build(cell, spec, registry.method("lora")).save_pretrained(tmp_path)
+    made, loaded = build(cell, spec, method), method.load(str(tmp_path), spec)
+    layers = dict(loaded.named_modules())
+    packed = {name: layer for name, layer in made.named_modules() if isinstance(layer, Linear4bit)}
+    assert packed.keys() == {name for name, layer in layers.items() if isinstance(layer, Linear4bit)}
+    for name, layer in packed.items():
+        other = layers[name]
+        assert layer.compute_dtype == other.compute_dtype
+        pairs = zip(quantization_tensors(layer.weight), quantization_tensors(other.weight), strict=True)
+        assert all(one.equal(two) for one, two in [(layer.weight.data, other.weight.data), *pairs]), name
+
+
 # --- processes of their own
 
 
