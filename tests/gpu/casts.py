@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -60,7 +60,7 @@ def largest(found: Gradients, right: Gradients) -> float:
     return max(float((found[name] - right[name]).norm() / right[name].norm()) for name in right)
 
 
-def gradients(cell: Cell, way: str, dtype: str = "bf16") -> tuple[Gradients, int]:
+def gradients(cell: Cell, way: str, dtype: Literal["bf16", "fp32"] = "bf16") -> tuple[Gradients, int]:
     """Return each adapter weight's gradient of one micro-batch, and the bytes kept for the backward pass."""
     spec = replace(spec_of(cell), dtype=dtype)
     model = build(cell, spec, method_of(cell))
@@ -72,7 +72,7 @@ def gradients(cell: Cell, way: str, dtype: str = "bf16") -> tuple[Gradients, int
         with kept.watching(), models.precision(spec):
             logits = logits_at(model, positions, input_ids=ids, use_cache=False)
             loss = torch.nn.functional.cross_entropy(logits.float(), labels)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
     found = {name: weight.grad.double().cpu() for name, weight in model.named_parameters() if weight.grad is not None}
     del model, logits, loss
     tidy(cell.device)
