@@ -13,6 +13,10 @@ Record = dict[str, Any]
 NEAR = 0.05  # how far a predicted peak may be from the allocator's
 SHARE, GOOD = 0.55, 0.40  # of the matrix rate that LoRA is meant to reach, and that is good already
 HEADS = ("row", "predicted", "allocated", "off", "reserved", "device", "tokens/s", "of rate", "status")
+HOW = (
+    "Ours takes deterministic kernels, as the harness's runs do, and TRL those it comes with; the loss is on the last 32 "
+    "tokens of a row where nothing else is said. Of the base model the plan counts the weights alone."
+)
 CPU = 'A dry run on the CPU with a toy shape: the figures say nothing, "allocated" is the live-tensor counter\'s peak.'
 
 
@@ -20,7 +24,8 @@ def section(records: Sequence[Record], machine: str) -> str:
     """Return the section of a README: what was run, the table, and the comparisons that were measured."""
     first = records[0] if records else {"rows": 0, "length": 0}
     lines = [
-        f"{machine}. bf16, {first['rows']} × {first['length']} tokens a step, random weights, median of the timed steps."
+        f"{machine}. bf16, {first['rows']} × {first['length']} tokens a step, random weights, median of the timed steps.",
+        HOW,
     ]
     if any(record["device"] == "cpu" for record in records):
         lines.append(CPU)
