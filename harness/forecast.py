@@ -19,6 +19,7 @@ from harness.speed import Card, Size
 
 if TYPE_CHECKING:
     from harness.encode import Pair
+    from harness.models import Shape
 
 CHARACTERS_PER_TOKEN = 3.5  # cautious: prose has 4 to 4.5 with vocabularies above 100,000, figures and tables fewer
 NEAR = 1.15  # times what a card holds: above it by estimate, a way is not tried
@@ -80,14 +81,7 @@ def look(request: Request) -> Outlook:
     shape = models.config_shape(config)
     for rank in sorted({spec.rank for spec in request.specs if spec.rank}):
         models.check_rank(shape, rank)
-    size = Size(
-        weights=shape.weights,
-        linear=sum(inputs * outputs for inputs, outputs in shape.linears),
-        output=shape.hidden * shape.vocab,
-        sides=sum(inputs + outputs for inputs, outputs in shape.linears),
-        layers=shape.layers,
-        width=shape.hidden,
-    )
+    size = size_of(shape)
     window = max(spec.max_tokens for spec in request.specs)
     train, test = _lengths(request, request.train, window), _lengths(request, request.test, window)
     longest = sorted(train, key=lambda pair: -sum(pair))
@@ -118,6 +112,18 @@ def look(request: Request) -> Outlook:
         ),
         weights=shape.weights,
         tokens=(max(totals), sum(totals) / len(totals)),
+    )
+
+
+def size_of(shape: Shape) -> Size:
+    """Return what decides the arithmetic of a model of this shape."""
+    return Size(
+        weights=shape.weights,
+        linear=sum(inputs * outputs for inputs, outputs in shape.linears),
+        output=shape.hidden * shape.vocab,
+        sides=sum(inputs + outputs for inputs, outputs in shape.linears),
+        layers=shape.layers,
+        width=shape.hidden,
     )
 
 

@@ -21,7 +21,6 @@ def load(folder: str, spec: RunSpec) -> Any:
     PEFT's `prepare_model_for_kbit_training` is left out on purpose: it turns embeddings and norms into fp32 and
     switches gradient checkpointing on, which would make QLoRA differ from LoRA in more than the frozen weights.
     """
-    import bitsandbytes
     import torch
     from transformers import BitsAndBytesConfig
 
@@ -32,7 +31,13 @@ def load(folder: str, spec: RunSpec) -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=compute,
     )
-    model = base.load_weights(folder, spec, spec.dtype, quantization_config=quantization)
+    return multiplying(base.load_weights(folder, spec, spec.dtype, quantization_config=quantization), spec)
+
+
+def multiplying(model: Any, spec: RunSpec) -> Any:
+    """Return a model with 4-bit layers that multiplies rightly on the spec's device: on the CPU in a way of its own."""
+    import bitsandbytes
+
     if spec.device == "cpu":
         for layer in model.modules():
             if isinstance(layer, bitsandbytes.nn.Linear4bit):

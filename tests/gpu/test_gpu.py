@@ -1,4 +1,4 @@
-"""The main command on a CUDA device, with the embedded model and with one of 300 M weights: `bash tests/gpu/run.sh`.
+"""The main command on a CUDA device, with the embedded model and with one of 300 M weights: `bash tests/gpu/run.sh checks`.
 
 Each group of runs is made once, by the program itself in processes of its own; the tests read the records. Without a
 CUDA device these are skipped; what judges the records is tested everywhere, at the end of this file.
