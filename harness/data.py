@@ -162,9 +162,10 @@ def load_splits(task: Task, *, data_dir: Path | str | None = None, train_limit: 
             "a limit is 0 (all) or more", where=f"limit {min(train_limit, test_limit)}", fix="give 1 or more"
         )
     folder = resolve(task.source, data_dir)
-    splits = Splits(*(_read(task, folder, split) for split in SPLITS))
+    splits = Splits(*(_read(task, folder, split) if split in task.splits else () for split in SPLITS))
     for split, examples in splits.items():
-        check(task, split, examples)
+        if split in task.splits:
+            check(task, split, examples)
     refuse_overlap(splits)
     return Splits(
         train=sample(splits.train, train_limit),
