@@ -170,12 +170,12 @@ def load_task(name: str, options: Options) -> Task:
 
 
 def _plan(name: str, task: Task, methods: tuple[Method, ...], model: Checkpoint, options: Options, look: Look) -> Plan:
-    probes = general.read_all(options.probes, task, model, options.tasks_dirs, options.data)
-    where = data.nearest(task.source, options.data) if probes else options.data
+    where = data.nearest(task.source, options.data) if options.probes else options.data
     splits = data.load_splits(
         task, data_dir=where, train_limit=options.train_examples, test_limit=options.test_examples
     )
-    _refuse_to_train(task, methods)
+    probes = general.read_all(options.probes, task, splits.test, model, options.tasks_dirs, options.data)
+    data.refuse_to_train(task, methods)
     specs = make_specs(task, splits, methods, model, options, tuple(probe.key for probe in probes))
     made = settled(
         Plan(
@@ -195,17 +195,6 @@ def _plan(name: str, task: Task, methods: tuple[Method, ...], model: Checkpoint,
         )
     )
     return replace(made, seen=look(made.about(made.ahead))) if options.memory and made.ahead else made
-
-
-def _refuse_to_train(task: Task, methods: Sequence[Method]) -> None:
-    """Refuse methods that need training examples where the task has none."""
-    needing = [method.name for method in methods if method.trains or method.shots]
-    if needing and "train" not in task.splits:
-        raise HarnessError(
-            "this task has no training split: it is there to be asked",
-            where=f"task {task.name}, --method {','.join(needing)}",
-            fix=f"train on another task and ask this one as well: --probe {task.name}; or pass --method base",
-        )
 
 
 def method_files(methods: Sequence[Method], options: Options) -> dict[str, str]:

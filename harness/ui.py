@@ -85,7 +85,7 @@ def header(plan: Plan) -> None:
     """What is about to run, on what, and what its test can show."""
     spec, splits = plan.asked[0], plan.splits
     sizes = (("train", splits.train), ("validation", splits.validation), ("test", splits.test))
-    counts = " · ".join(f"{name} {len(examples):,}" for name, examples in sizes)
+    counts = " · ".join(f"{name} {len(examples):,}" for name, examples in sizes if examples)
     weights = f" · {quantity(plan.seen.weights)} weights" if plan.seen else ""
     cores, memory = environment.cores(), environment.memory_bytes() / 2**30
     device = f"CPU, {cores} core{'s' * (cores != 1)}" if spec.device == "cpu" else environment.cuda_name() or "CUDA"
