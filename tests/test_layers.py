@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
         "attention encode logits generation likelihood models train evaluate predict tuned intruders merging",
         "codec withhold atomic store",
         "jobs options reordered general probing probe estimate defaults local warm tune plan forecast runner worker",
-        "evidence selective calibration costs hindsight cells compare forgetting forgotten findings checks verify rerun leaderboard sections "
+        "evidence selective calibration costs hindsight cells compare forgetting robustness forgotten findings checks verify rerun leaderboard sections "
         "markdown breakdowns calibration_tables tables exports adapters adapter_card merge_card cross place palette panels figures "
         "calibration_figure learning_forgetting plots flips report side_by_side waivers review skeleton",
         "ui ui_tables ui_tasks ui_progress ui_forecast",
