@@ -174,11 +174,11 @@ def _reading(part: Sequence[Held]) -> list[str]:
     paired = f"From base: paired on the questions of {first.probe}, marks Holm-adjusted over all rows and probes."
     if _is_reordered(part):
         return [
-            f"Same option: how often a run chose the same text when the questions of {first.spec.task} were asked again with "
+            f"Same option: how often a run chose the same text when the {first.cell.n:,} questions were asked again with "
             "no option where it stood before; what could not be read is not the same. " + paired
         ]
     lines = [
-        f"Drop: the score on the test of {first.spec.task} less that on {first.probe}, other questions, so that its interval "
+        f"Drop: the score on the test of {first.spec.task} less that on the {first.cell.n:,} of {first.probe}, so that its interval "
         "is not paired. Part of it may be that these are harder: the base model's own drop shows it where that model is "
         "above guessing. " + paired
     ]
