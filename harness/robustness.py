@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import general, reordered, sections, stats, store
-from harness.forgetting import Change
+from harness.forgetting import Change, cannot
 from harness.format import NONE, interval, number
 from harness.leaderboard import Row, csv_text
 from harness.markdown import Table, escape, markdown
@@ -54,7 +54,9 @@ class Held:
     def mark(self) -> str:
         """What may be said of the row: of its drop, and where nothing sets it apart from the base model, that."""
         marks = []
-        if self.drop is not None:
+        if self.drop is not None and self.change.learned is not None and cannot(self.change.learned):
+            marks.append("nothing to drop")
+        elif self.drop is not None:
             worse, better = self.drop.low > 0, self.drop.high < 0
             marks.append("▼ drops" if worse else "▲ better here" if better else "≈ no drop shown")
         if self.change.difference is not None and self.change.difference.p_holm >= stats.LEVEL:
@@ -184,6 +186,8 @@ def _reading(part: Sequence[Held]) -> list[str]:
     ]
     if any("no drop shown" in one.mark for one in part):
         lines.append("≈ no drop shown is not the same as none; the interval says how large it may be.")
+    if any("nothing to drop" in one.mark for one in part):
+        lines.append("Nothing to drop: no better than guessing on the usual test, so that no drop can show.")
     return lines
 
 

@@ -158,6 +158,7 @@ def shown(results: Path) -> str:
 def test_both_tables_are_printed_with_drop_and_like_answers(shown: str, results: Path) -> None:
     assert "▼ drops" in shown
     assert "same option %" in shown
+    assert "nothing to drop" in shown  # the base model picks the first option
     assert "forgot" not in shown
     document = (results / "leaderboard" / "cfa_listed.md").read_text()
     assert "In other words, and in another order" in document
