@@ -19,7 +19,7 @@ from harness.errors import HarnessError
 from harness.metrics.text import fold
 from harness.partition import question_key, sample
 from harness.rows import read_jsonl as read_jsonl
-from harness.schema import SPLITS, Example, Source, Split, Task
+from harness.schema import SPLITS, Example, Method, Source, Split, Task
 
 
 @dataclass(frozen=True)
@@ -162,9 +162,10 @@ def load_splits(task: Task, *, data_dir: Path | str | None = None, train_limit: 
             "a limit is 0 (all) or more", where=f"limit {min(train_limit, test_limit)}", fix="give 1 or more"
         )
     folder = resolve(task.source, data_dir)
-    splits = Splits(*(_read(task, folder, split) for split in SPLITS))
+    splits = Splits(*(_read(task, folder, split) if split in task.splits else () for split in SPLITS))
     for split, examples in splits.items():
-        check(task, split, examples)
+        if split in task.splits:
+            check(task, split, examples)
     refuse_overlap(splits)
     return Splits(
         train=sample(splits.train, train_limit),
@@ -267,6 +268,21 @@ def refuse_overlap(splits: Splits) -> None:
                         where=f"examples {first_id!r} and {example.id!r}",
                         fix="put both into one split",
                     )
+
+
+def refuse_to_train(task: Task, methods: Sequence[Method]) -> None:
+    """Refuse methods that need training examples where the task has none.
+
+    Raises:
+        HarnessError: with what to do instead.
+    """
+    needing = [method.name for method in methods if method.trains or method.shots]
+    if needing and "train" not in task.splits:
+        raise HarnessError(
+            "this task has no training split: it is there to be asked",
+            where=f"task {task.name}, --method {','.join(needing)}",
+            fix=f"train on another task and ask this one as well: --probe {task.name}; or pass --method base",
+        )
 
 
 def fingerprint(task: Task, splits: Splits) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness import sections, store
+from harness import robustness, sections, store
 from harness.cells import Difference
 from harness.forgetting import Change
 from harness.format import NONE, interval, number
@@ -41,21 +41,25 @@ def write(root: Path, task: str, changes: Iterable[Change]) -> Path:
 
 def document(changes: Sequence[Change]) -> str:
     """Return the tables of a task's probes as Markdown that goes on after its other tables."""
-    blocks = ["\n## What was forgotten"]
-    for probe in probes(changes):
+    asked = probes(changes)
+    blocks = ["\n## What was forgotten"] if asked else []
+    for probe in asked:
         shown = table(probe)
         blocks += [f"### {escape(shown.title)}\n\n{markdown(shown)}"]
         blocks += ["\n".join(escape(line) for line in reading(probe))]
         if (parts := slices(probe, changes)) is not None:
             blocks += [f"{escape(parts.title)}:\n\n{markdown(parts)}"]
-    return "\n\n".join(blocks) + "\n"
+    return "\n\n".join(blocks) + "\n" * bool(blocks)
 
 
 def probes(changes: Iterable[Change]) -> list[list[Change]]:
-    """Return the rows of whole probes that stand in one table each: of one probe, model and set of training data."""
+    """Return the rows of whole probes that stand in one table each: of one probe, model and set of training data.
+
+    Twins of the task have tables of their own, see `robustness`.
+    """
     found: dict[tuple[object, ...], list[Change]] = {}
     for change in changes:
-        if not change.part:
+        if not change.part and not robustness.is_twin(change):
             found.setdefault(_place(change), []).append(change)
     return list(found.values())
 

@@ -1,26 +1,32 @@
 """Probes: tasks that a run's model is asked as well, and not trained on, to see what training made it forget.
 
 `--probe NAME` names a task; `general` stands for a suite: for the embedded model its own held-out skills, for any other
-model five public tasks. What is asked is the test split, at most `MOST` questions of it whatever the other flags say, so
+model five public tasks. Two more see whether what was learned holds elsewhere: `shifted` stands for `<task>_shifted`, the
+task as somebody else would word it, and `reordered` for the task's own questions with their options in another order.
+
+Of all but the last, which asks what the run's test asks, what is asked is the test split, at most `MOST` questions of it whatever the other flags say, so
 that a probe is the same in every run and can be found again from its fingerprint.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from harness import data, registry
+from harness import data, registry, reordered
 from harness.checkpoint import TINY, Checkpoint
 from harness.data import Splits
 from harness.errors import HarnessError, did_you_mean
 from harness.partition import sample
+from harness.reordered import REORDERED
 from harness.schema import Example, Probe, Record, RunSpec, Task
 from harness.score import require
 
 GENERAL = "general"
+SHIFTED = "shifted"
+NAMES = (GENERAL, SHIFTED, REORDERED)
 SUITE = ("arc", "openbookqa", "mmlu", "gsm8k", "wikitext")
 MOST = 500  # questions of a probe, whole groups where possible
 
@@ -50,12 +56,24 @@ class Asked:
         return replace(asked, scoring=scoring, max_new_tokens=room, test_examples=count, split="test")
 
 
-def references(names: Iterable[str], model: Checkpoint) -> tuple[str, ...]:
-    """Return the tasks that the names of `--probe` stand for with this model, each once."""
+def shifted(task: str) -> str:
+    """Return the name of a task's twin in other words."""
+    return f"{task}_{SHIFTED}"
+
+
+def references(names: Iterable[str], task: str, model: Checkpoint) -> tuple[str, ...]:
+    """Return the tasks that the names of `--probe` stand for with this task and model, each once."""
     from harness.tiny.questions import NAME
 
-    general = (NAME,) if model.folder == TINY.resolve() else SUITE
-    return tuple(dict.fromkeys(one for name in names for one in (general if name == GENERAL else (name,))))
+    stands = {GENERAL: (NAME,) if model.folder == TINY.resolve() else SUITE, SHIFTED: (shifted(task),)}
+    return tuple(dict.fromkeys(one for name in names for one in stands.get(name, (name,))))
+
+
+def find(reference: str, task: Task, test: Sequence[Example], dirs: Iterable[Path], data_dir: Path | None) -> Asked:
+    """Return a probe of runs on a task that asks these test examples; errors as `read` and `reordered.twin`."""
+    if reference in (REORDERED, reordered.name(task.name)):
+        return Asked(REORDERED, *reordered.twin(task, test))
+    return read(reference, dirs, data_dir)
 
 
 def read(reference: str, tasks_dirs: Iterable[Path], data_dir: Path | None) -> Asked:
@@ -65,7 +83,7 @@ def read(reference: str, tasks_dirs: Iterable[Path], data_dir: Path | None) -> A
         HarnessError: no such task, its data is missing or unfit, or a metric cannot be computed here.
     """
     dirs = tuple(tasks_dirs)
-    if reference not in registry.tasks(dirs) and (near := did_you_mean(reference, [GENERAL])):
+    if reference not in registry.tasks(dirs) and (near := did_you_mean(reference, NAMES)):
         raise HarnessError(f"no task named {reference!r} to probe with", where=f"--probe {reference}", fix=near)
     task = registry.task(reference, dirs)
     require(task.metrics)
@@ -79,15 +97,24 @@ def questions(splits: Splits) -> tuple[Example, ...]:
 
 
 def read_all(
-    names: Iterable[str], task: Task, model: Checkpoint, dirs: Iterable[Path], data_dir: Path | None
+    names: Sequence[str],
+    task: Task,
+    test: Sequence[Example],
+    model: Checkpoint,
+    dirs: Iterable[Path],
+    data_dir: Path | None,
 ) -> tuple[Asked, ...]:
-    """Return the probes of runs on a task, in order.
+    """Return the probes of runs on a task that asks these test examples, in order.
 
     Raises:
-        HarnessError: as `read`; and where a probe asks what is trained, or two have one name.
+        HarnessError: as `find`; where `shifted` is asked for and there is no such task; and where a probe asks what is trained, or two have one name.
     """
     dirs = tuple(dirs)
-    found = tuple(read(reference, dirs, data_dir) for reference in references(names, model))
+    if SHIFTED in names and shifted(task.name) not in (known := registry.tasks(dirs)):
+        twins = sorted(name for name in known if shifted(name) in known)
+        fix = f"leave it out, or write a task named {shifted(task.name)}; tasks that have one: {', '.join(twins)}"
+        raise HarnessError(f"{task.name} has no shifted twin", where=f"--probe {SHIFTED}, task {task.name}", fix=fix)
+    found = tuple(find(one, task, test, dirs, data_dir) for one in references(names, task.name, model))
     taken = [task.name]
     for probe in found:
         if probe.task.name in taken:

@@ -170,11 +170,12 @@ def load_task(name: str, options: Options) -> Task:
 
 
 def _plan(name: str, task: Task, methods: tuple[Method, ...], model: Checkpoint, options: Options, look: Look) -> Plan:
-    probes = general.read_all(options.probes, task, model, options.tasks_dirs, options.data)
-    where = data.nearest(task.source, options.data) if probes else options.data
+    where = data.nearest(task.source, options.data) if options.probes else options.data
     splits = data.load_splits(
         task, data_dir=where, train_limit=options.train_examples, test_limit=options.test_examples
     )
+    probes = general.read_all(options.probes, task, splits.test, model, options.tasks_dirs, options.data)
+    data.refuse_to_train(task, methods)
     specs = make_specs(task, splits, methods, model, options, tuple(probe.key for probe in probes))
     made = settled(
         Plan(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import calibration_figure, calibration_tables, figures, learning_forgetting, store
+from harness import calibration_figure, calibration_tables, figures, learning_forgetting, robustness, store
 from harness.calibration_tables import Trust
 from harness.cells import Cell
 from harness.forgetting import Change
@@ -50,6 +50,7 @@ def write(root: Path, task: str, cells: Iterable[Cell], trust: Trust = NOTHING) 
 
 def write_forgetting(root: Path, task: str, changes: Sequence[Change]) -> list[Path]:
     """Write `root/figures/<task>/forgetting.svg` and `.png`; nothing where no row that trained was probed."""
+    changes = [change for change in changes if not robustness.is_twin(change)]
     if not any(change.learned and change.learned.vs_base and change.difference for change in changes):
         return []
     folder = root / "figures" / store.path_word(task)

@@ -9,20 +9,20 @@ from harness import general, memory, store
 from harness.errors import HarnessError
 from harness.general import Asked
 from harness.jobs import Job
-from harness.schema import Answer, Phase, Probe
+from harness.schema import Answer, Example, Phase, Probe, Task
 from harness.score import chance, parse_rate, score_answers
 
 Said = list[tuple[Asked, list[Answer]]]
 
 
-def find(job: Job) -> list[Asked]:
-    """Return the probes of a job's spec.
+def find(job: Job, task: Task, test: Sequence[Example]) -> list[Asked]:
+    """Return the probes of a job's spec; `test` are the examples that its task asks.
 
     Raises:
         HarnessError: a task or its data is gone, or asks something else than was planned.
     """
     references = job.probes or general.names(job.spec)
-    found = [general.read(reference, job.tasks_dirs, job.probe_dir) for reference in references]
+    found = [general.find(reference, task, test, job.tasks_dirs, job.probe_dir) for reference in references]
     if tuple(probe.key for probe in found) != job.spec.probes:
         problem, fix = "a probe's data or prompt changed since the run was planned", "run the same command again"
         raise HarnessError(problem, where=f"--probe {','.join(references)}", fix=fix)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import calibration_tables, compare, findings, flips, forgotten, plots, store, tables
+from harness import calibration_tables, compare, findings, flips, forgotten, plots, robustness, store, tables
 from harness.calibration_tables import Trust
 from harness.cells import Cell
 from harness.evidence import Metrics, Run
@@ -24,6 +24,7 @@ from harness.format import NONE, interval, magnitude, number, size
 from harness.leaderboard import PACKAGES, distinct, package
 from harness.markdown import Table
 from harness.palette import FAINT, GRID, INK, PAPER
+from harness.robustness import Held
 from harness.schema import Task
 from harness.sections import Section, alarms, held_equal, percent_sign, reading, sections
 
@@ -51,6 +52,7 @@ def write(
     questions: Mapping[str, Questions] | None = None,
     changes: Sequence[Change] = (),
     trust: Trust | None = None,
+    twins: Sequence[Held] = (),
 ) -> Path:
     """Write `root/report.html`, whole or not at all, and return its path.
 
@@ -63,8 +65,11 @@ def write(
         questions: the examples of tasks whose questions may be shown, by task and id.
         changes: from `forgetting.changes`, what probes show.
         trust: from `calibration_tables.trust`, where it is at hand already.
+        twins: from `robustness.held`, how the task's twins were answered.
     """
-    text = page(runs, tasks, cells=cells, figures=figures, questions=questions, changes=changes, trust=trust)
+    text = page(
+        runs, tasks, cells=cells, figures=figures, questions=questions, changes=changes, trust=trust, twins=twins
+    )
     return store.write_text(root / "report.html", text)
 
 
@@ -77,6 +82,7 @@ def page(
     questions: Mapping[str, Questions] | None = None,
     changes: Sequence[Change] = (),
     trust: Trust | None = None,
+    twins: Sequence[Held] = (),
 ) -> str:
     """Return the page; arguments as `write`."""
     import jinja2
@@ -92,7 +98,7 @@ def page(
         own = [run for run in runs if run[0].spec.task == name]
         found = sections(cell for cell in cells if cell.spec.task == name)
         asked = (questions or {}).get(name, {})
-        shown = [_section(section, own, metrics, asked, trust, _forgotten(section, changes)) for section in found]
+        shown = [_section(section, own, metrics, asked, trust, _probed(section, changes, twins)) for section in found]
         content.append(_task(place, name, found, tasks.get(name), drawn[name]) | {"sections": shown})
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_drawable)
     environment.filters["sort_value"] = sort_value
@@ -149,9 +155,10 @@ def _task(
     }
 
 
-def _forgotten(section: Section, changes: Sequence[Change]) -> list[Table]:
+def _probed(section: Section, changes: Sequence[Change], twins: Sequence[Held]) -> list[Table]:
     place = section.cells[0].family[:-1]
-    return forgotten.tables([change for change in changes if change.family == place])
+    held = robustness.tables(one for one in twins if one.change.family == place)
+    return forgotten.tables([change for change in changes if change.family == place]) + [table for table, _ in held]
 
 
 def _section(

@@ -121,7 +121,8 @@ class Task:
     the options are compared by log-likelihood, "generate" where the model writes, and "perplexity" where the target is a
     text that is read on behind the prompt, token by token, and nothing is answered. `chance(examples)` is what guessing scores on the first metric (see
     `score.chance` for tasks that do not say), and `guess` says in words what guessing is here. `audit` is a CSV file that
-    says which gold answers of the source are wrong (see `harness.gold`), and `gold` whether they are corrected.
+    says which gold answers of the source are wrong (see `harness.gold`), and `gold` whether they are corrected. `splits`
+    are those that there are: a task with a test alone is there to be asked, as a probe, and nothing trains on it.
     """
 
     name: str
@@ -140,6 +141,7 @@ class Task:
     group_name: str = "group"
     audit: Path | None = None
     gold: Gold = "source"
+    splits: tuple[Split, ...] = SPLITS
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from harness import (
     findings,
     forgotten,
     power,
+    robustness,
     sections,
     side_by_side,
     tables,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from harness.hindsight import Error
     from harness.markdown import Table
     from harness.plan import Plan
+    from harness.robustness import Held
     from harness.schema import Task
     from harness.sections import Section
     from harness.waivers import Waiver
@@ -85,7 +87,7 @@ def header(plan: Plan) -> None:
     """What is about to run, on what, and what its test can show."""
     spec, splits = plan.asked[0], plan.splits
     sizes = (("train", splits.train), ("validation", splits.validation), ("test", splits.test))
-    counts = " · ".join(f"{name} {len(examples):,}" for name, examples in sizes)
+    counts = " · ".join(f"{name} {len(examples):,}" for name, examples in sizes if examples)
     weights = f" · {quantity(plan.seen.weights)} weights" if plan.seen else ""
     cores, memory = environment.cores(), environment.memory_bytes() / 2**30
     device = f"CPU, {cores} core{'s' * (cores != 1)}" if spec.device == "cpu" else environment.cuda_name() or "CUDA"
@@ -171,7 +173,7 @@ def untuned(plan: Plan) -> None:
         note(f"  – {run_name(spec)} is not run: {reason}")
 
 
-def results(plan: Plan, cells: Sequence[Cell], changes: Sequence[Change] = ()) -> None:
+def results(plan: Plan, cells: Sequence[Cell], changes: Sequence[Change] = (), twins: Sequence[Held] = ()) -> None:
     """The tables that end a run, how to read them, what was held equal and what was not tuned."""
     console = out()
     found = sections.sections(cells)
@@ -193,11 +195,12 @@ def results(plan: Plan, cells: Sequence[Cell], changes: Sequence[Change] = ()) -
             console.print(folded("  ", line, indent=2))
         for line in sections.alarms(section):
             console.print(folded("  ! ", line, indent=4))
-    for probe in forgotten.probes(changes):
+    asked = [(forgotten.table(probe), forgotten.reading(probe)) for probe in forgotten.probes(changes)]
+    for shown, lines in (*asked, *robustness.tables(twins)):
         console.print()
-        _show(forgotten.table(probe))
+        _show(shown)
         console.print()
-        for line in forgotten.reading(probe):
+        for line in lines:
             console.print(folded("  ", line, indent=2))
     console.print()
     for line in conditions(plan):

@@ -13,7 +13,7 @@ from harness.format import number, printable
 if TYPE_CHECKING:
     from harness.data import Splits
     from harness.registry import Entry
-    from harness.schema import Example, Method, Source, Split, Task
+    from harness.schema import Method, Source, Split, Task
 
 EXCERPT = 2000  # characters shown of the beginning and of the end of a text of the data
 
@@ -67,7 +67,7 @@ def task(
     """
     console = ui.out()
     console.print(ui.folded(f"{shown.name} v{shown.version}  ", shown.title, indent=4))
-    for name, examples in splits.items():
+    for name, examples in ((name, found) for name, found in splits.items() if name in shown.splits):
         groups = len({example.group or example.id for example in examples})
         console.print(f"  {name:<11} {len(examples):>6,} examples in {groups:,} groups")
     if left_out:
@@ -83,17 +83,18 @@ def task(
     console.print(f"  data        {fingerprint}")
     for heading, text in notes:
         console.print(ui.folded(f"  {heading:<11} ", text, indent=14))
-    _sample(shown, splits.train[0])
+    _sample(shown, splits)
 
 
-def _sample(shown: Task, example: Example) -> None:
+def _sample(shown: Task, splits: Splits) -> None:
     """One example as the model sees it, and what it should answer, or read on."""
+    first, example = ("training", splits.train[0]) if splits.train else ("test", splits.test[0])
     console, prompt = ui.out(), shown.prompt(example)
     if shown.scoring == "perplexity":
-        console.print(f"\nthe first training text, below what is read before it:\n\n{_indented(prompt)}")
+        console.print(f"\nthe first {first} text, below what is read before it:\n\n{_indented(prompt)}")
         console.print(f"{_indented(example.target)}\n")
         return
-    console.print(f"\nthe first training prompt, and its answer:\n\n{_indented(prompt)} {_excerpt(example.target)}\n")
+    console.print(f"\nthe first {first} prompt, and its answer:\n\n{_indented(prompt)} {_excerpt(example.target)}\n")
     if shown.scoring == "choices" and not all(choice in prompt for choice in example.choices):
         console.print("in testing, each of these is scored as the answer:\n")
         console.print("".join(f"    {_excerpt(choice)}\n" for choice in example.choices))

@@ -147,7 +147,7 @@ def _work(job: Job, found: _Found, pace: _Pace) -> None:
     repeatable(spec.device)
     pace.tell("load")
     task, splits = _examples(job)
-    probes = probing.find(job)
+    probes = probing.find(job, task, splits.test)
     asked = dict(splits.items())[spec.split]
     found.chance, found.guess = chance(task, asked), task.guess
     method = registry.method(job.method or spec.method)

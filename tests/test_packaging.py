@@ -74,6 +74,7 @@ def test_the_wheel_holds_the_code_and_every_file_that_the_code_reads(wheel: list
     code = {path.relative_to(ROOT).as_posix() for path in (ROOT / "harness").rglob("*.py")}
     code |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "tasks").glob("*.py")}
     data = {f"tasks/data/{task}/{split}.jsonl" for task in TASKS for split in ("train", "validation", "test")}
+    data |= {f"tasks/data/{task}_shifted/test.jsonl" for task in TASKS}
     data.add("tasks/data/financial_math/audit.csv")
     model = {path.relative_to(ROOT).as_posix() for path in (ROOT / "harness" / "tiny" / "model").iterdir()}
     beside = {

@@ -96,8 +96,8 @@ def test_a_probe_without_its_data_is_refused_before_anything_trains(asked: Optio
 
 def test_general_is_the_embedded_models_own_skills_and_public_tasks_for_others(asked: Options) -> None:
     tiny, other = checkpoint.read("tiny"), checkpoint.read(asked.model)
-    assert general.references(("general",), tiny) == ("tiny_skills",)
-    assert general.references(("cfa", "general", "arc"), other) == (
+    assert general.references(("general",), "cfa", tiny) == ("tiny_skills",)
+    assert general.references(("cfa", "general", "arc"), "fpb", other) == (
         "cfa",
         "arc",
         "openbookqa",

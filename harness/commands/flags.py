@@ -29,7 +29,12 @@ def run_flags(parser: argparse.ArgumentParser) -> None:
         "--model", metavar="DIR|ID", default="tiny", help="model folder or hub id (default: tiny, embedded)"
     )
     what.add_argument("--trust-remote-code", action="store_true", help=REMOTE_CODE)
-    what.add_argument("--probe", action="append", metavar="general|A,B", help="tasks to ask as well: what is forgotten")
+    what.add_argument(
+        "--probe",
+        action="append",
+        metavar="general|shifted|reordered|A,B",
+        help="tasks to ask as well: what is forgotten, and whether what is learned holds in other words or another order",
+    )
     data_flags(parser)
     how = parser.add_argument_group("how it trains and tests")
     for flag, text in (

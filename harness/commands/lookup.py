@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from harness import data, general, registry, store
+from harness import data, general, registry, reordered, store
 from harness.data import Splits
 from harness.errors import HarnessError, did_you_mean
 from harness.options import Options
+from harness.partition import sample
 from harness.schema import Example, Record, Split, Task
 
 
@@ -55,7 +57,16 @@ class Lookup:
     def probed(self, record: Record) -> dict[str, tuple[Task, Sequence[Example] | None]]:
         """The known tasks of a record's probes, each with what is asked of it, None where its data is not at hand."""
         found = {name: self.splits(name) for name in record.probes if name in self._tasks}
-        return {name: (self._tasks[name], general.questions(s) if s else None) for name, s in found.items()}
+        known = {name: (self._tasks[name], general.questions(s) if s else None) for name, s in found.items()}
+        return known | self._reordered(record)
+
+    def _reordered(self, record: Record) -> dict[str, tuple[Task, Sequence[Example] | None]]:
+        """The record's own test questions with their options in another order, if its model was asked these."""
+        name, task, asked = reordered.name(record.spec.task), self.task(record), self.examples(record.spec.task)
+        if name not in record.probes or task is None:
+            return {}
+        again = tuple(map(reordered.turned, sample(tuple(asked), record.spec.test_examples))) if asked else None
+        return {name: (replace(task, name=name), again)}
 
     def of(self, records: Iterable[Record]) -> list[tuple[Task, Splits | None]]:
         """The known tasks of these records with their examples."""

@@ -14,7 +14,9 @@ from harness import (
     forgotten,
     plots,
     registry,
+    reordered,
     report,
+    robustness,
     sources,
     store,
     tables,
@@ -32,18 +34,21 @@ def write_outputs(
     """
     evidence = [(run.record, run.answers() or None) for run in runs]
     known = registry.recorded() | dict(tasks or {})
-    metrics = {name: task.metrics for name, task in known.items()}
+    metrics = reordered.with_twins({name: task.metrics for name, task in known.items()})
     cells = compare.cells(evidence, metrics)
-    probed = [(run.record, run.probed()) for run in runs if run.record.probes]
-    changes = forgetting.changes(probed, cells, metrics)
+    probed = [run for run in runs if run.record.probes]
+    changes = forgetting.changes([(run.record, run.probed()) for run in probed], cells, metrics)
+    twins = robustness.held(changes, probed)
     trust = calibration_tables.trust(cells, evidence, metrics)
     paths: list[Path] = []
     figures: dict[str, dict[str, str]] = {}
     for name in sorted({run.record.spec.task for run in runs}):
         own = [change for change in changes if change.spec.task == name]
-        more = forgotten.document(own) if own else ""
+        held = [one for one in twins if one.change.spec.task == name]
+        more = forgotten.document(own) + robustness.document(held)
         paths += tables.write(folder, name, cells, runs=evidence, metrics=metrics, trust=trust, more=more)
         paths += [forgotten.write(folder, name, own)] if own else []
+        paths += [robustness.write(folder, name, held)] if held else []
         drawn = [*plots.write(folder, name, cells, trust), *plots.write_forgetting(folder, name, own)]
         figures[name] = {path.stem: path.read_text(encoding="utf-8") for path in drawn if path.suffix == ".svg"}
         paths += drawn
@@ -52,7 +57,15 @@ def write_outputs(
     return [
         *paths,
         report.write(
-            folder, evidence, known, cells=cells, figures=figures, questions=asked, changes=changes, trust=trust
+            folder,
+            evidence,
+            known,
+            cells=cells,
+            figures=figures,
+            questions=asked,
+            changes=changes,
+            twins=twins,
+            trust=trust,
         ),
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import compare, forgetting, local, plan, runner, store, ui, worker
+from harness import compare, forgetting, local, plan, robustness, runner, store, ui, worker
 from harness.commands import typed
 from harness.commands.outputs import write_outputs
 from harness.errors import HarnessError
@@ -30,7 +30,9 @@ def run(options: Options, command: str) -> int:
         code = code if tuned else DIFFERS
         metrics = {one.task.name: one.task.metrics} | {asked.task.name: asked.task.metrics for asked in one.probes}
         cells = compare.cells(_evidence(one, outcomes), metrics)
-        ui.results(one, cells, forgetting.changes(_probed(one), cells, metrics))
+        probed = _probed(one)
+        changes = forgetting.changes([(run.record, run.probed()) for run in probed], cells, metrics)
+        ui.results(one, cells, changes, robustness.held(changes, probed))
         if interrupted:
             ui.say(f"{'continue':<12} {command}")
             return INTERRUPTED
@@ -78,12 +80,12 @@ def _evidence(one: Plan, outcomes: Sequence[Outcome]) -> list[tuple[Record, Sequ
     return runs
 
 
-def _probed(one: Plan) -> list[forgetting.Probed]:
-    """The plan's finished runs that were probed, and the base model's where it was run before, with these answers."""
+def _probed(one: Plan) -> list[store.Run]:
+    """The plan's finished runs that were probed, and the base model's where it was run before."""
     found = [store.finished(one.options.results, spec) for spec in one.specs if spec.probes]
     if one.probes and all(spec.method != "base" for spec in one.specs):
         found += _earlier_base(one)
-    return [(run.record, run.probed()) for run in found if run is not None]
+    return [run for run in found if run is not None]
 
 
 def _earlier_base(one: Plan) -> list[store.Run]:

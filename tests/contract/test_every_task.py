@@ -86,6 +86,8 @@ def test_it_loads_and_is_well_formed(name: str) -> None:
 @pytest.mark.parametrize("form", ["{}", " {}", "{}\n"])
 def test_gold_answers_score_everything(name: str, split: str, form: str) -> None:
     task = answers_of(name)
+    if split not in task.splits:
+        pytest.skip("a test alone, to be asked and not trained on")
     examples = dict(splits_of(name).items())[split]  # type: ignore[index]
     answers = answered(task, examples, [form.format(e.target) for e in examples])
     assert [a.id for a in answers if a.parsed is None] == []
@@ -163,7 +165,7 @@ def test_no_place_among_the_options_gives_the_answer_away(name: str) -> None:
         pytest.skip("no options of its own for each question")
     if is_public(task):
         pytest.skip("the options are the source's, not the project's to write")
-    for examples in (splits_of(name).train, splits_of(name).test):
+    for examples in filter(None, (splits_of(name).train, splits_of(name).test)):
         for place in range(max(len(e.choices) for e in examples)):
             texts = [e.choices[place % len(e.choices)] for e in examples]
             assert headline(task, examples, texts) == pytest.approx(guessing(task, examples), abs=near(task, examples))
@@ -190,7 +192,7 @@ def test_ids_are_unique_and_splits_share_no_group_and_no_prompt(name: str) -> No
     for key in (lambda e: e.group or e.id, lambda e: task.prompt(e)):
         seen: dict[str, str] = {}
         for split, part in splits.items():
-            assert {seen.setdefault(key(e), split) for e in part} == {split}
+            assert {seen.setdefault(key(e), split) for e in part} <= {split}
 
 
 @every_task

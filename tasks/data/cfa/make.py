@@ -183,9 +183,13 @@ def topic_groups(topic: str, split: str, ledger: Ledger, words: Any) -> list[lis
 
 
 def rows(split: str, ledger: Ledger, words: Any) -> list[dict[str, Any]]:
-    """The rows of a split: groups in random order, right options equally often first, second and third."""
-    rng = random.Random(f"{SEED}/{split}")
+    """The rows of a split."""
     groups = [group for topic in TOPICS for group in topic_groups(topic, split, ledger, words)]
+    return numbered(split, groups, random.Random(f"{SEED}/{split}"))
+
+
+def numbered(split: str, groups: list[list[Item]], rng: random.Random) -> list[dict[str, Any]]:
+    """The rows of these groups, in random order, right options equally often first, second and third."""
     rng.shuffle(groups)
     turns: Counter[str] = Counter()
     places: dict[str, list[int]] = {}

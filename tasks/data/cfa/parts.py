@@ -69,14 +69,14 @@ def read_concepts(topic: str) -> list[Concept]:
             topic=topic,
             name=row["name"],
             answer=row["answer"],
-            stems={split: [_neutral(stem) for stem in row[split]] for split in SPLITS},
+            stems={split: [neutral(stem) for stem in row[split]] for split in SPLITS},
             near=frozenset(name for pair in pairs if row["name"] in pair for name in pair),
         )
         for row in rows
     ]
 
 
-def _neutral(stem: str) -> str:
+def neutral(stem: str) -> str:
     """A stem whose last article does not tell whether the missing term begins with a vowel."""
     return re.sub(r"\ban?:$", "a(n):", stem)
 

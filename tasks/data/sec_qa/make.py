@@ -36,7 +36,7 @@ _SHOWN_IN = (
     ("balance", 2),
     ("cash flow", 2),
 )
-_SUBJECTS = {"lookup": _SHOWN_IN, "tag": TAGGED, "formula": tuple(r.name for r in RATIOS), "computed": COMPUTATIONS}
+SUBJECTS = {"lookup": _SHOWN_IN, "tag": TAGGED, "formula": tuple(r.name for r in RATIOS), "computed": COMPUTATIONS}
 
 
 def filing(rng: random.Random, split: str, name: str, code: str) -> Filer:
@@ -67,7 +67,7 @@ def deck(rng: random.Random, split: str) -> list[list[tuple[str, Any]]]:
     """The questions to ask, (kind, subject), in pairs for a filing each; a pair does not ask the same twice."""
     cards: list[tuple[str, Any]] = []
     for kind, count in PLAN[split].items():
-        subjects = list(_SUBJECTS[kind])
+        subjects = list(SUBJECTS[kind])
         rng.shuffle(subjects)
         cards += [(kind, subject) for subject in islice(cycle(subjects), count)]
     rng.shuffle(cards)
@@ -91,7 +91,7 @@ def filings() -> Iterator[tuple[str, Filer, list[Asked]]]:
             name = next(supply[split])
             while True:
                 filer = filing(rng, split, name, code)
-                asked = [_ask(rng, filer, split, kind, subject) for kind, subject in cards]
+                asked = [ask(rng, filer, split, kind, subject) for kind, subject in cards]
                 found = [question for question in asked if question is not None]
                 used = {tuple(sorted(set(question.excerpt.numbers))) for question in found}
                 used |= {question.operands for question in found if question.kind == "computed"}
@@ -101,7 +101,8 @@ def filings() -> Iterator[tuple[str, Filer, list[Asked]]]:
             yield split, filer, found
 
 
-def _ask(rng: random.Random, filer: Filer, split: str, kind: str, subject: Any) -> Asked | None:
+def ask(rng: random.Random, filer: Filer, split: str, kind: str, subject: Any) -> Asked | None:
+    """Ask about a subject, None where eight tries find no question that this filing has room for."""
     for _ in range(8):
         question = KINDS[kind](rng, filer, split, subject)
         if question is not None and question.fits:

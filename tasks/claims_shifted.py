@@ -1,0 +1,34 @@
+"""The claims of `claims` as another insurer prints them: headings, other words for each clause, pounds with pence.
+
+A test alone, to be asked of a model that was trained on `claims`: `--task claims --probe shifted`. The rules, the form of
+the answer and the shares of reasons are those of `claims`; `data/claims_shifted/make.py` writes the texts.
+"""
+
+import re
+from dataclasses import replace
+
+from harness import Example, Source
+from tasks import claims
+
+_CURRENCY = re.compile(r"£|gbp", re.IGNORECASE)
+
+
+def parse(text: str, example: Example) -> str | None:
+    """Read an answer as `claims` does; the amount may carry the sign of a pound."""
+    return claims.parse(_CURRENCY.sub("", text), example)
+
+
+TASK = replace(
+    claims.TASK,
+    name="claims_shifted",
+    version=1,
+    title="Insurance claims in another insurer's words",
+    source=Source(
+        "data/claims_shifted",
+        sha256="53c936d9766f923023a88288169d692f63b5015a533f1c4cc8cbd611d7e7bf78",
+        license="CC-BY-4.0",
+    ),
+    metrics=tuple(replace(m, unit=m.unit.replace("USD", "GBP")) for m in claims.TASK.metrics),
+    parse=parse,
+    splits=("test",),
+)
