@@ -21,11 +21,12 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
         "schema errors program redact",
         "prompts stats power memory metrics methods counter format environment checkpoint families formula speed",
         "rows xbrl statements layouts partition file_task hub sources published gold data registry score likeness",
-        "attention encode logits generation likelihood models train evaluate predict tuned intruders merging",
+        "attention encode logits generation likelihood models train evaluate predict tuned intruders merging shared_base",
         "codec withhold atomic store",
         "jobs options general probing probe estimate defaults local warm tune plan forecast runner worker",
         "evidence selective calibration costs hindsight cells compare forgetting forgotten findings checks verify rerun leaderboard sections "
         "markdown breakdowns calibration_tables tables exports adapters adapter_card merge_card cross place palette panels figures "
+        "serving openai_api servable answering http_server "
         "calibration_figure learning_forgetting plots flips report side_by_side waivers review skeleton",
         "ui ui_tables ui_tasks ui_progress ui_forecast",
         "commands cli",
@@ -140,6 +141,7 @@ LIGHT += [
     "harness.commands.planning",
     "harness.commands.adapters",
     "harness.commands.calibrating",
+    "harness.commands.serving",
 ]
 
 
