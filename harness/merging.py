@@ -151,17 +151,21 @@ def _refuse(why: str, folder: Path) -> None:
 
 
 def _refuse_more(config: Any, folder: Path) -> None:
-    kind = str(getattr(config.peft_type, "value", config.peft_type))
-    if kind != "LORA":
-        _refuse(f"it is of the type {kind}, not LORA", folder)
-    more = [name for name in MORE if getattr(config, name, None)]
-    start = config.init_lora_weights
-    if config.bias != "none":
-        more.append(f"bias={config.bias}")
+    if more := more_than_factors({**vars(config), "peft_type": getattr(config.peft_type, "value", config.peft_type)}):
+        _refuse(more, folder)
+
+
+def more_than_factors(config: Mapping[str, Any]) -> str:
+    """Say why an adapter of this PEFT config is more than scale * B A on the base model's weights; "" where it is not."""
+    if config.get("peft_type") != "LORA":
+        return f"it is of the type {config.get('peft_type')}, not LORA"
+    more = [name for name in MORE if config.get(name)]
+    start = config.get("init_lora_weights")
+    if config.get("bias", "none") != "none":
+        more.append(f"bias={config['bias']}")
     if isinstance(start, str) and start.lower() not in PLAIN_STARTS:
         more.append(f"init_lora_weights={start}")
-    if more:
-        _refuse(f"with {more[0]} it is more than the product of B and A on the base model's weights", folder)
+    return f"with {more[0]} it is more than the product of B and A on the base model's weights" if more else ""
 
 
 def _scale(config: Any, layer: str, rank: int) -> float:

@@ -70,7 +70,9 @@ def of_folder(id: str, folder: Path, base: Checkpoint) -> Servable:
     checkpoint.read_shapes(folder / adapters.WEIGHTS)
     revision = _told_revision(folder, config)
     other = f"it was made for {revision}, and the base model here is {base.revision}"
-    return Servable(id, "", folder, other if revision and revision != base.revision else "")
+    from harness.merging import more_than_factors
+
+    return Servable(id, "", folder, other if revision and revision != base.revision else more_than_factors(config))
 
 
 def _told_revision(folder: Path, config: dict[str, Any]) -> str:
@@ -84,6 +86,8 @@ def _told_revision(folder: Path, config: dict[str, Any]) -> str:
 
 
 def _why_not(run: store.Run, base: Checkpoint, bits: float) -> str:
+    from harness.merging import more_than_factors  # needs torch, which the command's help does not
+
     spec = run.record.spec
     if spec.model_revision != base.revision:
         return f"it was made for {spec.model} @ {spec.model_revision}, and the base model here is {base.revision}"
@@ -91,8 +95,8 @@ def _why_not(run: store.Run, base: Checkpoint, bits: float) -> str:
         kept = adapters.read(run)
     except HarnessError as error:
         return error.problem
-    if kept.config.get("peft_type") != "LORA":
-        return f"the method {spec.method} is no LoRA, whose adapters alone share a batch"
+    if more := more_than_factors(kept.config):
+        return more
     trained = _bits(spec)
     if trained != bits:
         return (
@@ -103,7 +107,7 @@ def _why_not(run: store.Run, base: Checkpoint, bits: float) -> str:
 
 def _bits(spec: RunSpec) -> float:
     try:
-        return registry.method(spec.method).frozen_bits
+        return float(round(registry.method(spec.method).frozen_bits))  # 4 bits and their scales are 4.13
     except HarnessError:  # by a PEFT config of the user's, on the model as it is
         return 16.0
 
