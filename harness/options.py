@@ -34,6 +34,9 @@ EXAMPLES = {
     "--share-of-peak": "0.4",
     "--epsilon": "0.5",
     "--k": "10",
+    "--max-adapters": "16",
+    "--max-queue": "256",
+    "--max-batch": "32",
 }
 
 

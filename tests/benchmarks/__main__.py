@@ -1,4 +1,4 @@
-"""Measure all comparisons, or those named:   python tests/benchmarks [choices|writing|training|views ...]
+"""Measure all comparisons, or those named:   python tests/benchmarks [choices|writing|training|views|serving ...]
 
 Needs lm-eval and TRL (`make bench` sets up an environment of its own with them). Each writes
 `results/benchmarks/<name>.json`, and the table `results/benchmarks/README.md` is made of what is there.
@@ -18,7 +18,7 @@ from benchmarks.timing import RESULTS  # noqa: E402
 from harness import store  # noqa: E402
 from harness.markdown import Table, markdown  # noqa: E402
 
-NAMES = ("choices", "writing", "training", "views")
+NAMES = ("choices", "writing", "training", "views", "serving")
 HEAD = """# Measured beside other programs
 
 `make bench` (or `python tests/benchmarks NAME` for one of {names}): all ways in one process, in turn, after a round
