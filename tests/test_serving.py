@@ -107,6 +107,46 @@ def test_a_mixed_batch_writes_what_batches_of_one_adapter_write(
         assert [one.text.strip() for one in alone] == texts
 
 
+def test_the_embedded_model_answers_in_mixed_batches_as_the_harness_does(tmp_path: Path) -> None:
+    from kept_adapters import write_run
+
+    from harness import checkpoint
+
+    tiny = checkpoint.read("tiny")
+    bench = Bench(tiny.folder, tiny, tmp_path)
+    runs = [write_run(tmp_path, tiny.folder, bench.spec("lora", seed=n, rank=2), start=n) for n in range(2)]
+    base = SharedBase(tiny.folder, bench.spec("lora"), registry.method("lora"))
+    loaded = {run.record.spec.id: base.read(run.folder / store.ADAPTER) for run in runs}
+    said = [one.text.strip() for one in base.write(asks(base, ["", *loaded]), loaded, lambda: None)]
+    wanted = [bench.direct(run) for run in (None, *runs)]
+    assert [said[place::3] for place in range(3)] == wanted
+    assert len(set(map(tuple, wanted))) == 3
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_a_batch_of_one_adapter_is_computed_bit_for_bit_as_in_the_run_s_own_test(bench: Bench, dtype: str) -> None:
+    import torch
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    from harness.models import precision
+
+    method, adapter = registry.method("rslora"), bench.run("rslora").folder / store.ADAPTER
+    spec = bench.spec("rslora", rank=2, dtype=dtype)
+    own = method.adapt(method.load(str(bench.model), spec), spec).eval()
+    set_peft_model_state_dict(own, load_file(adapter / "adapter_model.safetensors"))
+    base = SharedBase(bench.model, spec, registry.method("lora"))
+    layers, ids = base.read(adapter), torch.arange(40).view(2, 20)
+    with torch.inference_mode(), precision(spec):
+        expected = own(ids).logits
+        base.place([layers, layers])
+        assert torch.equal(base.model(ids).logits, expected)
+        base.place([None, layers])
+        mixed = base.model(ids).logits
+    assert torch.allclose(mixed[1], expected[1], atol=1e-5 if dtype == "fp32" else 0.1)
+    assert not torch.allclose(mixed[0], expected[0], atol=0.5)
+
+
 def test_each_row_has_its_own_most_tokens_and_its_own_ends(bench: Bench, base: SharedBase) -> None:
     first = asks(base, [""])[0]
     (whole,) = base.write([Ask(first.prompt, "", 20)], {}, lambda: None)

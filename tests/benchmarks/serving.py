@@ -92,6 +92,7 @@ def memory(base: SharedBase, spec: RunSpec, folders: list[Path]) -> Comparison:
 
 def throughput(base: SharedBase, spec: RunSpec, folders: list[Path], questions: int, rounds: int) -> Comparison:
     """Measure the same questions to every adapter, the adapters in turn as requests come: mixed, and otherwise."""
+    base._ends = {-1}  # every answer is written to its last token, so that all ways write as many
     keys = [f"a{number}" for number in range(len(folders))]
     loaded = {key: base.read(folder) for key, folder in zip(keys, folders, strict=True)}
     rows = [Ask(prompt, key, TOKENS) for prompt in prompts(base, questions) for key in keys]
@@ -113,7 +114,7 @@ def throughput(base: SharedBase, spec: RunSpec, folders: list[Path], questions: 
     }
     return Comparison(
         "serving-mixed",
-        f"{len(rows)} answers of at most {TOKENS} tokens by {len(keys)} LoRA adapters of rank {RANK}, {ROWS} at once, tiny, fp32",
+        f"{len(rows)} answers of {TOKENS} tokens by {len(keys)} LoRA adapters of rank {RANK}, {ROWS} at once, tiny, fp32",
         seconds,
         {},
         "the same text: " + ", ".join(f"{name} {number} of {len(rows)}" for name, number in same.items()),
@@ -133,6 +134,7 @@ def peft_way(base: SharedBase, spec: RunSpec, folders: dict[str, Path], rows: li
         else:
             model = PeftModel.from_pretrained(model, str(folder), adapter_name=key)
     model.eval()
+    model.generation_config.eos_token_id = None
     end = base.tokenizer.eos_token_id
 
     def call() -> list[str]:
