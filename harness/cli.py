@@ -31,7 +31,7 @@ COMMANDS = {
     "intruders": "find the directions that training brought into the weights of a run",
     "check": "check a task or a data file without training",
     "new": "write the file of a new task, with data to start from",
-    "adapters": "list, show, export, merge and score the adapters of finished runs",
+    "adapters": "list, show, export, push, merge and score the adapters of finished runs",
     "serve": "answer over HTTP with one base model and the adapters of finished runs",
 }
 
