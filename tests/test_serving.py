@@ -246,8 +246,7 @@ def test_closing_refuses_what_waits_and_ends_what_is_written(bench: Bench, base:
         engine.submit([first])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_answers_until_it_is_interrupted_and_exits_with_0(bench: Bench, number: int) -> None:
+def test_the_command_answers_until_ctrl_c_and_exits_with_0(bench: Bench) -> None:
     words = ["serve", "--model", str(bench.model), "--results", str(bench.results), "--port", "0", "--dtype", "fp32"]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
@@ -262,10 +261,19 @@ def test_the_command_answers_until_it_is_interrupted_and_exits_with_0(bench: Ben
 
             assert b'"ok"' in urlopen(f"{line.split()[0]}/health", timeout=10).read()
         finally:
-            process.send_signal(number)
+            process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 0, err
     assert "Traceback" not in err
     assert sorted(row.split()[0] for row in listed) == sorted(set(names(bench)) - {bench.base.name})
     assert "not served: " in err
     assert err.splitlines()[-1] == "stopped"
+
+
+def test_a_service_manager_s_sigterm_is_taken_for_ctrl_c_and_no_longer_than_it_serves() -> None:
+    from harness.commands.serving import _interruptible
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), _interruptible():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == before
