@@ -62,15 +62,18 @@ class Service:
         return openai_api.answer(request, model, [one.text for one in said], [one.stopped for one in said], used)
 
     def _prompts(self, request: Request) -> list[list[int]]:
+        most = self.engine.limits.max_queue
+        if len(request.prompts) > most:
+            raise Refusal(400, f"{len(request.prompts)} prompts are more than may wait here ({most})", param="prompt")
         with self._lock:
-            if request.chat:
-                try:
-                    return [chat_ids(self._tokenizer, request.messages)]
-                except Exception as error:  # templates are programs and say what they will not take
-                    message = f"the model's chat template refuses the messages: {one_line(error)}"
-                    raise Refusal(400, message, param="messages") from None
             known = len(self._tokenizer)
-            rows = [plain_ids(self._tokenizer, [p])[0] if isinstance(p, str) else list(p) for p in request.prompts]
+            try:
+                if request.chat:
+                    return [chat_ids(self._tokenizer, request.messages)]
+                rows = [plain_ids(self._tokenizer, [p])[0] if isinstance(p, str) else list(p) for p in request.prompts]
+            except Exception as error:  # templates are programs and say what they refuse; half a character is no text
+                param = "messages" if request.chat else "prompt"
+                raise Refusal(400, f"it cannot be made tokens: {one_line(error)}", param=param) from None
         if any(not 0 <= token < known for row in rows for token in row):
             raise Refusal(400, f"a token id of the prompt is not between 0 and {known - 1}", param="prompt")
         return rows

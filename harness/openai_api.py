@@ -32,6 +32,12 @@ PLAIN: Mapping[str, tuple[Any, ...]] = {
     "tools": ([],),
     "functions": ([],),
     "response_format": ({"type": "text"},),
+    "use_beam_search": (False,),  # from here on vLLM's own
+    "ignore_eos": (False,),
+    "min_tokens": (0,),
+    "stop_token_ids": ([],),
+    "bad_words": ([],),
+    "include_stop_str_in_output": (False,),
 }
 WHY = {"temperature": "answers are greedy", "stream": "answers come whole", "n": "greedy answers are all the same"}
 
