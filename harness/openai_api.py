@@ -151,7 +151,9 @@ def _stops(given: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(stops)
 
 
-def answer(request: Request, model: str, texts: Sequence[str], ended: Sequence[bool], used: tuple[int, int]) -> Any:
+def answer(
+    request: Request, model: str, texts: Sequence[str], ended: Sequence[bool], used: tuple[int, int]
+) -> dict[str, Any]:
     """Return the JSON of an answer.
 
     Args:

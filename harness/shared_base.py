@@ -90,7 +90,7 @@ class SharedBase:
                 problem = f"the adapter was made for another model: it has {name} as {sides}, which here {here}"
                 raise HarnessError(problem, where=str(folder), fix="serve its own base model with --model")
         dtype = torch.bfloat16 if self.spec.dtype == "bf16" else torch.float32
-        place = {"device": self.spec.device, "dtype": dtype}
+        place: dict[str, Any] = {"device": self.spec.device, "dtype": dtype}
         return {name: replace(one, a=one.a.to(**place), b=one.b.to(**place)) for name, one in saved.items()}
 
     def write(self, asks: Sequence[Ask], adapters: Mapping[str, Layers], check: Callable[[], None]) -> list[Said]:

@@ -74,17 +74,16 @@ def make(folder: Path) -> Bench:
     """Write the base model and the runs: three of LoRA's kind, others that are not served beside them."""
     model = toy_folder(folder / "toy")
     bench = Bench(model, checkpoint.read(str(model)), folder / "results")
-    for number, (method, changes) in enumerate(
-        (
-            ("lora", {}),
-            ("lora", {"seed": 1}),
-            ("rslora", {"rank": 2}),
-            ("qlora", {}),
-            ("dora", {}),
-            ("ia3", {}),
-            ("lora-fa", {"model_revision": "0123456789ab"}),
-        )
-    ):
+    kinds: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("lora", {}),
+        ("lora", {"seed": 1}),
+        ("rslora", {"rank": 2}),
+        ("qlora", {}),
+        ("dora", {}),
+        ("ia3", {}),
+        ("lora-fa", {"model_revision": "0123456789ab"}),
+    )
+    for number, (method, changes) in enumerate(kinds):
         write_run(bench.results, model, bench.spec(method, **changes), start=number)
     return bench
 

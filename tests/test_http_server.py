@@ -179,7 +179,7 @@ def test_a_body_above_the_limit_is_refused_and_one_without_a_length_too(client: 
 
 
 def test_what_is_no_http_is_answered_in_the_same_shape(client: Client) -> None:
-    with socket.create_connection(client.server.server_address[:2]) as connection:
+    with socket.create_connection(("127.0.0.1", client.server.server_address[1])) as connection:
         connection.sendall(b"nonsense\r\n\r\n")
         answer = b"".join(iter(lambda: connection.recv(4096), b""))
     assert json.loads(answer[answer.index(b"{") :])["error"]["type"] == "invalid_request_error"

@@ -199,9 +199,12 @@ def test_where_an_architecture_does_not_keep_rows_together_batches_are_of_one_ad
     monkeypatch.setattr(base, "mixes", False)
     batches: list[set[str]] = []
     write = base.write
-    monkeypatch.setattr(
-        base, "write", lambda rows, *rest: batches.append({r.adapter for r in rows}) or write(rows, *rest)
-    )
+
+    def noted(rows: Any, *rest: Any) -> Any:
+        batches.append({row.adapter for row in rows})
+        return write(rows, *rest)
+
+    monkeypatch.setattr(base, "write", noted)
     layers = base.read(bench.run("lora").folder / store.ADAPTER)
     with Engine(base, lambda key: layers) as engine:
         for future in engine.submit(asks(base, ["", "a"])):

@@ -6,7 +6,6 @@ import argparse
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,15 +126,8 @@ def _spec(catalog: Catalog, bits: float, dtype: str, device: str, *, remote_code
     values |= dict.fromkeys(("alpha", "dropout", "learning_rate", "weight_decay", "warmup", "epochs"), 0.0)
     values |= dict.fromkeys(("train_examples", "test_examples", "max_new_tokens"), 0)
     values |= {"task": "", "data": "", "scoring": "generate", "max_tokens": catalog.base.window}
-    spec = RunSpec(
-        **values,
-        model=catalog.base.name,
-        model_revision=catalog.base.revision,
-        method=BITS[bits],
-        dtype=dtype,
-        device=device,
-    )
-    return replace(spec, remote_code=remote_code)
+    values |= {"model": catalog.base.name, "model_revision": catalog.base.revision, "method": BITS[bits]}
+    return RunSpec(**values, dtype=dtype, device=device, remote_code=remote_code)  # type: ignore[arg-type]
 
 
 def _tell(url: str, catalog: Catalog, spec: RunSpec, *, mixes: bool) -> None:
