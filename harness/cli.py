@@ -33,7 +33,8 @@ COMMANDS = {
     "intruders": "find the directions that training brought into the weights of a run",
     "check": "check a task or a data file without training",
     "new": "write the file of a new task, with data to start from",
-    "adapters": "list, show, export, merge and score the adapters of finished runs",
+    "adapters": "list, show, export, push, merge and score the adapters of finished runs",
+    "serve": "answer over HTTP with one base model and the adapters of finished runs",
 }
 
 
@@ -321,6 +322,18 @@ def _adapters(found: argparse.Namespace, command: str) -> int:
     return call(parser.parse(found.rest))
 
 
+def _serve_flags(parser: argparse.ArgumentParser) -> None:
+    from harness.commands import serving
+
+    serving.flags(parser)
+
+
+def _serve(found: argparse.Namespace, command: str) -> int:
+    from harness.commands import serving
+
+    return serving.serve(found)
+
+
 _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace, str], int]]] = {
     "run": (flags.run_flags, _run),
     "plan": (flags.plan_flags, _plan),
@@ -334,4 +347,5 @@ _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[
     "check": (_check_flags, _check),
     "new": (_new_flags, _new),
     "adapters": (_adapters_flags, _adapters),
+    "serve": (_serve_flags, _serve),
 }

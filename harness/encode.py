@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -101,7 +101,7 @@ def encode_texts(tokenizer: Any, examples: Sequence[Example], task: Task, max_to
     heads = [f"{task.prompt(example)}\n" for example in examples]
     texts = [head + example.target for head, example in zip(heads, examples, strict=True)]
     pairs = []
-    for example, head, both in zip(examples, _plain_ids(tokenizer, heads), _plain_ids(tokenizer, texts), strict=True):
+    for example, head, both in zip(examples, plain_ids(tokenizer, heads), plain_ids(tokenizer, texts), strict=True):
         if len(head) > max_tokens // 2:
             raise too_long(example.id, len(head), max_tokens // 2, task.name)
         joined = both[: len(head)] == head and len(both) > len(head)
@@ -229,10 +229,23 @@ def _prompt_ids(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
         texts = [tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False) for turn in turns]
         # The template writes its own special tokens, BOS included.
         return [list(ids) for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]]
-    return _plain_ids(tokenizer, prompts)
+    return plain_ids(tokenizer, prompts)
 
 
-def _plain_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+def chat_ids(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> list[int]:
+    """Return token ids of a chat up to where the model answers; one message of a user gives those of a prompt.
+
+    A tokenizer without a chat template gets the messages' texts with a blank line between them.
+    """
+    if not getattr(tokenizer, "chat_template", None):
+        return plain_ids(tokenizer, ["\n\n".join(message["content"] for message in messages)])[0]
+    turns = [dict(message) for message in messages]
+    text = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+    return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+
+def plain_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    """Return token ids per text, as they are, with what the tokenizer puts first (BOS) and nothing that it puts last."""
     rows = [list(ids) for ids in tokenizer(list(texts), verbose=False)["input_ids"]] if texts else []
     # A tokenizer that closes every text with its end token would end the prompt before the answer.
     return [ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids for ids in rows]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
@@ -22,6 +22,16 @@ class Written(NamedTuple):
 
     tokens: list[int]
     loglik: float
+
+
+class Watch(Protocol):
+    """Looks on while `greedy` writes, for batches whose rows differ in more than their prompts."""
+
+    def rows(self, alive: Sequence[int]) -> None:
+        """Told before each call of the model which prompt each row of it belongs to."""
+
+    def over(self, row: int, tokens: Sequence[int]) -> bool:
+        """Return whether a prompt's answer ends with these tokens, though none of them ends a text."""
 
 
 Generate = Callable[[Any, Sequence[Sequence[int]], Collection[int], int], list[Written]]
@@ -58,7 +68,13 @@ def choose(model: Any) -> Generate:
     return greedy if fits_loop(model) else by_generate
 
 
-def greedy(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], limit: int) -> list[Written]:
+def greedy(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    stop: Collection[int],
+    limit: int,
+    watch: Watch | None = None,
+) -> list[Written]:
     """Return the most likely continuation of each prompt, token by token.
 
     Args:
@@ -66,14 +82,17 @@ def greedy(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], 
         prompts: token ids, one batch.
         stop: ids that end an answer; the one that did is the last of it.
         limit: the most tokens of an answer.
+        watch: told of the rows, and asked for answers that end by other rules.
     """
     device = next(model.parameters()).device
     ids, mask = _left_padded(prompts, device)
     places = (mask.cumsum(1) - 1).clamp(min=0)
     cache = _roomy_cache(model.config)
     alive = list(range(len(prompts)))  # which prompt each row of the cache belongs to
-    answers = _Answers(len(prompts), stop)
+    answers = _Answers(len(prompts), stop, watch)
     for _ in range(limit):
+        if watch:
+            watch.rows(alive)
         last = torch.arange(1, len(ids) + 1, device=device) * ids.shape[1] - 1
         logits = logits_at(
             model,
@@ -101,13 +120,15 @@ def greedy(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], 
 class _Answers:
     """Collects the likeliest tokens and their log-likelihoods, of each prompt until its answer has ended."""
 
-    def __init__(self, count: int, stop: Collection[int]) -> None:
+    def __init__(self, count: int, stop: Collection[int], watch: Watch | None = None) -> None:
         self._tokens: list[list[int]] = [[] for _ in range(count)]
         self._logliks: list[list[float]] = [[] for _ in range(count)]
         self._stop = stop
+        self._watch = watch
+        self._ended: set[int] = set()
 
     def ended(self, row: int) -> bool:
-        return bool(self._tokens[row]) and self._tokens[row][-1] in self._stop
+        return row in self._ended
 
     def add(self, rows: Sequence[int], logits: torch.Tensor) -> torch.Tensor:
         """Take the next token of each of the prompts `rows` from logits [rows, vocabulary]; return the tokens [rows]."""
@@ -116,6 +137,8 @@ class _Answers:
             if not self.ended(row):
                 self._tokens[row].append(token)
                 self._logliks[row].append(loglik)
+                if token in self._stop or (self._watch and self._watch.over(row, self._tokens[row])):
+                    self._ended.add(row)
         return tokens
 
     def written(self) -> list[Written]:

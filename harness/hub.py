@@ -1,9 +1,10 @@
-"""Data sets of the hub, `hf:owner/name`: where the hub client keeps them, fetched at the pinned revision."""
+"""The hub: data sets, `hf:owner/name`, fetched at the pinned revision and found where the client keeps them; uploads."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from harness.errors import HarnessError, one_line
 from harness.schema import Source
 
 
@@ -27,6 +28,57 @@ def fetch(source: Source) -> Path:
 
     wanted = list(source.files) or None
     return Path(snapshot_download(_name(source), repo_type="dataset", revision=source.revision, allow_patterns=wanted))
+
+
+def check_push(repo: str) -> None:
+    """Refuse what cannot be uploaded to, before anything is made: a name of another form, or no token.
+
+    Raises:
+        HarnessError: with what to type.
+    """
+    from huggingface_hub import get_token
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils._validators import validate_repo_id
+
+    try:
+        validate_repo_id(repo)
+        valid = repo.count("/") == 1
+    except HFValidationError:
+        valid = False
+    if not valid:
+        raise HarnessError(
+            f"'{repo}' is not of the form owner/name", where="adapters push", fix="name your account first"
+        )
+    if not get_token():
+        fix = "hf auth login, or set HF_TOKEN to a token that may write"
+        raise HarnessError("the hub takes uploads with a token only, and there is none", where=repo, fix=fix)
+
+
+def push(folder: Path, repo: str, *, public: bool) -> str:
+    """Upload a folder's files as a model of the hub, made where it is not there yet; return the address of the commit.
+
+    Raises:
+        HarnessError: no network, or the hub refuses: the token may not write there, or the name is taken.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    api = HfApi()
+    try:
+        api.create_repo(repo, repo_type="model", private=not public, exist_ok=True)
+        found = api.upload_folder(
+            folder_path=folder, repo_id=repo, repo_type="model", commit_message="Upload an adapter"
+        )
+    except HfHubHTTPError as error:
+        fix = "check the name, and that the token may write there (hf auth whoami)"
+        raise HarnessError(f"the hub refuses: {one_line(error)}", where=repo, fix=fix) from error
+    except Exception as error:
+        # The HTTP library's errors are no OSErrors, and which library it is changes with the client.
+        if not isinstance(error, OSError) and not type(error).__module__.startswith("httpx"):
+            raise
+        fix = "try where there is a network, or `adapters export` and `hf upload` there"
+        raise HarnessError(f"the hub cannot be reached: {one_line(error)}", where=repo, fix=fix) from error
+    return str(found.commit_url)
 
 
 def _name(source: Source) -> str:

@@ -68,6 +68,15 @@ class Factors:
 
 
 @dataclass(frozen=True)
+class Saved:
+    """One layer of an adapter as its file has it: its change is `scale * b @ a`; fp32."""
+
+    a: torch.Tensor
+    b: torch.Tensor
+    scale: float
+
+
+@dataclass(frozen=True)
 class Adapter:
     """A LoRA adapter by layer, and the settings of PEFT's that a merged one takes over."""
 
@@ -102,6 +111,16 @@ def read(folder: Path) -> Adapter:
         HarnessError: it is no LoRA adapter, or more than scale * B A (DoRA, PiSSA, trained biases or embeddings), so
             that its change of the weights does not follow from A and B.
     """
+    config, saved = read_saved(folder)
+    layers = {name: Factors(layer.a, layer.b * layer.scale) for name, layer in saved.items()}
+    named = config.target_modules
+    plain = not (config.layers_to_transform or config.exclude_modules)
+    targets = named if isinstance(named, str) else tuple(sorted(named or ()))
+    return Adapter(layers, targets if plain and targets else tuple(sorted(layers)), bool(config.fan_in_fan_out))
+
+
+def read_saved(folder: Path) -> tuple[Any, dict[str, Saved]]:
+    """Return PEFT's config of a LoRA adapter and its layers by the base model's names; errors as `read`."""
     from peft import PeftConfig
     from safetensors.torch import load_file
 
@@ -121,13 +140,9 @@ def read(folder: Path) -> Adapter:
             halves.setdefault(found[1], {})[found[2]] = weight.float()
     if not halves or any(pair.keys() != {"A", "B"} for pair in halves.values()):
         _refuse("it lacks the A or the B of a layer", folder)
-    layers = {
-        name: Factors(pair["A"], pair["B"] * _scale(config, name, pair["A"].shape[0])) for name, pair in halves.items()
+    return config, {
+        name: Saved(pair["A"], pair["B"], _scale(config, name, pair["A"].shape[0])) for name, pair in halves.items()
     }
-    named = config.target_modules
-    plain = not (config.layers_to_transform or config.exclude_modules)
-    targets = named if isinstance(named, str) else tuple(sorted(named or ()))
-    return Adapter(layers, targets if plain and targets else tuple(sorted(layers)), bool(config.fan_in_fan_out))
 
 
 def _refuse(why: str, folder: Path) -> None:
@@ -136,17 +151,21 @@ def _refuse(why: str, folder: Path) -> None:
 
 
 def _refuse_more(config: Any, folder: Path) -> None:
-    kind = str(getattr(config.peft_type, "value", config.peft_type))
-    if kind != "LORA":
-        _refuse(f"it is of the type {kind}, not LORA", folder)
-    more = [name for name in MORE if getattr(config, name, None)]
-    start = config.init_lora_weights
-    if config.bias != "none":
-        more.append(f"bias={config.bias}")
+    if more := more_than_factors({**vars(config), "peft_type": getattr(config.peft_type, "value", config.peft_type)}):
+        _refuse(more, folder)
+
+
+def more_than_factors(config: Mapping[str, Any]) -> str:
+    """Say why an adapter of this PEFT config is more than scale * B A on the base model's weights; "" where it is not."""
+    if config.get("peft_type") != "LORA":
+        return f"it is of the type {config.get('peft_type')}, not LORA"
+    more = [name for name in MORE if config.get(name)]
+    start = config.get("init_lora_weights")
+    if config.get("bias", "none") != "none":
+        more.append(f"bias={config['bias']}")
     if isinstance(start, str) and start.lower() not in PLAIN_STARTS:
         more.append(f"init_lora_weights={start}")
-    if more:
-        _refuse(f"with {more[0]} it is more than the product of B and A on the base model's weights", folder)
+    return f"with {more[0]} it is more than the product of B and A on the base model's weights" if more else ""
 
 
 def _scale(config: Any, layer: str, rank: int) -> float:

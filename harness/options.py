@@ -35,6 +35,9 @@ EXAMPLES = {
     "--scale": "0,0.25,0.5,0.75,1",
     "--epsilon": "0.5",
     "--k": "10",
+    "--max-adapters": "16",
+    "--max-queue": "256",
+    "--max-batch": "32",
 }
 
 

@@ -21,14 +21,15 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
         "schema errors program redact",
         "prompts stats power memory metrics methods counter format environment checkpoint families formula speed",
         "rows xbrl statements layouts partition file_task hub sources published gold data registry score likeness",
-        "attention encode logits generation likelihood models train evaluate predict tuned intruders scaling merging",
+        "attention encode logits generation likelihood models train evaluate predict tuned intruders scaling "
+        "merging shared_base",
         "codec withhold atomic store",
         "jobs options reordered general probing probe estimate defaults local warm tune plan forecast runner worker",
         "evidence selective calibration costs hindsight cells compare forgetting robustness forgotten "
         "findings checks oracle verify rerun leaderboard sections markdown breakdowns calibration_tables "
         "tables exports adapters adapter_card merge_card cross causal causal_tables place palette panels "
-        "figures calibration_figure learning_forgetting causal_figure plots flips report side_by_side waivers "
-        "review skeleton",
+        "figures serving openai_api servable answering http_server calibration_figure learning_forgetting "
+        "causal_figure plots flips report side_by_side waivers review skeleton",
         "ui ui_tables ui_tasks ui_progress ui_forecast",
         "commands cli",
     )
@@ -142,6 +143,7 @@ LIGHT += [
     "harness.commands.planning",
     "harness.commands.adapters",
     "harness.commands.calibrating",
+    "harness.commands.serving",
 ]
 
 

@@ -38,6 +38,7 @@ RUN_WITHOUT = {
     "compare",
     "calibration",
     "report",
+    "serve",
     "verify",
     "publish",
     "adapters",

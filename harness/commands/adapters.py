@@ -1,12 +1,13 @@
-"""`adapters`: the adapters of the finished runs, listed, shown, and exported for other programs, without torch."""
+"""`adapters`: the adapters of the finished runs, listed, shown, exported for other programs and uploaded, without torch."""
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from harness import adapter_card, adapters, options, registry, store, ui
+from harness import adapter_card, adapters, hub, options, registry, store, ui
 from harness.adapters import Kept
 from harness.checks import data as data_checks
 from harness.commands import flags, merging, scoring, typed
@@ -72,11 +73,28 @@ def _licences() -> dict[str, str]:
 
 def export(found: argparse.Namespace) -> int:
     """Write one adapter in PEFT's layout, with its model card, into a new folder."""
-    results, folder = options.path(found.results), options.path(found.folder)
-    asked = flags.task_options(found)
-    kept = find(found.run, results)
+    folder = options.path(found.folder)
+    kept = find(found.run, options.path(found.results))
     adapters.require_peft(kept)
     adapters.require_empty(folder)
+    ui.written(_write(kept, folder, found))
+    return DONE
+
+
+def push(found: argparse.Namespace) -> int:
+    """Upload one adapter with its model card to the hub: what `export` writes, and nothing else."""
+    kept = find(found.run, options.path(found.results))
+    adapters.require_peft(kept)
+    hub.check_push(found.repo)
+    with tempfile.TemporaryDirectory() as place:
+        _write(kept, Path(place), found)
+        address = hub.push(Path(place), found.repo, public=found.public)
+    ui.say(f"uploaded to {address}")
+    return DONE
+
+
+def _write(kept: Kept, folder: Path, found: argparse.Namespace) -> list[Path]:
+    results, asked = options.path(found.results), flags.task_options(found)
     lookup, record = Lookup(asked), kept.run.record
     task = lookup.task(record)
     splits = lookup.splits(task.name) if task else None
@@ -89,8 +107,7 @@ def export(found: argparse.Namespace) -> int:
         limits=limits,
         words=typed.task_words(asked) if task and task.name in lookup.files else (),
     )
-    ui.written(adapters.export(kept, folder, text))
-    return DONE
+    return adapters.export(kept, folder, text)
 
 
 def _base_of(kept: Kept, results: Path) -> Run | None:
@@ -111,19 +128,28 @@ def _run_flag(parser: argparse.ArgumentParser) -> None:
 
 
 def _export_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "run", metavar="RUN", help="the beginning of a run's id, its name such as lora-r8, or its folder"
-    )
+    _run_flag(parser)
     parser.add_argument("folder", metavar="FOLDER", help="a new or empty folder")
+    _card_flags(parser)
+
+
+def _push_flags(parser: argparse.ArgumentParser) -> None:
+    _run_flag(parser)
+    parser.add_argument("repo", metavar="OWNER/NAME", help="a model of the hub, made where it is not there")
+    parser.add_argument("--public", action="store_true", help="make it one that everybody sees (default: private)")
+    _card_flags(parser)
+
+
+def _card_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", action="append", metavar="FILE", help="the data file of a run on a task without code")
     flags.data_flags(parser)
-    flags.results_flag(parser)
 
 
 ACTIONS: dict[str, tuple[str, Build, Call]] = {
     "list": ("list the adapter of every finished run", flags.results_flag, show_list),
     "show": ("show all that is known of one adapter", _run_flag, show),
     "export": ("write an adapter for other programs, with its model card", _export_flags, export),
+    "push": ("upload an adapter to the hub, with its model card", _push_flags, push),
     "merge": ("make one adapter of several of one base model", merging.flags, merging.merge),
     "score": (
         "answer the test split of tasks with adapters, trained on one and scored on another",

@@ -1,4 +1,4 @@
-"""Measure all comparisons, or those named:   python tests/benchmarks [choices|writing|training|views ...]
+"""Measure all comparisons, or those named:   python tests/benchmarks [choices|writing|training|views|serving ...]
 
 Needs lm-eval and TRL (`make bench` sets up an environment of its own with them). Each writes
 `results/benchmarks/<name>.json`, and the table `results/benchmarks/README.md` is made of what is there.
@@ -19,7 +19,7 @@ from benchmarks.timing import OURS, RESULTS  # noqa: E402
 from harness import store  # noqa: E402
 from harness.markdown import Table, markdown  # noqa: E402
 
-NAMES = ("choices", "writing", "training", "grid", "workers", "views")
+NAMES = ("choices", "writing", "training", "grid", "workers", "views", "serving")
 MIB = 2**20
 HEAD = """# Measured beside other programs
 
