@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness import power
+from harness.clients import HASH
 from harness.compare import MARGIN
 from harness.format import interval, number, unit_of_difference
 from harness.stats import LEVEL
@@ -155,6 +156,20 @@ def rates(section: Section) -> list[str]:
         lines.append(
             f"Learning rates were not tuned ({', '.join(found)}): a method may do better at another (--tune 3)."
         )
+    return lines
+
+
+def federated(section: Section) -> list[str]:
+    """Say of each federated row who its clients are, and what is equal and what is not beside runs on pooled examples."""
+    found = [(section.label(cell), cell.spec) for cell in section.headline if cell.spec.rounds]
+    lines = []
+    for label, spec in found:
+        dealt = "no field says whose an example is, so groups were dealt by their hash to"
+        by = f"{dealt} {spec.clients}" if spec.clients_by == HASH else f"one for each {spec.clients_by}, {spec.clients}"
+        lines.append(f"{label}: adapters of clients that keep their examples ({by}) were averaged {spec.rounds} times.")
+    if lines:
+        same = "Together clients see each example as often as a pooled run does"
+        lines.append(f"{same}, side by side in so many times fewer steps. Bytes sent and privacy are not measured.")
     return lines
 
 
