@@ -161,15 +161,18 @@ def rates(section: Section) -> list[str]:
 
 def federated(section: Section) -> list[str]:
     """Say of each federated row who its clients are, and what is equal and what is not beside runs on pooled examples."""
-    found = [(section.label(cell), cell.spec) for cell in section.headline if cell.spec.rounds]
     lines = []
-    for label, spec in found:
-        dealt = "no field says whose an example is, so groups were dealt by their hash to"
-        by = f"{dealt} {spec.clients}" if spec.clients_by == HASH else f"one for each {spec.clients_by}, {spec.clients}"
-        lines.append(f"{label}: adapters of clients that keep their examples ({by}) were averaged {spec.rounds} times.")
+    for cell in section.headline:
+        spec = cell.spec
+        if spec.rounds:
+            dealt = f"no field says whose an example is, so groups were dealt by their hash to {spec.clients}"
+            by = dealt if spec.clients_by == HASH else f"one for each {spec.clients_by}, {spec.clients} in all"
+            lines.append(f"{section.label(cell)}: {spec.rounds} rounds of averaging the adapters of clients ({by}).")
     if lines:
-        same = "Together clients see each example as often as a pooled run does"
-        lines.append(f"{same}, side by side in so many times fewer steps. Bytes sent and privacy are not measured.")
+        lines.append(
+            "Clients see each example as often as a pooled run does, each its own in its own order, and side by side: the "
+            "averaged adapter is fewer steps from the start. Bytes sent and privacy are not measured."
+        )
     return lines
 
 

@@ -23,7 +23,7 @@ def serve(everyone: Sequence[Client], rounds: int, weights: Weights) -> Weights:
     logging.getLogger("flwr").setLevel(logging.ERROR)  # it tells each message
     _identify()
     app = client_app(everyone)
-    result = strategy(len(everyone)).start(_grid(app, len(everyone)), _packed(weights), num_rounds=rounds)
+    result = strategy(len(everyone)).start(_grid(app, len(everyone)), packed(weights), num_rounds=rounds)
     return unpacked(result.arrays)
 
 
@@ -46,7 +46,7 @@ def client_app(everyone: Sequence[Client]) -> Any:
         number = int(message.content["config"]["server-round"]) - 1
         client = everyone[int(context.node_config["partition-id"])]
         reply = client(number, unpacked(message.content["arrays"]))
-        sent = {"arrays": _packed(reply.weights), "metrics": MetricRecord({"num-examples": reply.examples})}
+        sent = {"arrays": packed(reply.weights), "metrics": MetricRecord({"num-examples": reply.examples})}
         return Message(RecordDict(sent), reply_to=message)
 
     return app
@@ -90,7 +90,8 @@ def _grid(app: Any, clients: int) -> Any:
     return Here()
 
 
-def _packed(weights: Weights) -> Any:
+def packed(weights: Weights) -> Any:
+    """Return weights as a Flower record."""
     from flwr.app import Array, ArrayRecord
 
     return ArrayRecord({name: Array(weight) for name, weight in weights.items()})

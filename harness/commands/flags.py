@@ -30,7 +30,7 @@ def run_flags(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument("--trust-remote-code", action="store_true", help=REMOTE_CODE)
     by = "for federated methods, whose an example is: insurer, line or another slice, group, hash"
-    what.add_argument("--clients-by", metavar="NAME", default="", help=by)
+    what.add_argument("--clients-by", metavar="NAME", help=by)
     what.add_argument("--probe", action="append", metavar="general|A,B", help="tasks to ask as well: what is forgotten")
     data_flags(parser)
     how = parser.add_argument_group("how it trains and tests")
@@ -126,7 +126,7 @@ def read_options(found: argparse.Namespace) -> Options:
         learning_rate=given("--learning-rate", options.positive),
         tune=given("--tune", options.count) or 0,
         rounds=given("--rounds", options.count),
-        clients_by=found.clients_by,
+        clients_by=found.clients_by or "",
         alpha=given("--alpha", options.positive),
         max_tokens=given("--max-tokens", options.count),
         train_examples=given("--train-examples", options.count) or 0,
