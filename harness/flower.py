@@ -41,7 +41,7 @@ def client_app(everyone: Sequence[Client]) -> Any:
 
     app = ClientApp()
 
-    @app.train()
+    @app.train()  # type: ignore[untyped-decorator]
     def train(message: Any, context: Any) -> Any:
         number = int(message.content["config"]["server-round"]) - 1
         client = everyone[int(context.node_config["partition-id"])]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,9 +43,8 @@ def pairs() -> list[Pair]:
 
 @pytest.fixture
 def flwr_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    find = registry.importlib.util.find_spec
-    hidden = {"flwr"}
-    monkeypatch.setattr(registry.importlib.util, "find_spec", lambda name: None if name in hidden else find(name))
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "flwr" else find(name))
 
 
 @pytest.fixture
@@ -72,6 +71,10 @@ def spread(
 def halves(count: int = COUNT) -> list[str]:
     """Two clients, one with a quarter of the examples."""
     return ["small" if place % 4 == 0 else "large" for place in range(count)]
+
+
+def matrix(*row: float) -> np.ndarray:
+    return np.array([row], dtype=np.float32)
 
 
 def assert_equal(first: Weights, second: Weights) -> None:
@@ -126,11 +129,11 @@ def test_a_field_that_an_example_lacks_is_refused_with_those_there_are() -> None
 
 
 def test_the_average_is_weighted_by_examples() -> None:
-    replies = [Reply({"a": np.float32([[1, 2]])}, 30), Reply({"a": np.float32([[5, 6]])}, 10)]
+    replies = [Reply({"a": matrix(1, 2)}, 30), Reply({"a": matrix(5, 6)}, 10)]
     found = federated.average(replies)
     assert found["a"].dtype == np.float32
     assert found["a"].tolist() == [[2.0, 3.0]]
-    assert federated.average([*replies, Reply({"a": np.float32([[np.pi, -7]])}, 0)])["a"].tolist() == [[2.0, 3.0]]
+    assert federated.average([*replies, Reply({"a": matrix(np.pi, -7)}, 0)])["a"].tolist() == [[2.0, 3.0]]
 
 
 @pytest.mark.parametrize(("steps", "rounds"), [(7, 1), (7, 3), (7, 7), (2, 5)])
@@ -271,7 +274,7 @@ def test_more_rounds_than_steps_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
     without_torch(monkeypatch)
     return Desk(tmp_path, capsys)
 
