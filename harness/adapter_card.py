@@ -225,6 +225,8 @@ def rebuild(
         ("--batch-size", spec.batch_size),
         ("--micro-batch", spec.micro_batch),
         ("--learning-rate", repr(spec.learning_rate)),
+        ("--rounds", spec.rounds or None),
+        ("--clients-by", spec.clients_by or None),
         ("--max-tokens", spec.max_tokens),
         ("--train-examples", limits[0] or None),
         ("--test-examples", limits[1] or None),

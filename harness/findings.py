@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness import power
+from harness.clients import HASH
 from harness.compare import MARGIN
 from harness.format import interval, number, unit_of_difference
 from harness.stats import LEVEL
@@ -154,6 +155,23 @@ def rates(section: Section) -> list[str]:
         found = dict.fromkeys(f"{cell.spec.method} {cell.spec.learning_rate:.2g}" for cell in plain)
         lines.append(
             f"Learning rates were not tuned ({', '.join(found)}): a method may do better at another (--tune 3)."
+        )
+    return lines
+
+
+def federated(section: Section) -> list[str]:
+    """Say of each federated row who its clients are, and what is equal and what is not beside runs on pooled examples."""
+    lines = []
+    for cell in section.headline:
+        spec = cell.spec
+        if spec.rounds:
+            dealt = f"no field says whose an example is, so groups were dealt by their hash to {spec.clients}"
+            by = dealt if spec.clients_by == HASH else f"one for each {spec.clients_by}, {spec.clients} in all"
+            lines.append(f"{section.label(cell)}: {spec.rounds} rounds of averaging the adapters of clients ({by}).")
+    if lines:
+        lines.append(
+            "Clients see each example as often as a pooled run does, each its own in its own order, and side by side: the "
+            "averaged adapter is fewer steps from the start. Bytes sent and privacy are not measured."
         )
     return lines
 

@@ -26,6 +26,7 @@ EXAMPLES = {
     "--learning-rate": "0.001",
     "--alpha": "32",
     "--tune": "3",
+    "--rounds": "10",
     "--train-examples": "500",
     "--test-examples": "200",
     "--max-tokens": "1024",
@@ -49,7 +50,8 @@ class Options:
     model in either way and the others in the task's. `tune` is how many learning rates are tried
     for each method and rank, 0 for none. `memory` is False for `--no-memory`: nothing that needs torch is asked while planning.
     `imagined` says that the plan is for a device that need not be here.
-    `remote_code` lets the model's own Python code run. `probes` are tasks to ask as well, see `general`.
+    `remote_code` lets the model's own Python code run. `probes` are tasks to ask as well, see `general`. `rounds` and
+    `clients_by` are for federated methods, see `clients`.
     """
 
     tasks: tuple[str, ...]
@@ -82,6 +84,8 @@ class Options:
     imagined: bool = False
     remote_code: bool = False
     probes: tuple[str, ...] = ()
+    rounds: int | None = None
+    clients_by: str = ""
 
 
 def words(texts: Iterable[str] | None, flag: str) -> tuple[str, ...]:

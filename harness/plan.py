@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import checkpoint, data, defaults, environment, estimate, general, registry, store, tune
+from harness import checkpoint, clients, data, defaults, environment, estimate, general, registry, store, tune
 from harness.checkpoint import Checkpoint
 from harness.data import Splits
 from harness.errors import HarnessError
@@ -140,6 +140,7 @@ def make(options: Options, *, look: Look = look_in_own_process, model: Checkpoin
     """
     tasks = [(name, load_task(name, options)) for name in options.tasks]
     methods = tuple(registry.method(name) for name in options.methods)
+    registry.require(methods)
     model = model or checkpoint.read(options.model, remote_code=options.remote_code)
     store.require_writable(options.results)
     options = replace(options, jobs=options.jobs or defaults.jobs(model, options.device or defaults.device()))
@@ -306,6 +307,9 @@ def _method_specs(
     )
     if model.window - method.window_tokens < trained.max_tokens:  # where there is room, all methods read as much
         trained = replace(trained, max_tokens=model.window - method.window_tokens)
+    if method.rounds:
+        asked, by = options.rounds, options.clients_by
+        trained = clients.settle(trained, splits.train, by=by, rounds=asked, usual_rounds=method.rounds)
     if not method.ranked:
         return [trained]
     alphas = {rank: options.alpha or _alpha(method, rank, model) for rank in options.ranks}

@@ -35,6 +35,7 @@ from harness.rows import SUFFIXES
 from harness.schema import Gold, Method, Metric, Task
 
 T = TypeVar("T", Task, Method, Metric)
+EXTRAS = {"flwr": "federated"}  # packages that an extra of this project installs
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
@@ -131,6 +132,24 @@ def method(name_or_path: str) -> Method:
     if by_config.is_file(name_or_path):
         return by_config.read(name_or_path)
     return _value("method", name_or_path, methods())
+
+
+def missing(method: Method) -> list[str]:
+    """Return the packages that a method needs and that are not installed here."""
+    return [package for package in method.requires if importlib.util.find_spec(package) is None]
+
+
+def require(methods: Iterable[Method]) -> None:
+    """Refuse methods whose packages are not installed, before anything starts.
+
+    Raises:
+        HarnessError: with what to install.
+    """
+    for method in methods:
+        for package in missing(method):
+            wanted = f"adaptbench[{EXTRAS[package]}]" if package in EXTRAS else package
+            problem = f"the method {method.name} needs the package {package}, which is not installed"
+            raise HarnessError(problem, where=f"--method {method.name}", fix=f"pip install '{wanted}'")
 
 
 def metrics() -> dict[str, Entry[Metric]]:

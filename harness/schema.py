@@ -156,7 +156,8 @@ class Method:
     the model's window that the method takes for itself. `shots` are the train examples that it shows in each prompt.
     `save(model, folder, spec)` writes an adapter that is not PEFT's, as `adapter_model.safetensors` with its config;
     `restore(model, folder)` puts it back on a model that `load` returned. `optimizer(groups, learning_rate, betas)` makes
-    an optimizer of the method's own over groups of weights, None where it is the AdamW of all.
+    an optimizer of the method's own over groups of weights, None where it is the AdamW of all. `rounds` is how often
+    clients that keep their examples have their adapters averaged, unless asked otherwise; 0: all examples in one place.
     """
 
     name: str
@@ -176,6 +177,7 @@ class Method:
     save: Callable[[Any, Path, RunSpec], None] | None = None
     restore: Callable[[Any, Path], Any] | None = None
     optimizer: Callable[[Sequence[dict[str, Any]], float, tuple[float, float]], Any] | None = None
+    rounds: int = 0
 
 
 @dataclass(frozen=True)
@@ -185,12 +187,12 @@ class RunSpec:
     `batch_size` is examples per optimizer step; `micro_batch` how many of them go through the model at once (memory,
     not results). `rank`, `alpha` and `dropout` are 0 where the method has none. `train_examples` and
     `test_examples` are the numbers used. `data` is the fingerprint of the examples and their rendered prompts.
-
     `split` is what is answered: `validation` for a trial of `--tune`, which no table shows. `tuned_over` are the learning
     rates of which `learning_rate` was best on the validation split; empty where there was no such search. `checkpointing`
     says that activations are computed again in the backward pass instead of kept (memory and time, not results).
     `remote_code` says that Python code which came with the model was run, as the user asked for by name. `probes` are
     tasks that the model is asked as well and not trained on, as `name@fingerprint`; no other answer depends on them.
+    `rounds`, `clients` and `clients_by` (what says whose an example is) are of federated training, see `harness.clients`.
     """
 
     task: str
@@ -221,6 +223,9 @@ class RunSpec:
     checkpointing: bool = False
     remote_code: bool = False
     probes: tuple[str, ...] = ()
+    rounds: int = 0
+    clients: int = 0
+    clients_by: str = ""
 
     @property
     def id(self) -> str:
@@ -229,10 +234,7 @@ class RunSpec:
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
     def fields(self) -> dict[str, Any]:
-        """What is hashed and stored: a field that came later, with a default, only where it has another value.
-
-        Left out there, it changes neither the ids nor the files of records that were published before.
-        """
+        """What is hashed and stored; what came later, with a default, only where it has another value: old ids stay."""
         values = ((field, getattr(self, field.name)) for field in dataclasses.fields(self))
         return {field.name: value for field, value in values if value != field.default}
 

@@ -25,6 +25,7 @@ SHORT = {
     "train_examples": "train",
     "micro_batch": "micro",
     "weight_decay": "decay",
+    "clients_by": "clients by",
 }
 HELD_EQUAL = (
     ("train_examples", "training examples"),
@@ -243,7 +244,14 @@ def reading(section: Section) -> list[str]:
         )
     if any(cell.best_or_tied == "tied" for cell in section.headline):
         lines.append("≈ best: a paired test cannot tell it from the best (5 %, Holm-adjusted over all pairs of rows).")
-    for more in (findings.detects, findings.spread, findings.smallest_ranks, findings.gains, findings.rates):
+    for more in (
+        findings.detects,
+        findings.spread,
+        findings.smallest_ranks,
+        findings.gains,
+        findings.rates,
+        findings.federated,
+    ):
         lines += more(section)
     return lines
 

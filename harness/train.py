@@ -10,13 +10,14 @@ import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from harness import memory
 from harness.attention import fast_backward
+from harness.clients import planned_steps
 from harness.counter import ByteCounter
 from harness.encode import Pair
 from harness.errors import DIVERGED, HarnessError, one_line
@@ -78,6 +79,7 @@ def fit(
     meter: memory.Meter | None = None,
     rate_factor: Callable[[str], float] | None = None,
     make: MakeOptimizer | None = None,
+    steps: range | None = None,
 ) -> FitResult:
     """Train what `requires_grad` marks, for `spec.epochs` passes over the pairs.
 
@@ -91,6 +93,7 @@ def fit(
         meter: of the enclosing phase; told the peak, the tokens and what to leave out of its seconds.
         rate_factor: of the method, see `Method`.
         make: the method's own optimizer, see `Method`.
+        steps: which of the planned steps to take, counted from 0; None is all.
 
     Raises:
         HarnessError: there is nothing to train on.
@@ -105,11 +108,12 @@ def fit(
     meter = meter or memory.Meter(spec.device)
     padding = padding_token(tokenizer)
     make_ready(model, spec)
-    steps: list[Step] = []
+    asked = range(len(batches)) if steps is None else steps
+    taken: list[Step] = []
     counter: ByteCounter | None = None
     with fast_backward(model, dtype=spec.dtype, device=spec.device):
-        for number, batch in enumerate(batches):
-            rows = [pairs[index] for index in batch]
+        for number in asked:
+            rows = [pairs[index] for index in batches[number]]
             rate = scheduled(spec.learning_rate, spec.warmup, number, len(batches))
             started = time.perf_counter()
             if number == counted:
@@ -118,14 +122,15 @@ def fit(
             else:
                 loss = train_step(model, optimizer, rows, spec, rate, padding).item()
             seconds = time.perf_counter() - started
-            steps.append(Step(number + 1, len(batches), loss, sum(map(len, rows)), rate, seconds))
-            _refuse_divergence(steps[-1], spec)
+            taken.append(Step(number + 1, len(batches), loss, sum(map(len, rows)), rate, seconds))
+            _refuse_divergence(taken[-1], spec)
             if on_step:
-                on_step(steps[-1])
+                on_step(taken[-1])
             if should_stop and should_stop():
                 break
     model.eval()  # which checkpointing keeps out of, too
-    return _summarise(model, optimizer, steps, counted, counter, meter)
+    result = _summarise(model, optimizer, taken, counted, counter, meter)
+    return replace(result, stopped=len(taken) < len(asked))
 
 
 def make_ready(model: Any, spec: RunSpec) -> None:
@@ -178,7 +183,6 @@ def _summarise(
         tokens_per_second=rate,
         peak_bytes=peak,
         parts=memory.parts(model, counter, peak) if counter else None,
-        stopped=len(steps) < steps[-1].steps,
     )
 
 
@@ -255,7 +259,12 @@ def make_optimizer(
     ]
     if make:
         return make(groups, spec.learning_rate, BETAS)
-    return torch.optim.AdamW(groups, lr=spec.learning_rate, betas=BETAS, fused=True)
+    return adamw(groups, spec.learning_rate, BETAS)
+
+
+def adamw(groups: Sequence[dict[str, Any]], rate: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
+    """Return the optimizer of all methods that do not bring their own."""
+    return torch.optim.AdamW(list(groups), lr=rate, betas=betas, fused=True)
 
 
 def scheduled(peak: float, warmup: float, step: int, steps: int) -> float:
@@ -274,7 +283,7 @@ def plan_batches(lengths: Sequence[int], spec: RunSpec) -> list[list[int]]:
     batches the examples are sorted by length, so that little padding is computed; the batches are then shuffled.
     """
     per_epoch = math.ceil(len(lengths) / spec.batch_size)
-    steps = max(1, round(spec.epochs * per_epoch))
+    steps = planned_steps(len(lengths), spec)
     batches: list[list[int]] = []
     for epoch in range(math.ceil(steps / per_epoch)):
         batches += _epoch_batches(lengths, spec.batch_size, random.Random(f"{spec.seed} {epoch}"))

@@ -14,17 +14,18 @@ import os
 import re
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import data, environment, memory, probing, registry, store
+from harness import clients, data, environment, memory, probing, registry, store
 from harness.errors import HarnessError
 from harness.jobs import Ended, Job, PhaseName, Progress, Reporter, Stopped
 from harness.redact import redact
-from harness.schema import Answer, Cost, Method, Phase, Probe, Record, Score, Status, Task
+from harness.schema import Answer, Cost, Method, Phase, Probe, Record, RunSpec, Score, Status, Task
 from harness.score import chance, parse_rate, score_answers
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ def _train(
 ) -> FitResult | None:
     if not method.trains:
         return None
-    from harness import encode, train
+    from harness import encode
 
     spec = job.spec
     with memory.phase(spec.device) as meter, store.open_steps(job.folder) as steps:
@@ -252,7 +253,7 @@ def _train(
             store.append_step(steps, asdict(step))
             pace.tell("train", step.step, step.steps, step.loss)
 
-        fit = train.fit(
+        fit = _loop(spec, method, examples)(
             model,
             tokenizer,
             pairs,
@@ -261,13 +262,21 @@ def _train(
             should_stop=pace.should_stop,
             meter=meter,
             rate_factor=method.rate_factor,
-            make=method.optimizer,
         )
     phases["train"] = _result(meter)
     found.final_loss = fit.losses[-1]
     if fit.stopped:
         raise Stopped
     return fit
+
+
+def _loop(spec: RunSpec, method: Method, examples: Sequence[Any]) -> Callable[..., FitResult]:
+    """Return the training loop over all examples, or that by rounds over the clients that hold them."""
+    from harness import federated, flower, train
+
+    if not spec.rounds:
+        return partial(train.fit, make=method.optimizer)
+    return partial(federated.fit, holders=clients.holders(examples, spec.clients_by), server=flower.serve)
 
 
 def _answered(pace: _Pace, phase: PhaseName = "evaluate") -> Any:

@@ -20,9 +20,10 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
     for layer in (
         "schema errors program redact",
         "prompts stats power memory metrics methods counter format environment checkpoint families formula speed",
-        "rows xbrl statements layouts partition file_task hub sources published gold data registry score likeness",
-        "attention encode logits generation likelihood models train evaluate predict tuned intruders scaling "
-        "merging shared_base",
+        "rows xbrl statements layouts partition clients file_task hub sources published gold data registry "
+        "score likeness",
+        "attention encode logits generation likelihood models train federated flower evaluate predict tuned "
+        "intruders scaling merging shared_base",
         "codec withhold atomic store",
         "jobs options reordered general probing probe estimate defaults local warm tune plan forecast runner worker",
         "evidence selective calibration costs hindsight cells compare forgetting robustness forgotten "

@@ -29,6 +29,8 @@ def run_flags(parser: argparse.ArgumentParser) -> None:
         "--model", metavar="DIR|ID", default="tiny", help="model folder or hub id (default: tiny, embedded)"
     )
     what.add_argument("--trust-remote-code", action="store_true", help=REMOTE_CODE)
+    by = "for federated methods, whose an example is: insurer, line or another slice, group, hash"
+    what.add_argument("--clients-by", metavar="NAME", help=by)
     what.add_argument(
         "--probe",
         action="append",
@@ -47,6 +49,7 @@ def run_flags(parser: argparse.ArgumentParser) -> None:
         ("--train-examples", "use at most so many training examples, whole groups"),
         ("--test-examples", "use at most so many test examples, whole groups"),
         ("--max-tokens", "window for prompt and answer (default: the model's, 4096 at most)"),
+        ("--rounds", "for federated methods: how often adapters are averaged (default: the method's)"),
         ("--jobs", "runs at a time, sharing the cores (default: one per core for a small model on the CPU, else 1)"),
     ):
         how.add_argument(flag, metavar="N", help=text)
@@ -127,6 +130,8 @@ def read_options(found: argparse.Namespace) -> Options:
         micro_batch=given("--micro-batch", options.count),
         learning_rate=given("--learning-rate", options.positive),
         tune=given("--tune", options.count) or 0,
+        rounds=given("--rounds", options.count),
+        clients_by=found.clients_by or "",
         alpha=given("--alpha", options.positive),
         max_tokens=given("--max-tokens", options.count),
         train_examples=given("--train-examples", options.count) or 0,
@@ -139,10 +144,14 @@ def read_options(found: argparse.Namespace) -> Options:
 
 
 def _methods(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Take `all` for every method that is registered, plugins' too; a broken one stops only a run that names it."""
+    """Take `all` for every method that is registered, plugins' too, and whose packages are installed.
+
+    A broken one, or one that lacks a package, stops only a run that names it.
+    """
     if "all" not in names:
         return names
-    working = [entry.name for entry in registry.methods().values() if entry.value is not None]
+    known = registry.methods().values()
+    working = [entry.name for entry in known if entry.value is not None and not registry.missing(entry.value)]
     return tuple(dict.fromkeys(part for name in names for part in (working if name == "all" else [name])))
 
 

@@ -20,6 +20,7 @@ BUILT_IN = (
     "bottleneck",
     "lora+prefix",
     "lora+bottleneck",
+    "fedlora",
     "full",
     "full8",
     "fewshot",

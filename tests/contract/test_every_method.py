@@ -26,14 +26,9 @@ FOUND = registry.methods()
 # What the method's paper trains, by the ends of PEFT's names; of a toy model of 14 linear layers, hidden size 32.
 LINEARS = sum(sides for _ in range(2) for sides in (64, 48, 48, 64, 96, 96, 96))  # inputs + outputs of each
 OUTPUTS = 2 * (32 + 16 + 16 + 32 + 64 + 64 + 32)
-CLAIMS: dict[str, tuple[str, int]] = {
+PLAIN = ("lora", "qlora", "fedlora", "lora8", "rslora", "pissa", "lora+")
+CLAIMS: dict[str, tuple[str, int]] = dict.fromkeys(PLAIN, (r"lora_[AB]", RANK * LINEARS)) | {
     "base": (r"(?!)", 0),
-    "lora": (r"lora_[AB]", RANK * LINEARS),
-    "qlora": (r"lora_[AB]", RANK * LINEARS),
-    "lora8": (r"lora_[AB]", RANK * LINEARS),
-    "rslora": (r"lora_[AB]", RANK * LINEARS),
-    "pissa": (r"lora_[AB]", RANK * LINEARS),
-    "lora+": (r"lora_[AB]", RANK * LINEARS),
     "lora-fa": (r"lora_B", RANK * OUTPUTS),
     "dora": (r"lora_([AB]|magnitude_vector)", RANK * LINEARS + OUTPUTS),
     "ia3": (r"(k_proj|v_proj|down_proj)\.ia3_l", 2 * (16 + 16 + 64)),
