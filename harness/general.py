@@ -2,12 +2,13 @@
 
 `--probe NAME` names a task; `general` stands for a suite: for the embedded model its own held-out skills, for any other
 model five public tasks. What is asked is the test split, at most `MOST` questions of it whatever the other flags say, so
-that a probe is the same in every run and can be found again from its fingerprint.
+that a probe is the same in every run and can be found again from its fingerprint. A sequence of tasks has a limit of its
+own, since there each task's test questions are asked after every stage, those of the task just trained among them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +17,15 @@ from harness import data, registry
 from harness.checkpoint import TINY, Checkpoint
 from harness.data import Splits
 from harness.errors import HarnessError, did_you_mean
+from harness.jobs import MOST_ASKED
 from harness.partition import sample
 from harness.schema import Example, Probe, Record, RunSpec, Task
 from harness.score import require
 
 GENERAL = "general"
 SUITE = ("arc", "openbookqa", "mmlu", "gsm8k", "wikitext")
-MOST = 500  # questions of a probe, whole groups where possible
+MOST = MOST_ASKED
+SLACK = 16  # a limit cuts between groups, so what it left may be smaller than the limit itself
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def references(names: Iterable[str], model: Checkpoint) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for name in names for one in (general if name == GENERAL else (name,))))
 
 
-def read(reference: str, tasks_dirs: Iterable[Path], data_dir: Path | None) -> Asked:
+def read(reference: str, tasks_dirs: Iterable[Path], data_dir: Path | None, limit: int = MOST) -> Asked:
     """Return a probe with its questions.
 
     Raises:
@@ -70,16 +73,33 @@ def read(reference: str, tasks_dirs: Iterable[Path], data_dir: Path | None) -> A
     task = registry.task(reference, dirs)
     require(task.metrics)
     splits = data.load_splits(task, data_dir=data.nearest(task.source, data_dir))
-    return Asked(reference, task, questions(splits))
+    return Asked(reference, task, questions(splits, limit))
 
 
-def questions(splits: Splits) -> tuple[Example, ...]:
-    """Return the examples that a probe asks, the same everywhere."""
-    return sample(splits.test, MOST)
+def questions(splits: Splits, limit: int = MOST) -> tuple[Example, ...]:
+    """Return the examples that a probe asks, the same everywhere; a limit of 0 is all."""
+    return sample(splits.test, limit)
+
+
+def limit_of(record: Record, known: Mapping[str, tuple[Task, Splits | None]]) -> int:
+    """Return the limit under which the probes here have the fingerprints of a record, `MOST` where none has."""
+    counts = [score.n for probe in record.probes.values() for score in list(probe.scores.values())[:1]]
+    whole = [(task, splits, record.spec.probes) for task, splits in known.values() if splits]
+    least = max(counts, default=0)
+    for limit in (MOST, 0, *range(least, least + SLACK)):
+        asked = (Asked("", task, questions(splits, limit)).key in keys for task, splits, keys in whole)
+        if all(asked):
+            return limit
+    return MOST
 
 
 def read_all(
-    names: Iterable[str], task: Task, model: Checkpoint, dirs: Iterable[Path], data_dir: Path | None
+    names: Iterable[str],
+    task: Task,
+    model: Checkpoint,
+    dirs: Iterable[Path],
+    data_dir: Path | None,
+    limit: int = MOST,
 ) -> tuple[Asked, ...]:
     """Return the probes of runs on a task, in order.
 
@@ -87,7 +107,7 @@ def read_all(
         HarnessError: as `read`; and where a probe asks what is trained, or two have one name.
     """
     dirs = tuple(dirs)
-    found = tuple(read(reference, dirs, data_dir) for reference in references(names, model))
+    found = tuple(read(reference, dirs, data_dir, limit) for reference in references(names, model))
     taken = [task.name]
     for probe in found:
         if probe.task.name in taken:

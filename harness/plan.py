@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import checkpoint, data, defaults, environment, estimate, general, registry, store, tune
+from harness import checkpoint, data, defaults, environment, estimate, general, registry, starting, store, tune
 from harness.checkpoint import Checkpoint
 from harness.data import Splits
 from harness.errors import HarnessError
@@ -122,6 +122,9 @@ class Plan:
                 method=files.get(spec.method, ""),
                 probes=tuple(one.reference for one in self.probes) if spec.probes else (),
                 probe_dir=options.data,
+                probe_limit=options.probe_limit,
+                start=options.start.folder if options.start and spec.start else None,
+                joined=options.joined if spec.joined else (),
             )
             for spec in self.todo
         ]
@@ -170,12 +173,15 @@ def load_task(name: str, options: Options) -> Task:
 
 
 def _plan(name: str, task: Task, methods: tuple[Method, ...], model: Checkpoint, options: Options, look: Look) -> Plan:
-    probes = general.read_all(options.probes, task, model, options.tasks_dirs, options.data)
+    probes = general.read_all(options.probes, task, model, options.tasks_dirs, options.data, options.probe_limit)
     where = data.nearest(task.source, options.data) if probes else options.data
     splits = data.load_splits(
         task, data_dir=where, train_limit=options.train_examples, test_limit=options.test_examples
     )
+    joined = starting.join(options.joined, options.tasks_dirs, options.data, options.train_examples)
     specs = make_specs(task, splits, methods, model, options, tuple(probe.key for probe in probes))
+    specs = tuple(replace(s, joined=tuple(j.key for j in joined)) if s.train_examples else s for s in specs)
+    starting.check(options.start, specs)
     made = settled(
         Plan(
             task=task,
@@ -302,6 +308,7 @@ def _method_specs(
         train_examples=len(splits.train),
         seed=seed,
         checkpointing=options.checkpointing,
+        start=options.start.spec.id if options.start else "",
     )
     if model.window - method.window_tokens < trained.max_tokens:  # where there is room, all methods read as much
         trained = replace(trained, max_tokens=model.window - method.window_tokens)

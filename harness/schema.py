@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 SCHEMA_VERSION = 1
-
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Status = Literal["ok", "oom", "failed", "interrupted"]
@@ -52,8 +51,8 @@ class Answer:
     where it could make nothing: unparsed is an outcome of its own, apart from wrong. `loglik` holds the
     log-likelihood in nats of each option, in the order of `choices`; where the answer was written, of all of what was
     written, its end included, as one number; where the text itself is scored ("perplexity"), of each token of the target,
-    in order, and `text` and `parsed` are empty. `cut_tokens` is how many tokens of the context, or of
-    examples shown before it, did not fit into the model's window. `amount` is the example's.
+    in order, and `text` and `parsed` are empty. `cut_tokens` is how many tokens of the context, or of examples shown
+    before it, did not fit into the model's window. `amount` is the example's.
     """
 
     id: str
@@ -184,11 +183,12 @@ class RunSpec:
     not results). `rank`, `alpha` and `dropout` are 0 where the method has none. `train_examples` and
     `test_examples` are the numbers used. `data` is the fingerprint of the examples and their rendered prompts.
 
-    `split` is what is answered: `validation` for a trial of `--tune`, which no table shows. `tuned_over` are the learning
-    rates of which `learning_rate` was best on the validation split; empty where there was no such search. `checkpointing`
-    says that activations are computed again in the backward pass instead of kept (memory and time, not results).
-    `remote_code` says that Python code which came with the model was run, as the user asked for by name. `probes` are
-    tasks that the model is asked as well and not trained on, as `name@fingerprint`; no other answer depends on them.
+    `split` is what is answered: `validation` for a trial of `--tune`, which no table shows. `tuned_over` are the rates
+    of which `learning_rate` was best there; empty without a search. `checkpointing` says that activations are computed
+    again in the backward pass (memory and time, not results). `remote_code` says that Python code which came with the
+    model was run, as the user asked for by name. `probes` are tasks that the model is asked as well, as
+    `name@fingerprint`; no other answer depends on them. `start` is the id of the run whose weights training starts from,
+    empty for the base model. `joined` are tasks, named alike, whose training examples are mixed in and counted apart.
     """
 
     task: str
@@ -219,6 +219,8 @@ class RunSpec:
     checkpointing: bool = False
     remote_code: bool = False
     probes: tuple[str, ...] = ()
+    start: str = ""
+    joined: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

@@ -45,16 +45,17 @@ def _tune_and_run(one: Plan) -> tuple[Plan, Sequence[Outcome], bool, bool]:
     Returns the plan with these rates, how its runs ended, whether the user stopped them, and whether all rates are known.
     """
     if one.tuning is not None:
-        _, interrupted = _run(one.tuning)
+        _, interrupted = execute(one.tuning)
         one = plan.settled(one)
         if interrupted:
             return one, (), True, False
         ui.untuned(one)
-    outcomes, interrupted = _run(one)
+    outcomes, interrupted = execute(one)
     return one, outcomes, interrupted, not one.waiting
 
 
-def _run(one: Plan) -> tuple[Sequence[Outcome], bool]:
+def execute(one: Plan) -> tuple[Sequence[Outcome], bool]:
+    """Do what is left of a plan's runs; return how they ended, and whether the user stopped them."""
     jobs = one.jobs()
     if jobs:
         local.warm_up()
