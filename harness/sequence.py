@@ -7,8 +7,10 @@ what its record says is an error.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from harness import general, transfer
@@ -114,9 +116,20 @@ def read(tasks: Sequence[Task], runs: Sequence[Run], joint: Run | None = None) -
     Raises:
         HarnessError: a run has no answers to a task, or they do not give the recorded score.
     """
+    _refuse_mended(runs)
     names = ["base", *(f"{place} {task.name}" for place, task in enumerate(tasks, start=1))]
     rows = tuple(_row(name, run, tasks) for name, run in zip(names, runs, strict=True))
     return Trained(tuple(tasks), rows, _row("joint", joint, tasks) if joint else None)
+
+
+def _refuse_mended(runs: Sequence[Run]) -> None:
+    """Refuse a stage that went on from weights which are gone, because the stage before it was trained again since."""
+    for before, after in itertools.pairwise(runs[1:]):
+        ended = datetime.fromisoformat(before.record.started) + timedelta(seconds=before.record.seconds - 1)
+        if datetime.fromisoformat(after.record.started) < ended:  # a start is known to the second
+            problem = f"the stage on {before.record.spec.task} was trained again after {after.record.spec.task} went on from it"
+            fix = "delete this folder and run the same command again"
+            raise HarnessError(problem, where=str(after.folder), fix=fix)
 
 
 def _row(name: str, run: Run, tasks: Sequence[Task]) -> Row:
@@ -164,7 +177,7 @@ def task_table(found: Trained) -> Table:
         kept = found.term(Term(task, last, 0))
         mark = AT_CHANCE if found.at_chance(task) else ""
         rows.append((known.name, _moved(gain), _moved(kept), best, _moved(lost) if lost else NONE, mark))
-    columns = ("task", "own stage - base", "last - base", "best at", "best - last", "")
+    columns = ("task", "own stage - base", "last - base", "best at", "best - last", "mark")
     return Table("what became of each task, points", columns, tuple(rows), frozenset({0, 3, 5}))
 
 

@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
         "codec withhold atomic store",
         "jobs options general probing starting probe estimate defaults local warm tune plan forecast runner worker",
         "evidence selective calibration costs hindsight cells compare forgetting forgotten findings checks verify rerun leaderboard sections "
-        "markdown breakdowns calibration_tables tables exports adapters adapter_card merge_card cross transfer sequence place palette panels figures "
+        "markdown breakdowns calibration_tables tables exports adapters adapter_card merge_card cross retention transfer sequence place palette panels figures "
         "calibration_figure learning_forgetting plots flips report side_by_side waivers review skeleton",
         "ui ui_tables ui_tasks ui_progress ui_forecast",
         "commands cli",

@@ -101,7 +101,7 @@ def _earlier_base(one: Plan) -> list[store.Run]:
 
 def _finish(plans: Sequence[Plan], code: int, command: str) -> int:
     results = plans[0].options.results
-    folders = [results / "runs" / store.path_word(one.task.name) for one in plans]
+    folders = list(dict.fromkeys(store.run_dir(results, spec).parents[2] for one in plans for spec in one.specs))
     views: list[Path] = []
     try:
         views = write_outputs(results, store.read_all(results), {one.task.name: one.task for one in plans})

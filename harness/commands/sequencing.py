@@ -199,9 +199,7 @@ def _header(stages: Sequence[Plan], together: Sequence[Plan]) -> None:
     ]
     if together:
         passes = together[0].specs[-1].epochs
-        lines.append(
-            ("joint", f"all training examples at once, {passes:.3g} passes: as many examples as all stages see")
-        )
+        lines.append(("joint", f"all training examples at once, {passes:.3g} passes, so as many steps as all stages"))
     for first, rest in lines:
         ui.say(ui.folded(f"{first:<10} ", rest, indent=11))
     ui.say()
@@ -214,6 +212,7 @@ def _tell(options: Options, stages: Sequence[Plan], together: Sequence[Plan]) ->
     runs = [_finished(options, spec) for spec in specs]
     found = sequence.read([one.task for one in stages], runs, joint)
     for table in (sequence.matrix_table(found), sequence.task_table(found), sequence.measure_table(found)):
+        ui.say(table.title)
         ui.table(table)
         ui.say()
     for line in READING:
