@@ -14,7 +14,6 @@ from harness.markdown import Table
 from harness.schema import Answer, RunSpec, Score, Task
 from harness.score import parse_rate, score_answers
 
-
 BASE = "base"
 
 
