@@ -110,6 +110,7 @@ def test_the_stages_are_chained_and_all_tasks_are_asked_the_same_questions_after
 
 
 def test_the_second_stage_starts_from_the_weights_of_the_first(desk: Desk) -> None:
+    from peft import get_peft_model_state_dict
     from safetensors.torch import load_file
 
     job = next(job for job in desk.done if job.spec.start)
@@ -117,11 +118,10 @@ def test_the_second_stage_starts_from_the_weights_of_the_first(desk: Desk) -> No
     method = registry.method("lora")
     begun = starting.adapt(starting.load(job, method), job, method)
     fresh = method.adapt(method.load(str(job.model_folder), job.spec), job.spec)
-    ended = cross.load(
-        Tuned("x", desk.stages()[1].folder / store.ADAPTER, (job.spec,), own=True), job.model_folder, "cpu"
-    )
+    held = get_peft_model_state_dict(begun)
     assert any("lora_B" in name and weight.abs().max() > 0 for name, weight in kept.items())
-    assert logits(begun).allclose(logits(ended[0]), atol=1e-5)
+    assert held.keys() == kept.keys()
+    assert all(held[name].equal(weight) for name, weight in kept.items())
     assert not logits(begun).allclose(logits(fresh), atol=1e-3)
 
 
@@ -162,8 +162,8 @@ def test_other_methods_go_on_from_their_weights_too(desk: Desk, tmp_path: Path, 
         )
     else:
         ended = logits(method.load(str(job.folder / store.MODEL), job.spec))
-    assert begun.allclose(ended, atol=1e-4)
-    assert not begun.allclose(logits(method.load(str(job.model_folder), job.spec)), atol=1e-3)
+    assert begun.allclose(ended, atol=1e-3)
+    assert not begun.allclose(logits(method.load(str(job.model_folder), job.spec)), atol=1e-2)
 
 
 def test_the_joint_run_trains_on_the_examples_of_all_tasks(desk: Desk) -> None:
