@@ -276,7 +276,8 @@ def test_what_cannot_be_a_sequence_is_refused_before_anything_trains(
     assert "two tasks or more" in capsys.readouterr().err
     assert "trains nothing" in refused(desk, capsys, "--method", "base")
     assert "--rank" in refused(desk, capsys, "--rank", "0")
-    shutil.copy(first, tmp_path / "again.jsonl")
+    dealt_anew = Path(first).read_text().replace('"group": "g', '"group": "h')  # groups decide the split
+    (tmp_path / "again.jsonl").write_text(dealt_anew)
     assert "trains on a question" in refused(desk, capsys, "--task", str(tmp_path / "again.jsonl"))
     assert len(desk.done) == count
 
