@@ -86,7 +86,8 @@ def limit_of(record: Record, known: Mapping[str, tuple[Task, Splits | None]]) ->
     counts = [score.n for probe in record.probes.values() for score in list(probe.scores.values())[:1]]
     whole = [(task, splits, record.spec.probes) for task, splits in known.values() if splits]
     least = max(counts, default=0)
-    for limit in (MOST, 0, *range(least, least + SLACK)):
+    limits: list[int] = [MOST, 0, *range(least, least + SLACK)]
+    for limit in limits:
         asked = (Asked("", task, questions(splits, limit)).key in keys for task, splits, keys in whole)
         if all(asked):
             return limit

@@ -78,8 +78,8 @@ def _gain(own: Scored, base: Scored, metric: Metric) -> stats.Interval:
 
     groups = [cluster_key(answer) for answer, _ in pairs]
     if metric.combine is None:
-        values = ([sign * metric.score(pair[side]) for pair in pairs] for side in (0, 1))
-        paired = stats.paired_difference(*values, groups, share=metric.unit == "share")
+        a, b = ([sign * metric.score(pair[side]) for pair in pairs] for side in (0, 1))
+        paired = stats.paired_difference(a, b, groups, share=metric.unit == "share")
         return stats.Interval(paired.difference, paired.low, paired.high)
     return stats.bootstrap_interval(difference, pairs, groups, BOOTSTRAP_SEED)
 

@@ -82,9 +82,11 @@ def check(start: Start | None, specs: Sequence[RunSpec]) -> None:
     Raises:
         HarnessError: method, rank, alpha or base model differ.
     """
-    pairs = [(spec, name) for spec in specs if spec.start for name in SAME] if start else []
+    if start is None:
+        return
+    pairs = [(spec, name) for spec in specs if spec.start for name in SAME]
     unlike = next(((spec, name) for spec, name in pairs if getattr(spec, name) != getattr(start.spec, name)), None)
-    if start and unlike:
+    if unlike:
         spec, other = unlike
         was, now = getattr(start.spec, other), getattr(spec, other)
         flag = {"model_revision": "model"}.get(other, other)
