@@ -14,7 +14,7 @@ from typing import Any
 from harness import adapters, compare, exports, program, registry
 from harness.adapters import Kept
 from harness.evidence import Run
-from harness.format import duration, number, quantity, size
+from harness.format import duration, number, quantity, size, trained_on
 from harness.markdown import Table, escape, markdown
 from harness.schema import Record, RunSpec, Task
 
@@ -65,7 +65,8 @@ def card(
         f"# {escape(title(spec))}",
         f"An adapter for {_base_words(spec)}, trained on the task `{escape(spec.task)}`"
         + (f" ({escape(task.title)})" if task else "")
-        + f" by {escape(_method_title(spec))}. It is the run `{spec.id}` of a comparison of fine-tuning methods.",
+        + f" by {escape(_method_title(spec))}. It is the run `{spec.id}` of a comparison of fine-tuning methods."
+        + f" {_origin(spec)}" * bool(_origin(spec)),
         "## Intended use",
         _use(spec),
         LOAD.format(
@@ -183,7 +184,16 @@ def _made(kept: Kept) -> list[str]:
     return [*found, f"machine: {record.environment.machine}", f"packages: {packages}"]
 
 
+def _origin(spec: RunSpec) -> str:
+    """Say what the run trained on besides its task; empty where that is nothing."""
+    before = f"It went on from the weights of the run `{spec.start}`." if spec.start else ""
+    more = f"It trained on several tasks at once: {escape(trained_on(spec))}." if spec.joined else ""
+    return f"{before} {more}".strip()
+
+
 def _rebuilt(spec: RunSpec, task: Task | None, limits: tuple[int, int] | None, words: Sequence[str]) -> str:
+    if _origin(spec):
+        return f"{_origin(spec)} No single command trains it from the base model; `sequence` and `--continue-from` do."
     revision = f"the weights of the base model have the revision `{spec.model_revision}`"
     lines = [f"```\n{program.command(*rebuild(spec, task, limits or (0, 0), words))}\n```"]
     if limits is None:

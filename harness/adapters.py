@@ -15,7 +15,7 @@ from typing import Any
 
 from harness import checkpoint, store
 from harness.errors import HarnessError, one_line
-from harness.format import NONE, interval, number, short, size, spoken
+from harness.format import NONE, interval, number, short, size, spoken, trained_on
 from harness.markdown import Table
 from harness.schema import Record, RunSpec
 
@@ -144,7 +144,7 @@ def _row(run: store.Run, licences: Mapping[str, str]) -> tuple[str, ...]:
     return (
         spec.id,
         spoken(spec),
-        short(spec.task, 24),
+        short(trained_on(spec), 24),
         f"{short(spec.model, 24)} @ {spec.model_revision[:7]}",
         next(iter(scores(record)), NONE),
         size(peak) if (peak := peak_bytes(record)) else NONE,
@@ -172,6 +172,7 @@ def facts(kept: Kept, licence: str) -> list[tuple[str, str]]:
     found = [
         ("run", f"{spoken(spec)} ({spec.id})"),
         ("task", f"{spec.task} v{spec.task_version}"),
+        *[("trained on", trained_on(spec))] * (trained_on(spec) != spec.task),
         ("base model", f"{spec.model} @ {spec.model_revision}"),
         *[("score", text) for text in scores(record)],
         ("read answers", f"{number(record.parse_rate)} %"),

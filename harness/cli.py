@@ -22,6 +22,7 @@ OUTPUTS = ("json", "md")
 
 COMMANDS = {
     "run": "train and test the methods on a task (the default command)",
+    "sequence": "train on one task after the other, and ask all of them after each",
     "plan": "show what `run` would do, with memory and time, and do nothing",
     "list": "list the tasks and methods, and where each comes from",
     "compare": "set two runs side by side, paired on the same questions",
@@ -120,6 +121,18 @@ def _run(found: argparse.Namespace, command: str) -> int:
     from harness.commands import run
 
     return run.run(flags.read_options(found), command)
+
+
+def _sequence_flags(parser: argparse.ArgumentParser) -> None:
+    from harness.commands import sequencing
+
+    sequencing.flags(parser)
+
+
+def _sequence(found: argparse.Namespace, command: str) -> int:
+    from harness.commands import sequencing
+
+    return sequencing.run(sequencing.read_options(found), command, joint=found.joint)
 
 
 def _plan(found: argparse.Namespace, command: str) -> int:
@@ -289,6 +302,7 @@ def _serve(found: argparse.Namespace, command: str) -> int:
 
 _COMMANDS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace, str], int]]] = {
     "run": (flags.run_flags, _run),
+    "sequence": (_sequence_flags, _sequence),
     "plan": (flags.plan_flags, _plan),
     "list": (flags.folder_flags, _list),
     "compare": (_compare_flags, _compare),

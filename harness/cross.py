@@ -9,10 +9,12 @@ from typing import Any
 
 from harness import checkpoint, environment, registry
 from harness.data import Splits
-from harness.format import NONE, interval, number
+from harness.format import NONE, interval, number, trained_on
 from harness.markdown import Table
 from harness.schema import Answer, RunSpec, Score, Task
 from harness.score import parse_rate, score_answers
+
+BASE = "base"
 
 
 @dataclass(frozen=True)
@@ -91,20 +93,37 @@ def score(one: Tuned, folder: Path, tasks: Sequence[tuple[Task, Splits, str]]) -
     for task, splits, data in tasks:
         asked = replace(spec, task=task.name, scoring=task.scoring, max_new_tokens=task.max_new_tokens)
         answers = tuple(evaluate.answer(model, tokenizer, splits.test, task, asked))
-        found.append(
-            Scored(
-                adapter=one.name,
-                trained_on=tuple(spec.task for spec in one.specs),
-                runs=tuple(spec.id for spec in one.specs),
-                task=task.name,
-                task_version=task.version,
-                data=data,
-                scores=score_answers(answers, task.metrics),
-                parse_rate=parse_rate(answers),
-                answers=answers,
-            )
-        )
+        found.append(_scored(one.name, one.specs, task, data, answers))
     return found
+
+
+def score_base(one: Tuned, folder: Path, tasks: Sequence[tuple[Task, Splits, str]]) -> list[Scored]:
+    """Answer the same questions with the base model, as the adapters' precision and window have it."""
+    from harness import evaluate, models
+
+    spec = replace(one.spec, method=BASE, device="cuda" if environment.cuda_present() else "cpu")
+    model = registry.method(BASE).load(str(folder), spec)
+    tokenizer = models.load_tokenizer(folder, remote_code=spec.remote_code)
+    found = []
+    for task, splits, data in tasks:
+        asked = replace(spec, task=task.name, scoring=task.scoring, max_new_tokens=task.max_new_tokens)
+        answers = tuple(evaluate.answer(model, tokenizer, splits.test, task, asked))
+        found.append(_scored(BASE, (), task, data, answers))
+    return found
+
+
+def _scored(name: str, specs: Sequence[RunSpec], task: Task, data: str, answers: tuple[Answer, ...]) -> Scored:
+    return Scored(
+        adapter=name,
+        trained_on=tuple(map(trained_on, specs)),
+        runs=tuple(spec.id for spec in specs),
+        task=task.name,
+        task_version=task.version,
+        data=data,
+        scores=score_answers(answers, task.metrics),
+        parse_rate=parse_rate(answers),
+        answers=answers,
+    )
 
 
 def matrix(found: Sequence[Scored]) -> Table:
@@ -112,7 +131,7 @@ def matrix(found: Sequence[Scored]) -> Table:
     tasks = list(dict.fromkeys(one.task for one in found))
     cells = {(one.adapter, one.task): next(iter(one.scores.values()), None) for one in found}
     trained = {one.adapter: ", ".join(one.trained_on) for one in found}
-    rows = [(name, trained[name], *(_cell(cells.get((name, task))) for task in tasks)) for name in trained]
+    rows = [(name, trained[name] or NONE, *(_cell(cells.get((name, task))) for task in tasks)) for name in trained]
     return Table("trained on the row's task, scored on the column's", ("adapter", "trained on", *tasks), tuple(rows))
 
 

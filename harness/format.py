@@ -97,6 +97,12 @@ def unread(parsed: str | None) -> str:
     return " (could not be read)" if parsed is None else ""
 
 
+def trained_on(spec: RunSpec) -> str:
+    """What a run was trained on: its task, with others at once (`cfa+claims`), or after another run (`cfa after 3a69984ba7`)."""
+    names = [spec.task, *(key.rpartition("@")[0] for key in spec.joined)]
+    return "+".join(names) + f" after {spec.start}" * bool(spec.start)
+
+
 def spoken(spec: RunSpec) -> str:
     """A run's name for a sentence, such as `lora r8 s0`."""
     return " ".join(run_name(spec).split())

@@ -4,13 +4,15 @@
 model five public tasks. Two more see whether what was learned holds elsewhere: `shifted` stands for `<task>_shifted`, the
 task as somebody else would word it, and `reordered` for the task's own questions with their options in another order.
 
-Of all but the last, which asks what the run's test asks, what is asked is the test split, at most `MOST` questions of it whatever the other flags say, so
-that a probe is the same in every run and can be found again from its fingerprint.
+Of all but the last, which asks what the run's test asks, what is asked is the test split, at most `MOST` questions of it
+whatever the other flags say, so that a probe is the same in every run and can be found again from its fingerprint. A
+sequence of tasks has a limit of its own, since there each task's test questions are asked after every stage, those of the
+task just trained among them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +21,7 @@ from harness import data, registry, reordered
 from harness.checkpoint import TINY, Checkpoint
 from harness.data import Splits
 from harness.errors import HarnessError, did_you_mean
+from harness.jobs import MOST_ASKED
 from harness.partition import sample
 from harness.reordered import REORDERED
 from harness.schema import Example, Probe, Record, RunSpec, Task
@@ -28,7 +31,8 @@ GENERAL = "general"
 SHIFTED = "shifted"
 NAMES = (GENERAL, SHIFTED, REORDERED)
 SUITE = ("arc", "openbookqa", "mmlu", "gsm8k", "wikitext")
-MOST = 500  # questions of a probe, whole groups where possible
+MOST = MOST_ASKED
+SLACK = 16  # a limit cuts between groups, so what it left may be smaller than the limit itself
 
 
 @dataclass(frozen=True)
@@ -69,14 +73,21 @@ def references(names: Iterable[str], task: str, model: Checkpoint) -> tuple[str,
     return tuple(dict.fromkeys(one for name in names for one in stands.get(name, (name,))))
 
 
-def find(reference: str, task: Task, test: Sequence[Example], dirs: Iterable[Path], data_dir: Path | None) -> Asked:
+def find(
+    reference: str,
+    task: Task,
+    test: Sequence[Example],
+    dirs: Iterable[Path],
+    data_dir: Path | None,
+    limit: int = MOST,
+) -> Asked:
     """Return a probe of runs on a task that asks these test examples; errors as `read` and `reordered.twin`."""
     if reference in (REORDERED, reordered.name(task.name)):
         return Asked(REORDERED, *reordered.twin(task, test))
-    return read(reference, dirs, data_dir)
+    return read(reference, dirs, data_dir, limit)
 
 
-def read(reference: str, tasks_dirs: Iterable[Path], data_dir: Path | None) -> Asked:
+def read(reference: str, tasks_dirs: Iterable[Path], data_dir: Path | None, limit: int = MOST) -> Asked:
     """Return a probe with its questions.
 
     Raises:
@@ -88,12 +99,25 @@ def read(reference: str, tasks_dirs: Iterable[Path], data_dir: Path | None) -> A
     task = registry.task(reference, dirs)
     require(task.metrics)
     splits = data.load_splits(task, data_dir=data.nearest(task.source, data_dir))
-    return Asked(reference, task, questions(splits))
+    return Asked(reference, task, questions(splits, limit))
 
 
-def questions(splits: Splits) -> tuple[Example, ...]:
-    """Return the examples that a probe asks, the same everywhere."""
-    return sample(splits.test, MOST)
+def questions(splits: Splits, limit: int = MOST) -> tuple[Example, ...]:
+    """Return the examples that a probe asks, the same everywhere; a limit of 0 is all."""
+    return sample(splits.test, limit)
+
+
+def limit_of(record: Record, known: Mapping[str, tuple[Task, Splits | None]]) -> int:
+    """Return the limit under which the probes here have the fingerprints of a record, `MOST` where none has."""
+    counts = [score.n for probe in record.probes.values() for score in list(probe.scores.values())[:1]]
+    whole = [(task, splits, record.spec.probes) for task, splits in known.values() if splits]
+    least = max(counts, default=0)
+    limits: list[int] = [MOST, 0, *range(least, least + SLACK)]
+    for limit in limits:
+        asked = (Asked("", task, questions(splits, limit)).key in keys for task, splits, keys in whole)
+        if all(asked):
+            return limit
+    return MOST
 
 
 def read_all(
@@ -103,6 +127,7 @@ def read_all(
     model: Checkpoint,
     dirs: Iterable[Path],
     data_dir: Path | None,
+    limit: int = MOST,
 ) -> tuple[Asked, ...]:
     """Return the probes of runs on a task that asks these test examples, in order.
 
@@ -114,7 +139,7 @@ def read_all(
         twins = sorted(name for name in known if shifted(name) in known)
         fix = f"leave it out, or write a task named {shifted(task.name)}; tasks that have one: {', '.join(twins)}"
         raise HarnessError(f"{task.name} has no shifted twin", where=f"--probe {SHIFTED}, task {task.name}", fix=fix)
-    found = tuple(find(one, task, test, dirs, data_dir) for one in references(names, task.name, model))
+    found = tuple(find(one, task, test, dirs, data_dir, limit) for one in references(names, task.name, model))
     taken = [task.name]
     for probe in found:
         if probe.task.name in taken:

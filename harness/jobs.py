@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 from harness.schema import Gold, Record, RunSpec, Status
 
 PhaseName = Literal["load", "train", "evaluate", "probe"]
+MOST_ASKED = 500  # questions of a probe, whole groups where possible
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,9 @@ class Job:
     `task` is a task's name or a data file, read again by the worker with the same `data_dir`, `labels`, `gold`, limits.
     `relabel` holds pairs (label in the file, label to use). `predicted_peak_bytes` is 0 where nothing was predicted.
     `method` is the file that `--method` named, empty where the spec's name says it all. `probes` are how the tasks of the
-    spec's probes are found, in their order, with data in `probe_dir`.
+    spec's probes are found, in their order, with data in `probe_dir`, and `probe_limit` how many questions of each are
+    asked at most (0: all). `start` is the folder of the run that the spec starts from. `joined` are how the tasks are
+    found whose training examples are mixed in; their limit is `train_limit`, their data in `probe_dir`.
     """
 
     spec: RunSpec
@@ -43,6 +46,9 @@ class Job:
     method: str = ""
     probes: tuple[str, ...] = ()
     probe_dir: Path | None = None
+    probe_limit: int = MOST_ASKED
+    start: Path | None = None
+    joined: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness import adapters
 from harness.adapter_card import FEWER_BITS, front_matter
 from harness.adapters import Kept
-from harness.format import number, spoken
+from harness.format import number, spoken, trained_on
 from harness.markdown import Table, escape, markdown
 
 SOURCES = {
@@ -57,7 +57,7 @@ def card(kept: Sequence[Kept], recipe: Recipe, command: str) -> str:
         (
             one.spec.id,
             spoken(one.spec),
-            one.spec.task,
+            trained_on(one.spec),
             f"{weight:g}",
             next(iter(adapters.scores(one.run.record)), "–"),
         )

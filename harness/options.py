@@ -12,7 +12,8 @@ from typing import Literal
 
 from harness import store
 from harness.errors import HarnessError, did_you_mean
-from harness.schema import Gold, Scoring
+from harness.jobs import MOST_ASKED
+from harness.schema import Gold, RunSpec, Scoring
 
 METHODS = ("base", "lora", "qlora", "full")
 RANKS = (2, 8, 32)
@@ -43,6 +44,14 @@ EXAMPLES = {
 
 
 @dataclass(frozen=True)
+class Start:
+    """A run whose weights training starts from: its spec and its folder, which need not be there while planning."""
+
+    spec: RunSpec
+    folder: Path
+
+
+@dataclass(frozen=True)
 class Options:
     """The flags of a run. None and empty mean: the task's, the method's or the machine's default.
 
@@ -50,8 +59,9 @@ class Options:
     model in either way and the others in the task's. `tune` is how many learning rates are tried
     for each method and rank, 0 for none. `memory` is False for `--no-memory`: nothing that needs torch is asked while planning.
     `imagined` says that the plan is for a device that need not be here.
-    `remote_code` lets the model's own Python code run. `probes` are tasks to ask as well, see `general`. `rounds` and
-    `clients_by` are for federated methods, see `clients`.
+    `remote_code` lets the model's own Python code run. `probes` are tasks to ask as well, see `general`, and
+    `probe_limit` is how many questions of each, 0 for all. `rounds` and `clients_by` are for federated methods, see
+    `clients`. `start` is the run whose weights training starts from. `joined` are tasks whose training examples are mixed in.
     """
 
     tasks: tuple[str, ...]
@@ -86,6 +96,9 @@ class Options:
     probes: tuple[str, ...] = ()
     rounds: int | None = None
     clients_by: str = ""
+    probe_limit: int = MOST_ASKED
+    start: Start | None = None
+    joined: tuple[str, ...] = ()
 
 
 def words(texts: Iterable[str] | None, flag: str) -> tuple[str, ...]:

@@ -10,21 +10,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import checkpoint, clients, data, defaults, environment, estimate, general, registry, store, tune
+from harness import (
+    checkpoint,
+    data,
+    defaults,
+    environment,
+    estimate,
+    general,
+    registry,
+    specs,
+    starting,
+    store,
+    tune,
+)
 from harness.checkpoint import Checkpoint
 from harness.data import Splits
 from harness.errors import HarnessError
 from harness.jobs import Job
-from harness.methods.base import ALPHA
 from harness.options import Options
 from harness.probe import Question, Seen, look_in_own_process
 from harness.schema import Method, RunSpec, Task
 from harness.score import require
 
-BATCH_SIZE = 16
-MAX_TOKENS = 4096
-WARMUP = 0.05
-WEIGHT_DECAY = 0.0
 ANSWER_BYTES = 1024
 LOG_BYTES = 2**20
 
@@ -122,6 +129,9 @@ class Plan:
                 method=files.get(spec.method, ""),
                 probes=tuple(one.reference for one in self.probes) if spec.probes else (),
                 probe_dir=options.data,
+                probe_limit=options.probe_limit,
+                start=options.start.folder if options.start and spec.start else None,
+                joined=options.joined if spec.joined else (),
             )
             for spec in self.todo
         ]
@@ -175,23 +185,29 @@ def _plan(name: str, task: Task, methods: tuple[Method, ...], model: Checkpoint,
     splits = data.load_splits(
         task, data_dir=where, train_limit=options.train_examples, test_limit=options.test_examples
     )
-    probes = general.read_all(options.probes, task, splits.test, model, options.tasks_dirs, options.data)
+    probes = general.read_all(
+        options.probes, task, splits.test, model, options.tasks_dirs, options.data, options.probe_limit
+    )
     data.refuse_to_train(task, methods)
-    specs = make_specs(task, splits, methods, model, options, tuple(probe.key for probe in probes))
+    joined = starting.join(options.joined, options.tasks_dirs, options.data, options.train_examples)
+    resolved = specs.make(task, splits, methods, model, options, tuple(probe.key for probe in probes))
+    keys = tuple(one.key for one in joined)
+    asked = tuple(replace(spec, joined=keys) if spec.train_examples else spec for spec in resolved)
+    starting.check(options.start, asked)
     made = settled(
         Plan(
             task=task,
             reference=name,
             splits=splits,
             model=model,
-            specs=specs,
+            specs=asked,
             methods=methods,
             done=frozenset(),
             seen=None,
             seconds=None,
             options=options,
-            asked=specs,
-            trials=tune.trials(specs, options.tune, examples=len(splits.validation)),
+            asked=asked,
+            trials=tune.trials(asked, options.tune, examples=len(splits.validation)),
             probes=probes,
         )
     )
@@ -215,129 +231,6 @@ def settled(plan: Plan) -> Plan:
     made = replace(plan, specs=found.specs, waiting=found.waiting, done=frozenset(done))
     threads = environment.threads_per_run(options.jobs)
     return replace(made, seconds=estimate.seconds(made.ahead, options.results, threads=threads))
-
-
-def make_specs(
-    task: Task,
-    splits: Splits,
-    methods: Sequence[Method],
-    model: Checkpoint,
-    options: Options,
-    probes: tuple[str, ...] = (),
-) -> tuple[RunSpec, ...]:
-    """Resolve every field of every run: all methods for one seed, then the next, so that a first table is early."""
-    device = options.device or defaults.device()
-    if device == "cuda" and not options.imagined and not environment.cuda_present():
-        raise HarnessError(
-            "no CUDA device, or a torch that was built without CUDA", where="--device cuda", fix="--device cpu"
-        )
-    if model.hidden and (wide := max(options.ranks)) > model.hidden and any(method.ranked for method in methods):
-        raise HarnessError(
-            f"rank {wide} is above the size of the model's layers ({model.hidden})",
-            where=f"--rank {wide}",
-            fix=f"choose a rank of at most {model.hidden}",
-        )
-    max_tokens = options.max_tokens or min(model.window, MAX_TOKENS)
-    if max_tokens > model.window:
-        raise HarnessError(
-            f"the model's window is {model.window} tokens",
-            where=f"--max-tokens {max_tokens}",
-            fix=f"--max-tokens {model.window}",
-        )
-    shared = RunSpec(
-        task=task.name,
-        task_version=task.version,
-        data=data.fingerprint(task, splits),
-        scoring=task.scoring,
-        model=model.name,
-        model_revision=model.revision,
-        method="",
-        rank=0,
-        alpha=0.0,
-        dropout=0.0,
-        learning_rate=0.0,
-        weight_decay=0.0,
-        warmup=0.0,
-        epochs=0.0,
-        batch_size=0,
-        micro_batch=0,
-        max_tokens=max_tokens,
-        max_new_tokens=task.max_new_tokens,
-        train_examples=0,
-        test_examples=len(splits.test),
-        seed=0,
-        dtype=options.dtype or defaults.dtype(device),
-        device=device,
-        remote_code=options.remote_code,
-        probes=probes,
-    )
-    specs: list[RunSpec] = []
-    for seed in options.seeds:
-        for method in methods:
-            specs += _method_specs(replace(shared, method=method.name), method, task, splits, model, options, seed)
-    return tuple(dict.fromkeys(specs))
-
-
-def _method_specs(
-    shared: RunSpec, method: Method, task: Task, splits: Splits, model: Checkpoint, options: Options, seed: int
-) -> list[RunSpec]:
-    if not method.trains:  # one run serves every seed and every training flag
-        if method.shots:
-            return [_with_shots(shared, seed)]
-        return [shared] if options.scoring != "both" else [shared, _scored_otherwise(shared, task, splits)]
-    if not model.hidden and not options.learning_rate:
-        raise HarnessError(
-            "the model's config names no hidden_size, from which the default learning rate follows",
-            where=str(model.folder / checkpoint.CONFIG),
-            fix="correct the config, or pass --learning-rate",
-        )
-    rate = options.learning_rate or method.learning_rate(model.hidden)
-    batch_size = options.batch_size or BATCH_SIZE
-    trained = replace(
-        shared,
-        learning_rate=rate,
-        weight_decay=WEIGHT_DECAY,
-        warmup=WARMUP,
-        epochs=options.epochs or task.epochs,
-        batch_size=batch_size,
-        micro_batch=min(options.micro_batch or defaults.micro_batch(task, splits, batch_size), batch_size),
-        train_examples=len(splits.train),
-        seed=seed,
-        checkpointing=options.checkpointing,
-    )
-    if model.window - method.window_tokens < trained.max_tokens:  # where there is room, all methods read as much
-        trained = replace(trained, max_tokens=model.window - method.window_tokens)
-    if method.rounds:
-        asked, by = options.rounds, options.clients_by
-        trained = clients.settle(trained, splits.train, by=by, rounds=asked, usual_rounds=method.rounds)
-    if not method.ranked:
-        return [trained]
-    alphas = {rank: options.alpha or _alpha(method, rank, model) for rank in options.ranks}
-    return [replace(trained, rank=rank, alpha=alpha) for rank, alpha in alphas.items()]
-
-
-def _alpha(method: Method, rank: int, model: Checkpoint) -> float:
-    return method.alpha(rank, model.hidden) if method.alpha else ALPHA
-
-
-def _with_shots(spec: RunSpec, seed: int) -> RunSpec:
-    """Return the run of a method that shows train examples: the seed draws them out of what `data` pins."""
-    if spec.scoring == "perplexity":
-        fix = "leave --method " + spec.method + " out"
-        raise HarnessError("where a text is read there is nothing to show", where=f"task {spec.task}", fix=fix)
-    return replace(spec, seed=seed, probes=())  # its model is the base model
-
-
-def _scored_otherwise(spec: RunSpec, task: Task, splits: Splits) -> RunSpec:
-    """Return the run with its answers scored in the other way, which takes options, and a prompt that shows them."""
-    for example in splits.test:
-        if len(example.choices) < 2 or not all(choice in task.prompt(example) for choice in example.choices):
-            raise HarnessError(
-                "the base model can be scored both ways only where the prompt shows the options to choose from",
-                where=f"--scoring both, task {task.name}, example {example.id!r}",
-                fix="leave --scoring both out for this task; `cfa_listed` is `cfa` with the options in the prompt",
-            )
-    return replace(spec, scoring="generate" if spec.scoring == "choices" else "choices", probes=())
 
 
 def _disk_bytes(plan: Plan) -> int:

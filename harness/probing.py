@@ -22,7 +22,8 @@ def find(job: Job, task: Task, test: Sequence[Example]) -> list[Asked]:
         HarnessError: a task or its data is gone, or asks something else than was planned.
     """
     references = job.probes or general.names(job.spec)
-    found = [general.find(reference, task, test, job.tasks_dirs, job.probe_dir) for reference in references]
+    dirs, place, limit = job.tasks_dirs, job.probe_dir, job.probe_limit
+    found = [general.find(reference, task, test, dirs, place, limit) for reference in references]
     if tuple(probe.key for probe in found) != job.spec.probes:
         problem, fix = "a probe's data or prompt changed since the run was planned", "run the same command again"
         raise HarnessError(problem, where=f"--probe {','.join(references)}", fix=fix)

@@ -1,7 +1,8 @@
 """Every noun of the harness, as a frozen dataclass. No logic, no third-party import: read this first.
 
 A `Task` yields `Example`s. A `Method` says what trains. One run of the two, fixed by a `RunSpec`, ends as a
-`Record` with its `Answer`s. Everything a reader sees is computed from records and answers.
+`Record` with its `Answer`s. Everything a reader sees is computed from records and answers. What was measured on the
+machine (`Cost`, `Environment`) is in `measured` and is named here too.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-SCHEMA_VERSION = 1
+from harness.measured import Cost as Cost
+from harness.measured import Environment as Environment
+from harness.measured import Parts as Parts
+from harness.measured import Phase as Phase
 
+SCHEMA_VERSION = 1
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Status = Literal["ok", "oom", "failed", "interrupted"]
@@ -28,10 +33,10 @@ class Example:
     """One question with its gold answer.
 
     `group` is the filing, vignette or claim file that several questions share: splits never cut a group in two and
-    errors are clustered on it. Empty means that the example is its own group. `context` is what the question is
-    about; when an input is too long for the model, only `context` is shortened. `slices` are the breakdowns to
-    report, such as {"topic": "ethics", "kind": "numeric"}. `amount` is the money at stake, in the task's currency (a
-    claim's amount), for metrics that count money; the model does not see it.
+    errors are clustered on it. Empty means that the example is its own group. `context` is what the question is about;
+    when an input is too long for the model, only `context` is shortened. `slices` are the breakdowns to report,.
+    `amount` is the money at stake, in the task's currency (a claim's amount), for metrics that count money; the model
+    does not see it.
     """
 
     id: str
@@ -48,12 +53,12 @@ class Example:
 class Answer:
     """What a model said to one example: the evidence that every score is recomputed from.
 
-    `text` is the raw output (for choices: the option picked). `parsed` is what the task's parser made of it, None
-    where it could make nothing: unparsed is an outcome of its own, apart from wrong. `loglik` holds the
-    log-likelihood in nats of each option, in the order of `choices`; where the answer was written, of all of what was
-    written, its end included, as one number; where the text itself is scored ("perplexity"), of each token of the target,
-    in order, and `text` and `parsed` are empty. `cut_tokens` is how many tokens of the context, or of
-    examples shown before it, did not fit into the model's window. `amount` is the example's.
+    `text` is the raw output (for choices: the option picked). `parsed` is what the task's parser made of it, None where
+    it could make nothing. `loglik` holds the log-likelihood in nats of each option, in the order of `choices`; where
+    the answer was written, of all of what was written, its end included, as one number; where the text itself is scored
+    ("perplexity"), of each token of the target, in order, and `text` and `parsed` are empty. `cut_tokens` is how many
+    tokens of the context, or of examples shown before it, did not fit into the model's window. `amount` is the
+    example's.
     """
 
     id: str
@@ -72,12 +77,12 @@ class Answer:
 class Source:
     """Where a task's data comes from, pinned.
 
-    `uri` is a folder relative to the tasks folder for data that the project ships, `hf:owner/name` for a hub data
-    set, `github:owner/name` for files of a repository, `own:name` for files that only the user may have, or an absolute
+    `uri` is a folder relative to the tasks folder for data that the project ships, `hf:owner/name` for a hub data set,
+    `github:owner/name` for files of a repository, `own:name` for files that only the user may have, or an absolute
     path. `sha256` is `harness.data.hash_folder` of the shipped folder, empty where unpinned. `files` are the paths of
-    what is read of a published data set, on the hub with `*` and `**`: nothing else is fetched at `revision` (empty: all
-    of a hub data set), and a folder that holds one of them, or its name alone where it has no `*`, is taken for a copy.
-    `folder` is what the copy is called below `--data DIR`, the last part of the uri where that is empty.
+    what is read of a published data set, on the hub with `*` and `**`: nothing else is fetched at `revision` (empty:
+    all of a hub data set), and a folder that holds one of them, or its name alone where it has no `*`, is taken for a
+    copy. `folder` is what the copy is called below `--data DIR` (empty: the last part of the uri).
     """
 
     uri: str
@@ -94,11 +99,11 @@ class Source:
 class Metric:
     """How answers become a number.
 
-    `score` gives the value of one answer (1.0 right, 0.0 wrong or unparsed, or an amount of money). `combine` gives
-    the value of a whole set and is used instead of the mean of `score` where that is not what the metric means
-    (macro-F1); its interval is then a bootstrap over groups. `unit` is "share", a unit such as "USD per claim", or empty
-    where the name says it all ("bits_per_byte"). `classes` maps target and parsed text to the classes whose confusion
-    the tables show. `ready` raises a HarnessError where it cannot be computed here, before anything trains.
+    `score` gives the value of one answer (1.0 right, 0.0 wrong or unparsed, or an amount of money). `combine` gives the
+    value of a whole set and is used instead of the mean of `score` where that is not what the metric means (macro-F1);
+    its interval is then a bootstrap over groups. `unit` is "share", one such as "USD per claim", or empty. `classes`
+    maps target and parsed text to the classes whose confusion the tables show. `ready` raises a HarnessError where it
+    cannot be computed here, before anything trains.
     """
 
     name: str
@@ -115,14 +120,15 @@ class Metric:
 class Task:
     """A file that yields examples.
 
-    `load(folder, split)` reads one split. `prompt(example)` renders the input, the same for training and testing,
-    and ends where the answer begins (no trailing blank). `parse(text, example)` turns an output into the form that
-    metrics compare, None where it is not an answer. The first metric is the headline. `scoring` is "choices" where
-    the options are compared by log-likelihood, "generate" where the model writes, and "perplexity" where the target is a
-    text that is read on behind the prompt, token by token, and nothing is answered. `chance(examples)` is what guessing scores on the first metric (see
-    `score.chance` for tasks that do not say), and `guess` says in words what guessing is here. `audit` is a CSV file that
-    says which gold answers of the source are wrong (see `harness.gold`), and `gold` whether they are corrected. `splits`
-    are those that there are: a task with a test alone is there to be asked, as a probe, and nothing trains on it.
+    `load(folder, split)` reads one split. `prompt(example)` renders the input, the same for training and testing, and
+    ends where the answer begins (no trailing blank). `parse(text, example)` turns an output into the form that metrics
+    compare, None where it is not an answer. The first metric is the headline. `scoring` is "choices" where the options
+    are compared by log-likelihood, "generate" where the model writes, and "perplexity" where the target is a text that
+    is read on behind the prompt, token by token, and nothing is answered. `chance(examples)` is what guessing scores on
+    the first metric (see `score.chance` for tasks that do not say), and `guess` says in words what guessing is here.
+    `audit` is a CSV file that says which gold answers of the source are wrong (see `harness.gold`), and `gold` whether
+    they are corrected. `splits` are those that there are: a task with a test alone is there to be asked, as a probe,
+    and nothing trains on it.
     """
 
     name: str
@@ -151,13 +157,14 @@ class Method:
     `load(folder_or_id, spec)` returns the model with frozen weights as this method keeps them; `adapt(model, spec)`
     returns the model with what trains marked by `requires_grad`. `learning_rate(hidden_size)` is the default rate,
     `alpha(rank, hidden_size)` the default alpha where a rank applies, None for the usual one. `trains` is False for the
-    base row. `ranked` says whether a rank applies. `adapter` says whether the result is a PEFT adapter. `requires` lists packages beyond torch and transformers. `rate_factor(name)` is what the learning
-    rate of the weight of that name is multiplied by, None where all learn at one rate. `window_tokens` are the tokens of
-    the model's window that the method takes for itself. `shots` are the train examples that it shows in each prompt.
-    `save(model, folder, spec)` writes an adapter that is not PEFT's, as `adapter_model.safetensors` with its config;
-    `restore(model, folder)` puts it back on a model that `load` returned. `optimizer(groups, learning_rate, betas)` makes
-    an optimizer of the method's own over groups of weights, None where it is the AdamW of all. `rounds` is how often
-    clients that keep their examples have their adapters averaged, unless asked otherwise; 0: all examples in one place.
+    base row. `ranked` says whether a rank applies. `adapter` says whether the result is a PEFT adapter. `requires`
+    lists further packages. `rate_factor(name)` is what the learning rate of the weight of that name is multiplied by,
+    None where all are alike. `window_tokens` are the tokens of the model's window that the method takes for itself.
+    `shots` are the train examples that it shows in each prompt. `save(model, folder, spec)` writes an adapter that is
+    not PEFT's, as `adapter_model.safetensors` with its config; `restore(model, folder)` puts it back on a model that
+    `load` returned. `optimizer(groups, learning_rate, betas)` makes an optimizer of the method's own over groups of
+    weights, None where it is the AdamW of all. `rounds` is how often clients that keep their examples have their
+    adapters averaged, unless asked otherwise; 0: all examples in one place.
     """
 
     name: str
@@ -185,14 +192,16 @@ class RunSpec:
     """Everything that decides a result, flat and fully resolved before anything runs. `id` names it.
 
     `batch_size` is examples per optimizer step; `micro_batch` how many of them go through the model at once (memory,
-    not results). `rank`, `alpha` and `dropout` are 0 where the method has none. `train_examples` and
-    `test_examples` are the numbers used. `data` is the fingerprint of the examples and their rendered prompts.
-    `split` is what is answered: `validation` for a trial of `--tune`, which no table shows. `tuned_over` are the learning
-    rates of which `learning_rate` was best on the validation split; empty where there was no such search. `checkpointing`
-    says that activations are computed again in the backward pass instead of kept (memory and time, not results).
-    `remote_code` says that Python code which came with the model was run, as the user asked for by name. `probes` are
-    tasks that the model is asked as well and not trained on, as `name@fingerprint`; no other answer depends on them.
-    `rounds`, `clients` and `clients_by` (what says whose an example is) are of federated training, see `harness.clients`.
+    not results). `rank`, `alpha` and `dropout` are 0 where the method has none. `train_examples` and `test_examples`
+    are the numbers used. `data` is the fingerprint of the examples and their rendered prompts.
+
+    `split` is what is answered: `validation` for a trial of `--tune`, which no table shows. `tuned_over` are the rates
+    of which `learning_rate` was best there; empty without a search. `checkpointing` says that activations are computed
+    again in the backward pass (memory and time, not results). `remote_code` says that Python code which came with the
+    model was run, as the user asked for by name. `probes` are tasks that the model is asked as well, as
+    `name@fingerprint`; no other answer depends on them. `rounds`, `clients` and `clients_by` (what says whose an
+    example is) are of federated training. `start` is the id of the run whose weights training starts from, empty for
+    the base model. `joined` are tasks, named alike, whose training examples are mixed in and counted apart.
     """
 
     task: str
@@ -226,6 +235,8 @@ class RunSpec:
     rounds: int = 0
     clients: int = 0
     clients_by: str = ""
+    start: str = ""
+    joined: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -255,66 +266,6 @@ class Score:
     groups: int
     unit: str = "share"
     higher_is_better: bool = True
-
-
-@dataclass(frozen=True)
-class Phase:
-    """Cost of one phase (load, train, evaluate, probe), each measured from its own reset.
-
-    `peak_bytes` is what the method comparison uses: live tensor bytes on the CPU, allocated bytes on CUDA.
-    `reserved_bytes` is CUDA's, `resident_bytes` the process's own; `seconds` excludes the measured step's overhead.
-    """
-
-    seconds: float
-    peak_bytes: int
-    resident_bytes: int
-    reserved_bytes: int = 0
-    tokens: int = 0
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The training peak by part, in bytes; the parts add up to `peak_bytes` of the train phase."""
-
-    frozen_weights: int
-    trained_weights: int
-    gradients: int
-    optimizer_state: int
-    activations_and_rest: int
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a run cost. Weights are counts of numbers, `*_bytes` bytes, times seconds."""
-
-    phases: Mapping[str, Phase]
-    parts: Parts | None
-    predicted_peak_bytes: int
-    weights: int
-    trained_weights: int
-    weights_bytes: int
-    adapter_bytes: int
-    train_tokens: int
-    train_tokens_per_second: float
-
-
-@dataclass(frozen=True)
-class Environment:
-    """The machine and the software. `machine` names what memory and time may be compared within.
-
-    `driver` is the version of CUDA's driver (empty on the CPU), `allocator` what hands out memory and how it is set.
-    """
-
-    python: str
-    platform: str
-    machine: str
-    device_name: str
-    threads: int
-    memory_bytes: int
-    packages: Mapping[str, str]
-    commit: str
-    driver: str = ""
-    allocator: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@
         steps.jsonl     one optimizer step a line, written as the run goes
         adapter/        the PEFT adapter          log.txt   what the run's process printed
 
-A trial of `--tune` has a folder of the same kind below results/trials/, where no table looks.
+A trial of `--tune` has a folder of the same kind below results/trials/, and a run that goes on from another one or trains
+on several tasks below results/sequences/, where no table looks: these compare with no run that began at the base model.
 
 Words and id in a path: a person reads the words, a program reads the id. The store is files that merge by copying.
 """
@@ -41,6 +42,7 @@ MODEL = "model"
 PUBLISHABLE = ("ok", "oom")  # that a run does not fit into memory is a result; what was cut short is none
 
 DEFAULT_ROOT = Path("results")
+SEQUENCES = "sequences"
 
 # of `harness.atomic`, which a reader need not know
 __all__ = ["LOCK", "WORKING", "lock", "require_space", "require_writable", "working"]
@@ -73,7 +75,8 @@ class Run:
 
 def run_dir(root: Path, spec: RunSpec) -> Path:
     """The folder of the run that `spec` decides, under `root` (usually `results`). Nothing is created."""
-    return root / ("runs" if spec.split == "test" else "trials") / relative_dir(spec)
+    place = "trials" if spec.split != "test" else SEQUENCES if spec.start or spec.joined else "runs"
+    return root / place / relative_dir(spec)
 
 
 def relative_dir(spec: RunSpec) -> Path:
@@ -252,6 +255,11 @@ def read_all(root: Path, task: str | None = None, *, skip_damaged: bool = False)
 def read_trials(root: Path, task: str | None = None) -> list[Run]:
     """Every trial of a learning rate (`root/trials`), tested on the validation split."""
     return find(root / "trials" / path_word(task) if task else root / "trials", task)
+
+
+def read_kept(root: Path) -> list[Run]:
+    """Every run of this results folder that is no trial, damaged ones left out."""
+    return read_all(root, skip_damaged=True) + find(root / SEQUENCES, skip_damaged=True)
 
 
 def read_published(root: Path, task: str | None = None) -> list[Run]:

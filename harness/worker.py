@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import clients, data, environment, memory, probing, registry, store
+from harness import clients, data, environment, memory, probing, registry, starting, store
 from harness.errors import HarnessError
 from harness.jobs import Ended, Job, PhaseName, Progress, Reporter, Stopped
 from harness.redact import redact
@@ -157,9 +157,9 @@ def _work(job: Job, found: _Found, pace: _Pace) -> None:
     phases: dict[str, Phase] = {}
     with memory.phase(spec.device) as meter:
         tokenizer = models.load_tokenizer(job.model_folder, remote_code=spec.remote_code)
-        model = method.load(str(job.model_folder), spec)
+        model = starting.load(job, method)
         weights = sum(_numbers(weight) for weight in model.parameters())
-        model = method.adapt(model, spec)
+        model = starting.adapt(model, job, method)
         meter.note(memory.weights_bytes(model))
         found.device_name = torch.cuda.get_device_name() if spec.device == "cuda" else ""
     phases["load"] = _result(meter)
@@ -247,6 +247,7 @@ def _train(
     with memory.phase(spec.device) as meter, store.open_steps(job.folder) as steps:
         room = encode.answer_room(spec.scoring, spec.max_new_tokens)
         pairs = encode.encode_train(tokenizer, examples, task, spec.max_tokens, room)
+        pairs += starting.encode_joined(job, tokenizer)
         found.cut_examples += sum(pair.cut_tokens > 0 for pair in pairs)
 
         def on_step(step: Step) -> None:

@@ -65,7 +65,10 @@ def test_an_adapter_gives_the_answers_of_its_own_run_and_is_scored_on_another_ta
     out = capsys.readouterr().out
     stated = json.loads((desk / "results" / "merges" / "all.json").read_text())
     found = {(one["adapter"], one["task"]): one for one in stated["scored"]}
-    assert set(found) == {(id, task) for id in ids for task in ("first", "second")}
+    assert set(found) == {(name, task) for name in ("base", *ids) for task in ("first", "second")}
+    retained = {(one["adapter"], one["task"]) for one in stated["retention"]}
+    assert retained == {(id, "first") for id in ids[1:]}, "each against the first adapter of the task"
+    assert "retention, % of the score" in out
     first = [found[id, "first"]["answers"][0]["loglik"][0] for id in ids]
     assert min(abs(a - b) for a in first for b in first if a is not b) > 0.01, "the adapters do something"
     for run in runs(desk):

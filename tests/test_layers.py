@@ -18,19 +18,21 @@ HARNESS = ROOT / "harness"
 LAYERS: tuple[tuple[str, ...], ...] = tuple(
     tuple(layer.split())
     for layer in (
-        "schema errors program redact",
+        "measured schema errors program redact",
         "prompts stats power memory metrics methods counter format environment checkpoint families formula speed",
         "rows xbrl statements layouts partition clients file_task hub sources published gold data registry "
         "score likeness",
         "attention encode logits generation likelihood models train federated flower evaluate predict tuned "
         "intruders scaling merging shared_base",
         "codec withhold atomic store",
-        "jobs options reordered general probing probe estimate defaults local warm tune plan forecast runner worker",
+        "jobs options reordered general probing starting probe estimate defaults local warm tune specs plan "
+        "forecast runner worker",
         "evidence selective calibration costs hindsight cells compare forgetting robustness forgotten "
         "findings checks oracle verify rerun leaderboard sections markdown breakdowns calibration_tables "
-        "tables exports adapters adapter_card merge_card cross causal causal_tables place palette panels "
-        "figures serving openai_api servable answering http_server calibration_figure learning_forgetting "
-        "causal_figure plots flips report side_by_side waivers review skeleton",
+        "tables exports adapters adapter_card merge_card cross retention transfer sequence causal "
+        "causal_tables place palette panels figures serving openai_api servable answering http_server "
+        "calibration_figure learning_forgetting causal_figure plots flips report side_by_side waivers review "
+        "skeleton",
         "ui ui_tables ui_tasks ui_progress ui_forecast",
         "commands cli",
     )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_plan import toy_options, write_task
 from toys import toy_examples, toy_folder, toy_task, toy_tokenizer
 
-from harness import encode, plan, probe, registry, store, worker
+from harness import encode, plan, probe, registry, specs, store, worker
 from harness.errors import HarnessError
 from harness.jobs import Event
 from harness.options import Options
@@ -174,4 +174,4 @@ def test_few_shots_of_a_text_that_is_only_read_are_refused(asked: Options) -> No
     (made,) = plan.make(replace(asked, methods=("base",)))
     task = replace(made.task, scoring="perplexity")
     with pytest.raises(HarnessError, match="nothing to show"):
-        plan.make_specs(task, made.splits, [registry.method("fewshot")], made.model, asked)
+        specs.make(task, made.splits, [registry.method("fewshot")], made.model, asked)

@@ -41,7 +41,7 @@ def find(name: str, results: Path) -> Kept:
         HarnessError: no such run, several of them, a run without an adapter, or a damaged one.
     """
     own = (Path(name) / store.RECORD).is_file()
-    runs = [] if own else store.read_all(results, skip_damaged=True)
+    runs = [] if own else store.read_kept(results)
     if not own and not runs:
         raise typed.nothing("there are no runs", results)
     return adapters.read(find_run(name, runs, several=SEVERAL))
@@ -50,7 +50,7 @@ def find(name: str, results: Path) -> Kept:
 def show_list(found: argparse.Namespace) -> int:
     """List every run's adapter."""
     results = options.path(found.results)
-    runs = adapters.of(store.read_all(results, skip_damaged=True))
+    runs = adapters.of(store.read_kept(results))
     if not runs:
         raise typed.nothing("no run here has left an adapter", results)
     ui.table(adapters.table(runs, _licences()))

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import options, program, registry, store
+from harness import options, program, registry, starting, store
 from harness.errors import HarnessError
-from harness.options import Options
+from harness.options import Options, Start
 
 SCORINGS, DTYPES, DEVICES = ("choices", "generate", "both"), ("bf16", "fp32"), ("cpu", "cuda")
 GOLDS = ("source", "audited")
@@ -36,6 +36,9 @@ def run_flags(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="general|shifted|reordered|A,B",
         help="tasks to ask as well: what is forgotten, and whether what is learned holds in other words or another order",
+    )
+    what.add_argument(
+        "--continue-from", metavar="RUN", help="train from this run's weights on; method and rank are its own"
     )
     data_flags(parser)
     how = parser.add_argument_group("how it trains and tests")
@@ -108,10 +111,13 @@ def read_options(found: argparse.Namespace) -> Options:
         fix = f"{program.command('--task', 'cfa')}   ({program.command('list')})"
         raise HarnessError("no task given", where="--task", fix=fix)
     tasks_dirs, data = folders(found)
+    start = _start(found.continue_from, options.path(found.results))
+    methods, ranks = ("base", start.spec.method) if start else options.METHODS, options.RANKS
     return Options(
         tasks=options.words(found.task, "--task"),
-        methods=_methods(options.words(found.method, "--method")) if found.method else options.METHODS,
-        ranks=options.ranks(",".join(found.rank)) if found.rank else options.RANKS,
+        methods=_methods(options.words(found.method, "--method")) if found.method else methods,
+        ranks=options.ranks(",".join(found.rank)) if found.rank else (start.spec.rank or 1,) if start else ranks,
+        start=start,
         seeds=options.seeds(found.seeds) if found.seeds is not None else (0,),
         model=found.model,
         results=options.path(found.results),
@@ -141,6 +147,29 @@ def read_options(found: argparse.Namespace) -> Options:
         device=word("--device", DEVICES),
         jobs=given("--jobs", options.count) or 0,
     )
+
+
+def _start(name: str | None, results: Path) -> Start | None:
+    """Return the run that `--continue-from` names.
+
+    Raises:
+        HarnessError: there is none, it did not finish, or its weights are not here.
+    """
+    if name is None:
+        return None
+    from harness.commands.lookup import find_run
+
+    runs = store.read_kept(results)
+    if not runs and not (options.path(name) / store.RECORD).is_file():
+        fix = "name the results folder with --results, or a run by its folder"
+        raise HarnessError("there are no runs to go on from", where=str(results), fix=fix)
+    found = find_run(name, runs, several="pass an id")
+    if found.record.status != "ok":
+        problem = f"the run did not finish ({found.record.status}), so nothing can go on from it"
+        raise HarnessError(problem, where=str(found.folder), fix="name a finished run")
+    start = Start(found.record.spec, found.folder)
+    starting.require(start)
+    return start
 
 
 def _methods(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -56,9 +56,17 @@ class Lookup:
 
     def probed(self, record: Record) -> dict[str, tuple[Task, Sequence[Example] | None]]:
         """The known tasks of a record's probes, each with what is asked of it, None where its data is not at hand."""
-        found = {name: self.splits(name) for name in record.probes if name in self._tasks}
-        known = {name: (self._tasks[name], general.questions(s) if s else None) for name, s in found.items()}
-        return known | self._reordered(record)
+        known, limit = self.probe_tasks(record), self.probe_limit(record)
+        found = {name: (task, general.questions(s, limit) if s else None) for name, (task, s) in known.items()}
+        return found | self._reordered(record)
+
+    def probe_tasks(self, record: Record) -> dict[str, tuple[Task, Splits | None]]:
+        """The known tasks of a record's probes with all their examples."""
+        return {name: (self._tasks[name], self.splits(name)) for name in record.probes if name in self._tasks}
+
+    def probe_limit(self, record: Record) -> int:
+        """How many questions of each probe were asked at most."""
+        return general.limit_of(record, self.probe_tasks(record))
 
     def _reordered(self, record: Record) -> dict[str, tuple[Task, Sequence[Example] | None]]:
         """The record's own test questions with their options in another order, if its model was asked these."""

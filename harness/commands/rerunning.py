@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from harness import checkpoint, environment, general, local, runner, store, ui, worker
+from harness import checkpoint, environment, general, local, runner, starting, store, ui, worker
 from harness import rerun as comparing
 from harness.checks import data as data_checks
 from harness.commands.lookup import Lookup, find_run
 from harness.errors import HarnessError
 from harness.format import spoken
 from harness.jobs import Job, Outcome, Progress
-from harness.options import Options
+from harness.options import Options, Start
 from harness.rerun import Outcome as Verdict
 from harness.schema import Record, RunSpec, Task
 
@@ -42,6 +43,8 @@ def rerun(path: Path, name: str, options: Options, *, model: str | None = None) 
     with tempfile.TemporaryDirectory() as folder:
         like = [old.record, *(run.record for run in runs if run.record.spec.data == old.record.spec.data)]
         job = _job(like, Lookup(options), options, model or old.record.spec.model, Path(folder))
+        if not isinstance(job, Verdict):
+            job = _from_where_it_began(job, runs)
         if isinstance(job, Verdict):
             return _tell(old.record.spec, job)
         local.warm_up()
@@ -89,8 +92,28 @@ def _job(like: Sequence[Record], lookup: Lookup, options: Options, model: str, f
         test_limit=found[1],
         probes=tuple(lookup.references.get(name, name) for name in general.names(spec)),
         probe_dir=options.data,
+        probe_limit=lookup.probe_limit(old),
         threads=min(old.environment.threads, environment.cores()),
     )
+
+
+def _from_where_it_began(job: Job, runs: Sequence[store.Run]) -> Job | Verdict:
+    """Return the job with the run that it goes on from, if it does, or why it cannot be done here."""
+    if job.spec.joined:
+        return Verdict(
+            "NOT COMPARABLE", ("it trained on several tasks: `sequence --joint --results DIR` does it again",)
+        )
+    if not job.spec.start:
+        return job
+    found = next((run for run in runs if run.record.spec.id == job.spec.start), None)
+    try:
+        if found is None:
+            raise HarnessError("the run is not here", where="", fix="")
+        starting.require(Start(found.record.spec, found.folder))
+    except HarnessError:
+        why = f"it goes on from {job.spec.start}, whose weights are not here; name a folder with both"
+        return Verdict("NOT COMPARABLE", (why,))
+    return replace(job, start=found.folder)
 
 
 def _reference(task: Task, lookup: Lookup) -> str:

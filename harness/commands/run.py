@@ -47,16 +47,17 @@ def _tune_and_run(one: Plan) -> tuple[Plan, Sequence[Outcome], bool, bool]:
     Returns the plan with these rates, how its runs ended, whether the user stopped them, and whether all rates are known.
     """
     if one.tuning is not None:
-        _, interrupted = _run(one.tuning)
+        _, interrupted = execute(one.tuning)
         one = plan.settled(one)
         if interrupted:
             return one, (), True, False
         ui.untuned(one)
-    outcomes, interrupted = _run(one)
+    outcomes, interrupted = execute(one)
     return one, outcomes, interrupted, not one.waiting
 
 
-def _run(one: Plan) -> tuple[Sequence[Outcome], bool]:
+def execute(one: Plan) -> tuple[Sequence[Outcome], bool]:
+    """Do what is left of a plan's runs; return how they ended, and whether the user stopped them."""
     jobs = one.jobs()
     if jobs:
         local.warm_up()
@@ -102,7 +103,7 @@ def _earlier_base(one: Plan) -> list[store.Run]:
 
 def _finish(plans: Sequence[Plan], code: int, command: str) -> int:
     results = plans[0].options.results
-    folders = [results / "runs" / store.path_word(one.task.name) for one in plans]
+    folders = list(dict.fromkeys(store.run_dir(results, spec).parents[2] for one in plans for spec in one.specs))
     views: list[Path] = []
     try:
         views = write_outputs(results, store.read_all(results), {one.task.name: one.task for one in plans})

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
-from harness import adapters, checkpoint, codec, cross, data, local, options, plan, store, ui
+from harness import adapters, checkpoint, codec, cross, data, local, options, plan, retention, store, ui
 from harness.adapters import Kept
 from harness.codec import decode
 from harness.commands import flags as shared
@@ -54,12 +55,37 @@ def score(found: argparse.Namespace) -> int:
     for one in tuned:
         ui.note(f"{one.name} answers {', '.join(task.name for task, _, _ in tasks)}")
         scored += cross.score(one, folder, tasks)
+    known = [task for task, _, _ in tasks]
+    single = retention.singles(tuned, known) if len(tuned) > 1 else {}
+    kept: list[retention.Retained] = []
+    if single:
+        ui.note(f"{cross.BASE} answers {', '.join(task.name for task in known)}")
+        scored = [*cross.score_base(tuned[0], folder, tasks), *scored]
+        kept = retention.measure(scored, single, known)
     stated = {"model": tuned[0].spec.model, "model_revision": tuned[0].spec.model_revision}
-    text = json.dumps(stated | {"scored": codec.encode(scored)}, indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(
+        stated | {"scored": codec.encode(scored), "retention": codec.encode(kept)},
+        indent=1,
+        ensure_ascii=False,
+        allow_nan=False,
+    )
     ui.table(cross.matrix(scored))
     ui.say()
+    if kept:
+        _tell(kept)
     ui.written([store.write_text(path, text + "\n")])
     return DONE
+
+
+def _tell(kept: Sequence[retention.Retained]) -> None:
+    """Print what each adapter keeps, and of which tasks there is nothing to keep."""
+    found = retention.table(kept)
+    ui.say(found.title)
+    ui.table(found)
+    for one in {one.task: one for one in kept if one.reason == retention.NOTHING}.values():
+        low, high = (f"{100 * end:+.1f}" for end in (one.gain.low, one.gain.high))
+        ui.say(f"{one.task}: its own adapter {one.single} is not shown to be above base ({low} to {high} points)")
+    ui.say()
 
 
 def _tuned(name: str, results: Path) -> Tuned:

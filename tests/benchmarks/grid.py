@@ -59,7 +59,7 @@ def theirs(train: Path, test: Path) -> dict[str, Cell]:
 
 def write(root: Path, train_examples: int, test_examples: int) -> tuple[Path, Path]:
     """Write the same examples and settings for the other side: prompt and completion, options and target."""
-    from harness import plan, registry
+    from harness import plan, registry, specs
     from harness.checkpoint import read
     from harness.options import Options
 
@@ -74,8 +74,8 @@ def write(root: Path, train_examples: int, test_examples: int) -> tuple[Path, Pa
     task = plan.load_task("cfa", asked)
     splits = data.load_splits(task, train_limit=train_examples, test_limit=test_examples)
     methods = tuple(registry.method(name) for name in ("lora", "qlora", "full"))
-    specs = plan.make_specs(task, splits, methods, read("tiny"), asked)
-    settings = {spec.method: vars(spec) for spec in specs}
+    made = specs.make(task, splits, methods, read("tiny"), asked)
+    settings = {spec.method: vars(spec) for spec in made}
     end = subjects.tiny()[1].eos_token
     rows = [{"prompt": task.prompt(e), "completion": f" {e.target}{end}"} for e in splits.train]
     asked_rows = [{"prompt": task.prompt(e), "options": e.choices, "target": e.target} for e in splits.test]

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from harness import data, plan, registry
+from harness import data, plan, registry, specs
 from harness.checkpoint import read
 from harness.options import Options
 from harness.schema import Example, RunSpec, Task
@@ -49,7 +49,7 @@ def questions(name: str, count: int, **options: Any) -> tuple[Task, list[Example
     asked = Options(tasks=(name,), methods=("base",), device="cpu", dtype="fp32", **options)
     task = plan.load_task(name, asked)
     splits = data.load_splits(task)
-    (spec,) = plan.make_specs(task, splits, (registry.method("base"),), read("tiny"), asked)
+    (spec,) = specs.make(task, splits, (registry.method("base"),), read("tiny"), asked)
     return task, list(splits.test[:count]), spec
 
 

@@ -1,0 +1,134 @@
+"""What an adapter keeps of a task beside the adapter that was trained on that task alone: the share of its score.
+
+Retention of a row on a task is score(row) / score(single adapter of the task), both on the same questions. Its interval is a
+bootstrap that draws whole groups of questions and takes both scores anew (see `stats.bootstrap_interval`). Where the single
+adapter is not shown to be above the base model there is nothing to keep, and no number is given: a ratio of two scores
+that the base model has as well would look like full retention.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness import stats
+from harness.cross import BASE, Scored, Tuned
+from harness.format import NONE, number
+from harness.markdown import Table
+from harness.schema import Answer, Metric, Task
+from harness.score import BOOTSTRAP_SEED, cluster_key
+
+NOTHING = "nothing to retain"
+
+Pair = tuple[Answer, Answer]
+
+
+@dataclass(frozen=True)
+class Retained:
+    """A row on a task: the share of the single adapter's score with its interval, None and why where there is none.
+
+    `gain` is the single adapter less the base model, paired.
+    """
+
+    adapter: str
+    task: str
+    single: str
+    gain: stats.Interval
+    share: stats.Interval | None
+    reason: str = ""
+
+
+def singles(tuned: Sequence[Tuned], tasks: Sequence[Task]) -> dict[str, str]:
+    """Return, by task, the first adapter of a run that was trained on this task alone and began at the base model."""
+    found: dict[str, str] = {}
+    for one in tuned:
+        spec = one.spec
+        if one.own and not spec.start and not spec.joined and spec.task in {task.name for task in tasks}:
+            found.setdefault(spec.task, one.name)
+    return found
+
+
+def measure(scored: Sequence[Scored], single: Mapping[str, str], tasks: Sequence[Task]) -> list[Retained]:
+    """Return the retention of every other row on every task that has a single adapter.
+
+    Args:
+        scored: all rows on all tasks, the base model's too.
+        single: as `singles`.
+        tasks: with their metrics; retention is of the headline.
+    """
+    cells = {(one.adapter, one.task): one for one in scored}
+    names = [name for name in dict.fromkeys(one.adapter for one in scored) if name != BASE]
+    found = []
+    for task in (task for task in tasks if task.name in single):
+        own, base = cells[single[task.name], task.name], cells[BASE, task.name]
+        gain = _gain(own, base, task.metrics[0])
+        for name in names:
+            if name != own.adapter:
+                found.append(_retained(cells[name, task.name], own, gain, task.metrics[0]))
+    return found
+
+
+def _gain(own: Scored, base: Scored, metric: Metric) -> stats.Interval:
+    pairs = _pairs(own, base)
+    sign = 1.0 if metric.higher_is_better else -1.0
+
+    def difference(some: Sequence[Pair]) -> float:
+        return sign * (_value([a for a, _ in some], metric) - _value([b for _, b in some], metric))
+
+    groups = [cluster_key(answer) for answer, _ in pairs]
+    if metric.combine is None:
+        a, b = ([sign * metric.score(pair[side]) for pair in pairs] for side in (0, 1))
+        paired = stats.paired_difference(a, b, groups, share=metric.unit == "share")
+        return stats.Interval(paired.difference, paired.low, paired.high)
+    return stats.bootstrap_interval(difference, pairs, groups, BOOTSTRAP_SEED)
+
+
+def _retained(row: Scored, own: Scored, gain: stats.Interval, metric: Metric) -> Retained:
+    reason = ""
+    if metric.unit != "share" or not metric.higher_is_better:
+        reason = "no share of right answers"
+    elif gain.low <= 0:
+        reason = NOTHING
+    if reason:
+        return Retained(row.adapter, row.task, own.adapter, gain, None, reason)
+    pairs = _pairs(row, own)
+
+    def ratio(some: Sequence[Pair]) -> float:
+        kept, whole = (_value([pair[side] for pair in some], metric) for side in (0, 1))
+        return kept / whole if whole else math.inf if kept else 1.0
+
+    groups = [cluster_key(answer) for answer, _ in pairs]
+    share = stats.bootstrap_interval(ratio, pairs, groups, BOOTSTRAP_SEED)
+    return Retained(row.adapter, row.task, own.adapter, gain, share)
+
+
+def _pairs(a: Scored, b: Scored) -> list[Pair]:
+    other = {answer.id: answer for answer in b.answers}
+    return [(answer, other[answer.id]) for answer in a.answers]
+
+
+def _value(answers: Sequence[Answer], metric: Metric) -> float:
+    if metric.combine is not None:
+        return metric.combine(answers)
+    return math.fsum(map(metric.score, answers)) / len(answers)
+
+
+def table(found: Sequence[Retained]) -> Table:
+    """Return the table of rows by tasks, the single adapter named above each column."""
+    single = {one.task: one.single for one in found}
+    cells = {(one.adapter, one.task): one for one in found}
+    rows = []
+    for name in dict.fromkeys(one.adapter for one in found):
+        rows.append((name, *(_cell(cells.get((name, task))) for task in single)))
+    columns = ("adapter", *(f"{task} of {name}" for task, name in single.items()))
+    return Table("retention, % of the score of the task's own adapter", columns, tuple(rows))
+
+
+def _cell(one: Retained | None) -> str:
+    if one is None:
+        return NONE
+    if one.share is None:
+        return one.reason
+    low, high = (number(end) for end in (one.share.low, one.share.high))
+    return f"{number(one.share.value)} [{low}, {high}]"
