@@ -13,9 +13,9 @@ bottom exceeds them; an answer that cannot be read goes to an underwriter and co
 import itertools
 import math
 
-from harness import Answer, Example, Metric, Source, Task, commonest, metrics, prompts, published
+from harness import Answer, Example, Metric, Task, commonest, metrics, prompts, published
+from tasks import _policyholders
 
-FILES: published.Files = {"test": ("insurance.csv",)}
 BANDS = {5_000: "below 5,000", 10_000: "5,000 to 10,000", 20_000: "10,000 to 20,000"}
 TOP = "20,000 and above"
 LABELS = (*BANDS.values(), TOP)
@@ -53,15 +53,8 @@ TASK = Task(
     name="medical_charges",
     version=1,
     title="Medical cover: band of yearly charges",
-    source=Source(
-        uri="github:stedy/Machine-Learning-with-R-datasets",
-        revision="ff933238d9c30da179b7e3ad4b6ca938d67efc53",
-        license="public domain (README)",
-        citation="B. Lantz, Machine Learning with R, Packt",
-        files=published.patterns(FILES),
-        folder="medical_insurance_charges",
-    ),
-    load=published.Load(FILES, example),
+    source=_policyholders.SOURCE,
+    load=published.Load(_policyholders.FILES, example),
     prompt=prompts.question_answer,
     metrics=(
         metrics.accuracy,

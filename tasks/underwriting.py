@@ -17,9 +17,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from harness import Answer, Example, Metric, Source, Task, metrics, prompts, published
+from harness import Answer, Example, Metric, Task, metrics, prompts, published
+from tasks import _policyholders
 
-FILES: published.Files = {"test": ("insurance.csv",)}
 ACCEPT, DECLINE, REFER = "accept", "decline", "refer"
 LABELS = (*(f"{decision}; rule {n}" for decision in (DECLINE, REFER) for n in range(1, 6)), f"{ACCEPT}; rule 6")
 
@@ -103,15 +103,8 @@ TASK = Task(
     name="underwriting",
     version=3,
     title="Underwriting: decision and rule by the manual",
-    source=Source(
-        uri="github:stedy/Machine-Learning-with-R-datasets",
-        revision="ff933238d9c30da179b7e3ad4b6ca938d67efc53",
-        license="public domain (README)",
-        citation="B. Lantz, Machine Learning with R, Packt",
-        files=published.patterns(FILES),
-        folder="medical_insurance_charges",
-    ),
-    load=published.Load(FILES, example),
+    source=_policyholders.SOURCE,
+    load=published.Load(_policyholders.FILES, example),
     prompt=prompts.question_answer,
     metrics=(
         Metric("decision", "Decision", right),
