@@ -7,10 +7,10 @@ tools) are refused; others are ignored, as OpenAI ignores them. See platform.ope
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 MODEL_NOT_FOUND, NOT_SERVED, TOO_LONG = "model_not_found", "adapter_not_served", "context_length_exceeded"
@@ -170,7 +170,7 @@ def answer(
     return {
         "id": f"{'chatcmpl' if request.chat else 'cmpl'}-{uuid.uuid4().hex}",
         "object": "chat.completion" if request.chat else "text_completion",
-        "created": int(time.time()),
+        "created": int(datetime.now(UTC).timestamp()),
         "model": model,
         "choices": choices,
         "usage": {"prompt_tokens": used[0], "completion_tokens": used[1], "total_tokens": sum(used)},

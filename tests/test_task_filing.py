@@ -137,7 +137,7 @@ def test_the_program_checks_and_lists_a_folder_of_filings(three: Path, capsys: p
     assert main(["check", "filing", "--data", str(three)]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "fact with a dimension 3" in out
-    assert "3/3 checks" in out
+    assert "filing: 7 of 7 hold" in out
     (three / "f0" / "lan-20231231_pre.xml").write_text("<!DOCTYPE x>\n<linkbase/>")
     assert main(["check", "filing", "--data", str(three)]) == 2
     assert "DOCTYPE" in capsys.readouterr().err
