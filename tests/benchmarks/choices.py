@@ -51,7 +51,7 @@ def compare(name: str, made: tuple[Any, Any], count: int, rounds: int) -> Compar
     )
 
 
-def main(count: int = 600, rounds: int = 3) -> None:
+def main(count: int = 600, rounds: int = 2) -> None:
     """Measure with the embedded model and with a wide vocabulary."""
     keep(compare("choices-tiny", subjects.tiny(), count, rounds))
     keep(compare("choices-wide", subjects.wide(), count // 4, rounds))

@@ -108,6 +108,6 @@ def compare(train_examples: int, test_examples: int, rounds: int) -> Comparison:
     )
 
 
-def main(train_examples: int = 480, test_examples: int = 200, rounds: int = 2) -> None:
+def main(train_examples: int = 240, test_examples: int = 100, rounds: int = 2) -> None:
     """Measure."""
     keep(compare(train_examples, test_examples, rounds))

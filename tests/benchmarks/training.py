@@ -141,6 +141,6 @@ def compare(count: int, rounds: int) -> Comparison:
     )
 
 
-def main(count: int = 240, rounds: int = 2) -> None:
+def main(count: int = 160, rounds: int = 2) -> None:
     """Measure with the wide vocabulary."""
     keep(compare(count, rounds))

@@ -28,7 +28,7 @@ def run(cores: Sequence[int], jobs: int, sizes: Sequence[str]) -> None:
         )
 
 
-def main(train_examples: int = 480, test_examples: int = 200, rounds: int = 3) -> None:
+def main(train_examples: int = 240, test_examples: int = 100, rounds: int = 2) -> None:
     """Measure on the first two cores; one worker on one of them is the other way."""
     sizes = ("--train-examples", str(train_examples), "--test-examples", str(test_examples))
     cores = sorted(os.sched_getaffinity(0))[:2]

@@ -59,6 +59,6 @@ def compare(count: int, rounds: int) -> Comparison:
     )
 
 
-def main(count: int = 300, rounds: int = 3) -> None:
+def main(count: int = 150, rounds: int = 2) -> None:
     """Measure with the embedded model."""
     keep(compare(count, rounds))
