@@ -14,15 +14,16 @@ from typing import Any
 from kept_adapters import adapted_spec, write_run
 from toys import toy_examples, toy_folder, toy_task
 
-from harness import checkpoint, cross, evaluate, registry, servable, store
-from harness.answering import Service
+from harness import checkpoint, cross, evaluate, registry, store
 from harness.cross import Tuned
-from harness.http_server import Server
 from harness.models import load_tokenizer
 from harness.schema import RunSpec
-from harness.servable import Catalog
-from harness.serving import Engine, Limits
-from harness.shared_base import SharedBase
+from harness.serve import servable
+from harness.serve.answering import Service
+from harness.serve.engine import Engine, Limits
+from harness.serve.http_server import Server
+from harness.serve.servable import Catalog
+from harness.serve.shared_base import SharedBase
 
 TOKENS = 8  # of an answer
 EXAMPLES = toy_examples(6)

@@ -15,8 +15,8 @@ from served import EXAMPLES, TASK, Bench, Client, make, serving
 from harness import registry, store
 from harness.cli import main
 from harness.encode import chat_ids, encode_pair
-from harness.http_server import DRAINED
-from harness.shared_base import SharedBase
+from harness.serve.http_server import DRAINED
+from harness.serve.shared_base import SharedBase
 
 Capture = pytest.CaptureFixture[str]
 PROMPT = TASK.prompt(EXAMPLES[0])

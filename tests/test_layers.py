@@ -23,14 +23,14 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
         "rows xbrl statements layouts partition clients file_task hub sources published gold data registry "
         "score likeness",
         "attention encode logits generation likelihood models train federated flower evaluate predict tuned "
-        "intruders scaling merging shared_base",
+        "intruders scaling merging",
         "codec withhold atomic store",
         "jobs options reordered general probing starting probe estimate defaults local warm tune specs plan "
         "forecast runner worker",
         "evidence selective calibration costs hindsight cells compare forgetting robustness forgotten "
         "findings checks oracle verify rerun leaderboard sections markdown breakdowns calibration_tables "
         "tables exports adapters adapter_card merge_card cross retention transfer sequence causal "
-        "causal_tables place palette panels figures serving openai_api servable answering http_server "
+        "causal_tables place palette panels figures serve "
         "calibration_figure learning_forgetting causal_figure plots flips report side_by_side waivers review "
         "skeleton",
         "ui ui_tables ui_tasks ui_progress ui_forecast",
@@ -40,7 +40,7 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 APART = {"tiny"}  # the scripts that made the embedded model; only its questions are imported
 
-TORCH_AT_TOP = set(LAYERS[3]) | {"counter"}
+TORCH_AT_TOP = set(LAYERS[3]) | {"counter", "serve"}
 NEVER_AT_TOP = {
     "transformers",
     "peft",

@@ -16,8 +16,8 @@ import pytest
 from served import EXAMPLES, TASK, TOKENS, Bench, Client, make, serving
 
 from harness import registry, store
-from harness.serving import Engine, Limits
-from harness.shared_base import Ask, SharedBase, held
+from harness.serve.engine import Engine, Limits
+from harness.serve.shared_base import Ask, SharedBase, held
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -58,10 +58,8 @@ def asks(base: SharedBase, adapters: list[str]) -> list[Ask]:
     return [Ask(item.prompt, adapter, TOKENS, ("\n",)) for item in items for adapter in adapters]
 
 
-def test_answers_over_http_are_those_of_the_harness_item_by_item_in_mixed_batches(
-    client: Client, expected: dict[str, list[str]], base: SharedBase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert len({tuple(texts) for texts in expected.values()}) == 4, "the adapters have to differ to be told apart"
+def batches_of(base: SharedBase, monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
+    """The adapters of each batch from here on, as batches are written."""
     batches: list[set[str]] = []
     write = base.write
 
@@ -70,6 +68,14 @@ def test_answers_over_http_are_those_of_the_harness_item_by_item_in_mixed_batche
         return write(rows, *rest)
 
     monkeypatch.setattr(base, "write", noted)
+    return batches
+
+
+def test_answers_over_http_are_those_of_the_harness_item_by_item_in_mixed_batches(
+    client: Client, expected: dict[str, list[str]], base: SharedBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len({tuple(texts) for texts in expected.values()}) == 4, "the adapters have to differ to be told apart"
+    batches = batches_of(base, monkeypatch)
     pairs = [(name, number) for number in range(len(EXAMPLES)) for name in expected]
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda pair: client.text(*pair), pairs))
@@ -197,14 +203,7 @@ def test_where_an_architecture_does_not_keep_rows_together_batches_are_of_one_ad
 ) -> None:
     assert base.mixes
     monkeypatch.setattr(base, "mixes", False)
-    batches: list[set[str]] = []
-    write = base.write
-
-    def noted(rows: Any, *rest: Any) -> Any:
-        batches.append({row.adapter for row in rows})
-        return write(rows, *rest)
-
-    monkeypatch.setattr(base, "write", noted)
+    batches = batches_of(base, monkeypatch)
     layers = base.read(bench.run("lora").folder / store.ADAPTER)
     with Engine(base, lambda key: layers) as engine:
         for future in engine.submit(asks(base, ["", "a"])):
@@ -227,7 +226,7 @@ def test_an_adapter_that_cannot_be_loaded_stops_no_other_request(bench: Bench, b
 
 
 def test_closing_refuses_what_waits_and_ends_what_is_written(bench: Bench, base: SharedBase) -> None:
-    from harness.serving import Closed
+    from harness.serve.engine import Closed
 
     begun, go = threading.Event(), threading.Event()
 

@@ -9,16 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import checkpoint, defaults, local, options, registry, servable, store, ui
+from harness import checkpoint, defaults, local, options, registry, store, ui
 from harness.checkpoint import Checkpoint
 from harness.commands import flags as shared
 from harness.commands.lookup import find_run
 from harness.errors import HarnessError
 from harness.schema import RunSpec
-from harness.servable import BITS, Catalog, Servable
+from harness.serve import servable
+from harness.serve.servable import BITS, Catalog, Servable
 
 if TYPE_CHECKING:
-    from harness.http_server import Server
+    from harness.serve.http_server import Server
 
 DONE = 0
 SETTLE_SECONDS = 5.0
@@ -60,7 +61,7 @@ def serve(found: argparse.Namespace) -> int:
     base = checkpoint.read(found.model, remote_code=found.trust_remote_code)
     catalog = Catalog(base, _adapters(found.adapter, options.path(found.results), base, bits))
     local.quieten()
-    from harness.http_server import Server
+    from harness.serve.http_server import Server
 
     with Server(found.host, _port(found.port), log=ui.note) as server, _interruptible():
         try:
@@ -74,9 +75,9 @@ LIMITS = ("max_adapters", "max_queue", "max_batch")
 
 
 def _serve(server: Server, catalog: Catalog, spec: RunSpec, most: dict[str, int]) -> None:
-    from harness.answering import Service
-    from harness.serving import Engine, Limits
-    from harness.shared_base import SharedBase
+    from harness.serve.answering import Service
+    from harness.serve.engine import Engine, Limits
+    from harness.serve.shared_base import SharedBase
 
     base = SharedBase(catalog.base.folder, spec, registry.method(spec.method))
     folders = {one.id: one.folder for one in catalog.served}

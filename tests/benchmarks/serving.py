@@ -17,7 +17,7 @@ from harness.counter import model_tensors, storage_bytes
 from harness.encode import encode_test
 from harness.methods import lora
 from harness.schema import RunSpec
-from harness.shared_base import Ask, SharedBase, held
+from harness.serve.shared_base import Ask, SharedBase, held
 
 COUNTS = (1, 4, 16, 64)
 PACKAGES = ("torch", "transformers", "peft")

@@ -1,6 +1,6 @@
 """HTTP on top of `answering`: paths, sizes, statuses and OpenAI's error shape, by the standard library's server.
 
-A thread for each connection reads and waits; the model has one thread of its own (see `serving`). Only JSON is taken, so
+A thread for each connection reads and waits; the model has one thread of its own (see `engine`). Only JSON is taken, so
 that a page of another site, open in a browser on this machine, cannot ask: a browser asks first, and is not allowed to.
 """
 
@@ -16,11 +16,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from harness import openai_api
-from harness.answering import Service
 from harness.errors import HarnessError
 from harness.format import printable, short
-from harness.openai_api import Refusal
+from harness.serve import openai_api
+from harness.serve.answering import Service
+from harness.serve.openai_api import Refusal
 
 MAX_BODY = 4 * 2**20  # bytes: far above the text of any window
 DRAINED = 16 * 2**20  # bytes of a body that is refused which are read, so that the refusal is

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.shared_base import Ask, Layers, Said, SharedBase
+    from harness.serve.shared_base import Ask, Layers, Said, SharedBase
 
 GATHER_SECONDS = 0.005  # how long the first request of a batch waits for company
 BATCH_TOKENS = 16384  # rows x width of a batch, as in testing

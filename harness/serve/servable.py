@@ -17,8 +17,8 @@ from typing import Any
 from harness import adapters, checkpoint, registry, store
 from harness.checkpoint import Checkpoint
 from harness.errors import HarnessError, did_you_mean
-from harness.openai_api import MODEL_NOT_FOUND, NOT_SERVED, Refusal
 from harness.schema import RunSpec
+from harness.serve.openai_api import MODEL_NOT_FOUND, NOT_SERVED, Refusal
 
 RECIPE = "merge.json"  # beside what `adapters merge` wrote
 BITS = {16.0: "lora", 8.0: "lora8", 4.0: "qlora"}  # whose way of loading the base model

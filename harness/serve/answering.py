@@ -7,18 +7,18 @@ import threading
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from harness import openai_api
 from harness.encode import chat_ids, plain_ids
 from harness.errors import HarnessError, one_line
-from harness.openai_api import Refusal, Request
-from harness.servable import Catalog
-from harness.serving import Busy, Closed, Engine
-from harness.shared_base import Ask
+from harness.serve import openai_api
+from harness.serve.engine import Busy, Closed, Engine
+from harness.serve.openai_api import Refusal, Request
+from harness.serve.servable import Catalog
+from harness.serve.shared_base import Ask
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from harness.shared_base import Said
+    from harness.serve.shared_base import Said
 
 
 class Service:
