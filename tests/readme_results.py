@@ -1,11 +1,13 @@
-"""The results in README.md: made from results/published alone. `python tests/readme_results.py` writes them anew.
+"""The results in README.md: made from the folder `results` alone. `python tests/readme_results.py` writes them anew.
 
 One table for all tasks (value, interval and mark of the headline metric of each run, words as `harness.tables` makes
-them) and the first task's figure. tests/test_readme.py holds the README to it.
+them) and the first task's figure; and one of the ratios that were measured beside other programs. tests/test_readme.py
+holds the README to both.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -21,8 +23,8 @@ from harness.sections import Section, percent_sign, sections  # noqa: E402
 
 TASKS = ("cfa", "sec_qa", "claims")
 MODEL = "tiny"
-BEGIN, END = "<!-- results:begin", "<!-- results:end -->"
-_BLOCK = re.compile(rf"(^{BEGIN}[^\n]*-->\n)(.*?)(^{END}$)", re.MULTILINE | re.DOTALL)
+RESULTS, SPEED = "results", "speed"  # the two parts of the README that are made
+LEFT_OUT = "serving-memory"  # bytes, not times
 
 
 def block(results: Path) -> str:
@@ -44,6 +46,20 @@ def block(results: Path) -> str:
         lines += [f"![{name}: accuracy of each method and rank with its 95 % interval]({place})", ""]
     links = " ·\n".join(f"[{task}](results/published/leaderboard/{task}.md)" for task in map(_task, found))
     return "\n".join([*lines, "All tables, memory and time among them:", f"{links}."]) + "\n"
+
+
+def speed(results: Path) -> str:
+    """Return the table of ratios that were measured beside other programs; empty where nothing was measured."""
+    rows = []
+    for path in sorted((results / "benchmarks").glob("*.json")):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not found["name"].startswith(LEFT_OUT):
+            rows += [
+                (found["name"], other, f"{seen['ratio']:.1f}", f"{seen['target']:g}" if seen["target"] else "")
+                for other, seen in found["ratios"].items()
+            ]
+    heads = ("work", "against", "times as long as ours", "target")
+    return markdown(Table("Speed", heads, tuple(rows), left=frozenset({0, 1}))) + "\n" if rows else ""
 
 
 def overview(found: Sequence[Section]) -> Table:
@@ -84,32 +100,37 @@ def _task(section: Section) -> str:
     return section.records[0].spec.task
 
 
-def current(readme: str) -> str:
-    """Return what stands between the markers.
+def _pattern(part: str) -> re.Pattern[str]:
+    return re.compile(rf"(^<!-- {part}:begin[^\n]*-->\n)(.*?)(^<!-- {part}:end -->$)", re.MULTILINE | re.DOTALL)
+
+
+def current(readme: str, part: str = RESULTS) -> str:
+    """Return what stands between the markers of a part.
 
     Raises:
         ValueError: the markers are not there exactly once.
     """
-    found = _BLOCK.findall(readme)
+    found = _pattern(part).findall(readme)
     if len(found) != 1:
-        raise ValueError(f"{BEGIN} … {END} stands in the README {len(found)} times, and should once")
+        raise ValueError(f"the markers of {part} stand in the README {len(found)} times, and should once")
     return str(found[0][1])
 
 
-def replaced(readme: str, text: str) -> str:
-    """Return the README with this text between the markers."""
-    current(readme)
-    return _BLOCK.sub(lambda match: match[1] + text + match[3], readme)
+def replaced(readme: str, text: str, part: str = RESULTS) -> str:
+    """Return the README with this text between the markers of a part."""
+    current(readme, part)
+    return _pattern(part).sub(lambda match: match[1] + text + match[3], readme)
 
 
 def main() -> int:
-    """Write the results into README.md; 1 where nothing is published."""
+    """Write what is made into README.md; 1 where nothing is published."""
     text = block(ROOT / "results")
     if not text:
         sys.stderr.write("results/published is empty: python run_all.py publish\n")
         return 1
     path = ROOT / "README.md"
-    path.write_text(replaced(path.read_text(encoding="utf-8"), text), encoding="utf-8")
+    readme = replaced(path.read_text(encoding="utf-8"), text)
+    path.write_text(replaced(readme, speed(ROOT / "results"), SPEED), encoding="utf-8")
     return 0
 
 

@@ -341,9 +341,18 @@ def test_the_results_block_says_what_the_tables_say(tmp_path: Path) -> None:
     assert readme_results.replaced(fresh, readme_results.current(README)) == README
 
 
+def test_the_table_of_speed_is_the_one_that_the_measurements_make() -> None:
+    text = readme_results.speed(ROOT / "results")
+    assert readme_results.current(README, readme_results.SPEED) == text
+    found = json.loads((ROOT / "results" / "benchmarks" / "grid.json").read_text(encoding="utf-8"))
+    shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+    ratio = found["ratios"]["TRL and lm-eval"]
+    assert ["grid", "TRL and lm-eval", f"{ratio['ratio']:.1f}", f"{ratio['target']:g}"] in shown
+
+
 def test_the_readme_is_short_and_holds_no_machine_path() -> None:
-    made = README.partition(readme_results.BEGIN)[2].partition(readme_results.END)[0]
-    assert len(README.splitlines()) - len(made.splitlines()) <= 290
+    made = [readme_results.current(README, part) for part in (readme_results.RESULTS, readme_results.SPEED)]
+    assert len(README.splitlines()) - sum(len(text.splitlines()) for text in made) <= 290
     assert not re.search(r"/(work|home|root|tmp)/", README)
     assert (
         max(len(line) for line in README.splitlines() if not line.startswith(("|", "{", "METHOD", "![", "COSTS")))
