@@ -13,17 +13,15 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import readme_results
 from contract import test_every_task as contract
-from finished_runs import make_runs
 
-from harness import cli, data, oracle, registry, store
-from harness.commands import flags, outputs
+from harness import cli, data, oracle, registry
+from harness.commands import flags
 from harness.layouts import COLUMNS
 from harness.schema import Answer, Example
 
@@ -314,40 +312,6 @@ def test_the_results_are_those_that_are_published() -> None:
     assert shown == published(), "the README's results are stale: python tests/readme_results.py"
     for path in re.findall(r"\]\((results/[^)]+)\)", shown):
         assert (ROOT / path).is_file(), path
-
-
-def test_the_results_block_says_what_the_tables_say(tmp_path: Path) -> None:
-    results = tmp_path / "results"
-    assert readme_results.block(results) == ""
-    runs = []
-    for record, answers in make_runs(2, n=90):
-        folder = store.run_dir(results, record.spec)
-        digest = store.write_answers(folder, answers or ())
-        made = replace(record, answers_sha256=digest)
-        store.write_record(folder, made)
-        runs.append(store.Run(folder, made))
-    store.publish(results, runs)
-    outputs.write_outputs(results / "published", store.read_published(results))
-    text = readme_results.block(results)
-    table = (results / "published" / "leaderboard" / "cfa.md").read_text()
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.split("\n\n")[2].splitlines()[2:]]
-    shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
-    assert len(rows) == 8
-    assert shown[2:] == [[row[0], " ".join(part for part in (row[2], row[3], row[6]) if part)] for row in rows]
-    assert "(results/published/figures/cfa/accuracy.png)" in text
-    assert "2 seeds" in text
-    fresh = readme_results.replaced(README, text)
-    assert readme_results.current(fresh) == text
-    assert readme_results.replaced(fresh, readme_results.current(README)) == README
-
-
-def test_the_table_of_speed_is_the_one_that_the_measurements_make() -> None:
-    text = readme_results.speed(ROOT / "results")
-    assert readme_results.current(README, readme_results.SPEED) == text
-    found = json.loads((ROOT / "results" / "benchmarks" / "grid.json").read_text(encoding="utf-8"))
-    shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
-    ratio = found["ratios"]["TRL and lm-eval"]
-    assert ["grid", "TRL and lm-eval", f"{ratio['ratio']:.1f}", f"{ratio['target']:g}"] in shown
 
 
 def test_the_readme_is_short_and_holds_no_machine_path() -> None:

@@ -1,0 +1,50 @@
+"""The parts of the README that are made: they say what the tables say, and what the measurements say."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import readme_results
+from finished_runs import make_runs
+
+from harness import store
+from harness.commands import outputs
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_results_block_says_what_the_tables_say(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    assert readme_results.block(results) == ""
+    runs = []
+    for record, answers in make_runs(2, n=90):
+        folder = store.run_dir(results, record.spec)
+        digest = store.write_answers(folder, answers or ())
+        made = replace(record, answers_sha256=digest)
+        store.write_record(folder, made)
+        runs.append(store.Run(folder, made))
+    store.publish(results, runs)
+    outputs.write_outputs(results / "published", store.read_published(results))
+    text = readme_results.block(results)
+    table = (results / "published" / "leaderboard" / "cfa.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.split("\n\n")[2].splitlines()[2:]]
+    shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    assert len(rows) == 8
+    assert shown[2:] == [[row[0], " ".join(part for part in (row[2], row[3], row[6]) if part)] for row in rows]
+    assert "(results/published/figures/cfa/accuracy.png)" in text
+    assert "2 seeds" in text
+    fresh = readme_results.replaced(README, text)
+    assert readme_results.current(fresh) == text
+    assert readme_results.replaced(fresh, readme_results.current(README)) == README
+
+
+def test_the_table_of_speed_is_the_one_that_the_measurements_make() -> None:
+    text = readme_results.speed(ROOT / "results")
+    assert readme_results.current(README, readme_results.SPEED) == text
+    found = json.loads((ROOT / "results" / "benchmarks" / "grid.json").read_text(encoding="utf-8"))
+    shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+    ratio = found["ratios"]["TRL and lm-eval"]
+    assert ["grid", "TRL and lm-eval", f"{ratio['ratio']:.1f}", f"{ratio['target']:g}"] in shown
