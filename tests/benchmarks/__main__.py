@@ -35,9 +35,10 @@ What was done, and whether both sides got the same:
 
 {works}
 
-What to bear in mind: this is a CPU. TRL's loss over a wide vocabulary is written for GPUs, and its ratio here says nothing
-about one (`tests/gpu/run.sh` measures that). lm-eval is given token ids, so that its tokenising is not in its time, while
-ours is in ours. The examples, passes and questions are fewer than in real work; the start of the program weighs more then.
+What to bear in mind: this is a CPU. Why TRL takes so long over a wide vocabulary here was not looked into (its loss also computes
+entropy and accuracy over the vocabulary); on a GPU it may be otherwise, which `tests/gpu/run.sh` measures. lm-eval is given
+token ids: its tokenising is not in its time, ours is in ours. Examples, passes and questions are fewer than in real
+work, so that the start of the program weighs more.
 
 Machine: {machines}.
 """
