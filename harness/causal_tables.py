@@ -8,7 +8,7 @@ from typing import Any
 from harness import sections, stats, store
 from harness.causal import WHOLE, Outcome, Point, Questions
 from harness.cells import Difference
-from harness.codec import encode
+from harness.codec import encode, named
 from harness.format import interval, number, spoken
 from harness.markdown import Table
 
@@ -81,13 +81,7 @@ def document(
     found: Mapping[str, Any] = encode(
         {
             "format": FORMAT,
-            "run": spec.id,
-            "task": spec.task,
-            "model": spec.model,
-            "model_revision": spec.model_revision,
-            "method": spec.method,
-            "rank": spec.rank,
-            "seed": spec.seed,
+            **named(spec),
             "epsilon": epsilon,
             "top": top,
             "weights": outcome.weights,

@@ -55,6 +55,19 @@ def encode(value: Any) -> Any:
     return value
 
 
+def named(spec: RunSpec) -> dict[str, Any]:
+    """Return what names a run in a document about it: its id, task, model, method, rank and seed."""
+    return {
+        "run": spec.id,
+        "task": spec.task,
+        "model": spec.model,
+        "model_revision": spec.model_revision,
+        "method": spec.method,
+        "rank": spec.rank,
+        "seed": spec.seed,
+    }
+
+
 def decode(kind: type[T], data: Any) -> T:
     """Return the dataclass `kind` that `encode` turned into `data`; a field with a default may be missing.
 

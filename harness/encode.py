@@ -225,10 +225,7 @@ def _prompt_ids(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
     if not prompts:
         return []
     if getattr(tokenizer, "chat_template", None):
-        turns = [[{"role": "user", "content": prompt}] for prompt in prompts]
-        texts = [tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False) for turn in turns]
-        # The template writes its own special tokens, BOS included.
-        return [list(ids) for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]]
+        return _templated_ids(tokenizer, [[{"role": "user", "content": prompt}] for prompt in prompts])
     return plain_ids(tokenizer, prompts)
 
 
@@ -239,9 +236,13 @@ def chat_ids(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> list[int]
     """
     if not getattr(tokenizer, "chat_template", None):
         return plain_ids(tokenizer, ["\n\n".join(message["content"] for message in messages)])[0]
-    turns = [dict(message) for message in messages]
-    text = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
-    return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+    return _templated_ids(tokenizer, [[dict(message) for message in messages]])[0]
+
+
+def _templated_ids(tokenizer: Any, chats: Sequence[list[dict[str, str]]]) -> list[list[int]]:
+    texts = [tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False) for chat in chats]
+    # The template writes its own special tokens, BOS included.
+    return [list(ids) for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]]
 
 
 def plain_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:

@@ -22,6 +22,7 @@ NONSENSE = "qzx vvv 17 of ???"
 NO_WORDS = "qzx vvv"  # shares no word with any text
 NEAR = 0.07  # three standard errors of a share among some 600 questions
 SENTENCE = 4  # words; a gold answer of so many in every example is a text, which another text resembles more or less
+NEARBY = 200  # questions on either side whose answers are tried as wrong ones
 APART = 0.1  # two numbers are wrong for each other if they differ by this share, whatever the task's tolerance
 
 
@@ -48,8 +49,12 @@ def answered(task: Task, examples: Sequence[Example], texts: Sequence[str]) -> l
 
 def headline(task: Task, examples: Sequence[Example], texts: Sequence[str]) -> float:
     """Return what these outputs score on the first metric."""
+    return _headline(task, answered(task, examples, texts))
+
+
+def _headline(task: Task, answers: Sequence[Answer]) -> float:
     metric = task.metrics[0]
-    return score_answers(answered(task, examples, texts), [metric])[metric.name].value
+    return score_answers(answers, [metric])[metric.name].value
 
 
 def shares(task: Task) -> list[Metric]:
@@ -99,11 +104,16 @@ def gold(task: Task, metric: Metric, examples: Sequence[Example]) -> Check:
     return Check(name, not bounded or abs(value - perfect) < 1e-9, f"they score {value:g}")
 
 
-def wrong_text(task: Task, example: Example, others: Sequence[Example]) -> str | None:
-    """Return an output that is wrong: another option, or another question's gold that differs in every part."""
+def wrong_text(examples: Sequence[Example], position: int) -> str | None:
+    """Return an output that is wrong for one of the examples, None where there is none.
+
+    It is another option, one that differs in every part if possible; or the gold of a question nearby that does.
+    """
+    example = examples[position]
     if example.choices:
         farthest_first = sorted(example.choices, key=lambda choice: not apart(choice, example.target))
         return next((choice for choice in farthest_first if choice != example.target), None)
+    others = [*examples[position + 1 : position + NEARBY], *examples[max(0, position - NEARBY) : position]]
     alike = sorted(others, key=lambda other: other.slices != example.slices)  # of the same kind if possible
     return next((other.target for other in alike if apart(other.target, example.target)), None)
 
@@ -112,8 +122,7 @@ def wrong(task: Task, examples: Sequence[Example]) -> Check:
     """Whether wrong answers score nothing in every share."""
     texts, faults = of_sentences(task, examples), []
     for position, example in enumerate(examples):
-        others = [*examples[position + 1 : position + 200], *examples[max(0, position - 200) : position]]
-        text = NO_WORDS if texts else wrong_text(task, example, others)
+        text = NO_WORDS if texts else wrong_text(examples, position)
         if text is None:
             continue
         (answer,) = answered(task, [example], [text])
@@ -146,7 +155,7 @@ def unreadable(task: Task, examples: Sequence[Example]) -> Check:
         answers = answered(task, examples, [text] * len(examples))
         if not text.strip() or task.scoring == "choices":
             faults += [f"{a.id}: {text!r} is read as {a.parsed!r}" for a in answers if a.parsed is not None]
-        got = headline(task, examples, [text] * len(examples))
+        got = _headline(task, answers)
         if got > (NEAR if of_sentences(task, examples) else 0.0):
             faults.append(f"{text!r} scores {got:.3g}")
     return check("an empty answer and nonsense are not read and score nothing", faults)

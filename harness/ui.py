@@ -89,7 +89,10 @@ def header(plan: Plan) -> None:
     sizes = (("train", splits.train), ("validation", splits.validation), ("test", splits.test))
     counts = " · ".join(f"{name} {len(examples):,}" for name, examples in sizes if examples)
     weights = f" · {quantity(plan.seen.weights)} weights" if plan.seen else ""
-    starts = [plan.options.start] if plan.options.start else []
+    start = plan.options.start
+    begins = (
+        f"at {spoken(start.spec)} of {start.spec.task} ({start.spec.id}), so no leaderboard shows it" if start else ""
+    )
     cores, memory = environment.cores(), environment.memory_bytes() / 2**30
     device = f"CPU, {cores} core{'s' * (cores != 1)}" if spec.device == "cpu" else environment.cuda_name() or "CUDA"
     lines = (
@@ -100,10 +103,7 @@ def header(plan: Plan) -> None:
             f"{device} · {memory:.0f} GiB" + (f" · {plan.options.jobs} runs at a time" * (plan.options.jobs > 1)),
         ),
         ("plan", plan_line(plan)),
-        *[
-            ("starts", f"at {spoken(s.spec)} of {s.spec.task} ({s.spec.id}), so no leaderboard shows it")
-            for s in starts
-        ],
+        *[("starts", begins)] * bool(start),
         *[("asks too", " · ".join(f"{p.task.name}, {len(p.examples):,} questions" for p in plan.probes))]
         * bool(plan.probes),
         *[("detects", line) for line in detects(plan.task, plan.test_groups)],

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness import checkpoint, intruders, local, store, tuned, ui
 from harness.checkpoint import Checkpoint
-from harness.codec import encode
+from harness.codec import encode, named
 from harness.commands import typed
 from harness.commands.lookup import find_run
 from harness.errors import HarnessError
@@ -124,13 +124,7 @@ def document(
     """Return everything that was found in one run, at full precision, as what `json.dumps` takes."""
     found: Mapping[str, Any] = encode(
         {
-            "run": spec.id,
-            "task": spec.task,
-            "model": spec.model,
-            "model_revision": spec.model_revision,
-            "method": spec.method,
-            "rank": spec.rank,
-            "seed": spec.seed,
+            **named(spec),
             "top": top,
             "epsilon": epsilon,
             "total": {str(bound): intruders.count(matrices, bound) for bound in epsilons},

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import data, metrics, registry, sources
-from harness.oracle import answered, apart, headline, near, of_sentences, same_options, shares
+from harness import data, metrics, oracle, registry, sources
+from harness.oracle import answered, headline, near, of_sentences, same_options, shares
 from harness.schema import Example, Task
 from harness.score import chance
 
@@ -113,11 +113,7 @@ def test_wrong_answers_score_nothing(name: str) -> None:
     task, test = answers_of(name), splits_of(name).test
     examples, texts = [], []
     for position, example in enumerate(test):
-        # Another option; or the gold answer of a later question, of the same kind if possible, that differs throughout.
-        others = sorted((*test[position + 1 :], *test[:position]), key=lambda other: other.slices != example.slices)
-        wrong = (other.target for other in others if apart(other.target, example.target))
-        options = sorted(example.choices, key=lambda choice: not apart(choice, example.target))
-        text = next((choice for choice in options if choice != example.target), None) or next(wrong, None)
+        text = oracle.wrong_text(test, position)
         if of_sentences(task, test):  # another text shares words with this one: what shares none is wrong altogether
             text = "qzx vvv"
         if text is not None:
