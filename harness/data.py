@@ -80,14 +80,16 @@ def resolve(source: Source, data_dir: Path | str | None = None) -> Path:
     Args:
         source: a folder relative to the tasks folder, an absolute path, or `hf:` or `github:` at a pinned revision.
         data_dir: the data set's folder, known by its name or its files, or a folder that holds it; see
-            `sources.copy_in`. Not asked for absolute paths.
+            `sources.copy_in`. Not asked for absolute paths, and of no matter to what comes with the project and has no
+            copy in it.
 
     Raises:
         HarnessError: missing, cannot be fetched, or the checksum differs.
     """
     path = sources.fetch(source) if sources.is_remote(source) and data_dir is None else _place(source, data_dir)
     if not path.exists():
-        raise HarnessError("the task's data is missing", where=str(path), fix=_advice(source, data_dir))
+        fix = sources.by_hand(source) if sources.is_remote(source) else "check the path, or pass --data-dir"
+        raise HarnessError("the task's data is missing", where=str(path), fix=fix)
     if source.sha256:
         found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else hash_folder(path)
         if found != source.sha256:
@@ -101,30 +103,20 @@ def resolve(source: Source, data_dir: Path | str | None = None) -> Path:
 
 def _place(source: Source, data_dir: Path | str | None) -> Path:
     """Return where a source's data lies, or would: in the user's folder, a cache or the tasks folder."""
+    shipped = tasks_folder() / source.uri  # an absolute uri replaces the tasks folder
     if data_dir is not None and Path(source.uri).name and not Path(source.uri).is_absolute():
-        return sources.copy_in(source, Path(data_dir))
-    if sources.is_remote(source):
-        return sources.cached(source)
-    return tasks_folder() / source.uri  # an absolute uri replaces the tasks folder
+        copy = sources.copy_in(source, Path(data_dir))
+        return copy if copy.exists() or sources.is_remote(source) or not shipped.exists() else shipped
+    return sources.cached(source) if sources.is_remote(source) else shipped
 
 
-def nearest(source: Source, data_dir: Path | None) -> Path | None:
-    """Return the folder to pass on for a source, where one `--data DIR` is given for several tasks.
-
-    None for what comes with the project and has no copy in that folder.
-    """
-    if data_dir is None or sources.is_remote(source) or _place(source, data_dir).exists():
-        return data_dir
-    return None if (tasks_folder() / source.uri).exists() else data_dir
-
-
-def _advice(source: Source, data_dir: Path | str | None) -> str:
-    """Say where to get a source's data from."""
-    if sources.is_remote(source):
-        return sources.by_hand(source)
-    if data_dir is not None and (tasks_folder() / source.uri).exists():
-        return "leave --data out: this data comes with the project"
-    return "check the path, or pass --data-dir"
+def passed_over(task: Task, data_dir: Path | None) -> str:
+    """Say that `--data DIR`, given for other tasks perhaps, is not used for one that ships its data; empty where it is."""
+    source = task.source
+    if data_dir is None or sources.is_remote(source) or Path(source.uri).is_absolute():
+        return ""
+    shipped = _place(source, data_dir) == tasks_folder() / source.uri
+    return f"not used for {task.name}: its data comes with the project, and {data_dir} has no copy" if shipped else ""
 
 
 def sizes(task: Task, data_dir: Path | str | None = None) -> dict[Split, int] | None:
@@ -133,8 +125,6 @@ def sizes(task: Task, data_dir: Path | str | None = None) -> dict[Split, int] | 
     For data with a file for each split, `<split>.jsonl`, these are its lines; a split without one is left out.
     """
     folder = _place(task.source, data_dir)
-    if not folder.exists() and not sources.is_remote(task.source):
-        folder = _place(task.source, None)  # what comes with the project is here, whatever else `--data` names
     if isinstance(task.load, published.Load):
         return task.load.sizes(folder)
     if not folder.exists():

@@ -98,7 +98,7 @@ def read(reference: str, tasks_dirs: Iterable[Path], data_dir: Path | None, limi
         raise HarnessError(f"no task named {reference!r} to probe with", where=f"--probe {reference}", fix=near)
     task = registry.task(reference, dirs)
     require(task.metrics)
-    splits = data.load_splits(task, data_dir=data.nearest(task.source, data_dir))
+    splits = data.load_splits(task, data_dir=data_dir)
     return Asked(reference, task, questions(splits, limit))
 
 

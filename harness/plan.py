@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from harness import (
     checkpoint,
@@ -95,11 +94,6 @@ class Plan:
         alike = (one.id for one in self.asked if replace(one, learning_rate=0.0) == default)
         return self.seen.predicted.get(spec.id) or self.seen.predicted.get(next(alike, ""), 0)
 
-    @property
-    def data_dir(self) -> Path | None:
-        """Where the task's data lies, if elsewhere; with probes, `--data` may be about theirs alone."""
-        return data.nearest(self.task.source, self.options.data) if self.probes else self.options.data
-
     def about(self, specs: Sequence[RunSpec], *, predict: bool = True) -> Question:
         """What to ask about these runs of what takes torch to know."""
         files = method_files(self.methods, self.options)
@@ -117,7 +111,7 @@ class Plan:
                 task=self.reference,
                 model_folder=self.model.folder,
                 tasks_dirs=options.tasks_dirs,
-                data_dir=self.data_dir,
+                data_dir=options.data,
                 labels=options.labels,
                 relabel=options.relabel,
                 gold=options.gold,
@@ -181,9 +175,8 @@ def load_task(name: str, options: Options) -> Task:
 
 
 def _plan(name: str, task: Task, methods: tuple[Method, ...], model: Checkpoint, options: Options, look: Look) -> Plan:
-    where = data.nearest(task.source, options.data) if options.probes else options.data
     splits = data.load_splits(
-        task, data_dir=where, train_limit=options.train_examples, test_limit=options.test_examples
+        task, data_dir=options.data, train_limit=options.train_examples, test_limit=options.test_examples
     )
     probes = general.read_all(
         options.probes, task, splits.test, model, options.tasks_dirs, options.data, options.probe_limit

@@ -52,7 +52,7 @@ def join(references: Sequence[str], tasks_dirs: Sequence[Path], data_dir: Path |
     found = []
     for reference in references:
         task = registry.task(reference, tasks_dirs)
-        splits = data.load_splits(task, data_dir=data.nearest(task.source, data_dir), train_limit=limit)
+        splits = data.load_splits(task, data_dir=data_dir, train_limit=limit)
         found.append(Joined(reference, task, splits.train))
     return found
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import (
     calibration_tables,
+    data,
     environment,
     findings,
     forgotten,
@@ -89,7 +90,7 @@ def header(plan: Plan) -> None:
     sizes = (("train", splits.train), ("validation", splits.validation), ("test", splits.test))
     counts = " · ".join(f"{name} {len(examples):,}" for name, examples in sizes if examples)
     weights = f" · {quantity(plan.seen.weights)} weights" if plan.seen else ""
-    start = plan.options.start
+    unused, start = data.passed_over(plan.task, plan.options.data), plan.options.start
     begins = (
         f"at {spoken(start.spec)} of {start.spec.task} ({start.spec.id}), so no leaderboard shows it" if start else ""
     )
@@ -102,6 +103,7 @@ def header(plan: Plan) -> None:
             "device",
             f"{device} · {memory:.0f} GiB" + (f" · {plan.options.jobs} runs at a time" * (plan.options.jobs > 1)),
         ),
+        *[("--data", unused)] * bool(unused),
         ("plan", plan_line(plan)),
         *[("starts", begins)] * bool(start),
         *[("asks too", " · ".join(f"{p.task.name}, {len(p.examples):,} questions" for p in plan.probes))]

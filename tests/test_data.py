@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from harness import data, metrics, prompts
-from harness.data import Splits, fingerprint, hash_folder, load_splits, resolve, tasks_folder
+from harness import data, metrics, prompts, registry
+from harness.data import Splits, fingerprint, hash_folder, load_splits, passed_over, resolve, tasks_folder
 from harness.errors import HarnessError
 from harness.schema import Example, Source, Split, Task
 
@@ -192,7 +192,21 @@ def test_a_source_is_found_in_the_tasks_folder_or_in_the_users_data_folder(tmp_p
     assert resolve(Source(str(ROOT)), tmp_path) == ROOT
     assert refusal(lambda: resolve(Source("data/none"))).where.endswith("none")
     assert refusal(lambda: resolve(Source("data/none"), tmp_path)).where == str(tmp_path / "none")
-    assert refusal(lambda: resolve(Source("data/claims"), tmp_path)).fix.startswith("leave --data out")
+
+
+def test_what_comes_with_the_project_is_used_where_the_users_folder_has_no_copy(tmp_path: Path) -> None:
+    claims, arc = registry.task("claims"), registry.task("arc")
+    shipped = resolve(claims.source)
+    assert resolve(claims.source, tmp_path) == shipped
+    assert (
+        passed_over(claims, tmp_path)
+        == f"not used for claims: its data comes with the project, and {tmp_path} has no copy"
+    )
+    assert not passed_over(claims, None)
+    assert not passed_over(arc, tmp_path)
+    (tmp_path / "claims").mkdir()  # an own copy counts, and is checked as such
+    assert refusal(lambda: resolve(claims.source, tmp_path)).where == str(tmp_path / "claims")
+    assert not passed_over(claims, tmp_path)
 
 
 def test_a_hub_data_set_needs_a_revision_and_without_a_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

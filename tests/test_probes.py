@@ -107,12 +107,6 @@ def test_general_is_the_embedded_models_own_skills_and_public_tasks_for_others(a
     )
 
 
-def test_a_data_folder_for_the_probes_leaves_what_comes_with_the_project_where_it_is(tmp_path: Path) -> None:
-    cfa, arc = registry.task("cfa"), registry.task("arc")
-    assert data.nearest(cfa.source, tmp_path) is None
-    assert data.nearest(arc.source, tmp_path) == tmp_path
-
-
 def test_the_skills_are_those_of_the_suite_and_fit_what_may_be_written() -> None:
     import random
 

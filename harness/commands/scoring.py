@@ -49,6 +49,8 @@ def score(found: argparse.Namespace) -> int:
         task = plan.load_task(name, asked)
         splits = data.load_splits(task, data_dir=asked.data, test_limit=limit)
         tasks.append((task, splits, data.fingerprint(task, splits)))
+        if unused := data.passed_over(task, asked.data):
+            ui.note(f"--data {unused}")
     folder = cross.base_folder(tuned, found.model, remote_code=asked.remote_code)
     scored = []
     local.quieten()

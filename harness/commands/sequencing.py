@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from harness import data, plan, program, registry, sequence, store, ui
 from harness import options as read
-from harness import plan, program, registry, sequence, store, ui
 from harness.commands import flags as shared
 from harness.commands import run as running
 from harness.errors import HarnessError
@@ -197,6 +197,7 @@ def _header(stages: Sequence[Plan], together: Sequence[Plan]) -> None:
         ("plan", f"{count} runs, one after the other" + f" · {done} done already" * bool(done)),
         ("asked", "all tasks after every stage, the same questions each time"),
     ]
+    lines += [("--data", text) for one in stages if (text := data.passed_over(one.task, one.options.data))]
     if together:
         passes = together[0].specs[-1].epochs
         lines.append(("joint", f"all training examples at once, {passes:.3g} passes, so as many steps as all stages"))
