@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -135,11 +136,25 @@ def test_check_shows_a_data_file_as_a_run_would_see_it(desk: Desk) -> None:
     assert "toy: 8 of 8 hold" in out
 
 
-def test_check_lists_the_options_where_the_prompt_does_not(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", "cfa"]) == 0
-    assert "each of these is scored" in capsys.readouterr().out
+def test_check_lists_the_options_where_the_prompt_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "cfa", "--data", str(tmp_path)]) == 0  # as in a loop over all tasks: cfa's own data is used
+    out = capsys.readouterr().out
+    assert "each of these is scored" in out
+    assert "--data      not used for cfa: its data comes with the project" in out
     assert main(["check", "cfa_listed"]) == 0
     assert "each of these is scored" not in capsys.readouterr().out
+
+
+def test_a_run_of_a_task_that_ships_its_data_takes_a_data_folder_for_other_tasks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["plan", "--task", "cfa", "--method", "base", "--no-memory", "--results", str(tmp_path / "results")]
+    assert main(words) == 0
+    (run,) = re.findall(r" ([0-9a-f]{10})\n", capsys.readouterr().out)
+    assert main([*words, "--data", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "--data     not used for cfa: its data comes with the project" in out
+    assert run in out  # the same examples, so the same run
 
 
 def test_a_copy_of_published_data_is_listed_with_its_sizes_and_checked(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from harness import cli, metrics, oracle, prompts
+from harness.commands import checking
 from harness.data import Splits
+from harness.options import Options
 from harness.schema import Answer, Example, Metric, Source, Split, Task
 
 WORDS = ("alpha", "bravo", "charlie", "delta")
@@ -113,6 +116,28 @@ def test_check_finds_data_that_hangs_on_the_hash_seed(tmp_path: Path, capsys: py
     shown = capsys.readouterr().out
     assert "✗ the data is the same under two hash seeds" in shown
     assert "✓ gold answers are perfect in accuracy" in shown
+
+
+def test_the_two_hash_seeds_are_asked_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    class Pool:
+        def __init__(self, *_: object, **__: object) -> None: ...
+        def __enter__(self) -> Pool:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+        def submit(self, *_: object) -> Pool:
+            done.append(f"seed {os.environ['PYTHONHASHSEED']}")
+            return self
+
+        def result(self) -> str:
+            done.append("answer")
+            return "here"
+
+    monkeypatch.setattr(checking, "ProcessPoolExecutor", Pool)
+    assert checking._stable("cfa", Options(("cfa",)), "here").ok
+    assert done == ["seed 1", "seed 2", "answer", "answer"]
 
 
 def test_check_says_how_long_examples_are_for_the_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

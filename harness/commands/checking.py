@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from multiprocessing import get_context
 
 from harness import checkpoint, checks, data, gold, likeness, local, oracle, published, registry, score, ui, ui_tasks
@@ -35,6 +36,8 @@ def _check(name: str, options: Options, model: Checkpoint) -> int:
     load = task.load
     left_out = load.left_out(data.resolve(task.source, options.data)) if isinstance(load, published.Load) else {}
     notes = [*_about_gold(task, splits), *likeness.notes(splits.items(), task.prompt), _tokens(task, splits, model)]
+    if unused := data.passed_over(task, options.data):
+        notes = [("--data", unused), *notes]
     if not splits.train:  # nothing that a test could be too much like
         notes = [(heading, text) for heading, text in notes if heading != "alike"]
     ui_tasks.task(task, splits, fingerprint, left_out, notes)
@@ -56,11 +59,16 @@ def _about_gold(task: Task, splits: data.Splits) -> list[tuple[str, str]]:
 
 def _stable(name: str, options: Options, here: str) -> Check:
     """Whether processes with other hash seeds read the same data: the order of a set must decide nothing."""
-    faults = []
-    for seed in HASH_SEEDS:
-        with local.environment_of(PYTHONHASHSEED=seed), ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            there = pool.submit(fingerprint, name, options).result()
-        faults += [f"{there} under seed {seed}, {here} here"] if there != here else []
+    with ExitStack() as stack:
+        asked = {}
+        for (
+            seed
+        ) in HASH_SEEDS:  # a pool starts its process when it is first asked: side by side, each in its environment
+            pool = stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
+            with local.environment_of(PYTHONHASHSEED=seed):
+                asked[seed] = pool.submit(fingerprint, name, options)
+        found = {seed: one.result() for seed, one in asked.items()}
+    faults = [f"{there} under seed {seed}, {here} here" for seed, there in found.items() if there != here]
     return checks.check("the data is the same under two hash seeds", faults)
 
 
