@@ -210,7 +210,7 @@ def results(plan: Plan, cells: Sequence[Cell], changes: Sequence[Change] = (), t
         for line in lines:
             console.print(folded("  ", line, indent=2))
     console.print()
-    for line in conditions(plan):
+    for line in ui_tables.conditions(plan):
         console.print(folded("", line, indent=13))
 
 
@@ -229,30 +229,6 @@ def table(found: Table) -> None:
 def _show(table: Table) -> None:
     """Print a table as wide as it needs: a narrow window folds its lines, but no figure is ever cut."""
     _console(stderr=False, width=TABLE_WIDTH).print(ui_tables.drawn(table))
-
-
-def conditions(plan: Plan) -> list[str]:
-    """What every method got alike, and what was left at its default for want of a search."""
-    trained = [spec for spec in plan.specs if spec.train_examples]
-    if not trained:
-        return []
-    spec = trained[0]
-    rates = {s.method: f"{s.method} {s.learning_rate:.2g}" for s in trained if not s.tuned_over}
-    alphas = sorted({s.alpha for s in trained if s.rank})
-    defaults = [f"learning rate ({', '.join(rates.values())})"] if rates else []
-    if alphas:
-        defaults.append("alpha " + ", ".join(f"{alpha:g}" for alpha in alphas))
-    defaults += [f"warm-up {number(spec.warmup)} %", f"weight decay {spec.weight_decay:g}"]
-    chosen = {run_name(s, seed=False): s for s in trained if s.tuned_over}
-    tuned = [f"{' '.join(name.split())} {s.learning_rate:.2g}" for name, s in chosen.items()]
-    return [
-        f"held equal   {spec.train_examples:,} examples × {spec.epochs:g} epochs in the same order · "
-        f"{spec.batch_size} a step ({spec.micro_batch} at once) · prompts, loss, AdamW, schedule, evaluation",
-        *[f"tuned        learning rate on {len(plan.splits.validation):,} validation examples: {', '.join(tuned)}"]
-        * bool(tuned),
-        f"not tuned    {' · '.join(defaults)}",
-        f"seeds        {', '.join(str(seed) for seed in sorted({s.seed for s in trained}))}",
-    ]
 
 
 def folders(paths: Iterable[Path]) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The tables that only a terminal shows: memory and time in one narrow table, plain lists."""
+"""What only a terminal shows: memory and time in one narrow table, plain lists, what a plan holds equal."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from harness.format import NONE, duration, printable, quantity
+from harness.format import NONE, duration, number, printable, quantity, run_name
 from harness.markdown import Table
-from harness.schema import Phase
+from harness.schema import Phase, RunSpec
 from harness.sections import Section
 from harness.tables import memory_unit
 
 if TYPE_CHECKING:
     import rich.table
+
+    from harness.plan import Plan
 
 WIDTH = 100  # columns that a table should fit into
 PARTS = ("frozen weights", "trained weights", "grads", "optim", "rest")
@@ -95,3 +97,36 @@ def words_only(rows: Iterable[Sequence[str]], *titles: str) -> Table:
 
 def _peak(phase: Phase | None) -> int | None:
     return phase.peak_bytes if phase else None
+
+
+def conditions(plan: Plan) -> list[str]:
+    """What every method got alike, and what was left at its default for want of a search."""
+    trained = [spec for spec in plan.specs if spec.train_examples]
+    if not trained:
+        return []
+    spec = trained[0]
+    rates = {s.method: f"{s.method} {s.learning_rate:.2g}" for s in trained if not s.tuned_over}
+    alphas = sorted({s.alpha for s in trained if s.rank})
+    defaults = [f"learning rate ({', '.join(rates.values())})"] if rates else []
+    if alphas:
+        defaults.append("alpha " + ", ".join(f"{alpha:g}" for alpha in alphas))
+    defaults += [f"warm-up {number(spec.warmup)} %", f"weight decay {spec.weight_decay:g}"]
+    chosen = {run_name(s, seed=False): s for s in trained if s.tuned_over}
+    tuned = [f"{' '.join(name.split())} {s.learning_rate:.2g}" for name, s in chosen.items()]
+    return [
+        f"held equal   {spec.train_examples:,} examples × {spec.epochs:g} epochs {_order(trained)} · "
+        f"{spec.batch_size} a step ({spec.micro_batch} at once) · prompts, loss, AdamW, schedule, evaluation",
+        *[f"tuned        learning rate on {len(plan.splits.validation):,} validation examples: {', '.join(tuned)}"]
+        * bool(tuned),
+        f"not tuned    {' · '.join(defaults)}",
+        f"seeds        {', '.join(str(seed) for seed in sorted({s.seed for s in trained}))}",
+    ]
+
+
+def _order(trained: Sequence[RunSpec]) -> str:
+    """Say whose order is the same: clients of a federated method each keep to their own."""
+    names = ", ".join(dict.fromkeys(spec.method for spec in trained if spec.rounds))
+    if not names:
+        return "in the same order"
+    rest = "in the same order, " if any(not spec.rounds for spec in trained) else ""
+    return f"{rest}{f'but {names}: ' if rest else ''}each client its own in its own order"

@@ -16,7 +16,7 @@ from records import make_record, make_spec
 from test_plan import write_model, write_task
 from toys import toy_examples, toy_folder, toy_spec, toy_task, toy_tokenizer
 
-from harness import adapter_card, clients, data, evaluate, federated, plan, registry, train
+from harness import adapter_card, clients, data, evaluate, federated, plan, registry, train, ui_tables
 from harness.cli import main
 from harness.compare import cells
 from harness.encode import Pair, encode_train
@@ -264,6 +264,20 @@ def test_a_spec_states_clients_and_rounds_and_is_else_that_of_lora(tmp_path: Pat
     assert not {"rounds", "clients", "clients_by"} & pooled_spec.fields().keys(), "ids of other runs stay"
     one_each = planned(tmp_path, clients_by="group", rounds=2).specs[1]
     assert (one_each.clients, one_each.rounds) == (36, 2)
+
+
+@pytest.mark.usefixtures("flwr_is_here")
+@pytest.mark.parametrize(
+    ("methods", "order"),
+    [
+        (("lora",), "in the same order"),
+        (("lora", "fedlora"), "in the same order, but fedlora: each client its own in its own order"),
+        (("fedlora",), "each client its own in its own order"),
+    ],
+)
+def test_what_ends_a_run_says_whose_order_was_the_same(tmp_path: Path, methods: tuple[str, ...], order: str) -> None:
+    held = ui_tables.conditions(planned(tmp_path, methods=methods))[0]
+    assert held.split(" epochs ")[1].split(" · ")[0] == order
 
 
 @pytest.mark.usefixtures("flwr_is_here")
