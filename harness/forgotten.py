@@ -41,14 +41,13 @@ def write(root: Path, task: str, changes: Iterable[Change]) -> Path:
 
 def document(changes: Sequence[Change]) -> str:
     """Return the tables of a task's probes as Markdown that goes on after its other tables."""
-    asked = probes(changes)
-    blocks = ["\n## What was forgotten"] if asked else []
-    for probe in asked:
-        shown = table(probe)
-        blocks += [f"### {escape(shown.title)}\n\n{markdown(shown)}"]
-        blocks += ["\n".join(escape(line) for line in reading(probe))]
-        if (parts := slices(probe, changes)) is not None:
-            blocks += [f"{escape(parts.title)}:\n\n{markdown(parts)}"]
+    shown = tables(changes)
+    blocks = ["\n## What was forgotten"] if shown else []
+    for found, lines in shown:
+        if lines:
+            blocks += [f"### {escape(found.title)}\n\n{markdown(found)}", "\n".join(map(escape, lines))]
+        else:  # of slices
+            blocks += [f"{escape(found.title)}:\n\n{markdown(found)}"]
     return "\n\n".join(blocks) + "\n" * bool(blocks)
 
 
@@ -64,10 +63,14 @@ def probes(changes: Iterable[Change]) -> list[list[Change]]:
     return list(found.values())
 
 
-def tables(changes: Sequence[Change]) -> list[Table]:
-    """Return every table of these rows, each probe's followed by that of its slices."""
-    found = [one for probe in probes(changes) for one in (table(probe), slices(probe, changes))]
-    return [one for one in found if one is not None]
+def tables(changes: Sequence[Change]) -> list[tuple[Table, list[str]]]:
+    """Return every table of these rows with how to read it, each probe's followed by that of its slices."""
+    found: list[tuple[Table, list[str]]] = []
+    for probe in probes(changes):
+        found.append((table(probe), reading(probe)))
+        if (parts := slices(probe, changes)) is not None:
+            found.append((parts, []))  # its title says how to read it
+    return found
 
 
 def _place(change: Change) -> tuple[object, ...]:

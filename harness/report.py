@@ -155,10 +155,11 @@ def _task(
     }
 
 
-def _probed(section: Section, changes: Sequence[Change], twins: Sequence[Held]) -> list[Table]:
+def _probed(section: Section, changes: Sequence[Change], twins: Sequence[Held]) -> list[tuple[Table, list[str]]]:
+    """Return the tables of a section's probes, each with how to read it: the words that a terminal shows."""
     place = section.cells[0].family[:-1]
     held = robustness.tables(one for one in twins if one.change.family == place)
-    return forgotten.tables([change for change in changes if change.family == place]) + [table for table, _ in held]
+    return forgotten.tables([change for change in changes if change.family == place]) + held
 
 
 def _section(
@@ -167,7 +168,7 @@ def _section(
     metrics: Metrics,
     questions: Questions,
     trust: Trust,
-    more: Sequence[Table],
+    probed: Sequence[tuple[Table, list[str]]],
 ) -> dict[str, Any]:
     judged = calibration_tables.rows(section, trust)
     return {
@@ -175,8 +176,9 @@ def _section(
         "verdict": findings.verdict(section),
         "summary": summary(section),
         "alarms": alarms(section, commits="in the table of settings and runs"),
-        "tables": [*tables.section_tables(section, runs, metrics), *more],
+        "tables": tables.section_tables(section, runs, metrics),
         "reading": reading(section),
+        "probed": probed,
         "calibration": calibration_tables.table(judged),
         "calibration_reading": calibration_tables.reading(judged),
         "flips": flips.flipped(section, runs, metrics, questions),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import make_record, make_spec
 
-from harness import compare, forgetting, forgotten, stats
+from harness import compare, forgetting, forgotten, report, stats
 from harness.cells import pool
 from harness.forgetting import Change, Probed
 from harness.metrics import accuracy, nats_per_token
@@ -174,6 +175,22 @@ def test_what_was_learned_is_the_rows_own_difference_on_the_task() -> None:
     row = forgotten.table(list(found.values())).rows[1]
     assert row[0] == "full"
     assert (row[2], row[4]) == ("+53.3", "-50.0")
+
+
+def test_the_page_says_how_to_read_a_probe_in_the_words_of_the_other_views_and_nothing_where_there_is_none() -> None:
+    runs = [probed("base", share(50), half=30), probed("full", share(20), half=30)]
+    task = answers_of(share(20))
+    main = [(replace(record, scores=score_answers(task, [accuracy])), task) for record, _ in runs]
+    plain = html.unescape(report.page(main, cells=(cells := compare.cells(main, METRICS)), figures={"toy": {}}))
+    found = forgetting.changes(runs, cells, METRICS)
+    page = html.unescape(report.page(main, cells=cells, figures={"toy": {}}, changes=found))
+    lines = forgotten.reading([change for change in found if not change.part])
+    assert lines
+    for line in lines:
+        assert f"<li>{line}</li>" in page
+        assert line in forgotten.document(found)
+        assert line not in plain
+    assert page.count("by slice") == 2  # title, and what is read out for it: how to read it stands in it
 
 
 def test_probes_make_no_second_row_in_the_tables_of_the_task() -> None:
