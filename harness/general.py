@@ -5,9 +5,9 @@ model five public tasks. Two more see whether what was learned holds elsewhere: 
 task as somebody else would word it, and `reordered` for the task's own questions with their options in another order.
 
 Of all but the last, which asks what the run's test asks, what is asked is the test split, at most `MOST` questions of it
-whatever the other flags say, so that a probe is the same in every run and can be found again from its fingerprint. A
-sequence of tasks has a limit of its own, since there each task's test questions are asked after every stage, those of the
-task just trained among them.
+whatever the other flags say, so that a probe is the same in every run. A sequence of tasks has a limit of its own, since
+there each task's test questions are asked after every stage, those of the task just trained among them. Records keep the
+limit, so that the questions are found again.
 """
 
 from __future__ import annotations
@@ -37,11 +37,12 @@ SLACK = 16  # a limit cuts between groups, so what it left may be smaller than t
 
 @dataclass(frozen=True)
 class Asked:
-    """A probe ready to be asked: how its task is found, the task, and the questions."""
+    """A probe ready to be asked: how its task is found, the task, and the questions; `limit` as `Probe.limit`."""
 
     reference: str
     task: Task
     examples: tuple[Example, ...]
+    limit: int | None = None
 
     @cached_property
     def data(self) -> str:
@@ -99,7 +100,7 @@ def read(reference: str, tasks_dirs: Iterable[Path], data_dir: Path | None, limi
     task = registry.task(reference, dirs)
     require(task.metrics)
     splits = data.load_splits(task, data_dir=data_dir)
-    return Asked(reference, task, questions(splits, limit))
+    return Asked(reference, task, questions(splits, limit), limit)
 
 
 def questions(splits: Splits, limit: int = MOST) -> tuple[Example, ...]:
@@ -108,7 +109,13 @@ def questions(splits: Splits, limit: int = MOST) -> tuple[Example, ...]:
 
 
 def limit_of(record: Record, known: Mapping[str, tuple[Task, Splits | None]]) -> int:
-    """Return the limit under which the probes here have the fingerprints of a record, `MOST` where none has."""
+    """Return the limit under which a record's probes were asked.
+
+    Where none is recorded, as before `Probe.limit` was kept: the one under which the probes here have the record's
+    fingerprints, `MOST` where none has.
+    """
+    if kept := [probe.limit for probe in record.probes.values() if probe.limit is not None]:
+        return kept[0]
     counts = [score.n for probe in record.probes.values() for score in list(probe.scores.values())[:1]]
     whole = [(task, splits, record.spec.probes) for task, splits in known.values() if splits]
     least = max(counts, default=0)

@@ -63,6 +63,7 @@ def keep(job: Job, said: Said) -> dict[str, Probe]:
             chance=chance(probe.task, probe.examples),
             answers_sha256=store.write_answers(job.folder, answers, store.probe_file(probe.task.name)),
             cut_examples=sum(answer.cut_tokens > 0 for answer in answers),
+            limit=probe.limit,
         )
         for probe, answers in said
     }

@@ -270,7 +270,11 @@ class Score:
 
 @dataclass(frozen=True)
 class Probe:
-    """What a run's model scored on a task that it was only asked, in the words of a `Record`."""
+    """What a run's model scored on a task that it was only asked, in the words of a `Record`.
+
+    `limit` is how many of that task's test questions were asked at most, 0 for all: with it they are found again. None in
+    records from before it was kept, and for a probe that asks what the run's own test asks.
+    """
 
     data: str
     scoring: Scoring
@@ -279,6 +283,7 @@ class Probe:
     chance: float | None
     answers_sha256: str
     cut_examples: int
+    limit: int | None = None
 
 
 @dataclass(frozen=True)

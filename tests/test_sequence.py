@@ -15,15 +15,16 @@ from test_plan import write_task
 from test_worker import Ear
 from toys import toy_folder
 
-from harness import cross, options, plan, registry, sequence, starting, store, worker
+from harness import cross, data, general, options, plan, registry, sequence, starting, store, worker
 from harness.cli import main
+from harness.codec import decode
 from harness.commands import sequencing
 from harness.cross import Tuned
 from harness.errors import HarnessError
 from harness.jobs import Job, Outcome
 from harness.options import Options, Start
 from harness.plan import Plan
-from harness.schema import Task
+from harness.schema import Record, Task
 
 Capture = pytest.CaptureFixture[str]
 JOINT = ("--joint", "--no-memory")
@@ -187,6 +188,26 @@ def test_the_matrix_is_that_of_the_answers_and_every_run_verifies(desk: Desk, ca
     files = [word for name in ("first", "second") for word in ("--task", str(desk.folder / f"{name}.jsonl"))]
     assert main(["verify", str(desk.results), *files]) == 0, capsys.readouterr().out
     assert "4 runs verified" in capsys.readouterr().out
+
+
+def test_a_record_keeps_the_limit_of_what_was_asked_and_an_older_one_is_found_by_its_fingerprints(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = [registry.task(str(desk.folder / f"{name}.jsonl")) for name in ("first", "second")]
+    known = {task.name: (task, data.load_splits(task)) for task in tasks}
+    for run in desk.stages():
+        asked = {name: known[name] for name in run.record.probes}
+        assert [probe.limit for probe in run.record.probes.values()] == [0] * len(asked)  # a sequence asks all
+        text = store.record_text(run.record).replace(',\n   "limit": 0', "")
+        assert "limit" not in text
+        old = decode(Record, json.loads(text))
+        assert old.spec.id == run.record.spec.id
+        assert general.limit_of(old, asked) == general.MOST  # as good: no more questions than that are here
+        some = replace(old, probes={n: replace(probe, limit=7) for n, probe in old.probes.items()})
+        assert general.limit_of(some, asked) == 7
+        monkeypatch.setattr(general, "MOST", 3)  # fewer than there are
+        assert general.limit_of(old, asked) == 0
+        monkeypatch.undo()
 
 
 def test_what_is_finished_is_kept_and_only_the_rest_is_done_again(desk: Desk, tmp_path: Path, capsys: Capture) -> None:
