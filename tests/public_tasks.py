@@ -13,7 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from harness import store  # noqa: E402
+from harness import registry, store  # noqa: E402
+from harness.format import interval, number  # noqa: E402
 from harness.markdown import Table, markdown  # noqa: E402
 
 PLACE = ROOT / "results" / "public_tasks"
@@ -38,13 +39,12 @@ def rows(path: Path) -> dict[str, dict[str, str]]:
     return {row["method"]: row for row in found if row["metric"] == found[0]["metric"]}
 
 
-def cell(row: dict[str, str]) -> str:
-    """Return a value with its interval: shares in percent, other units as they are."""
+def cell(row: dict[str, str], unit: str) -> str:
+    """Return a value with its interval as every table shows it, or why there is none."""
     if row["status"] != "ok":
         return row["status"]
-    scale, digits = (1, 2) if row["metric"].endswith(("bits_per_byte", "perplexity")) else (100, 1)
-    value, low, high = (f"{scale * float(row[name]):.{digits}f}" for name in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
+    value, low, high = (float(row[name]) for name in ("value", "low", "high"))
+    return f"{number(value, unit)} {interval(low, high, unit)}"
 
 
 def table(folder: Path) -> str:
@@ -53,8 +53,9 @@ def table(folder: Path) -> str:
     for path in sorted(folder.glob("*.csv")):
         found = rows(path)
         first = next(iter(found.values()))
-        guessing = f"{100 * float(first['chance']):.1f}" if first["chance"] else ""
-        cells = [cell(found[method]) if method in found else "" for method in COLUMNS]
+        unit = next(m.unit for m in registry.task(first["task"]).metrics if m.name == first["metric"])
+        guessing = number(float(first["chance"]), unit) if first["chance"] else ""
+        cells = [cell(found[method], unit) if method in found else "" for method in COLUMNS]
         lines.append((first["task"], first["metric"], first["n"], guessing, *cells))
     heads = ("task", "metric", "questions", "guessing", "base", "LoRA r8", "QLoRA r8", "full")
     return markdown(Table("Public tasks", heads, tuple(lines), left=frozenset({0, 1})))

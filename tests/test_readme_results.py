@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import public_tasks
 import readme_results
 from finished_runs import make_runs
 
@@ -48,3 +49,12 @@ def test_the_table_of_speed_is_the_one_that_the_measurements_make() -> None:
     shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
     ratio = found["ratios"]["TRL and lm-eval"]
     assert ["grid", "TRL and lm-eval", f"{ratio['ratio']:.1f}", f"{ratio['target']:g}"] in shown
+
+
+def test_the_page_of_public_tasks_is_what_its_leaderboards_make_each_value_in_its_metrics_unit() -> None:
+    page = (public_tasks.PLACE / "README.md").read_text(encoding="utf-8")
+    assert page == public_tasks.HEAD + public_tasks.table(public_tasks.PLACE) + "\n"
+    row = {"status": "ok", "value": "0.5", "low": "0.25", "high": "0.75"}
+    assert public_tasks.cell(row, "share") == "50.0 [25.0, 75.0]"
+    assert public_tasks.cell(row, "") == "0.500 [0.250, 0.750]"
+    assert public_tasks.cell(row | {"status": "oom"}, "share") == "oom"
