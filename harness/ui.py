@@ -232,9 +232,11 @@ def _show(table: Table) -> None:
 
 
 def folders(paths: Iterable[Path]) -> list[Path]:
-    """Tables and figures in short: each file of a few, the folder of many."""
+    """Tables and figures in short: the files of a single figure, the folder of several."""
     found = list(paths)
-    return list(dict.fromkeys(path.parent if path.suffix in (".svg", ".png") else path for path in found))
+    drawn = {path.with_suffix("") for path in found if path.suffix in (".svg", ".png")}
+    several = {one.parent for one in drawn if sum(other.parent == one.parent for other in drawn) > 1}
+    return list(dict.fromkeys(p.parent if p.with_suffix("") in drawn and p.parent in several else p for p in found))
 
 
 def written(paths: Iterable[Path], *next_commands: str) -> None:

@@ -7,14 +7,16 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_more_methods import Ear
 from test_plan import write_task
 from toys import toy_folder
 
-from harness import plan, store, worker
+from harness import cross_file, plan, registry, store, worker
 from harness.cli import main
+from harness.cross import Scored
 from harness.options import Options
 
 Capture = pytest.CaptureFixture[str]
@@ -58,30 +60,38 @@ def score(desk: Path, *words: str) -> int:
     return main(["adapters", "score", *words, *place])
 
 
+def read(desk: Path, name: str) -> tuple[dict[str, Any], dict[tuple[str, str], Scored]]:
+    """What was written: the document as it stands, and its rows with their answers, computed anew."""
+    path = desk / "results" / "merges" / f"{name}.json"
+    tasks = {task: registry.task(str(desk / f"{task}.jsonl")) for task in ("first", "second")}
+    return json.loads(path.read_text()), {
+        (one.adapter, one.task): one for one in cross_file.recompute(path, tasks).scored
+    }
+
+
 def test_an_adapter_gives_the_answers_of_its_own_run_and_is_scored_on_another_task(desk: Path, capsys: Capture) -> None:
     ids = [run.record.spec.id for run in runs(desk)]
     tasks = ("--task", str(desk / "first.jsonl"), "--task", str(desk / "second.jsonl"))
     assert score(desk, *ids, *tasks, "--name", "all") == 0
     out = capsys.readouterr().out
-    stated = json.loads((desk / "results" / "merges" / "all.json").read_text())
-    found = {(one["adapter"], one["task"]): one for one in stated["scored"]}
+    stated, found = read(desk, "all")
     assert set(found) == {(name, task) for name in ("base", *ids) for task in ("first", "second")}
     retained = {(one["adapter"], one["task"]) for one in stated["retention"]}
     assert retained == {(id, "first") for id in ids[1:]}, "each against the first adapter of the task"
     assert "retention, % of the score" in out
-    first = [found[id, "first"]["answers"][0]["loglik"][0] for id in ids]
+    first = [found[id, "first"].answers[0].loglik[0] for id in ids]
     assert min(abs(a - b) for a in first for b in first if a is not b) > 0.01, "the adapters do something"
     for run in runs(desk):
         one = found[run.record.spec.id, "first"]
-        assert one["data"] == run.record.spec.data
+        assert one.data == run.record.spec.data
         own = run.answers()
-        assert [answer["id"] for answer in one["answers"]] == [answer.id for answer in own]
-        for answer, kept in zip(one["answers"], own, strict=True):
-            assert answer["loglik"] == pytest.approx(kept.loglik, abs=1e-4)
-        assert one["scores"]["accuracy"]["value"] == run.record.scores["accuracy"].value
+        assert [answer.id for answer in one.answers] == [answer.id for answer in own]
+        for answer, kept in zip(one.answers, own, strict=True):
+            assert answer.loglik == pytest.approx(kept.loglik, abs=1e-4)
+        assert one.scores["accuracy"].value == run.record.scores["accuracy"].value
         line = next(line for line in out.splitlines() if line.startswith(run.record.spec.id))
         for task in ("first", "second"):
-            assert f"{100 * found[run.record.spec.id, task]['scores']['accuracy']['value']:.1f} [" in line
+            assert f"{100 * found[run.record.spec.id, task].scores['accuracy'].value:.1f} [" in line
 
 
 def test_a_merged_adapter_is_scored_and_of_one_adapter_it_answers_as_that_does(desk: Path, tmp_path: Path) -> None:
@@ -90,10 +100,10 @@ def test_a_merged_adapter_is_scored_and_of_one_adapter_it_answers_as_that_does(d
     results = ("--results", str(desk / "results"))
     assert main(["adapters", "merge", lora.record.spec.id, "--how", "sum", "--out", str(out), *results]) == 0
     assert score(desk, str(out), "--task", str(desk / "first.jsonl"), "--name", "merged") == 0
-    (one,) = json.loads((desk / "results" / "merges" / "merged.json").read_text())["scored"]
-    assert one["trained_on"] == ["first"]
-    for answer, kept in zip(one["answers"], lora.answers(), strict=True):
-        assert answer["loglik"] == pytest.approx(kept.loglik, abs=1e-4)
+    (one,) = read(desk, "merged")[1].values()
+    assert one.trained_on == ("first",)
+    for answer, kept in zip(one.answers, lora.answers(), strict=True):
+        assert answer.loglik == pytest.approx(kept.loglik, abs=1e-4)
 
 
 def test_two_adapters_of_one_name_are_refused(desk: Path, capsys: Capture) -> None:

@@ -31,7 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
         "findings checks oracle verify rerun leaderboard sections markdown breakdowns calibration_tables "
         "tables exports adapters adapter_card merge_card cross retention transfer sequence causal "
         "causal_tables place palette panels figures serve "
-        "calibration_figure learning_forgetting causal_figure plots flips report side_by_side waivers review "
+        "calibration_figure learning_forgetting causal_figure matrix_figure cross_file plots flips report side_by_side waivers review "
         "skeleton",
         "ui ui_tables ui_tasks ui_progress ui_forecast",
         "commands cli",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -188,6 +189,21 @@ def test_the_matrix_is_that_of_the_answers_and_every_run_verifies(desk: Desk, ca
     files = [word for name in ("first", "second") for word in ("--task", str(desk.folder / f"{name}.jsonl"))]
     assert main(["verify", str(desk.results), *files]) == 0, capsys.readouterr().out
     assert "4 runs verified" in capsys.readouterr().out
+
+
+def test_the_matrix_is_drawn_beside_the_document_and_named(desk: Desk, capsys: Capture) -> None:
+    assert main(desk.words(*JOINT)) == 0
+    out = capsys.readouterr().out
+    figure = desk.file().with_suffix(".svg")
+    assert str(figure) in out
+    assert str(figure.with_suffix(".png")) in out
+    shown = re.findall(r"<!-- (.*?) -->", figure.read_text(), flags=re.DOTALL)
+    stated = json.loads(desk.file().read_text())
+    for row in stated["rows"]:
+        for one in row["scores"].values():
+            assert f"{100 * one['value']:.1f}" in shown
+            assert f"[{100 * one['low']:.1f}, {100 * one['high']:.1f}]" in shown
+    assert "toy · lora r4 s0 · framed: what the row was trained on last · 95 % intervals" in shown
 
 
 def test_a_record_keeps_the_limit_of_what_was_asked_and_an_older_one_is_found_by_its_fingerprints(

@@ -156,4 +156,5 @@ ACTIONS: dict[str, tuple[str, Build, Call]] = {
         scoring.flags,
         scoring.score,
     ),
+    "matrix": ("compute what `score` wrote anew from its answers, and draw it", scoring.matrix_flags, scoring.matrix),
 }

@@ -7,12 +7,14 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import adapters, checkpoint, codec, cross, data, local, options, plan, retention, store, ui
+from harness import adapters, checkpoint, cross, cross_file, data, local, options, plan, program, retention, store, ui
 from harness.adapters import Kept
 from harness.codec import decode
 from harness.commands import flags as shared
+from harness.commands.lookup import Lookup
 from harness.commands.merging import RECIPE
 from harness.cross import Tuned
+from harness.cross_file import Crossed
 from harness.errors import HarnessError
 from harness.schema import RunSpec
 
@@ -64,18 +66,29 @@ def score(found: argparse.Namespace) -> int:
         ui.note(f"{cross.BASE} answers {', '.join(task.name for task in known)}")
         scored = [*cross.score_base(tuned[0], folder, tasks), *scored]
         kept = retention.measure(scored, single, known)
-    stated = {"model": tuned[0].spec.model, "model_revision": tuned[0].spec.model_revision}
-    text = json.dumps(
-        stated | {"scored": codec.encode(scored), "retention": codec.encode(kept)},
-        indent=1,
-        ensure_ascii=False,
-        allow_nan=False,
-    )
-    ui.table(cross.matrix(scored))
+    spec = tuned[0].spec
+    return _finish(path, Crossed(spec.model, spec.model_revision, tuple(scored), tuple(kept)))
+
+
+def matrix_flags(parser: argparse.ArgumentParser) -> None:
+    """What `adapters matrix` takes."""
+    parser.add_argument("file", metavar="FILE", help="what `adapters score` wrote, such as results/merges/NAME.json")
+    parser.add_argument("--task", action="append", metavar="FILE", help="the data file of a task without code")
+    shared.data_flags(parser)
+
+
+def matrix(found: argparse.Namespace) -> int:
+    """Compute scores and retention anew from kept answers, print them, and write document and figure again."""
+    path, asked = options.path(found.file), shared.task_options(found)
+    return _finish(path, cross_file.recompute(path, Lookup(asked).known))
+
+
+def _finish(path: Path, found: Crossed) -> int:
+    ui.table(cross.matrix(found.scored))
     ui.say()
-    if kept:
-        _tell(kept)
-    ui.written([store.write_text(path, text + "\n")])
+    if found.kept:
+        _tell(found.kept)
+    ui.written(cross_file.write(path, found), program.command("adapters", "matrix", str(path)))
     return DONE
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness import data, plan, program, registry, sequence, store, ui
+from harness import data, matrix_figure, plan, plots, program, registry, sequence, store, ui
 from harness import options as read
 from harness.commands import flags as shared
 from harness.commands import run as running
@@ -222,8 +222,10 @@ def _tell(options: Options, stages: Sequence[Plan], together: Sequence[Plan]) ->
         sequence.stated(found) | {"specs": _specs(runs, joint)}, indent=1, ensure_ascii=False, allow_nan=False
     )
     path = store.write_text(options.results / store.SEQUENCES / _file(stages, together), text + "\n")
+    made = f"{specs[-1].model} · {spoken(specs[-1])}"
+    drawn = plots.write_one(path.with_suffix(""), lambda: matrix_figure.draw(matrix_figure.of_sequence(found, made)))
     ui.written(
-        [path, *(run.folder for run in [*runs, *([joint] if joint else [])])],
+        [path, *drawn, *(run.folder for run in [*runs, *([joint] if joint else [])])],
         program.command("verify", str(options.results)),
     )
     return DONE
