@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from harness import options, program, ui
-from harness.commands import flags
+from harness.commands import examples, flags
 from harness.errors import HarnessError, did_you_mean
 
 DONE, DIFFERS, CANNOT_START, INTERRUPTED = 0, 1, 2, 130
@@ -33,7 +33,7 @@ COMMANDS = {
     "intruders": "find the directions that training brought into the weights of a run",
     "check": "check a task or a data file without training",
     "new": "write the file of a new task, with data to start from",
-    "adapters": "list, show, export, push, merge and score the adapters of finished runs",
+    "adapters": "list, show, export, upload, merge and score the adapters of finished runs",
     "serve": "answer over HTTP with one base model and the adapters of finished runs",
 }
 
@@ -106,6 +106,7 @@ def _main(words: list[str]) -> int:
         parser.epilog = "commands:\n" + "\n".join(f"  {key:<11} {text}" for key, text in COMMANDS.items())
     build, call = _COMMANDS[name]
     build(parser)
+    parser.epilog = "\n\n".join(filter(None, (parser.epilog, examples.text(name))))
     return call(parser.parse(rest), program.command(*words))
 
 
@@ -151,9 +152,11 @@ def _list(found: argparse.Namespace, command: str) -> int:
 
 def _compare_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", metavar="A", help="a run's name such as lora-r8, its id, or its folder")
-    parser.add_argument("b", metavar="B")
-    parser.add_argument("--task", help="where a name alone is not enough")
-    parser.add_argument("--output", metavar="|".join(OUTPUTS), help="a document with every question that flipped")
+    parser.add_argument("b", metavar="B", help="another: its scores are held against those of A")
+    parser.add_argument("--task", metavar="NAME", help="of which task, where a name alone is not enough")
+    parser.add_argument(
+        "--output", metavar="|".join(OUTPUTS), help="a document with every question that flipped, instead of tables"
+    )
     parser.add_argument("--fail-if-worse", action="store_true", help="exit code 1 where B is worse by a paired test")
     flags.folder_flags(parser)
     flags.results_flag(parser)
@@ -177,8 +180,10 @@ def _compare(found: argparse.Namespace, command: str) -> int:
 
 
 def _calibration_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--task", metavar="NAME", help="only this task")
-    parser.add_argument("--output", metavar="|".join(OUTPUTS), help="a document with every run's bins")
+    parser.add_argument("--task", metavar="NAME", help="only this task (default: all)")
+    parser.add_argument(
+        "--output", metavar="|".join(OUTPUTS), help="a document with every run's bins, instead of tables"
+    )
     parser.add_argument("--tasks-dir", action="append", metavar="DIR", help="a folder of further task files")
     flags.results_flag(parser)
 
@@ -225,7 +230,7 @@ def _verify(found: argparse.Namespace, command: str) -> int:
 
 
 def _publish_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--task", action="append", metavar="NAME", help="only these tasks")
+    parser.add_argument("--task", action="append", metavar="NAME", help="only these tasks (default: all)")
     flags.data_flags(parser)
     flags.results_flag(parser)
 
@@ -249,8 +254,10 @@ def _intruders(found: argparse.Namespace, command: str) -> int:
 
 
 def _check_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("task", metavar="TASK|FILE")
-    parser.add_argument("--model", metavar="DIR|ID", default="tiny", help="whose window the examples should fit")
+    parser.add_argument("task", metavar="TASK|FILE", help="tasks by name, or data files, joined by commas")
+    parser.add_argument(
+        "--model", metavar="DIR|ID", default="tiny", help="whose window the examples should fit (default: tiny)"
+    )
     flags.data_flags(parser)
 
 
@@ -275,8 +282,9 @@ def _new(found: argparse.Namespace, command: str) -> int:
 def _adapters_flags(parser: argparse.ArgumentParser) -> None:
     from harness.commands import adapters
 
-    parser.add_argument("action", metavar="|".join(adapters.ACTIONS))
-    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="each action has its own --help")
+    parser.add_argument("action", metavar="ACTION", help="one of those below; each has its own --help")
+    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="what the action takes")
+    parser.epilog = "actions:\n" + "\n".join(f"  {name:<7} {text}" for name, (text, _, _) in adapters.ACTIONS.items())
 
 
 def _adapters(found: argparse.Namespace, command: str) -> int:

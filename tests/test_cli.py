@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,8 +15,9 @@ import pytest
 from desk import Desk, guess, guess_but_lora_is_killed, without_torch
 from test_plan import write_model, write_task
 
-from harness import store
+from harness import cli, store
 from harness.cli import COMMANDS, main
+from harness.commands import adapters
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -181,9 +183,32 @@ def test_a_new_task_can_be_checked_at_once_and_is_never_overwritten(
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_has_help_with_examples_that_can_be_typed(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*command.split(), "--help"]) == 0
-    assert "usage:" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "usage:" in out
+    shown = [line.strip() for line in out.split("examples:\n")[1].splitlines()]
+    assert shown
+    for line in shown:
+        program, script, *words = shlex.split(line)
+        assert (program, script) == ("python", "run_all.py")
+        name = words[0] if words[0] in COMMANDS else "run"
+        assert name == (command or "run")
+        build, _ = cli._COMMANDS[name]
+        build(parser := cli.Parser(prog=name))
+        found = parser.parse(words[1:] if words[0] == name else words)
+        if name == "adapters":
+            _, build, _ = adapters.action(found.action)
+            build(parser := cli.Parser(prog=found.action))
+            parser.parse(found.rest)
+
+
+def test_no_flag_goes_without_a_word_of_help() -> None:
+    for name, (build, _) in {**cli._COMMANDS, **{n: (b, None) for n, (_, b, _) in adapters.ACTIONS.items()}}.items():
+        build(parser := cli.Parser(prog=name))
+        assert [action.dest for action in parser._actions if not action.help] == [], name
 
 
 def seconds_of(*arguments: str) -> float:

@@ -20,11 +20,15 @@ def flags_of(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trust-remote-code", action="store_true", help=flags.REMOTE_CODE)
     parser.add_argument("--output", metavar="json", help="everything that was found, as a document")
     scale = parser.add_argument_group("do they matter? the runs asked again with them scaled")
-    scale.add_argument("--scale", metavar="0,0.5,1", help="factors of the intruders; 0 takes them out")
+    scale.add_argument(
+        "--scale", metavar="0,0.5,1", help="factors of the intruders; 0 takes them out, 1 leaves them as trained"
+    )
     scale.add_argument(
         "--probe", action="append", metavar="general|A,B", help="what is asked as well (default general)"
     )
-    scale.add_argument("--test-examples", metavar="N", help="ask at most so many questions of each, whole groups")
+    scale.add_argument(
+        "--test-examples", metavar="N", help="ask at most so many questions of each, whole groups (default: all)"
+    )
     flags.data_flags(parser)
     flags.results_flag(parser)
 

@@ -21,21 +21,25 @@ def run_flags(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what runs")
     what.add_argument("--task", action="append", metavar="NAME|FILE", help="task, or a .jsonl, .csv or .parquet file")
     what.add_argument(
-        "--method", action="append", metavar="A,B", help="default base,lora,qlora,full; all for every one"
+        "--method",
+        action="append",
+        metavar="A,B",
+        help="what is compared (default: base,lora,qlora,full); all for every method there is",
     )
-    what.add_argument("--rank", action="append", metavar="2,8,32", help="ranks of LoRA and its like")
-    what.add_argument("--seeds", metavar="3|0,1,2", help="how many seeds, or which (default 1)")
+    what.add_argument("--rank", action="append", metavar="2,8,32", help="ranks of LoRA and its like (default: 2,8,32)")
+    what.add_argument("--seeds", metavar="3|0,1,2", help="how many seeds, or which (default: 0, one seed)")
     what.add_argument(
         "--model", metavar="DIR|ID", default="tiny", help="model folder or hub id (default: tiny, embedded)"
     )
     what.add_argument("--trust-remote-code", action="store_true", help=REMOTE_CODE)
-    by = "for federated methods, whose an example is: insurer, line or another slice, group, hash"
+    by = "for federated methods, whose an example is: insurer, line or another slice, group, hash (default: insurer, else line, else hash)"
     what.add_argument("--clients-by", metavar="NAME", help=by)
     what.add_argument(
         "--probe",
         action="append",
         metavar="general|shifted|reordered|A,B",
-        help="tasks to ask as well: what is forgotten, and whether what is learned holds in other words or another order",
+        help="tasks to ask as well, or general for what is forgotten, shifted for the task in other words, reordered for its options"
+        " in another order",
     )
     what.add_argument(
         "--continue-from", metavar="RUN", help="train from this run's weights on; method and rank are its own"
@@ -44,13 +48,16 @@ def run_flags(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("how it trains and tests")
     for flag, text in (
         ("--epochs", "passes over the training examples (default: the task's)"),
-        ("--batch-size", "examples per optimizer step"),
-        ("--micro-batch", "of them at once: memory, not results"),
+        ("--batch-size", "examples per optimizer step (default: 16)"),
+        ("--micro-batch", "of them at once: memory, not results (default: by how long they are)"),
         ("--learning-rate", "for every method that trains (default: by method and model width)"),
-        ("--tune", "try so many learning rates for each method and rank, choose on the validation split"),
+        (
+            "--tune",
+            "try so many learning rates for each method and rank, choose on the validation split (default: none)",
+        ),
         ("--alpha", "LoRA's alpha (default: 32, and 90 times the rank's root for models as narrow as tiny)"),
-        ("--train-examples", "use at most so many training examples, whole groups"),
-        ("--test-examples", "use at most so many test examples, whole groups"),
+        ("--train-examples", "use at most so many training examples, whole groups (default: all)"),
+        ("--test-examples", "use at most so many test examples, whole groups (default: all)"),
         ("--max-tokens", "window for prompt and answer (default: the model's, 4096 at most)"),
         ("--rounds", "for federated methods: how often adapters are averaged (default: the method's)"),
         ("--jobs", "runs at a time, sharing the cores (default: one per core for a small model on the CPU, else 1)"),
@@ -78,8 +85,18 @@ def data_flags(parser: argparse.ArgumentParser) -> None:
     """Where tasks and data come from."""
     data = parser.add_argument_group("where tasks and data come from")
     folder_flags(data)
-    data.add_argument("--labels", action="append", metavar="A,B", help="for a data file: its classes")
-    data.add_argument("--relabel", action="append", metavar="OLD=NEW", help="for a data file: rename a label")
+    data.add_argument(
+        "--labels",
+        action="append",
+        metavar="A,B",
+        help="for a data file: its classes (default: its targets, where they are few)",
+    )
+    data.add_argument(
+        "--relabel",
+        action="append",
+        metavar="OLD=NEW",
+        help="for a data file: rename labels, several joined by commas, all at once",
+    )
     text = "gold answers of the source, or corrected by the task's audit (default: source)"
     data.add_argument("--gold", metavar="|".join(GOLDS), default=GOLDS[0], help=text)
 
@@ -88,13 +105,19 @@ def folder_flags(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> N
     """The folders of tasks and of data."""
     parser.add_argument("--tasks-dir", action="append", metavar="DIR", help="a folder of further task files")
     parser.add_argument(
-        "--data", "--data-dir", dest="data", metavar="DIR", help="where the tasks' data lies, if elsewhere"
+        "--data",
+        "--data-dir",
+        dest="data",
+        metavar="DIR",
+        help="where data lies that the project does not ship: a data set's folder, or one that holds several",
     )
 
 
 def results_flag(parser: argparse.ArgumentParser) -> None:
     """The results folder."""
-    parser.add_argument("--results", metavar="DIR", default=str(store.DEFAULT_ROOT), help="default: results")
+    parser.add_argument(
+        "--results", metavar="DIR", default=str(store.DEFAULT_ROOT), help="where runs and tables lie (default: results)"
+    )
 
 
 def read_options(found: argparse.Namespace) -> Options:

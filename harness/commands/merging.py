@@ -26,14 +26,18 @@ RECIPE = "merge.json"
 def flags(parser: argparse.ArgumentParser) -> None:
     """What `adapters merge` takes."""
     parser.add_argument("runs", nargs="+", metavar="RUN", help="the beginning of a run's id, its name, or its folder")
-    parser.add_argument("--how", metavar="|".join(HOW), required=True, help="sum and linear lose nothing")
+    parser.add_argument(
+        "--how", metavar="|".join(HOW), required=True, help="how; sum and linear lose nothing (required)"
+    )
     parser.add_argument("--weights", metavar="0.5,0.5", help="of each adapter (default 1; linear: equal parts of 1)")
     parser.add_argument(
         "--density", metavar="N", help=f"share of each change that {', '.join(TRIMMED)} keep (default 0.2)"
     )
     parser.add_argument("--rank", metavar="N", help=f"of the result, for {', '.join(CUT)} (default: the sum of ranks)")
     parser.add_argument("--seed", metavar="N", default="0", help="of what dare drops (default 0)")
-    parser.add_argument("--out", metavar="FOLDER", required=True, help="a new or empty folder")
+    parser.add_argument(
+        "--out", metavar="FOLDER", required=True, help="where to write it: a new or empty folder (required)"
+    )
     results_flag(parser)
 
 

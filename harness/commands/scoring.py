@@ -27,7 +27,9 @@ def flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", action="append", metavar="NAME|FILE", required=True, help="tasks to score on")
     parser.add_argument("--model", metavar="DIR|ID", help="where the base model is, if its name does not say")
     parser.add_argument("--trust-remote-code", action="store_true", help=shared.REMOTE_CODE)
-    parser.add_argument("--test-examples", metavar="N", help="use at most so many test examples, whole groups")
+    parser.add_argument(
+        "--test-examples", metavar="N", help="use at most so many test examples, whole groups (default: all)"
+    )
     parser.add_argument("--name", metavar="NAME", help="of the file below results/merges (default: the adapters')")
     shared.data_flags(parser)
     shared.results_flag(parser)

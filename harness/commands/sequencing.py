@@ -23,11 +23,11 @@ from harness.schema import RunSpec
 DONE, DIFFERS, INTERRUPTED = 0, 1, 130
 NUMBERS = (
     ("--epochs", "passes over the training examples of each task (default: the task's)"),
-    ("--batch-size", "examples per optimizer step"),
-    ("--micro-batch", "of them at once: memory, not results"),
+    ("--batch-size", "examples per optimizer step (default: 16)"),
+    ("--micro-batch", "of them at once: memory, not results (default: by how long they are)"),
     ("--learning-rate", "of every stage (default: by method and model width)"),
     ("--alpha", "LoRA's alpha (default: by rank and model width)"),
-    ("--train-examples", "use at most so many training examples of each task, whole groups"),
+    ("--train-examples", "use at most so many training examples of each task, whole groups (default: all)"),
     ("--test-examples", "use at most so many test examples of each task, whole groups (default: all)"),
     ("--max-tokens", "window for prompt and answer (default: the model's, 4096 at most)"),
 )
@@ -36,7 +36,7 @@ NUMBERS = (
 def flags(parser: argparse.ArgumentParser) -> None:
     """What `sequence` takes."""
     parser.add_argument(
-        "--task", action="append", metavar="A,B,C", help="tasks or data files, in the order of training"
+        "--task", action="append", metavar="A,B,C", help="two or more tasks or data files, in the order of training"
     )
     parser.add_argument("--method", metavar="NAME", default="lora", help="what trains (default lora)")
     parser.add_argument("--rank", metavar="N", default="8", help="of LoRA and its like (default 8)")
@@ -48,7 +48,9 @@ def flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trust-remote-code", action="store_true", help=shared.REMOTE_CODE)
     for flag, text in NUMBERS:
         parser.add_argument(flag, metavar="N", help=text)
-    parser.add_argument("--dtype", metavar="bf16|fp32", help="number format")
+    parser.add_argument(
+        "--dtype", metavar="bf16|fp32", help="number format (default: bf16 where the processor is fast at it)"
+    )
     parser.add_argument("--device", metavar="cpu|cuda", help="where it runs (default: cuda where there is one)")
     parser.add_argument("--no-memory", action="store_true", help="plan without predicting memory")
     shared.folder_flags(parser)

@@ -44,7 +44,10 @@ def flags(parser: argparse.ArgumentParser) -> None:
     ):
         parser.add_argument(flag, metavar="N", default=str(default), help=f"{text} (default {default})")
     parser.add_argument(
-        "--bits", metavar="16|8|4", default="16", help="of the base model's weights; 4 for qlora's adapters"
+        "--bits",
+        metavar="16|8|4",
+        default="16",
+        help="of the base model's weights (default 16); 4 for qlora's adapters",
     )
     parser.add_argument("--dtype", metavar="|".join(shared.DTYPES), help="default: that of the adapters' runs")
     parser.add_argument("--device", metavar="|".join(shared.DEVICES), help="default: cuda where there is one")
