@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import calibration_tables, compare, findings, flips, forgotten, plots, robustness, store, tables
+from harness import calibration_tables, compare, findings, flips, forgotten, plots, robustness, tables
 from harness.calibration_tables import Trust
 from harness.cells import Cell
 from harness.evidence import Metrics, Run
@@ -42,37 +42,6 @@ _ROLES = {INK: "var(--ink)", PAPER: "var(--paper)", FAINT: "var(--faint)", GRID:
 _UNDRAWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def write(
-    root: Path,
-    runs: Iterable[Run],
-    tasks: Mapping[str, Task] | None = None,
-    *,
-    cells: Iterable[Cell] | None = None,
-    figures: Figures | None = None,
-    questions: Mapping[str, Questions] | None = None,
-    changes: Sequence[Change] = (),
-    trust: Trust | None = None,
-    twins: Sequence[Held] = (),
-) -> Path:
-    """Write `root/report.html`, whole or not at all, and return its path.
-
-    Args:
-        root: the results folder.
-        runs: every record with its answers, None where they are gone.
-        tasks: the tasks by name, for titles, sources and their own metrics. What is missing is left out.
-        cells: from `compare.cells`, where they are at hand already.
-        figures: from `plots.svgs` for each task, where they are at hand already.
-        questions: the examples of tasks whose questions may be shown, by task and id.
-        changes: from `forgetting.changes`, what probes show.
-        trust: from `calibration_tables.trust`, where it is at hand already.
-        twins: from `robustness.held`, how the task's twins were answered.
-    """
-    text = page(
-        runs, tasks, cells=cells, figures=figures, questions=questions, changes=changes, trust=trust, twins=twins
-    )
-    return store.write_text(root / "report.html", text)
-
-
 def page(
     runs: Iterable[Run],
     tasks: Mapping[str, Task] | None = None,
@@ -84,7 +53,18 @@ def page(
     trust: Trust | None = None,
     twins: Sequence[Held] = (),
 ) -> str:
-    """Return the page; arguments as `write`."""
+    """Return the page.
+
+    Args:
+        runs: every record with its answers, None where they are gone.
+        tasks: the tasks by name, for titles, sources and their own metrics. What is missing is left out.
+        cells: from `compare.cells`, where they are at hand already.
+        figures: from `plots.svgs` for each task, where they are at hand already.
+        questions: the examples of tasks whose questions may be shown, by task and id.
+        changes: from `forgetting.changes`, what probes show.
+        trust: from `calibration_tables.trust`, where it is at hand already.
+        twins: from `robustness.held`, how the task's twins were answered.
+    """
     import jinja2
 
     runs, tasks = list(runs), tasks or {}

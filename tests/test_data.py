@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import hash_seeds
 import pytest
 
 from harness import data, metrics, prompts, registry
@@ -248,14 +249,4 @@ def test_another_module_called_tasks_that_took_the_place_is_named(tmp_path: Path
 
 def test_a_fingerprint_does_not_depend_on_pythons_hash_seed() -> None:
     code = "from test_data import *; t = toy(); print(fingerprint(t, load_splits(t, train_limit=7)))"
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(found) == 1
+    assert len(hash_seeds.said(code)) == 1

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
+import hash_seeds
 import pytest
 
 from harness import HarnessError, metrics, prompts, stats
@@ -130,23 +128,11 @@ def test_answers_without_slices_have_no_breakdown() -> None:
 
 
 PROGRAM = """
-import sys; sys.path[:0] = [".", "tests"]
 from test_score import answers; from harness import metrics; from harness.score import score_answers
 print(score_answers(answers(), [metrics.accuracy, metrics.macro_f1, metrics.exact_match]))
 """
 
 
 def test_scores_do_not_depend_on_pythons_hash_seed() -> None:
-    said = {
-        subprocess.run(
-            [sys.executable, "-c", PROGRAM],
-            env={"PYTHONHASHSEED": seed},
-            cwd=Path(__file__).resolve().parents[1],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(said) == 1
-    assert "accuracy" in said.pop()
+    (text,) = hash_seeds.said(PROGRAM)
+    assert "accuracy" in text

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from records import make_spec
 
 from harness.schema import Example, Metric, RunSpec, Scoring, Source, Split, Task
 
@@ -65,33 +66,9 @@ def toy_folder(folder: Path, **changes: Any) -> Path:
 
 
 def toy_spec(**changes: Any) -> RunSpec:
-    """Return a small fp32 CPU spec."""
-    settings: dict[str, Any] = {
-        "task": "toy",
-        "task_version": 1,
-        "data": "none",
-        "scoring": "choices",
-        "model": "toy",
-        "model_revision": "none",
-        "method": "full",
-        "rank": 0,
-        "alpha": 0.0,
-        "dropout": 0.0,
-        "learning_rate": 3e-3,
-        "weight_decay": 0.0,
-        "warmup": 0.1,
-        "epochs": 1.0,
-        "batch_size": 8,
-        "micro_batch": 8,
-        "max_tokens": 256,
-        "max_new_tokens": 8,
-        "train_examples": 24,
-        "test_examples": 12,
-        "seed": 0,
-        "dtype": "fp32",
-        "device": "cpu",
-    }
-    return RunSpec(**(settings | changes))
+    """Return a small fp32 CPU spec of full fine-tuning."""
+    model = {"data": "none", "model": "toy", "model_revision": "none"}
+    return make_spec(**(model | {"method": "full", "rank": 0, "alpha": 0.0, "learning_rate": 3e-3} | changes))
 
 
 def toy_examples(count: int) -> list[Example]:

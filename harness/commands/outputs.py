@@ -21,6 +21,7 @@ from harness import (
     store,
     tables,
 )
+from harness.checks.views import PAGE
 from harness.errors import HarnessError
 from harness.schema import Example, Task
 
@@ -54,20 +55,10 @@ def write_outputs(
         paths += drawn
     paths += exports.write(folder, cells, known) if publication else []
     asked = {name: _questions(known[name]) for name in figures if name in known}
-    return [
-        *paths,
-        report.write(
-            folder,
-            evidence,
-            known,
-            cells=cells,
-            figures=figures,
-            questions=asked,
-            changes=changes,
-            twins=twins,
-            trust=trust,
-        ),
-    ]
+    page = report.page(
+        evidence, known, cells=cells, figures=figures, questions=asked, changes=changes, twins=twins, trust=trust
+    )
+    return [*paths, store.write_text(folder / PAGE, page)]
 
 
 def _questions(task: Task) -> dict[str, Example]:
