@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from harness import generation, likelihood, memory
+from harness import generation, likelihood, memory, prefill
 from harness.encode import Encoded, answer_room, encode_test, encode_texts, windows
 from harness.errors import HarnessError
 from harness.metrics import default_parse
@@ -150,15 +150,16 @@ def _write(
     one_line = not any("\n" in example.target for example in examples)
     if one_line:
         stop |= generation.newline_tokens(tokenizer)
-    generate = generation.choose(model)
+    prompts = [item.prompt for item in encoded]
+    generate = generation.choose(model, prompts)
 
     def write(batch: Sequence[int]) -> tuple[list[generation.Written], int]:
-        written = generate(model, [encoded[i].prompt for i in batch], stop, spec.max_new_tokens)
-        return written, sum(len(encoded[i].prompt) for i in batch) + sum(len(one.tokens) for one in written)
+        written = generate(model, [prompts[i] for i in batch], stop, spec.max_new_tokens)
+        return written, sum(len(prompts[i]) for i in batch) + sum(len(one.tokens) for one in written)
 
     answers: list[Answer | None] = [None] * len(examples)
     parse = task.parse or default_parse
-    lengths = [len(item.prompt) + spec.max_new_tokens for item in encoded]
+    lengths = [length + spec.max_new_tokens for length in prefill.lengths(prompts)]
     for batch, texts in _batched(model, make_batches(lengths, WRITE_TOKENS), write, on_progress, meter):
         for i, (ids, loglik) in zip(batch, texts, strict=True):
             _refuse_no_number((loglik,), examples[i], spec)

@@ -10,10 +10,12 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import torch
 
+from harness import prefill
 from harness.logits import logits_at, virtual_tokens
 
 
@@ -36,7 +38,6 @@ class Watch(Protocol):
 
 Generate = Callable[[Any, Sequence[Sequence[int]], Collection[int], int], list[Written]]
 
-ROOM = 32  # tokens of a cache taken ahead
 NEWLINE_MARKS = ("\n", "Ċ", "<0x0A>")  # as text, in byte-level pieces, in sentencepiece's byte fallback
 
 
@@ -61,11 +62,13 @@ def fits_loop(model: Any) -> bool:
     return takes_positions and bool(getattr(inner, "_supports_default_dynamic_cache", lambda: False)())
 
 
-def choose(model: Any) -> Generate:
-    """Return the way of writing that fits the model: the fastest that is right for it."""
+def choose(model: Any, prompts: Sequence[Sequence[int]]) -> Generate:
+    """Return the way of writing that fits the model and the prompts: the fastest that is right."""
     if virtual_tokens(model):
         return by_rereading
-    return greedy if fits_loop(model) else by_generate
+    if not fits_loop(model):
+        return by_generate
+    return partial(greedy, share=True) if prefill.shares(model, prompts) else greedy
 
 
 def greedy(
@@ -74,6 +77,8 @@ def greedy(
     stop: Collection[int],
     limit: int,
     watch: Watch | None = None,
+    *,
+    share: bool = False,
 ) -> list[Written]:
     """Return the most likely continuation of each prompt, token by token.
 
@@ -83,37 +88,34 @@ def greedy(
         stop: ids that end an answer; the one that did is the last of it.
         limit: the most tokens of an answer.
         watch: told of the rows, and asked for answers that end by other rules.
+        share: whether to read what prompts begin with in common once, see `prefill.shares`; not with `watch`.
     """
-    device = next(model.parameters()).device
-    ids, mask = _left_padded(prompts, device)
-    places = (mask.cumsum(1) - 1).clamp(min=0)
-    cache = _roomy_cache(model.config)
+    cache, mask, places, logits = prefill.read(model, prompts, share=share, told=watch.rows if watch else None)
     alive = list(range(len(prompts)))  # which prompt each row of the cache belongs to
     answers = _Answers(len(prompts), stop, watch)
-    for _ in range(limit):
-        if watch:
-            watch.rows(alive)
-        last = torch.arange(1, len(ids) + 1, device=device) * ids.shape[1] - 1
-        logits = logits_at(
-            model,
-            last,
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=places,
-            past_key_values=cache,
-            use_cache=True,
-        )
-        tokens = answers.add(alive, logits)
+    for number in range(1, limit + 1):
+        ids = answers.add(alive, logits)
         going = [line for line, row in enumerate(alive) if not answers.ended(row)]
-        if not going:
+        if not going or number == limit:
             break
-        ids, places = tokens[:, None], places[:, -1:] + 1
-        mask = torch.cat([mask, mask.new_ones((len(mask), 1))], dim=1)
         if len(going) <= 0.75 * len(alive):  # dropping rows copies the cache: not for every single one
-            keep = torch.tensor(going, device=device)
+            keep = torch.tensor(going, device=ids.device)
             cache.batch_select_indices(keep)
             ids, places, mask = ids[keep], places[keep], mask[keep]
             alive = [alive[line] for line in going]
+        mask = torch.cat([mask, mask.new_ones((len(mask), 1))], dim=1)
+        if watch:
+            watch.rows(alive)
+        logits = logits_at(
+            model,
+            torch.arange(len(ids), device=ids.device),
+            input_ids=ids[:, None],
+            attention_mask=mask,
+            position_ids=places[:, None],
+            past_key_values=cache,
+            use_cache=True,
+        )
+        places = places + 1
     return answers.written()
 
 
@@ -152,47 +154,6 @@ def likeliest(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return tokens, best - logits.logsumexp(-1)
 
 
-def _roomy_cache(config: Any) -> Any:
-    """Return transformers' cache for the architecture, its plain layers with room to grow.
-
-    The plain layer copies all keys and values of the text so far to add one token. Ours writes into room that it has
-    taken ahead, and keeps keys in the precision of the values: rotary positions leave them in fp32 where the residual
-    stream is, and every step would cast all of them again.
-    """
-    from transformers import DynamicCache
-    from transformers.cache_utils import DynamicLayer
-
-    class RoomyLayer(DynamicLayer):  # type: ignore[misc]
-        def update(self, keys: Any, values: Any, *args: Any, **options: Any) -> tuple[Any, Any]:
-            if not self.is_initialized:
-                self.dtype, self.device = values.dtype, values.device
-                self.is_initialized: bool = True
-                self.keys, self.values = keys[:, :, :0].to(values.dtype), values[:, :, :0]
-                self.stores = self.keys, self.values
-            key_store, self.keys = _append(self.stores[0], self.keys, keys)
-            value_store, self.values = _append(self.stores[1], self.values, values)
-            self.stores = key_store, value_store
-            return self.keys, self.values
-
-    cache = DynamicCache(config=config)
-    cache.layers = [RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
-    return cache
-
-
-def _append(store: torch.Tensor, old: torch.Tensor, new: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (store, its beginning), [rows, heads, length, width]: `old` and `new` end to end along the length.
-
-    While `old` is the beginning of `store` and there is room behind it, only `new` is written.
-    """
-    rows, heads, length, width = old.shape
-    total = length + new.shape[2]
-    if old.data_ptr() != store.data_ptr() or store.shape[2] < total:
-        store = old.new_empty((rows, heads, total + ROOM, width))
-        store[:, :, :length] = old
-    store[:, :, length:total] = new
-    return store, store[:, :, :total]
-
-
 def by_rereading(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], limit: int) -> list[Written]:
     """Return the same as `greedy` without a cache, each token from the whole text before it.
 
@@ -219,7 +180,7 @@ def by_rereading(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[
 def by_generate(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], limit: int) -> list[Written]:
     """Return the same as `greedy` through transformers' own `generate`: slower, for every architecture."""
     device = next(model.parameters()).device
-    ids, mask = _left_padded(prompts, device)
+    ids, mask = prefill.left_padded(prompts, device)
     output = model.generate(
         input_ids=ids,
         attention_mask=mask,
@@ -235,11 +196,3 @@ def by_generate(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[i
     for logits in output.logits:
         answers.add(range(len(prompts)), logits)
     return answers.written()
-
-
-def _left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (ids, mask), [rows, width], prompts on the right so that all answers begin in the same column."""
-    width = max(map(len, prompts))
-    ids = torch.tensor([[0] * (width - len(prompt)) + list(prompt) for prompt in prompts], device=device)
-    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=device)
-    return ids, mask

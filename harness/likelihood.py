@@ -78,18 +78,22 @@ def score_tree(model: Any, items: Sequence[Encoded], spec: RunSpec) -> list[tupl
         torch.tensor(positions, device=device),
         input_ids=ids.to(device),
         position_ids=places.to(device),
-        attention_mask=_tree_mask(branches.to(device), spec),
+        attention_mask=tree_mask(branches.to(device), torch.bfloat16 if spec.dtype == "bf16" else torch.float32),
         use_cache=False,
     )
     return _sum_options(logits, items)
 
 
-def _tree_mask(branches: torch.Tensor, spec: RunSpec) -> torch.Tensor:
-    """Return the additive mask [rows, 1, width, width]: 0 where a token may look, the lowest number elsewhere."""
+def tree_mask(branches: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Return the additive mask [rows, 1, width, width]: 0 where a token may look, the lowest number elsewhere.
+
+    Args:
+        branches: [rows, width]: 0 for what all see, 1 and on for the branches, which see it and themselves, -1 for padding.
+        dtype: that the model computes in.
+    """
     width = branches.shape[1]
     causal = torch.ones((width, width), dtype=torch.bool, device=branches.device).tril()
     same = (branches[:, None, :] == 0) | (branches[:, None, :] == branches[:, :, None])
-    dtype = torch.bfloat16 if spec.dtype == "bf16" else torch.float32
     mask = torch.full((len(branches), 1, width, width), torch.finfo(dtype).min, dtype=dtype, device=branches.device)
     return mask.masked_fill_((same & causal)[:, None], 0.0)
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import toy_examples, toy_folder, toy_model, toy_spec, toy_task, toy_tokenizer
 
-from harness import evaluate, generation, likelihood, memory
+from harness import caches, evaluate, generation, likelihood, memory
 from harness.encode import Encoded, encode_test
 from harness.errors import HarnessError
 from harness.methods import lora, qlora
@@ -165,11 +165,11 @@ def test_generation_runs_through_adapters_and_four_bits(tmp_path: Path, items: l
 
 
 def test_a_store_with_room_holds_what_was_appended_also_after_rows_were_dropped() -> None:
-    pieces = [torch.randn(3, 2, length, 4) for length in (5, 1, 1, generation.ROOM + 8, 1)]
+    pieces = [torch.randn(3, 2, length, 4) for length in (5, 1, 1, caches.ROOM + 8, 1)]
     rows = [0, 1, 2]
     store = shown = pieces[0][:, :, :0]
     for step, piece in enumerate(pieces):
-        store, shown = generation._append(store, shown, piece[rows])
+        store, shown = caches._append(store, shown, piece[rows])
         assert torch.equal(shown, torch.cat(pieces[: step + 1], dim=2)[rows])
         if step == 1:
             rows, shown = [0, 2], shown[[0, 2]]

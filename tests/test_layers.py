@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
         "prompts stats power memory metrics methods counter format environment checkpoint families formula speed",
         "rows xbrl statements layouts partition clients file_task hub sources published gold data registry "
         "score likeness",
-        "attention encode logits generation likelihood models train federated flower evaluate predict tuned "
+        "attention encode logits caches likelihood prefill generation models train federated flower evaluate predict tuned "
         "intruders scaling merging",
         "codec withhold atomic store",
         "jobs options reordered general probing starting probe estimate defaults local warm tune specs plan "

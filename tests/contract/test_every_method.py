@@ -208,7 +208,7 @@ def test_what_a_model_with_virtual_tokens_writes_is_its_most_likely_next_token(n
     from harness import generation
 
     with torch.inference_mode(), models.precision(run.spec):
-        (written,) = generation.choose(run.model)(run.model, [prompt], {0}, 4)
+        (written,) = generation.choose(run.model, [prompt])(run.model, [prompt], {0}, 4)
         ids = torch.tensor([[*prompt, *written.tokens]])
         rows = run.model(input_ids=ids).logits[0, -len(written.tokens) - 1 : -1].float().log_softmax(-1)
     assert rows.argmax(-1).tolist() == written.tokens

@@ -1,0 +1,240 @@
+"""Reading prompts into a cache of keys and values, before the first token of an answer is written.
+
+Reading is most of the work where answers are short. Prompts are read in small batches of nearly one length, without a mask,
+so that little is spent on padding and nothing on looking ahead; what prompts begin with in common is read once, with
+the rest of each behind it side by side, as the options of a question are (`likelihood`). The caches are then laid into one,
+prompts on the right, where all answers begin in the same column. The tests hold it equal to one padded batch, which is
+used where an architecture's cache is not plain keys and values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+
+from harness.caches import roomy, roomy_cache
+from harness.likelihood import PADDING, tree_mask
+from harness.logits import logits_at
+
+READ_TOKENS = 2048  # of a batch with padding: more gains nothing on a CPU and little on a GPU
+SHARED_TOKENS = 32  # a beginning in common shorter than this is not worth a mask
+
+
+class Read(NamedTuple):
+    """Prompts that were read: their cache, its mask [rows, width], each one's length, the next token's logits."""
+
+    cache: Any
+    mask: torch.Tensor
+    lengths: torch.Tensor
+    logits: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Family:
+    """Prompts that are read in one row: the first `shared` tokens once, then the rest of each."""
+
+    members: tuple[int, ...]
+    shared: int
+    tokens: int
+
+
+def read(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    *,
+    share: bool = False,
+    told: Callable[[Sequence[int]], None] | None = None,
+) -> Read:
+    """Read prompts, each in its own row of the cache.
+
+    Args:
+        model: in evaluation mode, called without gradients and in the spec's precision.
+        prompts: token ids, one batch.
+        share: whether to read common beginnings once, see `shares`.
+        told: called before each call of the model with the prompt that each row of it belongs to; not with `share`.
+    """
+    cache = roomy_cache(model.config)
+    if not roomy(cache):
+        return _read_padded(model, prompts, cache, told)
+    device = next(model.parameters()).device
+    sizes = torch.tensor([len(prompt) for prompt in prompts], device=device)
+    width = int(sizes.max())
+    mask = (torch.arange(width, device=device) >= width - sizes[:, None]).long()
+    logits: torch.Tensor | None = None
+    for batch in _batches(families(prompts) if share else _alone(prompts)):
+        found, part, members, sources = _read_batch(model, prompts, batch, width, told)
+        if logits is None:
+            logits = found.new_empty((len(prompts), found.shape[-1]))
+        logits[members] = found
+        for whole, layer in zip(cache.layers, part.layers, strict=True):
+            whole.lay(layer, len(prompts), members, sources)
+    assert logits is not None  # there is a prompt
+    return Read(cache, mask, sizes, logits)
+
+
+def shares(model: Any, prompts: Sequence[Sequence[int]]) -> bool:
+    """Return whether reading a common beginning once pays among these prompts and is right for the model: tried on two.
+
+    A model that ignores the mask, or counts distance by columns, gives other numbers than prompt by prompt.
+    """
+    pair = next((family.members[:2] for family in families(prompts) if family.shared), None)
+    if pair is None:
+        return False
+    two = [prompts[i] for i in pair]
+    apart = read(model, two).logits
+    try:
+        together = read(model, two, share=True).logits
+    except torch.OutOfMemoryError:
+        raise
+    except (ValueError, TypeError, RuntimeError, IndexError):
+        return False
+    allowed = 1e-3 if apart.dtype == torch.float32 else 0.1
+    top = apart.topk(min(10, apart.shape[-1]), dim=-1).indices
+    nats = [found.float().log_softmax(-1).gather(-1, top) for found in (apart, together)]
+    return bool((nats[0] - nats[1]).abs().max() <= allowed + 0.01 * nats[0].abs().max())
+
+
+def families(prompts: Sequence[Sequence[int]]) -> list[Family]:
+    """Return the prompts in families: those that begin alike together, where it saves a quarter of their tokens.
+
+    In the order of their tokens neighbours have the longest beginning in common; a family never outgrows a batch.
+    """
+    order = sorted(range(len(prompts)), key=lambda i: tuple(prompts[i]))
+    found: list[Family] = []
+    for index in order:
+        length = len(prompts[index])
+        if found and (joined := _join(found[-1], index, prompts)):
+            found[-1] = joined
+        else:
+            found.append(Family((index,), 0, length))
+    return found
+
+
+def lengths(prompts: Sequence[Sequence[int]]) -> list[int]:
+    """Return each prompt's length, in a family that of its longest: sorted by them, what is read together is together."""
+    found = [0] * len(prompts)
+    for family in families(prompts):
+        longest = max(len(prompts[i]) for i in family.members)
+        for i in family.members:
+            found[i] = longest
+    return found
+
+
+def _join(family: Family, index: int, prompts: Sequence[Sequence[int]]) -> Family | None:
+    """Return the family with one more prompt, None where that saves too little."""
+    first, prompt = prompts[family.members[0]], prompts[index]
+    # Each keeps a token of its own, from which its answer begins.
+    most = min(family.shared or len(first) - 1, len(prompt) - 1)
+    shared = next((n for n in range(most) if first[n] != prompt[n]), most)
+    members = (*family.members, index)
+    apart = sum(len(prompts[i]) for i in members)
+    tokens = apart - shared * (len(members) - 1)
+    pays = shared >= SHARED_TOKENS and tokens - family.tokens <= 0.5 * len(prompt)
+    return Family(members, shared, tokens) if pays and tokens <= READ_TOKENS else None
+
+
+def _alone(prompts: Sequence[Sequence[int]]) -> list[Family]:
+    return [Family((index,), 0, len(prompt)) for index, prompt in enumerate(prompts)]
+
+
+def _batches(found: Sequence[Family]) -> Iterator[list[Family]]:
+    """Yield the families in batches of at most `READ_TOKENS` with padding, longest first; those alone by themselves."""
+    batch: list[Family] = []
+    for family in sorted(found, key=lambda one: (not one.shared, -one.tokens)):
+        full = batch and (len(batch) + 1) * batch[0].tokens > READ_TOKENS
+        if batch and (full or bool(family.shared) != bool(batch[0].shared)):
+            yield batch
+            batch = []
+        batch.append(family)
+    if batch:
+        yield batch
+
+
+def _read_batch(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    batch: Sequence[Family],
+    width: int,
+    told: Callable[[Sequence[int]], None] | None,
+) -> tuple[torch.Tensor, Any, torch.Tensor, torch.Tensor]:
+    """Read families, one a row, padded on the right.
+
+    Returns:
+        logits [members, vocabulary]; the cache; the members [members]; and where in the cache's rows x length the tokens
+        of each stand, [members, width], on the right.
+    """
+    device = next(model.parameters()).device
+    longest = max(family.tokens for family in batch)
+    ids = torch.full((len(batch), longest), PADDING)
+    places = torch.arange(longest).repeat(len(batch), 1)
+    branches = torch.full((len(batch), longest), -1)
+    members: list[int] = []
+    sources: list[torch.Tensor] = []
+    # In the order of the prompts, so that those told of rows find like beside like.
+    for line, family in enumerate(sorted(batch, key=lambda one: one.members)):
+        shared = family.shared
+        ids[line, :shared] = torch.tensor(prompts[family.members[0]][:shared], dtype=torch.long)
+        branches[line, :shared] = 0
+        start = shared
+        for branch, index in enumerate(family.members, start=1):
+            end = start + len(prompts[index]) - shared
+            ids[line, start:end] = torch.tensor(prompts[index][shared:])
+            places[line, start:end] = torch.arange(shared, len(prompts[index]))
+            branches[line, start:end] = branch
+            source = torch.cat([torch.arange(shared), torch.arange(start, end)]) + line * longest
+            sources.append(torch.nn.functional.pad(source, (width - len(source), 0)))
+            members.append(index)
+            start = end
+    if told:
+        told(members)
+    cache, where = roomy_cache(model.config), torch.stack(sources).to(device)
+    mask = {"attention_mask": tree_mask(branches.to(device), _dtype(model))} if batch[0].shared else {}
+    logits = logits_at(
+        model,
+        where[:, -1],
+        input_ids=ids.to(device),
+        position_ids=places.to(device),
+        past_key_values=cache,
+        use_cache=True,
+        **mask,
+    )
+    return logits, cache, torch.tensor(members, device=device), where
+
+
+def _dtype(model: Any) -> torch.dtype:
+    """Return the precision that the model computes in."""
+    kind = next(model.parameters()).device.type
+    if torch.is_autocast_enabled(kind):
+        return torch.get_autocast_dtype(kind)
+    return torch.bfloat16 if model.dtype == torch.bfloat16 else torch.float32
+
+
+def _read_padded(
+    model: Any, prompts: Sequence[Sequence[int]], cache: Any, told: Callable[[Sequence[int]], None] | None
+) -> Read:
+    """Read all prompts in one batch, padded on the left: right for every causal model with a cache."""
+    device = next(model.parameters()).device
+    ids, mask = left_padded(prompts, device)
+    if told:
+        told(range(len(prompts)))
+    logits = logits_at(
+        model,
+        torch.arange(1, len(ids) + 1, device=device) * ids.shape[1] - 1,
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=(mask.cumsum(1) - 1).clamp(min=0),
+        past_key_values=cache,
+        use_cache=True,
+    )
+    return Read(cache, mask, mask.sum(1), logits)
+
+
+def left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (ids, mask), [rows, width], prompts on the right so that all answers begin in the same column."""
+    width = max(map(len, prompts))
+    ids = torch.tensor([[PADDING] * (width - len(prompt)) + list(prompt) for prompt in prompts], device=device)
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=device)
+    return ids, mask
