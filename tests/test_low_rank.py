@@ -42,7 +42,8 @@ def test_output_and_gradients_are_those_of_the_sum_written_out(
 def test_an_adapter_half_of_which_is_frozen_gets_the_gradient_of_the_other_half() -> None:
     inputs, weight, _, low, high, gradient = operands(torch.float32)
     high.requires_grad_()
-    low_rank.product(inputs, lambda: weight, None, low, high, SCALE).backward(gradient)
+    output = low_rank.product(inputs, lambda: weight, None, low, high, SCALE)
+    output.backward(gradient)  # type: ignore[no-untyped-call]
     assert low.grad is None
     assert high.grad is not None
     inner = (inputs @ low.t()).flatten(0, -2)
