@@ -143,7 +143,7 @@ def narrowed(*, positions: bool) -> Iterator[None]:
 
     with mock.patch.object(chunked_logprob, "_forward_tile", bare), contextlib.ExitStack() as patches:
         if positions:  # what decides here is this name in `utils`; the kernels look at their own
-            patches.enter_context(mock.patch.object(utils, "_use_triton", lambda device: True))
+            patches.enter_context(mock.patch.object(utils, "_use_triton", return_value=True))
         yield
 
 
