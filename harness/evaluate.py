@@ -18,8 +18,10 @@ from harness.metrics import default_parse
 from harness.models import precision
 from harness.schema import Answer, Example, RunSpec, Task
 
-# Rows x width of a batch. Writing costs least where many rows share a step; reading gains nothing beyond the smaller.
-READ_TOKENS, WRITE_TOKENS = 8192, 16384
+# Rows x width of a batch. Writing costs least where many rows share a step. Reading on a processor costs a quarter less in
+# batches of 2,048 than of 8,192 (`tiny`, one core): a layer's numbers stay in its cache, and less is padding.
+READ_TOKENS = {"cpu": 2048, "cuda": 8192}
+WRITE_TOKENS = 16384
 TEXT_TOKENS = 2048  # where every token is scored, the vocabulary's width decides: 2048 x 128,000 numbers are 1 GiB
 BATCH_ROWS = 128
 
@@ -88,7 +90,7 @@ def _choose(
         return scorer(model, [encoded[i] for i in batch], spec), sum(lengths[i] for i in batch)
 
     answers: list[Answer | None] = [None] * len(examples)
-    for batch, scores in _batched(model, make_batches(lengths, READ_TOKENS), score, on_progress, meter):
+    for batch, scores in _batched(model, make_batches(lengths, READ_TOKENS[spec.device]), score, on_progress, meter):
         for i, loglik in zip(batch, scores, strict=True):
             _refuse_no_number(loglik, examples[i], spec)
             text = examples[i].choices[loglik.index(max(loglik))]

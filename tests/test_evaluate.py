@@ -248,7 +248,7 @@ def test_cut_contexts_are_told(tokenizer: Any) -> None:
 
 
 def test_progress_and_cost_are_told(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluate, "READ_TOKENS", 600)
+    monkeypatch.setattr(evaluate, "READ_TOKENS", {"cpu": 600})
     told: list[tuple[int, int]] = []
     with memory.phase("cpu") as meter:
         evaluate.answer(

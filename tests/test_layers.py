@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
     tuple(layer.split())
     for layer in (
         "measured schema errors program redact",
-        "prompts stats power memory metrics methods counter format environment checkpoint families formula speed",
+        "prompts stats power memory metrics methods counter low_rank format environment checkpoint families formula speed",
         "rows xbrl statements layouts partition clients file_task hub sources published gold data registry "
         "score likeness",
         "attention encode logits caches likelihood prefill generation models train federated flower evaluate predict tuned "
@@ -40,7 +40,7 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 APART = {"tiny"}  # the scripts that made the embedded model; only its questions are imported
 
-TORCH_AT_TOP = set(LAYERS[3]) | {"counter", "serve"}
+TORCH_AT_TOP = set(LAYERS[3]) | {"counter", "low_rank", "serve"}
 NEVER_AT_TOP = {
     "transformers",
     "peft",

@@ -42,6 +42,7 @@ def multiplying(model: Any, spec: RunSpec) -> Any:
         for layer in model.modules():
             if isinstance(layer, bitsandbytes.nn.Linear4bit):
                 layer.forward = functools.partial(_forward, layer)
+                layer.unpacked = functools.partial(unpack, layer)  # for `lora`, which multiplies with it by itself
     return model
 
 
