@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -107,7 +108,7 @@ def calibration(answers: Sequence[Answer], metric: Metric, scoring: Scoring) -> 
         bins=reliability(sure, right, groups),
         curve=tuple(zip((order.count / order.n).tolist(), (1 - order.right / order.count).tolist(), strict=True)),
         aurc=selective.risk_coverage_area(judged),
-        automated=selective.automated(judged),
+        automated=selective.automated(judged, order=order),
     )
 
 
@@ -148,10 +149,15 @@ def calibration_error(sure: Floats, right: Floats, groups: Sequence[Hashable]) -
     value = float(_errors(gaps, np.ones((1, len(gaps))))[0])
     if len(names) == 1:
         return stats.Interval(value, 0.0, 1.0)
-    picks = np.random.default_rng(SEED).integers(0, len(names), size=(RESAMPLES, len(names)))
-    rows = len(names) * np.arange(RESAMPLES)[:, None]
-    times = np.bincount((picks + rows).ravel(), minlength=RESAMPLES * len(names)).reshape(RESAMPLES, -1).astype(float)
-    return stats.interval_of_draws(value, _errors(gaps, times[:, codes]), len(names), share=True)
+    return stats.interval_of_draws(value, _errors(gaps, _times(len(names))[:, codes]), len(names), share=True)
+
+
+@lru_cache(maxsize=1)  # the runs of a task have the same groups
+def _times(count: int) -> Floats:
+    """Return how often each of `count` groups is drawn in each resample, [draws, groups]."""
+    picks = np.random.default_rng(SEED).integers(0, count, size=(RESAMPLES, count))
+    rows = count * np.arange(RESAMPLES)[:, None]
+    return np.bincount((picks + rows).ravel(), minlength=RESAMPLES * count).reshape(RESAMPLES, -1).astype(float)
 
 
 def error_by_chance(sure: Floats) -> float:

@@ -11,7 +11,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from harness.schema import RunSpec
@@ -74,62 +74,122 @@ def decode(kind: type[T], data: Any) -> T:
     Raises:
         ValueError: naming the field, where `data` has an unknown, missing or ill-typed one.
     """
-    return typing.cast(T, _decode(kind, data, kind.__name__))
+    try:
+        return typing.cast(T, _decoder(typing.cast(Any, kind))(data))
+    except _Unfit as fault:
+        raise ValueError(f"{kind.__name__}{fault.where} {fault.problem}") from None
+
+
+class _Unfit(Exception):
+    """What is wrong, and where within the value: the path grows on the way up, so that it costs nothing where all is well."""
+
+    def __init__(self, problem: str, where: str = "") -> None:
+        super().__init__(problem)
+        self.problem, self.where = problem, where
+
+    def inside(self, place: object) -> _Unfit:
+        return _Unfit(self.problem, f"{place}{self.where}")
+
+
+Decoder = Callable[[Any], Any]
 
 
 @functools.cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
-
-
-def _decode(kind: Any, data: Any, where: str) -> Any:
+def _decoder(kind: Any) -> Decoder:
+    """Return what decodes a type; made once, since a store holds millions of answers."""
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return _decode_dataclass(kind, data, where)
+        return _dataclass_decoder(kind)
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        return None if data is None else _decode(next(k for k in inner if k is not type(None)), data, where)
+        return _optional_decoder(_decoder(next(k for k in inner if k is not type(None))))
     if origin is Literal:
-        if data not in inner:
-            raise ValueError(f"{where} is {data!r}, not one of {', '.join(map(str, inner))}")
-        return data
+        return _literal_decoder(inner)
     if origin is tuple:
-        items = _expect(list, data, where)
-        return tuple(_decode(inner[0], item, f"{where}[{i}]") for i, item in enumerate(items))
+        return _tuple_decoder(_decoder(inner[0]))
     if origin is Mapping:
-        mapping = _expect(dict, data, where)
-        return {key: _decode(inner[1], item, f"{where}.{key}") for key, item in mapping.items()}
-    if kind is float:
-        return _decode_float(data, where)
-    return _expect(kind, data, where)
+        return _mapping_decoder(_decoder(inner[1]))
+    return _float if kind is float else _exact_decoder(kind)
 
 
-def _decode_dataclass(kind: type, data: Any, where: str) -> Any:
-    values = _expect(dict, data, where)
-    fields = {f.name: f for f in dataclasses.fields(kind)}
-    if unknown := sorted(values.keys() - fields.keys()):
-        raise ValueError(f"{where} has the unknown field {unknown[0]!r}")
-    required = {
-        name
-        for name, f in fields.items()
-        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-    }
-    if missing := sorted(required - values.keys()):
-        raise ValueError(f"{where} has no field {missing[0]!r}")
-    hints = _hints(kind)
-    return kind(**{name: _decode(hints[name], value, f"{where}.{name}") for name, value in values.items()})
+def _dataclass_decoder(kind: type) -> Decoder:
+    hints, listed = typing.get_type_hints(kind), dataclasses.fields(kind)
+    decoders = {f.name: _decoder(hints[f.name]) for f in listed}
+    missing = dataclasses.MISSING
+    required = {f.name for f in listed if f.default is missing and f.default_factory is missing}
+
+    def decoded(data: Any) -> Any:
+        values = _expect(dict, data)
+        if not values.keys() <= decoders.keys():
+            raise _Unfit(f"has the unknown field {min(values.keys() - decoders.keys())!r}")
+        if not values.keys() >= required:
+            raise _Unfit(f"has no field {min(required - values.keys())!r}")
+        found, name = {}, ""
+        try:
+            for name, value in values.items():
+                found[name] = decoders[name](value)
+        except _Unfit as fault:
+            raise fault.inside(f".{name}") from None
+        return kind(**found)
+
+    return decoded
 
 
-def _decode_float(data: Any, where: str) -> float:
+def _optional_decoder(decode_one: Decoder) -> Decoder:
+    return lambda data: None if data is None else decode_one(data)
+
+
+def _literal_decoder(allowed: Sequence[Any]) -> Decoder:
+    def decoded(data: Any) -> Any:
+        if data not in allowed:
+            raise _Unfit(f"is {data!r}, not one of {', '.join(map(str, allowed))}")
+        return data
+
+    return decoded
+
+
+def _tuple_decoder(decode_one: Decoder) -> Decoder:
+    def decoded(data: Any) -> Any:
+        given, found = _expect(list, data), []
+        try:
+            for item in given:
+                found.append(decode_one(item))  # how many there are says where it failed
+        except _Unfit as fault:
+            raise fault.inside(f"[{len(found)}]") from None
+        return tuple(found)
+
+    return decoded
+
+
+def _mapping_decoder(decode_one: Decoder) -> Decoder:
+    def decoded(data: Any) -> Any:
+        given, found, key = _expect(dict, data), {}, ""
+        try:
+            for key, item in given.items():
+                found[key] = decode_one(item)
+        except _Unfit as fault:
+            raise fault.inside(f".{key}") from None
+        return found
+
+    return decoded
+
+
+def _exact_decoder(kind: Any) -> Decoder:
+    return lambda data: data if type(data) is kind else _expect(kind, data)
+
+
+def _float(data: Any) -> float:
+    if type(data) is float:
+        return data
     if data is None:
         return math.nan
     if data in ("inf", "-inf"):
         return float(data)
     if isinstance(data, bool) or not isinstance(data, int | float):
-        raise ValueError(f"{where} is {data!r}, not a number")
+        raise _Unfit(f"is {data!r}, not a number")
     return float(data)
 
 
-def _expect(kind: Any, data: Any, where: str) -> Any:
+def _expect(kind: Any, data: Any) -> Any:
     if not isinstance(data, kind) or (kind is int and isinstance(data, bool)):
-        raise ValueError(f"{where} is {data!r}, not {kind.__name__}")
+        raise _Unfit(f"is {data!r}, not {kind.__name__}")
     return data

@@ -25,10 +25,11 @@ from harness.leaderboard import PACKAGES, distinct, package
 from harness.markdown import Table
 from harness.palette import FAINT, GRID, INK, PAPER
 from harness.robustness import Held
-from harness.schema import Task
+from harness.schema import Record, Task
 from harness.sections import Section, alarms, held_equal, percent_sign, reading, sections
 
-Figures = Mapping[str, Mapping[str, str]]
+Figures = Mapping[str, str]  # SVG by name
+Part = dict[str, Any]  # of a task, as the page's template names it
 
 ALT = {
     "accuracy": "The headline metric of every run with its interval",
@@ -46,46 +47,69 @@ def page(
     runs: Iterable[Run],
     tasks: Mapping[str, Task] | None = None,
     *,
-    cells: Iterable[Cell] | None = None,
-    figures: Figures | None = None,
+    figures: Mapping[str, Figures] | None = None,
     questions: Mapping[str, Questions] | None = None,
     changes: Sequence[Change] = (),
-    trust: Trust | None = None,
     twins: Sequence[Held] = (),
 ) -> str:
-    """Return the page.
-
-    Args:
-        runs: every record with its answers, None where they are gone.
-        tasks: the tasks by name, for titles, sources and their own metrics. What is missing is left out.
-        cells: from `compare.cells`, where they are at hand already.
-        figures: from `plots.svgs` for each task, where they are at hand already.
-        questions: the examples of tasks whose questions may be shown, by task and id.
-        changes: from `forgetting.changes`, what probes show.
-        trust: from `calibration_tables.trust`, where it is at hand already.
-        twins: from `robustness.held`, how the task's twins were answered.
-    """
-    import jinja2
-
+    """Return the page of all these runs; arguments as `part`, by task where they are of one task."""
     runs, tasks = list(runs), tasks or {}
     metrics: Metrics = {name: task.metrics for name, task in tasks.items()}
-    cells = list(compare.cells(runs, metrics) if cells is None else cells)
-    names = sorted({cell.spec.task for cell in cells})
-    trust = calibration_tables.trust(cells, runs, metrics) if trust is None else trust
-    drawn = figures or {name: plots.svgs(name, cells, trust) for name in names}
-    content = []
-    for place, name in enumerate(names, start=1):
+    cells = compare.cells(runs, metrics)
+    trust = calibration_tables.trust(cells, runs, metrics)
+    parts = []
+    for place, name in enumerate(sorted({cell.spec.task for cell in cells}), start=1):
         own = [run for run in runs if run[0].spec.task == name]
-        found = sections(cell for cell in cells if cell.spec.task == name)
+        drawn = figures[name] if figures else plots.svgs(name, cells, trust)
         asked = (questions or {}).get(name, {})
-        shown = [_section(section, own, metrics, asked, trust, _probed(section, changes, twins)) for section in found]
-        content.append(_task(place, name, found, tasks.get(name), drawn[name]) | {"sections": shown})
+        ours = [cell for cell in cells if cell.spec.task == name]
+        told = part(place, ours, own, tasks.get(name), drawn, metrics, trust, asked, changes=changes, twins=twins)
+        parts.append(told)
+    return whole(parts, [record for record, _ in runs])
+
+
+def part(
+    place: int,
+    cells: Sequence[Cell],
+    runs: Sequence[Run],
+    task: Task | None,
+    figures: Figures,
+    metrics: Metrics,
+    trust: Trust,
+    questions: Questions,
+    *,
+    changes: Sequence[Change] = (),
+    twins: Sequence[Held] = (),
+) -> Part:
+    """Return what the page says of one task, which no answer is needed for any more.
+
+    Args:
+        place: of the task on the page, from 1.
+        cells: the task's, from `compare.cells`.
+        runs: the task's records with their answers, None where they are gone.
+        task: its title and source, where it is known.
+        figures: from `plots.svgs`.
+        metrics: as for `compare.cells`.
+        trust: from `calibration_tables.trust`.
+        questions: the examples by id, where they may be shown.
+        changes: from `forgetting.changes`, what probes show.
+        twins: from `robustness.held`, how the task's twins were answered.
+    """
+    found = sections(cells)
+    shown = [_section(section, runs, metrics, questions, trust, _probed(section, changes, twins)) for section in found]
+    return _task(place, cells[0].spec.task, found, task, figures) | {"sections": shown}
+
+
+def whole(parts: Sequence[Part], records: Iterable[Record]) -> str:
+    """Return the page of these parts; the records say how many runs there are and of which time."""
+    import jinja2
+
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_drawable)
     environment.filters["sort_value"] = sort_value
-    return environment.from_string(_part("html")).render(tasks=content, intro=_intro(runs), **_own_parts()) + "\n"
+    return environment.from_string(_own("html")).render(tasks=parts, intro=_intro(list(records)), **_own_parts()) + "\n"
 
 
-def _part(kind: str) -> str:
+def _own(kind: str) -> str:
     return Path(__file__).with_name(f"report.{kind}").read_text(encoding="utf-8")
 
 
@@ -96,7 +120,7 @@ def _own_parts() -> dict[str, str]:
     """
     from markupsafe import Markup
 
-    style, script = "\n" + _part("css"), "\n" + _part("js")
+    style, script = "\n" + _own("css"), "\n" + _own("js")
     rules = {
         "default-src": "'none'",
         "script-src": _hashed(script),
@@ -120,9 +144,7 @@ def sort_value(text: str) -> str:
     return "" if value is None else repr(value).replace("inf", "Infinity")
 
 
-def _task(
-    place: int, name: str, found: Sequence[Section], task: Task | None, figures: Mapping[str, str]
-) -> dict[str, Any]:
+def _task(place: int, name: str, found: Sequence[Section], task: Task | None, figures: Figures) -> Part:
     from markupsafe import Markup
 
     return {
@@ -168,9 +190,8 @@ def _section(
     }
 
 
-def _intro(runs: Sequence[Run]) -> str:
+def _intro(records: Sequence[Record]) -> str:
     """How many runs of which time; the only times on the page are those of the records."""
-    records = [record for record, _ in runs]
     days = sorted(record.started[:10] for record in records if record.started)
     when = "" if not days else f", made on {days[0]}" if days[0] == days[-1] else f", made {days[0]} to {days[-1]}"
     done = sum(record.status == "ok" for record in records)

@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -238,7 +239,7 @@ class RunSpec:
     start: str = ""
     joined: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The first ten hex digits of the SHA-256 of the spec's canonical JSON."""
         text = json.dumps(self.fields(), sort_keys=True, separators=(",", ":"))

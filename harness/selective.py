@@ -126,9 +126,11 @@ def risk_coverage_area(judged: Judged) -> float:
     return float(np.mean(1 - np.cumsum(np.repeat(mean, size)) / given))
 
 
-def automated(judged: Judged, targets: Sequence[float] = TARGETS) -> tuple[Automated, ...]:
-    """Return the largest part that holds each precision, targets in ascending order."""
-    order = prefixes(judged)
+def automated(
+    judged: Judged, targets: Sequence[float] = TARGETS, *, order: Prefixes | None = None
+) -> tuple[Automated, ...]:
+    """Return the largest part that holds each precision, targets in ascending order; `order`, where it is at hand."""
+    order = prefixes(judged) if order is None else order
     sure = guaranteed(order, targets)
     found = []
     for target, place in zip(sorted(targets), sure, strict=True):

@@ -181,9 +181,9 @@ def test_the_page_says_how_to_read_a_probe_in_the_words_of_the_other_views_and_n
     runs = [probed("base", share(50), half=30), probed("full", share(20), half=30)]
     task = answers_of(share(20))
     main = [(replace(record, scores=score_answers(task, [accuracy])), task) for record, _ in runs]
-    plain = html.unescape(report.page(main, cells=(cells := compare.cells(main, METRICS)), figures={"toy": {}}))
-    found = forgetting.changes(runs, cells, METRICS)
-    page = html.unescape(report.page(main, cells=cells, figures={"toy": {}}, changes=found))
+    plain = html.unescape(report.page(main, figures={"toy": {}}))
+    found = forgetting.changes(runs, compare.cells(main, METRICS), METRICS)
+    page = html.unescape(report.page(main, figures={"toy": {}}, changes=found))
     lines = forgotten.reading([change for change in found if not change.part])
     assert lines
     for line in lines:

@@ -19,7 +19,8 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
     tuple(layer.split())
     for layer in (
         "measured schema errors program redact",
-        "prompts stats power memory metrics methods counter low_rank format environment checkpoint families formula speed",
+        "prompts stats power memory metrics methods counter low_rank format environment checkpoint families formula speed "
+        "parallel",
         "rows xbrl statements layouts partition clients file_task hub sources published gold data registry "
         "score likeness",
         "attention encode logits caches likelihood prefill generation models train federated flower evaluate predict tuned "
@@ -31,7 +32,8 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
         "findings checks oracle verify rerun leaderboard sections markdown breakdowns calibration_tables "
         "tables exports adapters adapter_card merge_card cross retention transfer sequence causal "
         "causal_tables place palette panels figures serve "
-        "calibration_figure learning_forgetting causal_figure matrix_figure cross_file plots flips report side_by_side waivers review "
+        "calibration_figure learning_forgetting causal_figure matrix_figure cross_file plots drawn flips report side_by_side "
+        "waivers review "
         "skeleton",
         "ui ui_tables ui_tasks ui_progress ui_forecast",
         "commands cli",

@@ -188,11 +188,11 @@ def test_the_same_records_give_the_same_bytes_in_any_order(page: str) -> None:
     assert report.page(list(reversed(RUNS))) == page
 
 
-def test_figures_and_cells_at_hand_are_used(page: str) -> None:
+def test_a_page_of_tasks_made_one_by_one_is_that_of_all(page: str) -> None:
     cells = compare_cells(RUNS)
     trust = calibration_tables.trust(cells, RUNS)
-    figures = {"cfa": plots.svgs("cfa", cells, trust)}
-    assert report.page(RUNS, cells=cells, figures=figures, trust=trust) == page
+    part = report.part(1, cells, RUNS, None, plots.svgs("cfa", cells, trust), {}, trust, {})
+    assert report.whole([part], [record for record, _ in RUNS]) == page
 
 
 def test_what_a_record_says_is_never_taken_for_html() -> None:

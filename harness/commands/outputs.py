@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from harness import (
     calibration_tables,
     compare,
     data,
+    drawn,
     exports,
     forgetting,
     forgotten,
+    parallel,
     plots,
     registry,
     reordered,
@@ -21,9 +26,30 @@ from harness import (
     store,
     tables,
 )
+from harness.cells import Cell
 from harness.checks.views import PAGE
 from harness.errors import HarnessError
+from harness.evidence import Metrics
 from harness.schema import Example, Task
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What all tasks of a results folder share: where views go, the tasks known, and whether they are a publication's."""
+
+    folder: Path
+    known: Mapping[str, Task]
+    metrics: Metrics
+    publication: bool
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was made of one task: files, what the page says of it, and its cells where a publication needs them."""
+
+    paths: tuple[Path, ...]
+    part: report.Part
+    cells: tuple[Cell, ...]
 
 
 def write_outputs(
@@ -31,34 +57,48 @@ def write_outputs(
 ) -> list[Path]:
     """Write every view of these runs below `folder` and return the files.
 
-    `tasks` adds to those that are installed; a publication has the forms of `exports` too.
+    Tasks are independent of each other and are done side by side; the answers of one are read when it is its turn, and
+    dropped. `tasks` adds to those that are installed; a publication has the forms of `exports` too, and figures that are
+    drawn anew whatever lies there.
     """
-    evidence = [(run.record, run.answers() or None) for run in runs]
     known = registry.recorded() | dict(tasks or {})
     metrics = reordered.with_twins({name: task.metrics for name, task in known.items()})
+    by_task: defaultdict[str, list[store.Run]] = defaultdict(list)
+    for run in runs:
+        by_task[run.record.spec.task].append(run)
+    desk = Desk(folder, known, metrics, publication)
+    made = parallel.each(partial(_views, desk), [(n, by_task[name]) for n, name in enumerate(sorted(by_task), 1)])
+    paths = [path for one in made for path in one.paths]
+    paths += exports.write(folder, [cell for one in made for cell in one.cells], known) if publication else []
+    page = report.whole([one.part for one in made], [run.record for run in runs])
+    return [*paths, store.write_text(folder / PAGE, page)]
+
+
+def _views(desk: Desk, task: tuple[int, Sequence[store.Run]]) -> Made:
+    """Write tables and figures of one task, given its place on the page and its runs."""
+    place, runs = task
+    folder, known, metrics, name = desk.folder, desk.known, desk.metrics, runs[0].record.spec.task
+    evidence = [(run.record, run.answers() or None) for run in runs]
     cells = compare.cells(evidence, metrics)
     probed = [run for run in runs if run.record.probes]
     changes = forgetting.changes([(run.record, run.probed()) for run in probed], cells, metrics)
-    twins = robustness.held(changes, probed)
+    held = robustness.held(changes, probed)
     trust = calibration_tables.trust(cells, evidence, metrics)
-    paths: list[Path] = []
-    figures: dict[str, dict[str, str]] = {}
-    for name in sorted({run.record.spec.task for run in runs}):
-        own = [change for change in changes if change.spec.task == name]
-        held = [one for one in twins if one.change.spec.task == name]
-        more = forgotten.document(own) + robustness.document(held)
-        paths += tables.write(folder, name, cells, runs=evidence, metrics=metrics, trust=trust, more=more)
-        paths += [forgotten.write(folder, name, own)] if own else []
-        paths += [robustness.write(folder, name, held)] if held else []
-        drawn = [*plots.write(folder, name, cells, trust), *plots.write_forgetting(folder, name, own)]
-        figures[name] = {path.stem: path.read_text(encoding="utf-8") for path in drawn if path.suffix == ".svg"}
-        paths += drawn
-    paths += exports.write(folder, cells, known) if publication else []
-    asked = {name: _questions(known[name]) for name in figures if name in known}
-    page = report.page(
-        evidence, known, cells=cells, figures=figures, questions=asked, changes=changes, twins=twins, trust=trust
+    more = forgotten.document(changes) + robustness.document(held)
+    paths = tables.write(folder, name, cells, runs=evidence, metrics=metrics, trust=trust, more=more)
+    paths += [forgotten.write(folder, name, changes)] if changes else []
+    paths += [robustness.write(folder, name, held)] if held else []
+
+    def draw() -> list[Path]:
+        return [*plots.write(folder, name, cells, trust), *plots.write_forgetting(folder, name, changes)]
+
+    drawn_now = draw() if desk.publication else drawn.again(folder, name, (cells, sorted(trust.items()), changes), draw)
+    figures = {path.stem: path.read_text(encoding="utf-8") for path in drawn_now if path.suffix == ".svg"}
+    asked = _questions(known[name]) if name in known else {}
+    part = report.part(
+        place, cells, evidence, known.get(name), figures, metrics, trust, asked, changes=changes, twins=held
     )
-    return [*paths, store.write_text(folder / PAGE, page)]
+    return Made((*paths, *drawn_now), part, tuple(cells) if desk.publication else ())
 
 
 def _questions(task: Task) -> dict[str, Example]:
