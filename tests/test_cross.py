@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from inputs import write_task
 from test_more_methods import Ear
-from test_plan import write_task
 from toys import toy_folder
 
 from harness import plan, store, worker
