@@ -1,4 +1,4 @@
-"""What holds for all tests: processes are forked from a server that has imported what most of them need, but no torch."""
+"""What holds for all tests: threads that do not get into each other's way, processes forked without torch."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from harness import local
+from harness import environment, local
 
 HERE = Path(__file__).resolve().parent
+
+# Before torch is imported: more threads than cores, each spinning until the others are done, take three times the time.
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, environment.cores() // int(workers))))
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(autouse=True, scope="session")
