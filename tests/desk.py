@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+from inputs import write_model, write_task
 from records import make_environment, make_record
-from test_plan import write_model, write_task
 
 from harness import data, environment, registry, store
 from harness.cli import main

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from inputs import toy_options, write_task
 from records import make_answers, make_record
 from test_cli import seconds_of
-from test_plan import toy_options, write_task
 
 from harness import adapter_card, adapters, cli, metrics, plan, registry, store
 from harness.cli import main

@@ -10,8 +10,8 @@ from typing import Any
 
 import legible
 import pytest
+from inputs import write_task
 from test_more_methods import Ear
-from test_plan import write_task
 from toys import toy_folder, toy_spec
 
 from harness import (

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from desk import Desk, guess, guess_but_lora_is_killed, without_torch
-from test_plan import write_model, write_task
+from inputs import write_model, write_task
 
 from harness import cli, store
 from harness.cli import COMMANDS, main

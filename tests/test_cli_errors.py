@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from desk import Desk, guess, without_torch
-from test_plan import write_model, write_task
+from inputs import write_model, write_task
 
 from harness import plan, registry
 from harness.cli import main

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from desk import guess
-from test_plan import write_model, write_task
+from inputs import write_model, write_task
 from toys import toy_folder, toy_model
 
 from harness import plan, probe

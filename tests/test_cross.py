@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from inputs import write_task
 from test_more_methods import Ear
-from test_plan import write_task
 from toys import toy_folder
 
 from harness import cross_file, plan, registry, store, worker

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 from desk import Desk, without_torch
+from inputs import write_model, write_task
 from records import make_record, make_spec
-from test_plan import write_model, write_task
 from toys import toy_examples, toy_folder, toy_spec, toy_task, toy_tokenizer
 
 from harness import adapter_card, clients, data, evaluate, federated, plan, registry, train, ui_tables

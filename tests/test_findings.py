@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from finished_runs import make_runs
+from inputs import write_model, write_task
 from records import make_record, make_spec
 from test_compare import COUNT, LISTED, first, make_run, noisy
-from test_plan import write_model, write_task
 
 from harness import HarnessError, plan, power, report, stats, tables, ui
 from harness.cells import Cell, constant

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from inputs import write_task
 from test_federated import COUNT, assert_equal, folder, halves, pairs, spec_of, spread
-from test_plan import write_task
 from test_worker import Ear, texts_below
 from toys import toy_folder
 

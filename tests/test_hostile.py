@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from desk import guess
 from finished_runs import Run, make_failed, make_run
-from test_plan import write_model
+from inputs import write_model
 
 from harness import metrics, plots, score, store
 from harness.cli import main

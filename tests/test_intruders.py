@@ -11,8 +11,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inputs import write_task
 from test_more_methods import Ear
-from test_plan import write_task
 from toys import toy_folder, toy_spec
 
 from harness import intruders, plan, registry, store, tuned, worker

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_plan import toy_options, write_task
+from inputs import toy_options, write_task
 from toys import toy_examples, toy_folder, toy_task, toy_tokenizer
 
 from harness import encode, plan, probe, registry, specs, store, worker

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from desk import Desk, guess, without_torch
+from inputs import toy_options, write_task
 from records import make_spec
-from test_plan import toy_options, write_task
 from test_worker import Ear, job_of, model, planned  # noqa: F401 - fixtures
 
 from harness import checkpoint, codec, data, general, leaderboard, plan, probe, registry, store, withhold, worker

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from inputs import write_task
 from kept_adapters import logits
 from records import make_spec
-from test_plan import write_task
 from test_worker import Ear
 from toys import toy_folder
 

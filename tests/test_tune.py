@@ -17,8 +17,8 @@ import pytest
 from desk import Desk, guess, without_torch
 from hypothesis import given
 from hypothesis import strategies as st
+from inputs import write_task
 from records import SPEC, make_record, make_spec
-from test_plan import write_task
 
 from harness import codec, metrics, runner, store, tune
 from harness.errors import DIVERGED

@@ -12,8 +12,8 @@ from datafiles import asked, written
 from finished_runs import make_failed, make_runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inputs import write_model, write_task
 from records import make_record, make_spec
-from test_plan import write_model, write_task
 
 from harness import compare, data, findings, format, registry, tables, ui, ui_tables, ui_tasks
 from harness.errors import HarnessError

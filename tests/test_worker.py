@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from datafiles import asked, written
-from test_plan import write_task
+from inputs import write_task
 
 from harness import local, plan, store, worker
 from harness.errors import HarnessError
