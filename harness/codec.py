@@ -78,14 +78,25 @@ def decode(kind: type[T], data: Any) -> T:
 
 
 @functools.cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+def _fields(kind: type) -> tuple[dict[str, Any], frozenset[str]]:
+    """Return the types of a dataclass's fields, and which of these have no default."""
+    missing = dataclasses.MISSING
+    fields = dataclasses.fields(kind)
+    required = (f.name for f in fields if f.default is missing and f.default_factory is missing)
+    hints = typing.get_type_hints(kind)
+    return {f.name: hints[f.name] for f in fields}, frozenset(required)
+
+
+@functools.cache
+def _parts(kind: Any) -> tuple[bool, Any, tuple[Any, ...]]:
+    """Return whether a type is a dataclass, and what it is a form of, with its arguments."""
+    return dataclasses.is_dataclass(kind) and isinstance(kind, type), get_origin(kind), get_args(kind)
 
 
 def _decode(kind: Any, data: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+    dataclass, origin, inner = _parts(kind)
+    if dataclass:
         return _decode_dataclass(kind, data, where)
-    origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         return None if data is None else _decode(next(k for k in inner if k is not type(None)), data, where)
     if origin is Literal:
@@ -105,18 +116,12 @@ def _decode(kind: Any, data: Any, where: str) -> Any:
 
 def _decode_dataclass(kind: type, data: Any, where: str) -> Any:
     values = _expect(dict, data, where)
-    fields = {f.name: f for f in dataclasses.fields(kind)}
+    fields, required = _fields(kind)
     if unknown := sorted(values.keys() - fields.keys()):
         raise ValueError(f"{where} has the unknown field {unknown[0]!r}")
-    required = {
-        name
-        for name, f in fields.items()
-        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-    }
     if missing := sorted(required - values.keys()):
         raise ValueError(f"{where} has no field {missing[0]!r}")
-    hints = _hints(kind)
-    return kind(**{name: _decode(hints[name], value, f"{where}.{name}") for name, value in values.items()})
+    return kind(**{name: _decode(fields[name], value, f"{where}.{name}") for name, value in values.items()})
 
 
 def _decode_float(data: Any, where: str) -> float:
