@@ -8,6 +8,7 @@ evaluated here with exact fractions. Two formulas are equal when they agree at s
 from __future__ import annotations
 
 import ast
+import functools
 import operator
 import random
 import re
@@ -82,6 +83,7 @@ def equal(a: str, b: str) -> bool:
     return True
 
 
+@functools.lru_cache(maxsize=4096)
 def _coordinate(name: str, index: int) -> Fraction:
     """A fixed random number for a name: the same in every process, whatever the hash seed."""
     source = random.Random(f"{SEED}/{index}/{name}")
