@@ -11,7 +11,7 @@ from typing import Any
 
 import legible
 import pytest
-from test_plan import write_task
+from inputs import write_task
 
 from harness import codec, cross_file, matrix_figure, palette, registry, retention, score
 from harness.cli import main
