@@ -80,7 +80,8 @@ def changes(runs: Iterable[Probed], cells: Iterable[Cell], metrics: Metrics) -> 
     Raises:
         HarnessError: answers contradict their record.
     """
-    learned = {name: cell for cell in cells if cell.headline for name in cell.run_ids}
+    # Of runs that differ in their probes alone, the row has one; the others learned the same.
+    learned = {_without_probes(cell.spec): cell for cell in cells if cell.headline}
     families: defaultdict[tuple[object, ...], list[Said]] = defaultdict(list)
     owners: defaultdict[tuple[object, ...], dict[str, RunSpec]] = defaultdict(
         dict
@@ -99,6 +100,11 @@ def changes(runs: Iterable[Probed], cells: Iterable[Cell], metrics: Metrics) -> 
         for part, runs_of_part in _parts(family, metrics):
             slices += _against_base(runs_of_part, part, own, learned, metrics)
     return [*_adjusted(sorted(wholes, key=_place)), *_adjusted(sorted(slices, key=_place))]
+
+
+def _without_probes(spec: RunSpec) -> str:
+    """Return what names a row: all settings but the seed and what is asked besides."""
+    return replace(spec, seed=0, probes=()).id
 
 
 def cannot(base: Cell) -> bool:
@@ -150,7 +156,7 @@ def _against_base(
             cell=cell,
             base=base[0] if base else None,
             difference=Difference(paired.difference, paired.low, paired.high, paired.p, paired.p) if paired else None,
-            learned=learned.get(spec.id),
+            learned=learned.get(_without_probes(spec)),
             can=base is not None and not cannot(base[0]),
         )
         found.append(change)

@@ -15,7 +15,7 @@ Weight = Callable[[], torch.Tensor]
 
 
 class _LowRank(torch.autograd.Function):
-    """Keeps inputs [n, i], A x [n, r] and both adapters in the precision of the product; asks for the weight twice."""
+    """Keeps inputs [n, i] where A trains, A x [n, r] and both adapters in the precision of the product; asks for the weight twice."""
 
     @staticmethod
     def forward(
@@ -25,7 +25,8 @@ class _LowRank(torch.autograd.Function):
         low, high = low.to(inputs.dtype), high.to(inputs.dtype)
         inner = inputs @ low.t()
         output = inputs @ weight().to(inputs.dtype).t()
-        ctx.save_for_backward(inputs, inner, low, high)
+        # The inputs are for the gradient of A alone, which some methods freeze (LoRA-FA).
+        ctx.save_for_backward(inputs if ctx.needs_input_grad[2] else None, inner, low, high)
         ctx.weight, ctx.scale = weight, scale
         return output.addmm_(inner, high.t(), alpha=scale)
 

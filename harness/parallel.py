@@ -37,9 +37,8 @@ def each(function: Callable[[Thing], Made], things: Sequence[Thing]) -> list[Mad
             return list(pool.map(_at, range(len(things))))
     except BrokenProcessPool as error:
         fix = "run the same command again, with more memory or fewer results at a time"
-        raise HarnessError(
-            "a process that made tables and figures was ended, often for lack of memory", fix=fix
-        ) from error
+        problem = "a process that made tables and figures was ended, often for lack of memory"
+        raise HarnessError(problem, where=f"{count} side by side", fix=fix) from error
 
 
 def _inherit(function: Callable[[Any], Any], things: Sequence[Any]) -> None:

@@ -174,7 +174,7 @@ BAD: dict[str, tuple[Bad, str]] = {
     "no permission": (lambda folder: flagged("--results", str(folder / "toy.jsonl" / "x"))(folder), "cannot write"),
     "empty results": (flagged("--results", ""), "--results has no value"),
     "no such data folder": (flagged("--data", "nowhere"), "no folder 'nowhere'"),
-    "data is not in its folder": (lambda folder: ["--task", "claims", "--data", str(folder)], "data is missing"),
+    "data is not in its folder": (lambda folder: ["--task", "openbookqa", "--data", str(folder)], "data is missing"),
     "no such tasks folder": (flagged("--tasks-dir", "nowhere"), "no folder 'nowhere'"),
     "tasks folder is a file": (flagged("--tasks-dir", "toy.jsonl"), "'toy.jsonl' is not a folder"),
     "unknown home": (flagged("--tasks-dir", "~nobody-of-this-name/tasks"), "no folder '~nobody"),

@@ -200,6 +200,22 @@ def test_probes_make_no_second_row_in_the_tables_of_the_task() -> None:
     assert [cell.run_ids for cell, _ in drafts] == [(record.spec.id,)]
 
 
+def test_what_was_learned_is_told_also_where_the_same_run_was_done_with_other_probes() -> None:
+    runs = [probed("base", share(50)), probed("full", share(20))]
+    more = {"third": runs[0][0].probes["other"], "fourth": runs[0][0].probes["other"]}
+    again = [
+        (replace(record, spec=replace(record.spec, probes=("third@0",)), probes=more), said) for record, said in runs
+    ]
+    task = [
+        (replace(record, scores=score_answers(said, [accuracy])), said)
+        for records in (again, runs)
+        for record, said in ((one, answers_of(share(30))) for one, _ in records)
+    ]
+    for order in (task, task[::-1]):
+        found = forgetting.changes(runs, compare.cells(order, METRICS), METRICS)
+        assert [change.learned.value for change in found if change.learned and not change.part] == [0.5, 0.5]
+
+
 def test_the_file_holds_every_row_at_full_precision(tmp_path: Any) -> None:
     found = forgetting.changes([probed("base", share(50)), probed("lora", share(21), rank=8)], (), METRICS)
     path = forgotten.write(tmp_path, "toy", found)
