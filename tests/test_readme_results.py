@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import beyond_results
 import public_tasks
 import readme_results
 from finished_runs import make_runs
@@ -58,3 +59,11 @@ def test_the_page_of_public_tasks_is_what_its_leaderboards_make_each_value_in_it
     assert public_tasks.cell(row, "share") == "50.0 [25.0, 75.0]"
     assert public_tasks.cell(row, "") == "0.500 [0.250, 0.750]"
     assert public_tasks.cell(row | {"status": "oom"}, "share") == "oom"
+
+
+def test_the_tables_of_what_was_found_beyond_accuracy_are_those_of_its_leaderboards() -> None:
+    text = (beyond_results.BEYOND / "README.md").read_text(encoding="utf-8")
+    assert beyond_results.page(text, beyond_results.BEYOND) == text
+    assert all(
+        f"| {name} " in beyond_results.learned(beyond_results.BEYOND, "cfa") for name in ("base", "lora r8", "full")
+    )
