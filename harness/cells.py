@@ -120,13 +120,18 @@ def pool(runs: Iterable[Run], metrics: Metrics) -> tuple[list[tuple[Cell, Eviden
     broken: defaultdict[tuple[RunSpec, Status], list[Record]] = defaultdict(list)
     for record, answers in _distinct(runs):
         if record.status == "ok":
-            finished[replace(record.spec, seed=0, probes=())].append((record, answers))
+            finished[row_of(record.spec)].append((record, answers))
         else:
-            broken[replace(record.spec, seed=0, probes=()), record.status].append(record)
+            broken[row_of(record.spec), record.status].append(record)
     _refuse_mixed_data(finished)
     drafts = [draft for seeds in finished.values() for draft in _finished_cells(seeds, metrics)]
     names = metric_names(metrics, [cell for cell, _ in drafts])
     return drafts, [cell for (_, status), records in broken.items() for cell in _broken_cells(records, status, names)]
+
+
+def row_of(spec: RunSpec) -> RunSpec:
+    """Return what names a row: all settings but the seed and what is asked besides."""
+    return replace(spec, seed=0, probes=())
 
 
 def _distinct(runs: Iterable[Run]) -> list[Run]:

@@ -10,7 +10,6 @@ The document has a checksum of each row's answers. An older one holds the answer
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -71,7 +70,7 @@ def _without_answers(row: Scored) -> dict[str, Any]:
 
 
 def _sha256(answers: Sequence[Answer]) -> str:
-    return hashlib.sha256(store.answers_text(answers).encode()).hexdigest()
+    return store.sha256(store.answers_text(answers))
 
 
 def recompute(path: Path, tasks: Mapping[str, Task]) -> Crossed:

@@ -16,13 +16,11 @@ import platform
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness import store
+from harness import environment, store
 from harness.palette import families
 
 FOLDER = ".drawn"
 LIBRARIES = ("matplotlib", "numpy", "pillow", "contourpy", "kiwisolver")
-
-_HARNESS = Path(__file__).parent
 
 
 def again(root: Path, task: str, content: object, draw: Callable[[], Sequence[Path]]) -> list[Path]:
@@ -59,11 +57,8 @@ def _kept(note: Path, root: Path, made_from: str) -> list[Path] | None:
 @functools.cache
 def _code() -> str:
     """Return what names the code and the fonts that draw."""
-    found = hashlib.sha256()
-    for path in sorted(_HARNESS.rglob("*.py")):
-        found.update(path.relative_to(_HARNESS).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     libraries = [importlib.metadata.version(name) for name in LIBRARIES]
-    return " ".join([found.hexdigest(), platform.python_version(), *libraries, *families()])
+    return " ".join([environment.code_hash(), platform.python_version(), *libraries, *families()])
 
 
 def _sha256(content: bytes) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from harness import general, leaderboard, stats
-from harness.cells import Cell, Difference, pool
+from harness.cells import Cell, Difference, pool, row_of
 from harness.evidence import Evidence, Metrics, find_metric
 from harness.schema import Answer, Record, RunSpec
 from harness.score import score_one
@@ -81,7 +81,7 @@ def changes(runs: Iterable[Probed], cells: Iterable[Cell], metrics: Metrics) -> 
         HarnessError: answers contradict their record.
     """
     # Of runs that differ in their probes alone, the row has one; the others learned the same.
-    learned = {_without_probes(cell.spec): cell for cell in cells if cell.headline}
+    learned = {row_of(cell.spec): cell for cell in cells if cell.headline}
     families: defaultdict[tuple[object, ...], list[Said]] = defaultdict(list)
     owners: defaultdict[tuple[object, ...], dict[str, RunSpec]] = defaultdict(
         dict
@@ -100,11 +100,6 @@ def changes(runs: Iterable[Probed], cells: Iterable[Cell], metrics: Metrics) -> 
         for part, runs_of_part in _parts(family, metrics):
             slices += _against_base(runs_of_part, part, own, learned, metrics)
     return [*_adjusted(sorted(wholes, key=_place)), *_adjusted(sorted(slices, key=_place))]
-
-
-def _without_probes(spec: RunSpec) -> str:
-    """Return what names a row: all settings but the seed and what is asked besides."""
-    return replace(spec, seed=0, probes=()).id
 
 
 def cannot(base: Cell) -> bool:
@@ -139,7 +134,7 @@ def _parts(family: Sequence[Said], metrics: Metrics) -> Iterator[tuple[str, list
 
 
 def _against_base(
-    runs: Sequence[Said], part: str, own: Mapping[str, RunSpec], learned: Mapping[str, Cell], metrics: Metrics
+    runs: Sequence[Said], part: str, own: Mapping[str, RunSpec], learned: Mapping[RunSpec, Cell], metrics: Metrics
 ) -> list[Change]:
     """Pool the runs to rows and pair each with the base model's; p-values are not adjusted yet."""
     drafts = [draft for draft in pool(runs, metrics)[0] if draft[0].headline]
@@ -156,7 +151,7 @@ def _against_base(
             cell=cell,
             base=base[0] if base else None,
             difference=Difference(paired.difference, paired.low, paired.high, paired.p, paired.p) if paired else None,
-            learned=learned.get(_without_probes(spec)),
+            learned=learned.get(row_of(spec)),
             can=base is not None and not cannot(base[0]),
         )
         found.append(change)

@@ -11,13 +11,12 @@ from typing import Any
 
 import torch
 
+from harness import trees
 from harness.encode import Encoded, Pair
 from harness.logits import logits_at, virtual_tokens
 from harness.schema import RunSpec
 
 Scorer = Callable[[Any, Sequence[Encoded], RunSpec], list[tuple[float, ...]]]
-
-PADDING = 0  # any token: padding is never attended to
 
 
 def tree_length(item: Encoded) -> int:
@@ -54,48 +53,23 @@ def score_tree(model: Any, items: Sequence[Encoded], spec: RunSpec) -> list[tupl
         items: the questions of one batch.
         spec: gives device and precision.
     """
-    width = max(map(tree_length, items))
-    ids = torch.full((len(items), width), PADDING)
-    places = torch.zeros((len(items), width), dtype=torch.long)
-    branches = torch.full((len(items), width), -1)  # 0 for the prompt, 1.. for the options, -1 for padding
+    layout = trees.lay_out([(item.prompt, [option[:-1] for option in item.options]) for item in items])
+    width = layout.ids.shape[1]
     positions: list[int] = []
-    for line, item in enumerate(items):
-        start = len(item.prompt)
-        ids[line, :start] = torch.tensor(item.prompt)
-        places[line, :start] = torch.arange(start)
-        branches[line, :start] = 0
-        for branch, option in enumerate(item.options, start=1):
-            end = start + len(option) - 1
-            ids[line, start:end] = torch.tensor(option[:-1])
-            places[line, start:end] = torch.arange(len(option) - 1) + len(item.prompt)
-            branches[line, start:end] = branch
+    for line, (item, spans) in enumerate(zip(items, layout.spans, strict=True)):
+        for start, end in spans:
             # The prompt's last token predicts an option's first.
             positions += [line * width + len(item.prompt) - 1, *range(line * width + start, line * width + end)]
-            start = end
-    device = spec.device
+    device, dtype = spec.device, torch.bfloat16 if spec.dtype == "bf16" else torch.float32
     logits = logits_at(
         model,
         torch.tensor(positions, device=device),
-        input_ids=ids.to(device),
-        position_ids=places.to(device),
-        attention_mask=tree_mask(branches.to(device), torch.bfloat16 if spec.dtype == "bf16" else torch.float32),
+        input_ids=layout.ids.to(device),
+        position_ids=layout.places.to(device),
+        attention_mask=trees.mask(layout.branches.to(device), dtype),
         use_cache=False,
     )
     return _sum_options(logits, items)
-
-
-def tree_mask(branches: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Return the additive mask [rows, 1, width, width]: 0 where a token may look, the lowest number elsewhere.
-
-    Args:
-        branches: [rows, width]: 0 for what all see, 1 and on for the branches, which see it and themselves, -1 for padding.
-        dtype: that the model computes in.
-    """
-    width = branches.shape[1]
-    causal = torch.ones((width, width), dtype=torch.bool, device=branches.device).tril()
-    same = (branches[:, None, :] == 0) | (branches[:, None, :] == branches[:, :, None])
-    mask = torch.full((len(branches), 1, width, width), torch.finfo(dtype).min, dtype=dtype, device=branches.device)
-    return mask.masked_fill_((same & causal)[:, None], 0.0)
 
 
 def score_rows(model: Any, items: Sequence[Encoded], spec: RunSpec) -> list[tuple[float, ...]]:
@@ -103,7 +77,7 @@ def score_rows(model: Any, items: Sequence[Encoded], spec: RunSpec) -> list[tupl
     from harness.train import collate
 
     rows = [Pair(item.prompt, option) for item in items for option in item.options]
-    ids, positions, _ = collate(rows, PADDING, spec.device)
+    ids, positions, _ = collate(rows, trees.PADDING, spec.device)
     return _sum_options(logits_at(model, positions, input_ids=ids, use_cache=False), items)
 
 
@@ -117,7 +91,7 @@ def score_tokens(model: Any, rows: Sequence[Pair], spec: RunSpec) -> list[tuple[
     """
     from harness.train import collate
 
-    ids, positions, _ = collate(rows, PADDING, spec.device)
+    ids, positions, _ = collate(rows, trees.PADDING, spec.device)
     nats = _nats(logits_at(model, positions, input_ids=ids, use_cache=False), [row.target for row in rows])
     return [tuple(part.tolist()) for part in nats]
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from harness import trees
 from harness.caches import roomy, roomy_cache
-from harness.likelihood import PADDING, tree_mask
 from harness.logits import logits_at
 
 READ_TOKENS = 2048  # of a batch with padding: more gains nothing on a CPU and little on a GPU
@@ -166,37 +166,28 @@ def _read_batch(
         logits [members, vocabulary]; the cache; the members [members]; and where in the cache's rows x length the tokens
         of each stand, [members, width], on the right.
     """
-    device = next(model.parameters()).device
-    longest = max(family.tokens for family in batch)
-    ids = torch.full((len(batch), longest), PADDING)
-    places = torch.arange(longest).repeat(len(batch), 1)
-    branches = torch.full((len(batch), longest), -1)
-    members: list[int] = []
-    sources: list[torch.Tensor] = []
     # In the order of the prompts, so that those told of rows find like beside like.
-    for line, family in enumerate(sorted(batch, key=lambda one: one.members)):
-        shared = family.shared
-        ids[line, :shared] = torch.tensor(prompts[family.members[0]][:shared], dtype=torch.long)
-        branches[line, :shared] = 0
-        start = shared
-        for branch, index in enumerate(family.members, start=1):
-            end = start + len(prompts[index]) - shared
-            ids[line, start:end] = torch.tensor(prompts[index][shared:])
-            places[line, start:end] = torch.arange(shared, len(prompts[index]))
-            branches[line, start:end] = branch
-            source = torch.cat([torch.arange(shared), torch.arange(start, end)]) + line * longest
+    rows = sorted(batch, key=lambda one: one.members)
+    layout = trees.lay_out(
+        [(prompts[one.members[0]][: one.shared], [prompts[i][one.shared :] for i in one.members]) for one in rows]
+    )
+    longest = layout.ids.shape[1]
+    sources: list[torch.Tensor] = []
+    for line, (family, spans) in enumerate(zip(rows, layout.spans, strict=True)):
+        for start, end in spans:
+            source = torch.cat([torch.arange(family.shared), torch.arange(start, end)]) + line * longest
             sources.append(torch.nn.functional.pad(source, (width - len(source), 0)))
-            members.append(index)
-            start = end
+    members = [index for family in rows for index in family.members]
     if told:
         told(members)
+    device = next(model.parameters()).device
     cache, where = roomy_cache(model.config), torch.stack(sources).to(device)
-    mask = {"attention_mask": tree_mask(branches.to(device), _dtype(model))} if batch[0].shared else {}
+    mask = {"attention_mask": trees.mask(layout.branches.to(device), _dtype(model))} if batch[0].shared else {}
     logits = logits_at(
         model,
         where[:, -1],
-        input_ids=ids.to(device),
-        position_ids=places.to(device),
+        input_ids=layout.ids.to(device),
+        position_ids=layout.places.to(device),
         past_key_values=cache,
         use_cache=True,
         **mask,
@@ -235,6 +226,6 @@ def _read_padded(
 def left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Return (ids, mask), [rows, width], prompts on the right so that all answers begin in the same column."""
     width = max(map(len, prompts))
-    ids = torch.tensor([[PADDING] * (width - len(prompt)) + list(prompt) for prompt in prompts], device=device)
+    ids = torch.tensor([[trees.PADDING] * (width - len(prompt)) + list(prompt) for prompt in prompts], device=device)
     mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=device)
     return ids, mask

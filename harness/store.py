@@ -162,7 +162,7 @@ def write_answers(folder: Path, answers: Sequence[Answer], name: str = ANSWERS) 
     """Write `answers.jsonl`, or a probe's file, one answer a line, and return its SHA-256 for the record."""
     text = answers_text(answers)
     write_text(folder / name, text)
-    return _sha256(text)
+    return sha256(text)
 
 
 def answers_text(answers: Sequence[Answer]) -> str:
@@ -329,12 +329,13 @@ def _published_texts(
     if answers is None and not probed:
         return [*texts.items(), (RECORD, (folder / RECORD).read_bytes().decode("utf-8"))]
     if answers is not None:
-        record = replace(record, answers_sha256=_sha256(texts[ANSWERS]))
-    shown = {task: replace(record.probes[task], answers_sha256=_sha256(texts[probe_file(task)])) for task in probed}
+        record = replace(record, answers_sha256=sha256(texts[ANSWERS]))
+    shown = {task: replace(record.probes[task], answers_sha256=sha256(texts[probe_file(task)])) for task in probed}
     return [*texts.items(), (RECORD, record_text(replace(record, probes={**record.probes, **shown})))]
 
 
-def _sha256(text: str) -> str:
+def sha256(text: str) -> str:
+    """The SHA-256 of a text as it lies in a file."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toys import toy_examples, toy_folder, toy_model, toy_spec, toy_task, toy_tokenizer
+from toys import Deaf, toy_examples, toy_folder, toy_model, toy_spec, toy_task, toy_tokenizer
 
 from harness import caches, evaluate, generation, likelihood, memory
 from harness.encode import Encoded, encode_test
@@ -68,18 +68,6 @@ def test_in_bf16_the_tree_scores_as_the_rows_up_to_rounding(items: list[Encoded]
 
 
 def test_a_model_that_ignores_the_mask_is_scored_row_by_row(items: list[Encoded]) -> None:
-    class Deaf(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.inner = toy_model()
-
-        def get_output_embeddings(self) -> Any:
-            return self.inner.get_output_embeddings()
-
-        def forward(self, **inputs: Any) -> Any:
-            inputs.pop("attention_mask", None)
-            return self.inner(**inputs)
-
     with torch.no_grad():
         assert likelihood.choose_scorer(toy_model(), items[0], toy_spec()) is likelihood.score_tree
         assert likelihood.choose_scorer(Deaf(), items[0], toy_spec()) is likelihood.score_rows

@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = tuple(
         "parallel",
         "rows xbrl statements layouts partition clients file_task hub sources published gold data registry "
         "score likeness",
-        "attention encode logits caches likelihood prefill generation models train federated flower evaluate predict tuned "
+        "attention encode logits caches trees likelihood prefill generation models train federated flower evaluate predict tuned "
         "intruders scaling merging",
         "codec withhold atomic store",
         "jobs options reordered general probing starting probe estimate defaults local warm tune specs plan "

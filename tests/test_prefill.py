@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from toys import toy_model
+from toys import Deaf, toy_model
 
 from harness import caches, generation, logits, prefill
 
@@ -88,19 +88,6 @@ def test_shared_tokens_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_model_that_ignores_the_mask_reads_each_prompt_alone() -> None:
-    class Deaf(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.inner = toy_model()
-            self.config, self.dtype = self.inner.config, self.inner.dtype
-
-        def get_output_embeddings(self) -> Any:
-            return self.inner.get_output_embeddings()
-
-        def forward(self, **inputs: Any) -> Any:
-            inputs.pop("attention_mask", None)
-            return self.inner(**inputs)
-
     with torch.no_grad():
         assert not prefill.shares(Deaf(), PROMPTS)
 

@@ -108,3 +108,19 @@ def toy_task(scoring: Scoring = "choices") -> Task:
         metrics=(metric,),
         scoring=scoring,
     )
+
+
+class Deaf(torch.nn.Module):
+    """A model that ignores every mask."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = toy_model()
+        self.config, self.dtype = self.inner.config, self.inner.dtype
+
+    def get_output_embeddings(self) -> Any:
+        return self.inner.get_output_embeddings()
+
+    def forward(self, **inputs: Any) -> Any:
+        inputs.pop("attention_mask", None)
+        return self.inner(**inputs)

@@ -61,9 +61,8 @@ def _stable(name: str, options: Options, here: str) -> Check:
     """Whether processes with other hash seeds read the same data: the order of a set must decide nothing."""
     with ExitStack() as stack:
         asked = {}
-        for (
-            seed
-        ) in HASH_SEEDS:  # a pool starts its process when it is first asked: side by side, each in its environment
+        # A pool starts its process when it is first asked: side by side, each in its environment.
+        for seed in HASH_SEEDS:
             pool = stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
             with local.environment_of(PYTHONHASHSEED=seed):
                 asked[seed] = pool.submit(fingerprint, name, options)
