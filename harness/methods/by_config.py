@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, one_line
-from harness.methods import lora
+from harness.methods import dora, lora
 from harness.schema import Method, RunSpec
 
 # What a saved config says about where it was used, not about what trains.
@@ -41,7 +41,7 @@ def adapt(model: Any, spec: RunSpec, config: Any) -> Any:
     for layer in model.modules():
         if isinstance(layer, BaseTunerLayer):
             layer.cast_input_dtype_enabled = spec.dtype != "bf16"  # see lora.adapt_with
-    return model
+    return dora.start_zero_rows(model)
 
 
 def is_file(reference: str) -> bool:

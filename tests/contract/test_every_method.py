@@ -7,21 +7,19 @@ not depend on what else is in the batch.
 
 from __future__ import annotations
 
-import json
+import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from toys import toy_examples, toy_folder, toy_spec, toy_task, toy_tokenizer
+from toys import toy_examples, toy_folder, toy_task, toy_tokenizer
+from trained_toys import RANK, Run, adapted, answers, assert_alike, hollow, trained, values
 
 from harness import encode, evaluate, memory, models, predict, registry, train
-from harness.errors import HarnessError
-from harness.schema import Answer, Method, RunSpec, Scoring
+from harness.schema import Scoring
 
-RANK = 4
 FOUND = registry.methods()
 # What the method's paper trains, by the ends of PEFT's names; of a toy model of 14 linear layers, hidden size 32.
 LINEARS = sum(sides for _ in range(2) for sides in (64, 48, 48, 64, 96, 96, 96))  # inputs + outputs of each
@@ -47,55 +45,14 @@ every_trained = pytest.mark.parametrize("name", TRAINED)
 every_adapter = pytest.mark.parametrize("name", ADAPTERS)
 
 
-@dataclass(frozen=True)
-class Run:
-    """A toy model after three steps, with its weights before them."""
-
-    method: Method
-    spec: RunSpec
-    model: Any
-    before: dict[str, torch.Tensor]
-    rows: list[encode.Pair]
-    result: train.FitResult
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return toy_folder(tmp_path_factory.mktemp("toy"))
 
 
-def adapted(method: Method, folder: Path, **changes: Any) -> tuple[Any, RunSpec]:
-    rank = RANK if method.ranked else 0
-    spec = toy_spec(method=method.name, rank=rank, alpha=32.0 if rank else 0.0, **changes)
-    return method.adapt(method.load(str(folder), spec), spec), spec
-
-
-def values(model: Any) -> dict[str, torch.Tensor]:
-    return {name: weight.detach().clone() for name, weight in model.named_parameters()}
-
-
-def trained(method: Method, folder: Path, **changes: Any) -> Run:
-    model, spec = adapted(method, folder, learning_rate=method.learning_rate(32), **changes)
-    before = values(model)
-    rows = encode.encode_train(toy_tokenizer(), toy_examples(24), toy_task(), spec.max_tokens, 0)
-    result = train.fit(model, toy_tokenizer(), rows, spec, rate_factor=method.rate_factor, make=method.optimizer)
-    return Run(method, spec, model, before, rows, result)
-
-
 @pytest.fixture(scope="module")
 def runs(folder: Path) -> dict[str, Run]:
     return {name: trained(registry.method(name), folder) for name in TRAINED}
-
-
-def answers(model: Any, spec: RunSpec, scoring: Scoring, count: int = 6) -> list[Answer]:
-    spec = replace(spec, scoring=scoring, max_new_tokens=4)
-    return evaluate.answer(model, toy_tokenizer(), toy_examples(count), toy_task(scoring), spec)
-
-
-def assert_alike(first: list[Answer], second: list[Answer], tolerance: float = 2e-3) -> None:
-    assert [answer.text for answer in first] == [answer.text for answer in second]
-    for a, b in zip(first, second, strict=True):
-        assert a.loglik == pytest.approx(b.loglik, abs=tolerance)
 
 
 @every_method
@@ -176,6 +133,12 @@ def test_memory_parts_add_up_and_the_trained_part_is_what_trains(name: str, runs
     assert parts.trained_weights == 4 * memory.trained_weights(run.model)
     bytes_each = 2 if run.method.optimizer else 8  # of both moments
     assert parts.optimizer_state >= bytes_each * memory.trained_weights(run.model)
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+@every_trained
+def test_a_model_with_rows_that_are_all_zero_trains_too(name: str, dtype: str, folder: Path, tmp_path: Path) -> None:
+    assert all(map(math.isfinite, trained(registry.method(name), hollow(folder, tmp_path), dtype=dtype).result.losses))
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
@@ -264,82 +227,3 @@ def test_lora_fa_keeps_less_for_the_backward_pass_than_lora(runs: dict[str, Run]
     assert lora is not None
     assert fa.activations_and_rest < lora.activations_and_rest
     assert fa.optimizer_state < lora.optimizer_state
-
-
-# --- a PEFT config as a file
-
-
-def config_file(folder: Path, **settings: Any) -> Path:
-    path = folder / "adapter_config.json"
-    path.write_text(json.dumps(settings))
-    return path
-
-
-def test_a_lora_config_as_a_file_trains_what_the_built_in_lora_does(folder: Path, tmp_path: Path) -> None:
-    path = config_file(tmp_path, peft_type="LORA", r=RANK, lora_alpha=32, target_modules="all-linear")
-    mine, (built_in, spec) = registry.method(str(path)), adapted(registry.method("lora"), folder)
-    model = mine.adapt(mine.load(str(folder), spec), spec)
-    assert memory.trained_weights(model) == memory.trained_weights(built_in)
-    for (key, weight), (_, other) in zip(model.named_parameters(), built_in.named_parameters(), strict=True):
-        assert torch.equal(weight, other), key
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"peft_type": "VERA", "r": 8},
-        {"peft_type": "LOHA", "r": 4, "target_modules": ["q_proj", "v_proj"]},
-        {"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 5},
-    ],
-    ids=lambda settings: str(settings["peft_type"]),
-)
-def test_other_kinds_train_by_their_file(folder: Path, tmp_path: Path, settings: dict[str, Any]) -> None:
-    method = registry.method(str(config_file(tmp_path, **settings)))
-    run = trained(method, folder)
-    moved = [key for key, weight in run.model.named_parameters() if not torch.equal(weight, run.before[key])]
-    assert moved
-    assert moved == [key for key, weight in run.model.named_parameters() if weight.requires_grad]
-    assert len(answers(run.model, run.spec, "choices")) == 6
-
-
-def test_the_name_of_a_file_says_its_settings_and_not_where_it_was_used(tmp_path: Path) -> None:
-    def name(**settings: Any) -> str:
-        return registry.method(str(config_file(tmp_path, **settings))).name
-
-    first = name(peft_type="LORA", r=4)
-    assert re.fullmatch(r"lora-[0-9a-f]{8}", first)
-    assert name(r=4, peft_type="LORA", base_model_name_or_path="elsewhere", inference_mode=True) == first
-    assert name(peft_type="LORA", r=5) != first
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("{", "cannot be read"),
-        ("[]", "names no peft_type"),
-        ('{"r": 4}', "names no peft_type"),
-        ('{"peft_type": "../up"}', "names no peft_type"),
-    ],
-)
-def test_a_file_that_is_no_config_is_refused(tmp_path: Path, text: str, problem: str) -> None:
-    path = tmp_path / "adapter_config.json"
-    path.write_text(text)
-    with pytest.raises(HarnessError, match=problem):
-        registry.method(str(path))
-
-
-@pytest.mark.parametrize(
-    ("settings", "problem"),
-    [
-        ({"peft_type": "LORRA"}, "PEFT knows no method 'LORRA'"),
-        ({"peft_type": "LORA", "rnk": 4}, "PEFT refuses the config"),
-        ({"peft_type": "LORA", "target_modules": ["nowhere"]}, "PEFT cannot adapt this model"),
-    ],
-)
-def test_settings_that_peft_refuses_are_told_before_anything_trains(
-    folder: Path, tmp_path: Path, settings: dict[str, Any], problem: str
-) -> None:
-    method = registry.method(str(config_file(tmp_path, **settings)))
-    spec = toy_spec(method=method.name)
-    with pytest.raises(HarnessError, match=problem):
-        predict.training_peak(folder, spec, method, [encode.Pair((1, 2), (3,))])
