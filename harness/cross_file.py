@@ -29,7 +29,7 @@ AGAIN = "restore the file, or remove it and score the adapters again"
 
 @dataclass(frozen=True)
 class Crossed:
-    """Adapters of one base model on several tasks, and what each retains of a task's own adapter."""
+    """Adapters of one base model on several tasks, and what each retains of a task's own adapter and of one trained on several."""
 
     model: str
     model_revision: str
@@ -82,14 +82,13 @@ def recompute(path: Path, tasks: Mapping[str, Task]) -> Crossed:
     try:
         stated = json.loads(path.read_text(encoding="utf-8"))
         rows = [_row(stated_row, answers) for stated_row, answers in _with_answers(path, stated)]
-        singles = {one["task"]: one["single"] for one in stated["retention"]}
+        whole = list(dict.fromkeys((one["task"], one["single"]) for one in stated["retention"]))
         model, revision = stated["model"], stated["model_revision"]
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise HarnessError(f"no scores of adapters can be read: {error}", where=str(path), fix=AGAIN) from error
     for row in rows:
         _check(row, tasks, path)
-    own = [tasks[name] for name in singles]
-    kept = tuple(retention.measure(rows, singles, own)) if own else ()
+    kept = tuple(retention.measure(rows, whole, tasks))
     if codec.encode(kept) != stated["retention"]:
         raise HarnessError("the answers give another retention", where=str(path), fix=AGAIN)
     return Crossed(model, revision, tuple(rows), kept)

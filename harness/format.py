@@ -99,8 +99,12 @@ def unread(parsed: str | None) -> str:
 
 def trained_on(spec: RunSpec) -> str:
     """What a run was trained on: its task, with others at once (`cfa+claims`), or after another run (`cfa after 3a69984ba7`)."""
-    names = [spec.task, *(key.rpartition("@")[0] for key in spec.joined)]
-    return "+".join(names) + f" after {spec.start}" * bool(spec.start)
+    return "+".join(tasks_of(spec)) + f" after {spec.start}" * bool(spec.start)
+
+
+def tasks_of(spec: RunSpec) -> list[str]:
+    """The tasks whose examples a run was trained on, its own first."""
+    return [spec.task, *(key.rpartition("@")[0] for key in spec.joined)]
 
 
 def spoken(spec: RunSpec) -> str:

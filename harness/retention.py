@@ -1,9 +1,9 @@
-"""What an adapter keeps of a task beside the adapter that was trained on that task alone: the share of its score.
+"""What an adapter keeps of a task beside a reference: the adapter trained on that task alone, or one trained on all at once.
 
-Retention of a row on a task is score(row) / score(single adapter of the task), both on the same questions. Its interval is a
-bootstrap that draws whole groups of questions and takes both scores anew (see `stats.bootstrap_interval`). Where the single
-adapter is not shown to be above the base model there is nothing to keep, and no number is given: a ratio of two scores
-that the base model has as well would look like full retention.
+Retention of a row on a task is score(row) / score(reference), both on the same questions. Its interval is a bootstrap that
+draws whole groups of questions and takes both scores anew (see `stats.bootstrap_interval`). Where the reference is not
+shown to be above the base model there is nothing to keep, and no number is given: a ratio of two scores that the base
+model has as well would look like full retention.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from harness import stats
 from harness.cross import BASE, Scored, Tuned
-from harness.format import NONE, number
+from harness.format import NONE, number, tasks_of
 from harness.markdown import Table
 from harness.schema import Answer, Metric, Task
 from harness.score import BOOTSTRAP_SEED, cluster_key
@@ -22,13 +22,14 @@ from harness.score import BOOTSTRAP_SEED, cluster_key
 NOTHING = "nothing to retain"
 
 Pair = tuple[Answer, Answer]
+Reference = tuple[str, str]  # a task, and the adapter whose score on it is the whole
 
 
 @dataclass(frozen=True)
 class Retained:
-    """A row on a task: the share of the single adapter's score with its interval, None and why where there is none.
+    """A row on a task: the share of the score of its reference, `single`, with its interval; None and why where there is none.
 
-    `gain` is the single adapter less the base model, paired.
+    `gain` is the reference less the base model, paired.
     """
 
     adapter: str
@@ -39,33 +40,38 @@ class Retained:
     reason: str = ""
 
 
-def singles(tuned: Sequence[Tuned], tasks: Sequence[Task]) -> dict[str, str]:
-    """Return, by task, the first adapter of a run that was trained on this task alone and began at the base model."""
-    found: dict[str, str] = {}
-    for one in tuned:
-        spec = one.spec
-        if one.own and not spec.start and not spec.joined and spec.task in {task.name for task in tasks}:
-            found.setdefault(spec.task, one.name)
-    return found
+def references(tuned: Sequence[Tuned], tasks: Sequence[Task]) -> list[Reference]:
+    """Return the references of tasks: the first adapter of each task alone, and the first of several tasks at once.
+
+    Both are adapters of one run that began at the base model. The one of several tasks is one for each of its tasks.
+    """
+    own = [one for one in tuned if one.own and not one.spec.start]
+    alone: dict[str, str] = {}
+    for one in own:
+        if not one.spec.joined:
+            alone.setdefault(one.spec.task, one.name)
+    joint = next((one for one in own if one.spec.joined), None)
+    names = [task.name for task in tasks]
+    found = [(name, alone[name]) for name in names if name in alone]
+    return found + [(name, joint.name) for name in names if joint and name in tasks_of(joint.spec)]
 
 
-def measure(scored: Sequence[Scored], single: Mapping[str, str], tasks: Sequence[Task]) -> list[Retained]:
-    """Return the retention of every other row on every task that has a single adapter.
+def measure(scored: Sequence[Scored], whole: Sequence[Reference], tasks: Mapping[str, Task]) -> list[Retained]:
+    """Return the retention of every other row beside every reference.
 
     Args:
         scored: all rows on all tasks, the base model's too.
-        single: as `singles`.
-        tasks: with their metrics; retention is of the headline.
+        whole: as `references`.
+        tasks: by name, with their metrics; retention is of the headline.
     """
     cells = {(one.adapter, one.task): one for one in scored}
     names = [name for name in dict.fromkeys(one.adapter for one in scored) if name != BASE]
     found = []
-    for task in (task for task in tasks if task.name in single):
-        own, base = cells[single[task.name], task.name], cells[BASE, task.name]
-        gain = _gain(own, base, task.metrics[0])
-        for name in names:
-            if name != own.adapter:
-                found.append(_retained(cells[name, task.name], own, gain, task.metrics[0]))
+    for task, reference in whole:
+        metric = tasks[task].metrics[0]
+        own, base = cells[reference, task], cells[BASE, task]
+        gain = _gain(own, base, metric)
+        found += [_retained(cells[name, task], own, gain, metric) for name in names if name != reference]
     return found
 
 
@@ -114,15 +120,22 @@ def _value(answers: Sequence[Answer], metric: Metric) -> float:
     return math.fsum(map(metric.score, answers)) / len(answers)
 
 
-def table(found: Sequence[Retained]) -> Table:
-    """Return the table of rows by tasks, the single adapter named above each column."""
+def tables(found: Sequence[Retained]) -> list[Table]:
+    """Return the tables of rows by tasks, the reference named above each column: each task's own, and one for several."""
+    shared = {one.single for one in found if len({other.task for other in found if other.single == one.single}) > 1}
+    own = "retention, % of the score of the task's own adapter", [one for one in found if one.single not in shared]
+    joint = "retention, % of the score of the adapter of several tasks", [one for one in found if one.single in shared]
+    return [_table(title, kept) for title, kept in (own, joint) if kept]
+
+
+def _table(title: str, found: Sequence[Retained]) -> Table:
     single = {one.task: one.single for one in found}
     cells = {(one.adapter, one.task): one for one in found}
     rows = []
     for name in dict.fromkeys(one.adapter for one in found):
         rows.append((name, *(_cell(cells.get((name, task))) for task in single)))
     columns = ("adapter", *(f"{task} of {name}" for task, name in single.items()))
-    return Table("retention, % of the score of the task's own adapter", columns, tuple(rows))
+    return Table(title, columns, tuple(rows))
 
 
 def _cell(one: Retained | None) -> str:

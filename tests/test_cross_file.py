@@ -45,7 +45,7 @@ def made(tasks: dict[str, Task]) -> Crossed:
             answers = said(right)
             scores = score.score_answers(answers, known.metrics)
             rows.append(Scored(name, own, (), task, 1, "0", scores, 1.0, answers))
-    kept = retention.measure(rows, {"first": "a", "second": "b"}, list(tasks.values()))
+    kept = retention.measure(rows, [("first", "a"), ("second", "b")], tasks)
     return Crossed("toy", "0" * 12, tuple(rows), tuple(kept))
 
 

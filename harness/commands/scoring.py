@@ -62,12 +62,12 @@ def score(found: argparse.Namespace) -> int:
         ui.note(f"{one.name} answers {', '.join(task.name for task, _, _ in tasks)}")
         scored += cross.score(one, folder, tasks)
     known = [task for task, _, _ in tasks]
-    single = retention.singles(tuned, known) if len(tuned) > 1 else {}
+    whole = retention.references(tuned, known) if len(tuned) > 1 else []
     kept: list[retention.Retained] = []
-    if single:
+    if whole:
         ui.note(f"{cross.BASE} answers {', '.join(task.name for task in known)}")
         scored = [*cross.score_base(tuned[0], folder, tasks), *scored]
-        kept = retention.measure(scored, single, known)
+        kept = retention.measure(scored, whole, {task.name: task for task in known})
     spec = tuned[0].spec
     return _finish(path, Crossed(spec.model, spec.model_revision, tuple(scored), tuple(kept)))
 
@@ -96,13 +96,13 @@ def _finish(path: Path, found: Crossed) -> int:
 
 def _tell(kept: Sequence[retention.Retained]) -> None:
     """Print what each adapter keeps, and of which tasks there is nothing to keep."""
-    found = retention.table(kept)
-    ui.say(found.title)
-    ui.table(found)
-    for one in {one.task: one for one in kept if one.reason == retention.NOTHING}.values():
+    for found in retention.tables(kept):
+        ui.say(found.title)
+        ui.table(found)
+        ui.say()
+    for one in {(one.task, one.single): one for one in kept if one.reason == retention.NOTHING}.values():
         low, high = (f"{100 * end:+.1f}" for end in (one.gain.low, one.gain.high))
-        ui.say(f"{one.task}: its own adapter {one.single} is not shown to be above base ({low} to {high} points)")
-    ui.say()
+        ui.say(f"{one.task}: adapter {one.single} is not shown to be above base ({low} to {high} points)")
 
 
 def _tuned(name: str, results: Path) -> Tuned:
