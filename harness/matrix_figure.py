@@ -98,7 +98,12 @@ def _entry(one: Scored | None, base: Scored | None) -> Entry | None:
     known = next(iter(base.scores.values()), None) if base else None
     away = (score.value - known.value) * (1 if score.higher_is_better else -1) if known else None
     better = away if score.unit == "share" else None
-    return Entry(score.value, score.low, score.high, score.unit, better, one.task in one.trained_on)
+    return Entry(score.value, score.low, score.high, score.unit, better, _saw(one))
+
+
+def _saw(one: Scored) -> bool:
+    """Whether the row was trained on this task, alone or with others at once, as `format.trained_on` writes them."""
+    return any(one.task in (text, *text.partition(" after ")[0].split("+")) for text in one.trained_on)
 
 
 def draw(matrix: Matrix) -> Figure:

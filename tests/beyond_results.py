@@ -19,7 +19,7 @@ import readme_results  # noqa: E402
 from harness.markdown import Table, markdown  # noqa: E402
 
 BEYOND = ROOT / "results" / "beyond"
-TASKS = ("cfa", "sec_qa", "claims")
+PARTS = {task: (BEYOND, task) for task in ("cfa", "sec_qa", "claims")} | {"further": (BEYOND / "further", "cfa")}
 HEADS = ("run", "seeds", "usual", "own skills", "shifted", "drop", "shifted, from base")
 
 Row = dict[str, str]
@@ -55,17 +55,17 @@ def _between(row: Row, name: str) -> str:
     return f"{value} [{low}, {high}]" if low else value
 
 
-def page(text: str, folder: Path) -> str:
+def page(text: str) -> str:
     """Return the page with its tables made anew."""
-    for task in TASKS:
-        text = readme_results.replaced(text, learned(folder, task), task)
+    for part, (folder, task) in PARTS.items():
+        text = readme_results.replaced(text, learned(folder, task), part)
     return text
 
 
 def main() -> None:
     """Write what is made into results/beyond/README.md."""
     path = BEYOND / "README.md"
-    path.write_text(page(path.read_text(encoding="utf-8"), BEYOND), encoding="utf-8")
+    path.write_text(page(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -115,6 +115,11 @@ def test_each_cell_has_its_score_and_a_colour_by_the_base_model_and_own_tasks_ar
     assert better == [[0.0, 0.0], [pytest.approx(21 / 40), 0.0], [0.0, pytest.approx(24 / 40)]]
     framed = [[bool(entry and entry.framed) for entry in row] for row in found.entries]
     assert framed == [[False, False], [True, False], [False, True]]
+    joint = [Scored(**(vars(one) | {"trained_on": ("first+second after 0a1b2c",)})) for one in made.scored]
+    framed = [
+        [bool(entry and entry.framed) for entry in row] for row in matrix_figure.of_adapters(joint, "toy").entries
+    ]
+    assert framed == [[True, True]] * 3
     alone = matrix_figure.of_adapters([one for one in made.scored if one.adapter == "a"], "toy")
     assert [entry and entry.better for entry in alone.entries[0]] == [None, None]
 

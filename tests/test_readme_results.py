@@ -63,7 +63,7 @@ def test_the_page_of_public_tasks_is_what_its_leaderboards_make_each_value_in_it
 
 def test_the_tables_of_what_was_found_beyond_accuracy_are_those_of_its_leaderboards() -> None:
     text = (beyond_results.BEYOND / "README.md").read_text(encoding="utf-8")
-    assert beyond_results.page(text, beyond_results.BEYOND) == text
+    assert beyond_results.page(text) == text
     assert all(
         f"| {name} " in beyond_results.learned(beyond_results.BEYOND, "cfa") for name in ("base", "lora r8", "full")
     )
