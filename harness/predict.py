@@ -37,7 +37,7 @@ def training_peak(folder: Path, spec: RunSpec, method: Method, rows: Sequence[Pa
         folder: of the model; only its config is read.
         spec: gives rank, precision, micro-batch and window.
         method: says what trains and how many bits the frozen weights take.
-        rows: the longest training examples, a micro-batch of them or more; cut to the window.
+        rows: the examples of the step with the longest ones, longest first; cut to the window.
     """
     if not method.trains or not rows:
         return 0
@@ -52,9 +52,10 @@ def config_peak(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pair]
 
 def config_counter(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pair]) -> ByteCounter:
     """Return the counter of the fake step: the peak, with gradients and optimizer state at that moment."""
-    longest = sorted((_cut(pair, spec.max_tokens) for pair in rows), key=len, reverse=True)[: spec.micro_batch]
-    if spec.batch_size > spec.micro_batch:
-        longest = longest * 2  # the second micro-batch meets the gradients of the first
+    # The second micro-batch meets the gradients of the first; what comes after it is shorter.
+    longest = sorted((cut(pair, spec.max_tokens) for pair in rows), key=len, reverse=True)[: 2 * spec.micro_batch]
+    if spec.batch_size > spec.micro_batch >= len(longest):
+        longest = longest * 2
     model = skeleton(config, remote_code=spec.remote_code, dtype=_stored(spec, method))
     with torch.device("meta"):
         if method.frozen_bits not in (0.0, 16.0):
@@ -101,7 +102,7 @@ def _make_fake(model: Any) -> None:
         model.prompt_tokens[name] = torch.empty(tokens.shape, dtype=tokens.dtype)
 
 
-def _cut(pair: Pair, window: int) -> Pair:
+def cut(pair: Pair, window: int) -> Pair:
     """Return the pair without the prompt's beginning, and of a long text without its end, so that it fits the window."""
     excess = max(0, len(pair) - window)
     prompt = pair.prompt[min(excess, len(pair.prompt) - 1) :]

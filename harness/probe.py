@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness import local
 from harness.checkpoint import Checkpoint
@@ -19,9 +19,13 @@ from harness.data import Splits
 from harness.errors import HarnessError, one_line
 from harness.schema import Example, RunSpec, Task
 
+if TYPE_CHECKING:
+    from harness.encode import Pair
+
 ADAPTER_BYTES = 4  # adapters are kept in fp32
 BAREST = 32  # examples are sent: longest in characters is not quite longest in tokens
-LONGEST = 2000  # examples are sent, for the same reason: what a tokenizer has few words for is long in tokens alone
+WHOLE = 8_000_000  # characters of training examples are sent, which takes seconds to tokenise
+LONGEST = 2000  # examples, of more: what a tokenizer has few words for is long in tokens alone
 
 Asked = TypeVar("Asked")
 Told = TypeVar("Told")
@@ -31,32 +35,32 @@ Told = TypeVar("Told")
 class Question:
     """The model folder, the runs, and what their data asks of the model.
 
-    `longest` are the longest training examples as (prompt, target), a micro-batch of them and more; empty where no memory
-    is to be predicted. `barest` are the examples that stay longest once their context is cut, as (id, prompt, answer).
+    `trained` are the training examples as (prompt, target), in their order; where they are very many (`sampled`) the
+    longest ones; empty where no memory is to be predicted. `barest` are the examples that stay longest once their context is cut, as (id, prompt, answer).
     `method_files` are the PEFT configs that methods were given by, by the methods' names. `also` are questions about other
     tasks' examples, of which only `barest` and one spec are looked at.
     """
 
     folder: Path
     specs: tuple[RunSpec, ...]
-    longest: tuple[tuple[str, str], ...] = ()
+    trained: tuple[tuple[str, str], ...] = ()
     barest: tuple[tuple[str, str, str], ...] = ()
     method_files: Mapping[str, str] = field(default_factory=dict)
     also: tuple[Question, ...] = ()
+    sampled: bool = False
 
     @staticmethod
     def about(
         model: Checkpoint, task: Task, splits: Splits, specs: Sequence[RunSpec], *, predict: bool = True
     ) -> Question:
         """Ask about these runs of a task."""
-        longest: list[tuple[str, str]] = []
-        if predict:
-            rows = max((spec.micro_batch for spec in specs), default=1)
-            rendered = [(task.prompt(example), example.target) for example in splits.train]
-            longest = sorted(rendered, key=lambda pair: -len(pair[0]) - len(pair[1]))[: max(LONGEST, rows)]
+        trained = [(task.prompt(example), example.target) for example in splits.train] if predict else []
+        if sampled := sum(len(prompt) + len(target) for prompt, target in trained) > WHOLE:
+            most = max(LONGEST, *(spec.batch_size for spec in specs))
+            trained = sorted(trained, key=lambda pair: -len(pair[0]) - len(pair[1]))[:most]
         asked = {spec.split for spec in specs} | {"train" for spec in specs if spec.train_examples}
         examples = [example for split, found in splits.items() if split in asked for example in found]
-        return Question(model.folder, tuple(specs), tuple(longest), _barest(task, examples))
+        return Question(model.folder, tuple(specs), tuple(trained), _barest(task, examples), sampled=sampled)
 
     @staticmethod
     def asking(model: Checkpoint, task: Task, examples: Sequence[Example], spec: RunSpec) -> Question:
@@ -99,16 +103,35 @@ def look(question: Question) -> Seen:
     tokenizer = models.load_tokenizer(question.folder, remote_code=remote_code)
     for one in (question, *question.also):
         _refuse_unfit(one, tokenizer, shape.vocab)
-    encoded = [encode.encode_pair(tokenizer, *texts) for texts in question.longest]
+    encoded = [encode.encode_pair(tokenizer, *texts) for texts in question.trained]
     pairs = [encode.Pair(tuple(prompt), tuple(target)) for prompt, target in encoded]
     peaks: dict[RunSpec, int] = {}  # runs that differ in what memory does not depend on share one prediction
     for spec in map(_as_memory_sees_it, question.specs):
         if spec not in peaks:
             method = registry.method(question.method_files.get(spec.method, spec.method))
-            peaks[spec] = predict.training_peak(question.folder, spec, method, pairs)
+            alike = [one for one in question.specs if _as_memory_sees_it(one) == spec]
+            rows = pairs if question.sampled else _longest_step(pairs, alike)
+            peaks[spec] = predict.training_peak(question.folder, spec, method, rows)
     adapters = {spec.id: ADAPTER_BYTES * models.adapter_weights(shape, spec.rank) for spec in question.specs}
     predicted = {spec.id: peaks[_as_memory_sees_it(spec)] for spec in question.specs}
     return Seen(weights=shape.weights, predicted=predicted, adapter_bytes=adapters)
+
+
+def _longest_step(pairs: Sequence[Pair], specs: Sequence[RunSpec]) -> Sequence[Pair]:
+    """Return the examples of the step that holds the longest ones, of all seeds' steps: whose bytes a run counts.
+
+    Who trains on a part of the examples, or on more than these, has steps of his own: then all examples.
+    """
+    from harness import predict, train
+
+    if not pairs or any(spec.clients or spec.joined or not spec.epochs for spec in specs):
+        return pairs
+    found: list[Sequence[Pair]] = []
+    for spec in specs:
+        rows = [predict.cut(pair, spec.max_tokens) for pair in pairs]
+        batches = train.plan_batches(list(map(len, rows)), spec)
+        found.append([rows[i] for i in batches[train.counted_step(rows, batches, spec)]])
+    return max(found, key=lambda rows: train.padded_tokens(rows, specs[0].micro_batch))
 
 
 def _refuse_unfit(question: Question, tokenizer: Any, vocab: int) -> None:

@@ -144,7 +144,7 @@ def test_four_bit_weights_count_with_their_scales(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "method", [full.METHOD, lora.METHOD, qlora.METHOD, dora.METHOD], ids=lambda method: str(method.name)
 )
-def test_the_prediction_from_the_config_is_within_a_tenth_of_the_measurement(
+def test_the_prediction_from_the_config_is_within_a_hundredth_of_the_measurement(
     tmp_path: Path, method: Any, dtype: str, micro_batch: int
 ) -> None:
     folder, tokenizer = toy_folder(tmp_path), toy_tokenizer()
@@ -155,7 +155,7 @@ def test_the_prediction_from_the_config_is_within_a_tenth_of_the_measurement(
     batches = train.plan_batches([len(pair) for pair in pairs], spec)
     longest = [pairs[i] for i in batches[train.counted_step(pairs, batches, spec)]]
     (folder / "model.safetensors").unlink()  # a prediction reads no weights
-    assert predict.training_peak(folder, spec, method, longest) == pytest.approx(measured, rel=0.1)
+    assert predict.training_peak(folder, spec, method, longest) == pytest.approx(measured, rel=0.01)
 
 
 def test_an_8b_model_is_predicted_without_its_memory() -> None:

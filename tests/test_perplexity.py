@@ -124,7 +124,7 @@ def test_training_reads_what_testing_scores_and_counts_what_it_cuts(tokenizer: A
         assert pair.target == text.target[: 48 - len(text.prompt)]
         assert pair.cut_tokens == len(text) - len(pair)
     assert any(pair.cut_tokens for pair in trained)
-    assert max(len(predict._cut(text, 48)) for text in whole) == 48
+    assert max(len(predict.cut(text, 48)) for text in whole) == 48
 
 
 def test_a_title_that_fills_half_the_window_is_refused(tokenizer: Any) -> None:

@@ -13,9 +13,22 @@ from typing import Any
 import pytest
 from inputs import toy_options, write_model, write_task
 from records import make_environment, make_record, make_spec
-from toys import toy_folder, toy_spec
+from toys import toy_folder, toy_spec, toy_tokenizer
 
-from harness import checkpoint, defaults, environment, estimate, options, plan, probe, store
+from harness import (
+    checkpoint,
+    defaults,
+    encode,
+    environment,
+    estimate,
+    options,
+    plan,
+    predict,
+    probe,
+    registry,
+    store,
+    train,
+)
 from harness.errors import HarnessError
 from harness.options import Options
 from harness.plan import Plan
@@ -160,11 +173,29 @@ def test_runs_of_another_machine_say_nothing_about_the_time_here(tmp_path: Path)
 
 def test_predictions_reach_the_jobs(asked: Options) -> None:
     def look(question: Question) -> Seen:
-        assert len(question.longest) >= question.specs[1].micro_batch
+        assert len(question.trained) >= question.specs[1].micro_batch
         return Seen(weights=1000, predicted={spec.id: 2**20 for spec in question.specs})
 
     (made,) = plan.make(replace(asked, memory=True), look=look)
     assert {job.predicted_peak_bytes for job in made.jobs()} == {2**20}
+
+
+def test_the_probe_predicts_the_longest_step_that_comes_and_of_very_many_examples_the_longest_that_could(
+    tmp_path: Path,
+) -> None:
+    folder, tokenizer = toy_folder(tmp_path / "model"), toy_tokenizer()
+    texts = tuple((f"Is {'it ' * (n % 29)}right?", "yes " * (1 + n % 29)) for n in range(96))
+    encoded = [encode.encode_pair(tokenizer, *text) for text in texts]
+    pairs = [encode.Pair(tuple(prompt), tuple(target)) for prompt, target in encoded]
+    spec = toy_spec(method="lora", rank=2, alpha=8.0, batch_size=4, micro_batch=4)
+    batches = train.plan_batches([len(pair) for pair in pairs], spec)
+    step = [pairs[i] for i in batches[train.counted_step(pairs, batches, spec)]]
+    method = registry.method("lora")
+    comes, could = (predict.training_peak(folder, spec, method, rows) for rows in (step, pairs))
+    assert comes < could
+    asked = Question(folder, (spec,), texts)
+    assert probe.look(asked).predicted == {spec.id: comes}
+    assert probe.look(replace(asked, sampled=True)).predicted == {spec.id: could}
 
 
 def test_the_probe_predicts_every_trained_run_and_the_same_for_every_seed(tmp_path: Path) -> None:

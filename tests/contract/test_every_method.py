@@ -148,7 +148,7 @@ def test_the_plan_predicts_the_peak(name: str, dtype: str, folder: Path, runs: d
     batches = train.plan_batches([len(pair) for pair in run.rows], run.spec)
     longest = [run.rows[i] for i in batches[train.counted_step(run.rows, batches, run.spec)]]
     predicted = predict.training_peak(folder, run.spec, run.method, longest)
-    assert predicted == pytest.approx(run.result.peak_bytes, rel=0.1)
+    assert predicted == pytest.approx(run.result.peak_bytes, rel=0.01)
 
 
 @pytest.mark.parametrize("scoring", ["choices", "generate"])
