@@ -71,6 +71,8 @@ def _accuracy_memory(ax: Axes, panel: Panel) -> Callable[[Any], None]:
     lines: list[tuple[tuple[float, float], tuple[float, float]]] = []
     for method in dict.fromkeys(cell.spec.method for cell in drawn):
         path = [point for point, cell in zip(points, drawn, strict=True) if cell.spec.method == method]
+        if len({cell.spec.rank for cell in drawn if cell.spec.method == method}) < len(path):
+            continue  # a rank stands there twice, at two rates, say: no line leads through these
         ax.plot(*zip(*path, strict=True), color=colour(method), linewidth=1, alpha=0.4, zorder=1)
         lines += itertools.pairwise(path)
     for (x, y), cell in zip(points, drawn, strict=True):

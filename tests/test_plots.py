@@ -11,6 +11,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import legible
+import numpy as np
 import pytest
 from finished_runs import make_failed, make_run, make_runs
 from hypothesis import given, settings
@@ -110,6 +111,19 @@ def test_without_runs_of_the_task_nothing_is_written(tmp_path: Path, cells: list
 def test_a_single_run_of_any_kind_can_be_drawn(runs: Sequence[Any]) -> None:
     found = plots.svgs("cfa", compare.cells(runs))
     assert list(found) == list(plots.NAMES)
+
+
+@pytest.mark.usefixtures("style")
+def test_a_line_joins_a_methods_ranks_but_none_where_a_rank_ran_at_two_rates() -> None:
+    ranked = [make_run("base", 0, n=60), *(make_run("lora", rank, peak=40.0 + rank, n=60) for rank in (2, 8))]
+    again = make_run("lora", 8, peak=49.0, n=60, spec={"learning_rate": 0.003})
+
+    def joined(runs: Sequence[Any]) -> list[int]:
+        (ax,) = figures.accuracy_memory("cfa", sections(compare.cells(runs))).axes
+        return [np.size(line.get_xdata()) for line in ax.get_lines() if line.get_alpha() == 0.4]
+
+    assert joined(ranked) == [2]
+    assert joined([*ranked, again]) == []
 
 
 def test_hostile_and_long_names_are_drawn_as_they_are_without_a_warning() -> None:
