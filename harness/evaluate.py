@@ -5,13 +5,14 @@ Or ask it nothing and let it read: how likely each token of a text is, where tha
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
-from harness import generation, likelihood, memory, prefill
+from harness import generation, likelihood, memory, prefill, trees
 from harness.encode import Encoded, answer_room, encode_test, encode_texts, windows
 from harness.errors import HarnessError
 from harness.metrics import default_parse
@@ -26,6 +27,7 @@ TEXT_TOKENS = 2048  # where every token is scored, the vocabulary's width decide
 BATCH_ROWS = 128
 
 Progress = Callable[[int, int], None]
+Row = TypeVar("Row")
 
 
 def answer(
@@ -83,19 +85,32 @@ def _choose(
         raise HarnessError(
             f"example '{bare.id}' has no options to choose from", where=f"task {task.name}", fix="score by generation"
         )
-    lengths = [likelihood.tree_length(item) for item in encoded]
-    scorer = likelihood.choose_scorer(model, encoded[max(range(len(encoded)), key=lengths.__getitem__)], spec)
+    rows, scorer = _trees(model, encoded, spec)
+    lengths = [likelihood.tree_length([encoded[i] for i in row]) for row in rows]
+    batches = [[rows[place] for place in batch] for batch in make_batches(lengths, READ_TOKENS[spec.device])]
 
-    def score(batch: Sequence[int]) -> tuple[list[tuple[float, ...]], int]:
-        return scorer(model, [encoded[i] for i in batch], spec), sum(lengths[i] for i in batch)
+    def score(batch: Sequence[Sequence[int]]) -> tuple[list[tuple[float, ...]], int]:
+        asked = [[encoded[i] for i in row] for row in batch]
+        return scorer(model, asked, spec), sum(likelihood.tree_length([item]) for items in asked for item in items)
 
     answers: list[Answer | None] = [None] * len(examples)
-    for batch, scores in _batched(model, make_batches(lengths, READ_TOKENS[spec.device]), score, on_progress, meter):
-        for i, loglik in zip(batch, scores, strict=True):
+    for batch, scores in _batched(model, batches, score, len(examples), on_progress, meter):
+        for i, loglik in zip(itertools.chain(*batch), scores, strict=True):
             _refuse_no_number(loglik, examples[i], spec)
             text = examples[i].choices[loglik.index(max(loglik))]
             answers[i] = _answer(examples[i], text, text, encoded[i].cut_tokens, loglik)
     return [found for found in answers if found is not None]
+
+
+def _trees(model: Any, encoded: Sequence[Encoded], spec: RunSpec) -> tuple[list[tuple[int, ...]], likelihood.Scorer]:
+    """Return which questions stand in one tree, as indices, and what scores them: one by one where the model takes no trees."""
+    prompts = [item.prompt for item in encoded]
+    together = [family.members for family in trees.families(prompts)]
+    most = max(together, key=lambda row: likelihood.tree_length([encoded[i] for i in row]))
+    scorer = likelihood.choose_scorer(model, [encoded[i] for i in most[:2]], spec)
+    if scorer is likelihood.score_tree:
+        return together, scorer
+    return [(index,) for index in range(len(encoded))], scorer
 
 
 def _read(
@@ -116,7 +131,7 @@ def _read(
         return likelihood.score_tokens(model, [rows[i][1] for i in batch], spec), sum(lengths[i] for i in batch)
 
     found: dict[int, tuple[float, ...]] = {}
-    for batch, scores in _batched(model, make_batches(lengths, TEXT_TOKENS), score, on_progress, meter):
+    for batch, scores in _batched(model, make_batches(lengths, TEXT_TOKENS), score, len(rows), on_progress, meter):
         found |= dict(zip(batch, scores, strict=True))
     logliks: list[list[float]] = [[] for _ in texts]
     for number, (place, _) in enumerate(rows):  # the windows of a text stand in their order
@@ -162,7 +177,7 @@ def _write(
     answers: list[Answer | None] = [None] * len(examples)
     parse = task.parse or default_parse
     lengths = [length + spec.max_new_tokens for length in prefill.lengths(prompts)]
-    for batch, texts in _batched(model, make_batches(lengths, WRITE_TOKENS), write, on_progress, meter):
+    for batch, texts in _batched(model, make_batches(lengths, WRITE_TOKENS), write, len(examples), on_progress, meter):
         for i, (ids, loglik) in zip(batch, texts, strict=True):
             _refuse_no_number((loglik,), examples[i], spec)
             text = tokenizer.decode(ids, skip_special_tokens=True).strip()
@@ -188,18 +203,18 @@ def _answer(example: Example, text: str, parsed: str | None, cut_tokens: int, lo
 
 def _batched(
     model: Any,
-    batches: Sequence[Sequence[int]],
-    work: Callable[[Sequence[int]], tuple[list[Any], int]],
+    batches: Sequence[Sequence[Row]],
+    work: Callable[[Sequence[Row]], tuple[list[Any], int]],
+    total: int,
     on_progress: Progress | None,
     meter: memory.Meter,
-) -> Iterator[tuple[Sequence[int], list[Any]]]:
-    """Yield (indices, results) batch by batch, longest first, so that a lack of memory shows at once.
+) -> Iterator[tuple[Sequence[Row], list[Any]]]:
+    """Yield (batch, results) batch by batch, longest first, so that a lack of memory shows at once; `total` results in all.
 
     The first batch is the largest; its bytes are counted, and its seconds replaced by what its tokens cost elsewhere.
     """
     done = counted_tokens = other_tokens = 0
     other_seconds = 0.0
-    total = sum(map(len, batches))
     for number, batch in enumerate(batches):
         started = time.perf_counter()
         if number == 0:
@@ -209,7 +224,7 @@ def _batched(
             results, tokens = work(batch)
             other_tokens += tokens
             other_seconds += time.perf_counter() - started
-        done += len(batch)
+        done += len(results)
         if on_progress:
             on_progress(done, total)
         yield batch, results

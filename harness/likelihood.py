@@ -1,11 +1,12 @@
 """Log-likelihood of every option of a question: as a tree in one pass, or one row per option.
 
-In the tree the prompt is read once and the options stand behind it side by side; each option attends to the prompt and
-to itself, and its positions continue the prompt's, so that the numbers are those of prompt + option read alone.
+In the tree (`trees`) the prompt is read once and the options stand behind it side by side; questions whose prompts begin
+alike, as those about one case do, stand side by side behind that beginning. The numbers are those of prompt + option read alone.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,50 +17,64 @@ from harness.encode import Encoded, Pair
 from harness.logits import logits_at, virtual_tokens
 from harness.schema import RunSpec
 
-Scorer = Callable[[Any, Sequence[Encoded], RunSpec], list[tuple[float, ...]]]
+Items = Sequence[Encoded]  # questions that stand in one tree
+Scorer = Callable[[Any, Sequence[Items], RunSpec], list[tuple[float, ...]]]
 
 
-def tree_length(item: Encoded) -> int:
-    """Return how many tokens the tree of one question has: the last token of each option is never read."""
-    return len(item.prompt) + sum(len(option) - 1 for option in item.options)
+def tree_length(items: Items) -> int:
+    """Return how many tokens the tree of these questions has: the last token of each option is never read."""
+    options = sum(len(option) - 1 for item in items for option in item.options)
+    return sum(len(item.prompt) for item in items) - _shared(items) * (len(items) - 1) + options
 
 
-def choose_scorer(model: Any, item: Encoded, spec: RunSpec) -> Scorer:
-    """Return `score_tree` where the architecture takes its mask, else `score_rows`: tried out on one question.
+def _shared(items: Items) -> int:
+    """How many tokens the prompts have in common at their beginning; each keeps at least one of its own."""
+    prompts = [item.prompt for item in items]
+    shortest = min(map(len, prompts))
+    together = enumerate(zip(*prompts, strict=False))
+    return min(shortest - 1, next((place for place, tokens in together if len(set(tokens)) > 1), shortest))
+
+
+def choose_scorer(model: Any, items: Items, spec: RunSpec) -> Scorer:
+    """Return `score_tree` where the architecture takes its mask, else `score_rows`: tried out on one tree.
 
     A model that ignores the mask or refuses it (state-space layers, some attention kernels) gives other numbers than
     row by row, beyond what rounding explains.
     """
     if virtual_tokens(model):  # PEFT lays its own mask and positions around them
         return score_rows
-    slow = score_rows(model, [item], spec)[0]
+    slow = [value for one in score_rows(model, [items], spec) for value in one]
     try:
-        fast = score_tree(model, [item], spec)[0]
+        fast = [value for one in score_tree(model, [items], spec) for value in one]
     except torch.OutOfMemoryError:
         raise
     except (ValueError, TypeError, RuntimeError, IndexError):
         return score_rows
     per_token = 0.1 if spec.dtype == "bf16" else 1e-3
-    allowed = (per_token * len(option) + 0.01 * abs(value) for option, value in zip(item.options, slow, strict=True))
+    options = [option for item in items for option in item.options]
+    allowed = (per_token * len(option) + 0.01 * abs(value) for option, value in zip(options, slow, strict=True))
     agree = all(abs(a - b) <= most for a, b, most in zip(fast, slow, allowed, strict=True))
     return score_tree if agree else score_rows
 
 
-def score_tree(model: Any, items: Sequence[Encoded], spec: RunSpec) -> list[tuple[float, ...]]:
-    """Return the log-likelihood in nats of each option with its end token, per question, in one pass.
+def score_tree(model: Any, rows: Sequence[Items], spec: RunSpec) -> list[tuple[float, ...]]:
+    """Return the log-likelihood in nats of each option with its end token, question by question, in one pass.
 
     Args:
         model: in evaluation mode, called without gradients and in the spec's precision.
-        items: the questions of one batch.
+        rows: of one batch, the questions of each tree; of several the prompts begin alike.
         spec: gives device and precision.
     """
-    layout = trees.lay_out([(item.prompt, [option[:-1] for option in item.options]) for item in items])
+    layout = trees.lay_out([_tree(items) for items in rows])
     width = layout.ids.shape[1]
     positions: list[int] = []
-    for line, (item, spans) in enumerate(zip(items, layout.spans, strict=True)):
-        for start, end in spans:
-            # The prompt's last token predicts an option's first.
-            positions += [line * width + len(item.prompt) - 1, *range(line * width + start, line * width + end)]
+    for line, (items, found) in enumerate(zip(rows, layout.spans, strict=True)):
+        spans = iter(found[len(items) > 1 :])  # without that of a beginning in common
+        for item in items:
+            last = line * width + next(spans)[1] - 1
+            for start, end in itertools.islice(spans, len(item.options)):
+                # The prompt's last token predicts an option's first.
+                positions += [last, *range(line * width + start, line * width + end)]
     device, dtype = spec.device, torch.bfloat16 if spec.dtype == "bf16" else torch.float32
     logits = logits_at(
         model,
@@ -69,15 +84,23 @@ def score_tree(model: Any, items: Sequence[Encoded], spec: RunSpec) -> list[tupl
         attention_mask=trees.mask(layout.branches.to(device), dtype),
         use_cache=False,
     )
-    return _sum_options(logits, items)
+    return _sum_options(logits, [item for items in rows for item in items])
 
 
-def score_rows(model: Any, items: Sequence[Encoded], spec: RunSpec) -> list[tuple[float, ...]]:
+def _tree(items: Items) -> trees.Text:
+    """Return the beginning in common, the questions behind it, and behind each its options; one question is its own beginning."""
+    shared = _shared(items) if len(items) > 1 else 0
+    asked = [trees.Text(item.prompt[shared:], [trees.Text(option[:-1]) for option in item.options]) for item in items]
+    return trees.Text(items[0].prompt[:shared], asked) if len(items) > 1 else asked[0]
+
+
+def score_rows(model: Any, rows: Sequence[Items], spec: RunSpec) -> list[tuple[float, ...]]:
     """Return the same as `score_tree` from one row per option and no mask; right for every causal model."""
     from harness.train import collate
 
-    rows = [Pair(item.prompt, option) for item in items for option in item.options]
-    ids, positions, _ = collate(rows, trees.PADDING, spec.device)
+    items = [item for row in rows for item in row]
+    pairs = [Pair(item.prompt, option) for item in items for option in item.options]
+    ids, positions, _ = collate(pairs, trees.PADDING, spec.device)
     return _sum_options(logits_at(model, positions, input_ids=ids, use_cache=False), items)
 
 

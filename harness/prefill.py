@@ -10,7 +10,6 @@ used where an architecture's cache is not plain keys and values.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -18,9 +17,6 @@ import torch
 from harness import trees
 from harness.caches import roomy, roomy_cache
 from harness.logits import logits_at
-
-READ_TOKENS = 2048  # of a batch with padding: more gains nothing on a CPU and little on a GPU
-SHARED_TOKENS = 32  # a beginning in common shorter than this is not worth a mask
 
 
 class Read(NamedTuple):
@@ -30,15 +26,6 @@ class Read(NamedTuple):
     mask: torch.Tensor
     lengths: torch.Tensor
     logits: torch.Tensor
-
-
-@dataclass(frozen=True)
-class Family:
-    """Prompts that are read in one row: the first `shared` tokens once, then the rest of each."""
-
-    members: tuple[int, ...]
-    shared: int
-    tokens: int
 
 
 def read(
@@ -64,7 +51,7 @@ def read(
     width = int(sizes.max())
     mask = (torch.arange(width, device=device) >= width - sizes[:, None]).long()
     logits: torch.Tensor | None = None
-    for batch in _batches(families(prompts) if share else _alone(prompts)):
+    for batch in _batches(trees.families(prompts) if share else trees.alone(prompts)):
         found, part, members, sources = _read_batch(model, prompts, batch, width, told)
         if logits is None:
             logits = found.new_empty((len(prompts), found.shape[-1]))
@@ -80,7 +67,7 @@ def shares(model: Any, prompts: Sequence[Sequence[int]]) -> bool:
 
     A model that ignores the mask, or counts distance by columns, gives other numbers than prompt by prompt.
     """
-    pair = next((family.members[:2] for family in families(prompts) if family.shared), None)
+    pair = next((family.members[:2] for family in trees.families(prompts) if family.shared), None)
     if pair is None:
         return False
     two = [prompts[i] for i in pair]
@@ -97,54 +84,21 @@ def shares(model: Any, prompts: Sequence[Sequence[int]]) -> bool:
     return bool((nats[0] - nats[1]).abs().max() <= allowed + 0.01 * nats[0].abs().max())
 
 
-def families(prompts: Sequence[Sequence[int]]) -> list[Family]:
-    """Return the prompts in families: those that begin alike together, where it saves a quarter of their tokens.
-
-    In the order of their tokens neighbours have the longest beginning in common; a family never outgrows a batch.
-    """
-    order = sorted(range(len(prompts)), key=lambda i: tuple(prompts[i]))
-    found: list[Family] = []
-    for index in order:
-        length = len(prompts[index])
-        if found and (joined := _join(found[-1], index, prompts)):
-            found[-1] = joined
-        else:
-            found.append(Family((index,), 0, length))
-    return found
-
-
 def lengths(prompts: Sequence[Sequence[int]]) -> list[int]:
     """Return each prompt's length, in a family that of its longest: sorted by them, what is read together is together."""
     found = [0] * len(prompts)
-    for family in families(prompts):
+    for family in trees.families(prompts):
         longest = max(len(prompts[i]) for i in family.members)
         for i in family.members:
             found[i] = longest
     return found
 
 
-def _join(family: Family, index: int, prompts: Sequence[Sequence[int]]) -> Family | None:
-    """Return the family with one more prompt, None where that saves too little."""
-    first, prompt = prompts[family.members[0]], prompts[index]
-    # Each keeps a token of its own, from which its answer begins.
-    most = min(family.shared or len(first) - 1, len(prompt) - 1)
-    shared = next((n for n in range(most) if first[n] != prompt[n]), most)
-    members = (*family.members, index)
-    apart = sum(len(prompts[i]) for i in members)
-    tokens = apart - shared * (len(members) - 1)
-    pays = shared >= SHARED_TOKENS and tokens - family.tokens <= 0.5 * len(prompt)
-    return Family(members, shared, tokens) if pays and tokens <= READ_TOKENS else None
-
-
-def _alone(prompts: Sequence[Sequence[int]]) -> list[Family]:
-    return [Family((index,), 0, len(prompt)) for index, prompt in enumerate(prompts)]
-
-
-def _batches(found: Sequence[Family]) -> Iterator[list[Family]]:
-    """Yield the families in batches of at most `READ_TOKENS` with padding, longest first; those alone by themselves."""
-    batch: list[Family] = []
+def _batches(found: Sequence[trees.Family]) -> Iterator[list[trees.Family]]:
+    """Yield the families in batches of at most `trees.READ_TOKENS` with padding, longest first; those alone by themselves."""
+    batch: list[trees.Family] = []
     for family in sorted(found, key=lambda one: (not one.shared, -one.tokens)):
-        full = batch and (len(batch) + 1) * batch[0].tokens > READ_TOKENS
+        full = batch and (len(batch) + 1) * batch[0].tokens > trees.READ_TOKENS
         if batch and (full or bool(family.shared) != bool(batch[0].shared)):
             yield batch
             batch = []
@@ -156,7 +110,7 @@ def _batches(found: Sequence[Family]) -> Iterator[list[Family]]:
 def _read_batch(
     model: Any,
     prompts: Sequence[Sequence[int]],
-    batch: Sequence[Family],
+    batch: Sequence[trees.Family],
     width: int,
     told: Callable[[Sequence[int]], None] | None,
 ) -> tuple[torch.Tensor, Any, torch.Tensor, torch.Tensor]:
@@ -169,12 +123,17 @@ def _read_batch(
     # In the order of the prompts, so that those told of rows find like beside like.
     rows = sorted(batch, key=lambda one: one.members)
     layout = trees.lay_out(
-        [(prompts[one.members[0]][: one.shared], [prompts[i][one.shared :] for i in one.members]) for one in rows]
+        [
+            trees.Text(
+                prompts[one.members[0]][: one.shared], [trees.Text(prompts[i][one.shared :]) for i in one.members]
+            )
+            for one in rows
+        ]
     )
     longest = layout.ids.shape[1]
     sources: list[torch.Tensor] = []
     for line, (family, spans) in enumerate(zip(rows, layout.spans, strict=True)):
-        for start, end in spans:
+        for start, end in spans[1:]:
             source = torch.cat([torch.arange(family.shared), torch.arange(start, end)]) + line * longest
             sources.append(torch.nn.functional.pad(source, (width - len(source), 0)))
     members = [index for family in rows for index in family.members]

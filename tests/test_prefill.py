@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toys import Deaf, toy_model
 
-from harness import caches, generation, logits, prefill
+from harness import caches, generation, logits, prefill, trees
 
 SHARED = [list(range(10, 60)), list(range(100, 150))]
 PROMPTS = [
@@ -26,20 +26,20 @@ tokens = st.lists(st.integers(0, 2), min_size=1, max_size=60)
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prefill, "READ_TOKENS", 80)
+    monkeypatch.setattr(trees, "READ_TOKENS", 80)
 
 
 @given(st.lists(tokens, min_size=1, max_size=12), tokens)
 def test_each_prompt_is_in_one_family_and_begins_as_all_of_it_do(prompts: list[list[int]], start: list[int]) -> None:
     prompts = [*prompts, *(start + prompt for prompt in prompts)]
-    found = prefill.families(prompts)
+    found = trees.families(prompts)
     assert sorted(i for family in found for i in family.members) == list(range(len(prompts)))
     for family in found:
         members = [prompts[i] for i in family.members]
         assert len({tuple(member[: family.shared]) for member in members}) == 1
         assert all(len(member) > family.shared for member in members), "one has no token of its own"
         assert family.tokens == family.shared + sum(len(member) - family.shared for member in members)
-        assert len(members) == 1 or (family.shared >= prefill.SHARED_TOKENS and family.tokens <= prefill.READ_TOKENS)
+        assert len(members) == 1 or (family.shared >= trees.SHARED_TOKENS and family.tokens <= trees.READ_TOKENS)
         assert len(members) > 1 or family.shared == 0
 
 
@@ -48,7 +48,7 @@ def test_each_prompt_is_in_one_family_and_begins_as_all_of_it_do(prompts: list[l
 def test_a_batch_is_read_as_when_it_is_padded_and_read_at_once(attention: str, share: bool) -> None:
     model = toy_model()
     model.config._attn_implementation = attention
-    assert [len(family.members) for family in prefill.families(PROMPTS) if family.shared] == [3, 2]
+    assert [len(family.members) for family in trees.families(PROMPTS) if family.shared] == [3, 2]
     with torch.no_grad():
         found = prefill.read(model, PROMPTS, share=share)
         slow = prefill._read_padded(model, PROMPTS, caches.roomy_cache(model.config), None)
@@ -80,7 +80,7 @@ def test_shared_tokens_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return logits_at(model, positions, **inputs)
 
     monkeypatch.setattr(prefill, "logits_at", count)
-    monkeypatch.setattr(prefill, "READ_TOKENS", 1000)
+    monkeypatch.setattr(trees, "READ_TOKENS", 1000)
     prompts = [[*SHARED[0], n] for n in range(60, 70)]
     with torch.no_grad():
         prefill.read(toy_model(), prompts, share=True)
