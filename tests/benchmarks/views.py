@@ -127,7 +127,7 @@ def main() -> None:
         }
         notes = (
             f"the target is {TARGET} by the clock",
-            "the first number is by the clock and the second of all processors together, for other work shared the machine",
+            "the first number is by the clock and the second of all processors together",
             f"{environment.cores()} processes side by side",
             "seconds of the ratio are the processors', of one record, so 1.0 is growth in line with the records",
             "grids: 30 tasks and as many models as that takes, 8 rows of 4 seeds each; ranks: a task every 20 records",
