@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import formula, probe, registry, speed
+from harness import formula, parallel, probe, registry, speed
 from harness.formula import Breakdown
 from harness.schema import Method, RunSpec
 from harness.speed import Card, Size
@@ -74,9 +74,12 @@ def look(request: Request) -> Outlook:
     Raises:
         HarnessError: a rank above the layers' size, or an architecture that cannot be built.
     """
+    import torch
+
     from harness import models, predict
     from harness.encode import Pair
 
+    torch.set_num_threads(1)  # the forks below start without threads of their own
     config = models.load_config(request.folder) if request.config is None else models.config_from(request.config)
     shape = models.config_shape(config)
     for rank in sorted({spec.rank for spec in request.specs if spec.rank}):
@@ -86,7 +89,6 @@ def look(request: Request) -> Outlook:
     train, test = _lengths(request, request.train, window), _lengths(request, request.test, window)
     longest = sorted(train, key=lambda pair: -sum(pair))
     dims = formula.dims(config.to_dict())
-    found: dict[RunSpec, Forecast] = {}
 
     def count(spec: RunSpec) -> int:
         rows: list[Pair] = [Pair((0,) * prompt, (0,) * target) for prompt, target in longest[: spec.micro_batch]]
@@ -99,10 +101,8 @@ def look(request: Request) -> Outlook:
         one = _Search(spec, method, size, dims, longest, request, count).best()
         return replace(one, test_seconds=_reading(size, test, request))
 
-    for spec in request.specs:
-        alike = replace(spec, seed=0)
-        if alike not in found:
-            found[alike] = forecast(alike)
+    asked = tuple(dict.fromkeys(replace(spec, seed=0) for spec in request.specs))
+    found = dict(zip(asked, parallel.each(forecast, asked), strict=True))
     totals = [sum(pair) for pair in train] or [0]
     return Outlook(
         forecasts=tuple(
