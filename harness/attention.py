@@ -108,8 +108,6 @@ def fast_backward(model: Any, *, dtype: str, device: str, masked: bool = True) -
 
 def _no_mask(batch_size: int, q_length: int, kv_length: int, **options: Any) -> torch.Tensor | None:
     """Build no mask where the attention is causal and nothing else; with a prefix of keys there is one, as `sdpa_mask`'s."""
-    return (
-        None
-        if q_length == kv_length
-        else torch.ones((1, 1, q_length, kv_length), dtype=torch.bool).expand(batch_size, -1, -1, -1)
-    )
+    if q_length == kv_length:
+        return None
+    return torch.ones((1, 1, q_length, kv_length), dtype=torch.bool).expand(batch_size, -1, -1, -1)

@@ -5,10 +5,9 @@ Or ask it nothing and let it read: how likely each token of a text is, where tha
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
@@ -27,7 +26,6 @@ TEXT_TOKENS = 2048  # where every token is scored, the vocabulary's width decide
 BATCH_ROWS = 128
 
 Progress = Callable[[int, int], None]
-Row = TypeVar("Row")
 
 
 def answer(
@@ -85,32 +83,34 @@ def _choose(
         raise HarnessError(
             f"example '{bare.id}' has no options to choose from", where=f"task {task.name}", fix="score by generation"
         )
-    rows, scorer = _trees(model, encoded, spec)
-    lengths = [likelihood.tree_length([encoded[i] for i in row]) for row in rows]
-    batches = [[rows[place] for place in batch] for batch in make_batches(lengths, READ_TOKENS[spec.device])]
+    families, scorer = _families(model, encoded, spec)
+    rows = [_row(encoded, family) for family in families]
+    batches = make_batches(list(map(likelihood.tree_length, rows)), READ_TOKENS[spec.device])
 
-    def score(batch: Sequence[Sequence[int]]) -> tuple[list[tuple[float, ...]], int]:
-        asked = [[encoded[i] for i in row] for row in batch]
-        return scorer(model, asked, spec), sum(likelihood.tree_length([item]) for items in asked for item in items)
+    def score(batch: Sequence[int]) -> tuple[list[tuple[float, ...]], int]:
+        asked = [rows[place] for place in batch]
+        return scorer(model, asked, spec), sum(likelihood.question_length(item) for row in asked for item in row.items)
 
     answers: list[Answer | None] = [None] * len(examples)
     for batch, scores in _batched(model, batches, score, len(examples), on_progress, meter):
-        for i, loglik in zip(itertools.chain(*batch), scores, strict=True):
+        for i, loglik in zip((i for place in batch for i in families[place].members), scores, strict=True):
             _refuse_no_number(loglik, examples[i], spec)
             text = examples[i].choices[loglik.index(max(loglik))]
             answers[i] = _answer(examples[i], text, text, encoded[i].cut_tokens, loglik)
     return [found for found in answers if found is not None]
 
 
-def _trees(model: Any, encoded: Sequence[Encoded], spec: RunSpec) -> tuple[list[tuple[int, ...]], likelihood.Scorer]:
-    """Return which questions stand in one tree, as indices, and what scores them: one by one where the model takes no trees."""
+def _families(model: Any, encoded: Sequence[Encoded], spec: RunSpec) -> tuple[list[trees.Family], likelihood.Scorer]:
+    """Return which questions stand in one tree, and what scores them: one by one where the model takes no trees."""
     prompts = [item.prompt for item in encoded]
-    together = [family.members for family in trees.families(prompts)]
-    most = max(together, key=lambda row: likelihood.tree_length([encoded[i] for i in row]))
-    scorer = likelihood.choose_scorer(model, [encoded[i] for i in most[:2]], spec)
-    if scorer is likelihood.score_tree:
-        return together, scorer
-    return [(index,) for index in range(len(encoded))], scorer
+    together = trees.families(prompts)
+    longest = max((_row(encoded, family) for family in together), key=likelihood.tree_length)
+    scorer = likelihood.choose_scorer(model, longest._replace(items=longest.items[:2]), spec)
+    return together if scorer is likelihood.score_tree else trees.alone(prompts), scorer
+
+
+def _row(encoded: Sequence[Encoded], family: trees.Family) -> likelihood.Row:
+    return likelihood.Row([encoded[i] for i in family.members], family.shared)
 
 
 def _read(
@@ -203,13 +203,13 @@ def _answer(example: Example, text: str, parsed: str | None, cut_tokens: int, lo
 
 def _batched(
     model: Any,
-    batches: Sequence[Sequence[Row]],
-    work: Callable[[Sequence[Row]], tuple[list[Any], int]],
+    batches: Sequence[Sequence[int]],
+    work: Callable[[Sequence[int]], tuple[list[Any], int]],
     total: int,
     on_progress: Progress | None,
     meter: memory.Meter,
-) -> Iterator[tuple[Sequence[Row], list[Any]]]:
-    """Yield (batch, results) batch by batch, longest first, so that a lack of memory shows at once; `total` results in all.
+) -> Iterator[tuple[Sequence[int], list[Any]]]:
+    """Yield (indices, results) batch by batch, longest first, so that a lack of memory shows at once; `total` results in all.
 
     The first batch is the largest; its bytes are counted, and its seconds replaced by what its tokens cost elsewhere.
     """

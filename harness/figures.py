@@ -70,9 +70,9 @@ def _accuracy_memory(ax: Axes, panel: Panel) -> Callable[[Any], None]:
     points = [(panels.peak(cell) / scale, panel.value(cell)) for cell in drawn]
     lines: list[tuple[tuple[float, float], tuple[float, float]]] = []
     for method in dict.fromkeys(cell.spec.method for cell in drawn):
+        if not panels.joins([cell for cell in drawn if cell.spec.method == method]):
+            continue
         path = [point for point, cell in zip(points, drawn, strict=True) if cell.spec.method == method]
-        if len({cell.spec.rank for cell in drawn if cell.spec.method == method}) < len(path):
-            continue  # a rank stands there twice, at two rates, say: no line leads through these
         ax.plot(*zip(*path, strict=True), color=colour(method), linewidth=1, alpha=0.4, zorder=1)
         lines += itertools.pairwise(path)
     for (x, y), cell in zip(points, drawn, strict=True):
@@ -164,7 +164,7 @@ def _rank_line(ax: Axes, panel: Panel, cells: Sequence[Cell], aside: float) -> N
     line = sorted(cells, key=lambda cell: cell.spec.rank)
     xs, ys = [cell.spec.rank * aside for cell in line], [panel.value(cell) for cell in line]
     errors, shade = [panel.error(cell) for cell in line], colour(line[0].spec.method)
-    band = len(set(xs)) == len(xs) and len(xs) > 1
+    band = panels.joins(line) and len(line) > 1
     if band:
         lows = [y - low for y, (low, _) in zip(ys, errors, strict=True)]
         highs = [y + high for y, (_, high) in zip(ys, errors, strict=True)]

@@ -102,6 +102,11 @@ def trained_on(spec: RunSpec) -> str:
     return "+".join(tasks_of(spec)) + f" after {spec.start}" * bool(spec.start)
 
 
+def tasks_in(text: str) -> list[str]:
+    """The tasks that a text of `trained_on` names; a `+` in the name of a data file's task reads as one between two."""
+    return text.partition(" after ")[0].split("+")
+
+
 def tasks_of(spec: RunSpec) -> list[str]:
     """The tasks whose examples a run was trained on, its own first."""
     return [spec.task, *(key.rpartition("@")[0] for key in spec.joined)]

@@ -55,10 +55,10 @@ def _panel(ax: Axes, probe: Sequence[Change]) -> Callable[[Any], None]:
 
 
 def _paths(ax: Axes, drawn: Sequence[tuple[Change, Cell, Difference | None, Difference | None]]) -> None:
-    """Join the ranks of a method, where no rank stands there twice (at two rates, say)."""
+    """Join the ranks of a method."""
     for method, group in itertools.groupby(drawn, key=lambda row: row[0].spec.method):
         rows = [(change, cell, gain, loss) for change, cell, gain, loss in group if gain and loss]
-        if len({change.spec.rank for change, *_ in rows}) < len(rows):
+        if not panels.joins([change.cell for change, *_ in rows]):
             continue
         xs = [gain.value * _factor(cell) for _, cell, gain, _ in rows if gain]
         ys = [loss.value * _factor(change.cell) for change, _, _, loss in rows if loss]

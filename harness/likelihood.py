@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -17,25 +17,28 @@ from harness.encode import Encoded, Pair
 from harness.logits import logits_at, virtual_tokens
 from harness.schema import RunSpec
 
-Items = Sequence[Encoded]  # questions that stand in one tree
-Scorer = Callable[[Any, Sequence[Items], RunSpec], list[tuple[float, ...]]]
+
+class Row(NamedTuple):
+    """Questions in one tree: their prompts begin with the same `shared` tokens, which are read once."""
+
+    items: Sequence[Encoded]
+    shared: int = 0
 
 
-def tree_length(items: Items) -> int:
-    """Return how many tokens the tree of these questions has: the last token of each option is never read."""
-    options = sum(len(option) - 1 for item in items for option in item.options)
-    return sum(len(item.prompt) for item in items) - _shared(items) * (len(items) - 1) + options
+Scorer = Callable[[Any, Sequence[Row], RunSpec], list[tuple[float, ...]]]
 
 
-def _shared(items: Items) -> int:
-    """How many tokens the prompts have in common at their beginning; each keeps at least one of its own."""
-    prompts = [item.prompt for item in items]
-    shortest = min(map(len, prompts))
-    together = enumerate(zip(*prompts, strict=False))
-    return min(shortest - 1, next((place for place, tokens in together if len(set(tokens)) > 1), shortest))
+def question_length(item: Encoded) -> int:
+    """Return how many tokens a question has with its options: the last token of each option is never read."""
+    return len(item.prompt) + sum(len(option) - 1 for option in item.options)
 
 
-def choose_scorer(model: Any, items: Items, spec: RunSpec) -> Scorer:
+def tree_length(row: Row) -> int:
+    """Return how many tokens the tree of these questions has."""
+    return sum(map(question_length, row.items)) - row.shared * (len(row.items) - 1)
+
+
+def choose_scorer(model: Any, row: Row, spec: RunSpec) -> Scorer:
     """Return `score_tree` where the architecture takes its mask, else `score_rows`: tried out on one tree.
 
     A model that ignores the mask or refuses it (state-space layers, some attention kernels) gives other numbers than
@@ -43,34 +46,34 @@ def choose_scorer(model: Any, items: Items, spec: RunSpec) -> Scorer:
     """
     if virtual_tokens(model):  # PEFT lays its own mask and positions around them
         return score_rows
-    slow = [value for one in score_rows(model, [items], spec) for value in one]
+    slow = list(itertools.chain(*score_rows(model, [row], spec)))
     try:
-        fast = [value for one in score_tree(model, [items], spec) for value in one]
+        fast = list(itertools.chain(*score_tree(model, [row], spec)))
     except torch.OutOfMemoryError:
         raise
     except (ValueError, TypeError, RuntimeError, IndexError):
         return score_rows
     per_token = 0.1 if spec.dtype == "bf16" else 1e-3
-    options = [option for item in items for option in item.options]
+    options = [option for item in row.items for option in item.options]
     allowed = (per_token * len(option) + 0.01 * abs(value) for option, value in zip(options, slow, strict=True))
     agree = all(abs(a - b) <= most for a, b, most in zip(fast, slow, allowed, strict=True))
     return score_tree if agree else score_rows
 
 
-def score_tree(model: Any, rows: Sequence[Items], spec: RunSpec) -> list[tuple[float, ...]]:
+def score_tree(model: Any, rows: Sequence[Row], spec: RunSpec) -> list[tuple[float, ...]]:
     """Return the log-likelihood in nats of each option with its end token, question by question, in one pass.
 
     Args:
         model: in evaluation mode, called without gradients and in the spec's precision.
-        rows: of one batch, the questions of each tree; of several the prompts begin alike.
+        rows: the trees of one batch.
         spec: gives device and precision.
     """
-    layout = trees.lay_out([_tree(items) for items in rows])
+    layout = trees.lay_out([_tree(row) for row in rows])
     width = layout.ids.shape[1]
     positions: list[int] = []
-    for line, (items, found) in enumerate(zip(rows, layout.spans, strict=True)):
-        spans = iter(found[len(items) > 1 :])  # without that of a beginning in common
-        for item in items:
+    for line, (row, found) in enumerate(zip(rows, layout.spans, strict=True)):
+        spans = iter(found[len(row.items) > 1 :])  # without that of a beginning in common
+        for item in row.items:
             last = line * width + next(spans)[1] - 1
             for start, end in itertools.islice(spans, len(item.options)):
                 # The prompt's last token predicts an option's first.
@@ -84,21 +87,25 @@ def score_tree(model: Any, rows: Sequence[Items], spec: RunSpec) -> list[tuple[f
         attention_mask=trees.mask(layout.branches.to(device), dtype),
         use_cache=False,
     )
-    return _sum_options(logits, [item for items in rows for item in items])
+    return _sum_options(logits, _questions(rows))
 
 
-def _tree(items: Items) -> trees.Text:
+def _questions(rows: Sequence[Row]) -> list[Encoded]:
+    return [item for row in rows for item in row.items]
+
+
+def _tree(row: Row) -> trees.Text:
     """Return the beginning in common, the questions behind it, and behind each its options; one question is its own beginning."""
-    shared = _shared(items) if len(items) > 1 else 0
+    items, shared = row
     asked = [trees.Text(item.prompt[shared:], [trees.Text(option[:-1]) for option in item.options]) for item in items]
     return trees.Text(items[0].prompt[:shared], asked) if len(items) > 1 else asked[0]
 
 
-def score_rows(model: Any, rows: Sequence[Items], spec: RunSpec) -> list[tuple[float, ...]]:
+def score_rows(model: Any, rows: Sequence[Row], spec: RunSpec) -> list[tuple[float, ...]]:
     """Return the same as `score_tree` from one row per option and no mask; right for every causal model."""
     from harness.train import collate
 
-    items = [item for row in rows for item in row]
+    items = _questions(rows)
     pairs = [Pair(item.prompt, option) for item in items for option in item.options]
     ids, positions, _ = collate(pairs, trees.PADDING, spec.device)
     return _sum_options(logits_at(model, positions, input_ids=ids, use_cache=False), items)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import panels, sections
 from harness.cross import BASE, Scored
-from harness.format import NONE, interval, number
+from harness.format import NONE, interval, number, tasks_in
 from harness.palette import FAINT, INK, PAPER, SMALL, clean
 from harness.sequence import Trained
 
@@ -102,8 +102,8 @@ def _entry(one: Scored | None, base: Scored | None) -> Entry | None:
 
 
 def _saw(one: Scored) -> bool:
-    """Whether the row was trained on this task, alone or with others at once, as `format.trained_on` writes them."""
-    return any(one.task in (text, *text.partition(" after ")[0].split("+")) for text in one.trained_on)
+    """Whether the row was trained on this task, alone or with others at once."""
+    return any(one.task in (text, *tasks_in(text)) for text in one.trained_on)
 
 
 def draw(matrix: Matrix) -> Figure:

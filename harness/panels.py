@@ -152,6 +152,11 @@ def intervals(panel: Panel) -> str:
     return f"{count} seed{'s' if max(seeds) > 1 else ''} · 95 % intervals{clustered}"
 
 
+def joins(cells: Sequence[Cell]) -> bool:
+    """Whether a line over rank may lead through these: no rank stands there twice (at two rates, say)."""
+    return len({cell.spec.rank for cell in cells}) == len(cells)
+
+
 def rows(ax: Axes, panel: Panel) -> None:
     """Make one row for each cell, the first on top."""
     ax.set_yticks(range(len(panel.cells)), [panel.label(cell) for cell in panel.cells])

@@ -36,8 +36,8 @@ def each(function: Callable[[Thing], Made], things: Sequence[Thing]) -> list[Mad
         with ProcessPoolExecutor(count, context, initializer=_inherit, initargs=(function, things)) as pool:
             return list(pool.map(_at, range(len(things))))
     except BrokenProcessPool as error:
-        fix = "run the same command again, with more memory or fewer results at a time"
-        problem = "a process that made tables and figures was ended, often for lack of memory"
+        fix = "run the same command again, with more memory or less at a time"
+        problem = "a process that did a part of the work was ended, often for lack of memory"
         raise HarnessError(problem, where=f"{count} side by side", fix=fix) from error
 
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 ADAPTER_BYTES = 4  # adapters are kept in fp32
 BAREST = 32  # examples are sent: longest in characters is not quite longest in tokens
-WHOLE = 8_000_000  # characters of training examples are sent, which takes seconds to tokenise
-LONGEST = 2000  # examples, of more: what a tokenizer has few words for is long in tokens alone
+WHOLE = 8_000_000  # characters of training examples are all sent: to tokenise them takes seconds
+LONGEST = 2000  # examples are sent of more characters: what a tokenizer has few words for is long in tokens alone
 
 Asked = TypeVar("Asked")
 Told = TypeVar("Told")
@@ -36,8 +36,8 @@ class Question:
     """The model folder, the runs, and what their data asks of the model.
 
     `trained` are the training examples as (prompt, target), in their order; where they are very many (`sampled`) the
-    longest ones; empty where no memory is to be predicted. `barest` are the examples that stay longest once their context is cut, as (id, prompt, answer).
-    `method_files` are the PEFT configs that methods were given by, by the methods' names. `also` are questions about other
+    longest ones; empty where no memory is to be predicted. `barest` are the examples that stay longest once their
+    context is cut, as (id, prompt, answer). `method_files` are the PEFT configs that methods were given by, by the methods' names. `also` are questions about other
     tasks' examples, of which only `barest` and one spec are looked at.
     """
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from harness import stats
 from harness.cross import BASE, Scored, Tuned
-from harness.format import NONE, number, tasks_of
+from harness.format import NONE, number, tasks_in, tasks_of
 from harness.markdown import Table
 from harness.schema import Answer, Metric, Task
 from harness.score import BOOTSTRAP_SEED, cluster_key
@@ -120,11 +120,16 @@ def _value(answers: Sequence[Answer], metric: Metric) -> float:
     return math.fsum(map(metric.score, answers)) / len(answers)
 
 
-def tables(found: Sequence[Retained]) -> list[Table]:
-    """Return the tables of rows by tasks, the reference named above each column: each task's own, and one for several."""
-    shared = {one.single for one in found if len({other.task for other in found if other.single == one.single}) > 1}
-    own = "retention, % of the score of the task's own adapter", [one for one in found if one.single not in shared]
-    joint = "retention, % of the score of the adapter of several tasks", [one for one in found if one.single in shared]
+def tables(found: Sequence[Retained], scored: Sequence[Scored]) -> list[Table]:
+    """Return the tables of rows by tasks, the reference named above each column: each task's own, and one for several.
+
+    Args:
+        found: as `measure` returns it.
+        scored: the rows, which say what each was trained on.
+    """
+    several = {one.adapter for one in scored if any(len(tasks_in(text)) > 1 for text in one.trained_on)}
+    own = "retention, % of the score of the task's own adapter", [one for one in found if one.single not in several]
+    joint = "retention, % of the score of the adapter of several tasks", [one for one in found if one.single in several]
     return [_table(title, kept) for title, kept in (own, joint) if kept]
 
 

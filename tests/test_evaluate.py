@@ -53,7 +53,7 @@ def test_options_score_as_when_each_is_read_alone(
     model = toy_model()
     model.config._attn_implementation = attention
     with torch.no_grad():
-        found = score(model, [[item] for item in items], toy_spec())
+        found = score(model, [likelihood.Row([item]) for item in items], toy_spec())
     for scores, item in zip(found, items, strict=True):
         assert scores == pytest.approx(slow_scores(model, item), abs=1e-3)
 
@@ -66,8 +66,10 @@ def test_questions_about_one_case_score_as_when_each_is_read_alone(score: likeli
     told = [
         Encoded((*case, 50, n), tuple((7, 8, n, 3)[: 1 + (n + k) % 4] for k in range(2 + n % 2)), 0) for n in range(6)
     ]
-    rows = [told[:1], told[1:3], told[3:]]
-    assert likelihood.tree_length(told[:2]) == 41 + 1 + 1 + sum(len(o) - 1 for one in told[:2] for o in one.options)
+    rows = [likelihood.Row(told[:1]), likelihood.Row(told[1:3], 41), likelihood.Row(told[3:], 41)]
+    assert likelihood.tree_length(likelihood.Row(told[:2], 41)) == 41 + 1 + 1 + sum(
+        len(o) - 1 for one in told[:2] for o in one.options
+    )
     with torch.no_grad():
         found = score(model, rows, toy_spec())
     for scores, item in zip(found, told, strict=True):
@@ -94,9 +96,10 @@ def test_answers_about_one_case_are_those_of_each_question_alone_in_their_order(
 def test_in_bf16_the_tree_scores_as_the_rows_up_to_rounding(items: list[Encoded]) -> None:
     model, spec = toy_model().to(torch.bfloat16), toy_spec(dtype="bf16")
     with torch.no_grad(), precision(spec):
-        assert likelihood.choose_scorer(model, items[:1], spec) is likelihood.score_tree
+        assert likelihood.choose_scorer(model, likelihood.Row(items[:1]), spec) is likelihood.score_tree
         tree, rows = (
-            score(model, [[one] for one in items], spec) for score in (likelihood.score_tree, likelihood.score_rows)
+            score(model, [likelihood.Row([one]) for one in items], spec)
+            for score in (likelihood.score_tree, likelihood.score_rows)
         )
     for fast, slow in zip(tree, rows, strict=True):
         assert fast == pytest.approx(slow, rel=0.03, abs=0.3)
@@ -104,8 +107,8 @@ def test_in_bf16_the_tree_scores_as_the_rows_up_to_rounding(items: list[Encoded]
 
 def test_a_model_that_ignores_the_mask_is_scored_row_by_row(items: list[Encoded]) -> None:
     with torch.no_grad():
-        assert likelihood.choose_scorer(toy_model(), items[:1], toy_spec()) is likelihood.score_tree
-        assert likelihood.choose_scorer(Deaf(), items[:1], toy_spec()) is likelihood.score_rows
+        assert likelihood.choose_scorer(toy_model(), likelihood.Row(items[:1]), toy_spec()) is likelihood.score_tree
+        assert likelihood.choose_scorer(Deaf(), likelihood.Row(items[:1]), toy_spec()) is likelihood.score_rows
 
 
 def test_a_model_that_refuses_the_mask_is_scored_row_by_row(items: list[Encoded]) -> None:
@@ -121,7 +124,7 @@ def test_a_model_that_refuses_the_mask_is_scored_row_by_row(items: list[Encoded]
             return self.inner(input_ids=input_ids, use_cache=use_cache)
 
     with torch.no_grad():
-        assert likelihood.choose_scorer(Strict(), items[:1], toy_spec()) is likelihood.score_rows
+        assert likelihood.choose_scorer(Strict(), likelihood.Row(items[:1]), toy_spec()) is likelihood.score_rows
 
 
 def test_the_likeliest_option_is_the_answer_and_all_scores_are_kept(tokenizer: Any, items: list[Encoded]) -> None:
@@ -288,7 +291,7 @@ def test_progress_and_cost_are_told(tokenizer: Any, monkeypatch: pytest.MonkeyPa
     assert told[-1] == (12, 12)
     assert meter.result is not None
     asked = encode_test(tokenizer, toy_examples(12), toy_task(), 256, 0)
-    assert meter.result.tokens == sum(likelihood.tree_length([item]) for item in asked)
+    assert meter.result.tokens == sum(likelihood.tree_length(likelihood.Row([item])) for item in asked)
     assert meter.result.peak_bytes > memory.weights_bytes(toy_model())
 
 

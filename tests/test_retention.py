@@ -37,7 +37,7 @@ def test_retention_is_the_ratio_of_the_two_scores_with_an_interval_around_it() -
     assert found.share.value == pytest.approx(0.75)
     assert found.share.low < 0.75 < found.share.high
     assert found.gain.low > 0
-    assert retention.tables([found])[0].rows[0][1].startswith("75.0 [")
+    assert retention.tables([found], [])[0].rows[0][1].startswith("75.0 [")
 
 
 def test_a_row_that_answers_as_the_single_adapter_does_retains_all_whatever_the_questions() -> None:
@@ -65,7 +65,7 @@ def test_where_the_single_adapter_is_not_above_base_there_is_no_number() -> None
     found = measured([1, 0] * 20, [1, 0] * 20, [1, 0, 0, 1] * 10)
     assert found.share is None
     assert found.reason == retention.NOTHING
-    assert retention.tables([found])[0].rows[0][1] == "nothing to retain"
+    assert retention.tables([found], [])[0].rows[0][1] == "nothing to retain"
 
 
 def test_references_began_at_the_base_model_one_saw_the_task_alone_and_one_several() -> None:
@@ -85,12 +85,20 @@ def test_references_began_at_the_base_model_one_saw_the_task_alone_and_one_sever
 def test_the_adapter_of_several_tasks_is_a_reference_of_its_own_in_a_table_of_its_own() -> None:
     tasks = {name: replace(TASK, name=name) for name in ("one", "two")}
     hits = {"base": [0, 0, 0, 1], "first": [1, 1, 1, 1], "joint": [1, 1, 0, 1], "merged": [1, 0, 0, 1]}
-    rows = [replace(row(name, right * 15), task=task) for name, right in hits.items() for task in tasks]
+    trained = {"joint": ("one+two",)}
+    rows = [
+        replace(row(name, right * 15), task=task, trained_on=trained.get(name, ()))
+        for name, right in hits.items()
+        for task in tasks
+    ]
     found = retention.measure(rows, [("one", "first"), ("one", "joint"), ("two", "joint")], tasks)
     shares = {(one.adapter, one.task, one.single): one.share.value for one in found if one.share}
     assert shares["merged", "one", "first"] == pytest.approx(0.5)
     assert shares["merged", "two", "joint"] == pytest.approx(2 / 3)
-    own, joint = retention.tables(found)
+    own, joint = retention.tables(found, rows)
     assert own.columns == ("adapter", "one of first")
     assert joint.columns == ("adapter", "one of joint", "two of joint")
     assert [line[0] for line in joint.rows] == ["first", "merged"]
+    own, joint = retention.tables([one for one in found if one.task == "one"], rows)
+    assert own.columns == ("adapter", "one of first")
+    assert joint.columns == ("adapter", "one of joint")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 from harness import adapters, checkpoint, cross, cross_file, data, local, options, plan, program, retention, store, ui
@@ -89,20 +88,23 @@ def _finish(path: Path, found: Crossed) -> int:
     ui.table(cross.matrix(found.scored))
     ui.say()
     if found.kept:
-        _tell(found.kept)
+        _tell(found)
     ui.written(cross_file.write(path, found), program.command("adapters", "matrix", str(path)))
     return DONE
 
 
-def _tell(kept: Sequence[retention.Retained]) -> None:
+def _tell(found: Crossed) -> None:
     """Print what each adapter keeps, and of which tasks there is nothing to keep."""
-    for found in retention.tables(kept):
-        ui.say(found.title)
-        ui.table(found)
+    for table in retention.tables(found.kept, found.scored):
+        ui.say(table.title)
+        ui.table(table)
         ui.say()
-    for one in {(one.task, one.single): one for one in kept if one.reason == retention.NOTHING}.values():
+    nothing = {(one.task, one.single): one for one in found.kept if one.reason == retention.NOTHING}
+    for one in nothing.values():
         low, high = (f"{100 * end:+.1f}" for end in (one.gain.low, one.gain.high))
         ui.say(f"{one.task}: adapter {one.single} is not shown to be above base ({low} to {high} points)")
+    if nothing:
+        ui.say()
 
 
 def _tuned(name: str, results: Path) -> Tuned:
