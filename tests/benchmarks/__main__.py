@@ -42,9 +42,10 @@ with its GPU's positions: the one to cite about loops. lm-eval is given token id
 in ours. Examples, passes and questions are fewer than in real
 work, so that the start of the program weighs more.
 
-The whole grid of `cfa`, as `python run_all.py --task cfa` runs it, was to take 4 minutes on two idle cores. It takes 10 (the runs' own
-times in a fresh clone), and cannot take 4: matrix products alone are 3.9. A step of LoRA is 8.9 GFLOP of them (of full fine-tuning 13.0), which one of these cores does in 56 ms at
-160 GFLOP/s in bf16; six such runs and a full one of 1,128 steps each are 470 seconds of one core. A step takes 132 ms in all.
+The whole grid of `cfa`, as `python run_all.py --task cfa` runs it, was to take 4 minutes on two idle cores. It takes 10 (its
+runs' own times in a fresh clone), and could not take much less than 4 if nothing but matrix products were left: by `python
+tests/benchmarks/step.py` they are 55 of 123 ms of a step of LoRA r8 and 73 of 133 ms of full fine-tuning, one core in bf16. Six
+such runs and a full one, of 1,128 steps each, make 3.8 minutes of products on two cores.
 
 Machine: {machines}.
 """

@@ -1,0 +1,69 @@
+"""What a training step of `cfa` on the embedded model is made of: its matrix products, and the rest.
+
+    python tests/benchmarks/step.py         LoRA at rank 8 and full fine-tuning, one core, as the program's own runs have it
+
+Nothing is compared and nothing kept: it shows how long the whole grid takes at least.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:1] = [str(ROOT), str(ROOT / "tests")]
+
+from torch.profiler import ProfilerActivity, profile  # noqa: E402
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
+
+from harness import data, encode, models, plan, registry, specs, train  # noqa: E402
+from harness.attention import fast_backward  # noqa: E402
+from harness.checkpoint import read  # noqa: E402
+from harness.options import Options  # noqa: E402
+
+WARM, STEPS = 10, 30
+
+
+def measure(name: str, rank: int) -> str:
+    """Return GFLOP and milliseconds of the products of a step, and the milliseconds of all of it."""
+    method = registry.method(name)
+    asked = Options(tasks=("cfa",), methods=(name,), ranks=(rank,), device="cpu")
+    task = plan.load_task("cfa", asked)
+    splits, tiny = data.load_splits(task), read("tiny")
+    (spec,) = specs.make(task, splits, (method,), tiny, asked)
+    tokenizer = models.load_tokenizer(tiny.folder)
+    model = method.adapt(method.load(str(tiny.folder), spec), spec)
+    pairs = encode.encode_train(tokenizer, splits.train, task, spec.max_tokens, 0)
+    batches = train.plan_batches([len(pair) for pair in pairs], spec)
+    optimizer, padding = train.make_optimizer(model, spec), train.padding_token(tokenizer)
+    train.make_ready(model, spec)
+
+    def steps(count: int) -> None:
+        for batch in batches[:count]:
+            train.train_step(model, optimizer, [pairs[i] for i in batch], spec, spec.learning_rate, padding)
+
+    with fast_backward(model, dtype=spec.dtype, device=spec.device):
+        steps(WARM)
+        started = time.process_time()
+        steps(STEPS)
+        seconds = time.process_time() - started
+        with FlopCounterMode(display=False) as counter:
+            steps(STEPS)
+        with profile(activities=[ProfilerActivity.CPU]) as kernels:
+            steps(STEPS)
+    flops = counter.get_total_flops() / STEPS
+    products = sum(one.self_cpu_time_total for one in kernels.key_averages() if one.key in ("aten::mm", "aten::addmm_"))
+    each = products / STEPS / 1e3
+    return (
+        f"{spec.name} {spec.dtype}: {flops / 1e9:.1f} GFLOP of matrix products in {each:.0f} ms, "
+        f"{seconds / STEPS * 1e3:.0f} ms a step, {len(batches):,} steps"
+    )
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    for asked_for in (("lora", 8), ("full", 0)):
+        print(measure(*asked_for))
