@@ -33,11 +33,14 @@ from harness.schema import (
 )
 
 if TYPE_CHECKING:
-    from harness import data, methods, metrics, prompts, published, statements, stats
-    from harness.data import read_jsonl
-    from harness.file_task import commonest, first_number
+    from harness import data, methods, metrics
+    from harness.data import prompts, published
+    from harness.data.file_task import commonest, first_number
+    from harness.data.readers import read_jsonl
+    from harness.metrics import stats
     from harness.metrics.expression import equal, parse_expression
     from harness.metrics.number import parse_number
+    from tasks import _xbrl_statements as statements
 
 __version__ = "0.1.0"
 
@@ -77,21 +80,29 @@ __all__ = [
     "stats",
 ]
 
-_MODULES = frozenset({"data", "methods", "metrics", "prompts", "published", "statements", "stats"})
+_MODULES = {
+    "data": "harness.data",
+    "methods": "harness.methods",
+    "metrics": "harness.metrics",
+    "prompts": "harness.data.prompts",
+    "published": "harness.data.published",
+    "statements": "tasks._xbrl_statements",
+    "stats": "harness.metrics.stats",
+}
 _FUNCTIONS = {
-    "commonest": "harness.file_task",
+    "commonest": "harness.data.file_task",
     "equal": "harness.metrics.expression",
-    "first_number": "harness.file_task",
+    "first_number": "harness.data.file_task",
     "parse_expression": "harness.metrics.expression",
     "parse_number": "harness.metrics.number",
-    "read_jsonl": "harness.data",
+    "read_jsonl": "harness.data.readers",
 }
 
 
 def __getattr__(name: str) -> Any:
     """Load a public module or function on first use (PEP 562)."""
     if name in _MODULES:
-        return importlib.import_module(f"harness.{name}")
+        return importlib.import_module(_MODULES[name])
     if name in _FUNCTIONS:
         return getattr(importlib.import_module(_FUNCTIONS[name]), name)
     raise AttributeError(f"module 'harness' has no attribute {name!r}")

@@ -80,7 +80,7 @@ class Source:
 
     `uri` is a folder relative to the tasks folder for data that the project ships, `hf:owner/name` for a hub data set,
     `github:owner/name` for files of a repository, `own:name` for files that only the user may have, or an absolute
-    path. `sha256` is `harness.data.hash_folder` of the shipped folder, empty where unpinned. `files` are the paths of
+    path. `sha256` is `harness.data.loading.hash_folder` of the shipped folder, empty where unpinned. `files` are the paths of
     what is read of a published data set, on the hub with `*` and `**`: nothing else is fetched at `revision` (empty:
     all of a hub data set), and a folder that holds one of them, or its name alone where it has no `*`, is taken for a
     copy. `folder` is what the copy is called below `--data DIR` (empty: the last part of the uri).
@@ -127,7 +127,7 @@ class Task:
     are compared by log-likelihood, "generate" where the model writes, and "perplexity" where the target is a text that
     is read on behind the prompt, token by token, and nothing is answered. `chance(examples)` is what guessing scores on
     the first metric (see `score.chance` for tasks that do not say), and `guess` says in words what guessing is here.
-    `audit` is a CSV file that says which gold answers of the source are wrong (see `harness.gold`), and `gold` whether
+    `audit` is a CSV file that says which gold answers of the source are wrong (see `harness.data.audit`), and `gold` whether
     they are corrected. `splits` are those that there are: a task with a test alone is there to be asked, as a probe,
     and nothing trains on it.
     """

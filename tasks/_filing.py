@@ -5,7 +5,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from itertools import chain
 from pathlib import Path
 
-from harness import published, statements
+from harness import published
+from tasks import _xbrl_statements as statements
 
 SALES = ("Revenues", "SalesRevenueNet", "RevenueFromContractWithCustomerExcludingAssessedTax")
 RATIOS = {  # us-gaap elements of numerator and denominator, of which the first that is a line counts; unit

@@ -1,7 +1,7 @@
 """The tables of results/beyond/README.md that are made: `python tests/beyond_results.py` writes them anew.
 
 From the leaderboards beside it: what each run learned on its task, what it kept of the skills that it had, and how it does in
-other words. tests/test_readme_results.py holds the page to them.
+other words. tests/end_to_end/test_readme_results.py holds the page to them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(folder) for folder in (ROOT, ROOT / "tests") if str(folder) not in sys.path]
 
-import readme_results  # noqa: E402
-
+import tests.readme_results as readme_results  # noqa: E402
 from harness.markdown import Table, markdown  # noqa: E402
 
 BEYOND = ROOT / "results" / "beyond"

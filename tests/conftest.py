@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import environment, local
+from harness import environment
+from harness.runs import local
 
 HERE = Path(__file__).resolve().parent
 
@@ -21,7 +22,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 @pytest.fixture(autouse=True, scope="session")
 def no_torch_beforehand() -> None:
     """Start the fork server with the desk in place of torch, which most processes of the tests do not need."""
-    local.PRELOAD = ["desk", "hypothesis"]
+    local.PRELOAD = ["tests.support.cli_runner", "hypothesis"]
     local.context()
-    with local.environment_of(PYTHONPATH=os.pathsep.join((str(HERE.parent), str(HERE)))):
+    with local.environment_of(PYTHONPATH=str(HERE.parent)):
         forkserver.ensure_running()

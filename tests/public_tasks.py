@@ -13,9 +13,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from harness import registry, store  # noqa: E402
+from harness.data import registry  # noqa: E402
 from harness.format import interval, number  # noqa: E402
 from harness.markdown import Table, markdown  # noqa: E402
+from harness.store import records  # noqa: E402
 
 PLACE = ROOT / "results" / "public_tasks"
 COLUMNS = ("base", "lora", "qlora", "full")
@@ -65,8 +66,8 @@ def main(results: Path) -> None:
     """Copy the leaderboards and write the page."""
     for path in sorted((results / "leaderboard").glob("*.csv")):
         if "." not in path.stem:
-            store.write_text(PLACE / path.name, path.read_text(encoding="utf-8"))
-    store.write_text(PLACE / "README.md", HEAD + table(PLACE) + "\n")
+            records.write_text(PLACE / path.name, path.read_text(encoding="utf-8"))
+    records.write_text(PLACE / "README.md", HEAD + table(PLACE) + "\n")
 
 
 if __name__ == "__main__":

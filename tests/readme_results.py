@@ -1,7 +1,7 @@
 """The results in README.md: made from the folder `results` alone. `python tests/readme_results.py` writes them anew.
 
-One table for all tasks (value, interval and mark of the headline metric of each run, words as `harness.tables` makes
-them) and the first task's figure; and one of the ratios that were measured beside other programs. tests/test_readme.py
+One table for all tasks (value, interval and mark of the headline metric of each run, words as `harness.report.tables` makes
+them) and the first task's figure; and one of the ratios that were measured beside other programs. tests/end_to_end/test_readme.py
 holds the README to both.
 """
 
@@ -16,10 +16,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [] if str(ROOT) in sys.path else [str(ROOT)]
 
-from harness import compare, registry, store, tables  # noqa: E402
+from harness.analysis import compare  # noqa: E402
+from harness.analysis.sections import Section, percent_sign, sections  # noqa: E402
+from harness.data import registry  # noqa: E402
 from harness.markdown import Table, markdown  # noqa: E402
+from harness.report import tables  # noqa: E402
 from harness.schema import Metric  # noqa: E402
-from harness.sections import Section, percent_sign, sections  # noqa: E402
+from harness.store import records as store  # noqa: E402
 
 TASKS = ("cfa", "sec_qa", "claims")
 MODEL = "tiny"

@@ -1,6 +1,6 @@
 """Methods that come with the harness, one small file each; each holds a value `METHOD`. None imports torch at the top.
 
-A method differs in what trains, never in how: the loop, the order and the loss are `harness.train`'s, and so is the
+A method differs in what trains, never in how: the loop, the order and the loss are `harness.training.loop`'s, and so is the
 optimizer but for `full8`, whose point is what the optimizer keeps.
 """
 

@@ -13,7 +13,7 @@ def load_weights(folder: str, spec: RunSpec, dtype: str, **options: Any) -> Any:
     """Return the model of a folder with its weights in `dtype` ("bf16" or "fp32") on `spec.device`.
 
     Args:
-        folder: a Hugging Face model folder (see `harness.models.resolve`).
+        folder: a Hugging Face model folder (see `harness.model.loading.resolve`).
         spec: gives the device.
         dtype: of the weights.
         options: passed on to transformers' `from_pretrained`.

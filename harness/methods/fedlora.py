@@ -7,7 +7,7 @@ start each round from one adapter, so the two differ only by what the clients le
 
 Rank, alpha, rate and examples seen are LoRA's, so that the two compare. The steps are not: with K clients each takes a
 K-th of the pooled run's, side by side, so the averaged adapter has come about as far as so many steps go. See
-`harness.federated` for the rounds and `harness.clients` for who holds what.
+`harness.training.federated` for the rounds and `harness.clients` for who holds what.
 """
 
 from __future__ import annotations

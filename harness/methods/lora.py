@@ -66,7 +66,7 @@ def _forward(layer: Any, inputs: Any) -> Any:
     """
     import torch
 
-    from harness import low_rank
+    from harness.methods import lora_kernel
 
     base_layer = layer.base_layer
     if layer.disable_adapters or layer.merged:
@@ -75,7 +75,7 @@ def _forward(layer: Any, inputs: Any) -> Any:
     low, high, dropout = layer.lora_A[name], layer.lora_B[name].weight, layer.lora_dropout[name]
     weight = _frozen_weight(base_layer)
     if weight is not None and isinstance(dropout, torch.nn.Identity):
-        return low_rank.product(inputs, weight, base_layer.bias, low.weight, high, layer.scaling[name])
+        return lora_kernel.product(inputs, weight, base_layer.bias, low.weight, high, layer.scaling[name])
     frozen = base_layer(inputs)
     inner = low(dropout(inputs))
     output = torch.addmm(frozen.flatten(0, -2), inner.flatten(0, -2), high.t(), alpha=layer.scaling[name])

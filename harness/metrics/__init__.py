@@ -13,7 +13,7 @@ from types import ModuleType
 from harness.errors import HarnessError, did_you_mean
 from harness.metrics.accuracy import METRIC as accuracy
 from harness.metrics.cost import cost_of
-from harness.metrics.evaluated import bertscore, from_evaluate
+from harness.metrics.evaluate_library import bertscore, from_evaluate
 from harness.metrics.exact_match import METRIC as exact_match
 from harness.metrics.macro_f1 import METRIC as macro_f1
 from harness.metrics.macro_f1 import UNPARSED, confusion, macro_f1_of

@@ -64,10 +64,10 @@ def suite_rows(suite: dict[str, Any]) -> str:
 
 def task_rows(results: Path) -> str:
     """Return the published base rows of `results` as a Markdown table, or a sentence where there are none."""
-    from harness import store
+    from harness.store import records
 
     rows = []
-    for run in store.read_published(results):
+    for run in records.read_published(results):
         spec = run.record.spec
         if spec.method == "base" and spec.model == "tiny" and run.record.status == "ok":
             metric, score = next(iter(run.record.scores.items()))

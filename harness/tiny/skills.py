@@ -11,20 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from harness.tiny.draws import (
-    WORDS,
-    Pair,
-    ask,
-    easy,
-    number,
-    numbers,
-    one,
-    phrase,
-    phrases,
-    pick,
-    sentence,
-    shown,
-)
+from harness.tiny.draws import WORDS, Pair, ask, easy, number, numbers, one, phrase, phrases, pick, sentence, shown
 from harness.tiny.meanings import recall
 from harness.tiny.reckoning import arithmetic, compare, order_dates
 from harness.tiny.records import record

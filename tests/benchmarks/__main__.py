@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:1] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:1] = [str(ROOT)]
 
-from benchmarks.timing import OURS, RESULTS  # noqa: E402
-from harness import store  # noqa: E402
 from harness.markdown import Table, markdown  # noqa: E402
+from harness.store import records  # noqa: E402
+from tests.benchmarks.timing import OURS, RESULTS  # noqa: E402
 
 NAMES = ("choices", "writing", "training", "grid", "workers", "views", "serving")
 MIB = 2**20
@@ -81,4 +81,4 @@ def _peak(peaks: Mapping[str, int], other: str) -> str:
 if __name__ == "__main__":
     for name in sys.argv[1:] or NAMES:
         importlib.import_module(f"benchmarks.{name}").main()
-    store.write_text(RESULTS / "README.md", page())
+    records.write_text(RESULTS / "README.md", page())

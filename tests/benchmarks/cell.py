@@ -15,10 +15,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-sys.path[:1] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parents[1])]
+sys.path[:1] = [str(Path(__file__).resolve().parents[2])]
 
-from benchmarks import subjects  # noqa: E402
-from harness.memory import resident_peak  # noqa: E402
+from harness.model.meter import resident_peak  # noqa: E402
+from tests.benchmarks import subjects  # noqa: E402
 
 
 def load(method: str) -> Any:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks import subjects
-from benchmarks.timing import Comparison, in_turn, keep
-from harness import evaluate
-from harness.encode import encode_test
+from harness.model import answer as evaluate
+from harness.model.tokenize import encode_test
+from tests.benchmarks import subjects
+from tests.benchmarks.timing import Comparison, in_turn, keep
 
 BATCHES = (16, 64)  # the best of them is "at its best"
 

@@ -14,9 +14,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import subjects
-from benchmarks.timing import ROOT, Comparison, in_turn, keep
-from harness import data, store
+from harness.data import loading
+from harness.store import records
+from tests.benchmarks import subjects
+from tests.benchmarks.timing import ROOT, Comparison, in_turn, keep
 
 CELLS = (("base", 0), *((method, rank) for method in ("lora", "qlora") for rank in (2, 8, 32)), ("full", 0))
 CELL = ROOT / "tests" / "benchmarks" / "cell.py"
@@ -44,7 +45,7 @@ def ours(root: Path, sizes: tuple[str, ...]) -> dict[str, Cell]:
             one.record.scores["accuracy"].value,
             max(phase.resident_bytes for phase in one.record.cost.phases.values()) if one.record.cost else 0,
         )
-        for one in store.read_all(Path(results), "cfa")
+        for one in records.read_all(Path(results), "cfa")
     }
 
 
@@ -59,9 +60,10 @@ def theirs(train: Path, test: Path) -> dict[str, Cell]:
 
 def write(root: Path, train_examples: int, test_examples: int) -> tuple[Path, Path]:
     """Write the same examples and settings for the other side: prompt and completion, options and target."""
-    from harness import plan, registry, specs
-    from harness.checkpoint import read
-    from harness.options import Options
+    from harness.data import registry
+    from harness.model.checkpoint import read
+    from harness.runs import plan, specs
+    from harness.runs.options import Options
 
     asked = Options(
         tasks=("cfa",),
@@ -72,7 +74,7 @@ def write(root: Path, train_examples: int, test_examples: int) -> tuple[Path, Pa
         test_examples=test_examples,
     )
     task = plan.load_task("cfa", asked)
-    splits = data.load_splits(task, train_limit=train_examples, test_limit=test_examples)
+    splits = loading.load_splits(task, train_limit=train_examples, test_limit=test_examples)
     methods = tuple(registry.method(name) for name in ("lora", "qlora", "full"))
     made = specs.make(task, splits, methods, read("tiny"), asked)
     settings = {spec.method: vars(spec) for spec in made}

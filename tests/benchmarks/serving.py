@@ -7,17 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kept_adapters import adapted_spec, write_run
-
-from benchmarks import subjects
-from benchmarks.timing import Comparison, in_turn, keep
-from harness import registry, store
-from harness.checkpoint import read
-from harness.counter import model_tensors, storage_bytes
-from harness.encode import encode_test
+from harness.adapters.serve.model import Ask, SharedBase, held
+from harness.data import registry
 from harness.methods import lora
+from harness.model.byte_counter import model_tensors, storage_bytes
+from harness.model.checkpoint import read
+from harness.model.tokenize import encode_test
 from harness.schema import RunSpec
-from harness.serve.shared_base import Ask, SharedBase, held
+from harness.store import records
+from tests.benchmarks import subjects
+from tests.benchmarks.timing import Comparison, in_turn, keep
+from tests.support.stored_adapters import adapted_spec, write_run
 
 COUNTS = (1, 4, 16, 64)
 PACKAGES = ("torch", "transformers", "peft")
@@ -31,7 +31,7 @@ def adapters(folder: Path, count: int) -> tuple[RunSpec, list[Path]]:
     base = read("tiny")
     specs = [adapted_spec(rank=RANK, seed=n, model="tiny", model_revision=base.revision) for n in range(count)]
     runs = [write_run(folder, base.folder, spec, start=number) for number, spec in enumerate(specs)]
-    return specs[0], [run.folder / store.ADAPTER for run in runs]
+    return specs[0], [run.folder / records.ADAPTER for run in runs]
 
 
 def merged(spec: RunSpec, adapter: Path) -> Any:

@@ -14,15 +14,19 @@ from pathlib import Path
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:1] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:1] = [str(ROOT)]
 
 from torch.profiler import ProfilerActivity, profile  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-from harness import data, encode, models, plan, registry, specs, train  # noqa: E402
-from harness.attention import fast_backward  # noqa: E402
-from harness.checkpoint import read  # noqa: E402
-from harness.options import Options  # noqa: E402
+from harness.data import loading, registry  # noqa: E402
+from harness.model import loading as models  # noqa: E402
+from harness.model import tokenize  # noqa: E402
+from harness.model.checkpoint import read  # noqa: E402
+from harness.model.cpu_attention import fast_backward  # noqa: E402
+from harness.runs import plan, specs  # noqa: E402
+from harness.runs.options import Options  # noqa: E402
+from harness.training import loop  # noqa: E402
 
 WARM, STEPS = 10, 30
 
@@ -32,18 +36,18 @@ def measure(name: str, rank: int) -> str:
     method = registry.method(name)
     asked = Options(tasks=("cfa",), methods=(name,), ranks=(rank,), device="cpu")
     task = plan.load_task("cfa", asked)
-    splits, tiny = data.load_splits(task), read("tiny")
+    splits, tiny = loading.load_splits(task), read("tiny")
     (spec,) = specs.make(task, splits, (method,), tiny, asked)
     tokenizer = models.load_tokenizer(tiny.folder)
     model = method.adapt(method.load(str(tiny.folder), spec), spec)
-    pairs = encode.encode_train(tokenizer, splits.train, task, spec.max_tokens, 0)
-    batches = train.plan_batches([len(pair) for pair in pairs], spec)
-    optimizer, padding = train.make_optimizer(model, spec), train.padding_token(tokenizer)
-    train.make_ready(model, spec)
+    pairs = tokenize.encode_train(tokenizer, splits.train, task, spec.max_tokens, 0)
+    batches = loop.plan_batches([len(pair) for pair in pairs], spec)
+    optimizer, padding = loop.make_optimizer(model, spec), loop.padding_token(tokenizer)
+    loop.make_ready(model, spec)
 
     def steps(count: int) -> None:
         for batch in batches[:count]:
-            train.train_step(model, optimizer, [pairs[i] for i in batch], spec, spec.learning_rate, padding)
+            loop.train_step(model, optimizer, [pairs[i] for i in batch], spec, spec.learning_rate, padding)
 
     with fast_backward(model, dtype=spec.dtype, device=spec.device):
         steps(WARM)

@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
-from harness import data, plan, registry, specs
-from harness.checkpoint import read
-from harness.options import Options
+from harness.data import loading, registry
+from harness.model.checkpoint import read
+from harness.runs import plan, specs
+from harness.runs.options import Options
 from harness.schema import Example, RunSpec, Task
 
 WIDE = 50_304  # entries of a vocabulary as GPT-2's, rounded up as usual
@@ -48,7 +49,7 @@ def questions(name: str, count: int, **options: Any) -> tuple[Task, list[Example
     """Return a task, its first test questions and the spec of the base model's run on them in fp32 on the CPU."""
     asked = Options(tasks=(name,), methods=("base",), device="cpu", dtype="fp32", **options)
     task = plan.load_task(name, asked)
-    splits = data.load_splits(task)
+    splits = loading.load_splits(task)
     (spec,) = specs.make(task, splits, (registry.method("base"),), read("tiny"), asked)
     return task, list(splits.test[:count]), spec
 

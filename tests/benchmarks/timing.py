@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness import environment, store
+from harness import environment
+from harness.store import records
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "results" / "benchmarks"
@@ -63,7 +64,7 @@ def in_turn(
 
 def peaks(ways: Mapping[str, Callable[[], Any]]) -> dict[str, int]:
     """Return the most bytes of live tensors that each way had, by the harness's own counter."""
-    from harness.counter import ByteCounter
+    from harness.model.byte_counter import ByteCounter
 
     found = {}
     for name, way in ways.items():
@@ -83,7 +84,7 @@ def keep(found: Comparison) -> None:
     }
     machine = {"processor": environment.processor(), "cores": environment.cores(), "python": platform.python_version()}
     data = asdict(found) | {"ratios": ratios, "machine": machine}
-    store.write_text(RESULTS / f"{found.name}.json", json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    records.write_text(RESULTS / f"{found.name}.json", json.dumps(data, indent=1, ensure_ascii=False) + "\n")
     for name in others:
         low, high = found.spread(name)
         target = f", target {found.targets[name]:g}" if name in found.targets else ""

@@ -28,12 +28,12 @@ from unittest import mock
 
 import torch
 
-from benchmarks import subjects
-from benchmarks.timing import OURS, Comparison, in_turn, keep, peaks
-from harness import train
-from harness.encode import Pair
 from harness.methods import lora
+from harness.model.tokenize import Pair
 from harness.schema import RunSpec
+from harness.training import loop
+from tests.benchmarks import subjects
+from tests.benchmarks.timing import OURS, Comparison, in_turn, keep, peaks
 
 BATCH = 16
 RATE = 1e-3
@@ -73,7 +73,7 @@ def with_peft() -> Any:
 def ours(rows: list[Pair], spec: RunSpec) -> list[float]:
     """Train with the harness's loop; returns the loss of every step."""
     _, tokenizer = subjects.wide()
-    return list(train.fit(adapted(spec), tokenizer, rows, spec).losses)
+    return list(loop.fit(adapted(spec), tokenizer, rows, spec).losses)
 
 
 def plain(rows: list[Pair], order: list[list[int]]) -> list[float]:
@@ -90,8 +90,8 @@ def plain(rows: list[Pair], order: list[list[int]]) -> list[float]:
         mask = torch.tensor([[1] * len(p) + [0] * (width - len(p)) for p in chosen])
         loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, train.CLIP_NORM)
-        optimizer.param_groups[0]["lr"] = train.scheduled(RATE, 0.0, step, len(order))
+        torch.nn.utils.clip_grad_norm_(trained, loop.CLIP_NORM)
+        optimizer.param_groups[0]["lr"] = loop.scheduled(RATE, 0.0, step, len(order))
         optimizer.step()
         optimizer.zero_grad()
         losses.append(loss.item())
@@ -162,7 +162,7 @@ def compare(count: int, rounds: int) -> Comparison:
         | {"micro_batch": BATCH, "train_examples": count, "warmup": 0.0}
     )
     rows = pairs(count, 8000)
-    order = train.plan_batches([len(row) for row in rows], spec)
+    order = loop.plan_batches([len(row) for row in rows], spec)
     best = {
         "gradient_checkpointing": False,
         "per_device_train_batch_size": BATCH,

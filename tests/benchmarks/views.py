@@ -25,15 +25,15 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
-    sys.path[:1] = [str(ROOT), str(ROOT / "tests")]
+    sys.path[:1] = [str(ROOT)]
 
-from records import make_answers, make_record, make_spec  # noqa: E402
-
-from benchmarks.timing import Comparison, keep  # noqa: E402
-from harness import environment, metrics, store  # noqa: E402
-from harness.commands.outputs import write_outputs  # noqa: E402
+from harness import environment, metrics  # noqa: E402
+from harness.metrics.scoring import score_answers  # noqa: E402
+from harness.report.write import write_outputs  # noqa: E402
 from harness.schema import Answer, RunSpec  # noqa: E402
-from harness.score import score_answers  # noqa: E402
+from harness.store import records  # noqa: E402
+from tests.benchmarks.timing import Comparison, keep  # noqa: E402
+from tests.support.records import make_answers, make_record, make_spec  # noqa: E402
 
 SIZES = {"grids": (10, 100, 1_000, 10_000), "ranks": (10, 100, 1_000)}
 TASKS, ANSWERS = 30, 20
@@ -63,10 +63,10 @@ def write(root: Path, shape: str, numbers: range) -> None:
     """Write finished runs, about six in ten answers of each right."""
     for number in numbers:
         spec, answers = SHAPES[shape](number), make_up(random.Random(number))
-        folder = store.run_dir(root, spec)
-        digest = store.write_answers(folder, answers)
+        folder = records.run_dir(root, spec)
+        digest = records.write_answers(folder, answers)
         scores = score_answers(answers, (metrics.accuracy,))
-        store.write_record(folder, replace(make_record(spec), scores=scores, answers_sha256=digest))
+        records.write_record(folder, replace(make_record(spec), scores=scores, answers_sha256=digest))
 
 
 def make_up(rng: random.Random) -> list[Answer]:
@@ -93,7 +93,7 @@ def measure(shape: str, size: int) -> dict[str, Any]:
 def timed(root: Path) -> dict[str, float]:
     """Return the seconds that `report` takes by the clock and of the processors, of its processes too."""
     started, used = time.perf_counter(), processor()
-    write_outputs(root, store.read_all(root))
+    write_outputs(root, records.read_all(root))
     return {"clock": time.perf_counter() - started, "processors": processor() - used}
 
 

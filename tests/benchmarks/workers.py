@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import subjects
-from benchmarks.timing import OURS, ROOT, Comparison, in_turn, keep
-from harness import store
+from harness.store import records
+from tests.benchmarks import subjects
+from tests.benchmarks.timing import OURS, ROOT, Comparison, in_turn, keep
 
 ALONE = "one worker on one core"
 TARGET = 2 * 0.9  # of two workers: 0.9 of what each would do alone
@@ -35,7 +35,7 @@ def run(cores: Sequence[int], jobs: int, sizes: Sequence[str]) -> list[float]:
             check=True,
             preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )
-        return [found.record.seconds for found in store.read_all(Path(results), "cfa")]
+        return [found.record.seconds for found in records.read_all(Path(results), "cfa")]
 
 
 def main(train_examples: int = 1200, test_examples: int = 100, rounds: int = 2) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
-from benchmarks import subjects
-from benchmarks.timing import Comparison, in_turn, keep
-from harness import evaluate
+from harness.model import answer as evaluate
+from tests.benchmarks import subjects
+from tests.benchmarks.timing import Comparison, in_turn, keep
 
 BATCHES = (1, 32)
 ONE_BY_ONE = "generate(), one question at a time"

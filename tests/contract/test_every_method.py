@@ -14,11 +14,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from toys import toy_examples, toy_folder, toy_task, toy_tokenizer
-from trained_toys import RANK, Run, adapted, answers, assert_alike, hollow, trained, values
 
-from harness import encode, evaluate, memory, models, predict, registry, train
+from harness.data import registry
+from harness.model import answer as evaluate
+from harness.model import loading, meter, tokenize
+from harness.runs.forecast import peak_memory
 from harness.schema import Scoring
+from harness.training import loop
+from tests.support.tiny_models import toy_examples, toy_folder, toy_task, toy_tokenizer
+from tests.support.trained_models import RANK, Run, adapted, answers, assert_alike, hollow, trained, values
 
 FOUND = registry.methods()
 # What the method's paper trains, by the ends of PEFT's names; of a toy model of 14 linear layers, hidden size 32.
@@ -71,7 +75,7 @@ def test_the_claimed_weights_are_marked_to_train_and_no_others(name: str, folder
     pattern, count = CLAIMS[name]
     marked = [key for key, weight in model.named_parameters() if weight.requires_grad]
     assert all(re.search(pattern, key) for key in marked)
-    assert memory.trained_weights(model) == count
+    assert meter.trained_weights(model) == count
 
 
 @every_trained
@@ -130,9 +134,9 @@ def test_memory_parts_add_up_and_the_trained_part_is_what_trains(name: str, runs
     found = vars(parts).values()
     assert all(part >= 0 for part in found)
     assert sum(found) == run.result.peak_bytes
-    assert parts.trained_weights == 4 * memory.trained_weights(run.model)
+    assert parts.trained_weights == 4 * meter.trained_weights(run.model)
     bytes_each = 2 if run.method.optimizer else 8  # of both moments
-    assert parts.optimizer_state >= bytes_each * memory.trained_weights(run.model)
+    assert parts.optimizer_state >= bytes_each * meter.trained_weights(run.model)
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
@@ -145,9 +149,9 @@ def test_a_model_with_rows_that_are_all_zero_trains_too(name: str, dtype: str, f
 @every_trained
 def test_the_plan_predicts_the_peak(name: str, dtype: str, folder: Path, runs: dict[str, Run]) -> None:
     run = runs[name] if dtype == "fp32" else trained(registry.method(name), folder, dtype=dtype)
-    batches = train.plan_batches([len(pair) for pair in run.rows], run.spec)
-    longest = [run.rows[i] for i in batches[train.counted_step(run.rows, batches, run.spec)]]
-    predicted = predict.training_peak(folder, run.spec, run.method, longest)
+    batches = loop.plan_batches([len(pair) for pair in run.rows], run.spec)
+    longest = [run.rows[i] for i in batches[loop.counted_step(run.rows, batches, run.spec)]]
+    predicted = peak_memory.training_peak(folder, run.spec, run.method, longest)
     assert predicted == pytest.approx(run.result.peak_bytes, rel=0.01)
 
 
@@ -167,11 +171,11 @@ def test_an_answer_does_not_depend_on_its_neighbours(name: str, scoring: Scoring
 @pytest.mark.parametrize("name", ["prompt", "prefix", "lora+prefix"])
 def test_what_a_model_with_virtual_tokens_writes_is_its_most_likely_next_token(name: str, runs: dict[str, Run]) -> None:
     run, tokenizer = runs[name], toy_tokenizer()
-    prompt = encode.encode_pair(tokenizer, "What does it do?\nAnswer:", "it rises")[0]
-    from harness import generation
+    prompt = tokenize.encode_pair(tokenizer, "What does it do?\nAnswer:", "it rises")[0]
+    from harness.model import generate
 
-    with torch.inference_mode(), models.precision(run.spec):
-        (written,) = generation.choose(run.model, [prompt])(run.model, [prompt], {0}, 4)
+    with torch.inference_mode(), loading.precision(run.spec):
+        (written,) = generate.choose(run.model, [prompt])(run.model, [prompt], {0}, 4)
         ids = torch.tensor([[*prompt, *written.tokens]])
         rows = run.model(input_ids=ids).logits[0, -len(written.tokens) - 1 : -1].float().log_softmax(-1)
     assert rows.argmax(-1).tolist() == written.tokens
@@ -183,7 +187,7 @@ def test_lora_plus_and_lora_prefix_train_a_part_at_a_higher_rate_and_all_others_
     for name in TRAINED:
         method = registry.method(name)
         model, spec = adapted(method, folder)
-        optimizer = train.make_optimizer(model, spec, method.rate_factor, method.optimizer)
+        optimizer = loop.make_optimizer(model, spec, method.rate_factor, method.optimizer)
         named = {id(weight): key for key, weight in model.named_parameters()}
         factors = {named[id(w)]: group["factor"] for group in optimizer.param_groups for w in group["params"]}
         assert len(factors) == sum(weight.requires_grad for weight in model.parameters())

@@ -14,13 +14,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import hash_seeds
 import pytest
 
-from harness import data, metrics, oracle, registry, sources
-from harness.oracle import answered, headline, near, of_sentences, same_options, shares
+import tests.support.hash_seeds as hash_seeds
+from harness import metrics
+from harness.data import loading, registry, sources
+from harness.metrics.scoring import chance
 from harness.schema import Example, Task
-from harness.score import chance
+from harness.verify import task as oracle
+from harness.verify.task import answered, headline, near, of_sentences, same_options, shares
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIES = ROOT.parent / "shared" / "data"  # data that others published, where it lies beside the project
@@ -44,22 +46,22 @@ def data_dir_of(task: Task) -> Path | None:
 
 
 def is_here(task: Task) -> bool:
-    return data.sizes(task, data_dir_of(task)) is not None
+    return loading.sizes(task, data_dir_of(task)) is not None
 
 
 @functools.cache
-def splits_of(name: str) -> data.Splits:
+def splits_of(name: str) -> loading.Splits:
     task = task_of(name)
     if not is_here(task):
         pytest.skip(f"no copy of {task.source.uri} beside the project")
-    return data.load_splits(task, data_dir=data_dir_of(task))
+    return loading.load_splits(task, data_dir=data_dir_of(task))
 
 
 def answers_of(name: str) -> Task:
     """Return a task whose questions are answered: where a text itself is scored, no answer is right or wrong."""
     task = task_of(name)
     if task.scoring == "perplexity":
-        pytest.skip("a text is read on and nothing is answered; see tests/test_perplexity.py")
+        pytest.skip("a text is read on and nothing is answered; see tests/metrics/test_perplexity.py")
     return task
 
 
@@ -218,7 +220,7 @@ def test_the_data_is_the_pinned_one(name: str) -> None:
         assert source.files
         assert re.fullmatch("|[0-9a-f]{40}", source.revision)
         pytest.skip("the data does not come with the project")
-    assert data.hash_folder(data.tasks_folder() / source.uri) == source.sha256
+    assert loading.hash_folder(loading.tasks_folder() / source.uri) == source.sha256
 
 
 def test_nothing_depends_on_pythons_hash_seed() -> None:
@@ -233,4 +235,4 @@ print(json.dumps([[data.fingerprint(t, data.load_splits(t, data_dir=d)) for t, d
     assert {"cfa", "claims", "sec_qa"} <= set(names)
     folders = json.dumps([(name, str(data_dir_of(task_of(name)) or "")) for name in names])
     (text,) = hash_seeds.said(code, folders)
-    assert json.loads(text)[0] == [data.fingerprint(task_of(name), splits_of(name)) for name in names]
+    assert json.loads(text)[0] == [loading.fingerprint(task_of(name), splits_of(name)) for name in names]

@@ -6,9 +6,10 @@ import tempfile
 import time
 from typing import Any
 
-from gpu.cells import Cell
-from gpu.measure import Found, build, expected, method_of, pairs, seen, spec_of, tidy, usable
-from harness import checkpoint, memory, models
+from harness.model import checkpoint, loading
+from harness.model import meter as memory
+from tests.gpu.cells import Cell
+from tests.gpu.measure import Found, build, expected, method_of, pairs, seen, spec_of, tidy, usable
 
 BEST = {"bf16": True, "gradient_checkpointing": False, "optim": "adamw_torch_fused"}
 
@@ -48,7 +49,7 @@ def sft(cell: Cell) -> Found:
             model,
             args=config,
             train_dataset=datasets.Dataset.from_list(rows),
-            processing_class=models.load_tokenizer(checkpoint.read("tiny").folder),
+            processing_class=loading.load_tokenizer(checkpoint.read("tiny").folder),
             peft_config=LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear", r=cell.rank, lora_alpha=32),
         )
         clock = watch(meter, counted=counted, last=count)

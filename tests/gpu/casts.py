@@ -13,12 +13,13 @@ from typing import Any, Literal
 
 import torch
 
-from gpu.cells import Cell
-from gpu.measure import Found, build, method_of, pairs, spec_of, tidy
-from harness import models, train
-from harness.attention import fast_backward
-from harness.logits import logits_at
+from harness.model import loading
+from harness.model.cpu_attention import fast_backward
+from harness.model.logits import logits_at
 from harness.schema import RunSpec
+from harness.training import loop
+from tests.gpu.cells import Cell
+from tests.gpu.measure import Found, build, method_of, pairs, spec_of, tidy
 
 Gradients = dict[str, torch.Tensor]
 WAYS = ("peft", "peft without casts", "ours")
@@ -65,11 +66,11 @@ def gradients(cell: Cell, way: str, dtype: Literal["bf16", "fp32"] = "bf16") -> 
     spec = replace(spec_of(cell), dtype=dtype)
     model = build(cell, spec, method_of(cell))
     model = adapted(model if dtype == "bf16" else model.float(), spec, way)
-    train.make_ready(model, spec)
-    ids, positions, labels = train.collate(pairs(cell), 0, spec.device)
+    loop.make_ready(model, spec)
+    ids, positions, labels = loop.collate(pairs(cell), 0, spec.device)
     kept = Kept(model)
     with uncast(model, way), fast_backward(model, dtype=spec.dtype, device=spec.device):
-        with kept.watching(), models.precision(spec):
+        with kept.watching(), loading.precision(spec):
             logits = logits_at(model, positions, input_ids=ids, use_cache=False)
             loss = torch.nn.functional.cross_entropy(logits.float(), labels)
         loss.backward()  # type: ignore[no-untyped-call]

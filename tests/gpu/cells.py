@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from harness import families
+from harness.model import architectures
 
 LLAMA_8B, LLAMA_3B = "meta-llama/Llama-3.1-8B", "meta-llama/Llama-3.2-3B"
 SHALLOW = 4  # layers of the 8B width, where a comparison needs no more
@@ -64,7 +64,7 @@ FUSED, FOREACH = "4 layers full, fused AdamW", "4 layers full, foreach AdamW"
 
 def cells() -> Iterator[Cell]:
     """Yield the cells of a large GPU, what matters most first: the time may end before they do."""
-    large, medium = families.known()[LLAMA_8B].config, families.known()[LLAMA_3B].config
+    large, medium = architectures.known()[LLAMA_8B].config, architectures.known()[LLAMA_3B].config
     shallow = {**large, "num_hidden_layers": SHALLOW}
     yield Cell(RATE, "rate", limit=60)
     yield Cell(LORA, "train", large, "lora", 8)

@@ -12,15 +12,21 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from toys import toy_spec
 
-from gpu.cells import Cell
-from harness import environment, forecast, memory, models, predict, registry, speed, train, worker
-from harness.attention import fast_backward
-from harness.encode import Pair
-from harness.logits import logits_at
+from harness import environment
+from harness.data import registry
 from harness.methods import qlora
+from harness.model import loading
+from harness.model import meter as memory
+from harness.model.cpu_attention import fast_backward
+from harness.model.logits import logits_at
+from harness.model.tokenize import Pair
+from harness.runs import worker
+from harness.runs.forecast import fit, gpu, peak_memory
 from harness.schema import Method, RunSpec
+from harness.training import loop
+from tests.gpu.cells import Cell
+from tests.support.tiny_models import toy_spec
 
 Found = dict[str, Any]
 
@@ -49,11 +55,11 @@ def _log(error: BaseException) -> None:
 
 def _kind(cell: Cell) -> Callable[[Cell], Found]:
     if cell.kind == "trl":
-        from gpu.against_trl import sft
+        from tests.gpu.against_trl import sft
 
         return sft
     if cell.kind == "casts":
-        from gpu.casts import casts
+        from tests.gpu.casts import casts
 
         return casts
     return {"rate": rate, "train": steps}[cell.kind]
@@ -83,17 +89,17 @@ def steps(cell: Cell) -> Found:
     model = method.adapt(build(cell, spec, method), spec)
     tidy(cell.device)
     found |= {"build_seconds": time.perf_counter() - started, "trained_weights": memory.trained_weights(model)}
-    optimizer = train.make_optimizer(model, spec, method.rate_factor, method.optimizer) if method.trains else None
+    optimizer = loop.make_optimizer(model, spec, method.rate_factor, method.optimizer) if method.trains else None
     rows = pairs(cell)
     if optimizer is None:
         model.eval()
     else:
-        train.make_ready(model, spec)
+        loop.make_ready(model, spec)
 
     def step() -> float:
         if optimizer is None:
             return _read(model, rows, spec)
-        return train.train_step(model, optimizer, rows, spec, spec.learning_rate, padding=0).item()
+        return loop.train_step(model, optimizer, rows, spec, spec.learning_rate, padding=0).item()
 
     with memory.phase(cell.device) as meter, fast_backward(model, dtype=spec.dtype, device=spec.device):
         seconds = []
@@ -109,15 +115,15 @@ def steps(cell: Cell) -> Found:
 
 def expected(cell: Cell, spec: RunSpec, method: Method) -> Found:
     """Return the peak as `plan` predicts it and the FLOPs a token, from the config alone."""
-    config = models.config_from(cell.config)
-    size = forecast.size_of(models.config_shape(config))
+    config = loading.config_from(cell.config)
+    size = fit.size_of(loading.config_shape(config))
     lengths = [(cell.length - cell.target, cell.target)] * cell.rows
     if method.trains:
-        peak = predict.config_peak(config, spec, method, pairs(cell))
-        peak += predict.WORKSPACE if cell.device == "cuda" else 0
-        flops = speed.train_flops(size, spec, method, lengths)
+        peak = peak_memory.config_peak(config, spec, method, pairs(cell))
+        peak += peak_memory.WORKSPACE if cell.device == "cuda" else 0
+        flops = gpu.train_flops(size, spec, method, lengths)
     else:  # the plan counts the weights of a model that only answers
-        peak, flops = 2 * size.weights, speed.reading_flops(size, lengths)
+        peak, flops = 2 * size.weights, gpu.reading_flops(size, lengths)
     tokens = cell.rows * cell.length
     return {"weights": size.weights, "predicted_bytes": peak, "flops_per_token": flops / tokens}
 
@@ -129,7 +135,7 @@ def build(cell: Cell, spec: RunSpec, method: Method) -> Any:
     torch.manual_seed(spec.seed)
     dtype = torch.bfloat16 if method.adapter or not method.trains else torch.float32
     with torch.device(cell.device):
-        model = AutoModelForCausalLM.from_config(models.config_from(cell.config), dtype=dtype)
+        model = AutoModelForCausalLM.from_config(loading.config_from(cell.config), dtype=dtype)
     if method.name == "qlora":
         model = qlora.multiplying(in_four_bits(model), spec)
     return model.requires_grad_(False)
@@ -193,7 +199,7 @@ def usable(cell: Cell) -> float:
     whole = cell.memory or (
         torch.cuda.get_device_properties(0).total_memory if cell.device == "cuda" else environment.memory_bytes()
     )
-    return speed.Card("here", whole, 0, 0).usable
+    return gpu.Card("here", whole, 0, 0).usable
 
 
 def seen(cell: Cell, meter: memory.Meter, seconds: Sequence[float]) -> Found:
@@ -225,7 +231,7 @@ def _wait(device: str) -> None:
 
 def _read(model: Any, rows: Sequence[Pair], spec: RunSpec) -> float:
     """Score the targets of a micro-batch, as the base model's options are scored."""
-    ids, positions, labels = train.collate(rows, 0, spec.device)
-    with torch.inference_mode(), models.precision(spec):
+    ids, positions, labels = loop.collate(rows, 0, spec.device)
+    with torch.inference_mode(), loading.precision(spec):
         logits = logits_at(model, positions, input_ids=ids, use_cache=False)
         return torch.nn.functional.cross_entropy(logits.float(), labels).item()

@@ -24,9 +24,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gpu.cells import Cell, cells, toy
-from gpu.summary import section
-from harness import environment, local, store
+from harness import environment
+from harness.runs import local
+from harness.store import records as store
+from tests.gpu.cells import Cell, cells, toy
+from tests.gpu.summary import section
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 530.0  # for all cells together; what remains of ten minutes is the script's own start

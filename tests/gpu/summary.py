@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gpu.cells import CASTS, EVERYWHERE, FOREACH, FUSED, LORA, RATE, TRL, TRL_BEST
 from harness.format import size
 from harness.markdown import Table, markdown
+from tests.gpu.cells import CASTS, EVERYWHERE, FOREACH, FUSED, LORA, RATE, TRL, TRL_BEST
 
 Record = dict[str, Any]
 NEAR = 0.05  # how far a predicted peak may be from the allocator's

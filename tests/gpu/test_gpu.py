@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from harness import defaults, store
+from harness.runs import defaults
 from harness.schema import Phase, Record
+from harness.store import records
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "harness" / "tiny" / "model"
@@ -26,7 +27,7 @@ METHODS = ("base", "lora", "qlora", "full")
 LARGE = {"hidden_size": 1024, "intermediate_size": 2816, "num_hidden_layers": 24, "num_attention_heads": 16}
 TOGETHER = ("--jobs", "4")  # runs share the device: that must not change an answer
 NEAR = 0.05  # how far a predicted peak may be from the allocator's
-Found = Mapping[str, store.Run]  # by method
+Found = Mapping[str, records.Run]  # by method
 
 
 # --- making the runs
@@ -47,7 +48,7 @@ def run(results: Path, *options: str, name: str) -> Found:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     keep(results, name, f"$ {' '.join(command)}\n{done.stdout}\n{done.stderr}")
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    return {found.record.spec.method: found for found in store.read_all(results, "cfa")}
+    return {found.record.spec.method: found for found in records.read_all(results, "cfa")}
 
 
 def keep(results: Path, name: str, printed: str) -> None:
@@ -112,7 +113,7 @@ def off_by(record: Record) -> float:
     return record.cost.predicted_peak_bytes / record.cost.phases["train"].peak_bytes - 1
 
 
-def agreement(one: store.Run, other: store.Run) -> float:
+def agreement(one: records.Run, other: records.Run) -> float:
     """Return the share of questions that two runs answered with the same option."""
     left, right = ({answer.id: answer.text for answer in run.answers()} for run in (one, other))
     assert left.keys() == right.keys()
@@ -146,7 +147,7 @@ def test_every_run_ends_ok_on_the_device(group: str, method: str, request: pytes
 @pytest.mark.gpu
 def test_what_trains_learns(tiny: Found) -> None:
     for method in METHODS[1:]:
-        losses = [step["loss"] for step in store.read_steps(tiny[method].folder)]
+        losses = [step["loss"] for step in records.read_steps(tiny[method].folder)]
         assert sum(losses[-9:]) < 0.6 * sum(losses[:9])
     base, full = (tiny[method].record.scores["accuracy"].value for method in ("base", "full"))
     assert full > base + 0.2

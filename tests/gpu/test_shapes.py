@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from gpu import shapes, summary
-from gpu.cells import CASTS, FOREACH, FUSED, LORA, RATE, TRL, TRL_BEST, Cell, cells, toy
+from tests.gpu import shapes, summary
+from tests.gpu.cells import CASTS, FOREACH, FUSED, LORA, RATE, TRL, TRL_BEST, Cell, cells, toy
 
 ROOT = Path(__file__).resolve().parents[2]
 Records = Mapping[str, dict[str, Any]]
@@ -98,7 +98,7 @@ def test_the_cells_are_those_of_an_8b_model_and_have_names_of_their_own() -> Non
 
 
 def test_what_does_not_fit_is_not_built_and_says_what_it_would_take() -> None:
-    from gpu.measure import measure
+    from tests.gpu.measure import measure
 
     (full,) = (toy(cell) for cell in cells() if cell.name == "8B full")
     found = measure(replace(full, memory=2**30, repeatable=False))
@@ -112,9 +112,9 @@ def test_what_does_not_fit_is_not_built_and_says_what_it_would_take() -> None:
 def test_weights_made_here_are_packed_as_qlora_packs_those_of_a_folder(tmp_path: Path) -> None:
     from bitsandbytes.nn import Linear4bit
 
-    from gpu.measure import build, spec_of
-    from harness import registry
-    from harness.counter import quantization_tensors
+    from harness.data import registry
+    from harness.model.byte_counter import quantization_tensors
+    from tests.gpu.measure import build, spec_of
 
     (cell,) = (toy(cell) for cell in cells() if cell.name == "8B qlora r8")
     spec, method = spec_of(cell), registry.method("qlora")

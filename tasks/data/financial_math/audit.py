@@ -28,7 +28,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from harness import data, published, registry
+from harness import data, published
+from harness.data import registry
 from tasks.data.financial_math.formulas_accounts import ACCOUNTS
 from tasks.data.financial_math.formulas_economy import ECONOMY
 from tasks.data.financial_math.formulas_options import OPTIONS

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import Example, Source, Split, Task, metrics, prompts, read_jsonl
+from harness import Example, Source, Split, Task, metrics, read_jsonl
+from harness.data import prompts
 
 GRADES = ("investment grade", "speculative grade")
 

@@ -1,0 +1,257 @@
+"""The model card of an exported adapter: Markdown with the front matter that the Hub reads, all of it from the record.
+
+The Hub's fields are described at huggingface.co/docs/hub/model-cards. The card says what was measured and what was not;
+what only a person can decide, the adapter's own licence above all, it leaves open and says so.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness import program
+from harness.adapters import library
+from harness.adapters.library import Kept
+from harness.analysis import compare
+from harness.analysis.items import Run
+from harness.data import registry
+from harness.format import duration, number, quantity, size, trained_on
+from harness.markdown import Table, escape, markdown
+from harness.report import exports
+from harness.schema import Record, RunSpec, Task
+
+FEWER_BITS = {"qlora": "in 4 bits (NF4, double quantisation)", "lora8": "in 8 bits"}
+LOAD = """```python
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+base = AutoModelForCausalLM.from_pretrained({base}, dtype=torch.{dtype})
+model = PeftModel.from_pretrained(base, "THIS_FOLDER")
+tokenizer = AutoTokenizer.from_pretrained({base})
+```"""
+NOT_SAID = (
+    "They hold for test questions from the same source as the training questions. Other wording, other documents and "
+    "other languages were not tried.",
+    "They say nothing about what the model forgot, about anything it writes outside of this task, about bias, or about "
+    "misuse.",
+    "Memory and time hold for the machine named here.",
+)
+
+
+def card(
+    kept: Kept,
+    answers: Run,
+    base: Run | None,
+    task: Task | None,
+    *,
+    limits: tuple[int, int] | None = (0, 0),
+    words: Sequence[str] = (),
+) -> str:
+    """Return the card of an adapter.
+
+    Args:
+        kept: the adapter.
+        answers: its record with its answers (None where they are gone).
+        base: the base model on the same questions, likewise; None where it was not run.
+        task: the task, None where it is not known here.
+        limits: of training and test examples (0 is all), None where they could not be found out.
+        words: flags by which the task is found where it does not come with the harness.
+    """
+    record, spec = kept.run.record, kept.spec
+    metrics = {task.name: task.metrics} if task else None
+    cells = compare.cells([run for run in (base, answers) if run], metrics)
+    measured = exports.card(spec.task, cells).partition("\n\n")[2].strip()
+    blocks = [
+        front_matter(_front(kept, answers, task)),
+        f"# {escape(title(spec))}",
+        f"An adapter for {_base_words(spec)}, trained on the task `{escape(spec.task)}`"
+        + (f" ({escape(task.title)})" if task else "")
+        + f" by {escape(_method_title(spec))}. It is the run `{spec.id}` of a comparison of fine-tuning methods."
+        + f" {_origin(spec)}" * bool(_origin(spec)),
+        "## Intended use",
+        _use(spec),
+        LOAD.format(
+            base=json.dumps(library.hub_id(spec) or f"FOLDER_OF_{spec.model}"),
+            dtype="bfloat16" if spec.dtype == "bf16" else "float32",
+        ),
+        "## Evaluation",
+        measured,
+        "### What the figures do not say",
+        _bullets(_limits_of(record)),
+        "## Training",
+        markdown(Table("", ("setting", "value"), _settings(spec), left=frozenset({0, 1}))),
+        _bullets(_made(kept)),
+        "## Rebuild",
+        _rebuilt(spec, task, limits, words),
+        "## Licence",
+        f"Data: {escape((task.source.license if task else '') or 'not known here')}. The base model has its own. Under "
+        "which licence this adapter may be passed on follows from both, and is for whoever publishes it to state.",
+    ]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def front_matter(values: Mapping[str, Any]) -> str:
+    """Return the card's metadata as YAML between its two rules."""
+    from huggingface_hub.utils import yaml_dump  # type: ignore[attr-defined]  # the Hub's own: block style, text as it is
+
+    return f"---\n{yaml_dump(dict(values), sort_keys=False).rstrip()}\n---"
+
+
+def _front(kept: Kept, answers: Run, task: Task | None) -> dict[str, Any]:
+    spec, uri = kept.spec, task.source.uri if task else ""
+    found: dict[str, Any] = {"library_name": "peft", "pipeline_tag": "text-generation"}
+    if hub := library.hub_id(spec):
+        found["base_model"] = hub
+        found["base_model_relation"] = "adapter"
+    if uri.startswith("hf:"):
+        found["datasets"] = [uri.removeprefix("hf:")]
+    found["tags"] = list(dict.fromkeys([kept.config["peft_type"].lower(), spec.method]))
+    return found | {"model-index": evaluation(answers, task)}
+
+
+def evaluation(answers: Run, task: Task | None) -> list[dict[str, Any]]:
+    """Return the `model-index` of one run; its rank among others is no property of it, and left out."""
+    cells = compare.cells([answers], {task.name: task.metrics} if task else None)
+    entries: list[dict[str, Any]] = json.loads(exports.index(cells, task))["model-index"]
+    for result in (result for entry in entries for result in entry["results"]):
+        for metric in result["metrics"]:
+            metric["args"].pop("mark")
+    return entries
+
+
+def title(spec: RunSpec) -> str:
+    """Return the name of an adapter, such as `tiny lora-r8 cfa`."""
+    return f"{spec.model.rpartition('/')[2]} {spec.name} {spec.task}"
+
+
+def _base_words(spec: RunSpec) -> str:
+    model = escape(spec.model)
+    if library.hub_id(spec):
+        return f"[{model}](https://huggingface.co/{spec.model}), revision `{spec.model_revision}`"
+    kind = "the model that is embedded in the harness" if spec.model == "tiny" else "a model in a local folder"
+    return f"`{model}`, {kind} (SHA-256 of its weights begins `{spec.model_revision}`)"
+
+
+def _method_title(spec: RunSpec) -> str:
+    entry = registry.methods().get(spec.method)
+    known = entry.value.title if entry and entry.value else spec.method
+    return f"{known}, rank {spec.rank}" if spec.rank else known
+
+
+def _use(spec: RunSpec) -> str:
+    bits = FEWER_BITS.get(spec.method)
+    how = {
+        "choices": "The options of a question are compared by log-likelihood; it is not trained to converse.",
+        "generate": "It writes a short answer behind the task's prompt; it is not trained to converse.",
+    }.get(spec.scoring, "It reads a text on behind the task's prompt.")
+    parts = [
+        f"Questions of the task `{escape(spec.task)}` version {spec.task_version}, in that task's own prompt "
+        f"(fingerprint of examples and prompts `{spec.data}`). {how} It is meant for comparing methods of fine-tuning; no decision "
+        "about a claim, a policy or money should rest on it unchecked."
+    ]
+    if bits:
+        parts.append(f"It was trained and scored on the base model {bits}; on unpacked weights its answers differ.")
+    return " ".join(parts)
+
+
+def _limits_of(record: Record) -> list[str]:
+    spec, score = record.spec, next(iter(record.scores.values()), None)
+    found = [
+        f"They are of one training, seed {spec.seed}: the interval speaks of other questions, not of other trainings."
+    ]
+    if score and record.chance is not None and score.higher_is_better and score.low <= record.chance:
+        found.append(f"The score cannot be told from {record.guess} ({number(record.chance, score.unit)}).")
+    if not spec.tuned_over:
+        found.append("The learning rate was not searched for on this task; another may do better.")
+    if record.cut_examples:
+        found.append(f"{record.cut_examples:,} inputs were too long and lost part of their context.")
+    return [*found, *NOT_SAID]
+
+
+def _settings(spec: RunSpec) -> tuple[tuple[str, str], ...]:
+    return tuple((name, str(value)) for name, value in spec.fields().items())
+
+
+def _made(kept: Kept) -> list[str]:
+    record, cost = kept.run.record, kept.run.record.cost
+    found = [f"layers: {', '.join(library.targets(kept.config)) or 'as the config says'}"]
+    if cost:
+        found.append(f"trained weights: {quantity(cost.trained_weights)} of {quantity(cost.weights)}")
+        found.append(f"adapter: {size(kept.size)}")
+    if cost and "train" in cost.phases:
+        train = cost.phases["train"]
+        found.append(f"peak memory in training: {size(train.peak_bytes)}, time {duration(train.seconds)}")
+    packages = ", ".join(f"{name} {version}" for name, version in record.environment.packages.items())
+    return [*found, f"machine: {record.environment.machine}", f"packages: {packages}"]
+
+
+def _origin(spec: RunSpec) -> str:
+    """Say what the run trained on besides its task; empty where that is nothing."""
+    before = f"It went on from the weights of the run `{spec.start}`." if spec.start else ""
+    more = f"It trained on several tasks at once: {escape(trained_on(spec))}." if spec.joined else ""
+    return f"{before} {more}".strip()
+
+
+def _rebuilt(spec: RunSpec, task: Task | None, limits: tuple[int, int] | None, words: Sequence[str]) -> str:
+    if _origin(spec):
+        return f"{_origin(spec)} No single command trains it from the base model; `sequence` and `--continue-from` do."
+    revision = f"the weights of the base model have the revision `{spec.model_revision}`"
+    lines = [f"```\n{program.command(*rebuild(spec, task, limits or (0, 0), words))}\n```"]
+    if limits is None:
+        lines.append(
+            "The run's examples were not at hand when this card was written, so it is not known whether they are all of the "
+            "task's; `--train-examples` and `--test-examples` limit them."
+        )
+    if not library.hub_id(spec) and spec.model != "tiny":
+        lines.append(f"`--model {escape(shlex.quote(spec.model))}` is the folder of the base model.")
+    if spec.tuned_over:
+        lines.append(f"It trains the same where {revision}, under another id: the search for the rate is not repeated.")
+    else:
+        lines.append(f"The run that this makes has the id `{spec.id}` where {revision}.")
+    return "\n\n".join(lines)
+
+
+def rebuild(
+    spec: RunSpec, task: Task | None = None, limits: tuple[int, int] = (0, 0), words: Sequence[str] = ()
+) -> list[str]:
+    """Return the words of the command that trains a run of this spec, every setting written out.
+
+    Args:
+        spec: of the run.
+        task: the task, where it is known here.
+        limits: of training and test examples, 0 is all.
+        words: flags by which the task is found, in place of `--task NAME`.
+    """
+    audited = task is not None and task.gold == "audited"
+    named = ["--task", spec.task.removesuffix("-audited") if audited else spec.task]
+    found = [*(words if "--task" in words else (*named, *words)), *["--gold", "audited"] * audited]
+    known = spec.method in registry.methods()
+    flags: list[tuple[str, object]] = [
+        ("--model", spec.model),
+        ("--method", spec.method if known else library.CONFIG),
+        ("--rank", spec.rank or None),
+        ("--alpha", repr(spec.alpha) if spec.rank else None),
+        ("--seeds", f"{spec.seed},"),
+        ("--epochs", repr(spec.epochs)),
+        ("--batch-size", spec.batch_size),
+        ("--micro-batch", spec.micro_batch),
+        ("--learning-rate", repr(spec.learning_rate)),
+        ("--rounds", spec.rounds or None),
+        ("--clients-by", spec.clients_by or None),
+        ("--max-tokens", spec.max_tokens),
+        ("--train-examples", limits[0] or None),
+        ("--test-examples", limits[1] or None),
+        ("--scoring", spec.scoring if spec.scoring != "perplexity" else None),
+        ("--dtype", spec.dtype),
+        ("--device", spec.device),
+    ]
+    found += [word for flag, value in flags if value is not None for word in (flag, str(value))]
+    found += ["--checkpointing"] * spec.checkpointing + ["--trust-remote-code"] * spec.remote_code
+    return found
+
+
+def _bullets(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {escape(line)}" for line in lines)

@@ -1,0 +1,4 @@
+"""Records become comparisons.
+
+Pure functions: no module here opens a file, writes text for people or imports torch.
+"""

@@ -1,0 +1,200 @@
+"""Can single answers be trusted: confidence against being right, and what share could go out without a person.
+
+The confidence of an answer is the probability that the model itself gave it, from the log-likelihoods that it was
+picked or written by. The recorded answers hold these, so everything here is a function of records.
+
+Two questions, and they differ. Calibration: of the answers given with 80 % confidence, are 80 % right? And ranking: are
+the right ones those of high confidence, so that answers above a threshold can go out and the others to a person? A
+model that is far too sure of itself may still rank well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from harness.analysis import selective
+from harness.analysis.selective import Automated, Floats, Judged, Whole
+from harness.metrics import stats
+from harness.metrics.scoring import cluster_key
+from harness.schema import Answer, Metric, Scoring
+
+BINS = 10
+RESAMPLES, SEED = 1000, 0
+
+
+@dataclass(frozen=True)
+class Bin:
+    """A tenth of the answers, by confidence: mean confidence, share right with its 95 % interval, number of answers."""
+
+    confidence: float
+    accuracy: stats.Interval
+    count: int
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Confidence against right and wrong of one run. Fractions, intervals at 95 % clustered by group.
+
+    `n` are all answers, `rated` those with a confidence, which all but the last three fields are about. `ece` is the
+    expected calibration error; `floor` is what a perfectly calibrated model with these confidences would show on as
+    many answers, by chance alone, so an error near it is none. `overconfidence` is mean confidence minus share right.
+    `brier` is the mean square of confidence minus right. `curve` holds (share of all answers given, share of these
+    that is wrong) at each threshold, most confident first; `aurc` is the area under it.
+    """
+
+    n: int
+    rated: int
+    groups: int
+    confidence: float
+    accuracy: float
+    ece: stats.Interval
+    floor: float
+    overconfidence: stats.Interval
+    brier: stats.Interval
+    bins: tuple[Bin, ...]
+    curve: tuple[tuple[float, float], ...]
+    aurc: float
+    automated: tuple[Automated, ...]
+
+
+def confidence(answer: Answer, scoring: Scoring) -> float | None:
+    """Return the probability that the model gave its answer, None where the record does not tell.
+
+    Of options, the softmax over the log-likelihoods by which the option was picked: whole options with their end token,
+    not divided by length. Of what was written, the product over the tokens written.
+    """
+    nats = answer.loglik
+    if scoring == "choices" and len(nats) == len(answer.choices) > 1:
+        return 1 / math.fsum(math.exp(value - max(nats)) for value in nats)
+    if scoring == "generate" and nats:
+        return math.exp(min(0.0, math.fsum(nats)))
+    return None
+
+
+def calibration(answers: Sequence[Answer], metric: Metric, scoring: Scoring) -> Calibration | None:
+    """Judge the confidences of one run.
+
+    An answer that could not be read is wrong and never automated. One without a confidence is never automated either.
+
+    Args:
+        answers: of one run, in any order.
+        metric: the task's first.
+        scoring: how the run was scored.
+
+    Returns:
+        None where no answer has a confidence, or the metric does not call each answer right (1) or wrong (0).
+    """
+    judged = judge(answers, metric, scoring)
+    if judged is None or np.isnan(judged.confidence).all():
+        return None
+    there = ~np.isnan(judged.confidence)
+    sure, right = judged.confidence[there], judged.right[there]
+    groups = [group for group, kept in zip(judged.groups, there, strict=True) if kept]
+    order = selective.prefixes(judged)
+    return Calibration(
+        n=len(judged.right),
+        rated=len(right),
+        groups=len(set(groups)),
+        confidence=float(sure.mean()),
+        accuracy=float(right.mean()),
+        ece=calibration_error(sure, right, groups),
+        floor=error_by_chance(sure),
+        overconfidence=stats.clustered_interval((sure - right).tolist(), groups),
+        brier=stats.clustered_interval(((sure - right) ** 2).tolist(), groups, share=True),
+        bins=reliability(sure, right, groups),
+        curve=tuple(zip((order.count / order.n).tolist(), (1 - order.right / order.count).tolist(), strict=True)),
+        aurc=selective.risk_coverage_area(judged),
+        automated=selective.automated(judged, order=order),
+    )
+
+
+def judge(answers: Sequence[Answer], metric: Metric, scoring: Scoring) -> Judged | None:
+    """Return the answers as numbers, in the order of their ids; None where the metric is not one of right and wrong."""
+    if not answers or metric.combine is not None or metric.unit != "share" or not metric.higher_is_better:
+        return None
+    answers = sorted(answers, key=lambda answer: answer.id)
+    right = np.array([metric.score(answer) for answer in answers])
+    if not np.isin(right, (0.0, 1.0)).all():
+        return None
+    sure = [confidence(answer, scoring) for answer in answers]
+    read = np.array([answer.parsed is not None for answer in answers])
+    return Judged(
+        np.array([math.nan if one is None else one for one in sure]),
+        np.where(read, right, 0.0),
+        read,
+        tuple(cluster_key(answer) for answer in answers),
+    )
+
+
+def calibration_error(sure: Floats, right: Floats, groups: Sequence[Hashable]) -> stats.Interval:
+    """Return the expected calibration error over bins of equal mass, with an interval from a bootstrap of whole groups.
+
+    The mean over bins of |mean confidence - share right|, each weighted by its answers (Naeini, Cooper and Hauskrecht
+    2015); of equal mass, because of equal width most answers of a sure model share one bin (Nixon et al. 2019). It is
+    never negative and so lies above the truth on average, by about `error_by_chance` where the model is calibrated.
+
+    Args:
+        sure: confidences [n].
+        right: 1.0 or 0.0 [n].
+        groups: [n].
+    """
+    names = sorted(set(groups), key=repr)
+    place = {name: number for number, name in enumerate(names)}
+    order = np.argsort(sure, kind="stable")
+    gaps, codes = (sure - right)[order], np.array([place[group] for group in groups])[order]
+    value = float(_errors(gaps, np.ones((1, len(gaps))))[0])
+    if len(names) == 1:
+        return stats.Interval(value, 0.0, 1.0)
+    return stats.interval_of_draws(value, _errors(gaps, _times(len(names))[:, codes]), len(names), share=True)
+
+
+@lru_cache(maxsize=1)  # the runs of a task have the same groups
+def _times(count: int) -> Floats:
+    """Return how often each of `count` groups is drawn in each resample, [draws, groups]."""
+    picks = np.random.default_rng(SEED).integers(0, count, size=(RESAMPLES, count))
+    rows = count * np.arange(RESAMPLES)[:, None]
+    return np.bincount((picks + rows).ravel(), minlength=RESAMPLES * count).reshape(RESAMPLES, -1).astype(float)
+
+
+def error_by_chance(sure: Floats) -> float:
+    """Return the expected calibration error that right and wrong drawn by these very confidences show on average.
+
+    By the normal approximation of each bin's share, E|N(0, s)| = s sqrt(2 / pi); answers taken as independent.
+    """
+    ordered = np.sort(sure)
+    bins = _bins(np.ones((1, len(sure))))[0]
+    spread = np.bincount(bins, weights=ordered * (1 - ordered), minlength=BINS)
+    return float(np.sqrt(2 / np.pi) * np.sqrt(spread).sum() / len(sure))
+
+
+def reliability(sure: Floats, right: Floats, groups: Sequence[Hashable]) -> tuple[Bin, ...]:
+    """Return the bins of `calibration_error`, least confident first; arguments as there."""
+    order = np.argsort(sure, kind="stable")
+    bins = _bins(np.ones((1, len(sure))))[0]
+    found = []
+    for number in np.unique(bins):
+        inside = order[bins == number]
+        share = stats.clustered_interval(right[inside].tolist(), [groups[i] for i in inside], share=True)
+        found.append(Bin(float(sure[inside].mean()), share, len(inside)))
+    return tuple(found)
+
+
+def _bins(weights: Floats) -> Whole:
+    """Return the bin of each answer in the order of confidence, [draws, n]; each holds a tenth of the weight."""
+    middle = np.cumsum(weights, axis=1) - weights / 2
+    found: Whole = np.minimum((middle / weights.sum(axis=1, keepdims=True) * BINS).astype(np.int64), BINS - 1)
+    return found
+
+
+def _errors(gaps: Floats, weights: Floats) -> Floats:
+    """Return the calibration error of each draw; `gaps` [n] in the order of confidence, `weights` [draws, n]."""
+    draws = len(weights)
+    places = _bins(weights) + BINS * np.arange(draws)[:, None]
+    sums = np.bincount(places.ravel(), weights=(weights * gaps).ravel(), minlength=draws * BINS)
+    errors: Floats = np.abs(sums).reshape(draws, BINS).sum(axis=1) / weights.sum(axis=1)
+    return errors

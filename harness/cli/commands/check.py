@@ -1,0 +1,105 @@
+"""`check`: is a task or a data file fit to be run, and what will a reader of its numbers want to know?"""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from multiprocessing import get_context
+
+from harness.cli.terminal import output, tasks
+from harness.data import audit, loading, profile, published, registry
+from harness.metrics import scoring
+from harness.model import checkpoint
+from harness.model.checkpoint import Checkpoint
+from harness.runs import local
+from harness.runs.options import Options
+from harness.schema import Task
+from harness.verify import check as checks
+from harness.verify import task as oracle
+from harness.verify.check import Check
+
+DONE, DIFFERS = 0, 1
+HASH_SEEDS = ("1", "2")
+
+
+def check(options: Options) -> int:
+    """Check each task as a run would, and by the oracle tests, and show a prompt and what is known of the data."""
+    model = checkpoint.read(options.model)
+    return max([_check(name, options, model) for name in options.tasks])
+
+
+def _check(name: str, options: Options, model: Checkpoint) -> int:
+    task = _task(name, options)
+    scoring.require(task.metrics)
+    splits = loading.load_splits(task, data_dir=options.data)
+    fingerprint = loading.fingerprint(task, splits)
+    apart = "; ids, questions and groups are in one split each" if len(task.splits) > 1 else ""
+    found = [
+        Check(f"every example can be read{apart}", True),
+        *oracle.checks(task, splits),
+        _stable(name, options, fingerprint),
+    ]
+    load = task.load
+    left_out = load.left_out(loading.resolve(task.source, options.data)) if isinstance(load, published.Load) else {}
+    notes = [*_about_gold(task, splits), *profile.notes(splits.items(), task.prompt), _tokens(task, splits, model)]
+    if unused := loading.passed_over(task, options.data):
+        notes = [("--data", unused), *notes]
+    if not splits.train:  # nothing that a test could be too much like
+        notes = [(heading, text) for heading, text in notes if heading != "alike"]
+    tasks.task(task, splits, fingerprint, left_out, notes)
+    output.each_check(task.name, found)
+    return DONE if all(one.ok for one in found) else DIFFERS
+
+
+def _task(name: str, options: Options) -> Task:
+    return registry.task(name, options.tasks_dirs, options.labels, dict(options.relabel), options.gold)
+
+
+def _about_gold(task: Task, splits: loading.Splits) -> list[tuple[str, str]]:
+    """Count the gold answers by what the task's audit says of them; nothing where it has none."""
+    found = audit.counts(task, [example for _, part in splits.items() for example in part])
+    said = " · ".join(f"{verdict} {count:,}" for verdict, count in sorted(found.items()))
+    used = "corrected" if task.gold == "audited" else "as in the source; --gold audited corrects it"
+    return [("gold", f"{said} ({used})")] if said else []
+
+
+def _stable(name: str, options: Options, here: str) -> Check:
+    """Whether processes with other hash seeds read the same data: the order of a set must decide nothing."""
+    with ExitStack() as stack:
+        asked = {}
+        # A pool starts its process when it is first asked: side by side, each in its environment.
+        for seed in HASH_SEEDS:
+            pool = stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
+            with local.environment_of(PYTHONHASHSEED=seed):
+                asked[seed] = pool.submit(fingerprint, name, options)
+        found = {seed: one.result() for seed, one in asked.items()}
+    faults = [f"{there} under seed {seed}, {here} here" for seed, there in found.items() if there != here]
+    return checks.check("the data is the same under two hash seeds", faults)
+
+
+def fingerprint(name: str, options: Options) -> str:
+    """Return the fingerprint of a task's data as this process reads it; errors as `data.load_splits`."""
+    task = _task(name, options)
+    return loading.fingerprint(task, loading.load_splits(task, data_dir=options.data))
+
+
+def _tokens(task: Task, splits: loading.Splits, model: Checkpoint) -> tuple[str, str]:
+    """Say how long the examples are in the model's tokens, and how many do not fit its window."""
+    from tokenizers import Tokenizer
+
+    path = model.folder / "tokenizer.json"
+    if not path.is_file():
+        return "tokens", f"{model.name} has no tokenizer.json to count them with"
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_truncation()
+    examples = [example for _, part in splits.items() for example in part]
+    texts = [f"{task.prompt(one)} {max((one.target, *one.choices), key=len)}" for one in examples]
+    lengths = sorted(len(found.ids) for found in tokenizer.encode_batch_fast(texts))
+    long = sum(length > model.window for length in lengths)
+    then = "read in overlapping windows" if task.scoring == "perplexity" else "their context is shortened, and counted"
+    told = (
+        f"{long:,} of {len(lengths):,} exceed the {model.window:,} of {model.name}: {then}"
+        if long
+        else f"all fit {model.name}'s {model.window:,}"
+    )
+    return "tokens", f"median {lengths[len(lengths) // 2]:,} · longest {lengths[-1]:,} · {told}"

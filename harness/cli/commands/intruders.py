@@ -1,0 +1,183 @@
+"""`intruders RUN …`: which directions the training of a run brought into the weights, for a person or a program."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.adapters.intruders import spectrum, weights
+from harness.adapters.intruders.spectrum import Matrix
+from harness.adapters.intruders.weights import Change
+from harness.cli import next_command
+from harness.cli.lookup import find_run
+from harness.cli.terminal import output as ui
+from harness.errors import HarnessError
+from harness.format import spoken
+from harness.markdown import Table
+from harness.model import checkpoint
+from harness.model.checkpoint import Checkpoint
+from harness.runs import local
+from harness.schema import RunSpec
+from harness.store import records
+from harness.store.codec import encode, named
+
+DONE = 0
+FOLDER = "intruders"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A run whose weights are at hand: the base model, and the folder that the run kept."""
+
+    run: records.Run
+    base: Checkpoint
+    kept: Path
+
+    @property
+    def spec(self) -> RunSpec:
+        """The run's."""
+        return self.run.record.spec
+
+    def changes(self) -> Iterator[Change]:
+        """Every weight that training changed, before and after."""
+        find = weights.of_adapter if self.kept.name == records.ADAPTER else weights.of_model
+        return find(self.base.folder, self.spec, self.kept)
+
+
+def show(
+    names: Sequence[str],
+    results: Path,
+    *,
+    epsilon: float = spectrum.EPSILON,
+    top: int = spectrum.TOP,
+    task: str | None = None,
+    model: str | None = None,
+    output: str | None = None,
+    remote_code: bool = False,
+) -> int:
+    """Look for intruder dimensions, write `results/intruders/<task>/<model>/<method>/<run>.json`, and show them.
+
+    Args:
+        names: runs, by name, id or folder.
+        results: the results folder.
+        epsilon: of the headline; 0.3 to 0.9 are counted beside it.
+        top: how many of the largest singular vectors of each weight are looked at.
+        task: where a name alone is not enough.
+        model: the folder or hub id of the base model, where the recorded name is none.
+        output: "json" for a document on stdout, None for tables.
+        remote_code: whether code that came with a model may run.
+
+    Raises:
+        HarnessError: there is no such run, it kept no weights, its base model is not here, or it changed none.
+    """
+    asked = ready_all(names, results, task, model, remote_code=remote_code)
+    local.quieten()
+    bases = spectrum.Bases(keep=len(asked) > 1)
+    epsilons = sorted({*spectrum.EPSILONS, epsilon})
+    found: list[tuple[RunSpec, Sequence[Matrix]]] = []
+    documents, paths = [], []
+    for run in asked:
+        ui.note(f"decomposing the weights of {spoken(run.spec)}")
+        matrices = [spectrum.examine(change, bases, top) for change in run.changes()]
+        found.append((run.spec, matrices))
+        documents.append(document(run.spec, matrices, epsilons, epsilon=epsilon, top=top))
+        path = results / FOLDER / records.relative_dir(run.spec).with_suffix(".json")
+        paths.append(records.write_text(path, json.dumps(documents[-1], indent=1, allow_nan=False) + "\n"))
+    if output:
+        ui.document(json.dumps(documents, indent=1, allow_nan=False))
+        return DONE
+    for table in tables(found, epsilons, epsilon=epsilon, top=top):
+        ui.say(table.title)
+        ui.table(table)
+        ui.say()
+    ui.written(paths)
+    return DONE
+
+
+def ready_all(
+    names: Sequence[str], results: Path, task: str | None, model: str | None, *, remote_code: bool
+) -> list[Asked]:
+    """Return the runs of these names, all checked before anything is decomposed; arguments and errors as `show`."""
+    runs = records.read_all(results, task) or records.read_published(results, task)
+    if not runs and not all((Path(name) / records.RECORD).is_file() for name in names):
+        raise next_command.nothing("there are no results", results)
+    return [_ready(find_run(name, runs), model, remote_code=remote_code) for name in dict.fromkeys(names)]
+
+
+def _ready(run: records.Run, model: str | None, *, remote_code: bool) -> Asked:
+    """Return where the weights of a run are."""
+    spec = run.record.spec
+    kept = next((run.folder / name for name in (records.ADAPTER, records.MODEL) if (run.folder / name).is_dir()), None)
+    if kept is None:
+        fix = "name a run of an adapter, or train again with --save-full (published runs keep no weights)"
+        raise HarnessError(f"{spoken(spec)} kept no weights", where=str(run.folder), fix=fix)
+    if kept.name == records.ADAPTER and not weights.changes_weights(kept):
+        fix = "name a run of LoRA or its like, or of full fine-tuning with --save-full"
+        raise HarnessError(f"{spec.method} changes no weight of the model", where=str(kept), fix=fix)
+    began = f"the run began from {spec.model_revision}"
+    here = checkpoint.of_runs([spec], model, remote_code=remote_code, told=lambda _: began)
+    return Asked(run, here, kept)
+
+
+def document(
+    spec: RunSpec, matrices: Sequence[Matrix], epsilons: Sequence[float], *, epsilon: float, top: int
+) -> Mapping[str, Any]:
+    """Return everything that was found in one run, at full precision, as what `json.dumps` takes."""
+    found: Mapping[str, Any] = encode(
+        {
+            **named(spec),
+            "top": top,
+            "epsilon": epsilon,
+            "total": {str(bound): spectrum.count(matrices, bound) for bound in epsilons},
+            "by_type": {str(bound): spectrum.by_kind(matrices, bound) for bound in epsilons},
+            "vectors": sum(len(matrix.cosines) for matrix in matrices),
+            "median_effective_rank": spectrum.median_rank(matrices),
+            "relative_change": spectrum.relative_change(matrices),
+            "matrices": [
+                {**encode(matrix), "intruders": {str(bound): matrix.intruders(bound) for bound in epsilons}}
+                for matrix in matrices
+            ],
+        }
+    )
+    return found
+
+
+def tables(
+    found: Sequence[tuple[RunSpec, Sequence[Matrix]]], epsilons: Sequence[float], *, epsilon: float, top: int
+) -> list[Table]:
+    """Return the headline, the counts by type of weight, and the counts by epsilon: a row for each run or type."""
+    names = [spoken(spec) for spec, _ in found]
+    head = tuple(
+        (
+            name,
+            f"{spectrum.count(matrices, epsilon):,} of {sum(len(m.cosines) for m in matrices):,}",
+            f"{len(matrices):,}",
+            f"{spectrum.median_rank(matrices):g}",
+            f"{max(m.effective_rank for m in matrices):,}",
+            f"{100 * spectrum.relative_change(matrices):.2g} %",
+        )
+        for name, (_, matrices) in zip(names, found, strict=True)
+    )
+    kinds = dict.fromkeys(m.kind for _, matrices in found for m in matrices)
+    counts = [spectrum.by_kind(matrices, epsilon) for _, matrices in found]
+    title = f"intruder dimensions: of the {top} largest directions of each weight, |cosine| < {epsilon:g}"
+    columns = ("run", "intruders", "weights", "rank of change", "highest", "change / base")
+    return [
+        Table(title, columns, head),
+        Table(
+            "by type of weight",
+            ("weight", *names),
+            tuple((kind, *(f"{one[kind]:,}" if kind in one else "–" for one in counts)) for kind in kinds),
+        ),
+        Table(
+            "by epsilon",
+            ("run", *(f"{bound:g}" for bound in epsilons)),
+            tuple(
+                (name, *(f"{spectrum.count(matrices, bound):,}" for bound in epsilons))
+                for name, (_, matrices) in zip(names, found, strict=True)
+            ),
+        ),
+    ]

@@ -1,0 +1,190 @@
+"""`publish`: copy what can be believed into `results/published`, and write every view of all that lies there."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness import environment
+from harness.cli import next_command
+from harness.cli.lookup import Lookup
+from harness.cli.terminal import output
+from harness.data import probes
+from harness.errors import HarnessError
+from harness.report.write import write_outputs
+from harness.runs.options import Options
+from harness.schema import Answer, Record, Task
+from harness.store import records as store
+from harness.store import withhold
+from harness.verify import run as checking
+from harness.verify.checks import arithmetic, files, provenance, seeds
+from harness.verify.checks import data as data_checks
+
+DONE = 0
+FIXES = {
+    provenance.CLEAN: "commit what changed and run again",
+    provenance.KNOWN: "run again with code that is committed here",
+    provenance.MODEL: "run again: a model folder or hub id pins itself by its weights or commit",
+    provenance.DATA: "give the task's Source a sha256 or a revision, raise its version and run again",
+    data_checks.AT_HAND: "name where it is: --data DIR",
+    seeds.ALL: "run the seeds that are missing, for every row",
+    seeds.APART: "delete the copies and run those seeds",
+    seeds.ONE: "choose settings on validation examples; move runs of other settings out of the results folder",
+}
+
+
+def publish(results: Path, options: Options) -> int:
+    """Publish the runs of the tasks asked for, or of all; nothing is written unless all of them can be.
+
+    Where there is none but some are published, tables, figures and page are made anew, by the code as it is now.
+
+    Raises:
+        HarnessError: the code is not committed, a run was cut short or does not verify, a row has fewer than three
+            seeds, model or data are not pinned, or what is published already was changed.
+    """
+    lookup = Lookup(options)
+    runs = [run for run in store.read_all(results) if not lookup.wanted or run.record.spec.task in lookup.wanted]
+    runs = _without_unknown(runs, lookup)
+    published = results / "published"
+    if not any(run.record.status == "ok" for run in runs) and (lookup.wanted or not store.find(published)):
+        raise HarnessError(
+            "there are no finished runs to publish",
+            where=str(results / "runs"),
+            fix=next_command.command("--task", "cfa", "--seeds", str(seeds.LEAST), results=results),
+        )
+    _refuse_unclean()
+    for run in runs:
+        _refuse_unproved(run, lookup)
+    _refuse_unfit_together(_with_published(published, runs), lookup, results)
+    texts = {run.record.spec.id: kept for run in runs if (kept := _to_hand_on(run, lookup)) is not None}
+    new = store.publish(results, runs, texts, {run.record.spec.id: _probes_to_hand_on(run, lookup) for run in runs})
+    for folder in new:
+        output.say(f"published  {folder}")
+    output.say(f"{len(new)} new, {len(runs) - len(new)} published before")
+    paths = write_outputs(published, store.find(published), lookup.known, publication=True)
+    store.write_text(published / files.SUMS, files.sums_text(published))
+    commands = [shlex.join(("git", "add", str(published)))]
+    if results == store.DEFAULT_ROOT:  # the README shows what is published there
+        commands.append("python tests/readme_results.py   (writes the new results into the README)")
+    again = next_command.command(
+        "verify", str(published), *next_command.task_words(options), results=store.DEFAULT_ROOT
+    )
+    output.written([*paths, published / files.SUMS], *commands, again)
+    return DONE
+
+
+def _without_unknown(runs: Sequence[store.Run], lookup: Lookup) -> list[store.Run]:
+    """Leave out, with a note, runs that cannot be verified because their task is not known here."""
+    unknown = Counter(run.record.spec.task for run in runs if lookup.task(run.record) is None)
+    for name, count in sorted(unknown.items()):
+        output.note(
+            f"skipped  {count} run{'s' * (count != 1)} of '{name}', a task not known here ({output.FILE_FLAGS})"
+        )
+    return [run for run in runs if run.record.spec.task not in unknown]
+
+
+def _refuse_unclean() -> None:
+    commit = environment.commit()
+    if commit.endswith("+"):
+        raise HarnessError(
+            "the code has changes that are in no commit, and tables made by it could not be made again",
+            where=f"commit {commit}",
+            fix="git status; commit what changed in harness/ and tasks/, or stash it",
+        )
+
+
+def _refuse_unproved(run: store.Run, lookup: Lookup) -> None:
+    if run.record.status not in store.PUBLISHABLE:
+        raise HarnessError(
+            f"a run was cut short: it is {run.record.status}" + f", {run.record.reason}" * bool(run.record.reason),
+            where=str(run.folder),
+            fix="run the same command again, or move the folder out of the results",
+        )
+    task = lookup.task(run.record)
+    assert task is not None
+    found = checking.verify(run.folder, task, examples=lookup.examples(task.name), probed=lookup.probed(run.record))
+    bad = next((check for check in found if not check.ok), None)
+    if bad is not None:
+        raise HarnessError(
+            f"the run does not verify: {bad.name}: {bad.detail}",
+            where=str(run.folder),
+            fix=output.FILE_FLAGS if task.name in lookup.files else "run it again, then publish",
+        )
+
+
+def _with_published(published: Path, runs: Sequence[store.Run]) -> list[store.Run]:
+    """Return the runs with those that are published already, which must be as they were."""
+    if changed := files.changed_runs(published):
+        raise HarnessError(
+            "what is published was changed or removed since",
+            where=str(published / changed[0]),
+            fix=shlex.join(("git", "checkout", "--", str(published))),
+        )
+    ids = {run.record.spec.id for run in runs}
+    return [*runs, *(run for run in store.find(published) if run.record.spec.id not in ids)]
+
+
+def _refuse_unfit_together(runs: Sequence[store.Run], lookup: Lookup, results: Path) -> None:
+    records = [run.record for run in runs]
+    if lost := sorted({record.spec.task for record in records} - lookup.known.keys()):
+        raise HarnessError(
+            f"runs of '{lost[0]}' are published and that task is not known here",
+            where=str(results / "published"),
+            fix=f"name where it is: --tasks-dir DIR; {output.FILE_FLAGS}",
+        )
+    bad = next((check for check in checking.together(records, lookup.of(records)) if not check.ok), None)
+    if bad is None:
+        return
+    task = bad.detail.split(" ")[0]
+    more = next_command.command("--task", task, "--seeds", str(seeds.LEAST), results=results)
+    raise HarnessError(
+        f"these runs cannot be published: {bad.name}, and here not",
+        where=bad.detail,
+        fix=more if bad.name == seeds.MANY else FIXES.get(bad.name, next_command.command("verify", results=results)),
+    )
+
+
+def _to_hand_on(run: store.Run, lookup: Lookup) -> tuple[Answer, ...] | None:
+    """Return answers with stand-ins for texts that may not be handed on; None where the answers go out as they are.
+
+    Raises:
+        HarnessError: the scores cannot be computed from stand-ins.
+    """
+    return _fit_to_hand_on(run.folder, run.record, run.answers(), lookup.task(run.record))
+
+
+def _probes_to_hand_on(run: store.Run, lookup: Lookup) -> dict[str, tuple[Answer, ...]]:
+    """Return as `_to_hand_on` the answers to probes by task, those left out that go out as they are."""
+    known = lookup.probed(run.record)
+    fit = {
+        name: _fit_to_hand_on(run.folder, probes.as_run(run.record, name), answers, known[name][0])
+        for name, answers in run.probed().items()
+    }
+    return {name: answers for name, answers in fit.items() if answers is not None}
+
+
+def _fit_to_hand_on(
+    folder: Path, record: Record, answers: Sequence[Answer], task: Task | None
+) -> tuple[Answer, ...] | None:
+    if task is None or task.source.redistributable or not answers:
+        return None
+    hidden = withhold.withheld(answers)
+    if _score_alike(record, hidden, task):
+        return hidden
+    if withhold.without_text(answers):
+        return None
+    raise HarnessError(
+        f"the licence of the data of '{task.name}' lets no text of it be published, and this run's scores need it",
+        where=str(folder),
+        fix="publish other tasks (--task NAME), or use a metric that only asks whether two texts are equal",
+    )
+
+
+def _score_alike(record: Record, answers: Sequence[Answer], task: Task) -> bool:
+    try:
+        found = arithmetic.of_answers(record, answers, task)
+    except Exception:  # a task's own parser or metric met a stand-in instead of a text of its form
+        return False
+    return all(check.ok for check in found)

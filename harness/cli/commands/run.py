@@ -1,0 +1,125 @@
+"""`run`: plan every task, run what is to do, show the tables, say what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.analysis import compare, forgetting, robustness
+from harness.cli import next_command
+from harness.cli.terminal import output
+from harness.cli.terminal.progress import Watch
+from harness.errors import HarnessError
+from harness.report.write import write_outputs
+from harness.runs import local, plan, runner, worker
+from harness.runs.job import Outcome
+from harness.runs.options import Options
+from harness.runs.plan import Plan
+from harness.schema import Answer, Record
+from harness.store import records
+
+DONE, DIFFERS, INTERRUPTED = 0, 1, 130
+
+
+def run(options: Options, command: str) -> int:
+    """Run the tasks one after the other; `command` is what the user typed, repeated to say how to continue."""
+    plans = plan.make(options)
+    if not options.memory:
+        plan.check(plans)
+    code = DONE
+    for planned in plans:
+        output.header(planned)
+        one, outcomes, interrupted, tuned = _tune_and_run(planned)
+        code = code if tuned else DIFFERS
+        metrics = {one.task.name: one.task.metrics} | {asked.task.name: asked.task.metrics for asked in one.probes}
+        cells = compare.cells(_evidence(one, outcomes), metrics)
+        probed = _probed(one)
+        changes = forgetting.changes([(run.record, run.probed()) for run in probed], cells, metrics)
+        output.results(one, cells, changes, robustness.held(changes, probed))
+        if interrupted:
+            output.say(f"{'continue':<12} {command}")
+            return INTERRUPTED
+        if any(outcome.status != "ok" for outcome in outcomes):
+            code = DIFFERS
+    return _finish(plans, code, command)
+
+
+def _tune_and_run(one: Plan) -> tuple[Plan, Sequence[Outcome], bool, bool]:
+    """Run the trials of `--tune`, then the runs at the rates that they chose.
+
+    Returns the plan with these rates, how its runs ended, whether the user stopped them, and whether all rates are known.
+    """
+    if one.tuning is not None:
+        _, interrupted = execute(one.tuning)
+        one = plan.settled(one)
+        if interrupted:
+            return one, (), True, False
+        output.untuned(one)
+    outcomes, interrupted = execute(one)
+    return one, outcomes, interrupted, not one.waiting
+
+
+def execute(one: Plan) -> tuple[Sequence[Outcome], bool]:
+    """Do what is left of a plan's runs; return how they ended, and whether the user stopped them."""
+    jobs = one.jobs()
+    if jobs:
+        local.warm_up()
+    with Watch(one) as watch:
+        result = runner.run(jobs, local.LocalProcesses(worker.run, slots=one.options.jobs), watch)
+    return result.outcomes, result.interrupted
+
+
+def _evidence(one: Plan, outcomes: Sequence[Outcome]) -> list[tuple[Record, Sequence[Answer] | None]]:
+    """The plan's runs as they now stand, and the base model's where it was run before on the same questions."""
+    unwritten = {outcome.job.spec.id: outcome.record for outcome in outcomes if outcome.record is not None}
+    runs: list[tuple[Record, Sequence[Answer] | None]] = []
+    for spec in one.specs:
+        finished = records.finished(one.options.results, spec)
+        if finished is not None:
+            runs.append((finished.record, finished.answers() or None))
+        elif spec.id in unwritten:
+            runs.append((unwritten[spec.id], None))
+    if all(spec.method != "base" for spec in one.specs):
+        runs += [(found.record, found.answers() or None) for found in _earlier_base(one)]
+    return runs
+
+
+def _probed(one: Plan) -> list[records.Run]:
+    """The plan's finished runs that were probed, and the base model's where it was run before."""
+    found = [records.finished(one.options.results, spec) for spec in one.specs if spec.probes]
+    if one.probes and all(spec.method != "base" for spec in one.specs):
+        found += _earlier_base(one)
+    return [run for run in found if run is not None]
+
+
+def _earlier_base(one: Plan) -> list[records.Run]:
+    like = one.asked[0]
+    same = ("data", "scoring", "model", "model_revision", "test_examples", "dtype", "device", "max_tokens")
+    earlier = records.read_all(one.options.results, like.task, skip_damaged=True)
+    for found in sorted(earlier, key=lambda run: run.record.spec.probes != like.probes):
+        spec = found.record.spec
+        alike = all(getattr(spec, name) == getattr(like, name) for name in same)
+        if found.record.status == "ok" and spec.method == "base" and alike:
+            return [found]
+    return []
+
+
+def _finish(plans: Sequence[Plan], code: int, command: str) -> int:
+    results = plans[0].options.results
+    folders = list(dict.fromkeys(records.run_dir(results, spec).parents[2] for one in plans for spec in one.specs))
+    views: list[Path] = []
+    try:
+        views = write_outputs(results, records.read_all(results), {one.task.name: one.task for one in plans})
+    except HarnessError as problem:  # the runs are safe; an old record in the way must not hide that
+        output.error(problem)
+        code = DIFFERS
+    output.written([*folders, *views], _next(plans, code, command))
+    return code
+
+
+def _next(plans: Sequence[Plan], code: int, command: str) -> str:
+    if code != DONE:
+        return f"{command}   (runs again what failed)"
+    if len(plans[0].options.seeds) == 1 and "--seeds" not in command:
+        return f"{command} --seeds 3   (how much of it is chance in training)"
+    return next_command.command("verify", *next_command.task_words(plans[0].options), results=plans[0].options.results)

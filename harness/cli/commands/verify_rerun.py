@@ -1,0 +1,153 @@
+"""`verify PATH --rerun RUN`: train a run again, in a folder that is thrown away, and compare."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness import environment
+from harness.cli.lookup import Lookup, find_run
+from harness.cli.terminal import output
+from harness.data import probes
+from harness.errors import HarnessError
+from harness.format import spoken
+from harness.model import checkpoint
+from harness.runs import continuation, local, runner, worker
+from harness.runs.job import Job, Outcome, Progress
+from harness.runs.options import Options, Start
+from harness.schema import Record, RunSpec, Task
+from harness.store import records
+from harness.verify import reproduce as comparing
+from harness.verify.checks import data as data_checks
+from harness.verify.reproduce import Outcome as Verdict
+
+DONE, DIFFERS, INTERRUPTED = 0, 1, 130
+
+
+def rerun(path: Path, name: str, options: Options, *, model: str | None = None) -> int:
+    """Train again and say REPRODUCED (0), or DIFFERS or NOT COMPARABLE, and why (1).
+
+    Args:
+        path: where the run lies: a folder of runs, or its own.
+        name: the run: its name (the first seed then), its id or its folder.
+        options: which tasks and data are at hand.
+        model: the folder or hub id of the model, where the recorded name is none.
+
+    Raises:
+        HarnessError: there is no such run, or it did not finish.
+    """
+    runs = records.find(path)
+    if not runs:
+        raise HarnessError("there are no results to verify", where=str(path), fix="name a folder of runs")
+    old = find_run(name, runs)
+    if old.record.status != "ok":
+        problem = f"the run did not finish ({old.record.status}), so there is nothing to reproduce"
+        raise HarnessError(problem, where=str(old.folder), fix="name a finished run")
+    with tempfile.TemporaryDirectory() as folder:
+        like = [old.record, *(run.record for run in runs if run.record.spec.data == old.record.spec.data)]
+        job = _job(like, Lookup(options), options, model or old.record.spec.model, Path(folder))
+        if not isinstance(job, Verdict):
+            job = _from_where_it_began(job, runs)
+        if isinstance(job, Verdict):
+            return _tell(old.record.spec, job)
+        local.warm_up()
+        result = runner.run([job], local.LocalProcesses(worker.run), _Watch())
+        if result.interrupted:
+            return INTERRUPTED
+        (ended,) = result.outcomes
+        if ended.record is None:
+            return _tell(old.record.spec, Verdict("NOT COMPARABLE", (f"{ended.status}: {ended.reason}",)))
+        new = records.Run(job.folder, ended.record)
+        return _tell(old.record.spec, comparing.judge((old.record, old.answers()), (new.record, new.answers())))
+
+
+def _job(like: Sequence[Record], lookup: Lookup, options: Options, model: str, folder: Path) -> Job | Verdict:
+    """Return what a worker needs to do the first of these runs on the same data again, or why it cannot be done here."""
+    old = like[0]
+    spec, task = old.spec, lookup.task(old)
+    splits = lookup.splits(task.name) if task else None
+    if task is None or splits is None:
+        return Verdict("NOT COMPARABLE", (f"the task '{spec.task}' or its data is not here ({output.FILE_FLAGS})",))
+    found = data_checks.limits(task, like, splits)
+    if found is None or task.version != spec.task_version:
+        return Verdict("NOT COMPARABLE", (f"{task.name} v{task.version} here has other examples or prompts",))
+    if spec.device == "cuda" and not environment.cuda_present():
+        return Verdict("NOT COMPARABLE", ("it ran on CUDA, and here is none",))
+    if spec.remote_code and not options.remote_code:  # a record of somebody else must not make this machine run code
+        return Verdict("NOT COMPARABLE", ("code that came with the model was run; --trust-remote-code allows it here",))
+    try:
+        here = checkpoint.read(model, remote_code=spec.remote_code)
+    except HarnessError as problem:
+        return Verdict("NOT COMPARABLE", (f"{problem.problem}; --model DIR names where it is",))
+    if here.revision != spec.model_revision:
+        return Verdict("NOT COMPARABLE", (f"the model here is {here.revision}, and it was {spec.model_revision}",))
+    return Job(
+        spec=spec,
+        folder=records.run_dir(folder, spec),
+        task=_reference(task, lookup),
+        model_folder=here.folder,
+        tasks_dirs=options.tasks_dirs,
+        data_dir=options.data,
+        labels=options.labels if task.name in lookup.files else (),
+        relabel=options.relabel if task.name in lookup.files else (),
+        gold=task.gold,
+        train_limit=found[0],
+        test_limit=found[1],
+        probes=tuple(lookup.references.get(name, name) for name in probes.names(spec)),
+        probe_dir=options.data,
+        probe_limit=lookup.probe_limit(old),
+        threads=min(old.environment.threads, environment.cores()),
+    )
+
+
+def _from_where_it_began(job: Job, runs: Sequence[records.Run]) -> Job | Verdict:
+    """Return the job with the run that it goes on from, if it does, or why it cannot be done here."""
+    if job.spec.joined:
+        return Verdict(
+            "NOT COMPARABLE", ("it trained on several tasks: `sequence --joint --results DIR` does it again",)
+        )
+    if not job.spec.start:
+        return job
+    found = next((run for run in runs if run.record.spec.id == job.spec.start), None)
+    try:
+        if found is None:
+            raise HarnessError("the run is not here", where="", fix="")
+        continuation.require(Start(found.record.spec, found.folder))
+    except HarnessError:
+        why = f"it goes on from {job.spec.start}, whose weights are not here; name a folder with both"
+        return Verdict("NOT COMPARABLE", (why,))
+    return replace(job, start=found.folder)
+
+
+def _reference(task: Task, lookup: Lookup) -> str:
+    """What `--task` a worker finds the task by: an audited task by the name of its source."""
+    known = lookup.references.get(task.name, task.name)
+    return known.removesuffix("-audited") if task.gold == "audited" else known
+
+
+def _tell(spec: RunSpec, verdict: Verdict) -> int:
+    output.say(f"{verdict.verdict}  {spec.task} {spoken(spec)} ({spec.id})")
+    for line in (*verdict.seen, *verdict.why):
+        output.say(f"    {line}")
+    return DONE if verdict.verdict == "REPRODUCED" else DIFFERS
+
+
+class _Watch:
+    """Tells on stderr what goes on."""
+
+    def started(self, job: Job) -> None:
+        """A run starts."""
+        output.note(f"training again: {spoken(job.spec)}")
+
+    def progress(self, job: Job, progress: Progress) -> None:
+        """A run got further; one run alone needs no bar."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """The run ended."""
+        output.note(f"{outcome.status}{f': {outcome.reason}' * bool(outcome.reason)}")
+
+    def stopping(self) -> None:
+        """The user asked to stop."""
+        output.note("stopping after the step in hand")

@@ -1,0 +1,101 @@
+"""What a name means: the run that a user names, and the task that a record names with its examples as they are here."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness.data import loading, probes, registry, reordered
+from harness.data.loading import Splits
+from harness.data.split import sample
+from harness.errors import HarnessError, did_you_mean
+from harness.runs.options import Options
+from harness.schema import Example, Record, Split, Task
+from harness.store import records as store
+
+
+class Lookup:
+    """Tasks and examples by the name that a record gives; `wanted` are those of `--task`, and `files` of them data files."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        asked = [
+            registry.task(name, options.tasks_dirs, options.labels, dict(options.relabel), options.gold)
+            for name in options.tasks
+        ]
+        self._tasks: dict[str, Task] = {task.name: task for task in asked}
+        self.wanted = frozenset(self._tasks)
+        self.files = frozenset(task.name for task in asked if Path(task.source.uri).is_file())
+        self.references = {task.name: name for task, name in zip(asked, options.tasks, strict=True)}
+        for name, task in registry.recorded(options.tasks_dirs).items():
+            self._tasks.setdefault(name, task)
+
+    @property
+    def known(self) -> Mapping[str, Task]:
+        """Every task that is known here, by name."""
+        return self._tasks
+
+    def task(self, record: Record) -> Task | None:
+        """The task of a record, None where nothing here has its name."""
+        return self._tasks.get(record.spec.task)
+
+    def examples(self, name: str, split: Split = "test") -> Sequence[Example] | None:
+        """The task's examples of a split, None where its data is not at hand."""
+        found = self.splits(name)
+        return dict(found.items())[split] if found else None
+
+    @functools.cache  # noqa: B019 - lives as long as one command
+    def splits(self, name: str) -> Splits | None:
+        """All the task's examples, None where its data is not at hand."""
+        try:
+            task = self._tasks[name]
+            return loading.load_splits(task, data_dir=self._options.data)
+        except HarnessError:
+            return None
+
+    def probed(self, record: Record) -> dict[str, tuple[Task, Sequence[Example] | None]]:
+        """The known tasks of a record's probes, each with what is asked of it, None where its data is not at hand."""
+        known, limit = self.probe_tasks(record), self.probe_limit(record)
+        found = {name: (task, probes.questions(s, limit) if s else None) for name, (task, s) in known.items()}
+        return found | self._reordered(record)
+
+    def probe_tasks(self, record: Record) -> dict[str, tuple[Task, Splits | None]]:
+        """The known tasks of a record's probes with all their examples."""
+        return {name: (self._tasks[name], self.splits(name)) for name in record.probes if name in self._tasks}
+
+    def probe_limit(self, record: Record) -> int:
+        """How many questions of each probe were asked at most."""
+        return probes.limit_of(record, self.probe_tasks(record))
+
+    def _reordered(self, record: Record) -> dict[str, tuple[Task, Sequence[Example] | None]]:
+        """The record's own test questions with their options in another order, if its model was asked these."""
+        name, task, asked = reordered.name(record.spec.task), self.task(record), self.examples(record.spec.task)
+        if name not in record.probes or task is None:
+            return {}
+        again = tuple(map(reordered.turned, sample(tuple(asked), record.spec.test_examples))) if asked else None
+        return {name: (replace(task, name=name), again)}
+
+    def of(self, records: Iterable[Record]) -> list[tuple[Task, Splits | None]]:
+        """The known tasks of these records with their examples."""
+        names = sorted({record.spec.task for record in records} & self._tasks.keys())
+        return [(self._tasks[name], self.splits(name)) for name in names]
+
+
+def find_run(name: str, runs: Sequence[store.Run], *, several: str = "pass an id, or --task NAME") -> store.Run:
+    """The run that a name, an id or a folder means; of several seeds the first. `several` says how to choose one."""
+    path = Path(name)
+    if (path / store.RECORD).is_file():
+        return store.Run(path, store.read_record(path))
+    found = [run for run in runs if run.record.spec.id.startswith(name) or run.record.spec.name == name]
+    found = [run for run in found if run.record.status == "ok"] or found
+    if not found:
+        known = sorted({run.record.spec.name for run in runs})
+        fix = did_you_mean(name, known) or "pass one of these names, a run's id, or its folder"
+        raise HarnessError(f"no run is called '{name}'", where=f"runs: {', '.join(known)}", fix=fix)
+    kinds = {(run.record.spec.task, run.record.spec.model, run.record.spec.data) for run in found}
+    if len(kinds) > 1 or len({run.record.spec.seed for run in found}) < len(found):
+        ids = ", ".join(f"{run.record.spec.id} ({run.record.spec.task})" for run in found[:6])
+        raise HarnessError(f"'{name}' means several runs", where=ids, fix=several)
+    return min(found, key=lambda run: run.record.spec.seed)

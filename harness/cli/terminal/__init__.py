@@ -1,0 +1,4 @@
+"""What the program prints: tables go to stdout, progress and errors to stderr.
+
+Only modules here print.
+"""

@@ -1,0 +1,157 @@
+"""Runs as they go: a live display on a terminal, plain lines where stderr is piped. It is a `Watcher`."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.terminal import output
+from harness.format import about, duration, interval, number, printable, run_name, size
+from harness.runs.job import Job, Outcome, Progress
+from harness.runs.plan import Plan
+from harness.schema import Record
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+MARK = {"ok": "✓", "oom": "✗", "failed": "✗", "interrupted": "■", "busy": "…"}
+HEARTBEAT_SECONDS = 60.0
+NAME_WIDTH = 20
+
+
+class Watch:
+    """Shows the runs of one plan on stderr, from `with` to its end."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._console = output.err()
+        self._headline = plan.task.metrics[0].name
+        self._unit = plan.task.metrics[0].unit
+        self._ended = 0
+        self._took: list[float] = []
+        self._began: dict[str, float] = {}
+        self._to_go: dict[str, float] = {}
+        self._bars: dict[str, TaskID] = {}
+        self._spoke: dict[str, float] = {}
+        self._live: Any = _bars(self._console) if _is_live(self._console) else None
+        self._all: TaskID | None = None
+
+    def __enter__(self) -> Watch:
+        for spec in self._plan.specs:
+            if spec.id in self._plan.done:
+                self._print(f"  ✓ {run_name(spec):<{NAME_WIDTH}} finished before, kept")
+        if self._live and self._plan.todo:
+            self._live.start()
+            self._show_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def started(self, job: Job) -> None:
+        """A run starts."""
+        self._began[job.spec.id] = self._spoke[job.spec.id] = time.monotonic()
+        if self._live:
+            self._bars[job.spec.id] = self._live.add_task(f"  {run_name(job.spec)}", total=None, text="starting")
+            self._show_all()
+
+    def progress(self, job: Job, progress: Progress) -> None:
+        """A run got further."""
+        text = _where(progress)
+        if progress.phase == "train" and progress.seconds_left is not None:
+            self._to_go[job.spec.id] = time.monotonic() + progress.seconds_left
+        if self._live:
+            self._live.update(self._bars[job.spec.id], total=progress.total or None, completed=progress.done, text=text)
+            self._live.update(self._all, text=self._left())
+        elif time.monotonic() - self._spoke[job.spec.id] > HEARTBEAT_SECONDS:
+            self._spoke[job.spec.id] = time.monotonic()
+            self._print(f"    {run_name(job.spec):<{NAME_WIDTH}} {text}")
+
+    def ended(self, outcome: Outcome) -> None:
+        """A run ended: its line."""
+        self._ended += 1
+        began = self._began.pop(outcome.job.spec.id, None)
+        self._to_go.pop(outcome.job.spec.id, None)
+        if outcome.status == "ok" and began is not None and outcome.job.spec.train_examples:
+            self._took.append(time.monotonic() - began)
+        if self._live and outcome.job.spec.id in self._bars:
+            self._live.remove_task(self._bars.pop(outcome.job.spec.id))
+            self._live.update(self._all, completed=self._ended, text=self._left())
+        self._print(self._line(outcome))
+
+    def stopping(self) -> None:
+        """The user asked to stop."""
+        self._print("  stopping after the step in hand; Ctrl-C again ends at once")
+
+    def _line(self, outcome: Outcome) -> str:
+        spec, record = outcome.job.spec, outcome.record
+        head = f"  {MARK[outcome.status]} {run_name(spec):<{NAME_WIDTH}}"
+        if outcome.status != "ok" or record is None:
+            return f"{head} {outcome.status}: {outcome.reason}"
+        score = record.scores[self._headline]
+        within = interval(score.low, score.high, self._unit)
+        return f"{head} {number(score.value, self._unit):>5}   {within:<15} {peak(record):>11}  {duration(record.seconds):>8}"
+
+    def _show_all(self) -> None:
+        """Put the bar of all runs below those of the runs in hand."""
+        if self._all is not None:
+            self._live.remove_task(self._all)
+        total = len(self._plan.todo)
+        self._all = self._live.add_task("  all", total=total, completed=self._ended, text=self._left())
+
+    def _left(self) -> str:
+        """Runs ended of those to do, and the time left where it can be told."""
+        left = self._seconds_left()
+        return f"{self._ended}/{len(self._plan.todo)}" + (f" · {about(left)} left" if left else "")
+
+    def _seconds_left(self) -> float | None:
+        """From the training runs that ended here, else from the one in hand, else from earlier records."""
+        now = time.monotonic()
+        projected = [end - self._began[run] for run, end in self._to_go.items() if run in self._began]
+        each = self._took or projected
+        if not each:
+            return self._plan.seconds / self._plan.options.jobs if self._plan.seconds else None
+        usual = sum(each) / len(each)
+        waiting = len(self._plan.todo) - self._ended - len(self._began)
+        in_hand = sum(max(0.0, usual - (now - began)) for began in self._began.values())
+        return (waiting * usual + in_hand) / self._plan.options.jobs
+
+    def _print(self, line: str) -> None:
+        self._console.print(printable(line))
+
+
+def peak(record: Record) -> str:
+    """The peak of the training phase, or of the evaluation where nothing was trained."""
+    phases = record.cost.phases if record.cost else {}
+    phase = phases.get("train") or phases.get("evaluate")
+    return size(phase.peak_bytes) if phase else ""
+
+
+def _where(progress: Progress) -> str:
+    parts = [f"{progress.phase} {progress.done}/{progress.total}" if progress.total else progress.phase]
+    if progress.loss is not None:
+        parts.append(f"loss {progress.loss:.2f}")
+    if progress.seconds_left:
+        parts.append(f"{duration(progress.seconds_left)} left")
+    return " · ".join(parts)
+
+
+def _is_live(console: Any) -> bool:
+    return bool(console.is_terminal and not console.is_dumb_terminal)
+
+
+def _bars(console: Any) -> Any:
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+    return Progress(
+        SpinnerColumn(finished_text=" "),
+        TextColumn("{task.description:<21}"),
+        BarColumn(bar_width=22),
+        TextColumn("{task.fields[text]}"),
+        console=console,
+        transient=True,
+    )

@@ -1,0 +1,132 @@
+"""What only a terminal shows: memory and time in one narrow table, plain lists, what a plan holds equal."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from harness.analysis.sections import Section
+from harness.format import NONE, duration, number, printable, quantity, run_name
+from harness.markdown import Table
+from harness.report.tables import memory_unit
+from harness.schema import Phase, RunSpec
+
+if TYPE_CHECKING:
+    import rich.table
+
+    from harness.runs.plan import Plan
+
+WIDTH = 100  # columns that a table should fit into
+PARTS = ("frozen weights", "trained weights", "grads", "optim", "rest")
+COSTS = ("peak", "predicted", *PARTS, "weights trained", "share %", "tokens/s", "train time", "test time")
+
+
+def drawn(table: Table) -> rich.table.Table:
+    """The table as the terminal shows it, without lines."""
+    import rich.table
+
+    titles, gap = fitted(table)
+    shown = rich.table.Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="dim")
+    for place, title in enumerate(titles):
+        justify: Literal["left", "right"] = "left" if place in table.left else "right"
+        style = "bold" if place == 0 else None
+        shown.add_column(title, justify=justify, vertical="bottom", no_wrap=True, style=style)
+    for row in table.rows:
+        shown.add_row(*(printable(cell) for cell in row))
+    return shown
+
+
+def fitted(table: Table) -> tuple[tuple[str, ...], int]:
+    """Return titles and the gap between columns with which a table fits into `WIDTH`, the roomiest that do.
+
+    That is titles in one line, else in two, else in two and closer together. No cell is ever cut: a table that is too
+    wide even then stays too wide.
+    """
+    cells = [max((len(row[place]) for row in table.rows), default=0) for place in range(len(table.columns))]
+    folded = tuple(map(_in_two_lines, table.columns))
+    for titles, gap in ((table.columns, 2), (folded, 2)):
+        widths = [max(cell, *map(len, title.split("\n"))) for cell, title in zip(cells, titles, strict=True)]
+        if sum(widths) + gap * (len(widths) - 1) <= WIDTH:
+            return titles, gap
+    return folded, 1
+
+
+def _in_two_lines(title: str) -> str:
+    """Break a title at the blank that makes it narrowest."""
+    blanks = [place for place, letter in enumerate(title) if letter == " "]
+    if not blanks:
+        return title
+    place = min(blanks, key=lambda place: max(place, len(title) - place))
+    return f"{title[:place]}\n{title[place + 1 :]}"
+
+
+def costs(section: Section) -> Table | None:
+    """Training memory by part with its prediction, trained weights, and time; None where nothing was measured."""
+    shown = [cell for cell in section.headline if cell.cost is not None]
+    trained = [cell.cost.phases["train"].peak_bytes for cell in shown if cell.cost and "train" in cell.cost.phases]
+    if not shown:
+        return None
+    scale, unit = memory_unit(max(trained, default=0))
+    rows = []
+    for cell in shown:
+        cost = cell.cost
+        assert cost is not None
+        train, test = cost.phases.get("train"), cost.phases.get("evaluate")
+        parts = dataclasses.astuple(cost.parts) if cost.parts else (None,) * 5
+        memory = (_peak(train), cost.predicted_peak_bytes if train else None, *parts)
+        share = cost.trained_weights / cost.weights if cost.weights else 0.0
+        rows.append(
+            (
+                section.label(cell),
+                *(f"{count / scale:.1f}" if count else NONE for count in memory),
+                quantity(cost.trained_weights) if train else NONE,
+                f"{100 * share:.3g}" if train else NONE,
+                f"{cost.train_tokens_per_second:,.0f}" if train else NONE,
+                duration(train.seconds) if train else NONE,
+                duration(test.seconds) if test else NONE,
+            )
+        )
+    return Table("memory and time", (unit, *COSTS), tuple(rows))
+
+
+def words_only(rows: Iterable[Sequence[str]], *titles: str) -> Table:
+    """A table of words, all columns to the left."""
+    return Table("", titles, tuple(tuple(row) for row in rows), left=frozenset(range(len(titles))))
+
+
+def _peak(phase: Phase | None) -> int | None:
+    return phase.peak_bytes if phase else None
+
+
+def conditions(plan: Plan) -> list[str]:
+    """What every method got alike, and what was left at its default for want of a search."""
+    trained = [spec for spec in plan.specs if spec.train_examples]
+    if not trained:
+        return []
+    spec = trained[0]
+    rates = {s.method: f"{s.method} {s.learning_rate:.2g}" for s in trained if not s.tuned_over}
+    alphas = sorted({s.alpha for s in trained if s.rank})
+    defaults = [f"learning rate ({', '.join(rates.values())})"] if rates else []
+    if alphas:
+        defaults.append("alpha " + ", ".join(f"{alpha:g}" for alpha in alphas))
+    defaults += [f"warm-up {number(spec.warmup)} %", f"weight decay {spec.weight_decay:g}"]
+    chosen = {run_name(s, seed=False): s for s in trained if s.tuned_over}
+    tuned = [f"{' '.join(name.split())} {s.learning_rate:.2g}" for name, s in chosen.items()]
+    return [
+        f"held equal   {spec.train_examples:,} examples × {spec.epochs:g} epochs {_order(trained)} · "
+        f"{spec.batch_size} a step ({spec.micro_batch} at once) · prompts, loss, AdamW, schedule, evaluation",
+        *[f"tuned        learning rate on {len(plan.splits.validation):,} validation examples: {', '.join(tuned)}"]
+        * bool(tuned),
+        f"not tuned    {' · '.join(defaults)}",
+        f"seeds        {', '.join(str(seed) for seed in sorted({s.seed for s in trained}))}",
+    ]
+
+
+def _order(trained: Sequence[RunSpec]) -> str:
+    """Say whose order is the same: clients of a federated method each keep to their own."""
+    names = ", ".join(dict.fromkeys(spec.method for spec in trained if spec.rounds))
+    if not names:
+        return "in the same order"
+    rest = "in the same order, " if any(not spec.rounds for spec in trained) else ""
+    return f"{rest}{f'but {names}: ' if rest else ''}each client its own in its own order"

@@ -1,0 +1,177 @@
+"""The two column layouts of a data file, and how a row of each becomes an example.
+
+    choices    question, choices, answer   `choices` a list, or text with `|` between (or a JSON list), or columns A, B,
+                                           C, ...; `answer` the option's text or its letter
+    target     context, target
+
+Optional in both: `id`, `group`, `split`, and `context` beside a question or `question` beside a context. Other columns
+are ignored. Every cell that does not fit is an error that names its row.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from string import ascii_uppercase
+from typing import Any, Literal
+
+from harness.data.readers import Row
+from harness.errors import HarnessError, did_you_mean
+from harness.metrics.text import fold
+from harness.schema import Example, Split
+
+Layout = Literal["choices", "target"]
+COLUMNS: Mapping[Layout, tuple[str, ...]] = {
+    "choices": ("question", "choices", "answer"),
+    "target": ("context", "target"),
+}
+SPLIT_NAMES: Mapping[str, Split] = {
+    "train": "train",
+    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
+    "test": "test",
+}
+_ANSWER_CUE = re.compile(r"\s*\banswer\s*:\s*$", re.IGNORECASE)
+
+
+def layout_of(path: Path, row: Row) -> Layout:
+    """Return the layout that a file's columns show.
+
+    Raises:
+        HarnessError: columns of neither, with what is missing, or of both.
+    """
+    columns = set(row.cells) | ({"choices"} if {"A", "B"} <= set(row.cells) else set())
+    complete = [layout for layout, needed in COLUMNS.items() if columns.issuperset(needed)]
+    if len(complete) == 2:
+        fix = "keep the columns of one"
+        raise HarnessError("the file has both question, choices, answer and context, target", where=str(path), fix=fix)
+    if complete:
+        return complete[0]
+    nearest = max(COLUMNS, key=lambda layout: sum(_near(name, columns) for name in COLUMNS[layout]))
+    missing = next(name for name in COLUMNS[nearest] if name not in columns)
+    raise _no_column(missing, row, where=str(path))
+
+
+def _near(name: str, columns: set[str]) -> float:
+    return 1.0 if name in columns else 0.5 if did_you_mean(name, columns) else 0.0
+
+
+def _no_column(name: str, row: Row, *, where: str) -> HarnessError:
+    near = did_you_mean(name, [str(column) for column in row.cells])
+    found = f"the columns are {', '.join(map(str, row.cells)) or 'none'}"
+    fix = f"{near} {found}" if near else f"{found}; needed: question, choices, answer or context, target"
+    return HarnessError(f"no column {name!r}", where=where, fix=fix)
+
+
+def split_of(row: Row) -> Split | None:
+    """Return the row's split, None where it names none."""
+    name = _text(row, "split", needed=False).lower()
+    if name and name not in SPLIT_NAMES:
+        fix = did_you_mean(name, SPLIT_NAMES) or "use train, validation or test"
+        raise HarnessError(f"unknown split {name!r}", where=row.where, fix=fix)
+    return SPLIT_NAMES.get(name)
+
+
+def example_of(layout: Layout, row: Row) -> Example:
+    """Return a row as an example.
+
+    A row of the target layout becomes a context without question (or with its `question`) and no choices yet. An
+    "Answer:" at its end is cut, because every prompt adds its own.
+
+    Raises:
+        HarnessError: a missing column, an empty cell, unfit choices, or an answer that is not among them.
+    """
+    name = _text(row, "id", needed=False) or f"row-{row.place}"
+    group = _text(row, "group", needed=False)
+    if layout == "choices":
+        choices = _choices(row)
+        return Example(
+            id=name,
+            question=_text(row, "question"),
+            context=_text(row, "context", needed=False),
+            choices=choices,
+            target=_answer(row, choices),
+            group=group,
+        )
+    context = _ANSWER_CUE.sub("", _text(row, "context")).strip()
+    if not context:
+        raise HarnessError("the context is empty but for its 'Answer:'", where=row.where, fix="write what is asked")
+    question = _text(row, "question", needed=False)
+    return Example(id=name, question=question, context=context, target=_text(row, "target"), group=group)
+
+
+def _text(row: Row, column: str, *, needed: bool = True) -> str:
+    if column not in row.cells:
+        if needed:
+            raise _no_column(column, row, where=row.where)
+        return ""
+    text = _as_text(row, column, row.cells[column])
+    if needed and not text:
+        raise HarnessError(f"the {column} is empty", where=row.where, fix="fill the cell or delete the row")
+    return text
+
+
+def _as_text(row: Row, column: str, value: Any) -> str:
+    if isinstance(value, list | dict | bytes):
+        kind = type(value).__name__
+        raise HarnessError(f"{column} holds a {kind}, not text", where=row.where, fix="write text or a number")
+    if isinstance(value, bool):
+        return str(value).lower()  # as JSON writes it
+    return "" if value is None or value != value else str(value).strip()  # not-a-number: a cell left empty
+
+
+def _choices(row: Row) -> tuple[str, ...]:
+    if "choices" in row.cells:
+        value = row.cells["choices"]
+        if isinstance(value, str):
+            value = _list_in(row, value)
+        if not isinstance(value, list):
+            fix = 'write a list, ["first", "second"], or text with | between'
+            raise HarnessError("choices is neither a list nor text", where=row.where, fix=fix)
+        choices = tuple(_as_text(row, "choices", item) for item in value)
+    else:
+        letters = [letter for letter in ascii_uppercase if letter in row.cells]
+        texts = [_as_text(row, letter, row.cells[letter]) for letter in letters]
+        while texts and not texts[-1]:  # a question with three options in a file with columns A to D
+            texts.pop()
+        choices = tuple(texts)
+    if len(choices) < 2:
+        raise HarnessError(f"fewer than two choices: {len(choices)}", where=row.where, fix="give at least two")
+    if "" in choices or len({fold(choice) for choice in choices}) < len(choices):
+        problem = "one of the choices is empty" if "" in choices else "two of the choices are the same"
+        raise HarnessError(problem, where=row.where, fix="give distinct choices (case and spacing do not count)")
+    return choices
+
+
+def _list_in(row: Row, text: str) -> list[Any]:
+    if not text.lstrip().startswith("["):
+        return text.split("|") if text.strip() else []
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        fix = 'write ["first", "second"], or text with | between'
+        raise HarnessError(f"choices is not a JSON list: {error}", where=row.where, fix=fix) from error
+    return list(value)
+
+
+def _answer(row: Row, choices: Sequence[str]) -> str:
+    """Return the option that the answer means: by its text, otherwise by its letter.
+
+    A number is never taken for a position: some files count from 0 and some from 1.
+    """
+    text = _text(row, "answer")
+    by_text = next((choice for choice in choices if fold(choice) == fold(text)), None)
+    letter = ascii_uppercase.find(text.upper()) if len(text) == 1 else -1
+    by_letter = choices[letter] if 0 <= letter < len(choices) else None
+    if by_text and by_letter and by_text != by_letter:
+        problem = f"the answer {text!r} is both an option and the letter of another"
+        raise HarnessError(problem, where=row.where, fix="write the option's text, longer than one letter")
+    answer = by_text or by_letter
+    if answer is None:
+        fix = (
+            did_you_mean(text, choices)
+            or f"write the option's text, or its letter A to {ascii_uppercase[min(len(choices), 26) - 1]}"
+        )
+        raise HarnessError(f"the answer {text!r} is not among the choices", where=row.where, fix=fix)
+    return answer

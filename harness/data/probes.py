@@ -1,0 +1,180 @@
+"""Probes: tasks that a run's model is asked as well, and not trained on, to see what training made it forget.
+
+`--probe NAME` names a task; `general` stands for a suite: for the embedded model its own held-out skills, for any other
+model five public tasks. Two more see whether what was learned holds elsewhere: `shifted` stands for `<task>_shifted`, the
+task as somebody else would word it, and `reordered` for the task's own questions with their options in another order.
+
+Of all but the last, which asks what the run's test asks, what is asked is the test split, at most `MOST` questions of it
+whatever the other flags say, so that a probe is the same in every run. A sequence of tasks has a limit of its own, since
+there each task's test questions are asked after every stage, those of the task just trained among them. Records keep the
+limit, so that the questions are found again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from harness.data import loading as data
+from harness.data import registry, reordered
+from harness.data.loading import Splits
+from harness.data.reordered import REORDERED
+from harness.data.split import sample
+from harness.errors import HarnessError, did_you_mean
+from harness.metrics.scoring import require
+from harness.model.checkpoint import TINY, Checkpoint
+from harness.runs.job import MOST_ASKED
+from harness.schema import Example, Probe, Record, RunSpec, Task
+
+GENERAL = "general"
+SHIFTED = "shifted"
+NAMES = (GENERAL, SHIFTED, REORDERED)
+SUITE = ("arc", "openbookqa", "mmlu", "gsm8k", "wikitext")
+MOST = MOST_ASKED
+SLACK = 16  # a limit cuts between groups, so what it left may be smaller than the limit itself
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A probe ready to be asked: how its task is found, the task, and the questions; `limit` as `Probe.limit`."""
+
+    reference: str
+    task: Task
+    examples: tuple[Example, ...]
+    limit: int | None = None
+
+    @cached_property
+    def data(self) -> str:
+        """The fingerprint of what is asked."""
+        return data.fingerprint(self.task, Splits((), (), self.examples))
+
+    @property
+    def key(self) -> str:
+        """What the spec of a run holds."""
+        return f"{self.task.name}@{self.data}"
+
+    def spec(self, spec: RunSpec) -> RunSpec:
+        """The run's spec as it is while the probe is answered."""
+        asked = replace(spec, task=self.task.name, task_version=self.task.version, data=self.data, probes=())
+        count, scoring, room = len(self.examples), self.task.scoring, self.task.max_new_tokens
+        return replace(asked, scoring=scoring, max_new_tokens=room, test_examples=count, split="test")
+
+
+def shifted(task: str) -> str:
+    """Return the name of a task's twin in other words."""
+    return f"{task}_{SHIFTED}"
+
+
+def references(names: Iterable[str], task: str, model: Checkpoint) -> tuple[str, ...]:
+    """Return the tasks that the names of `--probe` stand for with this task and model, each once."""
+    from harness.tiny.questions import NAME
+
+    stands = {GENERAL: (NAME,) if model.folder == TINY.resolve() else SUITE, SHIFTED: (shifted(task),)}
+    return tuple(dict.fromkeys(one for name in names for one in stands.get(name, (name,))))
+
+
+def find(
+    reference: str,
+    task: Task,
+    test: Sequence[Example],
+    dirs: Iterable[Path],
+    data_dir: Path | None,
+    limit: int = MOST,
+) -> Asked:
+    """Return a probe of runs on a task that asks these test examples; errors as `read` and `reordered.twin`."""
+    if reference in (REORDERED, reordered.name(task.name)):
+        return Asked(REORDERED, *reordered.twin(task, test))
+    return read(reference, dirs, data_dir, limit)
+
+
+def read(reference: str, tasks_dirs: Iterable[Path], data_dir: Path | None, limit: int = MOST) -> Asked:
+    """Return a probe with its questions.
+
+    Raises:
+        HarnessError: no such task, its data is missing or unfit, or a metric cannot be computed here.
+    """
+    dirs = tuple(tasks_dirs)
+    if reference not in registry.tasks(dirs) and (near := did_you_mean(reference, NAMES)):
+        raise HarnessError(f"no task named {reference!r} to probe with", where=f"--probe {reference}", fix=near)
+    task = registry.task(reference, dirs)
+    require(task.metrics)
+    splits = data.load_splits(task, data_dir=data_dir)
+    return Asked(reference, task, questions(splits, limit), limit)
+
+
+def questions(splits: Splits, limit: int = MOST) -> tuple[Example, ...]:
+    """Return the examples that a probe asks, the same everywhere; a limit of 0 is all."""
+    return sample(splits.test, limit)
+
+
+def limit_of(record: Record, known: Mapping[str, tuple[Task, Splits | None]]) -> int:
+    """Return the limit under which a record's probes were asked.
+
+    Where none is recorded, as before `Probe.limit` was kept: the one under which the probes here have the record's
+    fingerprints, `MOST` where none has.
+    """
+    if kept := [probe.limit for probe in record.probes.values() if probe.limit is not None]:
+        return kept[0]
+    counts = [score.n for probe in record.probes.values() for score in list(probe.scores.values())[:1]]
+    whole = [(task, splits, record.spec.probes) for task, splits in known.values() if splits]
+    least = max(counts, default=0)
+    limits: list[int] = [MOST, 0, *range(least, least + SLACK)]
+    for limit in limits:
+        asked = (Asked("", task, questions(splits, limit)).key in keys for task, splits, keys in whole)
+        if all(asked):
+            return limit
+    return MOST
+
+
+def read_all(
+    names: Sequence[str],
+    task: Task,
+    test: Sequence[Example],
+    model: Checkpoint,
+    dirs: Iterable[Path],
+    data_dir: Path | None,
+    limit: int = MOST,
+) -> tuple[Asked, ...]:
+    """Return the probes of runs on a task that asks these test examples, in order.
+
+    Raises:
+        HarnessError: as `find`; where `shifted` is asked for and there is no such task; and where a probe asks what is trained, or two have one name.
+    """
+    dirs = tuple(dirs)
+    if SHIFTED in names and shifted(task.name) not in (known := registry.tasks(dirs)):
+        twins = sorted(name for name in known if shifted(name) in known)
+        fix = f"leave it out, or write a task named {shifted(task.name)}; tasks that have one: {', '.join(twins)}"
+        raise HarnessError(f"{task.name} has no shifted twin", where=f"--probe {SHIFTED}, task {task.name}", fix=fix)
+    found = tuple(find(one, task, test, dirs, data_dir, limit) for one in references(names, task.name, model))
+    taken = [task.name]
+    for probe in found:
+        if probe.task.name in taken:
+            problem = "the probe is the task itself" if probe.task.name == task.name else "two probes have one name"
+            where = f"--probe {probe.reference}, task {task.name}"
+            raise HarnessError(problem, where=where, fix="probe with tasks that are not trained on, each once")
+        taken.append(probe.task.name)
+    return found
+
+
+def names(spec: RunSpec) -> list[str]:
+    """Return the tasks of a spec's probes."""
+    return [key.rpartition("@")[0] for key in spec.probes]
+
+
+def as_run(record: Record, name: str) -> Record:
+    """Return what a run's model did on a probe as the record of a run on that task: what reads records reads it too."""
+    probe: Probe = record.probes[name]
+    count = next((score.n for score in probe.scores.values()), 0)
+    spec = replace(record.spec, task=name, task_version=0, data=probe.data, scoring=probe.scoring, probes=())
+    return replace(
+        record,
+        spec=replace(spec, test_examples=count),
+        scores=probe.scores,
+        parse_rate=probe.parse_rate,
+        chance=probe.chance,
+        answers_sha256=probe.answers_sha256,
+        cut_examples=probe.cut_examples,
+        probes={},
+    )

@@ -1,0 +1,231 @@
+"""Published data sets: the files of a repository or of a local copy, cleaned, in their own splits or dealt.
+
+A task says which files hold which split, as patterns of which the first that matches counts, and how a row becomes an
+example. Where a source has one file only, its rows are dealt 60/10/30 by their group's hash; where it has no
+validation file, a seventh of the training rows is. What cannot be asked or scored is left out, and counted:
+
+    repeated           the same question and context as a row before it, the test rows coming first
+    contradictory      the same question and context with two different answers: every one of them
+    options the same   two options are equal, case and spacing apart
+    answer missing     no answer, or not one of the options
+    group in the test  a training row about the same group (filing, sentence) as a test row
+
+and what the task itself leaves out, by the reason that its `example` returns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zipfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from harness.data.file_task import VALIDATION_OF_TRAIN
+from harness.data.readers import read_rows
+from harness.data.sources import matching
+from harness.data.split import partition, question_key
+from harness.errors import HarnessError
+from harness.metrics.text import fold
+from harness.schema import SPLITS, Example, Split
+
+Cells = Mapping[str, Any]
+Files = Mapping[Split, tuple[str, ...]]
+INSIDE = "::"  # `data.zip::data/train.json` is a file inside an archive
+_INSTRUCTION = re.compile(r"\s*Instruction: (.*?)\s*\nInput: (.*?)\s*\nAnswer:\s*", re.DOTALL)
+FIRST: tuple[Split, ...] = ("test", "validation", "train")  # who keeps a question that several splits ask
+
+
+def read_cells(path: Path) -> Iterator[Cells]:
+    """Yield the rows of a JSONL, CSV or Parquet file, or of a `.json` file that holds one list of objects.
+
+    Raises:
+        HarnessError: unreadable, at the row concerned where there is one.
+    """
+    if path.suffix != ".json":
+        yield from (row.cells for row in read_rows(path))
+        return
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # not UTF-8, or not JSON
+        raise HarnessError(f"this is not a JSON file: {error}", where=str(path), fix="download it again") from error
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise HarnessError("this JSON file is not a list of objects", where=str(path), fix="write [{...}, {...}]")
+    yield from rows
+
+
+def patterns(files: Files) -> tuple[str, ...]:
+    """Return every path of a task's files, once: what `Source.files` holds, so that nothing else is fetched."""
+    return tuple(dict.fromkeys(pattern.partition(INSIDE)[0] for split in files.values() for pattern in split))
+
+
+@dataclass(frozen=True)
+class Load:
+    """The `load` of a task over a published data set.
+
+    `files` are paths as in `Source.files`, by split; of several the first that is there counts, `**/` looks below the
+    data folder too, and `a.zip::b.json` inside an archive. `example(cells, id)` makes an example of a row, or says why
+    the row is left out. `read(path)` yields the rows of a file, where `read_cells` cannot. `folders` is "many" where
+    files of several folders belong together; else they are refused, as two copies of one data set.
+    """
+
+    files: Files
+    example: Callable[[Cells, str], Example | str]
+    read: Callable[[Path], Iterable[Cells]] = read_cells
+    folders: Literal["one", "many"] = "one"
+
+    def __call__(self, folder: Path, split: Split) -> list[Example]:
+        """Return one split's examples; errors as `splits`."""
+        return self.splits(folder)[0][split]
+
+    def left_out(self, folder: Path) -> Counter[str]:
+        """Count the rows that are left out, by reason; errors as `splits`."""
+        return self.splits(folder)[1]
+
+    def sizes(self, folder: Path) -> dict[Split, int] | None:
+        """Return each split's number of examples, None where there is no file, nothing where they cannot be read.
+
+        Of Parquet files these are all rows, as their footers say: reading them takes a library that is slow to start.
+        """
+        try:
+            if not (paths := self._paths(folder)):
+                return None
+            if not any(path.suffix == ".parquet" for files in paths.values() for path in files):
+                examples = self.splits(folder)[0]
+                return {split: len(examples[split]) for split in SPLITS}
+            from pyarrow import parquet
+
+            rows = {
+                split: sum(parquet.read_metadata(path).num_rows for path in files) for split, files in paths.items()
+            }
+            return {split: rows[split] for split in SPLITS if split in rows}
+        except Exception:  # damaged or foreign files: a list shows what it can, and `check` says what is wrong
+            return {}
+
+    def splits(self, folder: Path) -> tuple[dict[Split, list[Example]], Counter[str]]:
+        """Return the examples by split, and the rows left out by reason.
+
+        Raises:
+            HarnessError: no file matches, files of several folders do, a file is unreadable, or too few rows to split.
+        """
+        paths = self._paths(folder)
+        if "test" not in paths or paths.keys() == {"test", "validation"}:
+            fix = f"it needs {' or '.join(self.files.get('test', ()))}; and where there are several, all splits"
+            raise HarnessError("the data set's files are not in this folder", where=str(folder), fix=fix)
+        kept, left_out = _cleaned({split: list(self._examples(found)) for split, found in paths.items()})
+        if kept.keys() == {"test"}:
+            self._refuse_too_few(kept["test"], folder)
+            return partition(kept["test"]), left_out
+        if "validation" not in kept:
+            kept |= partition(kept["train"], VALIDATION_OF_TRAIN)
+        return kept, left_out
+
+    def _refuse_too_few(self, examples: Sequence[Example], folder: Path) -> None:
+        """Refuse rows of fewer groups than splits, since no group may be cut."""
+        groups = sorted({example.group or example.id for example in examples})
+        if len(groups) < len(SPLITS):
+            problem = f"what is here makes questions about {len(groups)} of the {len(SPLITS)} groups needed"
+            fix = "add files about others: training, validation and test each need one (filer, policy) of their own"
+            raise HarnessError(problem, where=": ".join((str(folder), *groups)), fix=fix)
+
+    def _paths(self, folder: Path) -> dict[Split, list[Path]]:
+        """Return the files of each split that has any: those of the first pattern that matches."""
+        found: dict[Split, list[Path]] = {}
+        for split in FIRST:
+            matches = ((pattern, _files(folder, pattern)) for pattern in self.files.get(split, ()))
+            pattern, paths = next((match for match in matches if match[1]), ("", []))
+            if len(folders := sorted({str(path.parent) for path in paths})) > 1 and self.folders == "one":
+                fix = f"name the one to use: {folders[0]} or {folders[1]}"
+                raise HarnessError(f"several folders have files {pattern}", where=str(folder), fix=fix)
+            if paths:
+                found[split] = paths
+        return found
+
+    def _examples(self, paths: Sequence[Path]) -> Iterator[Example | str]:
+        for path in paths:
+            for number, cells in enumerate(self.read(path), start=1):
+                try:
+                    yield self.example(cells, f"{path.stem}-{number}")
+                except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+                    fix = "use a file of the form that the task's docstring names"
+                    problem = f"this row is not of the expected form: {type(error).__name__}: {error}"
+                    raise HarnessError(problem, where=f"{path}, row {number}", fix=fix) from error
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    """Return the files that a pattern names, in the folder or in an archive there."""
+    place, mark, member = pattern.partition(INSIDE)
+    paths = matching(folder, place)
+    if not mark:
+        return paths
+    try:
+        inside = [zipfile.Path(path, member) for path in paths]
+    except zipfile.BadZipFile as error:
+        raise HarnessError("this archive is damaged", where=str(paths[0]), fix="download it again") from error
+    return [cast(Path, file) for file in inside if file.is_file()]
+
+
+def _cleaned(found: Mapping[Split, list[Example | str]]) -> tuple[dict[Split, list[Example]], Counter[str]]:
+    answers: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
+    for row in (row for rows in found.values() for row in rows if isinstance(row, Example)):
+        answers[question_key(row)].add(fold(row.target))
+    asked: set[tuple[str, ...]] = set()
+    group_of: dict[str, Split] = {}
+    kept: dict[Split, list[Example]] = {split: [] for split in found}
+    left_out: Counter[str] = Counter()
+    for split in (split for split in FIRST if split in found):
+        for example in found[split]:
+            if isinstance(example, str):
+                left_out[example] += 1
+                continue
+            key = question_key(example)
+            if not (reason := _unfit(example)):
+                contradictory = len(answers[key]) > 1
+                reason = "contradictory" if contradictory else "repeated" if key in asked else ""
+            if not reason and example.group and group_of.setdefault(example.group, split) != split:
+                reason = f"group in the {group_of[example.group]}"
+            if reason:
+                left_out[reason] += 1
+                continue
+            asked.add(key)
+            kept[split].append(example)
+    return kept, left_out
+
+
+def _unfit(example: Example) -> str:
+    """Say why an example cannot be scored; empty where it can."""
+    if len({fold(choice) for choice in example.choices} - {""}) < len(example.choices):
+        return "options the same"
+    if not example.target.strip() or (example.choices and example.target not in example.choices):
+        return "answer missing"
+    return ""
+
+
+def digest(text: str) -> str:
+    """Return ten hex digits that name a text: a group for the rows about one sentence or headline."""
+    return hashlib.sha256(" ".join(text.split()).encode("utf-8", "surrogatepass")).hexdigest()[:10]
+
+
+def instruction(cells: Cells) -> tuple[str, str]:
+    """Return instruction and input of a row in the form of FinGPT and FinLoRA.
+
+    FinGPT has columns `instruction, input`; FinLoRA one `context`: "Instruction: …\\nInput: …\\nAnswer: ".
+
+    Raises:
+        ValueError: the row has neither form.
+    """
+    if "instruction" in cells and "input" in cells:
+        return str(cells["instruction"]).strip(), str(cells["input"]).strip()
+    found = _INSTRUCTION.fullmatch(str(cells.get("context", "")))
+    if found is None:
+        raise ValueError("neither columns `instruction, input` nor 'Instruction: … Input: … Answer:' in `context`")
+    return found[1], found[2]
+
+
+def output(cells: Cells) -> str:
+    """Return the answer of a row in the form of FinGPT (`output`) or FinLoRA (`target`)."""
+    return str(cells["output"] if "output" in cells else cells["target"]).strip()

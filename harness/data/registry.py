@@ -1,0 +1,289 @@
+"""Finds the plugins: tasks, methods and metrics, each with the place it came from.
+
+Tasks come from the tasks folder, from `--tasks-dir` folders, from the entry points `harness.tasks` of installed
+packages, and, without any code, from a data file. Methods and metrics come from their folders in the harness and from
+the entry points `harness.methods` and `harness.metrics`. A plugin that fails to import stays in the list with its
+error and stops only who asks for it. Two plugins of one name are an error that tells both places.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import importlib.util
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Generic, TypeVar
+
+import harness.methods
+import harness.metrics
+from harness import program
+from harness.data import audit as audits
+from harness.data.file_task import file_task
+from harness.data.loading import tasks_folder
+from harness.data.readers import SUFFIXES
+from harness.errors import HarnessError, did_you_mean
+from harness.methods import by_config
+from harness.schema import Gold, Method, Metric, Task
+
+T = TypeVar("T", Task, Method, Metric)
+EXTRAS = {"flwr": "federated"}  # packages that an extra of this project installs
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+
+
+@dataclass(frozen=True)
+class Entry(Generic[T]):
+    """A plugin: its name, its value (None where broken), where it came from, and its error (empty where none)."""
+
+    name: str
+    value: T | None
+    origin: str
+    error: str = ""
+
+
+def tasks(extra_dirs: Iterable[Path | str] = ()) -> dict[str, Entry[Task]]:
+    """Return every task by name: shipped, from these folders, from installed packages.
+
+    Raises:
+        HarnessError: a folder does not exist, or two tasks have one name.
+    """
+    folders = [tasks_folder()]
+    for folder in map(Path, extra_dirs):
+        if not folder.is_dir():
+            raise HarnessError("no such folder of tasks", where=str(folder), fix="check --tasks-dir")
+        if folder.resolve() not in folders:
+            folders.append(folder.resolve())
+    found = [_from_file(path, Task, "TASK") for folder in folders for path in _files(folder, "TASK")]
+    return _by_name("task", [*found, *_from_packages("harness.tasks", Task, "TASK")])
+
+
+def task(
+    name_or_path: str,
+    tasks_dirs: Iterable[Path | str] = (),
+    labels: Sequence[str] = (),
+    relabel: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+    gold: Gold = "source",
+) -> Task:
+    """Return the task of this name, or make one of a data file.
+
+    Args:
+        name_or_path: a task's name; or a path, recognised by a data file's extension or a path separator.
+        tasks_dirs: further folders of task files.
+        labels: for a data file, see `file_task`.
+        relabel: for a data file, old label to new, as a mapping or as pairs.
+        gold: the source's gold answers, or those with the corrections of the task's audit.
+
+    Raises:
+        HarnessError: unknown, broken, an unfit file, or audited gold of a task without an audit.
+    """
+    known = tasks(tasks_dirs)
+    path = Path(name_or_path)
+    unknown = name_or_path not in known and name_or_path not in unlisted()
+    if unknown and (path.suffix.lower() in SUFFIXES or len(path.parts) > 1 or path.exists()):
+        made = file_task(path, labels=labels, relabel=dict(relabel))
+        return audits.choose(replace(made, name=f"{made.name}-file") if made.name in known else made, gold)
+    found = unlisted()[name_or_path] if name_or_path in unlisted() else _value("task", name_or_path, known)
+    if labels or dict(relabel):
+        fix = "leave --labels and --relabel out"
+        raise HarnessError("labels can be set for a data file only", where=f"task {found.name}", fix=fix)
+    return audits.choose(found, gold)
+
+
+def unlisted() -> dict[str, Task]:
+    """Return the tasks that only probes ask: known by name wherever a record names them, and in no list."""
+    from harness.tiny.questions import TASK
+
+    return {TASK.name: TASK}
+
+
+def recorded(extra_dirs: Iterable[Path | str] = ()) -> dict[str, Task]:
+    """Return every working task by the name that records give it; one with an audit also as its audited self."""
+    whole = unlisted() | {name: entry.value for name, entry in tasks(extra_dirs).items() if entry.value is not None}
+    for found in [task for task in whole.values() if task.audit is not None]:
+        with contextlib.suppress(HarnessError):  # an audit that is damaged stops only who asks for it
+            audited = audits.choose(found, "audited")
+            whole.setdefault(audited.name, audited)
+    return whole
+
+
+def methods() -> dict[str, Entry[Method]]:
+    """Return every method by name, the harness's own first and in their order."""
+    order = {name: position for position, name in enumerate(harness.methods.BUILT_IN)}
+    folder = Path(str(harness.methods.__file__)).parent
+    found = [_from_module(path, "harness.methods", Method, "METHOD") for path in _files(folder, "METHOD")]
+    found.sort(key=lambda entry: (order.get(entry.name, len(order)), entry.name))
+    return _by_name("method", [*found, *_from_packages("harness.methods", Method, "METHOD")])
+
+
+def method(name_or_path: str) -> Method:
+    """Return the method of this name, or the one that a PEFT config (a path that ends in .json) describes.
+
+    Raises:
+        HarnessError: unknown or broken.
+    """
+    if by_config.is_file(name_or_path):
+        return by_config.read(name_or_path)
+    return _value("method", name_or_path, methods())
+
+
+def missing(method: Method) -> list[str]:
+    """Return the packages that a method needs and that are not installed here."""
+    return [package for package in method.requires if importlib.util.find_spec(package) is None]
+
+
+def require(methods: Iterable[Method]) -> None:
+    """Refuse methods whose packages are not installed, before anything starts.
+
+    Raises:
+        HarnessError: with what to install.
+    """
+    for method in methods:
+        for package in missing(method):
+            wanted = f"adaptbench[{EXTRAS[package]}]" if package in EXTRAS else package
+            problem = f"the method {method.name} needs the package {package}, which is not installed"
+            raise HarnessError(problem, where=f"--method {method.name}", fix=f"pip install '{wanted}'")
+
+
+def metrics() -> dict[str, Entry[Metric]]:
+    """Return every metric that needs no argument, by name."""
+    folder = Path(str(harness.metrics.__file__)).parent
+    found = [Entry(name, harness.metrics.by_name(name), str(folder / f"{name}.py")) for name in harness.metrics.names()]
+    return _by_name("metric", [*found, *_from_packages("harness.metrics", Metric, "METRIC")])
+
+
+def metric(name: str) -> Metric:
+    """Return the metric of this name.
+
+    Raises:
+        HarnessError: unknown or broken.
+    """
+    return _value("metric", name, metrics())
+
+
+def _by_name(kind: str, entries: Iterable[Entry[T]]) -> dict[str, Entry[T]]:
+    found: dict[str, Entry[T]] = {}
+    for entry in entries:
+        first = found.setdefault(entry.name, entry)
+        if first is not entry:
+            fix = f"rename one of the {kind}s, or leave its folder or package out"
+            raise HarnessError(
+                f"two {kind}s are named {entry.name!r}", where=f"{first.origin} and {entry.origin}", fix=fix
+            )
+    return found
+
+
+def _value(kind: str, name: str, known: Mapping[str, Entry[T]]) -> T:
+    entry = known.get(name)
+    if entry is None:
+        near = did_you_mean(name, known)
+        fix = f"{near}   {program.command('list')}".strip()
+        raise HarnessError(
+            f"no {kind} named {name!r}", where=f"{len(known)} {kind}{'s' * (len(known) != 1)} known", fix=fix
+        )
+    if entry.value is None:
+        raise HarnessError(f"{kind} {name!r} is broken: {entry.error}", where=entry.origin, fix="correct that file")
+    return entry.value
+
+
+def _files(folder: Path, attribute: str) -> Iterator[Path]:
+    """Yield the folder's plugin files; a file that never assigns the attribute is none and is not run."""
+    assigns = re.compile(rf"^{attribute}\b".encode(), re.MULTILINE)
+    for path in sorted(folder.glob("*.py")):
+        if not path.name.startswith("_") and assigns.search(path.read_bytes()):
+            yield path
+
+
+def _from_module(path: Path, package: str, kind: type[T], attribute: str) -> Entry[T]:
+    return _entry(
+        path.stem, str(path), kind, lambda: getattr(importlib.import_module(f"{package}.{path.stem}"), attribute)
+    )
+
+
+def _from_file(path: Path, kind: type[T], attribute: str) -> Entry[T]:
+    def load() -> Any:
+        module = _run_file(path, path.stat().st_mtime_ns)
+        return _anchored(getattr(module, attribute), path.parent)
+
+    return _entry(path.stem, str(path), kind, load)
+
+
+@lru_cache(maxsize=256)
+def _run_file(path: Path, mtime: int) -> ModuleType:
+    """Run a file as a module of its own, wherever it lies, so that no other module called `tasks` can hide it."""
+    already = sys.modules.get(f"tasks.{path.stem}")
+    if already is not None and already.__file__ and Path(already.__file__) == path:
+        return already
+    name = f"harness_plugin_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot import {path.name}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickle look their module up here
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _from_packages(group: str, kind: type[T], attribute: str) -> Iterator[Entry[T]]:
+    for point in sorted(metadata.entry_points(group=group), key=lambda point: (point.name, point.value)):
+        package = f"{point.dist.name} {point.dist.version}" if point.dist else "an installed package"
+        yield _entry(point.name, f"{package} ({point.value})", kind, partial(_from_point, point, attribute))
+
+
+def _from_point(point: metadata.EntryPoint, attribute: str) -> Any:
+    """Return what an entry point names: the value itself or a module that assigns the attribute."""
+    found = point.load()
+    file = getattr(sys.modules[point.module], "__file__", None)
+    value = getattr(found, attribute, found)
+    return _anchored(value, Path(file).parent) if file else value
+
+
+def _anchored(value: Any, folder: Path) -> Any:
+    """Return a task with its data folder sought beside its own file; anything else as it is."""
+    if not isinstance(value, Task) or value.source.uri.startswith("hf:") or Path(value.source.uri).is_absolute():
+        return value
+    beside, shipped = folder / value.source.uri, tasks_folder() / value.source.uri
+    if folder == tasks_folder() or (shipped.exists() and value.source.uri and not beside.exists()):
+        return value
+    return replace(value, source=replace(value.source, uri=str(beside.resolve())))
+
+
+def _entry(name: str, origin: str, kind: type[T], load: Callable[[], Any]) -> Entry[T]:
+    try:
+        value = load()
+    except (Exception, SystemExit) as error:
+        return Entry(name, None, origin, _told(error))
+    problem = _problem(value, kind)
+    return Entry(name, None, origin, problem) if problem else Entry(value.name, value, origin)
+
+
+def _told(error: BaseException) -> str:
+    """Return an error in one line, with the last place of the traceback."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    if isinstance(error, SyntaxError):
+        place = f" ({Path(error.filename).name}:{error.lineno})" if error.filename else ""
+    text = error.msg if isinstance(error, SyntaxError) else str(error).splitlines()[0] if str(error) else ""
+    return f"{type(error).__name__}: {text}{place}"
+
+
+def _problem(value: Any, kind: type[Any]) -> str:
+    """Return what makes a value no plugin, or an empty string."""
+    if not isinstance(value, kind):
+        return f"its value is a {type(value).__name__}, not a {kind.__name__}"
+    if not _NAME.fullmatch(value.name):
+        return f"the name {value.name!r} cannot be a folder's name: use letters, digits, '-', '_', '+' and '.'"
+    if isinstance(value, Task) and not value.metrics:
+        return "the task has no metric"
+    return ""

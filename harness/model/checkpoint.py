@@ -1,0 +1,267 @@
+"""A model folder, looked at in milliseconds and without torch: where it lies, whether it is whole, what it is.
+
+A model id is `tiny` (embedded), a folder in the Hugging Face layout, or a hub id. Whatever it is, `resolve` turns it into
+a folder and checks its files, so that a broken checkpoint is refused before anything trains. What takes transformers to
+find out is `harness.model.loading`'.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError, did_you_mean, one_line
+from harness.schema import RunSpec
+
+TINY = Path(__file__).parents[1] / "tiny" / "model"
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
+HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
+CODE = "*.py"  # fetched and counted to what pins the model only where the user asked for it to be run
+DEFAULT_WINDOW = 2048
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model folder in short. `name` is what records show, never a machine path; `hidden` is 0 where unknown."""
+
+    folder: Path
+    name: str
+    revision: str
+    hidden: int
+    window: int
+    weights_bytes: int
+
+
+def read(model_id: str, *, remote_code: bool = False) -> Checkpoint:
+    """Describe the model that `--model` names; `remote_code` takes its Python code for a part of it. Errors as `resolve`."""
+    folder = resolve(model_id, remote_code=remote_code)
+    config = read_config(folder)
+    inner = config.get("text_config")
+    text = inner if isinstance(inner, dict) else config
+    return Checkpoint(
+        folder=folder,
+        name=_name(model_id, folder),
+        revision=revision(folder, remote_code=remote_code),
+        hidden=_first(text, ("hidden_size", "n_embd", "d_model"), 0),
+        window=_first(text, ("max_position_embeddings", "n_positions", "max_seq_len"), DEFAULT_WINDOW),
+        weights_bytes=sum(path.stat().st_size for path in weight_files(folder)),
+    )
+
+
+def of_runs(
+    specs: Sequence[RunSpec], model_id: str | None, *, remote_code: bool, told: Callable[[RunSpec], str]
+) -> Checkpoint:
+    """Return the base model of runs, checked against the hash that each recorded.
+
+    Args:
+        specs: of the runs.
+        model_id: where the model is, None for the name that the first run recorded.
+        remote_code: whether code that came with the model may run.
+        told: says of a run which revision it is about, such as "the run began from 1a2b3c".
+
+    Raises:
+        HarnessError: it is not here, its weights are others, or its code would be run and `remote_code` does not allow it.
+    """
+    if any(spec.remote_code for spec in specs) and not remote_code:
+        # a record or a folder of somebody else must not make this machine run code
+        problem = "code that came with the model was run in training"
+        raise HarnessError(problem, where=specs[0].model, fix="--trust-remote-code allows it here, if you have read it")
+    here = read(model_id or specs[0].model, remote_code=specs[0].remote_code)
+    for spec in specs:
+        if here.revision != spec.model_revision:
+            problem = f"the model here is {here.revision}, and {told(spec)}"
+            raise HarnessError(problem, where=str(here.folder), fix="pass its own base model with --model DIR")
+    return here
+
+
+def resolve(model_id: str, *, remote_code: bool = False) -> Path:
+    """Return the folder of a model (fetched where it is not here yet), checked: config, weights and tokenizer are whole.
+
+    Raises:
+        HarnessError: no such folder, nothing on the hub under this id, no network, or a broken checkpoint.
+    """
+    folder = _folder(model_id, remote_code)
+    read_config(folder)
+    for path in weight_files(folder):
+        read_shapes(path)
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        raise HarnessError("no tokenizer in the model folder", where=str(folder), fix="copy tokenizer.json beside it")
+    return folder.resolve()
+
+
+def is_here(model_id: str) -> bool:
+    """Whether a model can be read without a network: embedded, a folder, or in the hub's cache with weights."""
+    if model_id == "tiny" or _path(model_id).is_dir():
+        return True
+    if model_id.count("/") != 1 or model_id.startswith((".", "/", "~")):
+        return False
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = {name: isinstance(try_to_load_from_cache(model_id, name), str) for name in (CONFIG, INDEX, WEIGHTS)}
+    return cached[CONFIG] and (cached[INDEX] or cached[WEIGHTS])
+
+
+def _folder(model_id: str, remote_code: bool) -> Path:
+    if model_id == "tiny":
+        if not TINY.is_dir():
+            raise HarnessError("the embedded model is missing", where=str(TINY), fix="reinstall the package")
+        return TINY
+    folder = _path(model_id)
+    return folder if folder.is_dir() else _download(model_id, remote_code)
+
+
+def _path(model_id: str) -> Path:
+    with contextlib.suppress(RuntimeError):  # ~name of a user who is not known here
+        return Path(model_id).expanduser()
+    return Path(model_id)
+
+
+def _download(model_id: str, remote_code: bool) -> Path:
+    """Return the local snapshot of a hub id, from the cache where it is there already."""
+    path = _path(model_id)
+    if path.is_file():
+        fix = f"--model {path.parent}" if (path.parent / CONFIG).is_file() else "pass a model folder"
+        raise HarnessError(f"'{model_id}' is a file, not a model folder", where="--model", fix=fix)
+    near = _near(model_id)
+    if model_id.count("/") != 1 or model_id.startswith((".", "/", "~")):
+        fix = near or "pass 'tiny', a folder, or a hub id such as owner/name"
+        raise HarnessError(f"no model folder '{model_id}'", where="--model", fix=fix)
+    from huggingface_hub import snapshot_download
+
+    wanted = [*HUB_FILES, *[CODE] * remote_code]
+    try:
+        with contextlib.suppress(Exception):
+            here = Path(snapshot_download(model_id, allow_patterns=wanted, local_files_only=True))
+            if not remote_code or any(here.glob(CODE)):  # an earlier fetch may have left the code out
+                return here
+        return Path(snapshot_download(model_id, allow_patterns=wanted))
+    except Exception as error:  # the client's errors for offline, unknown and gated share no base class
+        fix = f"download it on a machine with network (hf download {model_id} --local-dir DIR) and pass --model DIR"
+        reason = str(error).strip().split("\n")[0][:200]  # what follows it is advice for another program
+        raise HarnessError(
+            f"model '{model_id}' cannot be fetched: {reason}",
+            where="--model",
+            fix=f"{near}   or {fix}" if near else fix,
+        ) from error
+
+
+def _near(model_id: str) -> str:
+    """Suggest the embedded model, or a folder beside the one that was named and is not there."""
+    parent = _path(model_id).parent
+    beside = [path.name for path in parent.iterdir() if path.is_dir()] if parent.is_dir() else []
+    written = model_id.rpartition("/")[0]
+    return did_you_mean(model_id, ["tiny", *(f"{written}/{name}" if written else name for name in beside)])
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return a model folder's config.
+
+    Raises:
+        HarnessError: `config.json` is missing, unreadable, not an object, or names no architecture.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        adapter = (folder / "adapter_config.json").is_file()
+        raise HarnessError(
+            "this is an adapter, not a model" if adapter else "no config.json in the model folder",
+            where=str(folder),
+            fix="pass the folder of the model that it adapts"
+            if adapter
+            else "pass a folder with config.json, *.safetensors and a tokenizer, as save_pretrained writes it",
+        )
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        problem = f"the model's config cannot be read: {one_line(error)}"
+        raise HarnessError(problem, where=str(path), fix="fetch it again") from None
+    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
+        what = "names no model_type" if isinstance(config, dict) else "is not an object"
+        raise HarnessError(f"the model's config {what}", where=str(path), fix="fetch it again")
+    return config
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Return the safetensors files of a folder, sorted; all shards that its index names.
+
+    Raises:
+        HarnessError: there is none, or a shard is missing.
+    """
+    index = folder / INDEX
+    if not index.is_file():
+        files = sorted(folder.glob("*.safetensors"))
+        if not files:
+            raise HarnessError(
+                "no weights in safetensors format in the model folder",
+                where=str(folder),
+                fix="older formats are not read: save the model with save_pretrained, which writes safetensors",
+            )
+        return files
+    try:
+        names = sorted({str(name) for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise HarnessError("the index of the weights is broken", where=str(index), fix="fetch it again") from error
+    if strange := [name for name in names if Path(name).name != name or "\\" in name]:
+        problem = f"the index of the weights names '{strange[0]}', which is not a file of its folder"
+        raise HarnessError(problem, where=str(index), fix="do not use this model: whole ones have no such names")
+    if missing := [name for name in names if not (folder / name).is_file()]:
+        raise HarnessError(f"weight file {missing[0]} is missing", where=str(folder), fix="fetch the model again")
+    return [folder / name for name in names]
+
+
+def read_shapes(path: Path) -> Mapping[str, tuple[int, ...]]:
+    """Return the shape of each tensor of a safetensors file, from its header alone.
+
+    Raises:
+        HarnessError: the header is broken, or the file's length is not what the header says (a cut download).
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= size - 8:
+                raise ValueError("header longer than the file")
+            header = json.loads(file.read(length))
+        tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        end = 8 + length + max((entry["data_offsets"][1] for entry in tensors.values()), default=0)
+        if end != size or not tensors:
+            raise ValueError(f"{size} bytes where its header promises {end}" if tensors else "no weight in it")
+        return {name: tuple(entry["shape"]) for name, entry in tensors.items()}
+    except OSError as error:
+        fix = "check the file and its permissions"
+        raise HarnessError(f"the weights cannot be read: {error.strerror}", where=str(path), fix=fix) from error
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        problem = f"corrupt checkpoint: {one_line(error)}"
+        raise HarnessError(problem, where=str(path), fix="fetch the file again") from error
+
+
+def revision(folder: Path, *, remote_code: bool = False) -> str:
+    """Return what pins the model: a hub snapshot's commit, else the first 12 hex digits of the SHA-256 over the weight
+    files' own, and over those of its code where that is run."""
+    if folder.parent.name == "snapshots":
+        return folder.name
+    digest = hashlib.sha256()
+    for path in [*weight_files(folder), *(sorted(folder.glob(CODE)) if remote_code else ())]:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:12]
+
+
+def _name(model_id: str, folder: Path) -> str:
+    if model_id == "tiny":
+        return "tiny"
+    if folder.parent.name == "snapshots":
+        return folder.parent.parent.name.removeprefix("models--").replace("--", "/", 1)
+    return folder.name if _path(model_id).exists() else model_id
+
+
+def _first(config: dict[str, Any], keys: tuple[str, ...], default: int) -> int:
+    """Return the first of these settings that is a whole number above 0."""
+    return next((config[key] for key in keys if isinstance(config.get(key), int) and config[key] > 0), default)

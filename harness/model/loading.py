@@ -1,0 +1,225 @@
+"""Model id to architecture, shape and tokenizer; the precision of a forward pass.
+
+Where a model lies and whether its files are whole, `harness.model.checkpoint` finds out without torch; this is the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.errors import HarnessError, one_line
+from harness.model import checkpoint
+from harness.schema import Method, RunSpec
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Dimensions of a model, read from its config without its weights.
+
+    `weights` counts every number once (tied matrices too). `linears` holds (inputs, outputs) of each linear layer
+    that LoRA adapts: all of them but the output layer. `max_positions` is the window in tokens.
+    """
+
+    architecture: str
+    hidden: int
+    layers: int
+    vocab: int
+    weights: int
+    max_positions: int
+    linears: tuple[tuple[int, int], ...]
+
+    @property
+    def max_rank(self) -> int:
+        """The smallest side of any linear layer: a larger rank would not be low-rank there."""
+        return min((min(sides) for sides in self.linears), default=0)
+
+
+def resolve(model_id: str, *, remote_code: bool = False) -> Path:
+    """Return the folder of a model, checked: its files are whole and it is a causal language model.
+
+    Raises:
+        HarnessError: whatever `checkpoint.resolve` refuses, an unknown architecture, or one that writes no text.
+    """
+    from transformers import AutoModelForCausalLM
+
+    folder = checkpoint.resolve(model_id, remote_code=remote_code)
+    config = load_config(folder, remote_code=remote_code)
+    own = remote_code and "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
+    if not own and type(config) not in AutoModelForCausalLM._model_mapping:
+        raise HarnessError(
+            f"'{config.model_type}' is not a causal language model",
+            where=str(folder),
+            fix="pass a model that writes text",
+        )
+    return folder
+
+
+def load_config(folder: Path, *, remote_code: bool = False) -> Any:
+    """Return the transformers config of a folder; `remote_code` lets Python code that lies there run.
+
+    Raises:
+        HarnessError: `config.json` is missing, broken, or of an unknown architecture.
+    """
+    from transformers import CONFIG_MAPPING, AutoConfig
+
+    where = str(folder / checkpoint.CONFIG)
+    config = checkpoint.read_config(folder)
+    kind = config["model_type"]
+    if kind not in CONFIG_MAPPING and not remote_code:
+        fix = "update transformers, or pass another model"
+        if "auto_map" in config:
+            fix += "; code that comes with a model is not run, but with --trust-remote-code, if you trust it"
+        raise HarnessError(f"transformers does not know the architecture '{kind}'", where=where, fix=fix)
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=remote_code)
+    except Exception as error:
+        problem = f"the model's config cannot be read: {one_line(error)}"
+        raise HarnessError(problem, where=where, fix="fetch it again") from error
+
+
+def config_from(values: Mapping[str, Any]) -> Any:
+    """Return the transformers config of a shipped architecture (see `harness.model.architectures`)."""
+    from transformers import CONFIG_MAPPING
+
+    return CONFIG_MAPPING[values["model_type"]].from_dict(dict(values))
+
+
+@functools.lru_cache(maxsize=8)
+def shape(model_id: str, *, remote_code: bool = False) -> Shape:
+    """Return the model's shape from its config alone: nothing is allocated; errors as `resolve`.
+
+    Raises:
+        HarnessError: also where config and weights belong to different models.
+    """
+    folder = resolve(model_id, remote_code=remote_code)
+    config = load_config(folder, remote_code=remote_code)
+    model = skeleton(config, remote_code=remote_code)
+    if not getattr(config, "quantization_config", None):  # packed weights have other shapes
+        _refuse_unlike(folder, model)
+    return _shape_of(config, model)
+
+
+def config_shape(config: Any) -> Shape:
+    """Return the shape that a transformers config describes."""
+    return _shape_of(config, skeleton(config))
+
+
+def skeleton(config: Any, *, remote_code: bool = False, **options: Any) -> Any:
+    """Return the model on the meta device: no memory, about a second; `options` are transformers'."""
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config, trust_remote_code=remote_code, **options)
+
+
+def _refuse_unlike(folder: Path, model: Any) -> None:
+    """Refuse weights of another shape than the config asks for, and layers that are missing.
+
+    Only names that the file uses are compared: transformers renames and joins some weights on loading, experts above
+    all, and says itself what is then still missing.
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    for path in checkpoint.weight_files(folder):
+        found |= checkpoint.read_shapes(path)
+    used = {re.sub(r"\d+", "#", name) for name in found}
+    spared = ["experts", *(model._keys_to_ignore_on_load_missing or ())]
+    for name, weight in model.named_parameters():
+        if re.sub(r"\d+", "#", name) not in used or any(re.search(pattern, name) for pattern in spared):
+            continue
+        sides = tuple(weight.shape)
+        if found.get(name) != sides:
+            has = f"of shape {list(found[name])}, not {list(sides)}" if name in found else "missing"
+            problem = f"config.json and the weights do not fit: {name} is {has}"
+            raise HarnessError(problem, where=str(folder), fix="fetch the model again")
+
+
+def _shape_of(config: Any, model: Any) -> Shape:
+    text = config.get_text_config()
+    output = model.get_output_embeddings()
+    return Shape(
+        architecture=str(config.model_type),
+        hidden=int(text.hidden_size),
+        layers=int(text.num_hidden_layers),
+        vocab=int(text.vocab_size),
+        weights=sum(weight.numel() for weight in model.parameters()),
+        max_positions=int(getattr(text, "max_position_embeddings", 0) or 2048),
+        linears=tuple(
+            sides for layer in model.modules() if layer is not output and (sides := linear_sides(layer)) is not None
+        ),
+    )
+
+
+def linear_sides(layer: torch.nn.Module) -> tuple[int, int] | None:
+    """Return (inputs, outputs) of a linear layer, GPT-2's transposed kind too; None for any other module."""
+    if isinstance(layer, torch.nn.Linear):
+        return layer.in_features, layer.out_features
+    if type(layer).__name__ == "Conv1D":
+        inputs, outputs = layer.get_parameter("weight").shape
+        return int(inputs), int(outputs)
+    return None
+
+
+def adapter_weights(shape: Shape, rank: int) -> int:
+    """Return how many numbers LoRA of this rank trains: rank x (inputs + outputs) of every adapted layer."""
+    return rank * sum(inputs + outputs for inputs, outputs in shape.linears)
+
+
+def trained_share(shape: Shape, method: Method, rank: int) -> float:
+    """Return trained weights over the model's weights: 0.0 for the base, 1.0 for full, the adapter's share for LoRA."""
+    if not method.trains:
+        return 0.0
+    return adapter_weights(shape, rank) / shape.weights if method.adapter else 1.0
+
+
+def check_rank(shape: Shape, rank: int) -> None:
+    """Refuse a rank that is not between 1 and the smallest side of a linear layer.
+
+    Raises:
+        HarnessError: with the largest rank that fits; or there is no linear layer at all.
+    """
+    if not shape.linears:
+        raise HarnessError("the model has no layer to adapt", where=shape.architecture, fix="pass another model")
+    if not 1 <= rank <= shape.max_rank:
+        raise HarnessError(
+            f"rank {rank} is not between 1 and {shape.max_rank}",
+            where=f"--rank {rank}, smallest linear layer {shape.max_rank} wide",
+            fix=f"choose a rank from 1 to {shape.max_rank}",
+        )
+
+
+def precision(spec: RunSpec) -> contextlib.AbstractContextManager[Any]:
+    """Return the context that a forward pass runs in: autocast to bf16 where the spec says so.
+
+    Matrix products run in bf16 for every method; softmax, norms and losses keep fp32. What trains stays fp32.
+    """
+    if spec.dtype == "bf16":
+        return torch.autocast(spec.device, dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def load_tokenizer(folder: Path, *, remote_code: bool = False) -> Any:
+    """Return the tokenizer of a model folder; `remote_code` lets Python code that lies there run.
+
+    Raises:
+        HarnessError: it cannot be read, or it has no end-of-text token, which every answer ends with.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=remote_code)
+    except Exception as error:
+        problem = f"the tokenizer cannot be read: {one_line(error)}"
+        raise HarnessError(problem, where=str(folder), fix="fetch it again") from error
+    if tokenizer.eos_token_id is None:
+        raise HarnessError(
+            "the tokenizer has no end-of-text token", where=str(folder), fix="set eos_token in its config"
+        )
+    return tokenizer

@@ -1,0 +1,146 @@
+"""What a phase of a run costs: seconds, live bytes, resident bytes; and the training peak by part.
+
+On the CPU the resident size drowns a small model in library code, so live tensor bytes are counted; on CUDA the
+allocator's own peak is read. Each phase is measured from its own reset.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.schema import Parts, Phase
+
+if TYPE_CHECKING:
+    from harness.model.byte_counter import ByteCounter
+
+
+class Meter:
+    """Measures one phase. The phase's work may hand it counted steps; `result` is there once the phase has ended."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.peak_bytes = 0
+        self.tokens = 0
+        self.excluded_seconds = 0.0
+        self.result: Phase | None = None
+
+    @contextlib.contextmanager
+    def counting(self, model: Any, optimizer: Any = None) -> Iterator[ByteCounter]:
+        """Count live bytes of what runs inside; its seconds are left out of the phase (see `restore`).
+
+        Args:
+            model: live from the start.
+            optimizer: likewise, with its state.
+        """
+        from harness.model.byte_counter import ByteCounter
+
+        with ByteCounter(model, optimizer) as counter:
+            yield counter
+        self.excluded_seconds += counter.seconds
+        self.note(counter.peak)
+
+    def restore(self, seconds: float) -> None:
+        """Put back what the counted work would have taken without the counter, known from the steps beside it."""
+        self.excluded_seconds -= min(seconds, self.excluded_seconds)
+
+    def note(self, live_bytes: int) -> None:
+        """Raise the phase's peak to at least this many bytes (CPU; CUDA's allocator knows by itself)."""
+        self.peak_bytes = max(self.peak_bytes, live_bytes)
+
+
+@contextlib.contextmanager
+def phase(device: str) -> Iterator[Meter]:
+    """Measure what runs inside as one phase; yields its `Meter`, whose `result` is set at the end."""
+    meter = Meter(device)
+    reset_peaks(device)
+    started = time.perf_counter()
+    try:
+        yield meter
+    finally:
+        seconds = max(0.0, time.perf_counter() - started - meter.excluded_seconds)
+        allocated, reserved = cuda_peaks(device)
+        meter.result = Phase(
+            seconds=seconds,
+            peak_bytes=allocated or meter.peak_bytes,
+            resident_bytes=resident_peak(),
+            reserved_bytes=reserved,
+            tokens=meter.tokens,
+        )
+
+
+def reset_peaks(device: str) -> None:
+    """Start new peaks: CUDA's allocator, and the resident size where the kernel lets us (Linux)."""
+    if device == "cuda":
+        import torch
+
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # 5 resets VmHWM, see proc(5)
+
+
+def cuda_peaks(device: str) -> tuple[int, int]:
+    """Return peak allocated and peak reserved bytes since the reset; zeros on the CPU."""
+    if device != "cuda":
+        return 0, 0
+    import torch
+
+    torch.cuda.synchronize()
+    return torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
+
+
+def resident_peak() -> int:
+    """Return the peak resident bytes of this process since the last reset.
+
+    `VmHWM` is the process's own; `ru_maxrss`, used where there is no /proc, of a child starts at its parent's.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        for line in status.read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def weights_bytes(model: Any) -> int:
+    """Return the bytes of a model's weights and buffers: what it takes to hold it, 4-bit weights with their scales."""
+    from harness.model.byte_counter import quantization_tensors, storage_bytes
+
+    weights = list(model.parameters())
+    extra = [tensor for weight in weights for tensor in quantization_tensors(weight)]
+    return storage_bytes([*weights, *extra, *model.buffers()])
+
+
+def trained_weights(model: Any) -> int:
+    """Return how many numbers train."""
+    return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+
+
+def parts(model: Any, counter: ByteCounter, peak_bytes: int) -> Parts:
+    """Split a training peak: what is neither weights, gradients nor optimizer state at that moment is activations
+    and the rest (batch, casts of weights, temporaries).
+
+    Args:
+        model: weights that train are those with `requires_grad`.
+        counter: of the measured step; knows what gradients and optimizer state were there at its peak.
+        peak_bytes: the whole; the counter's own peak, or the allocator's.
+    """
+    from harness.model.byte_counter import storage_bytes
+
+    trained = storage_bytes(weight for weight in model.parameters() if weight.requires_grad)
+    frozen = weights_bytes(model) - trained
+    gradients, state = counter.gradients_at_peak, counter.optimizer_at_peak
+    return Parts(
+        frozen_weights=frozen,
+        trained_weights=trained,
+        gradients=gradients,
+        optimizer_state=state,
+        activations_and_rest=peak_bytes - frozen - trained - gradients - state,
+    )

@@ -1,0 +1,119 @@
+"""Tables of parts of the test set: by slice, and what was said for what."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from harness.analysis.items import Metrics, Run, find_metric
+from harness.analysis.sections import Section, heading, words
+from harness.format import number, short
+from harness.markdown import Table
+from harness.metrics import UNPARSED, scoring
+from harness.metrics import confusion as confusion_of
+from harness.schema import Answer, Metric
+
+LINE = "line"  # the slice that names the line of business
+MOST_CLASSES, MOST_LINES = 12, 20  # of a confusion matrix that people can read
+
+
+def breakdown(section: Section, runs: Iterable[Run], metrics: Metrics | None = None) -> list[Table]:
+    """Return a table for each slice of the test set: its values down, the runs across, the headline metric inside.
+
+    What is counted in money is shown by line of business (`LINE`) as well. Values are means over seeds. `±` is the widest
+    half of a 95 % interval in the row, of single runs, so that nobody reads an order into small slices.
+    """
+    answers = {record.spec.id: found for record, found in runs if found}
+    cells = [cell for cell in section.headline if any(run in answers for run in cell.run_ids)]
+    columns = {section.label(cell): [_slices(answers[run]) for run in cell.run_ids if run in answers] for cell in cells}
+    places: dict[str, dict[str, None]] = {}
+    for name, value in sorted({place for runs in columns.values() for slices in runs for place in slices}):
+        places.setdefault(name, {})[value] = None
+    tables = []
+    for place, metric in enumerate(_metrics(section, metrics) if cells else ()):
+        money = metric.unit not in ("share", "")
+        shown = [name for name in places if place == 0 or (money and name == LINE)]
+        tables += [_slice_table(name, list(places[name]), columns, metric) for name in shown]
+    return tables
+
+
+def confusion(section: Section, runs: Iterable[Run], metrics: Metrics | None = None) -> list[Table]:
+    """Return what was said for what, of the base model and of the best run: the right class down, the one said across.
+
+    By line of business where the answers name it (`LINE`); all seeds together. Empty for tasks without classes, and for
+    more than `MOST_CLASSES` of them.
+    """
+    metric = next((metric for metric in _metrics(section, metrics) if metric.classes), None)
+    answers = {record.spec.id: found for record, found in runs if found}
+    tables = []
+    for cell in (cell for cell in section.headline if cell is section.base or cell.best_or_tied == "best"):
+        said = [answer for run in cell.run_ids for answer in answers.get(run, ())]
+        if metric is not None and said:
+            tables += _confusion(f"Confusion of {section.label(cell)}", said, metric)
+    return tables
+
+
+def _confusion(title: str, answers: Sequence[Answer], metric: Metric) -> list[Table]:
+    key = metric.classes
+    assert key is not None
+    counted = {"": confusion_of(answers, key)}
+    lines = sorted({answer.slices.get(LINE, "") for answer in answers})
+    if all(lines) and len(lines) <= MOST_LINES:
+        counted |= {line: confusion_of([a for a in answers if a.slices[LINE] == line], key) for line in lines}
+    classes = sorted({target for target, _ in counted[""]})
+    others = sorted({said for _, said in counted[""] if said is not UNPARSED} - set(classes))
+    if len(classes) > MOST_CLASSES:
+        return []
+    rows = []
+    for line, cells in counted.items():
+        for target in (target for target in classes if any(right == target for right, _ in cells)):
+            counts = [cells[target, said] for said in classes]
+            counts += [sum(cells[target, said] for said in others)] * bool(others) + [cells[target, UNPARSED]]
+            first = [short(line) or "all"] * (len(counted) > 1)
+            rows.append((*first, short(target), *(f"{count:,}" for count in counts)))
+    said = [*(f"said {short(name, 40)}" for name in classes), *["said something else"] * bool(others), "unread"]
+    first = [words(LINE)] * (len(counted) > 1)
+    return [Table(title, (*first, "right", *said), tuple(rows), left=frozenset(range(len(first) + 1)))]
+
+
+def _metrics(section: Section, metrics: Metrics | None) -> list[Metric]:
+    """Return the section's metrics that can be computed here, the headline's first; none where that one cannot."""
+    names = list(dict.fromkeys(cell.metric for cell in (*section.headline, *section.cells) if cell.metric))
+    found = [find_metric(section.cells[0].spec.task, name, metrics or {}) for name in names]
+    return [metric for metric in found if metric is not None] if found and found[0] is not None else []
+
+
+def _slice_table(
+    name: str,
+    values: Sequence[str],
+    columns: Mapping[str, Sequence[Mapping[tuple[str, str], list[Answer]]]],
+    metric: Metric,
+) -> Table:
+    rows = []
+    for value in values:
+        parts = {label: [run[name, value] for run in runs if (name, value) in run] for label, runs in columns.items()}
+        shown = [number(_mean(part, metric), metric.unit) for part in parts.values()]
+        every = [part for found in parts.values() for part in found]
+        half = max((_half(part, metric) for part in every), default=math.nan) if metric.combine is None else math.nan
+        rows.append((short(value), f"{max(map(len, every)):,}", number(half, metric.unit), *shown))
+    title = heading(metric.name, metric.unit, higher_is_better=metric.higher_is_better)
+    title = f"{title[:1].upper()}{title[1:]} by {words(name)}"
+    return Table(title, (words(name), "questions", "±", *columns), tuple(rows))
+
+
+def _slices(answers: Sequence[Answer]) -> dict[tuple[str, str], list[Answer]]:
+    found: dict[tuple[str, str], list[Answer]] = {}
+    for answer in answers:
+        for place in answer.slices.items():
+            found.setdefault(place, []).append(answer)
+    return found
+
+
+def _mean(runs: Sequence[Sequence[Answer]], metric: Metric) -> float | None:
+    combine = metric.combine or (lambda answers: math.fsum(metric.score(a) for a in answers) / len(answers))
+    return math.fsum(combine(answers) for answers in runs) / len(runs) if runs else None
+
+
+def _half(answers: Sequence[Answer], metric: Metric) -> float:
+    found = scoring.score_one(answers, metric)
+    return max(found.value - found.low, found.high - found.value)

@@ -1,0 +1,177 @@
+"""Calibration of the runs of a section as text: a table and how to read it, Markdown, and JSON for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.analysis.aggregate import Cell
+from harness.analysis.calibration import Calibration, calibration
+from harness.analysis.items import Metrics, Run, find_metric
+from harness.analysis.sections import Section
+from harness.analysis.selective import Part
+from harness.format import interval, number
+from harness.markdown import Table, escape, markdown
+from harness.metrics.stats import Interval
+from harness.schema import Record
+
+FORMAT = 1  # of the JSON; raised when a name in it changes its meaning or goes
+SHOWN = (0.95, 0.99)  # the precisions that a table has room for
+TITLE = "Confidence of the answers, and what share could be automated"
+WHOLE_LINE = "Confidence is of the whole line that was written"
+
+
+Trust = Mapping[str, Calibration]  # of each run whose answers tell, by its id
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run: what it is called, its record, how well its confidence says what is right."""
+
+    name: str
+    record: Record
+    found: Calibration
+
+
+def trust(cells: Iterable[Cell], runs: Iterable[Run], metrics: Metrics | None = None) -> Trust:
+    """Judge the finished runs whose answers have a confidence and are right or wrong, each once.
+
+    It takes a second for a few runs, so tables, figures and page share it.
+
+    Args:
+        cells: those of the headline metric are looked at.
+        runs: records with their answers.
+        metrics: as for `compare.cells`.
+    """
+    answers = {record.spec.id: said for record, said in runs if said}
+    found: dict[str, Calibration] = {}
+    for cell in cells:
+        metric = find_metric(cell.spec.task, cell.metric, metrics or {})
+        for record in cell.records if cell.headline and cell.status == "ok" else ():
+            said = answers.get(record.spec.id)
+            judged = calibration(said, metric, record.spec.scoring) if said and metric else None
+            found |= {record.spec.id: judged} if judged else {}
+    return found
+
+
+def rows(section: Section, known: Trust) -> list[Row]:
+    """Return the runs of a section, seed by seed, of which something is known."""
+    return [
+        Row(section.label(cell) + f" s{record.spec.seed}" * (len(cell.seeds) > 1), record, known[record.spec.id])
+        for cell in section.headline
+        for record in cell.records
+        if cell.status == "ok" and record.spec.id in known
+    ]
+
+
+def table(found: Sequence[Row]) -> Table | None:
+    """Return the table of these runs, None where there is none."""
+    columns = ["run", "ECE %", "95 % interval", "by chance", "too sure by", "95 % interval", "Brier"]
+    columns += [f"{word} {100 * target:.0f} %" for target in SHOWN for word in ("automated", "sure")]
+    lines = []
+    for row in found:
+        one = row.found
+        line = [row.name, number(one.ece.value), interval(one.ece.low, one.ece.high), number(one.floor)]
+        line += [number(one.overconfidence.value, sign=True)]
+        line += [interval(one.overconfidence.low, one.overconfidence.high, sign=True), number(one.brier.value, "")]
+        held = {part.target: part for part in one.automated}
+        line += [_share(part) for target in SHOWN for part in (held[target].observed, held[target].guaranteed)]
+        lines.append(tuple(line))
+    return Table(TITLE, tuple(columns), tuple(lines)) if lines else None
+
+
+def _share(part: Part | None) -> str:
+    return "none" if part is None else number(part.share)
+
+
+def reading(found: Sequence[Row]) -> list[str]:
+    """Say how to read the table."""
+    if not found:
+        return []
+    lines = [
+        "ECE, the expected calibration error: how far confidence and the share right lie apart, mean over ten bins of "
+        "as many answers each. By chance a perfectly calibrated model would show the number beside it.",
+        "Too sure by: mean confidence less the share right, in points. Brier: mean square of confidence less right.",
+        "Automated: the largest share of all answers in percent, the most confident first, of which so many are right "
+        "on this test set.",
+        "Sure: what a threshold lets out that was tested to hold on new questions of the kind; on at most "
+        "5 of 100 test sets does that go wrong. None: so many answers cannot show it for any part of at least 10 %.",
+        "It is said of each run and precision by itself: of the best of many runs it holds in fewer test sets.",
+    ]
+    if any(row.record.spec.scoring == "generate" for row in found):
+        lines.append(f"{WHOLE_LINE}, of which right may judge only a part.")
+    if any(row.found.groups != row.found.rated for row in found):
+        lines.append("Answers that share a group count for fewer, by how alike right and wrong are within groups.")
+    if missing := [row.name for row in found if row.found.rated < row.found.n]:
+        lines.append(f"Answers without a confidence are never automated ({', '.join(missing)}).")
+    return lines
+
+
+def reliability(row: Row) -> Table:
+    """Return a run's bins: mean confidence, share right with its interval, number of answers."""
+    lines = tuple(
+        (
+            number(one.confidence),
+            number(one.accuracy.value),
+            interval(one.accuracy.low, one.accuracy.high),
+            f"{one.count:,}",
+        )
+        for one in row.found.bins
+    )
+    return Table(row.name, ("confidence %", "right %", "95 % interval", "answers"), lines, left=frozenset())
+
+
+def as_markdown(task: str, found: Sequence[tuple[Section, Sequence[Row]]]) -> str:
+    """Return a task's calibration as a Markdown document, with every run's bins."""
+    blocks = [f"# {escape(task)}: calibration"]
+    for section, listed in found:
+        blocks.append(f"## {escape(section.title)}")
+        shown = table(listed)
+        if shown is None:
+            blocks.append(escape(why_not(section)))
+            continue
+        blocks += [markdown(shown), "\n".join(f"- {escape(line)}" for line in reading(listed))]
+        blocks += [f"### {escape(row.name)}\n\n{markdown(reliability(row))}" for row in listed]
+    return "\n\n".join(blocks) + "\n"
+
+
+def as_json(found: Sequence[tuple[Section, Sequence[Row]]]) -> str:
+    """Return all runs as strict JSON: full precision, fractions, null where there is no bound or no part."""
+    runs = [
+        {
+            "task": row.record.spec.task,
+            "section": section.title,
+            "id": row.record.spec.id,
+            "name": row.name,
+            "seed": row.record.spec.seed,
+            **_plain(row.found),
+        }
+        for section, listed in found
+        for row in listed
+    ]
+    return json.dumps({"format": FORMAT, "runs": runs}, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def why_not(section: Section) -> str:
+    """Say why no run of a section has a calibration."""
+    if all(cell.status != "ok" for cell in section.headline):
+        return "no calibration: no run has finished"
+    return (
+        f"no calibration: {section.metric} does not call each answer right or wrong, or the answers are not at hand or "
+        "hold no log-likelihoods"
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it: intervals and dataclasses as objects, infinities as null."""
+    if isinstance(value, Interval):
+        return {name: _plain(item) for name, item in value._asdict().items()}
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

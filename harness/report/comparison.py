@@ -1,0 +1,178 @@
+"""Two compared runs as text: tables for the terminal and for Markdown, and JSON for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from harness.analysis.compare import Comparison, Flip
+from harness.analysis.sections import heading, words
+from harness.format import NONE, duration, interval, number, size, spoken, unit_of_difference, unread
+from harness.markdown import Table, escape, markdown
+from harness.metrics.stats import LEVEL
+from harness.schema import Example, Record
+
+FORMAT = 1  # of the JSON; raised when a name in it changes its meaning or goes
+LONGEST = 60  # characters of a text in a table
+
+Questions = Mapping[str, Example]
+
+
+def scores(found: Comparison) -> Table:
+    """Scores of two runs, metric by metric, with the paired difference."""
+    rows = []
+    for name, difference in found.scores.items():
+        left, right = found.a.scores[name], found.b.scores[name]
+        rows.append(
+            (
+                heading(name, left.unit, higher_is_better=left.higher_is_better),
+                number(left.value, left.unit),
+                number(right.value, left.unit),
+                number(difference.value, left.unit, sign=True),
+                interval(difference.low, difference.high, left.unit, sign=True),
+                f"{difference.p_holm:.2g}",
+            )
+        )
+    return Table("scores", ("", *names(found), "difference", "95 % interval", "p"), tuple(rows))
+
+
+def costs(found: Comparison) -> Table:
+    """Memory and time of two runs on one machine."""
+    rows = []
+    for phase in ("train", "evaluate"):
+        both = [record.cost.phases.get(phase) if record.cost else None for record in (found.a, found.b)]
+        rows.append((f"{phase} peak", *(size(one.peak_bytes) if one else NONE for one in both)))
+        rows.append((f"{phase} time", *(duration(one.seconds) if one else NONE for one in both)))
+    return Table("memory and time", ("", *names(found)), tuple(rows))
+
+
+def settings(found: Comparison) -> Table:
+    """The settings that differ."""
+    rows = tuple((name, str(left), str(right)) for name, left, right in found.fields)
+    return Table("differs in", ("differs in", *names(found)), rows, left=frozenset(range(3)))
+
+
+def flips(found: Comparison, *, most: int | None = None) -> Table:
+    """The questions that flipped, example by example: id, gold answer, what each run said; texts shortened.
+
+    `most` limits the rows of each kind, lost and won; None shows all.
+    """
+    lost, won = ([flip for flip in found.flips if flip.won is kind] for kind in (False, True))
+    rows = tuple(
+        (("lost", "won")[flip.won], flip.a.id, _short(flip.a.target), _said(flip.a), _said(flip.b))
+        for flip in [*lost[:most], *won[:most]]
+    )
+    return Table("flips", ("", "question", "gold", *names(found)), rows, left=frozenset(range(5)))
+
+
+def verdict(found: Comparison) -> list[str]:
+    """Say in words what the comparison shows and what it cannot exclude."""
+    if found.why_not or not found.headline:
+        return [f"scores: {found.why_not}"]
+    metric, difference = found.a.scores[found.headline], found.scores[found.headline]
+    _, second = names(found)
+    won = sum(flip.won for flip in found.flips)
+    lost = len(found.flips) - won
+    name = f"{words(found.headline)} of {second}"
+    if difference.p_holm < LEVEL:
+        word = "worse" if found.headline in found.worse else "better"
+        lines = [f"{name} is {word} by {number(abs(difference.value), metric.unit)}{unit_of_difference(metric.unit)}"]
+    else:
+        bound = -difference.low if metric.higher_is_better else difference.high
+        worst = (
+            f"a loss of up to {number(max(bound, 0.0), metric.unit)}{unit_of_difference(metric.unit)} is not excluded"
+        )
+        lines = [f"{name} cannot be told from that of the other by a paired test; {worst}"]
+    others = [words(name) for name in found.worse if name != found.headline]
+    lines += [f"worse, too: {', '.join(others)}"] if others else []
+    groups = len({flip.a.group for flip in found.flips})
+    return [*lines, f"flips: {won:,} won, {lost:,} lost of {metric.n:,} questions, in {groups:,} groups"]
+
+
+def as_markdown(found: Comparison, questions: Questions | None = None) -> str:
+    """Return the comparison as a Markdown document with every flip; `questions` adds what was asked, where at hand."""
+    first, second = names(found)
+    blocks = [f"# {escape(found.a.spec.task)}: {escape(second)} against {escape(first)}"]
+    blocks.append("\n".join(f"- {escape(line)}" for line in verdict(found)))
+    blocks += [markdown(settings(found))] if found.fields else []
+    blocks += [markdown(scores(found))] if found.scores else []
+    blocks.append(escape(found.cost_why_not) if found.cost_why_not else markdown(costs(found)))
+    if found.flips:
+        blocks.append("## Questions that flipped")
+    blocks += ["\n".join(_flip_lines(flip, first, second, questions or {})) for flip in found.flips]
+    return "\n\n".join(blocks) + "\n"
+
+
+def as_json(found: Comparison, questions: Questions | None = None) -> str:
+    """Return the comparison as strict JSON: full precision, fractions, null where a bound is infinite."""
+    value: dict[str, Any] = {
+        "format": FORMAT,
+        "task": found.a.spec.task,
+        "a": _run(found.a),
+        "b": _run(found.b),
+        "differs_in": {name: {"a": left, "b": right} for name, left, right in found.fields},
+        "not_comparable": found.why_not or None,
+        "cost_not_comparable": found.cost_why_not or None,
+        "headline": found.headline or None,
+        "scores": {
+            name: {
+                "unit": found.a.scores[name].unit,
+                "higher_is_better": found.a.scores[name].higher_is_better,
+                "a": found.a.scores[name].value,
+                "b": found.b.scores[name].value,
+                "difference": dataclasses.asdict(difference),
+            }
+            for name, difference in found.scores.items()
+        },
+        "worse": found.worse,
+        "flips": [_flip(flip, (questions or {}).get(flip.a.id)) for flip in found.flips],
+    }
+    return json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def names(found: Comparison) -> tuple[str, str]:
+    """What the two runs are called: method, rank and seed, their ids where these are the same."""
+    first, second = (spoken(record.spec) for record in (found.a, found.b))
+    return (first, second) if first != second else (f"{first} {found.a.spec.id}", f"{second} {found.b.spec.id}")
+
+
+def _run(record: Record) -> dict[str, Any]:
+    return {"id": record.spec.id, "name": record.spec.name, "seed": record.spec.seed, "status": record.status}
+
+
+def _flip(flip: Flip, example: Example | None) -> dict[str, Any]:
+    found = {"id": flip.a.id, "group": flip.a.group, "won": flip.won, "gold": flip.a.target}
+    found |= {"question": example.question} if example else {}
+    for side, answer, score in (("a", flip.a, flip.a_score), ("b", flip.b, flip.b_score)):
+        found[side] = {"text": answer.text, "parsed": answer.parsed, "score": score}
+    return found
+
+
+def _flip_lines(flip: Flip, first: str, second: str, questions: Questions) -> list[str]:
+    example = questions.get(flip.a.id)
+    lines = [f"- **{('lost', 'won')[flip.won]}** {escape(flip.a.id)}"]
+    lines += [f"  - question: {escape(example.question)}"] if example else []
+    lines.append(f"  - gold: {escape(flip.a.target)}")
+    said = ((first, flip.a), (second, flip.b))
+    return lines + [f"  - {escape(name)}: {escape(answer.text)}{unread(answer.parsed)}" for name, answer in said]
+
+
+def _said(answer: Any) -> str:
+    return _short(answer.text) + unread(answer.parsed)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+
+
+def _finite(value: Any) -> Any:
+    """Replace infinities, which JSON does not have, by None."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,66 @@
+"""Figures that need not be drawn again: those that lie there as they were drawn, from the same cells and by the same code.
+
+    results/.drawn/<task>.json      {"made_from": "...", "files": {"accuracy.svg": "...", ...}}, all SHA-256
+
+`made_from` hashes all that is drawn, every line of the harness, the libraries that draw and the fonts at hand. One of them
+changed, or one byte of one file, and all figures of the task are drawn anew. A publication and `verify` always draw anew.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from harness import environment
+from harness.report.figures.style import families
+from harness.store import records
+
+FOLDER = ".drawn"
+LIBRARIES = ("matplotlib", "numpy", "pillow", "contourpy", "kiwisolver")
+
+
+def again(root: Path, task: str, content: object, draw: Callable[[], Sequence[Path]]) -> list[Path]:
+    """Return the figures of a task, of `draw` only where those that lie there were drawn from something else.
+
+    Args:
+        root: the results folder.
+        task: its name.
+        content: all that `draw` draws from; its `repr` tells it whole (dataclasses, tuples, text, numbers).
+        draw: writes the figures and returns their paths, below `root`.
+    """
+    note = root / FOLDER / f"{records.path_word(task)}.json"
+    made_from = _sha256(f"{task}\n{content!r}\n{_code()}".encode("utf-8", "surrogatepass"))
+    if (kept := _kept(note, root, made_from)) is not None:
+        return kept
+    paths = list(draw())
+    files = {path.relative_to(root).as_posix(): _sha256(path.read_bytes()) for path in paths}
+    records.write_text(note, json.dumps({"made_from": made_from, "files": files}, indent=1, ensure_ascii=False) + "\n")
+    return paths
+
+
+def _kept(note: Path, root: Path, made_from: str) -> list[Path] | None:
+    """Return the files that the note names, None where one is not as it was, or they were made from something else."""
+    try:
+        known = json.loads(note.read_text(encoding="utf-8"))
+        if known["made_from"] != made_from:
+            return None
+        files = {root / name: digest for name, digest in known["files"].items()}
+        return list(files) if all(_sha256(path.read_bytes()) == digest for path, digest in files.items()) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # no note, a damaged one, or a file is gone
+        return None
+
+
+@functools.cache
+def _code() -> str:
+    """Return what names the code and the fonts that draw."""
+    libraries = [importlib.metadata.version(name) for name in LIBRARIES]
+    return " ".join([environment.code_hash(), platform.python_version(), *libraries, *families()])
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,93 @@
+"""Draws what each row learned on the task against what changed on a probe, both as differences from the base model."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.analysis import sections
+from harness.analysis.aggregate import Cell, Difference
+from harness.analysis.forgetting import Change
+from harness.format import number
+from harness.report import forgetting
+from harness.report.figures import layout
+from harness.report.figures.labels import label_points
+from harness.report.figures.style import FAINT, METHOD_COLOURS, SMALL, clean, colour
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def draw(task: str, changes: Sequence[Change]) -> Figure:
+    """Draw a panel for each probe: right is more learned, down is more forgotten (where higher is better)."""
+    found = forgetting.probes(changes)
+    figure, axes = layout.new(f"{task}: learned against forgotten", [5.0] * len(found))
+    layout.finish(figure, [_panel(ax, probe) for ax, probe in zip(axes, found, strict=True)])
+    return figure
+
+
+def _panel(ax: Axes, probe: Sequence[Change]) -> Callable[[Any], None]:
+    drawn = [(c, c.learned, c.learned.vs_base, c.difference) for c in probe if c.learned and c.learned.vs_base]
+    points, names, lines = [], [], []
+    for change, learned, gain, loss in drawn:
+        if loss is None or gain is None:
+            continue
+        across, up = _factor(learned), _factor(change.cell)
+        x, y = gain.value * across, loss.value * up
+        style = layout.dot(learned) | {"elinewidth": 1.2, "capsize": 2}
+        ax.errorbar(x, y, xerr=_reach(gain, across), yerr=_reach(loss, up), **style)
+        points.append((x, y))
+        names.append(clean(forgetting.label(change, probe), 40))
+        (left, right), (low, high) = _reach(gain, across), _reach(loss, up)
+        lines += [((x - left[0], y), (x + right[0], y)), ((x, y - low[0]), (x, y + high[0]))]
+    _paths(ax, drawn)
+    for line in (ax.axhline, ax.axvline):
+        line(0, color=METHOD_COLOURS["base"], linestyle=(0, (6, 2)), linewidth=1.3, zorder=1)
+    if not points:
+        layout.empty(ax, "no row that trained has both differences from a base model")
+        return lambda renderer: None
+    first = probe[0]
+    ax.set_xlabel(_axis(drawn[0][1], first.spec.task))
+    ax.set_ylabel(_axis(first.cell, first.probe))
+    ax.set_title("\n".join(layout.wrap(_about(probe))), loc="left", fontsize=SMALL, color=FAINT, pad=8)
+    return lambda renderer: label_points(ax, points, names, lines, renderer, fontsize=SMALL)
+
+
+def _paths(ax: Axes, drawn: Sequence[tuple[Change, Cell, Difference | None, Difference | None]]) -> None:
+    """Join the ranks of a method."""
+    for method, group in itertools.groupby(drawn, key=lambda row: row[0].spec.method):
+        rows = [(change, cell, gain, loss) for change, cell, gain, loss in group if gain and loss]
+        if not layout.joins([change.cell for change, *_ in rows]):
+            continue
+        xs = [gain.value * _factor(cell) for _, cell, gain, _ in rows if gain]
+        ys = [loss.value * _factor(change.cell) for change, _, _, loss in rows if loss]
+        ax.plot(xs, ys, color=colour(method), linewidth=1, alpha=0.4, zorder=1)
+
+
+def _factor(cell: Cell) -> float:
+    return 100.0 if cell.unit == "share" else 1.0
+
+
+def _reach(found: Difference, factor: float) -> tuple[list[float], list[float]]:
+    """How far an interval reaches below and above, as drawn; 0 where it has no bound."""
+    ends = (abs(end - found.value) * factor for end in (found.low, found.high))
+    low, high = (end if math.isfinite(end) else 0.0 for end in ends)
+    return [low], [high]
+
+
+def _axis(cell: Cell, task: str) -> str:
+    unit = "points" if cell.unit == "share" else cell.unit
+    better = "" if cell.higher_is_better else " (lower is better)"
+    return clean(f"{sections.words(cell.metric)} on {task} against base{f', {unit}' * bool(unit)}{better}", 100)
+
+
+def _about(probe: Sequence[Change]) -> str:
+    """Which model, what was asked, what the base model makes of it."""
+    cell = probe[0].cell
+    base = next((change.base for change in probe if change.base), None)
+    shown = f"{number(base.value, base.unit)}{sections.percent_sign(base.unit)}" if base else ""
+    text = f"{probe[0].spec.model} · {probe[0].probe}: {cell.n:,} questions · base model {shown} · 95 % intervals"
+    return text if any(change.can for change in probe) else f"{text} · the base model cannot do this: nothing to forget"

@@ -1,0 +1,240 @@
+"""What the figures share in layout: panels, titles, rows, axes.
+
+A panel is one set of axes: the cells of a section, and of one machine where memory is compared.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.analysis import costs
+from harness.analysis.aggregate import Cell
+from harness.analysis.sections import Section, percent_sign
+from harness.format import number
+from harness.report.figures.style import FAINT, PAPER, SMALL, clean, colour, mark
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH = 8.0  # inches
+LETTERS = 96  # in a line of a panel's title
+COLUMNS = 3  # of a legend
+
+Line = tuple[str, float, Any]  # name, value as drawn, line style
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What one set of axes shows: cells of a section that may be compared in it, and the machine where that matters."""
+
+    section: Section
+    cells: tuple[Cell, ...]
+    place: str = ""
+
+    @property
+    def factor(self) -> float:
+        """What values are multiplied by: percent for shares."""
+        return 100.0 if self.section.unit == "share" else 1.0
+
+    @property
+    def axis(self) -> str:
+        """The title of the axis that shows values."""
+        better = "" if all(cell.higher_is_better for cell in self.cells) else " (lower is better)"
+        return clean(f"{self.section.metric}{percent_sign(self.section.unit)}{better}")
+
+    def label(self, cell: Cell, width: int = 40) -> str:
+        """A row's name, fit to be drawn."""
+        return clean(self.section.label(cell), width)
+
+    def value(self, cell: Cell) -> float:
+        """The cell's value as drawn; the cell has one."""
+        assert cell.value is not None
+        return cell.value * self.factor
+
+    def error(self, cell: Cell) -> tuple[float, float]:
+        """How far the interval reaches below and above the value, as drawn; 0 where it has no bound."""
+        value = cell.value or 0.0
+        reach = [abs(end - value) * self.factor if end is not None else math.inf for end in (cell.low, cell.high)]
+        low, high = (r if math.isfinite(r) else 0.0 for r in reach)
+        return low, high
+
+    def reach(self, cells: Iterable[Cell]) -> list[float]:
+        """Both ends of each cell's interval, as drawn."""
+        return [end for c in cells for end in (self.value(c) - self.error(c)[0], self.value(c) + self.error(c)[1])]
+
+    def references(self) -> list[Line]:
+        """The lines to hold values against: the base model and guessing."""
+        found: list[Line] = []
+        base, chance, unit = self.section.base, self.section.chance, self.section.unit
+        if base is not None:
+            found.append((f"base model {number(base.value, unit)}", self.value(base), (0, (6, 2))))
+        if chance is not None:
+            found.append((f"{guess_shown(self.section)} {number(chance, unit)}", chance * self.factor, ":"))
+        return found
+
+
+def guess_shown(section: Section) -> str:
+    """Return what scores chance, in as few words as a figure has room for."""
+    return section.guess.removeprefix("always giving ")
+
+
+def by_machine(section: Section) -> list[Panel]:
+    """Split a section by machine, because memory is compared within one only; what has none goes to the first."""
+    places: dict[str, list[Cell]] = {cell.machine: [] for cell in section.headline if cell.machine and cell.cost}
+    if not places:
+        return [Panel(section, section.headline)]
+    first = next(iter(places))
+    for cell in section.headline:
+        place = cell.machine or costs.machine(cell.records)
+        places[place if place in places else first].append(cell)
+    return [Panel(section, tuple(cells), place) for place, cells in places.items()]
+
+
+def new(title: str, heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
+    """Return a figure with one set of axes for each height (inches), below each other. One point is one pixel."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    layout = ConstrainedLayoutEngine(h_pad=0.1 if len(heights) > 1 else 0.04)
+    figure = Figure(figsize=(WIDTH, 0.4 + sum(heights)), dpi=72, layout=layout)
+    axes = figure.subplots(len(heights), 1, squeeze=False, height_ratios=list(heights))
+    lines = textwrap.wrap(clean(title, 160), 72)
+    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=12.5, fontweight="bold")
+    return figure, [ax for row in axes for ax in row]
+
+
+def finish(figure: Figure, later: Iterable[Callable[[Any], None]]) -> None:
+    """Fix the layout, then call what has to know where everything is, with something that measures text."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    for place in later:
+        place(renderer)
+
+
+def describe(ax: Axes, panel: Panel, about: str, handles: Sequence[Any] = ()) -> None:
+    """Title the axes (which model, how many questions, what is drawn, which machine), with a legend below the title."""
+    lines = wrap(f"{clean(panel.section.title, 150)} · {about}" if about else clean(panel.section.title, 150))
+    lines += wrap(clean(panel.place, 150))
+    handles = handles or ax.get_legend_handles_labels()[0]
+    if handles:
+        place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
+        ax.legend(handles=handles, ncols=COLUMNS, frameon=False, **place)
+    pad = 8 + 17 * math.ceil(len(handles) / COLUMNS)
+    ax.set_title("\n".join(lines), loc="left", fontsize=SMALL, color=FAINT, pad=pad)
+
+
+def wrap(text: str) -> list[str]:
+    """Break a title into lines, between its parts where they fit."""
+    lines: list[str] = []
+    for part in text.split(" · "):
+        if lines and len(lines[-1]) + len(part) + 3 <= LETTERS:
+            lines[-1] += f" · {part}"
+        else:
+            lines += textwrap.wrap(part, LETTERS)
+    return lines
+
+
+def intervals(panel: Panel) -> str:
+    """Say what the intervals mean and how many seeds are pooled."""
+    seeds = {len(cell.seeds) for cell in panel.cells if cell.status == "ok" and cell.spec.train_examples}
+    clustered = " clustered by group" if any(cell.n != cell.groups for cell in panel.cells) else ""
+    if not seeds:
+        return f"95 % intervals{clustered}"
+    count = f"{min(seeds)}" if len(seeds) == 1 else f"{min(seeds)} to {max(seeds)}"
+    return f"{count} seed{'s' if max(seeds) > 1 else ''} · 95 % intervals{clustered}"
+
+
+def joins(cells: Sequence[Cell]) -> bool:
+    """Whether a line over rank may lead through these: no rank stands there twice (at two rates, say)."""
+    return len({cell.spec.rank for cell in cells}) == len(cells)
+
+
+def rows(ax: Axes, panel: Panel) -> None:
+    """Make one row for each cell, the first on top."""
+    ax.set_yticks(range(len(panel.cells)), [panel.label(cell) for cell in panel.cells])
+    ax.set_ylim(len(panel.cells) - 0.4, -0.6)
+    ax.grid(visible=False, axis="y")
+    ax.tick_params(axis="y", length=0, pad=8)
+
+
+def row_text(ax: Axes, row: int, text: str, *, aside: bool, color: str | None = None) -> None:
+    """Write into a row: at its start, or `aside`, in a column to the right of the axes."""
+    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
+    if not aside:  # lines run through here
+        place["bbox"] = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.5}
+    ax.annotate(text, (1 if aside else 0, row), (6, 0), fontsize=SMALL, annotation_clip=False, color=color, **place)
+
+
+def dot(cell: Cell) -> dict[str, Any]:
+    """Return how a value with its interval is drawn, for `Axes.errorbar`."""
+    style = {"color": colour(cell.spec.method), "marker": mark(cell.spec.method), "markersize": 7, "zorder": 3}
+    return style | {"elinewidth": 2, "capsize": 3, "markeredgecolor": PAPER, "markeredgewidth": 0.6}
+
+
+def below(title: str, panel: Panel, missing: Sequence[Cell], more: str = "") -> str:
+    """Return an axis title with what has no value, and why, below it."""
+    names = [f"{panel.label(cell)} ({cell.status if cell.status != 'ok' else 'no single cost'})" for cell in missing]
+    if len(names) > 8:
+        names = [*names[:7], f"{len(names) - 7} more"]
+    lines = textwrap.wrap(f"no value: {', '.join(names)}", 90) if names else []
+    return "\n".join(filter(None, [title, more, *lines]))
+
+
+def limits(values: Sequence[float], panel: Panel) -> tuple[float, float]:
+    """Return limits around the values with some air, for shares not far outside 0 to 100."""
+    if not values:
+        return 0.0, panel.factor
+    low, high = min(values), max(values)
+    share = panel.section.unit == "share"
+    air = max((high - low) * 0.06, 1.0 if share else abs(high) * 0.05, 1e-9)
+    return (max(low - air, -1.5), min(high + air, 101.5)) if share else (low - air, high + air)
+
+
+def peak(cell: Cell) -> int:
+    """Return the training peak in bytes, of the base model that of evaluation; 0 where nothing was measured."""
+    phases = cell.cost.phases if cell.cost else {}
+    phase = phases.get("train") or phases.get("evaluate")
+    return phase.peak_bytes if phase else 0
+
+
+def memory_axis(ax: Axes, sizes: Sequence[float]) -> None:
+    """Leave room at both sides for labels; go logarithmic where the sizes are far apart."""
+    low, high = min(sizes), max(sizes)
+    if low > 0 and high / low > 20:
+        from matplotlib.ticker import FuncFormatter, LogLocator
+
+        ax.set_xscale("log", base=2)
+        ax.xaxis.set_major_locator(LogLocator(base=2))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.5g}"))
+        ax.minorticks_off()
+        ax.set_xlim(low / 1.5, high * 1.8)
+    else:
+        room = (high - low) or high or 1.0
+        ax.set_xlim(low - 0.15 * room, high + 0.15 * room)
+
+
+def rank_axis(ax: Axes, places: Sequence[int]) -> None:
+    """Put ranks on a log2 axis; of many, the powers of two are named."""
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    ax.set_xscale("log", base=2)
+    named = places if len(places) <= 8 else [p for p in places if p & (p - 1) == 0] or [places[0], places[-1]]
+    ax.xaxis.set_major_locator(FixedLocator(list(named)))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xticklabels([str(place) for place in named])
+    ax.set_xlim(places[0] / 1.25, places[-1] * 1.25)
+
+
+def empty(ax: Axes, text: str) -> None:
+    """Say why there is nothing to draw."""
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=FAINT)
+    ax.set_xticks([])
+    ax.set_yticks([])

@@ -1,0 +1,167 @@
+"""Draws models by tasks: each cell a score with its interval, its colour how far it is from the base model's.
+
+One figure for a sequence (rows are stages) and for adapters on further tasks (rows are adapters). What a row was trained
+on is framed; in a sequence, what it was trained on last. Scores that are no share have no colour: a difference in money
+compares with none in points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.adapters.cross import BASE, Scored
+from harness.analysis import sections
+from harness.analysis.sequence import Trained
+from harness.format import NONE, interval, number, tasks_in
+from harness.report.figures import layout
+from harness.report.figures.style import FAINT, INK, PAPER, SMALL, clean
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WORSE, BETTER = "#E8965A", "#6FB1DA"  # orange and blue of the palette, paler: ink is read on them
+ROW, COLUMN, LETTER = 0.5, 1.35, 0.09  # inches: a row's height, the least width of a column, that of a letter
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A score with its interval; `better` is how much better than the base model it is, None where that has no colour."""
+
+    value: float
+    low: float
+    high: float
+    unit: str = "share"
+    better: float | None = None
+    framed: bool = False
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Rows by columns, each with a second line of its own below its name; None where a row was not asked."""
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+    columns: tuple[tuple[str, str], ...]
+    entries: tuple[tuple[Entry | None, ...], ...]
+    about: str
+
+
+def of_sequence(found: Trained, made: str) -> Matrix:
+    """The matrix of a sequence: base first, the joint run last; `made` says by which model and method."""
+    base, *stages = found.rows
+    rows = [base, *stages, *([found.joint] if found.joint else [])]
+    entries = []
+    for place, row in enumerate(rows):
+        last = range(len(found.tasks)) if row is found.joint else (place - 1,)
+        entries.append(
+            tuple(
+                Entry(*cell.score, "share", cell.score.value - base.cells[column].score.value, column in last)
+                for column, cell in enumerate(row.cells)
+            )
+        )
+    names = [("base", "untrained"), *((task.name, "trained last") for task in found.tasks), ("joint", "all at once")]
+    columns = []
+    for task, cell in zip(found.tasks, base.cells, strict=True):
+        columns.append((task.name, _below(task.metrics[0].name, "share", cell.chance)))
+    order = " → ".join(task.name for task in found.tasks)
+    title = f"{order}: all tasks after each stage"
+    about = f"{made} · framed: what the row was trained on last"
+    return Matrix(title, tuple(names[: len(rows)]), tuple(columns), tuple(entries), about)
+
+
+def of_adapters(found: Sequence[Scored], made: str) -> Matrix:
+    """The matrix of adapters by tasks; without a row of the base model there are no colours. `made` names the model."""
+    tasks = list(dict.fromkeys(one.task for one in found))
+    trained = {one.adapter: one.trained_on for one in found}
+    cells = {(one.adapter, one.task): one for one in found}
+    rows = tuple((name, f"of {', '.join(of)}" if of else "untrained") for name, of in trained.items())
+    columns = []
+    for task in tasks:
+        metric, score = next(iter(next(one for one in found if one.task == task).scores.items()))
+        columns.append((task, _below(metric, score.unit, None)))
+    entries = tuple(tuple(_entry(cells.get((n, t)), cells.get((BASE, t))) for t in tasks) for n in trained)
+    about = f"{made} · framed: what the row was trained on"
+    return Matrix(f"adapters asked {', '.join(tasks)}", rows, tuple(columns), entries, about)
+
+
+def _below(metric: str, unit: str, chance: float | None) -> str:
+    guess = f", guessing {number(chance)}" if chance is not None else ""
+    return f"{sections.words(metric)}{sections.percent_sign(unit)}{guess}"
+
+
+def _entry(one: Scored | None, base: Scored | None) -> Entry | None:
+    score = next(iter(one.scores.values()), None) if one else None
+    if one is None or score is None:
+        return None
+    known = next(iter(base.scores.values()), None) if base else None
+    away = (score.value - known.value) * (1 if score.higher_is_better else -1) if known else None
+    better = away if score.unit == "share" else None
+    return Entry(score.value, score.low, score.high, score.unit, better, _saw(one))
+
+
+def _saw(one: Scored) -> bool:
+    """Whether the row was trained on this task, alone or with others at once."""
+    return any(one.task in (text, *tasks_in(text)) for text in one.trained_on)
+
+
+def draw(matrix: Matrix) -> Figure:
+    """Draw the matrix, with a bar that says what the colours mean where there are any."""
+    figure, (ax,) = layout.new(matrix.title, [1.3 + ROW * len(matrix.rows)])
+    column, names = max(COLUMN, _width(matrix.columns)), _width(matrix.rows)
+    figure.set_figwidth(max(layout.WIDTH, names + column * len(matrix.columns)))
+    known = [one.better for row in matrix.entries for one in row if one is not None and one.better is not None]
+    _grid(ax, matrix, max((100 * abs(value) for value in known), default=0.0) or 1.0, coloured=bool(known))
+    for row, line in enumerate(matrix.entries):
+        for column, one in enumerate(line):
+            _cell(ax, row, column, one)
+    ax.set_title(
+        "\n".join(layout.wrap(f"{clean(matrix.about, 200)} · 95 % intervals")), loc="left", fontsize=SMALL, color=FAINT
+    )
+    return figure
+
+
+def _grid(ax: Axes, matrix: Matrix, most: float, *, coloured: bool) -> None:
+    """Colour the cells, name rows and columns, say what the colours mean; `most` are the points at either end."""
+    import numpy as np
+    from matplotlib.colors import LinearSegmentedColormap
+
+    shades = LinearSegmentedColormap.from_list("base", (WORSE, PAPER, BETTER))
+    values = [[np.nan if e is None or e.better is None else 100 * e.better for e in row] for row in matrix.entries]
+    edge: dict[str, Any] = {"edgecolors": "#dddddd", "linewidth": 0.8}
+    drawn = ax.pcolormesh(np.ma.masked_invalid(values), cmap=shades, vmin=-most, vmax=most, **edge)
+    ax.set_xticks([place + 0.5 for place in range(len(matrix.columns))], [_named(*one) for one in matrix.columns])
+    ax.set_yticks([place + 0.5 for place in range(len(matrix.rows))], [_named(*one) for one in matrix.rows])
+    ax.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
+    ax.set_xlim(0, len(matrix.columns))
+    ax.set_ylim(len(matrix.rows), 0)
+    ax.grid(visible=False)
+    ax.spines[["left", "bottom"]].set_visible(False)
+    if coloured and ax.figure is not None:
+        bar = ax.figure.colorbar(drawn, ax=ax, orientation="horizontal", aspect=50, shrink=0.6, pad=0.03)
+        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.ax.set_xlabel("points better than the base model (below 0: worse)", fontsize=SMALL)
+
+
+def _named(name: str, below: str) -> str:
+    return f"{clean(name, 28)}\n{clean(below, 34)}"
+
+
+def _width(names: Sequence[tuple[str, str]]) -> float:
+    return LETTER * (2 + max(len(line) for name in names for line in _named(*name).split("\n")))
+
+
+def _cell(ax: Axes, row: int, column: int, one: Entry | None) -> None:
+    from matplotlib.patches import Rectangle
+
+    place: dict[str, Any] = {"ha": "center", "va": "center"}
+    if one is None:
+        ax.text(column + 0.5, row + 0.5, NONE, color=FAINT, **place)
+        return
+    ax.text(column + 0.5, row + 0.34, number(one.value, one.unit), fontsize=11, **place)
+    ax.text(column + 0.5, row + 0.71, interval(one.low, one.high, one.unit), fontsize=SMALL, color=INK, **place)
+    if one.framed:
+        inner = (column + 0.015, row + 0.05)
+        ax.add_patch(Rectangle(inner, 0.97, 0.9, fill=False, edgecolor=INK, linewidth=1.4))

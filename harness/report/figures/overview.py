@@ -1,0 +1,239 @@
+"""Draws the figures of `plots`, one function each: a panel for each section, and for each machine in those of memory.
+
+Values of shares are drawn in percent. Every row of a table is in the figure, or named below it with the reason.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.analysis.aggregate import Cell
+from harness.analysis.sections import Section
+from harness.format import interval, number
+from harness.report.figures import layout
+from harness.report.figures.labels import label_ends, label_points
+from harness.report.figures.layout import Line, Panel
+from harness.report.figures.style import FAINT, INK, METHOD_COLOURS, PAPER, PART_COLOURS, SMALL, clean, colour, mark
+from harness.report.tables import memory_unit
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DODGE = 0.07  # how far methods stand apart at the same rank, in powers of two
+
+
+def accuracy(task: str, found: Sequence[Section]) -> Figure:
+    """Draw the headline metric of every run with its interval and value, chance and the base model as lines."""
+    shown = [Panel(section, section.headline) for section in found]
+    heights = [1.5 + 0.3 * len(panel.cells) for panel in shown]
+    figure, axes = layout.new(f"{task}: {found[0].metric} by method and rank", heights)
+    for ax, panel in zip(axes, shown, strict=True):
+        layout.rows(ax, panel)
+        for row, cell in enumerate(panel.cells):
+            _accuracy_row(ax, panel, row, cell)
+        for name, value, style in panel.references():
+            ax.axvline(value, color=METHOD_COLOURS["base"], linestyle=style, linewidth=1.3, label=name, zorder=1)
+        ends = panel.reach(cell for cell in panel.cells if cell.value is not None)
+        if not ends:
+            ax.set_xticks([])
+        ax.set_xlim(*layout.limits([*ends, *(line[1] for line in panel.references())], panel))
+        ax.set_xlabel(panel.axis)
+        layout.describe(ax, panel, layout.intervals(panel))
+    return figure
+
+
+def _accuracy_row(ax: Axes, panel: Panel, row: int, cell: Cell) -> None:
+    if cell.value is None:
+        layout.row_text(ax, row, clean(panel.section.verdict(cell), 80), aside=False, color=FAINT)
+        return
+    low, high = panel.error(cell)
+    ax.errorbar(panel.value(cell), row, xerr=[[low], [high]], **layout.dot(cell))
+    shown = (number(cell.value, cell.unit), interval(cell.low, cell.high, cell.unit), panel.section.verdict(cell))
+    layout.row_text(ax, row, "  ".join(filter(None, shown)), aside=True)
+
+
+def accuracy_memory(task: str, found: Sequence[Section]) -> Figure:
+    """Draw the headline metric against the peak of live memory in training, each trained run a labelled point."""
+    shown = [panel for section in found for panel in layout.by_machine(section)]
+    heights = [5.0 + 0.12 * max(0, len(panel.cells) - 12) for panel in shown]
+    figure, axes = layout.new(f"{task}: {found[0].metric} against memory in training", heights)
+    layout.finish(figure, [_accuracy_memory(ax, panel) for ax, panel in zip(axes, shown, strict=True)])
+    return figure
+
+
+def _accuracy_memory(ax: Axes, panel: Panel) -> Callable[[Any], None]:
+    drawn = [cell for cell in panel.cells if cell.value is not None and cell.cost and "train" in cell.cost.phases]
+    scale, unit = memory_unit(max(map(layout.peak, drawn), default=0))
+    points = [(layout.peak(cell) / scale, panel.value(cell)) for cell in drawn]
+    lines: list[tuple[tuple[float, float], tuple[float, float]]] = []
+    for method in dict.fromkeys(cell.spec.method for cell in drawn):
+        if not layout.joins([cell for cell in drawn if cell.spec.method == method]):
+            continue
+        path = [point for point, cell in zip(points, drawn, strict=True) if cell.spec.method == method]
+        ax.plot(*zip(*path, strict=True), color=colour(method), linewidth=1, alpha=0.4, zorder=1)
+        lines += itertools.pairwise(path)
+    for (x, y), cell in zip(points, drawn, strict=True):
+        low, high = panel.error(cell)
+        ax.errorbar(x, y, yerr=[[low], [high]], **(layout.dot(cell) | {"elinewidth": 1.2, "capsize": 2}))
+        lines.append(((x, y - low), (x, y + high)))
+    ends = panel.reach(drawn)
+    near, far = _near(panel.references(), ends)
+    for name, value, style in near:
+        ax.axhline(value, color=METHOD_COLOURS["base"], linestyle=style, linewidth=1.3, label=name, zorder=1)
+    if drawn:
+        ax.set_ylim(*layout.limits([*ends, *(line[1] for line in near)], panel))
+        layout.memory_axis(ax, [x for x, _ in points])
+    else:
+        layout.empty(ax, "no finished run that trained")
+    missing = [cell for cell in panel.cells if cell not in drawn and cell.spec.method != "base"]
+    outside = f"outside the figure: {', '.join(line[0] for line in far)}" if far else ""
+    ax.set_xlabel(layout.below(f"peak memory in training, {unit}", panel, missing, outside))
+    ax.set_ylabel(panel.axis)
+    layout.describe(ax, panel, layout.intervals(panel))
+    names = [panel.label(cell) for cell in drawn]
+    return lambda renderer: label_points(ax, points, names, lines, renderer, fontsize=SMALL)
+
+
+def _near(lines: Sequence[Line], ends: Sequence[float]) -> tuple[list[Line], list[Line]]:
+    """Split lines into those near the values and those so far off that they would squeeze the figure."""
+    if not ends:
+        return list(lines), []
+    low, high = min(ends), max(ends)
+    room = max(high - low, 1e-9) * 0.6
+    near = [line for line in lines if low - room <= line[1] <= high + room]
+    return near, [line for line in lines if line not in near]
+
+
+def ranks(task: str, found: Sequence[Section]) -> Figure:
+    """Draw the headline metric over rank, a line and band for each method with ranks, the other methods as lines."""
+    shown = [Panel(section, section.headline) for section in found]
+    figure, axes = layout.new(f"{task}: {found[0].metric} over rank", [5.0] * len(shown))
+    layout.finish(figure, [_ranks(ax, panel) for ax, panel in zip(axes, shown, strict=True)])
+    return figure
+
+
+def _ranks(ax: Axes, panel: Panel) -> Callable[[Any], None]:
+    done = [cell for cell in panel.cells if cell.value is not None]
+    ranked = [cell for cell in done if cell.spec.rank]
+    lost = [cell for cell in panel.cells if cell.value is None]
+    places = sorted({cell.spec.rank for cell in (*ranked, *lost) if cell.spec.rank})
+    ends = _level_lines(ax, panel, [cell for cell in done if not cell.spec.rank])
+    methods = list(dict.fromkeys(cell.spec.method for cell in ranked))
+    for place, method in enumerate(methods):
+        line = [cell for cell in ranked if cell.spec.method == method]
+        _rank_line(ax, panel, line, 2 ** (DODGE * (place - (len(methods) - 1) / 2)))
+        top = max(line, key=lambda cell: cell.spec.rank)
+        text = f"{panel.label(top, 24)}  {number(top.value, top.unit)}"
+        ends.append((panel.value(top), text, colour(method)))
+    if places:
+        layout.rank_axis(ax, places)
+        ax.set_ylim(*layout.limits([*panel.reach(ranked), *(value for value, _, _ in ends)], panel))
+    else:
+        layout.empty(ax, "no run with a rank")
+        ends = []
+    for cell in (cell for cell in lost if cell.spec.rank):
+        style: dict[str, Any] = {"color": colour(cell.spec.method), "markersize": 8, "markeredgewidth": 2}
+        ax.plot(cell.spec.rank, 0.03, "x", transform=ax.get_xaxis_transform(), clip_on=False, **style)
+    ax.set_xlabel(layout.below("rank", panel, lost))
+    ax.set_ylabel(panel.axis)
+    layout.describe(ax, panel, layout.intervals(panel))
+    move = label_ends(ax, ends, fontsize=SMALL)
+    return lambda renderer: move()
+
+
+def _level_lines(ax: Axes, panel: Panel, cells: Sequence[Cell]) -> list[tuple[float, str, str]]:
+    """Draw methods without a rank, and guessing, as level lines; return (value, text, colour) of each."""
+    ends = []
+    for cell in cells:
+        shade = colour(cell.spec.method)
+        ax.axhline(panel.value(cell), color=shade, linewidth=1.5, linestyle=(0, (6, 2)), zorder=1)
+        ends.append((panel.value(cell), f"{panel.label(cell, 24)}  {number(cell.value, cell.unit)}", shade))
+    if (chance := panel.section.chance) is not None:
+        ax.axhline(chance * panel.factor, color=FAINT, linewidth=1.2, linestyle=":", zorder=1)
+        ends.append(
+            (chance * panel.factor, f"{layout.guess_shown(panel.section)}  {number(chance, panel.section.unit)}", FAINT)
+        )
+    return ends
+
+
+def _rank_line(ax: Axes, panel: Panel, cells: Sequence[Cell], aside: float) -> None:
+    """Draw one method over rank with the band of its intervals; runs that share a rank stay points with intervals."""
+    line = sorted(cells, key=lambda cell: cell.spec.rank)
+    xs, ys = [cell.spec.rank * aside for cell in line], [panel.value(cell) for cell in line]
+    errors, shade = [panel.error(cell) for cell in line], colour(line[0].spec.method)
+    band = layout.joins(line) and len(line) > 1
+    if band:
+        lows = [y - low for y, (low, _) in zip(ys, errors, strict=True)]
+        highs = [y + high for y, (_, high) in zip(ys, errors, strict=True)]
+        ax.fill_between(xs, lows, highs, color=shade, alpha=0.16, linewidth=0, zorder=1)
+        ax.plot(xs, ys, color=shade, linewidth=2, zorder=2)
+    for x, y, (low, high), cell in zip(xs, ys, errors, line, strict=True):
+        thin = {"elinewidth": 0, "capsize": 0} if band else {}
+        ax.errorbar(x, y, yerr=[[low], [high]], **(layout.dot(cell) | thin))
+
+
+def memory(task: str, found: Sequence[Section]) -> Figure:
+    """Draw the training peak of every run by part, its total, and a mark at what was predicted."""
+    shown = [panel for section in found for panel in layout.by_machine(section)]
+    heights = [1.8 + 0.34 * len(panel.cells) for panel in shown]
+    figure, axes = layout.new(f"{task}: memory in training, by part", heights)
+    for ax, panel in zip(axes, shown, strict=True):
+        layout.rows(ax, panel)
+        ax.tick_params(axis="y", pad=20)
+        scale, unit = memory_unit(max(map(layout.peak, panel.cells), default=0))
+        for row in range(len(panel.cells)):
+            _memory_row(ax, panel, row, scale, unit)
+        ax.set_xlim(left=0)
+        if not any(map(layout.peak, panel.cells)):
+            ax.set_xticks([])
+        ax.set_xlabel(f"peak memory, {unit}")
+        several = any(len(cell.seeds) > 1 and cell.cost for cell in panel.cells)
+        layout.describe(ax, panel, "of several seeds the one in the middle" if several else "", _part_handles(panel))
+    return figure
+
+
+def _memory_row(ax: Axes, panel: Panel, row: int, scale: float, unit: str) -> None:
+    from matplotlib.transforms import ScaledTranslation
+
+    cell = panel.cells[row]
+    method, figure = cell.spec.method, ax.get_figure()
+    assert figure is not None
+    left_of = ax.get_yaxis_transform() + ScaledTranslation(-10 / 72, 0, figure.dpi_scale_trans)
+    ax.plot(0, row, marker=mark(method), color=colour(method), transform=left_of, markersize=6, clip_on=False)
+    if cell.cost is None:
+        text = (
+            panel.section.verdict(cell) if cell.status != "ok" else "no single cost: its runs are of several machines"
+        )
+        layout.row_text(ax, row, clean(text, 80), aside=False, color=FAINT)
+        return
+    train, total = cell.cost.phases.get("train"), layout.peak(cell) / scale
+    text = f"{total:,.1f} {unit}"
+    if train is None or cell.cost.parts is None:
+        hatch = "" if train else "////"
+        ax.barh(row, total, height=0.66, color=PAPER, edgecolor=METHOD_COLOURS["base"], hatch=hatch, linewidth=1)
+        layout.row_text(ax, row, text if train else f"{text}  (evaluation)", aside=True)
+        return
+    left = 0.0
+    for field, shade in PART_COLOURS.items():
+        size = getattr(cell.cost.parts, field) / scale
+        ax.barh(row, size, left=left, height=0.66, color=shade, edgecolor=PAPER, linewidth=0.5)
+        left += size
+    if predicted := cell.cost.predicted_peak_bytes / scale:
+        ax.plot([predicted] * 2, [row - 0.4, row + 0.4], color=INK, linewidth=2.5, solid_capstyle="butt", zorder=4)
+        text += f"  (predicted {predicted:,.1f})"
+    layout.row_text(ax, row, text, aside=True)
+
+
+def _part_handles(panel: Panel) -> list[Any]:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    named = {"activations_and_rest": "activations and the rest"}
+    handles: list[Any] = [Patch(color=c, label=named.get(f, f.replace("_", " "))) for f, c in PART_COLOURS.items()]
+    if any(cell.cost and cell.cost.parts and cell.cost.predicted_peak_bytes for cell in panel.cells):
+        style: dict[str, Any] = {"color": INK, "linestyle": "", "marker": "|", "markersize": 12, "markeredgewidth": 2.5}
+        handles.append(Line2D([], [], label="predicted", **style))
+    return handles

@@ -1,0 +1,125 @@
+"""Examples that fine-tuning flipped, a few of each kind, for the page: the base model wrong and the tuned one right, and back.
+
+Set side by side are the base model and the tuned row with the best value, the first seed of each. Records keep answers
+and no questions, so what was asked is shown only where the caller has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness import program
+from harness.analysis import compare
+from harness.analysis.aggregate import Cell
+from harness.analysis.compare import Comparison, Flip
+from harness.analysis.items import Metrics, Run
+from harness.analysis.sections import Section
+from harness.format import short, unread
+from harness.schema import Answer, Example
+from harness.store.withhold import MARK
+
+MOST = 5  # examples of each kind, won and lost
+LONGEST, LONGEST_OPTION = 900, 120  # characters of a text, of one of the options
+
+Questions = Mapping[str, Example]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One example as the page shows it: what happened, its id, and pairs of a name and a text."""
+
+    won: bool
+    outcome: str
+    id: str
+    parts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Flipped:
+    """The flips of a section: the two runs, how many there are, those shown, and the command that lists all."""
+
+    title: str
+    counts: str
+    shown: tuple[Shown, ...]
+    command: str
+
+
+def flipped(
+    section: Section, runs: Sequence[Run], metrics: Metrics | None = None, questions: Questions | None = None
+) -> Flipped | None:
+    """Return what the best tuned row of a section flipped; None where base or answers are missing, or nothing flipped.
+
+    Args:
+        section: the rows.
+        runs: every record of the task with its answers.
+        metrics: as for `compare.cells`.
+        questions: the task's examples by id. One whose gold answer is not the recorded one is of other data: left out.
+    """
+    pair = _pair(section, runs)
+    found = compare.compare_records(*pair, metrics) if pair else None
+    if found is None or not found.flips:
+        return None
+    won = [flip for flip in found.flips if flip.won]
+    lost = [flip for flip in found.flips if not flip.won]
+    names = _names(section, found)
+    n, title = found.a.scores[found.headline].n, f"What changed from {names[0]} to {names[1]}"
+    counts = f"Of {n:,} questions {names[1]} does better on {len(won):,} and worse on {len(lost):,}"
+    command = f"{program.FROM_SOURCE} compare {found.a.spec.id} {found.b.spec.id} --output md"
+    if any(flip.a.target.startswith(MARK) for flip in found.flips):
+        return Flipped(title, f"{counts}. The licence of the data does not let its texts be shown.", (), command)
+    chosen = [*_spread(won), *_spread(lost)]
+    some = "" if len(chosen) == len(found.flips) else f"; shown are up to {MOST} of each, evenly over all of them"
+    return Flipped(title, f"{counts}{some}.", tuple(_shown(flip, names, questions or {}) for flip in chosen), command)
+
+
+def _pair(section: Section, runs: Sequence[Run]) -> tuple[Run, Run] | None:
+    """The first seeds with answers of the base model and of the tuned row with the best value."""
+    tuned = [cell for cell in section.headline if cell.value is not None and cell.spec.method != "base"]
+    if section.base is None or not tuned or section.base.spec.scoring == "perplexity":  # of a text, nothing flips
+        return None
+    best = max(tuned, key=lambda cell: (cell.value or 0.0) * (1 if cell.higher_is_better else -1))
+    answered = {record.spec.id: (record, answers) for record, answers in runs if answers}
+    first, second = _first(section.base, answered), _first(best, answered)
+    return (first, second) if first and second else None
+
+
+def _first(cell: Cell, answered: Mapping[str, Run]) -> Run | None:
+    return next((answered[run] for run in cell.run_ids if run in answered), None)
+
+
+def _names(section: Section, found: Comparison) -> tuple[str, str]:
+    """What the rows are called, with the seed where a row has several."""
+    rows = {run: cell for cell in section.headline for run in cell.run_ids}
+    first, second = (
+        section.label(rows[record.spec.id]) + (f" s{record.spec.seed}" if len(rows[record.spec.id].seeds) > 1 else "")
+        for record in (found.a, found.b)
+    )
+    return first, second
+
+
+def _spread(flips: Sequence[Flip]) -> list[Flip]:
+    """Return at most `MOST`, evenly spaced over all, so that nobody picks which."""
+    count = min(MOST, len(flips))
+    return [flips[place * len(flips) // count] for place in range(count)]
+
+
+def _shown(flip: Flip, names: tuple[str, str], questions: Questions) -> Shown:
+    example = questions.get(flip.a.id)
+    parts = []
+    if example is not None and example.target == flip.a.target:
+        parts = [("context", short(example.context, LONGEST)), ("question", short(example.question, LONGEST))]
+    parts.append(("options", " · ".join(short(choice, LONGEST_OPTION) for choice in flip.a.choices)))
+    parts.append(("right answer", short(flip.a.target, LONGEST)))
+    parts += [(name, _said(answer)) for name, answer in zip(names, (flip.a, flip.b), strict=True)]
+    return Shown(flip.won, _outcome(flip), flip.a.id, tuple(part for part in parts if part[1]))
+
+
+def _outcome(flip: Flip) -> str:
+    if {flip.a_score, flip.b_score} == {0.0, 1.0}:
+        return "wrong → right" if flip.won else "right → wrong"
+    return "better" if flip.won else "worse"
+
+
+def _said(answer: Answer) -> str:
+    return (short(answer.text, LONGEST) or "nothing") + unread(answer.parsed)

@@ -1,0 +1,199 @@
+"""What was forgotten, as people read it: a narrow table for each probe, its slices, how to read them, and a CSV file.
+
+leaderboard/<task>.forgetting.csv   one row per model, method, rank, probe and slice; full precision
+leaderboard/<task>.md               ends with the tables
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness.analysis import robustness, sections
+from harness.analysis.aggregate import Difference
+from harness.analysis.forgetting import Change
+from harness.format import NONE, interval, number
+from harness.markdown import Table, escape, markdown
+from harness.report.leaderboard import Row, csv_text
+from harness.store import records
+
+MARKS = {
+    "base": "",
+    "forgot": "▼ forgot",
+    "better": "▲ better than base",
+    "no difference shown": "≈ base",
+    "nothing to forget": "base cannot do this",
+    "not comparable": "no base model to compare with",
+}
+_NAMES = (
+    "task, task_version, fingerprint, model, model_revision, method, rank, learning_rate, seeds, probe, probe_fingerprint, "
+    "part, metric, higher_is_better, n, groups, value, low, high, base, base_can, chance, change, change_low, change_high, "
+    "p, p_holm, verdict, learned_metric, learned, learned_low, learned_high, device, dtype, run_ids"
+)
+COLUMNS = tuple(_NAMES.split(", "))
+
+
+def write(root: Path, task: str, changes: Iterable[Change]) -> Path:
+    """Write `root/leaderboard/<task>.forgetting.csv` and return its path. Same changes, same bytes."""
+    text = csv_text(map(_row, changes), COLUMNS)
+    return records.write_text(root / "leaderboard" / f"{records.path_word(task)}.forgetting.csv", text)
+
+
+def document(changes: Sequence[Change]) -> str:
+    """Return the tables of a task's probes as Markdown that goes on after its other tables."""
+    shown = tables(changes)
+    blocks = ["\n## What was forgotten"] if shown else []
+    for found, lines in shown:
+        if lines:
+            blocks += [f"### {escape(found.title)}\n\n{markdown(found)}", "\n".join(map(escape, lines))]
+        else:  # of slices
+            blocks += [f"{escape(found.title)}:\n\n{markdown(found)}"]
+    return "\n\n".join(blocks) + "\n" * bool(blocks)
+
+
+def probes(changes: Iterable[Change]) -> list[list[Change]]:
+    """Return the rows of whole probes that stand in one table each: of one probe, model and set of training data.
+
+    Twins of the task have tables of their own, see `robustness`.
+    """
+    found: dict[tuple[object, ...], list[Change]] = {}
+    for change in changes:
+        if not change.part and not robustness.is_twin(change):
+            found.setdefault(_place(change), []).append(change)
+    return list(found.values())
+
+
+def tables(changes: Sequence[Change]) -> list[tuple[Table, list[str]]]:
+    """Return every table of these rows with how to read it, each probe's followed by that of its slices."""
+    found: list[tuple[Table, list[str]]] = []
+    for probe in probes(changes):
+        found.append((table(probe), reading(probe)))
+        if (parts := slices(probe, changes)) is not None:
+            found.append((parts, []))  # its title says how to read it
+    return found
+
+
+def _place(change: Change) -> tuple[object, ...]:
+    return (*change.family, change.probe, change.cell.spec.data)
+
+
+def label(change: Change, among: Sequence[Change]) -> str:
+    """Return a row's name, such as `lora r8`, with what tells it from others of this name."""
+    names = sections.labels(replace(one.cell, spec=one.spec) for one in among)
+    return names[replace(change.spec, seed=0)]
+
+
+def table(probe: Sequence[Change]) -> Table:
+    """Return a probe's table: the score, what was learned on the task, what changed on the probe, the verdict."""
+    first = probe[0].cell
+    sign = sections.percent_sign(first.unit)
+    head = sections.heading(first.metric, first.unit, higher_is_better=first.higher_is_better)
+    rows = []
+    for change in probe:
+        cell, unit = change.learned, first.unit
+        learned = cell.vs_base if cell else None
+        rows.append(
+            (
+                label(change, probe),
+                number(change.cell.value, unit),
+                *_shown(learned, cell.unit if cell else "share"),
+                *_shown(change.difference, unit),
+                MARKS[change.verdict],
+            )
+        )
+    columns = ("run", f"{probe[0].probe}{sign}", "learned", "95 % interval", "change", "95 % interval", "")
+    title = f"{probe[0].probe}: {head}, {first.n:,} questions, {probe[0].spec.model}"
+    return Table(title, columns, tuple(rows), left=frozenset({0, 6}))
+
+
+def _shown(found: Difference | None, unit: str) -> tuple[str, str]:
+    if found is None:
+        return "", ""
+    return number(found.value, unit, sign=True), interval(found.low, found.high, unit, sign=True)
+
+
+def slices(probe: Sequence[Change], changes: Iterable[Change]) -> Table | None:
+    """Return the change of every row on each slice of a probe; None where it has none that is large enough."""
+    own = [change for change in changes if change.part and _place(change) == _place(probe[0])]
+    found: dict[str, dict[str, Change]] = {}
+    for change in own:
+        found.setdefault(change.part, {})[label(change, probe)] = change
+    names = [label(change, probe) for change in probe if change.spec.method != "base"]
+    rows = []
+    for part, row in found.items():
+        base = next((change.base for change in row.values() if change.base is not None), None)
+        shown = number(base.value, base.unit) if base else NONE
+        rows.append((part, shown, *(_marked(row.get(name)) for name in names)))
+    title = f"{probe[0].probe} by slice, difference from base (▼ forgot, ▲ better, ( ) base cannot do this)"
+    return Table(title, ("", "base", *names), tuple(rows)) if rows and names else None
+
+
+def _marked(change: Change | None) -> str:
+    if change is None or change.difference is None:
+        return NONE
+    text = number(change.difference.value, change.cell.unit, sign=True)
+    marks = {"forgot": f"{text} ▼", "better": f"{text} ▲", "nothing to forget": f"({text})"}
+    return marks.get(change.verdict, text)
+
+
+def reading(probe: Sequence[Change]) -> list[str]:
+    """Say how to read a probe's table, and where nothing can be forgotten, that instead."""
+    first = probe[0]
+    task, metric = first.spec.task, sections.words(first.cell.metric)
+    lines = [f"Learned: difference from the base model on {task}. Change: the same on {first.probe} ({metric})."]
+    lines[0] += " Paired on the same questions; intervals at 95 %, marks Holm-adjusted over all rows and probes."
+    base = next((change.base for change in probe if change.base is not None), None)
+    if base is None:
+        return [*lines, f"The base model was not asked {first.probe}: run it with the same --probe."]
+    if all(not change.can for change in probe):
+        shown = f"{number(base.value, base.unit)}{sections.percent_sign(base.unit)} {interval(base.low, base.high)}"
+        than = f"no better than guessing, {number(base.chance)} %" if base.chance is not None else "next to nothing"
+        lines.append(f"The base model cannot do this ({shown}, {than}): nothing can be forgotten, and nothing is said.")
+    elif any(change.verdict == "no difference shown" for change in probe):
+        lines.append(
+            "≈ base: no difference shown, which is not the same as none; the interval says how large it may be."
+        )
+    return lines
+
+
+def _row(change: Change) -> Row:
+    s, cell, found = change.spec, change.cell, change.difference
+    learned = change.learned.vs_base if change.learned else None
+    return {
+        "task": s.task,
+        "task_version": s.task_version,
+        "fingerprint": s.data,
+        "model": s.model,
+        "model_revision": s.model_revision,
+        "method": s.method,
+        "rank": s.rank or None,
+        "learning_rate": s.learning_rate or None,
+        "seeds": len(cell.seeds),
+        "probe": change.probe,
+        "probe_fingerprint": cell.spec.data,
+        "part": change.part,
+        "metric": cell.metric,
+        "higher_is_better": cell.higher_is_better,
+        "n": cell.n,
+        "groups": cell.groups,
+        "value": cell.value,
+        "low": cell.low,
+        "high": cell.high,
+        "base": change.base.value if change.base else None,
+        "base_can": change.can,
+        "chance": cell.chance,
+        "change": found.value if found else None,
+        "change_low": found.low if found else None,
+        "change_high": found.high if found else None,
+        "p": found.p if found else None,
+        "p_holm": found.p_holm if found else None,
+        "verdict": change.verdict,
+        "learned_metric": change.learned.metric if change.learned else "",
+        "learned": learned.value if learned else None,
+        "learned_low": learned.low if learned else None,
+        "learned_high": learned.high if learned else None,
+        "device": s.device,
+        "dtype": s.dtype,
+        "run_ids": " ".join(change.run_ids),
+    }

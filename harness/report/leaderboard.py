@@ -1,0 +1,159 @@
+"""The leaderboard file: one row per model, method, rank and metric, every number at full precision.
+
+A run that did not finish stays a row, with its status and no value. Shares are fractions, memory is in bytes, time in
+seconds. An empty field means: does not apply, was not measured, has no bound, or has no single value (memory and time
+of seeds that ran on different machines). Spreadsheets open the file, so text that they would take for a formula is
+written with a leading apostrophe.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.analysis.aggregate import Cell
+from harness.schema import Record
+from harness.store import records
+
+_NAMES = (
+    "task, task_version, metric, higher_is_better, model, model_revision, method, rank, seeds, n, groups, value, low, "
+    "high, vs_base, vs_base_low, vs_base_high, best_or_tied, seed_sd, chance, parse_rate, train_peak_bytes, "
+    "eval_peak_bytes, predicted_peak_bytes, weights_bytes, trainable_weights, trainable_share, adapter_bytes, "
+    "train_seconds, eval_seconds, train_tokens_per_second, learning_rate, tuned_over, status, device, dtype, torch, transformers, "
+    "peft, bitsandbytes, commit, fingerprint, run_ids, scoring"
+)
+COLUMNS = tuple(_NAMES.split(", "))
+
+METHOD_ORDER = ("base", "lora", "qlora", "full")
+SCORING = {"choices": "loglik", "generate": "generate", "perplexity": "perplexity"}
+PACKAGES = ("torch", "transformers", "peft", "bitsandbytes")
+
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+Row = dict[str, Any]
+
+
+def leaderboard(cells: Iterable[Cell]) -> list[Row]:
+    """Return the rows, keys in the order of `COLUMNS`, sorted by model, method (base, lora, qlora, full, others), rank.
+
+    `rank` is None for methods without one; `seeds` is how many runs are pooled; `trainable_share` is trained weights
+    over the base model's weights; `run_ids` are the pooled runs in seed order, separated by blanks; `scoring` says how the
+    answers came about: loglik (the likeliest option), generate (written), perplexity (of a text).
+    """
+    return [_row(cell) for cell in in_order(cells)]
+
+
+def write_leaderboard(root: Path, task: str, cells: Iterable[Cell]) -> Path:
+    """Write `root/leaderboard/<task>.csv`, whole or not at all, and return its path. Same cells, same bytes."""
+    cells = [cell for cell in cells if cell.spec.task == task]
+    return records.write_text(root / "leaderboard" / f"{records.path_word(task)}.csv", csv_text(leaderboard(cells)))
+
+
+def csv_text(rows: Iterable[Row], columns: Sequence[str] = COLUMNS) -> str:
+    """Return the rows as CSV with a header, lines ending in a line feed."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([[_field(row[column]) for column in columns] for row in rows])
+    return out.getvalue()
+
+
+def in_order(cells: Iterable[Cell]) -> list[Cell]:
+    """Sort cells by task and version, model, method, rank; the metrics of one run stay in the order given."""
+    return sorted(cells, key=_sort_key)
+
+
+def _sort_key(cell: Cell) -> tuple[Any, ...]:
+    s = cell.spec
+    place = METHOD_ORDER.index(s.method) if s.method in METHOD_ORDER else len(METHOD_ORDER)
+    return (s.task, s.task_version, s.model, s.model_revision, place, s.method, s.rank, s.id, cell.status)
+
+
+def _row(cell: Cell) -> Row:
+    spec, base, cost = cell.spec, cell.vs_base, cell.cost
+    values: Row = {
+        "task": spec.task,
+        "task_version": spec.task_version,
+        "metric": cell.metric,
+        "higher_is_better": cell.higher_is_better,
+        "model": spec.model,
+        "model_revision": spec.model_revision,
+        "method": spec.method,
+        "rank": spec.rank or None,
+        "seeds": len(cell.seeds),
+        "n": cell.n,
+        "groups": cell.groups,
+        "value": cell.value,
+        "low": cell.low,
+        "high": cell.high,
+        "vs_base": base.value if base else None,
+        "vs_base_low": base.low if base else None,
+        "vs_base_high": base.high if base else None,
+        "best_or_tied": cell.best_or_tied,
+        "seed_sd": cell.seed_sd,
+        "chance": cell.chance,
+        "parse_rate": cell.parse_rate,
+        "learning_rate": spec.learning_rate or None,
+        "tuned_over": " ".join(map(repr, spec.tuned_over)),
+        "status": cell.status,
+        "device": spec.device,
+        "dtype": spec.dtype,
+        "fingerprint": spec.data,
+        "run_ids": " ".join(cell.run_ids),
+        "scoring": SCORING[spec.scoring],
+    }
+    values |= _cost(cell) if cost else {}
+    values |= {name: distinct(package(record, name) for record in cell.records) for name in PACKAGES}
+    values["commit"] = distinct(record.environment.commit for record in cell.records)
+    return {column: values.get(column) for column in COLUMNS}
+
+
+def _cost(cell: Cell) -> Row:
+    cost = cell.cost
+    assert cost is not None
+    train, test = cost.phases.get("train"), cost.phases.get("evaluate")
+    return {
+        "train_peak_bytes": train.peak_bytes if train else None,
+        "eval_peak_bytes": test.peak_bytes if test else None,
+        "predicted_peak_bytes": cost.predicted_peak_bytes or None,
+        "weights_bytes": cost.weights_bytes,
+        "trainable_weights": cost.trained_weights,
+        "trainable_share": cost.trained_weights / cost.weights if cost.weights else None,
+        "adapter_bytes": cost.adapter_bytes,
+        "train_seconds": train.seconds if train else None,
+        "eval_seconds": test.seconds if test else None,
+        "train_tokens_per_second": cost.train_tokens_per_second if train else None,
+    }
+
+
+def package(record: Record, name: str) -> str:
+    """Return a package's version in the record's environment, empty where it was not there."""
+    return record.environment.packages.get(name, "")
+
+
+def distinct(texts: Iterable[str]) -> str:
+    """Return the different texts, in order of appearance, separated by blanks."""
+    return " ".join(dict.fromkeys(text for text in texts if text))
+
+
+def _field(value: Any) -> str | int:
+    """Return a field as it is written: text neutralised, numbers at full precision, what is not finite left empty."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return value
+    return repr(float(value)) if isinstance(value, float) else plain(str(value))
+
+
+def plain(text: str) -> str:
+    """Return text that a spreadsheet shows and never computes: no control characters, no formula."""
+    text = _CONTROL.sub(" ", text)
+    return f"'{text}" if _FORMULA.match(text) else text

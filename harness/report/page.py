@@ -1,0 +1,347 @@
+"""All results on one page: `results/report.html`, one file that opens from disk and loads nothing.
+
+A pure function of the records and answers: same runs, same bytes. The page is `report.html` beside this module, with
+`report.css` and `report.js` put into it; here is what it says. A content-security policy lets these two run by their hash
+and nothing else, whatever a text of a record or of a data set may hold.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.analysis import compare, robustness
+from harness.analysis.aggregate import Cell
+from harness.analysis.forgetting import Change
+from harness.analysis.items import Metrics, Run
+from harness.analysis.robustness import Held
+from harness.analysis.sections import Section, alarms, held_equal, percent_sign, reading, sections
+from harness.format import NONE, interval, magnitude, number, size
+from harness.markdown import Table
+from harness.report import calibration, findings, flips, forgetting, tables
+from harness.report.calibration import Trust
+from harness.report.figures import write
+from harness.report.figures.style import FAINT, GRID, INK, PAPER
+from harness.report.flips import Questions
+from harness.report.leaderboard import PACKAGES, distinct, package
+from harness.schema import Record, Task
+
+Figures = Mapping[str, str]  # SVG by name
+Part = dict[str, Any]  # of a task, as the page's template names it
+
+ALT = {
+    "accuracy": "The headline metric of every run with its interval",
+    "accuracy_memory": "The headline metric against peak memory in training",
+    "ranks": "The headline metric over rank",
+    "memory": "Peak memory in training by part",
+    "calibration": "Share of right answers over their confidence, and share of wrong ones over what is given out",
+    "forgetting": "What each run learned on the task against what changed on a probe",
+}
+_ROLES = {INK: "var(--ink)", PAPER: "var(--paper)", FAINT: "var(--faint)", GRID: "var(--grid)"}
+_UNDRAWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def page(
+    runs: Iterable[Run],
+    tasks: Mapping[str, Task] | None = None,
+    *,
+    figures: Mapping[str, Figures] | None = None,
+    questions: Mapping[str, Questions] | None = None,
+    changes: Sequence[Change] = (),
+    twins: Sequence[Held] = (),
+) -> str:
+    """Return the page of all these runs; arguments as `part`, by task where they are of one task."""
+    runs, tasks = list(runs), tasks or {}
+    metrics: Metrics = {name: task.metrics for name, task in tasks.items()}
+    cells = compare.cells(runs, metrics)
+    trust = calibration.trust(cells, runs, metrics)
+    parts = []
+    for place, name in enumerate(sorted({cell.spec.task for cell in cells}), start=1):
+        own = [run for run in runs if run[0].spec.task == name]
+        drawn = figures[name] if figures else write.svgs(name, cells, trust)
+        asked = (questions or {}).get(name, {})
+        ours = [cell for cell in cells if cell.spec.task == name]
+        told = part(place, ours, own, tasks.get(name), drawn, metrics, trust, asked, changes=changes, twins=twins)
+        parts.append(told)
+    return whole(parts, [record for record, _ in runs])
+
+
+def part(
+    place: int,
+    cells: Sequence[Cell],
+    runs: Sequence[Run],
+    task: Task | None,
+    figures: Figures,
+    metrics: Metrics,
+    trust: Trust,
+    questions: Questions,
+    *,
+    changes: Sequence[Change] = (),
+    twins: Sequence[Held] = (),
+) -> Part:
+    """Return what the page says of one task, which no answer is needed for any more.
+
+    Args:
+        place: of the task on the page, from 1.
+        cells: the task's, from `compare.cells`.
+        runs: the task's records with their answers, None where they are gone.
+        task: its title and source, where it is known.
+        figures: from `plots.svgs`.
+        metrics: as for `compare.cells`.
+        trust: from `calibration_tables.trust`.
+        questions: the examples by id, where they may be shown.
+        changes: from `forgetting.changes`, what probes show.
+        twins: from `robustness.held`, how the task's twins were answered.
+    """
+    found = sections(cells)
+    shown = [_section(section, runs, metrics, questions, trust, _probed(section, changes, twins)) for section in found]
+    return _task(place, cells[0].spec.task, found, task, figures) | {"sections": shown}
+
+
+def whole(parts: Sequence[Part], records: Iterable[Record]) -> str:
+    """Return the page of these parts; the records say how many runs there are and of which time."""
+    import jinja2
+
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_drawable)
+    environment.filters["sort_value"] = sort_value
+    return environment.from_string(_own("html")).render(tasks=parts, intro=_intro(list(records)), **_own_parts()) + "\n"
+
+
+def _own(kind: str) -> str:
+    return (Path(__file__).parent / "templates" / f"report.{kind}").read_text(encoding="utf-8")
+
+
+def _own_parts() -> dict[str, str]:
+    """The page's own style and script, and the policy that lets these two run by their hash and nothing else.
+
+    Style attributes are allowed, for figures consist of them; they load nothing.
+    """
+    from markupsafe import Markup
+
+    style, script = "\n" + _own("css"), "\n" + _own("js")
+    rules = {
+        "default-src": "'none'",
+        "script-src": _hashed(script),
+        "style-src": "'unsafe-inline'",  # for browsers that do not know the next two
+        "style-src-elem": _hashed(style),
+        "style-src-attr": "'unsafe-inline'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    policy = "; ".join(f"{name} {value}" for name, value in rules.items())
+    return {"style": Markup(style), "script": Markup(script), "policy": Markup(policy)}  # ours, no text of a record
+
+
+def _hashed(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def sort_value(text: str) -> str:
+    """Return the number that a table's cell sorts by, as a script reads it; empty where it is no number."""
+    value = magnitude(text)
+    return "" if value is None else repr(value).replace("inf", "Infinity")
+
+
+def _task(place: int, name: str, found: Sequence[Section], task: Task | None, figures: Figures) -> Part:
+    from markupsafe import Markup
+
+    return {
+        "name": name,
+        "title": task.title if task else "",
+        "about": _about(found, task),
+        # made by plots from paths alone: no text of a record is in it
+        "figures": [(ALT[key], Markup(inline(svg, f"f{place}-{key}-", ALT[key]))) for key, svg in figures.items()],
+        "limits": limits(found),
+    }
+
+
+def _probed(section: Section, changes: Sequence[Change], twins: Sequence[Held]) -> list[tuple[Table, list[str]]]:
+    """Return the tables of a section's probes, each with how to read it: the words that a terminal shows."""
+    place = section.cells[0].family[:-1]
+    held = robustness.tables(one for one in twins if one.change.family == place)
+    return forgetting.tables([change for change in changes if change.family == place]) + held
+
+
+def _section(
+    section: Section,
+    runs: Sequence[Run],
+    metrics: Metrics,
+    questions: Questions,
+    trust: Trust,
+    probed: Sequence[tuple[Table, list[str]]],
+) -> dict[str, Any]:
+    judged = calibration.rows(section, trust)
+    return {
+        "title": section.title,
+        "verdict": findings.verdict(section),
+        "summary": summary(section),
+        "alarms": alarms(section, commits="in the table of settings and runs"),
+        "tables": tables.section_tables(section, runs, metrics),
+        "reading": reading(section),
+        "probed": probed,
+        "calibration": calibration.table(judged),
+        "calibration_reading": calibration.reading(judged),
+        "flips": flips.flipped(section, runs, metrics, questions),
+        "equal": held_equal(section)[0],
+        "settings": _settings(section),
+        "places": _places(section),
+    }
+
+
+def _intro(records: Sequence[Record]) -> str:
+    """How many runs of which time; the only times on the page are those of the records."""
+    days = sorted(record.started[:10] for record in records if record.started)
+    when = "" if not days else f", made on {days[0]}" if days[0] == days[-1] else f", made {days[0]} to {days[-1]}"
+    done = sum(record.status == "ok" for record in records)
+    lost = f", {len(records) - done} did not finish" if done < len(records) else ""
+    return f"{len(records)} run{'s' * (len(records) != 1)}{when}{lost}. Every number is computed from the records and kept answers."
+
+
+def _about(found: Sequence[Section], task: Task | None) -> list[tuple[str, str]]:
+    """What the task is: version, scoring, data and its licence, fingerprint."""
+    specs = [record.spec for section in found for record in section.records]
+    rows = [
+        ("version", distinct(str(spec.task_version) for spec in specs)),
+        ("model", ", ".join(dict.fromkeys(f"{spec.model} @ {spec.model_revision[:12]}" for spec in specs))),
+        ("scoring", ", ".join(dict.fromkeys(_SCORING.get(spec.scoring, spec.scoring) for spec in specs))),
+        ("fingerprint of examples and prompts", distinct(spec.data for spec in specs)),
+    ]
+    if task is not None:
+        source = task.source
+        uri = Path(source.uri).name if Path(source.uri).is_absolute() else source.uri
+        rows += [("data", " @ ".join(filter(None, (uri, source.revision)))), ("licence", source.license)]
+        rows += [("checksum", source.sha256), ("citation", source.citation)]
+        rows += [("metrics", ", ".join(metric.title for metric in task.metrics))]
+    return [row for row in rows if row[1]]
+
+
+_SCORING = {
+    "choices": "log-likelihood of each option",
+    "generate": "greedy generation, read by a strict parser",
+    "perplexity": "log-likelihood of every token of a text, in windows that overlap by half",
+}
+
+
+def summary(section: Section) -> list[str]:
+    """Say in two sentences what the section shows: the best, what ties with it, and which of these needs least."""
+    unit = section.unit
+    best = next((cell for cell in section.headline if cell.best_or_tied == "best"), None)
+    if best is None:
+        finished = any(cell.value is not None for cell in section.headline)
+        return ["No answer could be read."] if finished else ["No run has finished."]
+    tied = [cell for cell in section.headline if cell.best_or_tied == "tied"]
+    alone = sum(cell.value is not None for cell in section.headline) == 1
+    lines = f"{'' if alone else 'Best: '}{section.label(best)} with {number(best.value, unit)}{percent_sign(unit)} "
+    lines += f"{interval(best.low, best.high, unit)} {section.metric}"
+    if section.base is not None and best is not section.base:
+        lines += f", against {number(section.base.value, unit)} of the base model"
+    lines += f". Not to be told from it: {', '.join(map(section.label, tied))}." if tied else "."
+    top = [
+        (cell.cost.phases["train"].peak_bytes, cell)
+        for cell in [best, *tied]
+        if cell.cost and "train" in cell.cost.phases
+    ]
+    if len(top) < 2 or len({cell.machine for _, cell in top}) > 1:
+        return [lines]
+    least = min(top, key=lambda pair: pair[0])
+    return [lines, f"Of these {section.label(least[1])} takes least memory in training: {size(least[0])}."]
+
+
+def limits(found: Sequence[Section]) -> list[str]:
+    """Say what the numbers of a task do not say."""
+    records = [record for section in found for record in section.records]
+    specs = [record.spec for record in records if record.spec.train_examples]
+    lines = [
+        "How a model does on questions of another kind. A score is about this test set and questions like it.",
+        "That runs marked ≈ are equal. They cannot be told apart with this many questions and seeds.",
+    ]
+    if any(not spec.tuned_over for spec in specs):
+        lines.append(
+            "What each method could reach. Learning rates are as stated; one was tried where no search is named."
+        )
+    if specs and len({spec.seed for spec in specs}) < 2:
+        lines.append("How much another random seed would change. There is one, so no interval here contains it.")
+    if any(spec.scoring == "generate" for spec in specs) and not any(c.gains for s in found for c in s.headline):
+        lines.append("How much of the gain is knowledge. Part of it is learning the form of the answer.")
+    lines.append("What a model forgot in training, where no column says so.")
+    if any(record.cost for record in records):
+        lines.append(
+            "What another model or machine needs. In a small model activations outweigh weights, and quantising or freezing "
+            "weights saves a smaller part than in a large one; what quantised weights cost in time depends on the machine."
+        )
+    if any(record.spec.device == "cpu" for record in records):
+        lines.append("What the whole process takes. Memory on the CPU is that of live tensors, without libraries.")
+    return lines
+
+
+def _settings(section: Section) -> Table:
+    """What differs by method, and the runs behind each row."""
+    columns = (
+        "run",
+        "learning rate",
+        "alpha",
+        "dropout",
+        "at once",
+        "last loss",
+        "status",
+        "seeds",
+        "run ids",
+        "commit",
+    )
+    rows = []
+    for cell in section.headline:
+        spec, losses = cell.spec, [record.final_loss for record in cell.records if record.final_loss is not None]
+        trained = bool(spec.train_examples)
+        rate = f"{spec.learning_rate:g}" + (
+            f" of {', '.join(f'{r:g}' for r in spec.tuned_over)}" if spec.tuned_over else ""
+        )
+        shown = (rate, f"{spec.alpha:g}", f"{spec.dropout:g}", str(spec.micro_batch))
+        rows.append(
+            (
+                section.label(cell),
+                *(shown if trained else (NONE,) * 4),
+                f"{sum(losses) / len(losses):.3f}" if losses else NONE,
+                cell.status,
+                ", ".join(map(str, cell.seeds)),
+                " ".join(cell.run_ids),
+                distinct(record.environment.commit for record in cell.records),
+            )
+        )
+    return Table("Settings and runs", columns, tuple(rows), left=frozenset({0, 6, 7, 8, 9}))
+
+
+def _places(section: Section) -> Table:
+    """Each different machine and set of packages, and how many runs it made."""
+    rows: dict[tuple[str, ...], int] = {}
+    for record in section.records:
+        e = record.environment
+        software = ", ".join(f"{name} {package(record, name)}" for name in PACKAGES if package(record, name))
+        row = (e.machine, e.device_name, e.platform, f"Python {e.python}, {software}")
+        rows[row] = rows.get(row, 0) + 1
+    columns = ("machine", "device", "platform", "software", "runs")
+    content = tuple((*row, str(count)) for row, count in rows.items())
+    return Table("Machine and software", columns, content, left=frozenset(range(4)))
+
+
+def inline(svg: str, prefix: str, alt: str) -> str:
+    """Return a figure's SVG to be put into a page.
+
+    Without prolog, comments and metadata; its ids begin with `prefix`, so that figures do not share them; its ink, paper
+    and grid follow the page's colours, light or dark; `alt` is read out.
+    """
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<style\b[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}", svg)
+    svg = re.sub("|".join(_ROLES), lambda found: _ROLES[found[0]], svg)
+    return re.sub(r"\n\s*\n+", "\n", svg.replace("<svg", f'<svg role="img" aria-label="{alt}"', 1)).strip()
+
+
+def _drawable(value: Any) -> Any:
+    """Replace what no page may hold: control characters and halves of surrogate pairs."""
+    return _UNDRAWABLE.sub("�", value) if type(value) is str else value

@@ -1,0 +1,248 @@
+"""Cells to tables of text: accuracy, further metrics, memory by part, weights and time, breakdown by slice.
+
+A `Table` is words only and has two readers: `markdown` and the page in `report`. The numbers at full precision
+are in the leaderboard file (`leaderboard`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from harness.analysis.aggregate import Cell
+from harness.analysis.items import Metrics, Run
+from harness.analysis.sections import Section, alarms, heading, percent_sign, reading, sections
+from harness.format import NONE, duration, interval, number, quantity, size
+from harness.markdown import Table, escape, markdown
+from harness.report import calibration
+from harness.report.breakdowns import breakdown, confusion
+from harness.report.calibration import Trust
+from harness.report.leaderboard import leaderboard as leaderboard
+from harness.report.leaderboard import write_leaderboard as write_leaderboard
+from harness.schema import Phase
+from harness.store import records
+
+
+def write(
+    root: Path,
+    task: str,
+    cells: Iterable[Cell],
+    *,
+    runs: Iterable[Run] = (),
+    metrics: Metrics | None = None,
+    trust: Trust | None = None,
+    more: str = "",
+) -> list[Path]:
+    """Write `root/leaderboard/<task>.csv` and `<task>.md`; return both paths.
+
+    Args:
+        root: the results folder.
+        task: only this task's cells and runs are used.
+        cells: from `compare.cells`.
+        runs: records with their answers, for the breakdown by slice; without them there is none.
+        metrics: as for `compare.cells`.
+        trust: from `calibration_tables.trust`, where it is at hand already.
+        more: Markdown to end the document with.
+    """
+    cells = [cell for cell in cells if cell.spec.task == task]
+    runs = [run for run in runs if run[0].spec.task == task]
+    text = document(task, cells, runs=runs, metrics=metrics, trust=trust) + more
+    path = root / "leaderboard" / f"{records.path_word(task)}.md"
+    return [write_leaderboard(root, task, cells), records.write_text(path, text)]
+
+
+def document(
+    task: str,
+    cells: Iterable[Cell],
+    *,
+    runs: Iterable[Run] = (),
+    metrics: Metrics | None = None,
+    trust: Trust | None = None,
+) -> str:
+    """Return all tables of a task as one Markdown text; arguments as `write`."""
+    runs, cells = list(runs), list(cells)
+    trust = calibration.trust(cells, runs, metrics) if trust is None else trust
+    blocks = [f"# {escape(task)}"]
+    for section in sections(cells):
+        blocks.append(f"## {escape(section.title)}")
+        tables = section_tables(section, runs, metrics)
+        blocks += [markdown(tables[0]), "\n".join(escape(line) for line in reading(section))]
+        if warnings := alarms(section, commits=f"in the column commit of {records.path_word(task)}.csv"):
+            blocks.append("\n".join(f"- {escape(line)}" for line in warnings))
+        blocks += [f"### {escape(table.title)}\n\n{markdown(table)}" for table in tables[1:]]
+        judged = calibration.rows(section, trust)
+        if (shown := calibration.table(judged)) is not None:
+            blocks += [f"### {escape(shown.title)}\n\n{markdown(shown)}"]
+            blocks.append("\n".join(f"- {escape(line)}" for line in calibration.reading(judged)))
+    return "\n\n".join(blocks) + "\n"
+
+
+def section_tables(section: Section, runs: Sequence[Run], metrics: Metrics | None = None) -> list[Table]:
+    """Return every table of a section, the headline's first, those without content left out."""
+    found = [headline(section), further(section), spread(section), gains(section), memory(section), effort(section)]
+    parts = breakdown(section, runs, metrics) + confusion(section, runs, metrics)
+    return [table for table in found if table is not None] + parts
+
+
+def headline(section: Section, *, reasons: bool = True) -> Table:
+    """The headline metric: value and interval, paired difference from base and its interval, the marks.
+
+    `reasons` says whether a run that did not finish tells why; the alarms beside the table always do.
+    """
+    unit = section.unit
+    rows = []
+    for cell in section.headline:
+        base = cell.vs_base
+        rows.append(
+            (
+                section.label(cell),
+                str(len(cell.seeds)),
+                number(cell.value, unit),
+                interval(cell.low, cell.high, unit),
+                number(base.value, unit, sign=True) if base else "",
+                interval(base.low, base.high, unit, sign=True) if base else "",
+                section.verdict(cell, reason=reasons),
+            )
+        )
+    columns = ("run", "seeds", section.heading, "95 % interval", "against base", "95 % interval", "")
+    return Table(section.metric.capitalize(), columns, tuple(rows), left=frozenset({0, 6}))
+
+
+def further(section: Section) -> Table | None:
+    """The other metrics side by side, marks included; their intervals are in the leaderboard file."""
+    others = [cell for cell in section.cells if not cell.headline and cell.value is not None]
+    names = list(dict.fromkeys(cell.metric for cell in others))
+    if not names:
+        return None
+    found = {(section.label(cell), cell.metric): cell for cell in others}
+    first = {name: next(cell for cell in others if cell.metric == name) for name in names}
+    heads = [heading(name, cell.unit, higher_is_better=cell.higher_is_better) for name, cell in first.items()]
+    rows = [
+        (label, *(_marked(found.get((label, name))) for name in names))
+        for label in dict.fromkeys(section.label(cell) for cell in section.headline)
+    ]
+    return Table("Further metrics", ("run", *heads), tuple(rows))
+
+
+def _marked(cell: Cell | None) -> str:
+    if cell is None:
+        return NONE
+    mark = {"best": " ◀", "tied": " ≈", "": ""}[cell.best_or_tied]
+    return number(cell.value, cell.unit) + mark
+
+
+def spread(section: Section) -> Table | None:
+    """Where the doubt in each row comes from: other seeds, other questions. None where each has one seed."""
+    cells = [cell for cell in section.headline if cell.seed_sd is not None]
+    if not cells:
+        return None
+    rows = []
+    for cell in cells:
+        each = [record.scores[cell.metric].value for record in cell.records]
+        shown = (min(each), max(each), cell.seed_sd, cell.item_se)
+        rows.append((section.label(cell), str(len(each)), *(number(value, cell.unit) for value in shown)))
+    columns = ("run", "seeds", "lowest seed", "highest seed", "sd between seeds", "standard error over questions")
+    return Table(f"Seeds and questions,{percent_sign(section.unit)}", columns, tuple(rows))
+
+
+def gains(section: Section) -> Table | None:
+    """What was read of the answers, and what of the gain is format: where answers are written, or the base model's are.
+
+    See `compare.gains` for what is called format here.
+    """
+    cells = list(section.headline)
+    split = any(cell.gains for cell in cells)
+    if not split and all(cell.spec.scoring != "generate" for cell in cells):
+        return None
+    named = [(section.label(cell), cell) for cell in cells]
+    if split and section.other_base is not None:
+        way = {"choices": "by log-likelihood", "generate": "writing"}[section.other_base.spec.scoring]
+        named.insert(0, (f"base, {way}", section.other_base))
+    columns = ["run", f"{section.metric}{percent_sign(section.unit)}", "answers read %", "score of those read"]
+    columns += ["gain on base that writes", "95 % interval", "of it format", "of it knowledge", "95 % interval"] * split
+    rows = []
+    for label, cell in named:
+        row = [label, *(number(value, cell.unit) for value in (cell.value,)), number(cell.parse_rate)]
+        row.append(number(cell.read_right, cell.unit))
+        if split:
+            row += _gained(cell)
+        rows.append(tuple(row))
+    return Table("Format and knowledge", tuple(columns), tuple(rows))
+
+
+def _gained(cell: Cell) -> list[str]:
+    if cell.gains is None:
+        return [""] * 5
+    total, form, known = cell.gains.total, cell.gains.format, cell.gains.knowledge
+    shown = [number(one.difference, cell.unit, sign=True) for one in (total, form, known)]
+    spans = [interval(one.low, one.high, cell.unit, sign=True) for one in (total, known)]
+    return [shown[0], spans[0], shown[1], shown[2], spans[1]]
+
+
+def memory(section: Section) -> Table | None:
+    """Peak memory of training, measured and predicted, by part; of evaluation; the process's peak resident size.
+
+    None where nothing was measured.
+    """
+    phases = [phase for cell in section.headline if cell.cost for phase in cell.cost.phases.values()]
+    if not phases:
+        return None
+    scale, unit = memory_unit(max(phase.peak_bytes for phase in phases))
+    columns = ["run", "training peak", "predicted", "off by", "frozen weights", "trained weights", "gradients"]
+    columns += ["optimizer state", "activations and rest", "evaluation peak", "peak resident size"]
+    reserved = any(phase.reserved_bytes for phase in phases)
+    rows = []
+    for cell in section.headline:
+        cost = cell.cost
+        train, test = (cost.phases.get("train"), cost.phases.get("evaluate")) if cost else (None, None)
+        predicted = cost.predicted_peak_bytes if cost and train else 0
+        kept = dataclasses.astuple(cost.parts) if cost and cost.parts else (None,) * 5
+        off = f"{predicted / train.peak_bytes - 1:+.1%}" if predicted and train and train.peak_bytes else NONE
+        resident = max((phase.resident_bytes for phase in cost.phases.values()), default=0) if cost else 0
+        shown: list[int | None] = [_peak(train), predicted or None, *kept, _peak(test), resident or None]
+        shown += [train.reserved_bytes if train else None] * reserved
+        sizes = [NONE if count is None else f"{count / scale:,.1f}" for count in shown]
+        rows.append((_named(section, cell), *sizes[:2], off.replace("%", " %"), *sizes[2:]))
+    return Table(f"Memory, {unit}", (*columns, *["reserved in training"] * reserved), tuple(rows))
+
+
+def memory_unit(largest: float) -> tuple[float, str]:
+    """Return the unit for a whole table or figure, as (bytes, name), fitting its largest number of bytes."""
+    return (2**30, "GiB") if largest >= 4 * 2**30 else (2**20, "MiB")
+
+
+def effort(section: Section) -> Table | None:
+    """What trains, what is stored, how fast, how long. None where nothing was measured."""
+    if not any(cell.cost for cell in section.headline):
+        return None
+    columns = ("run", "trained weights", "of the model", "adapter file", "trained tokens", "tokens/s")
+    rows = []
+    for cell in section.headline:
+        cost = cell.cost
+        if cost is None:
+            rows.append((_named(section, cell), *[NONE] * 7))
+            continue
+        train, test = cost.phases.get("train"), cost.phases.get("evaluate")
+        share = f"{100 * cost.trained_weights / cost.weights:.3g} %" if cost.weights and train else NONE
+        rows.append(
+            (
+                _named(section, cell),
+                quantity(cost.trained_weights) if train else NONE,
+                share,
+                size(cost.adapter_bytes) if cost.adapter_bytes else NONE,
+                f"{cost.train_tokens:,}" if train else NONE,
+                f"{cost.train_tokens_per_second:,.0f}" if train else NONE,
+                duration(train.seconds) if train else NONE,
+                duration(test.seconds) if test else NONE,
+            )
+        )
+    return Table("Weights and time", (*columns, "training", "evaluation"), tuple(rows))
+
+
+def _named(section: Section, cell: Cell) -> str:
+    return section.label(cell) + (f" ({cell.status})" if cell.status != "ok" else "")
+
+
+def _peak(phase: Phase | None) -> int | None:
+    return phase.peak_bytes if phase else None

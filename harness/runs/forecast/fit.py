@@ -1,0 +1,238 @@
+"""Which runs fit a GPU that need not be here: their peak, the fastest way that fits, and how long it takes.
+
+The peak is that of the project's own training step under fake tensors (`predict`); the closed formula beside it (`formula`)
+also says which ways are worth trying. Asked in a process of its own, as everything that takes torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import parallel
+from harness.data import registry
+from harness.runs import preflight
+from harness.runs.forecast import closed_form as formula
+from harness.runs.forecast import gpu
+from harness.runs.forecast.closed_form import Breakdown
+from harness.runs.forecast.gpu import Card, Size
+from harness.schema import Method, RunSpec
+
+if TYPE_CHECKING:
+    from harness.model.loading import Shape
+    from harness.model.tokenize import Pair
+
+CHARACTERS_PER_TOKEN = 3.5  # cautious: prose has 4 to 4.5 with vocabularies above 100,000, figures and tables fewer
+NEAR = 1.15  # times what a card holds: above it by estimate, a way is not tried
+
+Lengths = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to look into. `config` is a shipped architecture, None where `folder` holds the model and its tokenizer.
+
+    `train` and `test` are (prompt, answer) texts. `card` is None where a peak is wanted and no card named.
+    """
+
+    folder: Path
+    config: Mapping[str, Any] | None
+    specs: tuple[RunSpec, ...]
+    train: tuple[tuple[str, str], ...]
+    test: tuple[tuple[str, str], ...]
+    card: Card | None = None
+    share: float = gpu.SHARE
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """One run: the way it is best done (micro-batch and checkpointing of `spec`), its peak in bytes, whether that fits.
+
+    `by_formula` is None where the formula does not hold. `fits` and the seconds are None where no card, or no speed, is known.
+    What does not fit shows the way that takes least. For the untrained model the peak is its weights.
+    """
+
+    spec: RunSpec
+    peak: int
+    by_formula: Breakdown | None
+    fits: bool | None
+    train_seconds: float | None
+    test_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """The forecasts in the order asked, the model's number of weights, and tokens per example: (longest, mean)."""
+
+    forecasts: tuple[Forecast, ...]
+    weights: int
+    tokens: tuple[int, float]
+
+
+def look(request: Request) -> Outlook:
+    """Answer a request.
+
+    Raises:
+        HarnessError: a rank above the layers' size, or an architecture that cannot be built.
+    """
+    import torch
+
+    from harness.model import loading
+    from harness.model.tokenize import Pair
+    from harness.runs.forecast import peak_memory
+
+    torch.set_num_threads(1)  # the forks below start without threads of their own
+    config = loading.load_config(request.folder) if request.config is None else loading.config_from(request.config)
+    shape = loading.config_shape(config)
+    for rank in sorted({spec.rank for spec in request.specs if spec.rank}):
+        loading.check_rank(shape, rank)
+    size = size_of(shape)
+    window = max(spec.max_tokens for spec in request.specs)
+    train, test = _lengths(request, request.train, window), _lengths(request, request.test, window)
+    longest = sorted(train, key=lambda pair: -sum(pair))
+    dims = formula.dims(config.to_dict())
+
+    def count(spec: RunSpec) -> int:
+        rows: list[Pair] = [Pair((0,) * prompt, (0,) * target) for prompt, target in longest[: spec.micro_batch]]
+        return peak_memory.config_peak(config, spec, registry.method(spec.method), rows)
+
+    def forecast(spec: RunSpec) -> Forecast:
+        method = registry.method(spec.method)
+        if not method.trains:
+            return _untrained(spec, size, test, request)
+        one = _Search(spec, method, size, dims, longest, request, count).best()
+        return replace(one, test_seconds=_reading(size, test, request))
+
+    asked = tuple(dict.fromkeys(replace(spec, seed=0) for spec in request.specs))
+    found = dict(zip(asked, parallel.each(forecast, asked), strict=True))
+    totals = [sum(pair) for pair in train] or [0]
+    return Outlook(
+        forecasts=tuple(
+            replace(one, spec=replace(one.spec, seed=s.seed))
+            for s in request.specs
+            for one in [found[replace(s, seed=0)]]
+        ),
+        weights=shape.weights,
+        tokens=(max(totals), sum(totals) / len(totals)),
+    )
+
+
+def size_of(shape: Shape) -> Size:
+    """Return what decides the arithmetic of a model of this shape."""
+    return Size(
+        weights=shape.weights,
+        linear=sum(inputs * outputs for inputs, outputs in shape.linears),
+        output=shape.hidden * shape.vocab,
+        sides=sum(inputs + outputs for inputs, outputs in shape.linears),
+        layers=shape.layers,
+        width=shape.hidden,
+    )
+
+
+@dataclass(frozen=True)
+class _Search:
+    """The ways to do one run, tried from the fastest on until one fits."""
+
+    spec: RunSpec
+    method: Method
+    size: Size
+    dims: formula.Dims | None
+    longest: Sequence[tuple[int, int]]
+    request: Request
+    count: Callable[[RunSpec], int]
+
+    def best(self) -> Forecast:
+        """Return the fastest way that fits; where none does, the one that takes least; without a card, the one asked."""
+        card = self.request.card
+        if card is None:
+            return self.as_forecast(self.spec, self.count(self.spec), None)
+        expected: dict[RunSpec, float] = {}
+        for checkpointing in (False, True):
+            expected |= self.expected([way for way in self.ways() if way.checkpointing == checkpointing])
+        for way in sorted(expected, key=lambda way: (self.seconds(way) or 0.0, way.checkpointing, -way.micro_batch)):
+            if expected[way] <= NEAR * card.usable and (peak := self.count(way)) <= card.usable:
+                return self.as_forecast(way, peak, True)
+        least = min(expected, key=lambda way: expected[way])
+        peak = self.count(least)
+        return self.as_forecast(least, peak, peak <= card.usable)
+
+    def ways(self) -> Iterator[RunSpec]:
+        """Halve the micro-batch down to one example, with and without checkpointing."""
+        rows = self.spec.batch_size
+        while rows:
+            for checkpointing in (False, True):
+                yield replace(self.spec, micro_batch=rows, checkpointing=checkpointing)
+            rows //= 2
+
+    def expected(self, ways: Sequence[RunSpec]) -> dict[RunSpec, float]:
+        """Return a peak for each way without counting all: by formula, else on the line through the smallest two."""
+        by_formula = {way: found.total for way in ways if (found := self.formula(way)) is not None}
+        if len(by_formula) == len(ways):
+            return by_formula
+        small, *more = sorted(ways, key=lambda way: way.micro_batch)
+        base = self.count(small)
+        slope = (self.count(more[0]) - base) / (self.tokens(more[0]) - self.tokens(small)) if more else 0.0
+        return {way: base + slope * (self.tokens(way) - self.tokens(small)) for way in ways}
+
+    def tokens(self, way: RunSpec) -> int:
+        """Return rows x width of the largest micro-batch; the last token of a row is only predicted."""
+        rows = self.longest[: way.micro_batch]
+        return len(rows) * (max(map(sum, rows)) - 1)
+
+    def formula(self, way: RunSpec) -> Breakdown | None:
+        """Return the closed formula's peak, None where it does not hold."""
+        targets = sum(target for _, target in self.longest[: way.micro_batch])
+        if self.dims is None:
+            return None
+        return formula.peak(self.dims, way, self.method, tokens=self.tokens(way), targets=targets)
+
+    def seconds(self, way: RunSpec) -> float | None:
+        """Return the training time, None where the card's speed is not known."""
+        card = self.request.card
+        if card is None or not card.flops:
+            return None
+        return gpu.train_seconds(self.size, way, self.method, self.longest, card, self.request.share)
+
+    def as_forecast(self, way: RunSpec, peak: int, fits: bool | None) -> Forecast:
+        """Put what was found together."""
+        return Forecast(way, peak, self.formula(way), fits, self.seconds(way), None)
+
+
+def _untrained(spec: RunSpec, size: Size, test: Lengths, request: Request) -> Forecast:
+    held = size.weights * (2 if spec.dtype == "bf16" else 4)
+    fits = held <= request.card.usable if request.card else None
+    return Forecast(spec, held, None, fits, None, _reading(size, test, request))
+
+
+def _reading(size: Size, test: Lengths, request: Request) -> float | None:
+    card = request.card
+    return gpu.reading_seconds(size, test, card, request.share) if card and card.flops else None
+
+
+def _lengths(request: Request, texts: Sequence[tuple[str, str]], window: int) -> Lengths:
+    """Return (prompt, answer) lengths in tokens, the prompt cut to the window: by tokenizer, else by characters."""
+    if request.config is not None:
+        counts = [(_about(prompt), _about(answer) + 1) for prompt, answer in texts]
+    else:
+        from harness.model import loading, tokenize
+
+        tokenizer = loading.load_tokenizer(request.folder)
+        pairs = (tokenize.encode_pair(tokenizer, *pair) for pair in texts)
+        counts = [(len(prompt), len(answer)) for prompt, answer in pairs]
+    return tuple((max(1, min(prompt, window - answer)), min(answer, window - 1)) for prompt, answer in counts)
+
+
+def _about(text: str) -> int:
+    return math.ceil(len(text) / CHARACTERS_PER_TOKEN)
+
+
+def look_in_own_process(request: Request) -> Outlook:
+    """`look`, in a process that may die without harm.
+
+    Raises:
+        HarnessError: as `look`, and whatever a library makes of the config.
+    """
+    return preflight.in_own_process(look, request, where="--model")

@@ -1,0 +1,170 @@
+"""Runs jobs, each in its own process, and survives whatever becomes of them.
+
+A run that dies, whether killed, out of memory, on a full disk or by a bug, becomes a record with its status and
+reason; the others go on. The first Ctrl-C lets the runs in hand finish their step and write `interrupted`; the second
+ends them at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import FrameType
+from typing import Any
+
+from harness import environment
+from harness.errors import HarnessError
+from harness.runs.job import Ended, Executor, Job, Outcome, Progress, Running, Watcher
+from harness.schema import Record, Status
+from harness.store import records
+
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Result:
+    """Every outcome, in the order in which the runs ended, and whether the user stopped them."""
+
+    outcomes: tuple[Outcome, ...]
+    interrupted: bool
+
+
+class Interrupts:
+    """Counts Ctrl-C and termination requests instead of raising wherever the program happens to be."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interrupts:
+        with contextlib.suppress(ValueError):  # not in the main thread: whoever is, handles signals
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.count += 1
+
+
+@dataclass
+class _Slot:
+    job: Job
+    running: Running
+    lock: contextlib.ExitStack
+    started: float
+    last_word: Ended | None = None
+
+
+def run(jobs: Sequence[Job], executor: Executor, watcher: Watcher) -> Result:
+    """Run the jobs in order, `executor.slots` at a time, and return how each ended."""
+    waiting = deque(jobs)
+    slots: list[_Slot] = []
+    outcomes: list[Outcome] = []
+
+    def end(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        watcher.ended(outcome)
+
+    with Interrupts() as interrupts:
+        heeded = 0
+        while slots or (waiting and not interrupts.count):
+            while waiting and len(slots) < executor.slots and not interrupts.count:
+                begun = _begin(waiting.popleft(), executor)
+                if isinstance(begun, Outcome):
+                    end(begun)
+                else:
+                    slots.append(begun)
+                    watcher.started(begun.job)
+            if interrupts.count > heeded:
+                heeded = interrupts.count
+                _heed(slots, watcher, heeded)
+            executor.wait([slot.running for slot in slots], POLL_SECONDS)
+            for slot in list(slots):
+                for outcome in _look_after(slot, watcher, interrupted=heeded > 0):
+                    slots.remove(slot)
+                    end(outcome)
+        return Result(tuple(outcomes), interrupted=interrupts.count > 0)
+
+
+def _begin(job: Job, executor: Executor) -> _Slot | Outcome:
+    lock = contextlib.ExitStack()
+    try:
+        if not lock.enter_context(records.lock(job.folder)):
+            return Outcome(job, "busy", "another process is doing this run")
+        if found := records.finished_in(job.folder, job.spec):  # by another process, since this one looked
+            lock.close()
+            return Outcome(job, "ok", "", found.record)
+        records.prepare(job.folder)
+        return _Slot(job, executor.start(job), lock, time.monotonic())
+    except (HarnessError, OSError) as error:
+        lock.close()
+        reason = error.problem if isinstance(error, HarnessError) else str(error)
+        return Outcome(job, "failed", reason)
+
+
+def _heed(slots: Sequence[_Slot], watcher: Watcher, count: int) -> None:
+    if count == 1:
+        watcher.stopping()
+    for slot in slots:
+        if count == 1:
+            slot.running.stop()
+        else:
+            slot.running.kill()
+
+
+def _look_after(slot: _Slot, watcher: Watcher, *, interrupted: bool) -> Iterator[Outcome]:
+    """Pass a run's events on; yield its outcome if it has ended."""
+    how = slot.running.ended()  # asked first: what it told before it ended is then all there
+    for event in slot.running.events():
+        if isinstance(event, Progress):
+            watcher.progress(slot.job, event)
+        else:
+            slot.last_word = event
+    if how is None:
+        return
+    with slot.lock:
+        yield _conclude(slot, how, interrupted=interrupted)
+
+
+def _conclude(slot: _Slot, how: str, *, interrupted: bool) -> Outcome:
+    job = slot.job
+    with contextlib.suppress(HarnessError):
+        records.clean_log(job.folder)
+    if (job.folder / records.RECORD).exists():
+        with contextlib.suppress(HarnessError):
+            record = records.read_record(job.folder)
+            return Outcome(job, record.status, record.reason, record)
+    status: Status = "interrupted" if interrupted else "failed"
+    reason = "stopped at once by a second Ctrl-C" if interrupted else how or "ended without a record, see log.txt"
+    if slot.last_word is not None:
+        status, reason = slot.last_word.status, slot.last_word.reason
+    record = died(job, status, reason, time.monotonic() - slot.started)
+    with contextlib.suppress(HarnessError, OSError):
+        records.write_record(job.folder, record)
+    return Outcome(job, status, reason, record)
+
+
+def died(job: Job, status: Status, reason: str, seconds: float) -> Record:
+    """The record of a run that could not write its own: no scores and no costs, but a row with a reason."""
+    began = datetime.now(UTC) - timedelta(seconds=seconds)
+    return Record(
+        spec=job.spec,
+        status=status,
+        scores={},
+        parse_rate=0.0,
+        chance=None,
+        cost=None,
+        environment=environment.describe(job.spec.device, threads=job.threads),
+        reason=reason,
+        started=began.isoformat(timespec="seconds"),
+        seconds=seconds,
+    )

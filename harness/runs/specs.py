@@ -1,0 +1,147 @@
+"""Task, methods and options to the specs of runs: every field that decides a result is resolved here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from harness import environment
+from harness.data import loading
+from harness.data.loading import Splits
+from harness.errors import HarnessError
+from harness.methods.base import ALPHA
+from harness.model import checkpoint
+from harness.model.checkpoint import Checkpoint
+from harness.runs import defaults
+from harness.runs.options import Options
+from harness.schema import Method, RunSpec, Task
+from harness.training import clients
+
+BATCH_SIZE = 16
+MAX_TOKENS = 4096
+WARMUP = 0.05
+WEIGHT_DECAY = 0.0
+
+
+def make(
+    task: Task,
+    splits: Splits,
+    methods: Sequence[Method],
+    model: Checkpoint,
+    options: Options,
+    probes: tuple[str, ...] = (),
+) -> tuple[RunSpec, ...]:
+    """Resolve every field of every run: all methods for one seed, then the next, so that a first table is early."""
+    device = options.device or defaults.device()
+    if device == "cuda" and not options.imagined and not environment.cuda_present():
+        raise HarnessError(
+            "no CUDA device, or a torch that was built without CUDA", where="--device cuda", fix="--device cpu"
+        )
+    if model.hidden and (wide := max(options.ranks)) > model.hidden and any(method.ranked for method in methods):
+        raise HarnessError(
+            f"rank {wide} is above the size of the model's layers ({model.hidden})",
+            where=f"--rank {wide}",
+            fix=f"choose a rank of at most {model.hidden}",
+        )
+    max_tokens = options.max_tokens or min(model.window, MAX_TOKENS)
+    if max_tokens > model.window:
+        raise HarnessError(
+            f"the model's window is {model.window} tokens",
+            where=f"--max-tokens {max_tokens}",
+            fix=f"--max-tokens {model.window}",
+        )
+    shared = RunSpec(
+        task=task.name,
+        task_version=task.version,
+        data=loading.fingerprint(task, splits),
+        scoring=task.scoring,
+        model=model.name,
+        model_revision=model.revision,
+        method="",
+        rank=0,
+        alpha=0.0,
+        dropout=0.0,
+        learning_rate=0.0,
+        weight_decay=0.0,
+        warmup=0.0,
+        epochs=0.0,
+        batch_size=0,
+        micro_batch=0,
+        max_tokens=max_tokens,
+        max_new_tokens=task.max_new_tokens,
+        train_examples=0,
+        test_examples=len(splits.test),
+        seed=0,
+        dtype=options.dtype or defaults.dtype(device),
+        device=device,
+        remote_code=options.remote_code,
+        probes=probes,
+    )
+    specs: list[RunSpec] = []
+    for seed in options.seeds:
+        for method in methods:
+            specs += _method_specs(replace(shared, method=method.name), method, task, splits, model, options, seed)
+    return tuple(dict.fromkeys(specs))
+
+
+def _method_specs(
+    shared: RunSpec, method: Method, task: Task, splits: Splits, model: Checkpoint, options: Options, seed: int
+) -> list[RunSpec]:
+    if not method.trains:  # one run serves every seed and every training flag
+        if method.shots:
+            return [_with_shots(shared, seed)]
+        return [shared] if options.scoring != "both" else [shared, _scored_otherwise(shared, task, splits)]
+    if not model.hidden and not options.learning_rate:
+        raise HarnessError(
+            "the model's config names no hidden_size, from which the default learning rate follows",
+            where=str(model.folder / checkpoint.CONFIG),
+            fix="correct the config, or pass --learning-rate",
+        )
+    rate = options.learning_rate or method.learning_rate(model.hidden)
+    batch_size = options.batch_size or BATCH_SIZE
+    trained = replace(
+        shared,
+        learning_rate=rate,
+        weight_decay=WEIGHT_DECAY,
+        warmup=WARMUP,
+        epochs=options.epochs or task.epochs,
+        batch_size=batch_size,
+        micro_batch=min(options.micro_batch or defaults.micro_batch(task, splits, batch_size), batch_size),
+        train_examples=len(splits.train),
+        seed=seed,
+        checkpointing=options.checkpointing,
+        start=options.start.spec.id if options.start else "",
+    )
+    if model.window - method.window_tokens < trained.max_tokens:  # where there is room, all methods read as much
+        trained = replace(trained, max_tokens=model.window - method.window_tokens)
+    if method.rounds:
+        asked, by = options.rounds, options.clients_by
+        trained = clients.settle(trained, splits.train, by=by, rounds=asked, usual_rounds=method.rounds)
+    if not method.ranked:
+        return [trained]
+    alphas = {rank: options.alpha or _alpha(method, rank, model) for rank in options.ranks}
+    return [replace(trained, rank=rank, alpha=alpha) for rank, alpha in alphas.items()]
+
+
+def _alpha(method: Method, rank: int, model: Checkpoint) -> float:
+    return method.alpha(rank, model.hidden) if method.alpha else ALPHA
+
+
+def _with_shots(spec: RunSpec, seed: int) -> RunSpec:
+    """Return the run of a method that shows train examples: the seed draws them out of what `data` pins."""
+    if spec.scoring == "perplexity":
+        fix = "leave --method " + spec.method + " out"
+        raise HarnessError("where a text is read there is nothing to show", where=f"task {spec.task}", fix=fix)
+    return replace(spec, seed=seed, probes=())  # its model is the base model
+
+
+def _scored_otherwise(spec: RunSpec, task: Task, splits: Splits) -> RunSpec:
+    """Return the run with its answers scored in the other way, which takes options, and a prompt that shows them."""
+    for example in splits.test:
+        if len(example.choices) < 2 or not all(choice in task.prompt(example) for choice in example.choices):
+            raise HarnessError(
+                "the base model can be scored both ways only where the prompt shows the options to choose from",
+                where=f"--scoring both, task {task.name}, example {example.id!r}",
+                fix="leave --scoring both out for this task; `cfa_listed` is `cfa` with the options in the prompt",
+            )
+    return replace(spec, scoring="generate" if spec.scoring == "choices" else "choices", probes=())

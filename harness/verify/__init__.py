@@ -1,0 +1,4 @@
+"""Checks whether a task, a run or a publication holds.
+
+No module here imports torch, and a check judges but never repairs.
+"""

@@ -1,0 +1,313 @@
+"""`publish` takes what can be believed and says why it takes nothing else; what it writes follows from the runs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import ModelCard
+
+import tests.support.publication as publication
+from harness import metrics
+from harness.analysis import compare
+from harness.cli.app import main
+from harness.data import loading, registry
+from harness.report import exports
+from harness.report.leaderboard import COLUMNS
+from harness.schema import Example, Record
+from harness.store import records, withhold
+from harness.store.codec import strict_json
+from harness.verify.checks import arithmetic, files
+from tests.support.finished_runs import make_runs
+
+Desk = tuple[Path, Path]
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Finished runs that may be published, and the folder of their tasks."""
+    publication.without_figures(monkeypatch)
+    tasks_dir = publication.write_tasks(tmp_path / "tasks")
+    publication.write_runs(tmp_path / "results", tasks_dir)
+    return tmp_path / "results", tasks_dir
+
+
+def publish(desk: Desk, *words: str) -> int:
+    return main(["publish", "--results", str(desk[0]), "--tasks-dir", str(desk[1]), *words])
+
+
+def first(desk: Desk, name: str = "lora-r8") -> Path:
+    return next((desk[0] / "runs" / "pick" / "tiny" / name).glob("s0-*"))
+
+
+def rewritten(desk: Desk, change: Callable[[Record], Record]) -> None:
+    """Write a run anew with another record, in the folder that its spec has."""
+    folder = first(desk)
+    record = change(records.read_record(folder))
+    target = records.run_dir(desk[0], record.spec)
+    if target != folder:
+        folder.rename(target)
+    records.write_record(target, record)
+
+
+def test_what_is_published_is_everything_a_reader_needs(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert publish(desk) == 0
+    published = desk[0] / "published"
+    out = capsys.readouterr().out
+    assert "20 new, 0 published before" in out
+    assert f"git add {published}" in out
+    listed = set(files.read_sums(published))
+    assert listed >= {f"leaderboard/{name}" for task in publication.TASKS for name in
+                      (f"{task}.csv", f"{task}.md", f"{task}.card.md", f"{task}.tex", f"{task}.model-index.json")}  # fmt: skip
+    assert listed >= {"leaderboard/all.csv", "report.html"}
+    assert sum(name.endswith(records.RECORD) for name in listed) == 20
+    assert main(["verify", str(published), "--tasks-dir", str(desk[1])]) == 0
+
+
+def test_publishing_again_adds_nothing_and_changes_nothing(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert publish(desk, "--task", "pick") == 0
+    before = (desk[0] / "published" / files.SUMS).read_text()
+    assert publish(desk, "--task", "pick") == 0
+    assert "0 new, 10 published before" in capsys.readouterr().out
+    assert (desk[0] / "published" / files.SUMS).read_text() == before
+    assert publish(desk) == 0
+    assert "10 new, 10 published before" in capsys.readouterr().out
+
+
+def test_tables_are_made_anew_where_no_run_is_new(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert publish(desk) == 0
+    shutil.rmtree(desk[0] / "runs")
+    path = desk[0] / "published" / "leaderboard" / "pick.md"
+    kept = path.read_bytes()
+    path.write_bytes(b"as an older version of the code made it")
+    assert publish(desk) == 0
+    assert "0 new, 0 published before" in capsys.readouterr().out
+    assert path.read_bytes() == kept
+    assert main(["verify", str(desk[0] / "published"), "--tasks-dir", str(desk[1])]) == 0
+    assert publish(desk, "--task", "pick") == 2
+
+
+REFUSED: dict[str, tuple[Callable[[Record], Record], str]] = {
+    "a run that was interrupted": (lambda r: replace(r, status="interrupted", scores={}), "a run was cut short"),
+    "a run that failed": (lambda r: replace(r, status="failed", scores={}, reason="a bug"), "it is failed, a bug"),
+    "code that was not committed": (
+        lambda r: replace(r, environment=replace(r.environment, commit=r.environment.commit + "+")),
+        "the code was committed when it ran, and here not",
+    ),
+    "a commit of elsewhere": (
+        lambda r: replace(r, environment=replace(r.environment, commit="0123456789ab")),
+        "commit 0123456789ab is not known here",
+    ),
+    "weights that are not pinned": (lambda r: replace(r, spec=replace(r.spec, model_revision="main")), "are pinned"),
+    "a rate of its own": (lambda r: replace(r, spec=replace(r.spec, learning_rate=0.5)), "lora-r8"),
+    "a score of its own": (
+        lambda r: replace(r, scores={**r.scores, "accuracy": replace(r.scores["accuracy"], value=0.123)}),
+        "does not verify: every score comes out again",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_believed_is_refused_and_nothing_is_written(
+    name: str, desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change, words = REFUSED[name]
+    rewritten(desk, change)
+    assert publish(desk) == 2
+    err = capsys.readouterr().err
+    assert words in err
+    assert "\n  help: " in err
+    assert not (desk[0] / "published").exists()
+
+
+def test_a_working_tree_with_changes_is_refused(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("harness.environment.commit", lambda: "0123456789ab+")
+    assert publish(desk) == 2
+    assert "changes that are in no commit" in capsys.readouterr().err
+    assert not (desk[0] / "published").exists()
+
+
+@pytest.mark.parametrize(("dropped", "words"), [(1, "three seeds or more"), (2, "three seeds or more")])
+def test_fewer_than_three_seeds_are_refused(
+    dropped: int, words: str, desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(next((desk[0] / "runs" / "pick" / "tiny" / "full").glob(f"s{dropped}-*")))
+    assert publish(desk) == 2
+    err = capsys.readouterr().err
+    assert words in err
+    assert "pick tiny full: 2" in err
+    assert "--task pick --seeds 3" in err
+
+
+def test_data_that_is_not_pinned_is_refused(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    path = desk[1] / "pick.py"
+    path.write_text(re.sub(r'sha256="\w+"', 'sha256=""', path.read_text()))
+    assert publish(desk) == 2
+    assert "the task's data is pinned, and here not" in capsys.readouterr().err
+
+
+def test_a_published_run_that_changed_since_is_refused(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert publish(desk) == 0
+    path = next((desk[0] / "published" / "pick").rglob(records.ANSWERS))
+    kept = path.read_bytes()
+    path.write_bytes(kept + b"\n")
+    assert publish(desk) == 2
+    assert "changed or removed since" in capsys.readouterr().err
+    path.write_bytes(kept)
+    rewritten(desk, lambda r: replace(r, seconds=1.0))
+    assert publish(desk) == 2
+    assert "never overwritten" in capsys.readouterr().err
+
+
+def test_that_a_method_does_not_fit_into_memory_is_published_as_a_row(desk: Desk) -> None:
+    folder = next((desk[0] / "runs" / "pick" / "tiny" / "full").glob("s0-*"))
+    record = records.read_record(folder)
+    for other in folder.parent.iterdir():
+        shutil.rmtree(other)
+    changes: dict[str, Any] = {"status": "oom", "scores": {}, "cost": None, "reason": "out of memory", "chance": None}
+    records.write_record(folder, replace(record, **changes, parse_rate=0.0, answers_sha256="", final_loss=None))
+    assert publish(desk) == 0
+    assert ",oom," in (desk[0] / "published" / "leaderboard" / "pick.csv").read_text()
+    assert main(["verify", str(desk[0] / "published"), "--tasks-dir", str(desk[1])]) == 0
+
+
+# --- texts that may not be handed on
+
+
+def test_texts_of_data_that_may_not_be_handed_on_are_left_out_and_the_scores_still_come_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publication.without_figures(monkeypatch)
+    published, tasks_dir = publication.publish(tmp_path, redistributable=False)
+    texts = "".join(path.read_text(encoding="utf-8") for path in published.rglob("*") if path.is_file())
+    assert "Filing" not in texts
+    for option in ("it rises", "it falls", "it stays"):
+        assert option not in texts
+    assert '"target": "107"' in texts  # a number is no text
+    assert main(["verify", str(published), "--tasks-dir", str(tasks_dir)]) == 0
+    assert main(["publish", "--results", str(tmp_path / "results"), "--tasks-dir", str(tasks_dir)]) == 0
+
+
+def test_a_flipped_answer_is_found_among_stand_ins_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publication.without_figures(monkeypatch)
+    published, tasks_dir = publication.publish(tmp_path, redistributable=False)
+    folder = next((published / "pick" / "tiny" / "full").glob("s0-*"))
+    answers = list(records.read_answers(folder))
+    task = registry.task("pick", [tasks_dir])
+    examples = loading.load_splits(task).test
+    record = records.read_record(folder)
+    assert all(check.ok for check in arithmetic.of_gold(record, answers, task, examples))
+    other = next(choice for choice in answers[0].choices if choice != answers[0].target)
+    answers[0] = replace(answers[0], target=other)
+    assert [check.name for check in arithmetic.of_gold(record, answers, task, examples) if not check.ok] == [
+        arithmetic.GOLD
+    ]
+
+
+def test_scores_that_need_the_text_are_not_published_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publication.without_figures(monkeypatch)
+    tasks_dir = publication.write_tasks(tmp_path / "tasks", redistributable=False)
+    path = tasks_dir / "pick.py"
+    path.write_text(
+        path.read_text()
+        .replace("from harness import Example,", "from harness import Example, Metric,")
+        .replace("metrics.accuracy, metrics.macro_f1", 'Metric("letters", "Letters", lambda a: len(a.parsed) / 100),')
+    )
+    publication.write_runs(tmp_path / "results", tasks_dir)
+    assert publish((tmp_path / "results", tasks_dir)) == 2
+    assert "lets no text of it be published" in capsys.readouterr().err
+
+
+def test_a_stand_in_is_equal_where_the_texts_are() -> None:
+    assert withhold.stand_in("It  Rises") == withhold.stand_in("it rises") != withhold.stand_in("it falls")
+    assert withhold.stand_in(" ") == ""
+    example = Example("q", "?", "it rises", ("it rises", "it falls"))
+    assert withhold.as_withheld(example).target == withhold.as_withheld(example).choices[0]
+
+
+# --- the forms in which results are handed on
+
+
+@pytest.fixture(scope="module")
+def forms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("forms")
+    cells = compare.cells(make_runs(3, n=60), {"cfa": (metrics.accuracy,)})
+    exports.write(folder, cells, {"cfa": registry.task("cfa")})
+    return folder / "leaderboard"
+
+
+def test_the_table_of_all_has_the_rows_of_each(desk: Desk) -> None:
+    assert publish(desk) == 0
+    folder = desk[0] / "published" / "leaderboard"
+    whole = list(csv.reader((folder / "all.csv").open(encoding="utf-8", newline="")))
+    parts = [list(csv.reader((folder / f"{t}.csv").open(encoding="utf-8", newline=""))) for t in publication.TASKS]
+    assert tuple(whole[0]) == COLUMNS
+    assert whole[1:] == [row for part in parts for row in part[1:]]
+
+
+def test_the_metadata_is_what_the_hub_reads(forms: Path) -> None:
+    text = (forms / "cfa.model-index.json").read_text(encoding="utf-8")
+    content = strict_json(text)
+    with (forms.parent / "leaderboard" / "all.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(content["model-index"]) == len(rows) == 8
+    for entry, row in zip(content["model-index"], rows, strict=True):
+        front_matter = json.dumps({"model-index": [entry]}, indent=1)  # of the one model that the card is about
+        read: Any = ModelCard(f"---\n{front_matter}\n---\n").data
+        name, (result,) = read.model_name, read.eval_results
+        assert name.startswith(f"tiny {row['method']}")
+        assert (result.task_type, result.dataset_type, result.dataset_split) == ("multiple-choice", "cfa", "test")
+        assert result.metric_type == "accuracy"
+        assert repr(result.metric_value) == row["value"]
+        assert result.metric_args["seeds"] == list(range(int(row["seeds"])))
+
+
+def test_the_card_shows_what_the_table_shows_and_what_it_was_made_of(forms: Path) -> None:
+    text = (forms / "cfa.card.md").read_text(encoding="utf-8")
+    assert "◀ best" in text
+    assert "peak in training, MiB" in text
+    assert "- seeds: 0, 1, 2" in text
+    assert "- code: abcdef012345" in text
+    assert len({line.count("|") - line.count("\\|") for line in text.splitlines() if line.startswith("|")}) == 1
+
+
+def test_latex_has_a_cell_for_each_column_and_only_rules_of_booktabs(forms: Path) -> None:
+    text = (forms / "cfa.tex").read_text(encoding="utf-8")
+    columns = re.search(r"\\begin\{tabular\}\{([lr]+)\}", text)
+    assert columns is not None
+    body = text[text.index(r"\toprule") : text.index(r"\bottomrule")]
+    rows = [line for line in body.splitlines() if line.endswith(r"\\")]
+    assert len(rows) == 9
+    assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {len(columns[1])}
+    assert r"\hline" not in text
+    assert text.isascii()
+    assert r"\textbf{best}" in text
+    assert r"\%" in text
+    assert not re.search(r"(?<!\\)%", text)
+
+
+@pytest.mark.parametrize("text", ["50 % of $1_000 & #2 {a}~^b", "\\input{x}", "a\nb\x00", "✗ oom: x_y"])
+def test_no_text_is_a_command_of_latex(text: str) -> None:
+    shown = exports.latex_text(text)
+    assert "\n" not in shown
+    plain = re.sub(
+        r"\\(textbackslash|textasciitilde|textasciicircum)\{\}|\$\\(times|approx|cdot)\$|\\[&%$#_{}]", "", shown
+    )
+    assert not re.search(r"[\\&%$#_{}~^]", plain)
+
+
+def test_a_run_that_did_not_finish_is_no_entry_of_the_metadata(desk: Desk) -> None:
+    record = records.read_record(first(desk))
+    cells = compare.cells([(replace(record, status="oom", scores={}, cost=None), None)])
+    assert json.loads(exports.index(cells)) == {"model-index": []}

@@ -1,0 +1,264 @@
+"""The program as a user runs it: exit codes, what a run leaves behind, and what each command does with it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.cli import app
+from harness.cli.app import COMMANDS, main
+from harness.cli.commands import adapters
+from harness.store import records
+from tests.support.cli_runner import Desk, guess, guess_but_lora_is_killed, without_torch
+from tests.support.sample_inputs import write_model, write_task
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
+    without_torch(monkeypatch)
+    return Desk(tmp_path, capsys)
+
+
+def test_a_run_trains_tests_and_leaves_tables(desk: Desk) -> None:
+    assert desk.train() == 0
+    assert "✓ lora  r2   s0" in desk.err
+    assert "◀ best" in desk.out
+    assert (desk.results / "leaderboard" / "toy.csv").exists()
+    assert len(list(desk.results.rglob(records.RECORD))) == 3
+
+
+def test_ranks_may_be_given_one_by_one(desk: Desk) -> None:
+    assert desk.train("--method", "lora", "--rank", "2", "--rank", "4") == 0
+    assert [f"✓ lora  r{rank}" in desk.err for rank in (2, 4)] == [True, True]
+
+
+def test_running_again_keeps_what_is_finished(desk: Desk) -> None:
+    desk.train()
+    before = {path: path.stat().st_mtime_ns for path in desk.results.rglob(records.RECORD)}
+    assert desk.train() == 0
+    assert desk.err.count("finished before, kept") == 3
+    assert before == {path: path.stat().st_mtime_ns for path in desk.results.rglob(records.RECORD)}
+
+
+def test_a_run_that_dies_is_a_row_and_the_exit_code_is_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.cli.commands.run.worker.run", guess_but_lora_is_killed)
+    assert desk.train() == 1
+    assert "killed by signal 9 (often out of memory)" in desk.out
+    assert "✓ full" in desk.err
+    assert "killed by signal 9" not in (desk.results / "leaderboard" / "toy.csv").read_text()
+    assert ",failed," in (desk.results / "leaderboard" / "toy.csv").read_text()
+    monkeypatch.setattr("harness.cli.commands.run.worker.run", guess)
+    assert desk.train() == 0
+    assert desk.err.count("finished before, kept") == 2
+
+
+def test_runs_without_base_are_set_against_the_base_run_of_before(desk: Desk) -> None:
+    desk.train("--method", "base")
+    desk.train("--method", "full")
+    row = next(line for line in desk.out.splitlines() if line.startswith("full"))
+    assert "+" in row
+
+
+def test_the_report_command_writes_the_same_bytes_twice(desk: Desk) -> None:
+    desk.train()
+    table = desk.results / "leaderboard" / "toy.csv"
+    first = table.read_bytes()
+    table.unlink()
+    assert desk.run("report") == 0
+    assert table.read_bytes() == first
+
+
+def test_two_runs_can_be_compared_by_name(desk: Desk) -> None:
+    desk.train()
+    assert desk.run("compare", "base", "full") == 0
+    assert "accuracy %" in desk.out
+    assert "learning_rate" in desk.out
+    assert desk.run("compare", "base", "ful") == 2
+    assert "did you mean 'full'" in desk.err
+
+
+def test_verify_recomputes_and_finds_a_changed_answer(desk: Desk) -> None:
+    desk.train()
+    command = ["verify", str(desk.results), "--task", str(desk.task)]
+    assert main(command) == 0
+    path = next(desk.results.glob("runs/toy/model/full/*/answers.jsonl"))
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows[0]["text"] = rows[0]["parsed"] = next(c for c in rows[0]["choices"] if c != rows[0]["target"])
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    assert main(command) == 1
+
+
+def test_verify_that_can_verify_nothing_is_no_success(desk: Desk) -> None:
+    desk.train()
+    assert main(["verify", str(desk.results)]) == 2
+    assert main(["verify", str(desk.folder / "nothing")]) == 2
+
+
+def test_publishing_copies_finished_runs_once(desk: Desk) -> None:
+    desk.train("--seeds", "3")
+    assert desk.run("publish", "--task", str(desk.task)) == 0
+    published = desk.results / "published"
+    assert len(list(published.rglob(records.RECORD))) == 7
+    assert (published / "leaderboard" / "toy.csv").exists()
+    assert desk.run("publish", "--task", str(desk.task)) == 0
+    assert "0 new, 7 published before" in desk.out
+
+
+def test_a_run_that_does_not_verify_is_not_published(desk: Desk) -> None:
+    desk.train()
+    path = next(desk.results.glob("runs/toy/model/full/*/answers.jsonl"))
+    path.write_text(path.read_text().replace("it rises", "it falls a little", 1))
+    assert desk.run("publish", "--task", str(desk.task)) == 2
+    assert "does not verify" in desk.err
+
+
+def test_list_names_tasks_methods_and_what_is_broken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "broken.py").write_text("TASK = 1 / 0\n")
+    assert main(["list", "--tasks-dir", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "claims" in out
+    assert "qlora" in out
+    assert "broken: ZeroDivisionError" in out
+
+
+def test_check_shows_a_data_file_as_a_run_would_see_it(desk: Desk) -> None:
+    assert main(["check", str(desk.task)]) == 0
+    out, _ = desk.capsys.readouterr()
+    assert "60 rows" in out
+    assert "Answer: it" in out
+    assert "toy: 8 of 8 hold" in out
+
+
+def test_check_lists_the_options_where_the_prompt_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "cfa", "--data", str(tmp_path)]) == 0  # as in a loop over all tasks: cfa's own data is used
+    out = capsys.readouterr().out
+    assert "each of these is scored" in out
+    assert "--data      not used for cfa: its data comes with the project" in out
+    assert main(["check", "cfa_listed"]) == 0
+    assert "each of these is scored" not in capsys.readouterr().out
+
+
+def test_a_run_of_a_task_that_ships_its_data_takes_a_data_folder_for_other_tasks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["plan", "--task", "cfa", "--method", "base", "--no-memory", "--results", str(tmp_path / "results")]
+    assert main(words) == 0
+    (run,) = re.findall(r" ([0-9a-f]{10})\n", capsys.readouterr().out)
+    assert main([*words, "--data", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "--data     not used for cfa: its data comes with the project" in out
+    assert run in out  # the same examples, so the same run
+
+
+def test_a_copy_of_published_data_is_listed_with_its_sizes_and_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, numbers in (("sent_train.csv", range(21)), ("sent_valid.csv", range(20, 30))):
+        lines = [f"tweet {n},{n % 3}\n" for n in numbers]
+        (tmp_path / name).write_text("text,label\n" + "".join(lines))
+    assert main(["list", "--data", str(tmp_path)]) == 0
+    assert "train 17 · validation 3 · test 10" in capsys.readouterr().out
+    assert main(["check", "tfns", "--data", str(tmp_path)]) == 0
+    assert "left out    repeated 1" in capsys.readouterr().out
+
+
+def test_a_new_task_can_be_checked_at_once_and_is_never_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["new", "motor_claims", "--tasks-dir", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "check motor_claims" in out
+    assert main(["check", "motor_claims", "--tasks-dir", str(tmp_path)]) == 0
+    assert main(["new", "motor_claims", "--tasks-dir", str(tmp_path)]) == 2
+    assert main(["new", "Motor Claims", "--tasks-dir", str(tmp_path)]) == 2
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_every_command_has_help_with_examples_that_can_be_typed(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command.split(), "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "usage:" in out
+    shown = [line.strip() for line in out.split("examples:\n")[1].splitlines()]
+    assert shown
+    for line in shown:
+        program, script, *words = shlex.split(line)
+        assert (program, script) == ("python", "run_all.py")
+        name = words[0] if words[0] in COMMANDS else "run"
+        assert name == (command or "run")
+        build, _ = app._COMMANDS[name]
+        build(parser := app.Parser(prog=name))
+        found = parser.parse(words[1:] if words[0] == name else words)
+        if name == "adapters":
+            _, build, _ = adapters.action(found.action)
+            build(parser := app.Parser(prog=found.action))
+            parser.parse(found.rest)
+
+
+def test_no_flag_goes_without_a_word_of_help() -> None:
+    for name, (build, _) in {**app._COMMANDS, **{n: (b, None) for n, (_, b, _) in adapters.ACTIONS.items()}}.items():
+        build(parser := app.Parser(prog=name))
+        assert [action.dest for action in parser._actions if not action.help] == [], name
+
+
+def seconds_of(*arguments: str) -> float:
+    """The best of three starts of the program, in seconds of processor time."""
+    import resource
+
+    times = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "run_all.py", *arguments], cwd=ROOT, check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(times)
+
+
+@pytest.mark.parametrize("command", ["list", "--help"])
+def test_light_commands_start_in_half_a_second(command: str) -> None:
+    assert seconds_of(command) < 0.5
+
+
+def test_ctrl_c_ends_with_130_the_tables_so_far_and_the_command_that_continues(tmp_path: Path) -> None:
+    script = tmp_path / "press.py"
+    script.write_text(
+        "import sys, time\n"
+        f"sys.path[:0] = [{str(ROOT)!r}]\n"
+        "from harness import cli\n"
+        "from harness.runs import local\n"
+        "local.PRELOAD = []\n"
+        "import harness.cli.commands.run as run\n"
+        "from tests.support import cli_runner\n"
+        "if __name__ == '__main__':\n"
+        "    run.worker.run = cli_runner.base_then_wait\n"
+        "    run.plan.check = lambda plans: None\n"
+        "    sys.exit(cli.main(sys.argv[1:]))\n"
+    )
+    task, model = write_task(tmp_path / "toy.jsonl"), write_model(tmp_path / "model")
+    results = tmp_path / "results"
+    command = [sys.executable, str(script), "--task", str(task), "--model", str(model), "--no-memory"]
+    process = subprocess.Popen(
+        [*command, "--results", str(results)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not list(results.rglob("waiting")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "✓ base" in err
+    assert "■ lora" in err
+    assert "interrupted" in out
+    continued = next(line for line in out.splitlines() if line.startswith("continue"))
+    assert f"python run_all.py --task {task}" in continued

@@ -1,0 +1,199 @@
+"""The figures: complete, readable, the same bytes every time."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tests.support.figure_checks as legible
+from harness.analysis import compare
+from harness.analysis.aggregate import Cell
+from harness.analysis.sections import sections
+from harness.report.figures import overview, write
+from harness.report.figures import style as palette
+from harness.report.figures.labels import Box, beside, spread
+from tests.support.finished_runs import make_failed, make_run, make_runs
+
+SVG = "{http://www.w3.org/2000/svg}svg"
+
+
+@pytest.fixture(scope="module")
+def cells() -> list[Cell]:
+    return compare.cells([*make_runs(n=120), make_failed("lora", 64, n=120)])
+
+
+@pytest.fixture(scope="module")
+def drawn(cells: list[Cell]) -> dict[str, str]:
+    return write.svgs("cfa", cells)
+
+
+@pytest.fixture
+def style() -> Iterator[None]:
+    import matplotlib
+
+    settings: Any = palette.STYLE
+    with matplotlib.rc_context(settings):
+        yield
+
+
+def texts(svg: str) -> str:
+    """Text is drawn as outlines; matplotlib notes what it says in a comment."""
+    return "\n".join(re.findall(r"<!-- (.*?) -->", svg, flags=re.DOTALL))
+
+
+def many_runs() -> list[Any]:
+    ranked = itertools.product(("lora", "qlora", "dora", "vera", "rslora"), (1, 2, 4, 8, 16, 32))
+    runs = [make_run(m, r, 0.6 + 0.01 * i, 40 + 0.7 * i, n=60) for i, (m, r) in enumerate(ranked)]
+    return [make_run("base", 0, 0.33, n=60), *runs]
+
+
+def test_every_figure_is_written_as_svg_and_png(tmp_path: Path, cells: list[Cell]) -> None:
+    paths = write.write(tmp_path, "cfa", cells)
+    folder = tmp_path / "figures" / "cfa"
+    names = [f"{name}.{kind}" for name in ("accuracy", "accuracy_memory", "ranks", "memory") for kind in ("svg", "png")]
+    assert paths == [folder / name for name in names]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names)
+    for path in paths:
+        if path.suffix == ".svg":
+            assert ElementTree.fromstring(path.read_text()).tag == SVG
+        else:
+            assert path.read_bytes().startswith(b"\x89PNG")
+    again = {path: path.read_bytes() for path in paths}
+    write.write(tmp_path, "cfa", list(reversed(cells)))
+    assert {path: path.read_bytes() for path in paths} == again
+
+
+def test_no_date_and_no_version_is_in_the_files(drawn: dict[str, str]) -> None:
+    for svg in drawn.values():
+        assert "dc:date" not in svg
+        assert not re.search(r"Matplotlib v\d", svg)
+
+
+def test_the_accuracy_figure_says_task_model_n_and_what_the_intervals_are(drawn: dict[str, str]) -> None:
+    said = texts(drawn["accuracy"])
+    assert "cfa: accuracy by method and rank" in said
+    assert re.search(r"tiny · 120 test questions in \d+ groups · 1 seed · 95 % intervals clustered by group", said)
+    assert "base model 33.3" in said
+    assert "guessing 33.3" in said
+    assert re.search(r"85\.0  \[[\d.]+, [\d.]+\]  ◀ best", said)
+    for name in ("base", "lora r2", "lora r8", "lora r32", "qlora r2", "qlora r8", "qlora r32", "full"):
+        assert name in said.split("\n")
+
+
+def test_a_failed_run_is_marked_in_every_figure(drawn: dict[str, str]) -> None:
+    for name, svg in drawn.items():
+        assert "lora r64" in texts(svg), name
+        assert "oom" in texts(svg), name
+
+
+def test_the_memory_figure_shows_total_prediction_and_parts(drawn: dict[str, str]) -> None:
+    said = texts(drawn["memory"])
+    assert "90.0 MiB  (predicted 87.3)" in said
+    assert "22.4 MiB  (evaluation)" in said
+    for part in ("frozen weights", "trained weights", "gradients", "optimizer state", "activations and the rest"):
+        assert part in said
+
+
+def test_without_runs_of_the_task_nothing_is_written(tmp_path: Path, cells: list[Cell]) -> None:
+    assert write.write(tmp_path, "other", cells) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("runs", [[make_run("lora", 8, n=60)], [make_run("base", 0, n=60)], [make_failed("full")]])
+def test_a_single_run_of_any_kind_can_be_drawn(runs: Sequence[Any]) -> None:
+    found = write.svgs("cfa", compare.cells(runs))
+    assert list(found) == list(write.NAMES)
+
+
+@pytest.mark.usefixtures("style")
+def test_a_line_joins_a_methods_ranks_but_none_where_a_rank_ran_at_two_rates() -> None:
+    ranked = [make_run("base", 0, n=60), *(make_run("lora", rank, peak=40.0 + rank, n=60) for rank in (2, 8))]
+    again = make_run("lora", 8, peak=49.0, n=60, spec={"learning_rate": 0.003})
+
+    def joined(runs: Sequence[Any]) -> list[int]:
+        (ax,) = overview.accuracy_memory("cfa", sections(compare.cells(runs))).axes
+        return [np.size(line.get_xdata()) for line in ax.get_lines() if line.get_alpha() == 0.4]
+
+    assert joined(ranked) == [2]
+    assert joined([*ranked, again]) == []
+
+
+def test_hostile_and_long_names_are_drawn_as_they_are_without_a_warning() -> None:
+    model = r"o/$\frac{1}{2}$_x^2&<b>--></svg>模型" + "long-name-" * 30
+    spec: dict[str, Any] = {"model": model}
+    runs = [make_run("base", 0, n=40, spec=spec), make_run("$m_1", 4, n=40, spec=spec)]
+    runs.append(make_failed("full", n=40, reason="<script>\x00\n$x_$" + "y" * 500, **spec))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = write.svgs("cfa", compare.cells(runs))
+    for svg in found.values():
+        assert ElementTree.fromstring(svg).tag == SVG
+        outside_comments = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+        assert "script" not in outside_comments
+        width = float(re.search(r'<svg [^>]*?width="([\d.]+)pt"', svg)[1])  # type: ignore[index]
+        assert width < 800
+    assert r"$\frac" in texts(found["accuracy"])
+
+
+def test_a_method_has_one_colour_of_its_own_and_an_unknown_one_keeps_its(drawn: dict[str, str]) -> None:
+    colours = [palette.colour(name) for name in ("base", "lora", "qlora", "full")]
+    assert colours == list(write.METHOD_COLOURS.values())
+    assert len({*colours, *palette.FURTHER_COLOURS, *palette.PART_COLOURS.values()}) == 13
+    assert palette.colour("dora") == "#8A5A00"  # decided by its name, whatever else is drawn
+    for name, svg in drawn.items():
+        for shade in colours[1:]:
+            assert shade.lower() in svg.lower(), name
+
+
+@pytest.mark.usefixtures("style")
+@pytest.mark.parametrize("runs", [make_runs(n=120), many_runs()], ids=["eight runs", "thirty-one runs"])
+@pytest.mark.parametrize("name", write.NAMES)
+def test_no_text_is_small_and_no_two_lie_on_each_other(
+    name: str, runs: Sequence[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = getattr(overview, name)("cfa", sections(compare.cells(runs)))
+    assert len(legible.check(figure, monkeypatch)) > 10
+
+
+def test_memory_of_two_machines_gets_two_panels() -> None:
+    cuda = {"device": "cuda"}
+    found = write.svgs("cfa", compare.cells([make_run("lora", 8, n=40), make_run("lora", 8, n=40, spec=cuda)]))
+    assert texts(found["memory"]).count("peak memory, MiB") == 2
+    assert texts(found["accuracy"]).count("accuracy %") == 1
+
+
+positions = st.lists(st.floats(0, 1000), min_size=1, max_size=20)
+
+
+@settings(max_examples=50)
+@given(positions)
+def test_spread_labels_keep_their_order_and_distance(wanted: list[float]) -> None:
+    found = spread(wanted, 10, 0, 1000)
+    order = sorted(range(len(wanted)), key=lambda i: (wanted[i], i))
+    for a, b in itertools.pairwise(order):
+        assert found[b] - found[a] >= 10 - 1e-6
+    assert min(found) >= -1e-6
+    assert max(found) <= 1000 + 1e-6
+
+
+def test_labels_with_room_stay_where_they_belong() -> None:
+    assert spread([50.0, 10.0, 90.0], 10, 0, 100) == [50.0, 10.0, 90.0]
+    assert spread([50.0, 50.0], 10, 0, 100) == [45.0, 55.0]
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.floats(100, 700), st.floats(100, 500)), min_size=1, max_size=8))
+def test_labels_beside_points_do_not_cover_each_other(points: list[tuple[float, float]]) -> None:
+    sizes = [(50.0, 12.0)] * len(points)
+    boxes = [Box(x - 25, y - 6, x + 25, y + 6) for x, y, _ in beside(points, sizes, Box(0, 0, 800, 600))]
+    assert all(a.overlap(b) < 1 for a, b in itertools.combinations(boxes, 2))

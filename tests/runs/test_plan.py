@@ -1,0 +1,339 @@
+"""The plan's promises: everything resolved, everything checked, nothing expensive started."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import environment
+from harness.data import registry
+from harness.errors import HarnessError
+from harness.model import checkpoint, tokenize
+from harness.runs import defaults, options, plan, preflight
+from harness.runs.forecast import history, peak_memory
+from harness.runs.options import Options
+from harness.runs.plan import Plan
+from harness.runs.preflight import Question, Seen
+from harness.store import records
+from harness.training import loop
+from tests.support.records import make_environment, make_record, make_spec
+from tests.support.sample_inputs import toy_options, write_model, write_task
+from tests.support.tiny_models import toy_folder, toy_spec, toy_tokenizer
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Options:
+    return toy_options(tmp_path)
+
+
+def only(asked: Options) -> Plan:
+    (made,) = plan.make(asked)
+    return made
+
+
+def finish(asked: Options, made: Plan, *, seconds: float = 20.0) -> None:
+    for spec in made.specs:
+        machine = environment.describe("cpu", threads=environment.threads_per_run(made.options.jobs)).machine
+        record = make_record(spec, environment=make_environment(machine=machine))
+        records.write_record(records.run_dir(asked.results, spec), record)
+
+
+def test_small_models_on_the_cpu_run_one_per_core_and_others_one_at_a_time(
+    asked: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "cores", lambda: 3)
+    assert only(asked).options.jobs == 3
+    assert only(replace(asked, jobs=2)).options.jobs == 2
+    model = checkpoint.read(asked.model)
+    assert defaults.jobs(model, "cuda") == 1
+    assert defaults.jobs(replace(model, weights_bytes=defaults.SMALL_WEIGHTS + 1), "cpu") == 1
+    monkeypatch.setattr(environment, "memory_bytes", lambda: 2 * defaults.JOB_MEMORY)
+    assert defaults.jobs(model, "cpu") == 2
+
+
+def test_the_default_is_base_lora_qlora_and_full_across_three_ranks(asked: Options) -> None:
+    names = [spec.name for spec in only(asked).specs]
+    assert names == ["base", "lora-r2", "lora-r8", "lora-r32", "qlora-r2", "qlora-r8", "qlora-r32", "full"]
+
+
+def test_every_method_learns_at_its_own_rate_and_adapters_at_one_rate_for_all_ranks(asked: Options) -> None:
+    rates = {spec.name: spec.learning_rate for spec in only(asked).specs}
+    assert len({rate for name, rate in rates.items() if "lora" in name}) == 1
+    assert min(rates["lora-r8"], rates["full"]) > rates["base"] == 0
+
+
+def test_methods_get_the_same_examples_and_budget(asked: Options) -> None:
+    trained = [spec for spec in only(asked).specs if spec.method != "base"]
+    for name in ("data", "train_examples", "test_examples", "epochs", "batch_size", "max_tokens", "warmup", "dtype"):
+        assert len({getattr(spec, name) for spec in trained}) == 1, name
+
+
+def test_the_base_model_runs_once_whatever_the_seeds_and_training_flags(asked: Options) -> None:
+    plain, other = only(asked), only(replace(asked, seeds=(1, 2), epochs=9.0, learning_rate=0.5))
+    assert [spec for spec in other.specs if spec.method == "base"] == [plain.specs[0]]
+    assert len(other.specs) == 1 + 2 * 7
+
+
+def test_all_methods_of_a_seed_come_before_the_next_seed(asked: Options) -> None:
+    assert [spec.seed for spec in only(replace(asked, seeds=(0, 1), methods=("lora", "full"), ranks=(2,))).specs] == [
+        0,
+        0,
+        1,
+        1,
+    ]
+
+
+def test_flags_reach_the_spec(asked: Options) -> None:
+    flags = replace(
+        asked,
+        methods=("lora",),
+        ranks=(4,),
+        seeds=(7,),
+        epochs=2.5,
+        batch_size=10,
+        micro_batch=5,
+        learning_rate=0.5,
+        alpha=8.0,
+        max_tokens=100,
+        train_examples=12,
+        test_examples=6,
+        dtype="fp32",
+        device="cpu",
+        scoring="generate",
+    )
+    (spec,) = only(flags).specs
+    for name in ("epochs", "batch_size", "micro_batch", "learning_rate", "alpha", "max_tokens", "dtype", "scoring"):
+        assert getattr(spec, name) == getattr(flags, name), name
+    assert (spec.rank, spec.seed) == (4, 7)
+    assert (spec.train_examples, spec.test_examples) == (12, 6)
+
+
+def test_the_same_options_give_the_same_ids_and_another_prompt_gives_others(asked: Options, tmp_path: Path) -> None:
+    first = {spec.id for spec in only(asked).specs}
+    assert first == {spec.id for spec in only(asked).specs}
+    write_task(tmp_path / "toy.jsonl", rows=63)
+    assert first.isdisjoint(spec.id for spec in only(asked).specs)
+
+
+def test_other_weights_give_other_ids_and_another_place_does_not(asked: Options, tmp_path: Path) -> None:
+    first = [spec.id for spec in only(asked).specs]
+    shutil.copytree(tmp_path / "model", tmp_path / "elsewhere" / "model")
+    moved = replace(asked, model=str(tmp_path / "elsewhere" / "model"))
+    assert [spec.id for spec in only(moved).specs] == first
+    weights = tmp_path / "model" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"else")
+    assert [spec.id for spec in only(asked).specs] != first
+
+
+def test_specs_hold_no_path_of_this_machine(asked: Options, tmp_path: Path) -> None:
+    for spec in only(asked).specs:
+        assert str(tmp_path) not in json.dumps(vars(spec))
+        assert spec.model == "model"
+
+
+def test_finished_runs_are_done_and_the_rest_is_to_do(asked: Options) -> None:
+    made = only(asked)
+    records.write_record(records.run_dir(asked.results, made.specs[0]), make_record(made.specs[0]))
+    records.write_record(records.run_dir(asked.results, made.specs[1]), make_record(made.specs[1], status="oom"))
+    again = only(asked)
+    assert again.done == {made.specs[0].id}
+    assert [job.spec for job in again.jobs()] == list(made.specs[1:])
+
+
+def test_the_time_is_estimated_from_runs_of_this_machine_or_not_at_all(asked: Options) -> None:
+    made = only(asked)
+    assert made.seconds is None
+    finish(asked, made)
+    longer = only(replace(asked, epochs=2 * made.specs[-1].epochs, methods=("full",)))
+    # load 1 s, twice the training of 20 s, evaluation 4 s: see records.make_cost
+    assert longer.seconds == pytest.approx(45)
+    assert only(asked).seconds == 0
+
+
+def test_runs_of_another_machine_say_nothing_about_the_time_here(tmp_path: Path) -> None:
+    records.write_record(records.run_dir(tmp_path, make_spec()), make_record())
+    assert history.seconds([make_spec(seed=1)], tmp_path, threads=1) is None
+
+
+def test_predictions_reach_the_jobs(asked: Options) -> None:
+    def look(question: Question) -> Seen:
+        assert len(question.trained) >= question.specs[1].micro_batch
+        return Seen(weights=1000, predicted={spec.id: 2**20 for spec in question.specs})
+
+    (made,) = plan.make(replace(asked, memory=True), look=look)
+    assert {job.predicted_peak_bytes for job in made.jobs()} == {2**20}
+
+
+def test_the_probe_predicts_the_longest_step_that_comes_and_of_very_many_examples_the_longest_that_could(
+    tmp_path: Path,
+) -> None:
+    folder, tokenizer = toy_folder(tmp_path / "model"), toy_tokenizer()
+    texts = tuple((f"Is {'it ' * (n % 29)}right?", "yes " * (1 + n % 29)) for n in range(96))
+    encoded = [tokenize.encode_pair(tokenizer, *text) for text in texts]
+    pairs = [tokenize.Pair(tuple(prompt), tuple(target)) for prompt, target in encoded]
+    spec = toy_spec(method="lora", rank=2, alpha=8.0, batch_size=4, micro_batch=4)
+    batches = loop.plan_batches([len(pair) for pair in pairs], spec)
+    step = [pairs[i] for i in batches[loop.counted_step(pairs, batches, spec)]]
+    method = registry.method("lora")
+    comes, could = (peak_memory.training_peak(folder, spec, method, rows) for rows in (step, pairs))
+    assert comes < could
+    asked = Question(folder, (spec,), texts)
+    assert preflight.look(asked).predicted == {spec.id: comes}
+    assert preflight.look(replace(asked, sampled=True)).predicted == {spec.id: could}
+
+
+def test_the_probe_predicts_every_trained_run_and_the_same_for_every_seed(tmp_path: Path) -> None:
+    folder = toy_folder(tmp_path / "model")
+    kinds = (("base", 0), ("full", 0), ("lora", 2), ("lora", 8))
+    runs = [toy_spec(method=name, rank=rank, alpha=8.0, seed=seed) for name, rank in kinds for seed in (0, 1)]
+    seen = preflight.look(Question(folder, tuple(runs), (("Is it right?", "yes"), ("Is it wrong then?", "no")) * 4))
+    base, full, small, large = ({seen.predicted[spec.id] for spec in runs[i : i + 2]} for i in (0, 2, 4, 6))
+    assert base == {0}
+    assert len(full) == len(small) == len(large) == 1
+    assert 0 < small.pop() < large.pop() < full.pop()
+
+
+def test_nothing_is_asked_of_torch_where_everything_is_done(asked: Options) -> None:
+    finish(asked, only(asked))
+
+    def look(question: Question) -> Seen:
+        raise AssertionError("torch was asked")
+
+    plan.make(replace(asked, memory=True), look=look)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"tasks": ("cfaa",)}, "no task named 'cfaa'"),
+        ({"methods": ("lorra",)}, "no method named 'lorra'"),
+        ({"model": "no/such/folder"}, "no/such/folder"),
+        ({"max_tokens": 513}, "window is 512 tokens"),
+        ({"device": "cuda"}, "no CUDA device"),
+    ],
+)
+def test_what_cannot_run_is_refused_before_anything_is_written(
+    asked: Options, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], words: str
+) -> None:
+    monkeypatch.setattr(environment, "cuda_present", lambda: False)
+    with pytest.raises(HarnessError, match=words):
+        plan.make(replace(asked, **changes))
+    assert not list(asked.results.rglob("*.json"))
+
+
+def test_no_space_and_no_permission_are_said_before_anything_runs(
+    asked: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(HarnessError, match="cannot write results"):
+        plan.make(replace(asked, results=tmp_path / "toy.jsonl" / "results"))
+    monkeypatch.setattr("harness.store.records.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))
+    with pytest.raises(HarnessError, match="not enough disk space"):
+        plan.make(asked)
+
+
+@pytest.mark.parametrize(
+    ("break_it", "words"),
+    [
+        (lambda folder: (folder / "config.json").write_text("{"), "config cannot be read"),
+        (lambda folder: (folder / "config.json").write_text("[]"), "not an object"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "safetensors"),
+    ],
+)
+def test_a_broken_model_folder_is_refused_with_its_place(tmp_path: Path, break_it: Any, words: str) -> None:
+    folder = write_model(tmp_path / "model")
+    break_it(folder)
+    with pytest.raises(HarnessError, match=words) as caught:
+        checkpoint.read(str(folder))
+    assert str(folder) in caught.value.where
+
+
+def test_a_model_from_the_hub_s_cache_keeps_its_name_and_commit(tmp_path: Path) -> None:
+    folder = tmp_path / "models--owner--a-b" / "snapshots" / "0123abcd"
+    folder.parent.mkdir(parents=True)
+    found = checkpoint.read(str(write_model(folder)))
+    assert (found.name, found.revision) == ("owner/a-b", "0123abcd")
+
+
+def test_a_probe_that_dies_is_an_error_and_not_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "look", _die)
+    with pytest.raises(HarnessError, match="died"):
+        preflight.look_in_own_process(Question(tmp_path, (), ()))
+
+
+def test_a_probe_that_fails_in_a_library_is_an_error_with_the_model_s_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "look", _fail)
+    with pytest.raises(HarnessError, match="TypeError: no such layer") as caught:
+        preflight.look_in_own_process(Question(tmp_path, (), ()))
+    assert caught.value.where == str(tmp_path)
+
+
+def _fail(question: Question) -> Seen:
+    raise TypeError("no such\nlayer")
+
+
+def _die(question: Question) -> Seen:
+    import os
+
+    os._exit(1)
+
+
+def test_a_plan_without_memory_never_imports_torch(asked: Options, tmp_path: Path) -> None:
+    code = (
+        "import sys; from harness.cli import main; "
+        f"assert main(['plan', '--task', {asked.tasks[0]!r}, '--model', {asked.model!r}, '--no-memory', "
+        f"'--results', {str(asked.results)!r}]) == 0; "
+        "heavy = {'torch', 'transformers', 'pandas', 'matplotlib', 'scipy', 'peft'} & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
+
+
+@pytest.mark.parametrize(("text", "found"), [("3", (0, 1, 2)), ("0,1,2", (0, 1, 2)), ("7,", (7,)), ("1", (0,))])
+def test_one_number_of_seeds_is_how_many_and_a_list_names_them(text: str, found: tuple[int, ...]) -> None:
+    assert options.seeds(text) == found
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: options.ranks("0"),
+        lambda: options.ranks("-1,8"),
+        lambda: options.ranks("eight"),
+        lambda: options.ranks(""),
+        lambda: options.ranks("1.5"),
+        lambda: options.seeds("0"),
+        lambda: options.seeds("-1,2"),
+        lambda: options.count("0", "--batch-size"),
+        lambda: options.positive("nan", "--epochs"),
+        lambda: options.positive("inf", "--epochs"),
+        lambda: options.positive("-1", "--epochs"),
+        lambda: options.positive("much", "--epochs"),
+        lambda: options.one_of("bf61", ("bf16", "fp32"), "--dtype"),
+        lambda: options.words([",,"], "--task"),
+        lambda: options.relabel(["positive"]),
+        lambda: options.relabel(["a=b,a=c"]),
+        lambda: options.folder("no/such/folder", "--data"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_with_its_flag(read: Any) -> None:
+    with pytest.raises(HarnessError) as caught:
+        read()
+    assert caught.value.where.startswith("--")
+    assert caught.value.fix
+
+
+def test_lists_may_be_repeated_or_joined_by_commas_and_name_each_thing_once() -> None:
+    assert options.words(["a,b", "c", "a"], "--task") == ("a", "b", "c")
+    assert options.ranks("8,2,8") == (8, 2)
+    assert options.relabel(["up=down,down=up"]) == (("up", "down"), ("down", "up"))

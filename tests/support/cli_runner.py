@@ -1,0 +1,105 @@
+"""A desk for the tests of the program: data, a model folder, and workers that finish without torch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import environment
+from harness.cli.app import main
+from harness.data import loading, registry
+from harness.metrics.scoring import chance, parse_rate, score_answers
+from harness.runs.job import Job, Reporter
+from harness.schema import Answer
+from harness.store import records
+from tests.support.records import make_environment, make_record
+from tests.support.sample_inputs import write_model, write_task
+
+COMMIT = environment.commit()
+
+
+def clean_commit() -> str:
+    """The commit of this code, as if nothing had been changed since: runs of it may be published."""
+    return COMMIT.removesuffix("+")
+
+
+def guess(job: Job, reporter: Reporter) -> None:
+    """A worker that trains nothing: what is trained is right, the base model picks the first option."""
+    task = registry.task(job.task, job.tasks_dirs, job.labels, dict(job.relabel), job.gold)
+    splits = loading.load_splits(task, data_dir=job.data_dir)
+    answers = []
+    for example in dict(splits.items())[job.spec.split]:
+        said = example.choices[0] if job.spec.method == "base" else example.target
+        answers.append(
+            Answer(
+                id=example.id,
+                group=example.group or example.id,
+                target=example.target,
+                text=said,
+                parsed=said,
+                choices=example.choices,
+                loglik=tuple(0.0 if choice == said else -1.0 - job.spec.seed for choice in example.choices),
+            )
+        )
+    record = make_record(
+        job.spec,
+        scores=score_answers(answers, task.metrics),
+        parse_rate=parse_rate(answers),
+        answers_sha256=records.write_answers(job.folder, answers),
+        environment=make_environment(commit=clean_commit()),
+        chance=chance(task, splits.test),
+    )
+    records.write_record(job.folder, record)
+
+
+def guess_but_lora_is_killed(job: Job, reporter: Reporter) -> None:
+    """As `guess`, and the run of LoRA dies."""
+    if job.spec.method == "lora":
+        os.kill(os.getpid(), signal.SIGKILL)
+    guess(job, reporter)
+
+
+def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs guess, nobody look at the model, and no figure be drawn."""
+    monkeypatch.setattr("harness.cli.commands.run.worker.run", guess)
+    monkeypatch.setattr("harness.cli.commands.run.plan.check", lambda plans: None)
+    monkeypatch.setattr("harness.report.write.plots.write", lambda *_: [])
+    monkeypatch.setattr("harness.environment.commit", clean_commit)
+
+
+class Desk:
+    """A folder with data and a model, and the program run in it without torch."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self.task = write_task(folder / "toy.jsonl")
+        self.model = write_model(folder / "model")
+        self.results = folder / "results"
+        self.capsys = capsys
+        self.out = self.err = ""
+
+    def run(self, *arguments: str) -> int:
+        """Run a command on this folder's results; what it printed is then in `out` and `err`."""
+        code = main([*arguments, "--results", str(self.results)])
+        self.out, self.err = self.capsys.readouterr()
+        return code
+
+    def train(self, *arguments: str) -> int:
+        """`run` on the toy task: base, LoRA of rank 2 and full."""
+        flags = ("--method", "base,lora,full", "--rank", "2", "--no-memory")
+        return self.run("--task", str(self.task), "--model", str(self.model), *flags, *arguments)
+
+
+def base_then_wait(job: Job, reporter: Reporter) -> None:
+    """A worker that finishes the base run and waits in any other to be stopped."""
+    if job.spec.method == "base":
+        return guess(job, reporter)
+    (job.folder / "waiting").touch()
+    end = time.monotonic() + 60
+    while not reporter.should_stop() and time.monotonic() < end:
+        time.sleep(0.05)
+    records.write_record(job.folder, make_record(job.spec, status="interrupted", scores={}, cost=None))

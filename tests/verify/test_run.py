@@ -1,0 +1,180 @@
+"""`verify` passes what is sound and names each thing that was tampered with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import metrics
+from harness.metrics.scoring import parse_rate, score_answers
+from harness.schema import Answer, Example, Source, Task
+from harness.store import records
+from harness.verify.run import Check, verify
+from tests.support.records import make_answers, make_record, make_spec
+
+TASK = Task(
+    name="toy",
+    version=1,
+    title="toy",
+    source=Source("toy"),
+    load=lambda folder, split: [],
+    prompt=lambda example: example.question,
+    metrics=(metrics.accuracy, metrics.macro_f1),
+)
+
+
+def written() -> list[Answer]:
+    """Answers as generated: raw text that the parser still has to read."""
+    picked = make_answers(9, 3)
+    return [replace(a, text=f"{a.text.upper()}\nmore", loglik=()) for a in picked[:-1]] + [
+        replace(picked[-1], text="who knows", parsed=None, loglik=())
+    ]
+
+
+def write(root: Path, answers: list[Answer], **changes: Any) -> Path:
+    """Write a sound run and return its folder."""
+    spec = make_spec(test_examples=len(answers), **changes)
+    folder = records.run_dir(root, spec)
+    digest = records.write_answers(folder, answers)
+    scores = score_answers(answers, TASK.metrics)
+    record = make_record(spec, scores=scores, answers_sha256=digest, parse_rate=parse_rate(answers))
+    records.write_record(folder, record)
+    return folder
+
+
+def failed(checks: list[Check]) -> list[str]:
+    return [check.name for check in checks if not check.ok]
+
+
+def edit(path: Path, change: Callable[[Any], None]) -> None:
+    data = json.loads(path.read_text(encoding="utf-8"))
+    change(data)
+    path.write_text(json.dumps(data), encoding="utf-8")
+
+
+def rewrite(folder: Path, answers: list[Answer]) -> None:
+    """Replace the answers and, as a careful forger would, the checksum."""
+    digest = records.write_answers(folder, answers)
+    edit(folder / "record.json", lambda data: data.update(answers_sha256=digest))
+
+
+@pytest.mark.parametrize("scoring", ["choices", "generate"])
+def test_a_sound_run_passes_every_check(tmp_path: Path, scoring: str) -> None:
+    answers = make_answers(9, 0) if scoring == "choices" else written()
+    checks = verify(write(tmp_path, answers, scoring=scoring), TASK)
+    assert failed(checks) == []
+    assert len(checks) == 17
+
+
+def test_a_changed_spec_no_longer_hashes_to_the_folders_name(tmp_path: Path) -> None:
+    folder = write(tmp_path, make_answers(9, 0))
+    edit(folder / "record.json", lambda data: data["spec"].update(learning_rate=0.02))
+    found = failed(verify(folder, TASK))
+    assert "the spec hashes to the id in the folder's name" in found
+
+
+def test_a_folder_under_another_methods_name_is_noticed(tmp_path: Path) -> None:
+    folder = write(tmp_path, make_answers(9, 0))
+    moved = folder.parent.with_name("lora-r32") / folder.name
+    moved.parent.mkdir()
+    folder.rename(moved)
+    assert failed(verify(moved, TASK)) == ["the folder's words say what the spec says"]
+
+
+def test_another_version_of_the_task_is_noticed(tmp_path: Path) -> None:
+    folder = write(tmp_path, make_answers(9, 0))
+    assert failed(verify(folder, replace(TASK, version=2))) == ["the task is the one that ran"]
+
+
+def test_an_answer_that_was_edited_breaks_the_checksum(tmp_path: Path) -> None:
+    folder = write(tmp_path, make_answers(9, 0))
+    path = folder / "answers.jsonl"
+    path.write_text(path.read_text().replace('"group": "g0"', '"group": "gx"'))
+    assert "answers have the recorded checksum" in failed(verify(folder, TASK))
+
+
+def test_a_parsed_form_that_the_raw_text_does_not_give_is_noticed(tmp_path: Path) -> None:
+    answers = written()
+    folder = write(tmp_path, answers, scoring="generate")
+    rewrite(folder, [*answers[:-1], replace(answers[-1], parsed="a")])
+    checks = {check.name: check for check in verify(folder, TASK)}
+    assert not checks["every raw text parses to what was stored"].ok
+    assert checks["every raw text parses to what was stored"].detail == "q11"
+    assert not checks["every score comes out again"].ok
+    assert not checks["the parse rate comes out again"].ok
+
+
+def test_a_tasks_own_parser_is_the_one_used(tmp_path: Path) -> None:
+    def parse(text: str, example: Example) -> str | None:
+        return "a" if text.startswith("A") else None
+
+    folder = write(tmp_path, written(), scoring="generate")
+    names = failed(verify(folder, replace(TASK, parse=parse)))
+    assert names == ["every raw text parses to what was stored"]
+
+
+def test_an_option_that_is_not_the_likeliest_is_noticed(tmp_path: Path) -> None:
+    folder = write(tmp_path, make_answers(9, 3))  # the wrong ones say "b" with "a" as the likeliest
+    assert failed(verify(folder, TASK)) == ["every option picked is the likeliest"]
+
+
+@pytest.mark.parametrize("field", ["value", "low", "high"])
+def test_a_polished_score_is_noticed(tmp_path: Path, field: str) -> None:
+    folder = write(tmp_path, make_answers(9, 0))
+    edit(folder / "record.json", lambda data: data["scores"]["accuracy"].update({field: 0.42}))
+    assert failed(verify(folder, TASK)) == ["every score comes out again"]
+
+
+def test_a_score_that_is_missing_or_of_no_metric_is_noticed(tmp_path: Path) -> None:
+    folder = write(tmp_path, make_answers(9, 0))
+    edit(folder / "record.json", lambda d: d["scores"].update(invented=d["scores"].pop("macro_f1")))
+    detail = next(check.detail for check in verify(folder, TASK) if check.name == "every score comes out again")
+    assert "invented" in detail
+    assert "macro_f1 is missing" in detail
+
+
+def test_answers_left_out_or_given_twice_are_noticed(tmp_path: Path) -> None:
+    answers = make_answers(9, 0)
+    folder = write(tmp_path, answers)
+    rewrite(folder, [*answers[:-2], answers[0]])
+    found = failed(verify(folder, TASK))
+    assert "there are as many answers as test examples" in found
+    assert "no question is answered twice" in found
+
+
+def test_gold_that_is_not_the_tasks_is_noticed(tmp_path: Path) -> None:
+    answers = make_answers(9, 0)
+    folder = write(tmp_path, answers)
+    examples = [Example(id=a.id, question="?", target=a.target, choices=a.choices, group=a.group) for a in answers]
+    assert failed(verify(folder, TASK, examples=examples)) == []
+    moved = [replace(examples[0], target="b"), *examples[1:]]
+    assert failed(verify(folder, TASK, examples=moved)) == ["options, groups and gold are the task's"]
+
+
+@pytest.mark.parametrize("name", ["record.json", "answers.jsonl"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "binary"])
+def test_a_file_that_cannot_be_read_is_a_failed_check_and_no_crash(tmp_path: Path, name: str, damage: str) -> None:
+    folder = write(tmp_path, make_answers(9, 0))
+    path = folder / name
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-20] if damage == "cut" else b"\xff\xfe\x00")
+    last = verify(folder, TASK)[-1]
+    assert not last.ok
+    assert last.name == f"{'record' if name == 'record.json' else 'answers'} can be read"
+    assert last.detail
+
+
+def test_a_run_that_did_not_finish_is_checked_for_what_it_claims(tmp_path: Path) -> None:
+    spec = make_spec()
+    folder = records.run_dir(tmp_path, spec)
+    records.write_record(folder, make_record(spec, status="oom", scores={}, cost=None, reason="too large"))
+    assert failed(verify(folder, TASK)) == []
+    records.write_record(folder, make_record(spec, status="oom", cost=None, reason="too large"))
+    assert failed(verify(folder, TASK)) == ["an unfinished run claims no scores"]
