@@ -11,26 +11,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError, did_you_mean
-from harness.schema import (
+from harness.record import (
     SCHEMA_VERSION,
     SPLITS,
     Answer,
     Cost,
     Environment,
-    Example,
-    Method,
-    Metric,
     Parts,
     Phase,
     Record,
     RunSpec,
     Score,
     Scoring,
-    Source,
     Split,
     Status,
-    Task,
 )
+from harness.schema import Example, Method, Metric, Source, Task
 
 if TYPE_CHECKING:
     from harness import data, methods, metrics

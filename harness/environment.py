@@ -16,7 +16,7 @@ import subprocess
 from pathlib import Path
 from typing import Literal
 
-from harness.schema import Environment
+from harness.record import Environment
 
 PACKAGES = (
     "torch",

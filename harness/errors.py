@@ -6,7 +6,16 @@ Raised anywhere below `cli`, printed by `ui` in one shape, ends the program with
 from __future__ import annotations
 
 import difflib
+import shlex
+import sys
 from collections.abc import Iterable
+from pathlib import Path
+
+FROM_SOURCE = "python run_all.py"
+
+
+INSTALLED = "adaptbench"  # of [project.scripts] in pyproject.toml
+
 
 DIVERGED = "the loss is"  # how the reason of a run begins whose loss stopped being a number
 
@@ -45,3 +54,10 @@ def one_line(error: BaseException) -> str:
     """Return what an error of a library says, in one line of at most 200 characters."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 200 else f"{text[:199]}…"
+
+
+def command(*words: str) -> str:
+    """Return the command line that runs this program with these words, the way the program itself was started."""
+    started = Path(sys.argv[0]).name
+    name = INSTALLED if started.split(".")[0].removesuffix("-script") == INSTALLED else FROM_SOURCE
+    return f"{name} {shlex.join(words)}".strip()

@@ -14,8 +14,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(folder) for folder in (ROOT, ROOT / "tests") if str(folder) not in sys.path]
 
-import tests.readme_results as readme_results  # noqa: E402
-from harness.markdown import Table, markdown  # noqa: E402
+import tests.readme_results as readme_results
+from harness.format import (
+    Table,
+    markdown,
+)
 
 BEYOND = ROOT / "results" / "beyond"
 PARTS = {task: (BEYOND, task) for task in ("cfa", "sec_qa", "claims")} | {"further": (BEYOND / "further", "cfa")}

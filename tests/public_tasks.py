@@ -13,10 +13,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from harness.data import registry  # noqa: E402
-from harness.format import interval, number  # noqa: E402
-from harness.markdown import Table, markdown  # noqa: E402
-from harness.store import records  # noqa: E402
+from harness.data import registry
+from harness.format import (
+    Table,
+    interval,
+    markdown,
+    number,
+)
+from harness.store import records
 
 PLACE = ROOT / "results" / "public_tasks"
 COLUMNS = ("base", "lora", "qlora", "full")

@@ -16,13 +16,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [] if str(ROOT) in sys.path else [str(ROOT)]
 
-from harness.analysis import compare  # noqa: E402
-from harness.analysis.sections import Section, percent_sign, sections  # noqa: E402
-from harness.data import registry  # noqa: E402
-from harness.markdown import Table, markdown  # noqa: E402
-from harness.report import tables  # noqa: E402
-from harness.schema import Metric  # noqa: E402
-from harness.store import records as store  # noqa: E402
+from harness.analysis import compare
+from harness.analysis.sections import Section, sections
+from harness.data import registry
+from harness.format import (
+    Table,
+    markdown,
+    percent_sign,
+)
+from harness.report import tables
+from harness.schema import Metric
+from harness.store import records as store
 
 TASKS = ("cfa", "sec_qa", "claims")
 MODEL = "tiny"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import program
+from harness import errors
 from harness.cli import next_command
 from harness.cli.app import COMMANDS, main
 from harness.store import records
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def test_the_installed_command_is_the_one_that_the_project_declares() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["scripts"] == {program.INSTALLED: "harness.cli:main"}
+    assert project["scripts"] == {errors.INSTALLED: "harness.cli:main"}
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,12 @@ def test_a_hint_starts_the_program_the_way_it_was_started(
     started: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", [started, "--task", "cfa"])
-    assert program.command("list") == said
+    assert errors.command("list") == said
 
 
 def test_a_hint_can_be_pasted_into_a_shell() -> None:
-    assert program.command() == "python run_all.py"
-    assert program.command("--task", "my file.jsonl") == "python run_all.py --task 'my file.jsonl'"
+    assert errors.command() == "python run_all.py"
+    assert errors.command("--task", "my file.jsonl") == "python run_all.py --task 'my file.jsonl'"
     assert (
         next_command.command("verify", results=Path("my results")) == "python run_all.py verify --results 'my results'"
     )

@@ -11,16 +11,16 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness import program
+from harness import errors
 from harness.adapters import library
 from harness.adapters.library import Kept
 from harness.analysis import compare
 from harness.analysis.items import Run
 from harness.data import registry
-from harness.format import duration, number, quantity, size, trained_on
-from harness.markdown import Table, escape, markdown
+from harness.format import Table, duration, escape, markdown, number, quantity, size, trained_on
+from harness.record import Record, RunSpec
 from harness.report import exports
-from harness.schema import Record, RunSpec, Task
+from harness.schema import Task
 
 FEWER_BITS = {"qlora": "in 4 bits (NF4, double quantisation)", "lora8": "in 8 bits"}
 LOAD = """```python
@@ -199,7 +199,7 @@ def _rebuilt(spec: RunSpec, task: Task | None, limits: tuple[int, int] | None, w
     if _origin(spec):
         return f"{_origin(spec)} No single command trains it from the base model; `sequence` and `--continue-from` do."
     revision = f"the weights of the base model have the revision `{spec.model_revision}`"
-    lines = [f"```\n{program.command(*rebuild(spec, task, limits or (0, 0), words))}\n```"]
+    lines = [f"```\n{errors.command(*rebuild(spec, task, limits or (0, 0), words))}\n```"]
     if limits is None:
         lines.append(
             "The run's examples were not at hand when this card was written, so it is not known whether they are all of the "

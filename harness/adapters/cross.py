@@ -10,11 +10,11 @@ from typing import Any
 from harness import environment
 from harness.data import registry
 from harness.data.loading import Splits
-from harness.format import NONE, interval, number, trained_on
-from harness.markdown import Table
+from harness.format import NONE, Table, interval, number, trained_on
 from harness.metrics.scoring import parse_rate, score_answers
 from harness.model import checkpoint
-from harness.schema import Answer, RunSpec, Score, Task
+from harness.record import Answer, RunSpec, Score
+from harness.schema import Task
 
 BASE = "base"
 

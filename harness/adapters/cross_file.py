@@ -17,13 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from harness.adapters import retention
-from harness.adapters.cross import Scored
+from harness.adapters.cross import BASE, Scored
 from harness.adapters.retention import Retained
 from harness.errors import HarnessError
+from harness.format import tasks_in
 from harness.metrics.scoring import parse_rate, score_answers
+from harness.record import Answer
 from harness.report.figures import matrix
 from harness.report.figures import write as plots
-from harness.schema import Answer, Task
+from harness.report.figures.matrix import Entry, Matrix, _below
+from harness.schema import Task
 from harness.store import codec, records
 
 ANSWERS = ".answers.jsonl.gz"
@@ -61,7 +64,7 @@ def write(path: Path, found: Crossed) -> list[Path]:
     return [
         records.write_bytes(answers_file(path), packed),
         records.write_text(path, text + "\n"),
-        *plots.write_one(path.with_suffix(""), lambda: matrix.draw(matrix.of_adapters(found.scored, found.model))),
+        *plots.write_one(path.with_suffix(""), lambda: matrix.draw(of_adapters(found.scored, found.model))),
     ]
 
 
@@ -124,3 +127,33 @@ def _check(row: Scored, tasks: Mapping[str, Task], path: Path) -> None:
     if score_answers(row.answers, task.metrics) != row.scores or parse_rate(row.answers) != row.parse_rate:
         problem = f"the answers of {row.adapter} on {row.task} do not give the scores that stand here"
         raise HarnessError(problem, where=str(path), fix=AGAIN)
+
+
+def of_adapters(found: Sequence[Scored], made: str) -> Matrix:
+    """The matrix of adapters by tasks; without a row of the base model there are no colours. `made` names the model."""
+    tasks = list(dict.fromkeys(one.task for one in found))
+    trained = {one.adapter: one.trained_on for one in found}
+    cells = {(one.adapter, one.task): one for one in found}
+    rows = tuple((name, f"of {', '.join(of)}" if of else "untrained") for name, of in trained.items())
+    columns = []
+    for task in tasks:
+        metric, score = next(iter(next(one for one in found if one.task == task).scores.items()))
+        columns.append((task, _below(metric, score.unit, None)))
+    entries = tuple(tuple(_entry(cells.get((n, t)), cells.get((BASE, t))) for t in tasks) for n in trained)
+    about = f"{made} · framed: what the row was trained on"
+    return Matrix(f"adapters asked {', '.join(tasks)}", rows, tuple(columns), entries, about)
+
+
+def _entry(one: Scored | None, base: Scored | None) -> Entry | None:
+    score = next(iter(one.scores.values()), None) if one else None
+    if one is None or score is None:
+        return None
+    known = next(iter(base.scores.values()), None) if base else None
+    away = (score.value - known.value) * (1 if score.higher_is_better else -1) if known else None
+    better = away if score.unit == "share" else None
+    return Entry(score.value, score.low, score.high, score.unit, better, _saw(one))
+
+
+def _saw(one: Scored) -> bool:
+    """Whether the row was trained on this task, alone or with others at once."""
+    return any(one.task in (text, *tasks_in(text)) for text in one.trained_on)

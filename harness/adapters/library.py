@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, one_line
-from harness.format import NONE, interval, number, short, size, spoken, trained_on
-from harness.markdown import Table
+from harness.format import NONE, Table, interval, number, short, size, spoken, trained_on
 from harness.model import checkpoint
-from harness.schema import Record, RunSpec
+from harness.record import Record, RunSpec
 from harness.store import records
 
 CONFIG, WEIGHTS, CARD = "adapter_config.json", "adapter_model.safetensors", "README.md"

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from harness.adapters import library
 from harness.adapters.card import FEWER_BITS, front_matter
 from harness.adapters.library import Kept
-from harness.format import number, spoken, trained_on
-from harness.markdown import Table, escape, markdown
+from harness.format import Table, escape, markdown, number, spoken, trained_on
 
 SOURCES = {
     "sum": "weighted sum of the changes (task arithmetic, Ilharco et al. 2023, arXiv:2212.04089)",

@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.adapters.cross import BASE, Scored, Tuned
-from harness.format import NONE, number, tasks_in, tasks_of
-from harness.markdown import Table
+from harness.format import NONE, Table, number, tasks_in, tasks_of
 from harness.metrics import stats
 from harness.metrics.scoring import BOOTSTRAP_SEED, cluster_key
-from harness.schema import Answer, Metric, Task
+from harness.record import Answer
+from harness.schema import Metric, Task
 
 NOTHING = "nothing to retain"
 

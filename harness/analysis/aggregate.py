@@ -11,13 +11,17 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from harness.analysis.costs import machine, typical_cost
 from harness.analysis.items import Evidence, Metrics, Run, find_metric, gather
 from harness.errors import HarnessError
 from harness.metrics import stats
-from harness.schema import Answer, Cost, Metric, Record, RunSpec, Score, Status
+from harness.record import Answer, Cost, Record, RunSpec, Score, Status
+from harness.schema import Metric
+
+METHOD_ORDER = ("base", "lora", "qlora", "full")
+
 
 CONSTANT = 0.95  # share of like answers from which on a model is said to answer always the same
 FEWEST = 20  # answers below which nothing is said
@@ -268,3 +272,14 @@ def metric_names(metrics: Metrics, finished: Sequence[Cell]) -> dict[str, list[s
         if cell.metric not in listed:
             listed.append(cell.metric)
     return names
+
+
+def _row_order(cell: Cell) -> tuple[Any, ...]:
+    s = cell.spec
+    place = METHOD_ORDER.index(s.method) if s.method in METHOD_ORDER else len(METHOD_ORDER)
+    return (s.task, s.task_version, s.model, s.model_revision, place, s.method, s.rank, s.id, cell.status)
+
+
+def in_order(cells: Iterable[Cell]) -> list[Cell]:
+    """Sort cells by task and version, model, method, rank; the metrics of one run stay in the order given."""
+    return sorted(cells, key=_row_order)

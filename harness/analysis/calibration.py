@@ -21,7 +21,8 @@ from harness.analysis import selective
 from harness.analysis.selective import Automated, Floats, Judged, Whole
 from harness.metrics import stats
 from harness.metrics.scoring import cluster_key
-from harness.schema import Answer, Metric, Scoring
+from harness.record import Answer, Scoring
+from harness.schema import Metric
 
 BINS = 10
 RESAMPLES, SEED = 1000, 0

@@ -20,7 +20,8 @@ from harness.analysis.aggregate import Cell, Difference, Gains, metric_names, po
 from harness.analysis.costs import same_machine
 from harness.analysis.items import Evidence, Metrics, Run, find_metric, gather
 from harness.metrics import stats
-from harness.schema import Answer, Metric, Record, RunSpec
+from harness.record import Answer, Record, RunSpec
+from harness.schema import Metric
 
 __all__ = ["Cell", "Comparison", "Difference", "Flip", "cells", "compare_records"]
 

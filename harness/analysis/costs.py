@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.schema import Cost, Record
+from harness.record import Cost, Record
 
 
 def same_machine(a: Record, b: Record) -> str:

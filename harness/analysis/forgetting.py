@@ -16,13 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from harness.analysis import aggregate
 from harness.analysis.aggregate import Cell, Difference, pool, row_of
 from harness.analysis.items import Evidence, Metrics, find_metric
 from harness.data import probes
 from harness.metrics import stats
 from harness.metrics.scoring import score_one
-from harness.report import leaderboard
-from harness.schema import Answer, Record, RunSpec
+from harness.record import Answer, Record, RunSpec
 
 NEAR_NOTHING = 0.02  # a share: the base model of which no more can be shown cannot do the task
 FEWEST = 20  # questions of a slice that is looked at by itself
@@ -112,7 +112,7 @@ def cannot(base: Cell) -> bool:
 
 
 def _place(change: Change) -> tuple[Any, ...]:
-    s, order = change.spec, leaderboard.METHOD_ORDER
+    s, order = change.spec, aggregate.METHOD_ORDER
     place = order.index(s.method) if s.method in order else len(order)
     return (s.task, s.task_version, s.model, s.model_revision, change.probe, change.part, place, s.method, s.rank, s.id)
 

@@ -13,7 +13,8 @@ from harness import metrics as known_metrics
 from harness.errors import HarnessError
 from harness.metrics import stats
 from harness.metrics.scoring import cluster_key
-from harness.schema import Answer, Metric, Record
+from harness.record import Answer, Record
+from harness.schema import Metric
 
 Run = tuple[Record, Sequence[Answer] | None]
 Metrics = Mapping[str, Sequence[Metric]]

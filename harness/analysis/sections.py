@@ -11,13 +11,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.analysis.aggregate import Cell
-from harness.analysis.costs import cost_note
-from harness.format import NONE, number
+from harness.analysis.aggregate import Cell, in_order
+from harness.format import NONE, heading, number, percent_sign, words
 from harness.metrics.stats import LEVEL
-from harness.report import findings
-from harness.report.leaderboard import in_order
-from harness.schema import Record, RunSpec
+from harness.record import Record, RunSpec
 
 SHORT = {
     "tuned_over": "tuned over",
@@ -189,91 +186,9 @@ def held_equal(section: Section) -> tuple[list[tuple[str, str]], list[str]]:
     return same, apart
 
 
-def alarms(section: Section, *, commits: str = "") -> list[str]:
-    """Say what is wrong or doubtful in these runs; empty where nothing is.
-
-    Args:
-        section: the runs.
-        commits: where the reader finds each run's commit, such as "in the table of runs"; empty where nowhere.
-    """
-    found = []
-    for cell in section.headline:
-        name = section.label(cell)
-        unread = 0.0 if cell.parse_rate is None else 1 - cell.parse_rate
-        if cell.status != "ok":
-            found.append(f"{name} did not finish: {cell.status}" + (f", {cell.reason}" if cell.reason else ""))
-        doubts = [f"scores below what {section.guess} scores, {section.chance_shown}"] if cell.below_chance else []
-        doubts += [f"{number(unread)} % of its answers could not be read and count as wrong"] if unread else []
-        doubts += [cell.constant] if cell.constant else []
-        if doubts:
-            found.append(f"{name}: {'; '.join(doubts)}")
-        if cut := max((record.cut_examples for record in cell.records), default=0):
-            found.append(f"{name}: {cut:,} inputs were too long and lost part of their context")
-    found += findings.rate_alarms(section)
-    if any(record.environment.commit.endswith("+") for record in section.records):
-        marked = f" (marked + {commits})" if commits else ""
-        found.append(f"some runs were made with changes that are in no commit{marked}")
-    if reason := cost_note(section.records):
-        found.append(f"memory and time: {reason}")
-    apart = held_equal(section)[1]
-    if apart:
-        found.append("not held equal between the trained runs: " + ", ".join(apart))
-    return found
-
-
-def reading(section: Section) -> list[str]:
-    """Say how to read the section's numbers: chance, intervals, ties, seeds."""
-    lines = []
-    if any(not cell.higher_is_better for cell in section.cells):
-        lines.append("↓: lower is better.")
-    if section.chance is not None:
-        lines.append(f"{section.guess[:1].upper()}{section.guess[1:]} scores {section.chance_shown}.")
-    group = "clustered by group" if any(c.groups != c.n for c in section.headline) else "over questions"
-    seeds = {len(cell.seeds) for cell in section.headline if cell.status == "ok" and cell.spec.train_examples}
-    if seeds and max(seeds) > 1:
-        lines.append(
-            f"Intervals are at 95 %, {group}; rows with several seeds speak of other questions and other seeds."
-        )
-    else:
-        lines.append(f"Intervals are at 95 %, {group}; with one seed they speak of that one trained model.")
-    if any(cell.vs_base for cell in section.headline):
-        lines.append("Differences from the base model are paired on the same questions.")
-    if any(map(like_base, section.headline)):
-        lines.append(
-            "≈ base: a paired test cannot tell it from the base model (5 %, Holm-adjusted over all pairs of rows)."
-        )
-    if any(cell.best_or_tied == "tied" for cell in section.headline):
-        lines.append("≈ best: a paired test cannot tell it from the best (5 %, Holm-adjusted over all pairs of rows).")
-    for more in (
-        findings.detects,
-        findings.spread,
-        findings.smallest_ranks,
-        findings.gains,
-        findings.rates,
-        findings.federated,
-    ):
-        lines += more(section)
-    return lines
-
-
 def like_base(cell: Cell) -> bool:
     """Whether a paired test cannot tell the cell from the base model."""
     return cell.vs_base is not None and cell.vs_base.p_holm >= LEVEL
-
-
-def words(name: str) -> str:
-    """A metric's name in words."""
-    return name.replace("_", " ")
-
-
-def heading(name: str, unit: str, *, higher_is_better: bool = True) -> str:
-    """A metric's name in words with its unit, and an arrow where lower is better."""
-    return f"{words(name)}{percent_sign(unit)}{'' if higher_is_better else ' ↓'}"
-
-
-def percent_sign(unit: str) -> str:
-    """What follows a value: ` %` for a share, else the unit, if any."""
-    return " %" if unit == "share" else f" {unit}".rstrip()
 
 
 def _name(spec: RunSpec) -> str:

@@ -1,31 +1,36 @@
-"""Tasks trained one after the other: the matrix "after stage i, on task j", read from the runs' kept answers, and its sums.
+"""Tasks trained one after the other: the matrix "after stage i, on task j", read from the runs' stored answers, and its sums.
 
-Row 0 is the base model, row i the run of stage i; a joint run, trained on all tasks at once, stands apart. All are paired on
-the same questions of each task. Pure functions of records: every score is computed from the answers, and one that is not
-what its record says is an error.
+R[i][j] is the score on task j after stage i, i from 1 to T; stage i trains on task i. Row 0 is the base model. A joint run,
+trained on all tasks at once, stands apart. All rows are paired on the same questions of each task. Every score is computed
+from the answers, and a score that differs from its record is an error. Each of the field's four numbers is a mean of terms;
+a term is the score of one row on one task, alone or less that of another row:
+
+    average accuracy    (1/T)     sum over j of        R[T][j]                               Lopez-Paz & Ranzato 2017
+    backward transfer   1/(T-1)   sum over j < T of    R[T][j] - R[j][j]                     (arXiv:1706.08840)
+    forward transfer    1/(T-1)   sum over j > 1 of    R[j-1][j] - R[0][j]                   their b_j is a random start
+    forgetting          1/(T-1)   sum over j < T of    max over 1 <= l < T of R[l][j], - R[T][j]   Chaudhry et al. 2018
+                                                                                             (arXiv:1801.10112)
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from harness.analysis import transfer
 from harness.analysis.forgetting import NEAR_NOTHING
 from harness.analysis.items import Evidence, gather
-from harness.analysis.transfer import Term
 from harness.data import probes
 from harness.errors import HarnessError
-from harness.format import NONE, interval, number
-from harness.markdown import Table
 from harness.metrics.stats import Interval
-from harness.schema import Answer, Record, Task
+from harness.record import Answer, Record
+from harness.schema import Task
 from harness.store.records import Run
 
-AT_CHANCE = "never above chance"
+ScoreMatrix = Sequence[Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -81,11 +86,11 @@ class Trained:
     def measures(self) -> dict[str, Interval]:
         """The four numbers of `transfer`, and how far the last stage is from the joint run on average."""
         matrix = self.matrix
-        found = {name: transfer.mean([*map(self.term, terms(matrix))]) for name, terms in transfer.MEASURES.items()}
+        found = {name: mean_of_intervals([*map(self.term, terms(matrix))]) for name, terms in MEASURES.items()}
         if self.joint:
             last, joint = self.rows[-1], self.joint
             away = [self.difference(task, last, joint) for task in range(len(self.tasks))]
-            found["last stage less joint"] = transfer.mean(away)
+            found["last stage less joint"] = mean_of_intervals(away)
         return found
 
     def at_chance(self, task: int) -> bool:
@@ -157,52 +162,6 @@ def _cell(record: Record, answers: Sequence[Answer], task: Task) -> Cell:
     return Cell(known, record.chance, score.groups, evidence, record.answers_sha256)
 
 
-def matrix_table(found: Trained) -> Table:
-    """Return the matrix: a row for each stage, a column for each task, with what guessing scores above it."""
-    names = [task.name for task in found.tasks]
-    guess = ("guessing", *(NONE if c.chance is None else number(c.chance) for c in found.rows[0].cells))
-    rows = [(row.name, *(_shown(cell.score) for cell in row.cells)) for row in found.rows]
-    if found.joint:
-        rows.append((found.joint.name, *(_shown(cell.score) for cell in found.joint.cells)))
-    return Table("after the row's stage, on the column's task, %", ("stage", *names), (guess, *rows))
-
-
-def task_table(found: Trained) -> Table:
-    """Return what became of each task: what its own stage brought, and what the last left of its best."""
-    last, rows = len(found.tasks), []
-    forgotten = {term.task: term for term in transfer.forgetting_terms(found.matrix)}
-    for task, known in enumerate(found.tasks):
-        gain = found.term(Term(task, task + 1, 0))
-        lost = found.term(forgotten[task]) if task in forgotten else None
-        best = found.rows[forgotten[task].row].name if task in forgotten else NONE
-        kept = found.term(Term(task, last, 0))
-        mark = AT_CHANCE if found.at_chance(task) else ""
-        rows.append((known.name, _moved(gain), _moved(kept), best, _moved(lost) if lost else NONE, mark))
-    columns = ("task", "own stage - base", "last - base", "best at", "best - last", "mark")
-    return Table("what became of each task, points", columns, tuple(rows), frozenset({0, 3, 5}))
-
-
-def measure_table(found: Trained) -> Table:
-    """Return the summary."""
-    rows = [
-        (name, number(one.value) if name == "average accuracy" else f"{100 * one.value:+.1f}", _ends(one))
-        for name, one in found.measures().items()
-    ]
-    return Table("over all tasks, points", ("measure", "value", "95 % interval"), tuple(rows))
-
-
-def _shown(one: Interval) -> str:
-    return f"{number(one.value)} {_ends(one)}"
-
-
-def _moved(one: Interval) -> str:
-    return f"{100 * one.value:+.1f} {_ends(one)}"
-
-
-def _ends(one: Interval) -> str:
-    return interval(one.low, one.high, "share")
-
-
 def stated(found: Trained) -> dict[str, Any]:
     """Return everything as plain values at full precision, fractions; answers are named by run and checksum."""
     rows = [*found.rows, *([found.joint] if found.joint else [])]
@@ -226,3 +185,67 @@ def _scores(row: Row, tasks: Sequence[Task]) -> Mapping[str, Any]:
         }
         for task, cell in zip(tasks, row.cells, strict=True)
     }
+
+
+@dataclass(frozen=True)
+class Term:
+    """The score on `task` (from 0) of `row` (0 is the base model), less that of row `less` where there is one."""
+
+    task: int
+    row: int
+    less: int | None = None
+
+
+def average_terms(matrix: ScoreMatrix) -> list[Term]:
+    """Return the terms of average accuracy, see the module's text. The matrix is [T + 1][T]."""
+    last = len(matrix) - 1
+    return [Term(task, last) for task in range(last)]
+
+
+def backward_terms(matrix: ScoreMatrix) -> list[Term]:
+    """Return the terms of backward transfer: below 0 is forgetting."""
+    last = len(matrix) - 1
+    return [Term(task, last, task + 1) for task in range(last - 1)]
+
+
+def forward_terms(matrix: ScoreMatrix) -> list[Term]:
+    """Return the terms of forward transfer: each task just before it is trained, against the base model."""
+    return [Term(task, task, 0) for task in range(1, len(matrix) - 1)]
+
+
+def forgetting_terms(matrix: ScoreMatrix) -> list[Term]:
+    """Return the terms of forgetting, each the best stage before the last, the first of equals, less the last.
+
+    The best of several scores is in part the luckiest, so forgetting errs on the large side.
+    """
+    last = len(matrix) - 1
+    best = [max(range(1, last), key=lambda row: matrix[row][task]) for task in range(last - 1)]
+    return [Term(task, row, last) for task, row in enumerate(best)]
+
+
+MEASURES: dict[str, Callable[[ScoreMatrix], list[Term]]] = {
+    "average accuracy": average_terms,
+    "backward transfer": backward_terms,
+    "forward transfer": forward_terms,
+    "forgetting": forgetting_terms,
+}
+
+
+def mean_of_terms(matrix: ScoreMatrix, terms: Sequence[Term]) -> float:
+    """Return the mean of the terms."""
+    return math.fsum(matrix[t.row][t.task] - (0.0 if t.less is None else matrix[t.less][t.task]) for t in terms) / len(
+        terms
+    )
+
+
+def mean_of_intervals(parts: Sequence[Interval]) -> Interval:
+    """Return the mean_of_intervals of independent values with an interval made of theirs.
+
+    Each end lies off the mean_of_intervals by the root of the summed squares of the parts' own distances, over their number (MOVER, Zou and
+    Donner 2008): so the parts' limits, and their width where no answer differs, are kept. The tasks' questions are
+    independent of each other; that several terms are about one trained model is no error of questions.
+    """
+    centre = math.fsum(part.value for part in parts) / len(parts)
+    down = math.sqrt(math.fsum((part.value - part.low) ** 2 for part in parts)) / len(parts)
+    up = math.sqrt(math.fsum((part.high - part.value) ** 2 for part in parts)) / len(parts)
+    return Interval(centre, centre - down, centre + up)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from harness import program
+from harness import errors
 from harness.cli import examples, flags
 from harness.cli.terminal import output as ui
 from harness.errors import HarnessError, did_you_mean
@@ -103,21 +103,21 @@ def _main(words: list[str]) -> int:
         fix = _meant(name)
         raise HarnessError(f"no command named '{name}'", where=f"commands: {', '.join(COMMANDS)}", fix=fix)
     rest = words[1:] if words and words[0] == name else words
-    parser = Parser(prog=program.command(*[name] * (name != "run")), description=COMMANDS[name])
+    parser = Parser(prog=errors.command(*[name] * (name != "run")), description=COMMANDS[name])
     if name == "run":
         parser.epilog = "commands:\n" + "\n".join(f"  {key:<11} {text}" for key, text in COMMANDS.items())
     build, call = _COMMANDS[name]
     build(parser)
     parser.epilog = "\n\n".join(filter(None, (parser.epilog, examples.text(name))))
-    return call(parser.parse(rest), program.command(*words))
+    return call(parser.parse(rest), errors.command(*words))
 
 
 def _meant(name: str) -> str:
     from harness.data import registry
 
     if name in registry.tasks() or Path(name).suffix:
-        return program.command("--task", name)
-    return did_you_mean(name, COMMANDS) or program.command("--help")
+        return errors.command("--task", name)
+    return did_you_mean(name, COMMANDS) or errors.command("--help")
 
 
 def _run(found: argparse.Namespace, command: str) -> int:
@@ -293,7 +293,7 @@ def _adapters(found: argparse.Namespace, command: str) -> int:
     from harness.cli.commands import adapters
 
     text, build, call = adapters.action(found.action)
-    parser = Parser(prog=program.command("adapters", found.action), description=text)
+    parser = Parser(prog=errors.command("adapters", found.action), description=text)
     build(parser)
     return call(parser.parse(found.rest))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness import program
+from harness import errors
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "run": (
@@ -46,5 +46,5 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 
 def text(command: str) -> str:
     """Return the examples of a command as lines of help."""
-    lines = (f"  {program.command(*line.split())}" for line in EXAMPLES[command])
+    lines = (f"  {errors.command(*line.split())}" for line in EXAMPLES[command])
     return "\n".join(["examples:", *lines])

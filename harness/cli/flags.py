@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import program
+from harness import errors
 from harness.data import registry
 from harness.errors import HarnessError
 from harness.runs import continuation, options
@@ -137,7 +137,7 @@ def read_options(found: argparse.Namespace) -> Options:
         return given(name, lambda text, flag: options.one_of(text, known, flag))
 
     if not found.task:
-        fix = f"{program.command('--task', 'cfa')}   ({program.command('list')})"
+        fix = f"{errors.command('--task', 'cfa')}   ({errors.command('list')})"
         raise HarnessError("no task given", where="--task", fix=fix)
     tasks_dirs, data = folders(found)
     start = _start(found.continue_from, options.path(found.results))
@@ -186,7 +186,7 @@ def _start(name: str | None, results: Path) -> Start | None:
     """
     if name is None:
         return None
-    from harness.cli.lookup import find_run
+    from harness.store.find import find_run
 
     runs = records.read_kept(results)
     if not runs and not (options.path(name) / records.RECORD).is_file():

@@ -7,13 +7,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.data import loading, probes, registry, reordered
+from harness.adapters import library
+from harness.adapters.library import Kept
+from harness.cli import next_command
+from harness.data import loading, probes, registry
 from harness.data.loading import Splits
 from harness.data.split import sample
-from harness.errors import HarnessError, did_you_mean
+from harness.errors import HarnessError
+from harness.record import Record, Split
 from harness.runs.options import Options
-from harness.schema import Example, Record, Split, Task
-from harness.store import records as store
+from harness.schema import Example, Task
+from harness.store import records
+from harness.store.find import find_run
+
+SEVERAL = "pass an id; `adapters list` shows them"
 
 
 class Lookup:
@@ -71,10 +78,10 @@ class Lookup:
 
     def _reordered(self, record: Record) -> dict[str, tuple[Task, Sequence[Example] | None]]:
         """The record's own test questions with their options in another order, if its model was asked these."""
-        name, task, asked = reordered.name(record.spec.task), self.task(record), self.examples(record.spec.task)
+        name, task, asked = probes.reordered(record.spec.task), self.task(record), self.examples(record.spec.task)
         if name not in record.probes or task is None:
             return {}
-        again = tuple(map(reordered.turned, sample(tuple(asked), record.spec.test_examples))) if asked else None
+        again = tuple(map(probes.reorder, sample(tuple(asked), record.spec.test_examples))) if asked else None
         return {name: (replace(task, name=name), again)}
 
     def of(self, records: Iterable[Record]) -> list[tuple[Task, Splits | None]]:
@@ -83,19 +90,14 @@ class Lookup:
         return [(self._tasks[name], self.splits(name)) for name in names]
 
 
-def find_run(name: str, runs: Sequence[store.Run], *, several: str = "pass an id, or --task NAME") -> store.Run:
-    """The run that a name, an id or a folder means; of several seeds the first. `several` says how to choose one."""
-    path = Path(name)
-    if (path / store.RECORD).is_file():
-        return store.Run(path, store.read_record(path))
-    found = [run for run in runs if run.record.spec.id.startswith(name) or run.record.spec.name == name]
-    found = [run for run in found if run.record.status == "ok"] or found
-    if not found:
-        known = sorted({run.record.spec.name for run in runs})
-        fix = did_you_mean(name, known) or "pass one of these names, a run's id, or its folder"
-        raise HarnessError(f"no run is called '{name}'", where=f"runs: {', '.join(known)}", fix=fix)
-    kinds = {(run.record.spec.task, run.record.spec.model, run.record.spec.data) for run in found}
-    if len(kinds) > 1 or len({run.record.spec.seed for run in found}) < len(found):
-        ids = ", ".join(f"{run.record.spec.id} ({run.record.spec.task})" for run in found[:6])
-        raise HarnessError(f"'{name}' means several runs", where=ids, fix=several)
-    return min(found, key=lambda run: run.record.spec.seed)
+def find(name: str, results: Path) -> Kept:
+    """Return the adapter that a run's name, the beginning of its id, or its folder means.
+
+    Raises:
+        HarnessError: no such run, several of them, a run without an adapter, or a damaged one.
+    """
+    own = (Path(name) / records.RECORD).is_file()
+    runs = [] if own else records.read_kept(results)
+    if not own and not runs:
+        raise next_command.nothing("there are no runs", results)
+    return library.read(find_run(name, runs, several=SEVERAL))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness import program
+from harness import errors
 from harness.data import registry
 from harness.errors import HarnessError, did_you_mean
 from harness.runs.options import Options
@@ -14,7 +14,7 @@ from harness.store import records
 def command(*words: str, results: Path) -> str:
     """Return a command line of the program; the results folder is named where it is not the default."""
     place = () if results == records.DEFAULT_ROOT else ("--results", str(results))
-    return program.command(*words, *place)
+    return errors.command(*words, *place)
 
 
 def nothing(problem: str, results: Path) -> HarnessError:

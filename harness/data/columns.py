@@ -20,7 +20,8 @@ from typing import Any, Literal
 from harness.data.readers import Row
 from harness.errors import HarnessError, did_you_mean
 from harness.metrics.text import fold
-from harness.schema import Example, Split
+from harness.record import Split
+from harness.schema import Example
 
 Layout = Literal["choices", "target"]
 COLUMNS: Mapping[Layout, tuple[str, ...]] = {

@@ -28,7 +28,8 @@ from harness.data.readers import Row, read_rows
 from harness.data.split import SHARES, partition, question_key
 from harness.errors import HarnessError, did_you_mean
 from harness.metrics import accuracy, default_parse, exact_match, fold, macro_f1, numeric, parse_number
-from harness.schema import Example, Source, Split, Task
+from harness.record import Split
+from harness.schema import Example, Source, Task
 
 MIN_ROWS = 10
 MAX_LABELS, MAX_LABEL_LENGTH, MIN_ROWS_PER_LABEL = 20, 40, 5

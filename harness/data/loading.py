@@ -19,7 +19,8 @@ from harness.data.readers import read_jsonl as read_jsonl
 from harness.data.split import question_key, sample
 from harness.errors import HarnessError
 from harness.metrics.text import fold
-from harness.schema import SPLITS, Example, Method, Source, Split, Task
+from harness.record import SPLITS, Split
+from harness.schema import Example, Method, Source, Task
 
 
 @dataclass(frozen=True)

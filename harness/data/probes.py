@@ -4,7 +4,7 @@
 model five public tasks. Two more see whether what was learned holds elsewhere: `shifted` stands for `<task>_shifted`, the
 task as somebody else would word it, and `reordered` for the task's own questions with their options in another order.
 
-Of all but the last, which asks what the run's test asks, what is asked is the test split, at most `MOST` questions of it
+Of all but the last, which asks what the run's test asks, what is asked is the test split, at most `MAX_QUESTIONS` questions of it
 whatever the other flags say, so that a probe is the same in every run. A sequence of tasks has a limit of its own, since
 there each task's test questions are asked after every stage, those of the task just trained among them. Records keep the
 limit, so that the questions are found again.
@@ -12,27 +12,27 @@ limit, so that the questions are found again.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from harness.data import loading as data
-from harness.data import registry, reordered
+from harness.data import registry
 from harness.data.loading import Splits
-from harness.data.reordered import REORDERED
 from harness.data.split import sample
 from harness.errors import HarnessError, did_you_mean
 from harness.metrics.scoring import require
-from harness.model.checkpoint import TINY, Checkpoint
-from harness.runs.job import MOST_ASKED
-from harness.schema import Example, Probe, Record, RunSpec, Task
+from harness.record import ProbeResult, Record, RunSpec
+from harness.schema import Example, Metric, Task
 
 GENERAL = "general"
 SHIFTED = "shifted"
+REORDERED = "reordered"
 NAMES = (GENERAL, SHIFTED, REORDERED)
 SUITE = ("arc", "openbookqa", "mmlu", "gsm8k", "wikitext")
-MOST = MOST_ASKED
+MAX_QUESTIONS = 500  # of a probe, whole groups where possible
 SLACK = 16  # a limit cuts between groups, so what it left may be smaller than the limit itself
 
 
@@ -67,11 +67,11 @@ def shifted(task: str) -> str:
     return f"{task}_{SHIFTED}"
 
 
-def references(names: Iterable[str], task: str, model: Checkpoint) -> tuple[str, ...]:
+def references(names: Iterable[str], task: str, *, embedded: bool) -> tuple[str, ...]:
     """Return the tasks that the names of `--probe` stand for with this task and model, each once."""
     from harness.tiny.questions import NAME
 
-    stands = {GENERAL: (NAME,) if model.folder == TINY.resolve() else SUITE, SHIFTED: (shifted(task),)}
+    stands = {GENERAL: (NAME,) if embedded else SUITE, SHIFTED: (shifted(task),)}
     return tuple(dict.fromkeys(one for name in names for one in stands.get(name, (name,))))
 
 
@@ -81,15 +81,15 @@ def find(
     test: Sequence[Example],
     dirs: Iterable[Path],
     data_dir: Path | None,
-    limit: int = MOST,
+    limit: int = MAX_QUESTIONS,
 ) -> Asked:
     """Return a probe of runs on a task that asks these test examples; errors as `read` and `reordered.twin`."""
-    if reference in (REORDERED, reordered.name(task.name)):
-        return Asked(REORDERED, *reordered.twin(task, test))
+    if reference in (REORDERED, reordered(task.name)):
+        return Asked(REORDERED, *reordered_twin(task, test))
     return read(reference, dirs, data_dir, limit)
 
 
-def read(reference: str, tasks_dirs: Iterable[Path], data_dir: Path | None, limit: int = MOST) -> Asked:
+def read(reference: str, tasks_dirs: Iterable[Path], data_dir: Path | None, limit: int = MAX_QUESTIONS) -> Asked:
     """Return a probe with its questions.
 
     Raises:
@@ -104,7 +104,7 @@ def read(reference: str, tasks_dirs: Iterable[Path], data_dir: Path | None, limi
     return Asked(reference, task, questions(splits, limit), limit)
 
 
-def questions(splits: Splits, limit: int = MOST) -> tuple[Example, ...]:
+def questions(splits: Splits, limit: int = MAX_QUESTIONS) -> tuple[Example, ...]:
     """Return the examples that a probe asks, the same everywhere; a limit of 0 is all."""
     return sample(splits.test, limit)
 
@@ -113,29 +113,30 @@ def limit_of(record: Record, known: Mapping[str, tuple[Task, Splits | None]]) ->
     """Return the limit under which a record's probes were asked.
 
     Where none is recorded, as before `Probe.limit` was kept: the one under which the probes here have the record's
-    fingerprints, `MOST` where none has.
+    fingerprints, `MAX_QUESTIONS` where none has.
     """
     if kept := [probe.limit for probe in record.probes.values() if probe.limit is not None]:
         return kept[0]
     counts = [score.n for probe in record.probes.values() for score in list(probe.scores.values())[:1]]
     whole = [(task, splits, record.spec.probes) for task, splits in known.values() if splits]
     least = max(counts, default=0)
-    limits: list[int] = [MOST, 0, *range(least, least + SLACK)]
+    limits: list[int] = [MAX_QUESTIONS, 0, *range(least, least + SLACK)]
     for limit in limits:
         asked = (Asked("", task, questions(splits, limit)).key in keys for task, splits, keys in whole)
         if all(asked):
             return limit
-    return MOST
+    return MAX_QUESTIONS
 
 
 def read_all(
     names: Sequence[str],
     task: Task,
     test: Sequence[Example],
-    model: Checkpoint,
     dirs: Iterable[Path],
     data_dir: Path | None,
-    limit: int = MOST,
+    limit: int = MAX_QUESTIONS,
+    *,
+    embedded: bool,
 ) -> tuple[Asked, ...]:
     """Return the probes of runs on a task that asks these test examples, in order.
 
@@ -147,7 +148,9 @@ def read_all(
         twins = sorted(name for name in known if shifted(name) in known)
         fix = f"leave it out, or write a task named {shifted(task.name)}; tasks that have one: {', '.join(twins)}"
         raise HarnessError(f"{task.name} has no shifted twin", where=f"--probe {SHIFTED}, task {task.name}", fix=fix)
-    found = tuple(find(one, task, test, dirs, data_dir, limit) for one in references(names, task.name, model))
+    found = tuple(
+        find(one, task, test, dirs, data_dir, limit) for one in references(names, task.name, embedded=embedded)
+    )
     taken = [task.name]
     for probe in found:
         if probe.task.name in taken:
@@ -165,7 +168,7 @@ def names(spec: RunSpec) -> list[str]:
 
 def as_run(record: Record, name: str) -> Record:
     """Return what a run's model did on a probe as the record of a run on that task: what reads records reads it too."""
-    probe: Probe = record.probes[name]
+    probe: ProbeResult = record.probes[name]
     count = next((score.n for score in probe.scores.values()), 0)
     spec = replace(record.spec, task=name, task_version=0, data=probe.data, scoring=probe.scoring, probes=())
     return replace(
@@ -178,3 +181,43 @@ def as_run(record: Record, name: str) -> Record:
         cut_examples=probe.cut_examples,
         probes={},
     )
+
+
+def reordered(task: str) -> str:
+    """Return what the records of a task call its questions in another order."""
+    return f"{task}_{REORDERED}"
+
+
+def reorder(example: Example) -> Example:
+    """Return the example with each option in another place, the same wherever it is asked; without options, as it is."""
+    count = len(example.choices)
+    if count < 2:
+        return example
+    digest = hashlib.sha256(example.id.encode("utf-8", "surrogatepass")).digest()
+    by = 1 + int.from_bytes(digest[:8], "big") % (count - 1)
+    return replace(example, choices=example.choices[by:] + example.choices[:by])
+
+
+def reordered_twin(task: Task, examples: Sequence[Example]) -> tuple[Task, tuple[Example, ...]]:
+    """Return the task under its other name, and these examples with their options in another order.
+
+    Raises:
+        HarnessError: there are no options, or the prompt does not list them, so that their order cannot change an answer.
+    """
+    found = tuple(map(reorder, examples))
+    if not any(example.choices for example in examples):
+        problem, fix = "there are no options to put in another order", "leave it out for this task"
+    elif all(task.prompt(one) == task.prompt(other) for one, other in zip(examples, found, strict=True)):
+        problem = (
+            "the prompt does not list the options: each is scored by itself, and their order cannot change an answer"
+        )
+        fix = "leave it out for this task; `cfa_listed` is `cfa` with the options in the prompt"
+    else:
+        title = f"{task.title}, options in another order"
+        return replace(task, name=reordered(task.name), title=title), found
+    raise HarnessError(problem, where=f"--probe {REORDERED}, task {task.name}", fix=fix)
+
+
+def with_reordered(metrics: Mapping[str, Sequence[Metric]]) -> dict[str, Sequence[Metric]]:
+    """Return metrics by task, those of every task under its other name too."""
+    return {**{reordered(task): found for task, found in metrics.items()}, **metrics}

@@ -31,7 +31,8 @@ from harness.data.sources import matching
 from harness.data.split import partition, question_key
 from harness.errors import HarnessError
 from harness.metrics.text import fold
-from harness.schema import SPLITS, Example, Split
+from harness.record import SPLITS, Split
+from harness.schema import Example
 
 Cells = Mapping[str, Any]
 Files = Mapping[Split, tuple[str, ...]]

@@ -25,7 +25,7 @@ from typing import Any, Generic, TypeVar
 
 import harness.methods
 import harness.metrics
-from harness import program
+from harness import errors
 from harness.data import audit as audits
 from harness.data.file_task import file_task
 from harness.data.loading import tasks_folder
@@ -184,7 +184,7 @@ def _value(kind: str, name: str, known: Mapping[str, Entry[T]]) -> T:
     entry = known.get(name)
     if entry is None:
         near = did_you_mean(name, known)
-        fix = f"{near}   {program.command('list')}".strip()
+        fix = f"{near}   {errors.command('list')}".strip()
         raise HarnessError(
             f"no {kind} named {name!r}", where=f"{len(known)} {kind}{'s' * (len(known) != 1)} known", fix=fix
         )

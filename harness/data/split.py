@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 
 from harness.errors import HarnessError
 from harness.metrics.text import fold
-from harness.schema import Example, Split
+from harness.record import Split
+from harness.schema import Example
 
 SHARES: Mapping[Split, float] = {"train": 0.6, "validation": 0.1, "test": 0.3}
 

@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from harness.errors import HarnessError, one_line
-from harness.schema import Method, RunSpec
+from harness.record import RunSpec
+from harness.schema import Method
 
 
 def load_weights(folder: str, spec: RunSpec, dtype: str, **options: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.methods import lora, own_adapter
-from harness.schema import RunSpec
+from harness.record import RunSpec
 
 BLOCKS = ("mlp", "feed_forward", "ffn")  # what architectures call the feed-forward block of a layer
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from harness.errors import HarnessError, one_line
 from harness.methods import dora, lora
-from harness.schema import Method, RunSpec
+from harness.record import RunSpec
+from harness.schema import Method
 
 # What a saved config says about where it was used, not about what trains.
 NOT_SETTINGS = {"base_model_name_or_path", "revision", "inference_mode", "peft_version", "auto_mapping", "task_type"}

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from harness.methods import lora
-from harness.schema import RunSpec
+from harness.record import RunSpec
 
 NO_LENGTH = 1e-8  # of B where W is zero: far below what bf16 keeps of a sum, far above what fp32 squares to zero
 

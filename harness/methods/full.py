@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from harness.methods import base
-from harness.schema import Method, RunSpec
+from harness.record import RunSpec
+from harness.schema import Method
 
 
 def load(folder: str, spec: RunSpec) -> Any:

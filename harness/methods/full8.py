@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.methods import full
-from harness.schema import RunSpec
+from harness.record import RunSpec
 
 
 def load(folder: str, spec: RunSpec) -> Any:

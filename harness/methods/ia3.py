@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from harness.methods import by_config, lora
-from harness.schema import RunSpec
+from harness.record import RunSpec
 
 
 def adapt(model: Any, spec: RunSpec) -> Any:

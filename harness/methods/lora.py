@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.methods import base
-from harness.schema import Method, RunSpec
+from harness.record import RunSpec
+from harness.schema import Method
 
 NARROW = 256  # up to this width
 

@@ -12,7 +12,7 @@ import functools
 from typing import Any
 
 from harness.methods import base, lora, qlora
-from harness.schema import RunSpec
+from harness.record import RunSpec
 
 
 def load(folder: str, spec: RunSpec) -> Any:

@@ -10,7 +10,7 @@ import dataclasses
 from typing import Any
 
 from harness.methods import base, bottleneck, lora, own_adapter
-from harness.schema import RunSpec
+from harness.record import RunSpec
 
 
 def adapt(model: Any, spec: RunSpec) -> Any:

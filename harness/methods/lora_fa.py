@@ -9,7 +9,7 @@ import dataclasses
 from typing import Any
 
 from harness.methods import lora
-from harness.schema import RunSpec
+from harness.record import RunSpec
 
 
 def adapt(model: Any, spec: RunSpec) -> Any:

@@ -10,7 +10,7 @@ import dataclasses
 from typing import Any
 
 from harness.methods import lora, own_adapter, prefix
-from harness.schema import RunSpec
+from harness.record import RunSpec
 
 RATIO = 5.0  # of the two methods' own rates at the narrow end; at the wide end it is 25 between the two alone
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, one_line
-from harness.schema import RunSpec
+from harness.record import RunSpec
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 

@@ -11,7 +11,7 @@ import dataclasses
 from typing import Any
 
 from harness.methods import full, lora
-from harness.schema import RunSpec
+from harness.record import RunSpec
 
 
 def adapt(model: Any, spec: RunSpec) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.methods import by_config, lora
-from harness.schema import RunSpec
+from harness.record import RunSpec
 
 VIRTUAL_TOKENS = 20
 START = 0.02  # standard deviation; PEFT's own of 1 is far from any key, and equal prefixes would stay equal for ever

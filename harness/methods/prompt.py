@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from harness.methods import by_config, lora
-from harness.schema import RunSpec
+from harness.record import RunSpec
 
 VIRTUAL_TOKENS = 20  # beyond which the paper finds marginal gains
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.methods import base, lora
-from harness.schema import RunSpec
+from harness.record import RunSpec
 
 # NF4 in blocks of 64 with one 8-bit scale each, and the scales in blocks of 256 with one fp32 scale each.
 BITS_PER_WEIGHT = 4 + 8 / 64 + 32 / (64 * 256)

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from harness.methods import lora
-from harness.schema import RunSpec
+from harness.record import RunSpec
 
 SAME_RANK = 8  # where the first step moves the model as far as LoRA's does
 

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 
 from harness.errors import HarnessError
 from harness.metrics.text import fold
-from harness.schema import Answer, Metric
+from harness.record import Answer
+from harness.schema import Metric
 
 Costs = Mapping[tuple[str, str], float]
 

@@ -16,7 +16,8 @@ from functools import lru_cache
 from typing import Any
 
 from harness.errors import HarnessError, one_line
-from harness.schema import Answer, Metric
+from harness.record import Answer
+from harness.schema import Metric
 
 TRIAL = "net income rose by four million"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.schema import Answer, Metric
+from harness.record import Answer
+from harness.schema import Metric
 
 
 def score(answer: Answer) -> float:

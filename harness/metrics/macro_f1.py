@@ -15,7 +15,8 @@ from functools import lru_cache
 from operator import attrgetter
 
 from harness.metrics.text import fold
-from harness.schema import Answer, Metric
+from harness.record import Answer
+from harness.schema import Metric
 
 Key = Callable[[str], str]
 

@@ -7,7 +7,8 @@ from decimal import Context, Decimal
 from harness.errors import HarnessError
 from harness.metrics.accuracy import score as same_text
 from harness.metrics.number import parse_number
-from harness.schema import Answer, Metric
+from harness.record import Answer
+from harness.schema import Metric
 
 _EXACT = Context(prec=2500)  # enough for any two numbers that parse_number reads (exponents of three digits)
 

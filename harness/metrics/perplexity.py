@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from harness.schema import Answer, Metric
+from harness.record import Answer
+from harness.schema import Metric
 
 
 def nats(answers: Sequence[Answer]) -> float:

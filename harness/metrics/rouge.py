@@ -11,7 +11,8 @@ from functools import lru_cache
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.schema import Answer, Metric
+from harness.record import Answer
+from harness.schema import Metric
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from harness.errors import HarnessError
 from harness.metrics import stats
-from harness.schema import Answer, Example, Metric, Score, Task
+from harness.record import Answer, Score
+from harness.schema import Example, Metric, Task
 
 Cluster = tuple[str, str]
 

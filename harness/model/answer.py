@@ -16,16 +16,17 @@ from harness.metrics import default_parse
 from harness.model import generate as generation
 from harness.model import likelihood, prefill, prefix_tree
 from harness.model import meter as memory
+from harness.model.batch import make_batches
 from harness.model.loading import precision
 from harness.model.tokenize import Encoded, answer_room, encode_test, encode_texts, windows
-from harness.schema import Answer, Example, RunSpec, Task
+from harness.record import Answer, RunSpec
+from harness.schema import Example, Task
 
 # Rows x width of a batch. Writing costs least where many rows share a step. Reading on a processor costs a quarter less in
 # batches of 2,048 than of 8,192 (`tiny`, one core): a layer's numbers stay in its cache, and less is padding.
 READ_TOKENS = {"cpu": 2048, "cuda": 8192}
 WRITE_TOKENS = 16384
 TEXT_TOKENS = 2048  # where every token is scored, the vocabulary's width decides: 2048 x 128,000 numbers are 1 GiB
-BATCH_ROWS = 128
 
 Progress = Callable[[int, int], None]
 
@@ -237,16 +238,3 @@ def _batched(
         meter.restore(counted_tokens * other_seconds / other_tokens)
     else:
         meter.restore(float("inf"))
-
-
-def make_batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
-    """Return indices in batches of at most `BATCH_ROWS` rows and `tokens` tokens with padding, longest first."""
-    batches: list[list[int]] = []
-    width = 0
-    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        if batches and len(batches[-1]) < BATCH_ROWS and (len(batches[-1]) + 1) * width <= tokens:
-            batches[-1].append(index)
-        else:
-            batches.append([index])
-            width = lengths[index]
-    return batches

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, did_you_mean, one_line
-from harness.schema import RunSpec
+from harness.record import RunSpec
 
 TINY = Path(__file__).parents[1] / "tiny" / "model"
 CONFIG = "config.json"
@@ -38,6 +38,11 @@ class Checkpoint:
     hidden: int
     window: int
     weights_bytes: int
+
+    @property
+    def embedded(self) -> bool:
+        """True for the model that the project ships, `tiny`."""
+        return self.folder == TINY.resolve()
 
 
 def read(model_id: str, *, remote_code: bool = False) -> Checkpoint:

@@ -15,7 +15,7 @@ import torch
 from harness.model import prefix_tree
 from harness.model.logits import logits_at, virtual_tokens
 from harness.model.tokenize import Encoded, Pair
-from harness.schema import RunSpec
+from harness.record import RunSpec
 
 
 class Row(NamedTuple):
@@ -106,7 +106,7 @@ def _tree(row: Row) -> prefix_tree.Text:
 
 def score_rows(model: Any, rows: Sequence[Row], spec: RunSpec) -> list[tuple[float, ...]]:
     """Return the same as `score_tree` from one row per option and no mask; right for every causal model."""
-    from harness.training.loop import collate
+    from harness.model.batch import collate
 
     items = _questions(rows)
     pairs = [Pair(item.prompt, option) for item in items for option in item.options]
@@ -122,7 +122,7 @@ def score_tokens(model: Any, rows: Sequence[Pair], spec: RunSpec) -> list[tuple[
         rows: of one batch.
         spec: gives device and precision.
     """
-    from harness.training.loop import collate
+    from harness.model.batch import collate
 
     ids, positions, _ = collate(rows, prefix_tree.PADDING, spec.device)
     nats = _nats(logits_at(model, positions, input_ids=ids, use_cache=False), [row.target for row in rows])

@@ -17,7 +17,8 @@ import torch
 
 from harness.errors import HarnessError, one_line
 from harness.model import checkpoint
-from harness.schema import Method, RunSpec
+from harness.record import RunSpec
+from harness.schema import Method
 
 
 @dataclass(frozen=True)

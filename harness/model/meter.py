@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.schema import Parts, Phase
+from harness.record import Parts, Phase
 
 if TYPE_CHECKING:
     from harness.model.byte_counter import ByteCounter

@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.schema import Example, Scoring, Task
+from harness.record import Scoring
+from harness.schema import Example, Task
 
 CUT = "\n[...]\n"
 

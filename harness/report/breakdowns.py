@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.analysis.items import Metrics, Run, find_metric
-from harness.analysis.sections import Section, heading, words
-from harness.format import number, short
-from harness.markdown import Table
+from harness.analysis.sections import Section
+from harness.format import Table, heading, number, short, words
 from harness.metrics import UNPARSED, scoring
 from harness.metrics import confusion as confusion_of
-from harness.schema import Answer, Metric
+from harness.record import Answer
+from harness.schema import Metric
 
 LINE = "line"  # the slice that names the line of business
 MOST_CLASSES, MOST_LINES = 12, 20  # of a confusion matrix that people can read

@@ -14,10 +14,9 @@ from harness.analysis.calibration import Calibration, calibration
 from harness.analysis.items import Metrics, Run, find_metric
 from harness.analysis.sections import Section
 from harness.analysis.selective import Part
-from harness.format import interval, number
-from harness.markdown import Table, escape, markdown
+from harness.format import Table, escape, interval, markdown, number
 from harness.metrics.stats import Interval
-from harness.schema import Record
+from harness.record import Record
 
 FORMAT = 1  # of the JSON; raised when a name in it changes its meaning or goes
 SHOWN = (0.95, 0.99)  # the precisions that a table has room for

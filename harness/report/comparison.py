@@ -9,11 +9,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.analysis.compare import Comparison, Flip
-from harness.analysis.sections import heading, words
-from harness.format import NONE, duration, interval, number, size, spoken, unit_of_difference, unread
-from harness.markdown import Table, escape, markdown
+from harness.format import (
+    NONE,
+    Table,
+    duration,
+    escape,
+    heading,
+    interval,
+    markdown,
+    number,
+    size,
+    spoken,
+    unit_of_difference,
+    unread,
+    words,
+)
 from harness.metrics.stats import LEVEL
-from harness.schema import Example, Record
+from harness.record import Record
+from harness.schema import Example
 
 FORMAT = 1  # of the JSON; raised when a name in it changes its meaning or goes
 LONGEST = 60  # characters of a text in a table

@@ -18,12 +18,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.aggregate import Cell
-from harness.analysis.sections import Section, alarms, percent_sign, reading, sections
-from harness.format import NONE, quantity
-from harness.markdown import Table, escape, markdown
+from harness.analysis.aggregate import Cell, in_order
+from harness.analysis.sections import Section, sections
+from harness.format import NONE, Table, escape, markdown, percent_sign, quantity
 from harness.report import tables
-from harness.report.leaderboard import csv_text, distinct, in_order, leaderboard
+from harness.report.leaderboard import csv_text, distinct, leaderboard
+from harness.report.notes import alarms, reading
 from harness.schema import Task
 from harness.store import records as store
 

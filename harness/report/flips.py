@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness import program
+from harness import errors
 from harness.analysis import compare
 from harness.analysis.aggregate import Cell
 from harness.analysis.compare import Comparison, Flip
 from harness.analysis.items import Metrics, Run
 from harness.analysis.sections import Section
 from harness.format import short, unread
-from harness.schema import Answer, Example
+from harness.record import Answer
+from harness.schema import Example
 from harness.store.withhold import MARK
 
 MOST = 5  # examples of each kind, won and lost
@@ -65,7 +66,7 @@ def flipped(
     names = _names(section, found)
     n, title = found.a.scores[found.headline].n, f"What changed from {names[0]} to {names[1]}"
     counts = f"Of {n:,} questions {names[1]} does better on {len(won):,} and worse on {len(lost):,}"
-    command = f"{program.FROM_SOURCE} compare {found.a.spec.id} {found.b.spec.id} --output md"
+    command = f"{errors.FROM_SOURCE} compare {found.a.spec.id} {found.b.spec.id} --output md"
     if any(flip.a.target.startswith(MARK) for flip in found.flips):
         return Flipped(title, f"{counts}. The licence of the data does not let its texts be shown.", (), command)
     chosen = [*_spread(won), *_spread(lost)]

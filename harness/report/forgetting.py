@@ -13,8 +13,7 @@ from pathlib import Path
 from harness.analysis import robustness, sections
 from harness.analysis.aggregate import Difference
 from harness.analysis.forgetting import Change
-from harness.format import NONE, interval, number
-from harness.markdown import Table, escape, markdown
+from harness.format import NONE, Table, escape, heading, interval, markdown, number, percent_sign, words
 from harness.report.leaderboard import Row, csv_text
 from harness.store import records
 
@@ -87,8 +86,8 @@ def label(change: Change, among: Sequence[Change]) -> str:
 def table(probe: Sequence[Change]) -> Table:
     """Return a probe's table: the score, what was learned on the task, what changed on the probe, the verdict."""
     first = probe[0].cell
-    sign = sections.percent_sign(first.unit)
-    head = sections.heading(first.metric, first.unit, higher_is_better=first.higher_is_better)
+    sign = percent_sign(first.unit)
+    head = heading(first.metric, first.unit, higher_is_better=first.higher_is_better)
     rows = []
     for change in probe:
         cell, unit = change.learned, first.unit
@@ -140,14 +139,14 @@ def _marked(change: Change | None) -> str:
 def reading(probe: Sequence[Change]) -> list[str]:
     """Say how to read a probe's table, and where nothing can be forgotten, that instead."""
     first = probe[0]
-    task, metric = first.spec.task, sections.words(first.cell.metric)
+    task, metric = first.spec.task, words(first.cell.metric)
     lines = [f"Learned: difference from the base model on {task}. Change: the same on {first.probe} ({metric})."]
     lines[0] += " Paired on the same questions; intervals at 95 %, marks Holm-adjusted over all rows and probes."
     base = next((change.base for change in probe if change.base is not None), None)
     if base is None:
         return [*lines, f"The base model was not asked {first.probe}: run it with the same --probe."]
     if all(not change.can for change in probe):
-        shown = f"{number(base.value, base.unit)}{sections.percent_sign(base.unit)} {interval(base.low, base.high)}"
+        shown = f"{number(base.value, base.unit)}{percent_sign(base.unit)} {interval(base.low, base.high)}"
         than = f"no better than guessing, {number(base.chance)} %" if base.chance is not None else "next to nothing"
         lines.append(f"The base model cannot do this ({shown}, {than}): nothing can be forgotten, and nothing is said.")
     elif any(change.verdict == "no difference shown" for change in probe):

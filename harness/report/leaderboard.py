@@ -16,8 +16,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.aggregate import Cell
-from harness.schema import Record
+from harness.analysis.aggregate import Cell, in_order
+from harness.record import Record
 from harness.store import records
 
 _NAMES = (
@@ -29,7 +29,6 @@ _NAMES = (
 )
 COLUMNS = tuple(_NAMES.split(", "))
 
-METHOD_ORDER = ("base", "lora", "qlora", "full")
 SCORING = {"choices": "loglik", "generate": "generate", "perplexity": "perplexity"}
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes")
 
@@ -62,17 +61,6 @@ def csv_text(rows: Iterable[Row], columns: Sequence[str] = COLUMNS) -> str:
     writer.writerow(columns)
     writer.writerows([[_field(row[column]) for column in columns] for row in rows])
     return out.getvalue()
-
-
-def in_order(cells: Iterable[Cell]) -> list[Cell]:
-    """Sort cells by task and version, model, method, rank; the metrics of one run stay in the order given."""
-    return sorted(cells, key=_sort_key)
-
-
-def _sort_key(cell: Cell) -> tuple[Any, ...]:
-    s = cell.spec
-    place = METHOD_ORDER.index(s.method) if s.method in METHOD_ORDER else len(METHOD_ORDER)
-    return (s.task, s.task_version, s.model, s.model_revision, place, s.method, s.rank, s.id, cell.status)
 
 
 def _row(cell: Cell) -> Row:

@@ -14,21 +14,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.analysis import compare, robustness
+from harness.analysis import compare
 from harness.analysis.aggregate import Cell
 from harness.analysis.forgetting import Change
 from harness.analysis.items import Metrics, Run
 from harness.analysis.robustness import Held
-from harness.analysis.sections import Section, alarms, held_equal, percent_sign, reading, sections
-from harness.format import NONE, interval, magnitude, number, size
-from harness.markdown import Table
-from harness.report import calibration, findings, flips, forgetting, tables
+from harness.analysis.sections import Section, held_equal, sections
+from harness.format import NONE, Table, interval, magnitude, number, percent_sign, size
+from harness.record import Record
+from harness.report import calibration, flips, forgetting, tables, verdict
+from harness.report import robustness as report_robustness
 from harness.report.calibration import Trust
 from harness.report.figures import write
 from harness.report.figures.style import FAINT, GRID, INK, PAPER
 from harness.report.flips import Questions
 from harness.report.leaderboard import PACKAGES, distinct, package
-from harness.schema import Record, Task
+from harness.report.notes import alarms, reading
+from harness.schema import Task
+
+PAGE = "report.html"
+
 
 Figures = Mapping[str, str]  # SVG by name
 Part = dict[str, Any]  # of a task, as the page's template names it
@@ -162,7 +167,7 @@ def _task(place: int, name: str, found: Sequence[Section], task: Task | None, fi
 def _probed(section: Section, changes: Sequence[Change], twins: Sequence[Held]) -> list[tuple[Table, list[str]]]:
     """Return the tables of a section's probes, each with how to read it: the words that a terminal shows."""
     place = section.cells[0].family[:-1]
-    held = robustness.tables(one for one in twins if one.change.family == place)
+    held = report_robustness.tables(one for one in twins if one.change.family == place)
     return forgetting.tables([change for change in changes if change.family == place]) + held
 
 
@@ -177,7 +182,7 @@ def _section(
     judged = calibration.rows(section, trust)
     return {
         "title": section.title,
-        "verdict": findings.verdict(section),
+        "verdict": verdict.verdict(section),
         "summary": summary(section),
         "alarms": alarms(section, commits="in the table of settings and runs"),
         "tables": tables.section_tables(section, runs, metrics),

@@ -12,15 +12,27 @@ from pathlib import Path
 
 from harness.analysis.aggregate import Cell
 from harness.analysis.items import Metrics, Run
-from harness.analysis.sections import Section, alarms, heading, percent_sign, reading, sections
-from harness.format import NONE, duration, interval, number, quantity, size
-from harness.markdown import Table, escape, markdown
+from harness.analysis.sections import Section, sections
+from harness.format import (
+    NONE,
+    Table,
+    duration,
+    escape,
+    heading,
+    interval,
+    markdown,
+    number,
+    percent_sign,
+    quantity,
+    size,
+)
+from harness.record import Phase
 from harness.report import calibration
 from harness.report.breakdowns import breakdown, confusion
 from harness.report.calibration import Trust
 from harness.report.leaderboard import leaderboard as leaderboard
 from harness.report.leaderboard import write_leaderboard as write_leaderboard
-from harness.schema import Phase
+from harness.report.notes import alarms, reading
 from harness.store import records
 
 

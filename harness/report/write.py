@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from harness import parallel
+from harness import processes
 from harness.analysis import compare, forgetting, robustness
 from harness.analysis.aggregate import Cell
 from harness.analysis.items import Metrics
-from harness.data import loading, registry, reordered, sources
+from harness.data import loading, probes, registry, sources
 from harness.errors import HarnessError
 from harness.report import calibration, exports, tables
 from harness.report import forgetting as forgotten
 from harness.report import page as report
+from harness.report import robustness as report_robustness
 from harness.report.figures import cache, write
+from harness.report.page import PAGE
 from harness.schema import Example, Task
 from harness.store import records
-from harness.verify.checks.views import PAGE
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,12 @@ def write_outputs(
     drawn anew whatever lies there.
     """
     known = registry.recorded() | dict(tasks or {})
-    metrics = reordered.with_twins({name: task.metrics for name, task in known.items()})
+    metrics = probes.with_reordered({name: task.metrics for name, task in known.items()})
     by_task: defaultdict[str, list[records.Run]] = defaultdict(list)
     for run in runs:
         by_task[run.record.spec.task].append(run)
     desk = Desk(folder, known, metrics, publication)
-    made = parallel.each(partial(_views, desk), [(n, by_task[name]) for n, name in enumerate(sorted(by_task), 1)])
+    made = processes.each(partial(_views, desk), [(n, by_task[name]) for n, name in enumerate(sorted(by_task), 1)])
     paths = [path for one in made for path in one.paths]
     paths += exports.write(folder, [cell for one in made for cell in one.cells], known) if publication else []
     page = report.whole([one.part for one in made], [run.record for run in runs])
@@ -74,10 +75,10 @@ def _views(desk: Desk, task: tuple[int, Sequence[records.Run]]) -> Made:
     changes = forgetting.changes([(run.record, run.probed()) for run in probed], cells, metrics)
     held = robustness.held(changes, probed)
     trust = calibration.trust(cells, evidence, metrics)
-    more = forgotten.document(changes) + robustness.document(held)
+    more = forgotten.document(changes) + report_robustness.document(held)
     paths = tables.write(folder, name, cells, runs=evidence, metrics=metrics, trust=trust, more=more)
     paths += [forgotten.write(folder, name, changes)] if changes else []
-    paths += [robustness.write(folder, name, held)] if held else []
+    paths += [report_robustness.write(folder, name, held)] if held else []
 
     def draw() -> list[Path]:
         return [*write.write(folder, name, cells, trust), *write.write_forgetting(folder, name, changes)]

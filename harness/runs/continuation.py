@@ -19,9 +19,10 @@ from harness.data import loading, registry
 from harness.data.loading import Splits
 from harness.errors import HarnessError
 from harness.format import spoken
+from harness.record import RunSpec
 from harness.runs.job import Job
 from harness.runs.options import Start
-from harness.schema import Example, Method, RunSpec, Task
+from harness.schema import Example, Method, Task
 from harness.store import records
 
 if TYPE_CHECKING:

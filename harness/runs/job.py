@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from harness.schema import Gold, Record, RunSpec, Status
+from harness.data.probes import MAX_QUESTIONS
+from harness.record import Record, RunSpec, Status
+from harness.schema import Gold
 
 PhaseName = Literal["load", "train", "evaluate", "probe"]
-MOST_ASKED = 500  # questions of a probe, whole groups where possible
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Job:
     method: str = ""
     probes: tuple[str, ...] = ()
     probe_dir: Path | None = None
-    probe_limit: int = MOST_ASKED
+    probe_limit: int = MAX_QUESTIONS
     start: Path | None = None
     joined: tuple[str, ...] = ()
 

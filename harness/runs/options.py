@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from harness.data.probes import MAX_QUESTIONS
 from harness.errors import HarnessError, did_you_mean
-from harness.runs.job import MOST_ASKED
-from harness.schema import Gold, RunSpec, Scoring
+from harness.record import RunSpec, Scoring
+from harness.schema import Gold
 from harness.store import records
 
 METHODS = ("base", "lora", "qlora", "full")
@@ -96,7 +97,7 @@ class Options:
     probes: tuple[str, ...] = ()
     rounds: int | None = None
     clients_by: str = ""
-    probe_limit: int = MOST_ASKED
+    probe_limit: int = MAX_QUESTIONS
     start: Start | None = None
     joined: tuple[str, ...] = ()
 

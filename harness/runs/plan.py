@@ -17,12 +17,13 @@ from harness.errors import HarnessError
 from harness.metrics.scoring import require
 from harness.model import checkpoint
 from harness.model.checkpoint import Checkpoint
+from harness.record import RunSpec
 from harness.runs import continuation, defaults, specs, tune
 from harness.runs.forecast import history
 from harness.runs.job import Job
 from harness.runs.options import Options
 from harness.runs.preflight import Question, Seen, look_in_own_process
-from harness.schema import Method, RunSpec, Task
+from harness.schema import Method, Task
 from harness.store import records
 
 ANSWER_BYTES = 1024
@@ -173,7 +174,13 @@ def _plan(name: str, task: Task, methods: tuple[Method, ...], model: Checkpoint,
         task, data_dir=options.data, train_limit=options.train_examples, test_limit=options.test_examples
     )
     probes = general.read_all(
-        options.probes, task, splits.test, model, options.tasks_dirs, options.data, options.probe_limit
+        options.probes,
+        task,
+        splits.test,
+        options.tasks_dirs,
+        options.data,
+        options.probe_limit,
+        embedded=model.embedded,
     )
     loading.refuse_to_train(task, methods)
     joined = continuation.join(options.joined, options.tasks_dirs, options.data, options.train_examples)

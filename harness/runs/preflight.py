@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from harness.data.loading import Splits
 from harness.errors import HarnessError, one_line
 from harness.model.checkpoint import Checkpoint
+from harness.record import RunSpec
 from harness.runs import local
-from harness.schema import Example, RunSpec, Task
+from harness.schema import Example, Task
 
 if TYPE_CHECKING:
     from harness.model.tokenize import Pair

@@ -19,8 +19,8 @@ from typing import Any
 
 from harness import environment
 from harness.errors import HarnessError
+from harness.record import Record, Status
 from harness.runs.job import Ended, Executor, Job, Outcome, Progress, Running, Watcher
-from harness.schema import Record, Status
 from harness.store import records
 
 POLL_SECONDS = 0.5

@@ -12,9 +12,10 @@ from harness.errors import HarnessError
 from harness.methods.base import ALPHA
 from harness.model import checkpoint
 from harness.model.checkpoint import Checkpoint
+from harness.record import RunSpec
 from harness.runs import defaults
 from harness.runs.options import Options
-from harness.schema import Method, RunSpec, Task
+from harness.schema import Method, Task
 from harness.training import clients
 
 BATCH_SIZE = 16

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import DIVERGED, HarnessError
-from harness.schema import Metric, Record, RunSpec
+from harness.record import Record, RunSpec
+from harness.schema import Metric
 from harness.store import records
 
 FACTOR = math.sqrt(10)  # between neighbours: three rates span a decade

@@ -26,9 +26,10 @@ from harness.data import loading, registry
 from harness.errors import HarnessError
 from harness.metrics.scoring import chance, parse_rate, score_answers
 from harness.model import meter as memory
+from harness.record import Answer, Cost, Phase, ProbeResult, Record, RunSpec, Score, Status
 from harness.runs import continuation, worker_probes
 from harness.runs.job import Ended, Job, PhaseName, Progress, Reporter, Stopped
-from harness.schema import Answer, Cost, Method, Phase, Probe, Record, RunSpec, Score, Status, Task
+from harness.schema import Method, Task
 from harness.store import records
 from harness.store.redact import redact
 from harness.training import clients
@@ -54,7 +55,7 @@ class _Found:
     final_loss: float | None = None
     cut_examples: int = 0
     device_name: str = ""
-    probes: dict[str, Probe] = field(default_factory=dict)
+    probes: dict[str, ProbeResult] = field(default_factory=dict)
 
 
 def run(job: Job, reporter: Reporter) -> None:

@@ -10,8 +10,9 @@ from harness.data.probes import Asked
 from harness.errors import HarnessError
 from harness.metrics.scoring import chance, parse_rate, score_answers
 from harness.model import meter as memory
+from harness.record import Answer, Phase, ProbeResult
 from harness.runs.job import Job
-from harness.schema import Answer, Example, Phase, Probe, Task
+from harness.schema import Example, Task
 from harness.store import records
 
 Said = list[tuple[Asked, list[Answer]]]
@@ -54,10 +55,10 @@ def ask(
     return said, meter.result
 
 
-def keep(job: Job, said: Said) -> dict[str, Probe]:
+def keep(job: Job, said: Said) -> dict[str, ProbeResult]:
     """Write the answers into the run's folder and return what its record says of them."""
     return {
-        probe.task.name: Probe(
+        probe.task.name: ProbeResult(
             data=probe.data,
             scoring=probe.task.scoring,
             scores=score_answers(answers, probe.task.metrics),

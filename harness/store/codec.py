@@ -14,7 +14,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
-from harness.schema import RunSpec
+from harness.record import RunSpec
 
 T = TypeVar("T")
 

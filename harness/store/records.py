@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from harness.errors import HarnessError
-from harness.schema import SCHEMA_VERSION, Answer, Record, RunSpec
+from harness.record import SCHEMA_VERSION, Answer, Record, RunSpec
 from harness.store import files as atomic
 from harness.store.codec import decode, encode
 from harness.store.files import LOCK, WORKING, lock, require_space, require_writable, working

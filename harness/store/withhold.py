@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.metrics.text import fold
-from harness.schema import Answer, Example
+from harness.record import Answer
+from harness.schema import Example
 
 MARK = "sha256:"
 SHORT = 60  # characters; a number, a tag or a label is no longer

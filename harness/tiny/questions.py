@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.metrics import exact_match
-from harness.schema import Example, Source, Split, Task
+from harness.record import Split
+from harness.schema import Example, Source, Task
 from harness.tiny import skills
 
 EACH: dict[Split, int] = {"test": 40, "validation": 5, "train": 20}  # questions a skill, in the order of drawing

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.errors import HarnessError
-from harness.schema import Example, RunSpec
+from harness.record import GROUP, HASH, RunSpec
+from harness.schema import Example
 
 SLICES = ("insurer", "line")
-GROUP, HASH = "group", "hash"  # each group is a client; groups are dealt by their hash
 DEALT_TO = 4
 MOST = 100  # more is a field that names examples, not those who hold them
 

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from harness.model.tokenize import Pair
-from harness.schema import RunSpec
+from harness.record import RunSpec
 from harness.training import clients, loop
 from harness.training.loop import FitResult, Step
 

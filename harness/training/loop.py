@@ -17,12 +17,13 @@ import torch
 
 from harness.errors import DIVERGED, HarnessError, one_line
 from harness.model import meter as memory
+from harness.model.batch import collate
 from harness.model.byte_counter import ByteCounter
 from harness.model.cpu_attention import fast_backward
 from harness.model.loading import precision
 from harness.model.logits import logits_at
 from harness.model.tokenize import Pair
-from harness.schema import Parts, RunSpec
+from harness.record import Parts, RunSpec
 from harness.training.clients import planned_steps
 
 WINDOW = 8  # batches that are sorted by length together
@@ -213,23 +214,6 @@ def train_step(
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return total
-
-
-def collate(rows: Sequence[Pair], padding: int, device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return (input ids [rows, width], positions [N], labels [N]): each position predicts its label.
-
-    The last target token is only predicted, never read. Positions are flat indices into the input ids.
-    """
-    inputs = [[*pair.prompt, *pair.target[:-1]] for pair in rows]
-    width = max(map(len, inputs))
-    ids = torch.tensor([row + [padding] * (width - len(row)) for row in inputs])
-    positions = [
-        line * width + len(pair.prompt) - 1 + offset
-        for line, pair in enumerate(rows)
-        for offset in range(len(pair.target))
-    ]
-    labels = [token for pair in rows for token in pair.target]
-    return ids.to(device), torch.tensor(positions, device=device), torch.tensor(labels, device=device)
 
 
 def padding_token(tokenizer: Any) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.schema import Answer, Environment, Record
+from harness.record import Answer, Environment, Record
 from harness.store import withhold
 
 Verdict = Literal["REPRODUCED", "DIFFERS", "NOT COMPARABLE"]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from harness import program
-from harness.markdown import Table, escape, markdown
+from harness import errors
+from harness.format import Table, escape, markdown
 from harness.store import records
 from harness.verify import waivers
 from harness.verify.check import Check
@@ -126,7 +126,7 @@ def shown_by(path: Path, check: Check, place: str) -> str:
     if check.name in (provenance.KNOWN, provenance.CLEAN):
         return f"grep -rh --include=record.json '\"commit\"' {folder} | sort | uniq -c"
     inside = place and (path / place).exists() and check.name != files.NO_OTHER
-    return program.command("verify", str(path / place if inside else path))
+    return errors.command("verify", str(path / place if inside else path))
 
 
 def write(folder: Path, review: Review) -> list[Path]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from harness.data.loading import Splits
 from harness.errors import HarnessError
-from harness.schema import Example, Record, Task
+from harness.record import Record
+from harness.schema import Example, Task
 from harness.store import records as store
 from harness.verify.check import Check as Check
 from harness.verify.check import same

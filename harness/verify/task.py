@@ -15,7 +15,8 @@ from dataclasses import replace
 from harness.data.loading import Splits
 from harness.metrics import default_parse, fold, parse_number
 from harness.metrics.scoring import chance, score_answers
-from harness.schema import Answer, Example, Metric, Task
+from harness.record import Answer
+from harness.schema import Example, Metric, Task
 from harness.verify.check import Check, check
 
 NONSENSE = "qzx vvv 17 of ???"

@@ -19,9 +19,10 @@ from harness.cli.app import main
 from harness.data import registry
 from harness.errors import HarnessError
 from harness.metrics import scoring
+from harness.record import Answer, Score
 from harness.report.figures import matrix
 from harness.report.figures import style as palette
-from harness.schema import Answer, Score, Task
+from harness.schema import Task
 from harness.store import codec
 from tests.support.sample_inputs import write_task
 
@@ -114,16 +115,16 @@ def test_what_does_not_follow_from_the_answers_is_an_error(
 
 
 def test_each_cell_has_its_score_and_a_colour_by_the_base_model_and_own_tasks_are_framed(made: Crossed) -> None:
-    found = matrix.of_adapters(made.scored, "toy")
+    found = cross_file.of_adapters(made.scored, "toy")
     assert found.rows == (("base", "untrained"), ("a", "of first"), ("b", "of second"))
     better = [[entry and entry.better for entry in row] for row in found.entries]
     assert better == [[0.0, 0.0], [pytest.approx(21 / 40), 0.0], [0.0, pytest.approx(24 / 40)]]
     framed = [[bool(entry and entry.framed) for entry in row] for row in found.entries]
     assert framed == [[False, False], [True, False], [False, True]]
     joint = [Scored(**(vars(one) | {"trained_on": ("first+second after 0a1b2c",)})) for one in made.scored]
-    framed = [[bool(entry and entry.framed) for entry in row] for row in matrix.of_adapters(joint, "toy").entries]
+    framed = [[bool(entry and entry.framed) for entry in row] for row in cross_file.of_adapters(joint, "toy").entries]
     assert framed == [[True, True]] * 3
-    alone = matrix.of_adapters([one for one in made.scored if one.adapter == "a"], "toy")
+    alone = cross_file.of_adapters([one for one in made.scored if one.adapter == "a"], "toy")
     assert [entry and entry.better for entry in alone.entries[0]] == [None, None]
 
 
@@ -141,7 +142,7 @@ def test_a_matrix_is_legible_whatever_its_width_and_money_has_no_colour(
     rows: Sequence[Scored] = [
         Scored(**(vars(one) | {"task": f"{one.task} {place}"})) for place in range(wide) for one in made.scored
     ]
-    found = matrix.of_adapters([*rows, money("base", 1250.0), money("a", 1100.0)], "toy")
+    found = cross_file.of_adapters([*rows, money("base", 1250.0), money("a", 1100.0)], "toy")
     assert [row[-1] and row[-1].better for row in found.entries] == [None, None, None]
     assert found.entries[2][-1] is None  # b was not asked this
     style: Any = palette.STYLE

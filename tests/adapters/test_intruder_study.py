@@ -16,10 +16,10 @@ from harness.adapters.intruders.study import Alike, Outcome, Questions
 from harness.cli.app import main
 from harness.data import registry
 from harness.errors import HarnessError
+from harness.record import Answer
 from harness.report.figures import style as palette
 from harness.runs import plan, worker
 from harness.runs.options import Options
-from harness.schema import Answer
 from harness.store import codec, records
 from tests.methods.test_more_methods import Ear
 from tests.support.sample_inputs import write_task

@@ -19,8 +19,8 @@ from harness.cli.app import main
 from harness.cli.commands.adapters import ACTIONS
 from harness.data import registry
 from harness.metrics.scoring import score_answers
+from harness.record import Score
 from harness.runs import plan
-from harness.schema import Score
 from harness.store import records
 from tests.end_to_end.test_cli import seconds_of
 from tests.support.records import make_answers, make_record

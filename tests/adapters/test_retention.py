@@ -11,7 +11,7 @@ import pytest
 from harness.adapters import retention
 from harness.adapters.cross import Scored, Tuned
 from harness.metrics.scoring import score_answers
-from harness.schema import Answer
+from harness.record import Answer
 from tests.support.tiny_models import toy_spec, toy_task
 
 TASK = toy_task()

@@ -18,10 +18,12 @@ import pytest
 import tests.support.hash_seeds as hash_seeds
 from harness import metrics
 from harness.analysis import compare
-from harness.analysis.sections import alarms, sections
+from harness.analysis.sections import sections
 from harness.data import registry
 from harness.metrics.scoring import chance, parse_rate, score_answers
-from harness.schema import Answer, Example
+from harness.record import Answer
+from harness.report.notes import alarms
+from harness.schema import Example
 from tests.support.finished_runs import make_run
 from tests.support.task_scoring import value, values
 

@@ -17,8 +17,8 @@ import pytest
 from harness import metrics
 from harness.cli.app import main
 from harness.metrics import scoring
+from harness.record import Answer
 from harness.report.figures import write
-from harness.schema import Answer
 from harness.store import records
 from tests.support.cli_runner import guess
 from tests.support.finished_runs import Run, make_failed, make_run

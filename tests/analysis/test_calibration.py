@@ -23,7 +23,8 @@ from harness.analysis.calibration import (
     judge,
 )
 from harness.metrics import stats
-from harness.schema import Answer, Metric
+from harness.record import Answer
+from harness.schema import Metric
 
 MONEY = Metric("overpaid", "Overpaid", lambda answer: 3.0, higher_is_better=False, unit="USD per claim")
 

@@ -15,7 +15,8 @@ from harness.analysis.compare import Cell, cells, compare_records
 from harness.analysis.costs import cost_note, typical_cost
 from harness.analysis.items import Run
 from harness.metrics.scoring import parse_rate, score_answers
-from harness.schema import Answer, Metric
+from harness.record import Answer
+from harness.schema import Metric
 from tests.support.records import make_cost, make_environment, make_record, make_spec
 
 COUNT = 200

@@ -18,9 +18,10 @@ from harness.analysis.aggregate import pool
 from harness.analysis.forgetting import Change, Probed
 from harness.metrics import accuracy, nats_per_token, stats
 from harness.metrics.scoring import score_answers
+from harness.record import Answer, ProbeResult
 from harness.report import forgetting as forgotten
 from harness.report import page as report
-from harness.schema import Answer, Metric, Probe
+from harness.schema import Metric
 from tests.support.records import make_record, make_spec
 
 METRICS = {"other": (accuracy,), "toy": (accuracy,)}
@@ -48,7 +49,7 @@ def probed(
     said = answers if answers is not None else answers_of(right, half=half)
     trains = {} if method != "base" else {"learning_rate": 0.0, "epochs": 0.0, "batch_size": 0, "train_examples": 0}
     spec = make_spec(method=method, rank=rank, seed=seed, probes=("other@0",), **trains)
-    probe = Probe("0", "choices", score_answers(said, [metric]), 1.0, chance, "", 0)
+    probe = ProbeResult("0", "choices", score_answers(said, [metric]), 1.0, chance, "", 0)
     return make_record(spec, probes={"other": probe}), {"other": said}
 
 

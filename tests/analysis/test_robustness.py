@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 
 from harness.analysis import robustness
 from harness.cli.app import main
-from harness.data import loading, prompts, registry, reordered, split
+from harness.data import loading, prompts, registry, split
 from harness.data import probes as general
 from harness.errors import HarnessError
 from harness.metrics import stats
 from harness.metrics.scoring import chance, score_answers
 from harness.model import checkpoint
+from harness.record import Answer, ProbeResult
 from harness.runs.job import Job, Reporter
-from harness.schema import Answer, Example, Probe
+from harness.schema import Example
 from harness.store import records
 from tests.support.cli_runner import guess, without_torch
 
@@ -33,17 +34,17 @@ options = st.lists(st.text(min_size=1), min_size=2, max_size=8, unique=True)
 def test_every_option_moves_none_is_lost_and_gold_stays(choices: list[str], id: str, draw: st.DataObject) -> None:
     gold = draw.draw(st.sampled_from(choices))
     example = Example(id, "What?", gold, tuple(choices), "group", "context", {"slice": "one"})
-    again = reordered.turned(example)
+    again = general.reorder(example)
     assert sorted(again.choices) == sorted(choices)
     assert all(one != other for one, other in zip(again.choices, example.choices, strict=True))
     assert again.target == gold
     assert replace(again, choices=example.choices) == example
-    assert reordered.turned(example) == again
+    assert general.reorder(example) == again
 
 
 def test_questions_are_not_all_turned_alike() -> None:
     test = loading.load_splits(registry.task("cfa_listed")).test
-    places = [reordered.turned(e).choices.index(e.choices[0]) for e in test]
+    places = [general.reorder(e).choices.index(e.choices[0]) for e in test]
     assert min(places.count(1), places.count(2)) > len(test) / 3
 
 
@@ -51,7 +52,7 @@ def test_questions_are_not_all_turned_alike() -> None:
 def test_where_the_order_cannot_matter_it_is_said_and_nothing_is_asked(name: str, said: str) -> None:
     task = registry.task(name)
     with pytest.raises(HarnessError, match=said):
-        reordered.twin(task, loading.load_splits(task).test)
+        general.reordered_twin(task, loading.load_splits(task).test)
 
 
 def test_a_limited_test_is_found_again_from_its_size_alone() -> None:
@@ -64,7 +65,7 @@ def test_a_limited_test_is_found_again_from_its_size_alone() -> None:
 def test_shifted_stands_for_the_tasks_twin_and_reordered_asks_the_tests_own_questions() -> None:
     task, model = registry.task("cfa_listed"), checkpoint.read("tiny")
     test = loading.load_splits(task, test_limit=30).test
-    shift, order = general.read_all(("shifted", "reordered"), task, test, model, (), None)
+    shift, order = general.read_all(("shifted", "reordered"), task, test, (), None, embedded=model.embedded)
     assert (shift.task.name, order.task.name) == ("cfa_listed_shifted", "cfa_listed_reordered")
     assert [e.id for e in order.examples] == [e.id for e in test]
     assert prompts.multiple_choice(order.examples[0]) != prompts.multiple_choice(test[0])
@@ -131,7 +132,7 @@ def ask(job: Job, reporter: Reporter) -> None:
             text = e.target if right else e.choices[0]
             loglik = tuple(-0.5 if choice == text else -1.5 for choice in e.choices)
             answers.append(Answer(e.id, e.group or e.id, e.target, text, text, e.choices, loglik, e.slices))
-        probes[asked.task.name] = Probe(
+        probes[asked.task.name] = ProbeResult(
             data=asked.data,
             scoring=asked.task.scoring,
             scores=score_answers(answers, asked.task.metrics),

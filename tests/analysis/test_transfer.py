@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.analysis import transfer
-from harness.analysis.transfer import Term
+from harness.analysis import sequence
+from harness.analysis.sequence import Term
 from harness.metrics.stats import Interval
 
 # base, then after tasks 0, 1, 2
@@ -17,8 +17,8 @@ MATRIX = [
 ]
 
 
-def value(name: str, matrix: transfer.Matrix = MATRIX) -> float:
-    return transfer.value(matrix, transfer.MEASURES[name](matrix))
+def value(name: str, matrix: sequence.ScoreMatrix = MATRIX) -> float:
+    return sequence.mean_of_terms(matrix, sequence.MEASURES[name](matrix))
 
 
 def test_average_accuracy_is_the_mean_of_the_last_row() -> None:
@@ -42,18 +42,18 @@ def test_forgetting_is_the_best_earlier_stage_less_the_last_and_the_base_model_i
 def test_with_two_tasks_forgetting_is_backward_transfer_turned_round() -> None:
     two = [[0.1, 0.2], [0.7, 0.3], [0.5, 0.6]]
     assert value("forgetting", two) == pytest.approx(-value("backward transfer", two)) == pytest.approx(0.2)
-    assert transfer.forgetting_terms(two) == [Term(0, 1, 2)]
+    assert sequence.forgetting_terms(two) == [Term(0, 1, 2)]
 
 
 def test_a_mean_of_equal_intervals_is_narrower_by_the_root_of_their_number() -> None:
-    found = transfer.mean([Interval(0.5, 0.3, 0.6)] * 4)
+    found = sequence.mean_of_intervals([Interval(0.5, 0.3, 0.6)] * 4)
     assert found == pytest.approx((0.5, 0.4, 0.55))
 
 
 def test_an_interval_that_has_a_width_where_nothing_differs_keeps_one_in_the_mean() -> None:
-    found = transfer.mean([Interval(0.0, -0.1, 0.1), Interval(0.0, -0.1, 0.1)])
+    found = sequence.mean_of_intervals([Interval(0.0, -0.1, 0.1), Interval(0.0, -0.1, 0.1)])
     assert found.low < 0 < found.high
 
 
 def test_the_mean_of_one_interval_is_that_interval() -> None:
-    assert transfer.mean([Interval(0.4, 0.1, 0.9)]) == pytest.approx((0.4, 0.1, 0.9))
+    assert sequence.mean_of_intervals([Interval(0.4, 0.1, 0.9)]) == pytest.approx((0.4, 0.1, 0.9))

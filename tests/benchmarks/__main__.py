@@ -15,9 +15,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:1] = [str(ROOT)]
 
-from harness.markdown import Table, markdown  # noqa: E402
-from harness.store import records  # noqa: E402
-from tests.benchmarks.timing import OURS, RESULTS  # noqa: E402
+from harness.format import (
+    Table,
+    markdown,
+)
+from harness.store import records
+from tests.benchmarks.timing import OURS, RESULTS
 
 NAMES = ("choices", "writing", "training", "grid", "workers", "views", "serving")
 MIB = 2**20

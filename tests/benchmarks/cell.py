@@ -17,8 +17,8 @@ from typing import Any
 
 sys.path[:1] = [str(Path(__file__).resolve().parents[2])]
 
-from harness.model.meter import resident_peak  # noqa: E402
-from tests.benchmarks import subjects  # noqa: E402
+from harness.model.meter import resident_peak
+from tests.benchmarks import subjects
 
 
 def load(method: str) -> Any:

@@ -13,7 +13,7 @@ from harness.methods import lora
 from harness.model.byte_counter import model_tensors, storage_bytes
 from harness.model.checkpoint import read
 from harness.model.tokenize import encode_test
-from harness.schema import RunSpec
+from harness.record import RunSpec
 from harness.store import records
 from tests.benchmarks import subjects
 from tests.benchmarks.timing import Comparison, in_turn, keep

@@ -16,17 +16,17 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:1] = [str(ROOT)]
 
-from torch.profiler import ProfilerActivity, profile  # noqa: E402
-from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
 
-from harness.data import loading, registry  # noqa: E402
-from harness.model import loading as models  # noqa: E402
-from harness.model import tokenize  # noqa: E402
-from harness.model.checkpoint import read  # noqa: E402
-from harness.model.cpu_attention import fast_backward  # noqa: E402
-from harness.runs import plan, specs  # noqa: E402
-from harness.runs.options import Options  # noqa: E402
-from harness.training import loop  # noqa: E402
+from harness.data import loading, registry
+from harness.model import loading as models
+from harness.model import tokenize
+from harness.model.checkpoint import read
+from harness.model.cpu_attention import fast_backward
+from harness.runs import plan, specs
+from harness.runs.options import Options
+from harness.training import loop
 
 WARM, STEPS = 10, 30
 

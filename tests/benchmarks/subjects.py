@@ -11,9 +11,10 @@ import torch
 
 from harness.data import loading, registry
 from harness.model.checkpoint import read
+from harness.record import RunSpec
 from harness.runs import plan, specs
 from harness.runs.options import Options
-from harness.schema import Example, RunSpec, Task
+from harness.schema import Example, Task
 
 WIDE = 50_304  # entries of a vocabulary as GPT-2's, rounded up as usual
 PACKAGES = ("torch", "transformers", "peft", "lm_eval", "trl")

@@ -30,7 +30,7 @@ import torch
 
 from harness.methods import lora
 from harness.model.tokenize import Pair
-from harness.schema import RunSpec
+from harness.record import RunSpec
 from harness.training import loop
 from tests.benchmarks import subjects
 from tests.benchmarks.timing import OURS, Comparison, in_turn, keep, peaks

@@ -27,13 +27,13 @@ ROOT = Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
     sys.path[:1] = [str(ROOT)]
 
-from harness import environment, metrics  # noqa: E402
-from harness.metrics.scoring import score_answers  # noqa: E402
-from harness.report.write import write_outputs  # noqa: E402
-from harness.schema import Answer, RunSpec  # noqa: E402
-from harness.store import records  # noqa: E402
-from tests.benchmarks.timing import Comparison, keep  # noqa: E402
-from tests.support.records import make_answers, make_record, make_spec  # noqa: E402
+from harness import environment, metrics
+from harness.metrics.scoring import score_answers
+from harness.record import Answer, RunSpec
+from harness.report.write import write_outputs
+from harness.store import records
+from tests.benchmarks.timing import Comparison, keep
+from tests.support.records import make_answers, make_record, make_spec
 
 SIZES = {"grids": (10, 100, 1_000, 10_000), "ranks": (10, 100, 1_000)}
 TASKS, ANSWERS = 30, 20

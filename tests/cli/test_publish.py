@@ -19,9 +19,10 @@ from harness import metrics
 from harness.analysis import compare
 from harness.cli.app import main
 from harness.data import loading, registry
+from harness.record import Record
 from harness.report import exports
 from harness.report.leaderboard import COLUMNS
-from harness.schema import Example, Record
+from harness.schema import Example
 from harness.store import records, withhold
 from harness.store.codec import strict_json
 from harness.verify.checks import arithmetic, files

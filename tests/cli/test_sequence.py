@@ -18,11 +18,13 @@ from harness.cli.app import main
 from harness.cli.commands import sequence as sequencing
 from harness.data import loading, probes, registry
 from harness.errors import HarnessError
+from harness.record import Record
+from harness.report import sequence as report_sequence
 from harness.runs import continuation, options, plan, worker
 from harness.runs.job import Job, Outcome
 from harness.runs.options import Options, Start
 from harness.runs.plan import Plan
-from harness.schema import Record, Task
+from harness.schema import Task
 from harness.store import records as store
 from harness.store.codec import decode
 from tests.runs.test_worker import Ear
@@ -222,7 +224,7 @@ def test_a_record_keeps_the_limit_of_what_was_asked_and_an_older_one_is_found_by
         assert "limit" not in text
         old = decode(Record, json.loads(text))
         assert old.spec.id == run.record.spec.id
-        assert probes.limit_of(old, asked) == probes.MOST  # as good: no more questions than that are here
+        assert probes.limit_of(old, asked) == probes.MAX_QUESTIONS  # as good: no more questions than that are here
         some = replace(old, probes={n: replace(probe, limit=7) for n, probe in old.probes.items()})
         assert probes.limit_of(some, asked) == 7
         monkeypatch.setattr(probes, "MOST", 3)  # fewer than there are
@@ -273,7 +275,7 @@ def test_a_task_that_never_leaves_chance_is_marked(desk: Desk) -> None:
     risen = replace(last, cells=(replace(last.cells[0], score=last.cells[0].score._replace(low=0.99)), last.cells[1]))
     lifted = replace(dull, rows=(*dull.rows[:-1], risen))
     assert not lifted.at_chance(0)
-    assert sequence.task_table(lifted).rows[1][-1] == sequence.AT_CHANCE
+    assert report_sequence.task_table(lifted).rows[1][-1] == report_sequence.AT_CHANCE
 
 
 def test_runs_of_a_sequence_are_in_no_table_and_their_adapters_are_found(desk: Desk, capsys: Capture) -> None:

@@ -19,8 +19,8 @@ from harness.cli.terminal import tables as ui_tables
 from harness.cli.terminal.progress import Watch
 from harness.data import loading, registry
 from harness.errors import HarnessError
-from harness.markdown import Table
-from harness.report import findings, tables
+from harness.format import Table
+from harness.report import tables, verdict
 from harness.runs.job import Job, Outcome, Progress
 from harness.runs.options import Options
 from harness.runs.plan import Plan
@@ -125,7 +125,7 @@ def test_the_tables_show_value_interval_difference_and_what_ties(
     (section,) = sections(compare.cells(make_runs()))
     told = re.search(r"^verdict {6}(.+(?:\n {13}.+)*)", text, re.MULTILINE)
     assert told
-    assert " ".join(told[1].split()) == findings.verdict(section)
+    assert " ".join(told[1].split()) == verdict.verdict(section)
 
 
 def test_the_tables_are_narrow_and_plain_when_piped(planned: Plan, capsys: pytest.CaptureFixture[str]) -> None:

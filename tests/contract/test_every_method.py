@@ -18,8 +18,8 @@ import torch
 from harness.data import registry
 from harness.model import answer as evaluate
 from harness.model import loading, meter, tokenize
+from harness.record import Scoring
 from harness.runs.forecast import peak_memory
-from harness.schema import Scoring
 from harness.training import loop
 from tests.support.tiny_models import toy_examples, toy_folder, toy_task, toy_tokenizer
 from tests.support.trained_models import RANK, Run, adapted, answers, assert_alike, hollow, trained, values

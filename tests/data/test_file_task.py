@@ -12,7 +12,8 @@ from harness.data.file_task import file_task
 from harness.data.loading import load_splits
 from harness.errors import HarnessError
 from harness.metrics.scoring import chance, score_answers
-from harness.schema import Answer, Example, Task
+from harness.record import Answer
+from harness.schema import Example, Task
 from tests.support.data_files import asked, labelled, refusal, written
 
 

@@ -13,7 +13,7 @@ from harness.data.file_task import file_task
 from harness.data.loading import fingerprint, load_splits
 from harness.errors import HarnessError
 from harness.metrics.scoring import chance, score_answers
-from harness.schema import Answer
+from harness.record import Answer
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 

@@ -19,7 +19,8 @@ from harness import metrics
 from harness.data import loading, prompts, registry
 from harness.data.loading import Splits, fingerprint, hash_folder, load_splits, passed_over, resolve, tasks_folder
 from harness.errors import HarnessError
-from harness.schema import Example, Source, Split, Task
+from harness.record import Split
+from harness.schema import Example, Source, Task
 
 ROOT = Path(__file__).resolve().parents[2]
 

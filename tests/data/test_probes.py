@@ -16,13 +16,13 @@ from harness.errors import HarnessError
 from harness.metrics.scoring import chance, score_answers
 from harness.model import checkpoint
 from harness.model.checkpoint import TINY
+from harness.record import Answer, ProbeResult, Record
 from harness.report import leaderboard
 from harness.runs import plan, worker
 from harness.runs import preflight as probe
 from harness.runs.job import Job, Reporter
 from harness.runs.options import Options
 from harness.runs.plan import Plan
-from harness.schema import Answer, Probe, Record
 from harness.store import codec, records, withhold
 from harness.tiny import questions, skills
 from tests.runs.test_worker import Ear, job_of, model, planned  # noqa: F401 - fixtures
@@ -101,8 +101,8 @@ def test_a_probe_without_its_data_is_refused_before_anything_trains(asked: Optio
 
 def test_general_is_the_embedded_models_own_skills_and_public_tasks_for_others(asked: Options) -> None:
     tiny, other = checkpoint.read("tiny"), checkpoint.read(asked.model)
-    assert probes.references(("general",), "cfa", tiny) == ("tiny_skills",)
-    assert probes.references(("cfa", "general", "arc"), "fpb", other) == (
+    assert probes.references(("general",), "cfa", embedded=tiny.embedded) == ("tiny_skills",)
+    assert probes.references(("cfa", "general", "arc"), "fpb", embedded=other.embedded) == (
         "cfa",
         "arc",
         "openbookqa",
@@ -118,7 +118,7 @@ def test_the_skills_are_those_of_the_suite_and_fit_what_may_be_written() -> None
     from harness.model.loading import load_tokenizer
 
     splits = loading.load_splits(questions.TASK)
-    assert len(splits.test) == 40 * len(skills.SKILLS) <= probes.MOST
+    assert len(splits.test) == 40 * len(skills.SKILLS) <= probes.MAX_QUESTIONS
     first = {name: make(random.Random(f"held out/{name}"))[0] for name, (make, _) in skills.SKILLS.items()}
     for name, pair in first.items():
         assert pair in {(e.question, e.target) for e in splits.test if e.slices["skill"] == name}
@@ -187,7 +187,7 @@ def ask(job: Job, reporter: Reporter) -> None:
         text = e.target if job.spec.method == "base" or n % 3 == 0 else next(c for c in e.choices if c != e.target)
         loglik = tuple(-0.5 if choice == text else -1.5 for choice in e.choices)
         said.append(Answer(e.id, e.group or e.id, e.target, text, text, e.choices, loglik))
-    kept = Probe(
+    kept = ProbeResult(
         data=key.rpartition("@")[2],
         scoring=asked.task.scoring,
         scores=score_answers(said, asked.task.metrics),

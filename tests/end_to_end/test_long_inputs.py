@@ -11,11 +11,12 @@ import pytest
 pytest.importorskip("torch")
 
 from harness.analysis import compare
-from harness.analysis.sections import alarms, sections
+from harness.analysis.sections import sections
 from harness.data import loading, registry
 from harness.model import tokenize
 from harness.model.loading import load_tokenizer
 from harness.report import tables
+from harness.report.notes import alarms
 from harness.runs import plan, worker
 from harness.runs.options import Options
 from harness.schema import Example

@@ -22,7 +22,8 @@ import tests.readme_results as readme_results
 from harness.cli import app, flags
 from harness.data import loading, registry
 from harness.data.columns import COLUMNS
-from harness.schema import Answer, Example
+from harness.record import Answer
+from harness.schema import Example
 from harness.verify import task as oracle
 from tests.contract import test_every_task as contract
 

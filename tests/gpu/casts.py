@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 import torch
 
-from harness.model import loading
+from harness.model import batch, loading
 from harness.model.cpu_attention import fast_backward
 from harness.model.logits import logits_at
-from harness.schema import RunSpec
+from harness.record import RunSpec
 from harness.training import loop
 from tests.gpu.cells import Cell
 from tests.gpu.measure import Found, build, method_of, pairs, spec_of, tidy
@@ -67,7 +67,7 @@ def gradients(cell: Cell, way: str, dtype: Literal["bf16", "fp32"] = "bf16") -> 
     model = build(cell, spec, method_of(cell))
     model = adapted(model if dtype == "bf16" else model.float(), spec, way)
     loop.make_ready(model, spec)
-    ids, positions, labels = loop.collate(pairs(cell), 0, spec.device)
+    ids, positions, labels = batch.collate(pairs(cell), 0, spec.device)
     kept = Kept(model)
     with uncast(model, way), fast_backward(model, dtype=spec.dtype, device=spec.device):
         with kept.watching(), loading.precision(spec):

@@ -16,14 +16,15 @@ import torch
 from harness import environment
 from harness.data import registry
 from harness.methods import qlora
-from harness.model import loading
+from harness.model import batch, loading
 from harness.model import meter as memory
 from harness.model.cpu_attention import fast_backward
 from harness.model.logits import logits_at
 from harness.model.tokenize import Pair
+from harness.record import RunSpec
 from harness.runs import worker
 from harness.runs.forecast import fit, gpu, peak_memory
-from harness.schema import Method, RunSpec
+from harness.schema import Method
 from harness.training import loop
 from tests.gpu.cells import Cell
 from tests.support.tiny_models import toy_spec
@@ -231,7 +232,7 @@ def _wait(device: str) -> None:
 
 def _read(model: Any, rows: Sequence[Pair], spec: RunSpec) -> float:
     """Score the targets of a micro-batch, as the base model's options are scored."""
-    ids, positions, labels = loop.collate(rows, 0, spec.device)
+    ids, positions, labels = batch.collate(rows, 0, spec.device)
     with torch.inference_mode(), loading.precision(spec):
         logits = logits_at(model, positions, input_ids=ids, use_cache=False)
         return torch.nn.functional.cross_entropy(logits.float(), labels).item()

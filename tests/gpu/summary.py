@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from harness.format import size
-from harness.markdown import Table, markdown
+from harness.format import Table, markdown, size
 from tests.gpu.cells import CASTS, EVERYWHERE, FOREACH, FUSED, LORA, RATE, TRL, TRL_BEST
 
 Record = dict[str, Any]

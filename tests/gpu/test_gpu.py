@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
+from harness.record import Phase, Record
 from harness.runs import defaults
-from harness.schema import Phase, Record
 from harness.store import records
 
 ROOT = Path(__file__).resolve().parents[2]

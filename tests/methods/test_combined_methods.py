@@ -13,8 +13,9 @@ from harness.errors import HarnessError
 from harness.format import spoken
 from harness.methods import full8
 from harness.model import meter, tokenize
+from harness.record import RunSpec
 from harness.runs.forecast import peak_memory
-from harness.schema import Method, RunSpec
+from harness.schema import Method
 from harness.training import loop
 from tests.support.tiny_models import toy_examples, toy_folder, toy_model, toy_spec, toy_task, toy_tokenizer
 

@@ -11,7 +11,8 @@ import torch
 from harness.data import registry
 from harness.methods import base, dora, full, lora, qlora, rslora
 from harness.model import loading, meter
-from harness.schema import Method, RunSpec
+from harness.record import RunSpec
+from harness.schema import Method
 from tests.support.tiny_models import toy_folder, toy_model, toy_spec
 
 METHODS = (base.METHOD, lora.METHOD, qlora.METHOD, dora.METHOD, full.METHOD)

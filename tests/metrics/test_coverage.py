@@ -20,7 +20,7 @@ from scipy.stats import binom
 from harness import metrics
 from harness.analysis.compare import cells
 from harness.metrics import power, stats
-from harness.schema import Answer
+from harness.record import Answer
 from tests.analysis.test_compare import make_run
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from harness import HarnessError, metrics
-from harness.schema import Answer, Example, Metric
+from harness.record import Answer
+from harness.schema import Example, Metric
 
 
 def said(target: str, parsed: str | None) -> Answer:

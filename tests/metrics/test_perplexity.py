@@ -14,20 +14,22 @@ from hypothesis import strategies as st
 
 from harness import metrics
 from harness.analysis import compare
-from harness.analysis.sections import reading, sections
+from harness.analysis.sections import sections
 from harness.cli.app import main
 from harness.data import loading, published, registry
 from harness.errors import HarnessError
-from harness.markdown import markdown
+from harness.format import markdown
 from harness.methods import full
 from harness.metrics import scoring
 from harness.model import answer as evaluate
 from harness.model import tokenize
+from harness.record import Answer, Record
 from harness.report import comparison, tables
+from harness.report.notes import reading
 from harness.runs import plan, worker
 from harness.runs.forecast import peak_memory
 from harness.runs.options import Options
-from harness.schema import Answer, Example, Record, Task
+from harness.schema import Example, Task
 from harness.store import records
 from harness.verify.checks.arithmetic import reparse
 from harness.verify.run import verify

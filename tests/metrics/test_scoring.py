@@ -12,7 +12,8 @@ from harness import HarnessError, metrics
 from harness.data import prompts
 from harness.metrics import stats
 from harness.metrics.scoring import breakdown, chance, cluster_key, parse_rate, score_answers
-from harness.schema import Answer, Example, Metric, Source, Task
+from harness.record import Answer
+from harness.schema import Example, Metric, Source, Task
 
 
 def answers(count: int = 60) -> list[Answer]:

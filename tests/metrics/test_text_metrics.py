@@ -17,7 +17,8 @@ from harness.errors import HarnessError
 from harness.metrics import evaluate_library
 from harness.metrics import rouge as rouge_file
 from harness.metrics.scoring import require, score_answers
-from harness.schema import Answer, Metric
+from harness.record import Answer
+from harness.schema import Metric
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 WORDS = st.lists(

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from harness.errors import HarnessError
 from harness.methods import lora, qlora
 from harness.model import answer as evaluate
+from harness.model import batch as model_batch
 from harness.model import generate, kv_cache, likelihood
 from harness.model import meter as memory
 from harness.model.loading import load_tokenizer, precision
@@ -300,11 +301,11 @@ def test_progress_and_cost_are_told(tokenizer: Any, monkeypatch: pytest.MonkeyPa
 @given(lengths=st.lists(st.integers(1, 400), max_size=300), tokens=st.integers(400, 3000))
 @settings(max_examples=50, deadline=None)
 def test_batches_hold_everything_once_longest_first_within_the_budget(lengths: list[int], tokens: int) -> None:
-    batches = evaluate.make_batches(lengths, tokens)
+    batches = model_batch.make_batches(lengths, tokens)
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     flat = [lengths[i] for batch in batches for i in batch]
     assert flat == sorted(lengths, reverse=True)
-    assert all(len(batch) * lengths[batch[0]] <= tokens and len(batch) <= evaluate.BATCH_ROWS for batch in batches)
+    assert all(len(batch) * lengths[batch[0]] <= tokens and len(batch) <= model_batch.BATCH_ROWS for batch in batches)
 
 
 @needs_stories

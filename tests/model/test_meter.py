@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from harness.methods import dora, full, lora, qlora
-from harness.model import byte_counter
+from harness.model import batch, byte_counter
 from harness.model import meter as memory
 from harness.model.byte_counter import ByteCounter
 from harness.model.tokenize import Pair, encode_train
@@ -107,7 +107,7 @@ def test_the_counter_agrees_with_the_garbage_collector_in_the_middle_of_training
     rows = encode_train(toy_tokenizer(), toy_examples(8), toy_task(), 256, 0)
     optimizer = loop.make_optimizer(model, spec)
     loop.train_step(model, optimizer, rows, spec, 1e-3, padding=0)
-    ids, _, _ = loop.collate(rows, 0, "cpu")
+    ids, _, _ = batch.collate(rows, 0, "cpu")
     before = collected_bytes()
     with ByteCounter(model, optimizer) as count:
         start = count.current

@@ -14,14 +14,15 @@ from harness import HarnessError
 from harness.analysis.aggregate import Cell, constant
 from harness.analysis.compare import MARGIN, cells
 from harness.analysis.items import Run
-from harness.analysis.sections import Section, alarms, reading, sections
+from harness.analysis.sections import Section, sections
 from harness.cli.terminal import output
 from harness.metrics import power, stats
 from harness.metrics.scoring import parse_rate, score_answers
+from harness.record import Answer
 from harness.report import page, tables
+from harness.report.notes import alarms, reading
 from harness.runs import plan
 from harness.runs.options import Options
-from harness.schema import Answer
 from tests.analysis.test_compare import COUNT, LISTED, first, make_run, noisy
 from tests.support.finished_runs import make_runs
 from tests.support.records import make_record, make_spec

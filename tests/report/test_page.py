@@ -17,7 +17,7 @@ from harness import metrics
 from harness.analysis.compare import cells as compare_cells
 from harness.analysis.sections import sections
 from harness.data import prompts
-from harness.report import calibration, findings
+from harness.report import calibration, verdict
 from harness.report import page as report
 from harness.report.figures import write
 from harness.schema import Example, Source, Task
@@ -132,7 +132,7 @@ def test_verdict_flips_and_the_command_that_lists_them_are_on_the_page() -> None
     text = " ".join("".join(read(page).text).split())
     command = f"python run_all.py compare {runs[0][0].spec.id} {runs[1][0].spec.id} --output md"
     (section,) = sections(compare_cells(runs))
-    for part in (findings.verdict(section), "wrong → right", command, "python run_all.py report"):
+    for part in (verdict.verdict(section), "wrong → right", command, "python run_all.py report"):
         assert part in text, part
     assert "What <b>is</b> it?</style><script>x</script>" in text
     assert "What <b>" not in page

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from harness.analysis import compare
 from harness.analysis.aggregate import Cell
-from harness.analysis.sections import alarms, held_equal, reading, sections
-from harness.markdown import Table, markdown
+from harness.analysis.sections import held_equal, sections
+from harness.format import Table, markdown
 from harness.metrics import accuracy
 from harness.report import breakdowns, tables
 from harness.report import page as report
 from harness.report.leaderboard import COLUMNS, csv_text, leaderboard, plain, write_leaderboard
+from harness.report.notes import alarms, reading
 from harness.schema import Metric
 from tests.support.finished_runs import MIB, make_failed, make_run, make_runs
 

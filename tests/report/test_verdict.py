@@ -15,7 +15,7 @@ from harness.analysis.aggregate import Cell, Difference
 from harness.analysis.compare import cells
 from harness.analysis.sections import Section, sections
 from harness.cli.app import main
-from harness.report.findings import verdict
+from harness.report.verdict import verdict
 from tests.adversarial.test_hostile import stored
 from tests.support.finished_runs import Run, make_failed, make_run, make_runs
 

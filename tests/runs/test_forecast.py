@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from harness.cli import app
+from harness.record import Phase
 from harness.runs.forecast import fit, hindsight
 from harness.runs.forecast.fit import Request
 from harness.runs.forecast.gpu import Card
-from harness.schema import Phase
 from harness.store import records as store
 from tests.support.records import make_cost, make_record, make_spec
 from tests.support.tiny_models import toy_spec

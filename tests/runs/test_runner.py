@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
+from harness.record import Record
 from harness.runs import local
 from harness.runs.job import Ended, Job, Outcome, Progress, Reporter
 from harness.runs.local import LocalProcesses, exit_reason
 from harness.runs.runner import Result, died, run
-from harness.schema import Record
 from harness.store import records
 from tests.support.records import make_record, make_spec
 

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from harness import metrics
 from harness.errors import DIVERGED
 from harness.metrics import accuracy
+from harness.record import Record, RunSpec, Score
 from harness.runs import runner, tune
 from harness.runs.job import Job, Reporter
-from harness.schema import Record, RunSpec, Score
 from harness.store import codec
 from harness.store import records as store
 from tests.support.cli_runner import Desk, guess, without_torch

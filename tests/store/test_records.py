@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import HarnessError
-from harness.schema import Answer, Record
+from harness.record import Answer, Record
 from harness.store import records, withhold
 from harness.store.codec import decode, encode
 from tests.support.records import make_answers, make_record, make_spec

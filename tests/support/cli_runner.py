@@ -13,8 +13,8 @@ from harness import environment
 from harness.cli.app import main
 from harness.data import loading, registry
 from harness.metrics.scoring import chance, parse_rate, score_answers
+from harness.record import Answer
 from harness.runs.job import Job, Reporter
-from harness.schema import Answer
 from harness.store import records
 from tests.support.records import make_environment, make_record
 from tests.support.sample_inputs import write_model, write_task

@@ -24,8 +24,8 @@ import pytest
 from harness.cli import app
 from harness.data import loading, registry
 from harness.metrics.scoring import chance, parse_rate, score_answers
+from harness.record import Answer
 from harness.runs.job import Event, Job, Progress, Reporter, Running
-from harness.schema import Answer
 from harness.store import records
 from tests.support.records import make_environment, make_record
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness import metrics
 from harness.metrics import scoring
-from harness.schema import Answer, Cost, Parts, Phase, Record
+from harness.record import Answer, Cost, Parts, Phase, Record
 from tests.support.records import make_environment, make_record, make_spec
 
 MIB = 2**20

@@ -22,7 +22,7 @@ from harness.adapters.serve.service import Service
 from harness.data import registry
 from harness.model import answer, checkpoint
 from harness.model.loading import load_tokenizer
-from harness.schema import RunSpec
+from harness.record import RunSpec
 from harness.store import records
 from tests.support.stored_adapters import adapted_spec, write_run
 from tests.support.tiny_models import toy_examples, toy_folder, toy_task

@@ -13,7 +13,8 @@ import pytest
 from harness.cli.app import main
 from harness.data import loading, registry
 from harness.metrics.scoring import chance, parse_rate, score_answers
-from harness.schema import Answer, Cost, Example, Record, RunSpec, Task
+from harness.record import Answer, Cost, Record, RunSpec
+from harness.schema import Example, Task
 from harness.store import records
 from tests.support.cli_runner import clean_commit
 from tests.support.records import make_cost, make_environment, make_record, make_spec

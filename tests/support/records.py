@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.schema import Answer, Cost, Environment, Parts, Phase, Record, RunSpec, Score
+from harness.record import Answer, Cost, Environment, Parts, Phase, Record, RunSpec, Score
 
 SPEC: dict[str, Any] = {
     "task": "toy",

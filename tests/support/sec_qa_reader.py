@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import tasks.sec_qa
-from harness.schema import SPLITS as SPLITS
+from harness.record import SPLITS
 
 FOLDER = Path(tasks.sec_qa.__file__).parent / "data" / "sec_qa"
 Row = dict[str, Any]

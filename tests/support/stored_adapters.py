@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from harness.data import registry
-from harness.schema import RunSpec
+from harness.record import RunSpec
 from harness.store import records
 from tests.support.records import make_answers, make_cost, make_record
 from tests.support.tiny_models import toy_spec

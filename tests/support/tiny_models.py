@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from harness.schema import Example, Metric, RunSpec, Scoring, Source, Split, Task
+from harness.record import RunSpec, Scoring, Split
+from harness.schema import Example, Metric, Source, Task
 from tests.support.records import make_spec
 
 SENTENCES = (

@@ -13,7 +13,8 @@ import torch
 from harness.data import registry
 from harness.model import answer as evaluate
 from harness.model import tokenize
-from harness.schema import Answer, Method, RunSpec, Scoring
+from harness.record import Answer, RunSpec, Scoring
+from harness.schema import Method
 from harness.training import loop
 from tests.support.tiny_models import toy_examples, toy_spec, toy_task, toy_tokenizer
 

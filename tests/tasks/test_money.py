@@ -15,8 +15,9 @@ from harness.analysis.sections import Section, sections
 from harness.data import loading, registry
 from harness.errors import HarnessError
 from harness.metrics import scoring
+from harness.record import Answer
 from harness.report import breakdowns
-from harness.schema import Answer, Example, Metric, Source, Task
+from harness.schema import Example, Metric, Source, Task
 from tasks import auto_claims, medical_charges
 from tests.support.finished_runs import Run, make_run
 

@@ -16,7 +16,8 @@ import tests.support.hash_seeds as hash_seeds
 from harness.cli.app import main
 from harness.data import loading, published, registry
 from harness.errors import HarnessError
-from harness.schema import Answer, Example
+from harness.record import Answer
+from harness.schema import Example
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "data" / "sec_xbrl_filings"

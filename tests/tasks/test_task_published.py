@@ -14,7 +14,8 @@ from harness import metrics
 from harness.data import loading, published, registry, sources
 from harness.errors import HarnessError
 from harness.metrics.scoring import score_answers
-from harness.schema import Answer, Example, Source
+from harness.record import Answer
+from harness.schema import Example, Source
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 NAMES = (

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from harness.data.loading import hash_folder
-from harness.schema import Answer, Example, Split
+from harness.record import SPLITS, Answer, Split
+from harness.schema import Example
 from harness.verify.checks.arithmetic import reparse
 from tasks.data.sec_qa import make
 from tasks.data.sec_qa.lexicon import SHARED
 from tasks.data.sec_qa.statements import written
 from tasks.sec_qa import TASK
-from tests.support.sec_qa_reader import FOLDER, SPLITS, Row, asked_line, of_kind, read_table, rows
+from tests.support.sec_qa_reader import FOLDER, Row, asked_line, of_kind, read_table, rows
 
 
 @cache

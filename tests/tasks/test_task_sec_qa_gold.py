@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from harness.metrics.expression import parse_expression
+from harness.record import SPLITS
 from tasks.data.sec_qa import make
 from tasks.data.sec_qa.filer import Filer
 from tasks.data.sec_qa.questions import Asked
@@ -16,7 +17,6 @@ from tests.support.sec_qa_reader import (
     LINES,
     OUTFLOWS,
     RATIOS,
-    SPLITS,
     Row,
     asked_line,
     asked_ratio,

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.data import loading, registry
-from harness.schema import Answer, Example
+from harness.record import Answer
+from harness.schema import Example
 from tasks import credit, underwriting
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"

@@ -22,9 +22,10 @@ from harness.errors import HarnessError
 from harness.methods import fedlora, lora
 from harness.model import answer
 from harness.model.tokenize import Pair, encode_train
+from harness.record import GROUP, HASH, RunSpec
 from harness.runs import plan
 from harness.runs.options import Options
-from harness.schema import Example, RunSpec
+from harness.schema import Example
 from harness.training import clients, federated, loop
 from harness.training.federated import Reply, Serve, Weights
 from harness.training.loop import FitResult, Step
@@ -105,25 +106,25 @@ def test_an_insurer_is_taken_before_a_line_and_a_slice_that_tells_nobody_apart_i
 
     assert clients.usual(examples(insurer=("A", "B"), line=("home", "motor"))) == "insurer"
     assert clients.usual(examples(insurer=("A", "A"), line=("home", "motor"))) == "line"
-    assert clients.usual(examples(insurer=("A", ""), line=("home", "home"))) == clients.HASH
+    assert clients.usual(examples(insurer=("A", ""), line=("home", "home"))) == HASH
 
 
 def test_without_a_field_groups_are_dealt_whole_to_four_clients_whatever_their_order() -> None:
     examples = [Example(str(number), "?", "!", group=f"policy {number // 3}") for number in range(300)]
-    found = dict(zip((e.id for e in examples), clients.holders(examples, clients.HASH), strict=True))
+    found = dict(zip((e.id for e in examples), clients.holders(examples, HASH), strict=True))
     assert len(set(found.values())) == 4
     assert min(Counter(found.values()).values()) > 30
     assert all(found[str(number)] == found[str(number - number % 3)] for number in range(300))
     turned = examples[::-1]
-    assert dict(zip((e.id for e in turned), clients.holders(turned, clients.HASH), strict=True)) == found
+    assert dict(zip((e.id for e in turned), clients.holders(turned, HASH), strict=True)) == found
 
 
 def test_each_group_can_be_a_client_and_a_hundred_are_the_most() -> None:
     examples = [Example(str(number), "?", "!", group=f"insurer {number % 3}") for number in range(9)]
-    assert set(clients.holders(examples, clients.GROUP)) == {"insurer 0", "insurer 1", "insurer 2"}
+    assert set(clients.holders(examples, GROUP)) == {"insurer 0", "insurer 1", "insurer 2"}
     many = [Example(str(number), "?", "!") for number in range(101)]
     with pytest.raises(HarnessError, match="101 clients, 100 at most"):
-        clients.holders(many, clients.GROUP)
+        clients.holders(many, GROUP)
 
 
 def test_a_field_that_an_example_lacks_is_refused_with_those_there_are() -> None:
@@ -322,7 +323,7 @@ def test_the_tables_say_who_the_clients_are(tmp_path: Path) -> None:
 
 
 def notes(spec: RunSpec) -> list[str]:
-    from harness.report.findings import federated as said
+    from harness.report.notes import federated as said
 
     (section,) = sections(cells([(make_record(spec), None)]))
     return said(section)

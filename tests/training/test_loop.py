@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from harness.errors import HarnessError
 from harness.methods import full, lora, qlora
+from harness.model import batch as model_batch
 from harness.model import meter as memory
 from harness.model.cpu_attention import fast_backward
 from harness.model.logits import logits_at
@@ -82,7 +83,7 @@ def test_micro_batches_alter_memory_and_not_the_step(pairs: list[Pair]) -> None:
 
 
 def test_padding_on_the_right_needs_no_mask(pairs: list[Pair]) -> None:
-    ids, positions, _ = loop.collate(pairs[:6], 7, "cpu")
+    ids, positions, _ = model_batch.collate(pairs[:6], 7, "cpu")
     widths = torch.tensor([len(pair) - 1 for pair in pairs[:6]])
     mask = (torch.arange(ids.shape[1])[None] < widths[:, None]).long()
     assert (mask == 0).any(), "rows of one length would show nothing"
@@ -94,7 +95,7 @@ def test_padding_on_the_right_needs_no_mask(pairs: list[Pair]) -> None:
 
 
 def test_logits_at_positions_are_those_of_the_whole_output(pairs: list[Pair]) -> None:
-    ids, positions, labels = loop.collate(pairs[:4], 7, "cpu")
+    ids, positions, labels = model_batch.collate(pairs[:4], 7, "cpu")
     model = toy_model()
     with torch.no_grad():
         everywhere = model(ids).logits.flatten(0, 1)
@@ -104,7 +105,7 @@ def test_logits_at_positions_are_those_of_the_whole_output(pairs: list[Pair]) ->
 
 
 def test_the_last_position_of_a_prompt_predicts_the_first_target_token() -> None:
-    ids, positions, labels = loop.collate([Pair((5, 6), (8, 0)), Pair((5,), (9, 9, 0))], 7, "cpu")
+    ids, positions, labels = model_batch.collate([Pair((5, 6), (8, 0)), Pair((5,), (9, 9, 0))], 7, "cpu")
     assert ids.tolist() == [[5, 6, 8], [5, 9, 9]]
     assert positions.tolist() == [1, 2, 3, 4, 5]
     assert labels.tolist() == [8, 0, 9, 9, 0]
@@ -115,7 +116,7 @@ def test_attention_with_an_fp32_backward_pass_gives_the_gradient_of_bf16(pairs: 
     found = []
     for fast in (False, True):
         model = toy_model(num_key_value_heads=4 // grouped).train()
-        ids, positions, labels = loop.collate(pairs[:4], 7, "cpu")
+        ids, positions, labels = model_batch.collate(pairs[:4], 7, "cpu")
         with (
             fast_backward(model, dtype="bf16" if fast else "fp32", device="cpu"),
             torch.autocast("cpu", dtype=torch.bfloat16),

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from harness import environment, metrics
 from harness.errors import HarnessError
 from harness.metrics.scoring import score_answers
-from harness.schema import Parts, Record, Source, Task
+from harness.record import Parts, Record
+from harness.schema import Source, Task
 from harness.store.codec import strict_json
 from harness.verify.check import Check
 from harness.verify.checks import arithmetic, cost, files, provenance, seeds

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from harness.record import Answer, Environment, Record
 from harness.runs.job import Job, Reporter
-from harness.schema import Answer, Environment, Record
 from harness.store import records, withhold
 from harness.verify import reproduce
 from tests.support.cli_runner import Desk, guess, without_torch

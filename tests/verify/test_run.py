@@ -12,7 +12,8 @@ import pytest
 
 from harness import metrics
 from harness.metrics.scoring import parse_rate, score_answers
-from harness.schema import Answer, Example, Source, Task
+from harness.record import Answer
+from harness.schema import Example, Source, Task
 from harness.store import records
 from harness.verify.run import Check, verify
 from tests.support.records import make_answers, make_record, make_spec

@@ -14,8 +14,9 @@ from harness.cli import app
 from harness.cli.commands import check as checking
 from harness.data import prompts
 from harness.data.loading import Splits
+from harness.record import Answer, Split
 from harness.runs.options import Options
-from harness.schema import Answer, Example, Metric, Source, Split, Task
+from harness.schema import Example, Metric, Source, Task
 from harness.verify import task as oracle
 
 WORDS = ("alpha", "bravo", "charlie", "delta")

@@ -23,7 +23,8 @@ from harness.errors import HarnessError
 from harness.format import spoken
 from harness.metrics import stats
 from harness.metrics.scoring import score_answers
-from harness.schema import Answer, Example, Record, RunSpec, Score, Task
+from harness.record import Answer, Record, RunSpec, Score
+from harness.schema import Example, Task
 from harness.store.records import MODEL, Run
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness import format
 from harness.adapters.intruders.study import WHOLE, Kind, Outcome, Point
-from harness.analysis import sections
 from harness.format import spoken
 from harness.report.figures import layout
 from harness.report.figures.labels import label_points
@@ -110,7 +110,7 @@ def _reach(point: Point) -> tuple[list[float], list[float]]:
 def _axis(point: Point) -> str:
     unit = "points" if point.score.unit == "share" else point.score.unit
     better = "" if point.score.higher_is_better else " (lower is better)"
-    metric = sections.words(next(iter(point.scores)))
+    metric = format.words(next(iter(point.scores)))
     return clean(f"{metric} on {point.task} against base{f', {unit}' * bool(unit)}{better}", 100)
 
 

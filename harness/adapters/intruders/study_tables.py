@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.adapters.intruders.study import WHOLE, Outcome, Point, Questions
-from harness.analysis import sections
 from harness.analysis.aggregate import Difference
-from harness.format import interval, number, spoken
-from harness.markdown import Table
+from harness.format import Table, interval, number, percent_sign, spoken
 from harness.metrics import stats
 from harness.store import records
 from harness.store.codec import encode, named
@@ -30,7 +28,7 @@ def table(outcome: Outcome, task: str, probe: str) -> Table:
 
 
 def _heading(outcome: Outcome, task: str) -> str:
-    return f"{task}{sections.percent_sign(outcome.of(task)[0].score.unit)}"
+    return f"{task}{percent_sign(outcome.of(task)[0].score.unit)}"
 
 
 def _shown(point: Point) -> tuple[str, str, str, str]:

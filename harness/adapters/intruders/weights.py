@@ -22,7 +22,8 @@ from harness.errors import HarnessError
 from harness.methods import base, by_config, lora8, qlora
 from harness.model import checkpoint
 from harness.model.loading import linear_sides
-from harness.schema import Method, RunSpec
+from harness.record import RunSpec
+from harness.schema import Method
 
 BESIDE = ("prompt_embeddings", "prompt_encoder.", ".bottleneck.")  # in the names of what stands beside the layers
 

@@ -20,7 +20,7 @@ from harness.data import registry
 from harness.errors import HarnessError, did_you_mean
 from harness.model import checkpoint
 from harness.model.checkpoint import Checkpoint
-from harness.schema import RunSpec
+from harness.record import RunSpec
 from harness.store import records
 
 RECIPE = "merge.json"  # beside what `adapters merge` wrote

@@ -22,7 +22,8 @@ from harness.errors import HarnessError
 from harness.model import generate
 from harness.model.byte_counter import storage_bytes
 from harness.model.loading import linear_sides, load_tokenizer, precision
-from harness.schema import Method, RunSpec
+from harness.record import RunSpec
+from harness.schema import Method
 
 Layers = Mapping[str, merge.Saved]  # an adapter: its layers by the base model's names
 

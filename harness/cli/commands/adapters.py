@@ -12,7 +12,7 @@ from harness.adapters.library import Kept
 from harness.analysis.items import Run
 from harness.cli import flags, next_command
 from harness.cli.commands import adapters_merge, adapters_score
-from harness.cli.lookup import Lookup, find_run
+from harness.cli.lookup import Lookup, find
 from harness.cli.terminal import output
 from harness.data import hub, registry
 from harness.errors import HarnessError, did_you_mean
@@ -21,7 +21,6 @@ from harness.store import records
 from harness.verify.checks import data as data_checks
 
 DONE = 0
-SEVERAL = "pass an id; `adapters list` shows them"
 
 Build = Callable[[argparse.ArgumentParser], None]
 Call = Callable[[argparse.Namespace], int]
@@ -37,19 +36,6 @@ def action(name: str) -> tuple[str, Build, Call]:
         fix = did_you_mean(name, ACTIONS) or f"one of {', '.join(ACTIONS)}"
         raise HarnessError(f"no action named '{name}'", where="adapters", fix=fix)
     return ACTIONS[name]
-
-
-def find(name: str, results: Path) -> Kept:
-    """Return the adapter that a run's name, the beginning of its id, or its folder means.
-
-    Raises:
-        HarnessError: no such run, several of them, a run without an adapter, or a damaged one.
-    """
-    own = (Path(name) / records.RECORD).is_file()
-    runs = [] if own else records.read_kept(results)
-    if not own and not runs:
-        raise next_command.nothing("there are no runs", results)
-    return library.read(find_run(name, runs, several=SEVERAL))
 
 
 def show_list(found: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness import program
+from harness import errors
 from harness.adapters import library, merge_card
 from harness.adapters.library import Kept
 from harness.adapters.merge_card import Recipe
@@ -91,7 +91,7 @@ def _density(text: str) -> float:
 
 def merge(found: argparse.Namespace) -> int:
     """Merge, and say how much of the change the result holds."""
-    from harness.cli.commands.adapters import find
+    from harness.cli.lookup import find
 
     recipe, results, folder = read_recipe(found), options.path(found.results), options.path(found.out)
     library.require_empty(folder)
@@ -125,7 +125,7 @@ def _write(kept: Sequence[Kept], recipe: Recipe, folder: Path) -> tuple[list[Pat
     fields = {"model": spec.model, "model_revision": spec.model_revision, **vars(recipe)}
     stated = fields | {"runs": [one.spec.fields() | {"id": one.spec.id} for one in kept]}
     records.write_text(folder / RECIPE, json.dumps(stated, indent=1) + "\n")
-    records.write_text(folder / library.CARD, merge_card.card(kept, recipe, program.command(*words)))
+    records.write_text(folder / library.CARD, merge_card.card(kept, recipe, errors.command(*words)))
     return [*paths, folder / RECIPE, folder / library.CARD], recipe
 
 

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from harness import program
+from harness import errors
 from harness.adapters import cross, cross_file, library, retention
 from harness.adapters.cross import Tuned
 from harness.adapters.cross_file import Crossed
@@ -18,8 +18,8 @@ from harness.cli.terminal import output
 from harness.data import loading
 from harness.errors import HarnessError
 from harness.model import checkpoint
+from harness.record import RunSpec
 from harness.runs import local, options, plan
-from harness.schema import RunSpec
 from harness.store import records
 from harness.store.codec import decode
 
@@ -95,7 +95,7 @@ def _finish(path: Path, found: Crossed) -> int:
     output.say()
     if found.kept:
         _tell(found)
-    output.written(cross_file.write(path, found), program.command("adapters", "matrix", str(path)))
+    output.written(cross_file.write(path, found), errors.command("adapters", "matrix", str(path)))
     return DONE
 
 
@@ -115,7 +115,7 @@ def _tell(found: Crossed) -> None:
 
 def _tuned(name: str, results: Path) -> Tuned:
     """Return the adapter of a run, or of a folder that `adapters merge` wrote."""
-    from harness.cli.commands.adapters import find
+    from harness.cli.lookup import find
 
     folder = options.path(name)
     if (folder / RECIPE).is_file():

@@ -9,13 +9,13 @@ from pathlib import Path
 from harness.analysis import compare
 from harness.analysis.compare import Comparison
 from harness.cli import next_command
-from harness.cli.lookup import find_run
 from harness.cli.terminal import output as ui
 from harness.data import loading, registry
 from harness.errors import HarnessError
 from harness.report import comparison
 from harness.schema import Example, Task
 from harness.store import records
+from harness.store.find import find_run
 
 DONE, DIFFERS = 0, 1
 

@@ -13,9 +13,10 @@ from harness.cli.lookup import Lookup
 from harness.cli.terminal import output
 from harness.data import probes
 from harness.errors import HarnessError
+from harness.record import Answer, Record
 from harness.report.write import write_outputs
 from harness.runs.options import Options
-from harness.schema import Answer, Record, Task
+from harness.schema import Task
 from harness.store import records as store
 from harness.store import withhold
 from harness.verify import run as checking

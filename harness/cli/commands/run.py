@@ -10,12 +10,12 @@ from harness.cli import next_command
 from harness.cli.terminal import output
 from harness.cli.terminal.progress import Watch
 from harness.errors import HarnessError
+from harness.record import Answer, Record
 from harness.report.write import write_outputs
 from harness.runs import local, plan, runner, worker
 from harness.runs.job import Outcome
 from harness.runs.options import Options
 from harness.runs.plan import Plan
-from harness.schema import Answer, Record
 from harness.store import records
 
 DONE, DIFFERS, INTERRUPTED = 0, 1, 130

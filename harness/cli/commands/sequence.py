@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness import program
+from harness import errors
 from harness.analysis import sequence
 from harness.cli import flags as shared
 from harness.cli.commands import run as running
@@ -19,12 +19,13 @@ from harness.data import registry
 from harness.data.split import question_key
 from harness.errors import HarnessError
 from harness.format import spoken
+from harness.record import RunSpec
+from harness.report import sequence as report_sequence
 from harness.report.figures import matrix, write
 from harness.runs import options as read
 from harness.runs import plan
 from harness.runs.options import Options, Start
 from harness.runs.plan import Plan
-from harness.schema import RunSpec
 from harness.store import records
 
 DONE, DIFFERS, INTERRUPTED = 0, 1, 130
@@ -221,7 +222,11 @@ def _tell(options: Options, stages: Sequence[Plan], together: Sequence[Plan]) ->
     joint = _finished(options, together[0].specs[-1]) if together else None
     runs = [_finished(options, spec) for spec in specs]
     found = sequence.read([one.task for one in stages], runs, joint)
-    for table in (sequence.matrix_table(found), sequence.task_table(found), sequence.measure_table(found)):
+    for table in (
+        report_sequence.matrix_table(found),
+        report_sequence.task_table(found),
+        report_sequence.measure_table(found),
+    ):
         output.say(table.title)
         output.table(table)
         output.say()
@@ -235,7 +240,7 @@ def _tell(options: Options, stages: Sequence[Plan], together: Sequence[Plan]) ->
     drawn = write.write_one(path.with_suffix(""), lambda: matrix.draw(matrix.of_sequence(found, made)))
     output.written(
         [path, *drawn, *(run.folder for run in [*runs, *([joint] if joint else [])])],
-        program.command("verify", str(options.results)),
+        errors.command("verify", str(options.results)),
     )
     return DONE
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 from harness.adapters.serve import catalog as servable
 from harness.adapters.serve.catalog import BITS, Catalog, Servable
 from harness.cli import flags as shared
-from harness.cli.lookup import find_run
 from harness.cli.terminal import output
 from harness.data import registry
 from harness.errors import HarnessError
 from harness.model import checkpoint
 from harness.model.checkpoint import Checkpoint
+from harness.record import RunSpec
 from harness.runs import defaults, local, options
-from harness.schema import RunSpec
 from harness.store import records
+from harness.store.find import find_run
 
 if TYPE_CHECKING:
     from harness.adapters.serve.http import Server

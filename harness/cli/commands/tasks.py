@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness import program
+from harness import errors
 from harness.cli.terminal import output
 from harness.cli.terminal import tasks as ui_tasks
 from harness.data import loading, registry, template
@@ -38,5 +38,5 @@ def new(name: str, folder: Path | None) -> int:
     except HarnessError as error:
         fix = "check the path and its permissions, or write to another folder with --tasks-dir DIR"
         raise HarnessError(error.problem.replace("results", "the task"), where=error.where, fix=fix) from error
-    output.written(paths, program.command("check", name, *(("--tasks-dir", str(folder)) if folder else ())))
+    output.written(paths, errors.command("check", name, *(("--tasks-dir", str(folder)) if folder else ())))
     return DONE

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import program
+from harness import errors
 from harness.cli.lookup import Lookup
 from harness.cli.terminal import output
 from harness.errors import HarnessError
@@ -73,7 +73,7 @@ def verify(path: Path, options: Options, *, report: Path | None = None, excuses:
     """
     found = targets(path)
     if report is not None and len(found) > 1:
-        fix = program.command("verify", str(found[-1].root), "--report", str(report))
+        fix = errors.command("verify", str(found[-1].root), "--report", str(report))
         raise HarnessError("a review is of one folder, and here are two", where=str(path), fix=fix)
     lookup, code = Lookup(options), DONE
     for target in found:
@@ -120,7 +120,7 @@ def _runs_below(folder: Path) -> list[Path]:
 
 
 def _nothing(path: Path) -> HarnessError:
-    fix = f"run a task first: {program.command('--task', 'cfa')}"
+    fix = f"run a task first: {errors.command('--task', 'cfa')}"
     return HarnessError("there are no results to verify", where=str(path), fix=fix)
 
 

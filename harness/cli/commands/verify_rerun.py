@@ -8,17 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness import environment
-from harness.cli.lookup import Lookup, find_run
+from harness.cli.lookup import Lookup
 from harness.cli.terminal import output
 from harness.data import probes
 from harness.errors import HarnessError
 from harness.format import spoken
 from harness.model import checkpoint
+from harness.record import Record, RunSpec
 from harness.runs import continuation, local, runner, worker
 from harness.runs.job import Job, Outcome, Progress
 from harness.runs.options import Options, Start
-from harness.schema import Record, RunSpec, Task
+from harness.schema import Task
 from harness.store import records
+from harness.store.find import find_run
 from harness.verify import reproduce as comparing
 from harness.verify.checks import data as data_checks
 from harness.verify.reproduce import Outcome as Verdict

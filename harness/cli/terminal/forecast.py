@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.format import NONE, duration, quantity, run_name, size
-from harness.markdown import Table
+from harness.format import NONE, Table, duration, quantity, run_name, size
 from harness.runs.forecast.fit import CHARACTERS_PER_TOKEN, Forecast, Outlook, Request
 from harness.runs.forecast.hindsight import Error
 from harness.runs.plan import Plan

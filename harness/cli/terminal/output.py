@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from harness import environment
-from harness.analysis import robustness, sections
+from harness.analysis import sections
 from harness.cli.terminal import tables as ui_tables
 from harness.data import loading
 from harness.errors import HarnessError
@@ -18,7 +18,8 @@ from harness.format import about, number, printable, quantity, run_name, size, s
 from harness.metrics import power
 from harness.report import calibration as calibration_tables
 from harness.report import comparison as side_by_side
-from harness.report import findings, forgetting, tables
+from harness.report import forgetting, notes, tables, verdict
+from harness.report import robustness as report_robustness
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from harness.analysis.forgetting import Change
     from harness.analysis.robustness import Held
     from harness.analysis.sections import Section
-    from harness.markdown import Table
+    from harness.format import Table
     from harness.runs.forecast.fit import Outlook, Request
     from harness.runs.forecast.hindsight import Error
     from harness.runs.plan import Plan
@@ -191,14 +192,14 @@ def results(plan: Plan, cells: Sequence[Cell], changes: Sequence[Change] = (), t
             if table is not None:
                 _show(table)
                 console.print()
-        console.print(folded("verdict      ", findings.verdict(section), indent=13))
+        console.print(folded("verdict      ", verdict.verdict(section), indent=13))
         console.print()
-        for line in sections.reading(section):
+        for line in notes.reading(section):
             console.print(folded("  ", line, indent=2))
-        for line in sections.alarms(section):
+        for line in notes.alarms(section):
             console.print(folded("  ! ", line, indent=4))
     asked = [(forgetting.table(probe), forgetting.reading(probe)) for probe in forgetting.probes(changes)]
-    for shown, lines in (*asked, *robustness.tables(twins)):
+    for shown, lines in (*asked, *report_robustness.tables(twins)):
         console.print()
         _show(shown)
         console.print()

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.terminal import output
 from harness.format import about, duration, interval, number, printable, run_name, size
+from harness.record import Record
 from harness.runs.job import Job, Outcome, Progress
 from harness.runs.plan import Plan
-from harness.schema import Record
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from harness.analysis.sections import Section
-from harness.format import NONE, duration, number, printable, quantity, run_name
-from harness.markdown import Table
+from harness.format import NONE, Table, duration, number, printable, quantity, run_name
+from harness.record import Phase, RunSpec
 from harness.report.tables import memory_unit
-from harness.schema import Phase, RunSpec
 
 if TYPE_CHECKING:
     import rich.table

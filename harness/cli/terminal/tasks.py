@@ -7,15 +7,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis import sections
 from harness.cli.terminal import output
-from harness.format import number, printable
+from harness.format import number, percent_sign, printable, words
 from harness.metrics import scoring
 
 if TYPE_CHECKING:
     from harness.data.loading import Splits
     from harness.data.registry import Entry
-    from harness.schema import Method, Source, Split, Task
+    from harness.record import Split
+    from harness.schema import Method, Source, Task
 
 EXCERPT = 2000  # characters shown of the beginning and of the end of a text of the data
 
@@ -78,7 +78,7 @@ def task(
         )
     first, guessed = shown.metrics[0], scoring.chance(shown, splits.test)
     if guessed is not None:
-        value = f"{number(guessed, first.unit):>6}{sections.percent_sign(first.unit)} {sections.words(first.name)}"
+        value = f"{number(guessed, first.unit):>6}{percent_sign(first.unit)} {words(first.name)}"
         console.print(f"  guessing    {value}" + (f" ({shown.guess})" if shown.guess != "guessing" else ""))
     for line in output.detects(shown, len({example.group or example.id for example in splits.test})):
         console.print(output.folded("  detects     ", line, indent=14))

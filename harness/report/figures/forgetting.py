@@ -7,10 +7,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis import sections
 from harness.analysis.aggregate import Cell, Difference
 from harness.analysis.forgetting import Change
-from harness.format import number
+from harness.format import number, percent_sign, words
 from harness.report import forgetting
 from harness.report.figures import layout
 from harness.report.figures.labels import label_points
@@ -81,13 +80,13 @@ def _reach(found: Difference, factor: float) -> tuple[list[float], list[float]]:
 def _axis(cell: Cell, task: str) -> str:
     unit = "points" if cell.unit == "share" else cell.unit
     better = "" if cell.higher_is_better else " (lower is better)"
-    return clean(f"{sections.words(cell.metric)} on {task} against base{f', {unit}' * bool(unit)}{better}", 100)
+    return clean(f"{words(cell.metric)} on {task} against base{f', {unit}' * bool(unit)}{better}", 100)
 
 
 def _about(probe: Sequence[Change]) -> str:
     """Which model, what was asked, what the base model makes of it."""
     cell = probe[0].cell
     base = next((change.base for change in probe if change.base), None)
-    shown = f"{number(base.value, base.unit)}{sections.percent_sign(base.unit)}" if base else ""
+    shown = f"{number(base.value, base.unit)}{percent_sign(base.unit)}" if base else ""
     text = f"{probe[0].spec.model} · {probe[0].probe}: {cell.n:,} questions · base model {shown} · 95 % intervals"
     return text if any(change.can for change in probe) else f"{text} · the base model cannot do this: nothing to forget"

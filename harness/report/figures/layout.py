@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis import costs
 from harness.analysis.aggregate import Cell
-from harness.analysis.sections import Section, percent_sign
-from harness.format import number
+from harness.analysis.sections import Section
+from harness.format import number, percent_sign
 from harness.report.figures.style import FAINT, PAPER, SMALL, clean, colour, mark
 
 if TYPE_CHECKING:

@@ -11,10 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.adapters.cross import BASE, Scored
-from harness.analysis import sections
 from harness.analysis.sequence import Trained
-from harness.format import NONE, interval, number, tasks_in
+from harness.format import NONE, interval, number, percent_sign, words
 from harness.report.figures import layout
 from harness.report.figures.style import FAINT, INK, PAPER, SMALL, clean
 
@@ -72,39 +70,9 @@ def of_sequence(found: Trained, made: str) -> Matrix:
     return Matrix(title, tuple(names[: len(rows)]), tuple(columns), tuple(entries), about)
 
 
-def of_adapters(found: Sequence[Scored], made: str) -> Matrix:
-    """The matrix of adapters by tasks; without a row of the base model there are no colours. `made` names the model."""
-    tasks = list(dict.fromkeys(one.task for one in found))
-    trained = {one.adapter: one.trained_on for one in found}
-    cells = {(one.adapter, one.task): one for one in found}
-    rows = tuple((name, f"of {', '.join(of)}" if of else "untrained") for name, of in trained.items())
-    columns = []
-    for task in tasks:
-        metric, score = next(iter(next(one for one in found if one.task == task).scores.items()))
-        columns.append((task, _below(metric, score.unit, None)))
-    entries = tuple(tuple(_entry(cells.get((n, t)), cells.get((BASE, t))) for t in tasks) for n in trained)
-    about = f"{made} · framed: what the row was trained on"
-    return Matrix(f"adapters asked {', '.join(tasks)}", rows, tuple(columns), entries, about)
-
-
 def _below(metric: str, unit: str, chance: float | None) -> str:
     guess = f", guessing {number(chance)}" if chance is not None else ""
-    return f"{sections.words(metric)}{sections.percent_sign(unit)}{guess}"
-
-
-def _entry(one: Scored | None, base: Scored | None) -> Entry | None:
-    score = next(iter(one.scores.values()), None) if one else None
-    if one is None or score is None:
-        return None
-    known = next(iter(base.scores.values()), None) if base else None
-    away = (score.value - known.value) * (1 if score.higher_is_better else -1) if known else None
-    better = away if score.unit == "share" else None
-    return Entry(score.value, score.low, score.high, score.unit, better, _saw(one))
-
-
-def _saw(one: Scored) -> bool:
-    """Whether the row was trained on this task, alone or with others at once."""
-    return any(one.task in (text, *tasks_in(text)) for text in one.trained_on)
+    return f"{words(metric)}{percent_sign(unit)}{guess}"
 
 
 def draw(matrix: Matrix) -> Figure:

@@ -39,7 +39,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.schema import Method, RunSpec
+from harness.record import RunSpec
+from harness.schema import Method
 
 KNOWN_SHAPES = ("llama", "mistral", "qwen2")
 KNOWN_METHODS = ("lora", "qlora", "full")

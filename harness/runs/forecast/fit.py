@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import parallel
+from harness import processes
 from harness.data import registry
+from harness.record import RunSpec
 from harness.runs import preflight
 from harness.runs.forecast import closed_form as formula
 from harness.runs.forecast import gpu
 from harness.runs.forecast.closed_form import Breakdown
 from harness.runs.forecast.gpu import Card, Size
-from harness.schema import Method, RunSpec
+from harness.schema import Method
 
 if TYPE_CHECKING:
     from harness.model.loading import Shape
@@ -107,7 +108,7 @@ def look(request: Request) -> Outlook:
         return replace(one, test_seconds=_reading(size, test, request))
 
     asked = tuple(dict.fromkeys(replace(spec, seed=0) for spec in request.specs))
-    found = dict(zip(asked, parallel.each(forecast, asked), strict=True))
+    found = dict(zip(asked, processes.each(forecast, asked), strict=True))
     totals = [sum(pair) for pair in train] or [0]
     return Outlook(
         forecasts=tuple(

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.errors import HarnessError, did_you_mean
-from harness.schema import Method, RunSpec
+from harness.record import RunSpec
+from harness.schema import Method
 
 SHARE = 0.4  # of the peak: LoRA of an 8 B model on an H100 reached 39 % (by the timings that LoRAFusion published)
 CONTEXT = 0.5 * 2**30  # bytes that CUDA takes for itself

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.schema import Record
+from harness.record import Record
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import environment
-from harness.schema import Record, RunSpec
+from harness.record import Record, RunSpec
 from harness.store import records
 
 

@@ -19,7 +19,8 @@ from harness.model.byte_counter import ByteCounter
 from harness.model.cpu_attention import fast_backward
 from harness.model.loading import linear_sides, load_config, skeleton
 from harness.model.tokenize import Pair
-from harness.schema import Method, RunSpec
+from harness.record import RunSpec
+from harness.schema import Method
 from harness.training.loop import make_optimizer, make_ready, train_step
 
 # Of cuBLAS, in bytes: on an H200 (torch 2.11, CUDA 13) the peaks of LoRA, QLoRA and full fine-tuning of a model of 4 M

@@ -15,7 +15,8 @@ from dataclasses import replace
 from harness.errors import HarnessError
 from harness.metrics.scoring import chance, parse_rate, score_answers
 from harness.metrics.text import default_parse
-from harness.schema import Answer, Example, Record, Score, Scoring, Task
+from harness.record import Answer, Record, Score, Scoring
+from harness.schema import Example, Task
 from harness.store import withhold
 from harness.verify.check import Check, check, same
 

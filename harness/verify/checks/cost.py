@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from harness.schema import Cost, Record
+from harness.record import Cost, Record
 from harness.verify.check import Check, check
 
 DESCRIBED = "the environment is described"

@@ -8,7 +8,8 @@ from dataclasses import replace
 from harness.data import loading
 from harness.data.loading import Splits
 from harness.data.split import sample
-from harness.schema import Record, Task
+from harness.record import Record
+from harness.schema import Task
 from harness.verify.check import Check
 
 RENDERS = "examples and prompts have the recorded fingerprint"

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.schema import Record, Task
+from harness.record import Record
+from harness.schema import Task
 from harness.store import records
 from harness.verify.check import Check, check, same
 

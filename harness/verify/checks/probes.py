@@ -12,7 +12,8 @@ from pathlib import Path
 from harness.data import loading, probes
 from harness.data.loading import Splits
 from harness.errors import HarnessError
-from harness.schema import Example, Record, Task
+from harness.record import Record
+from harness.schema import Example, Task
 from harness.store import records
 from harness.verify.check import Check, check, same
 from harness.verify.checks import arithmetic, files, identity

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from harness import environment
-from harness.schema import Record, Source, Task
+from harness.record import Record
+from harness.schema import Source, Task
 from harness.store import records
 from harness.verify.check import Check, check
 

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from harness.schema import Record, RunSpec
+from harness.record import Record, RunSpec
 from harness.verify.check import Check, check
 
 LEAST = 3

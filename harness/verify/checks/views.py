@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.errors import HarnessError
+from harness.report.page import PAGE
 from harness.store import records
 from harness.verify.check import Check, each
 
 FOLDERS = ("leaderboard", "figures")
-PAGE = "report.html"
 CSV = "CSV tables are made again byte for byte"
 MARKDOWN = "Markdown tables are made again byte for byte"
 LATEX = "LaTeX tables are made again byte for byte"

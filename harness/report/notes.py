@@ -9,77 +9,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.analysis.compare import MARGIN
-from harness.format import interval, number, unit_of_difference
+from harness.analysis.costs import cost_note
+from harness.analysis.sections import Section, held_equal, like_base
+from harness.format import number, points, unit_of_difference
 from harness.metrics import power
-from harness.metrics.stats import LEVEL
-from harness.training.clients import HASH
+from harness.record import HASH
+from harness.report import notes
 
 if TYPE_CHECKING:
     from harness.analysis.aggregate import Cell
     from harness.analysis.sections import Section
-
-
-def points(value: float, unit: str) -> str:
-    """Return a difference as people read it: `3.0 points`, or in the metric's unit."""
-    return f"{number(value, unit)}{unit_of_difference(unit)}"
-
-
-def verdict(section: Section) -> str:
-    """Say in one sentence whether fine-tuning pays on these questions, and whether adapters do as well as full fine-tuning.
-
-    By rule from the paired tests at 5 %, Holm-adjusted over all pairs of rows; nothing that they do not show is said.
-    """
-    tuned = [cell for cell in section.headline if cell.spec.method != "base" and cell.value is not None]
-    judged = [(cell, cell.vs_base) for cell in tuned if cell.vs_base is not None]
-    if not tuned:
-        return "No fine-tuned run has finished, so nothing is shown about fine-tuning."
-    if not judged:
-        return "Whether fine-tuning pays is not shown: no base model stands beside these runs on the same questions."
-    told = [(cell, found) for cell, found in judged if found.p_holm < LEVEL]
-    better = [(cell, found) for cell, found in told if (found.value > 0) == cell.higher_is_better]
-    unlike = f" and {len(told) - len(better)} worse" if len(better) < len(told) else ""
-    if better:
-        top, found = max(better, key=lambda pair: abs(pair[1].value))
-        low, high = (found.low, found.high) if top.higher_is_better else (-found.high, -found.low)
-        beat = f"{_counted(len(better), len(judged))} better than the base model{unlike}, {section.label(top)} by "
-        gain = f"{points(abs(found.value), section.unit)} {interval(low, high, section.unit)}"
-        return f"Fine-tuning pays on these questions: {beat}{gain}{_adapters(section)}."
-    if told:
-        rows, rest = _counted(len(told), len(judged)), ", and none is better" if len(told) < len(judged) else ""
-        return f"Fine-tuning does harm on these questions: {rows} worse than the base model{rest}."
-    rows = "the one tuned row cannot" if len(judged) == 1 else f"none of the {len(judged)} tuned rows can"
-    return f"Fine-tuning is not shown to pay on these questions: {rows} be told from the base model."
-
-
-def _counted(some: int, of: int) -> str:
-    if of == 1:
-        return "the one tuned row is"
-    return f"all {of} tuned rows are" if some == of else f"{some} of {of} tuned rows {'are' if some > 1 else 'is'}"
-
-
-def _adapters(section: Section) -> str:
-    """How adapters stand to full fine-tuning, as the end of a sentence; empty where the best row does not decide it."""
-    rows = [cell for cell in section.headline if cell.value is not None]
-    full = next((cell for cell in rows if cell.spec.method == "full"), None)
-    adapters = [cell for cell in rows if cell.spec.rank and cell.vs_best is not None]
-    best = next((cell for cell in rows if cell.best_or_tied == "best"), None)
-    if full is None or best is None or not (adapters or best.spec.rank):
-        return ""
-    if best is not full:
-        if full.vs_best is None:
-            return ""
-        told = "cannot be told from" if full.best_or_tied == "tied" else "is worse than"
-        return f"; full fine-tuning {told} {section.label(best)}" if best.spec.rank else ""
-    enough = [cell for cell in adapters if cell.not_worse]
-    if enough:
-        named = section.label(min(enough, key=lambda cell: cell.spec.rank))
-        return f"; {named} is shown to lose less than {points(MARGIN, 'share')} to full fine-tuning"
-    alike = [section.label(cell) for cell in adapters if cell.best_or_tied == "tied"]
-    if alike:
-        return (
-            f"; {' and '.join(filter(None, (', '.join(alike[:-1]), alike[-1])))} cannot be told from full fine-tuning"
-        )
-    return "; every adapter is worse than full fine-tuning"
 
 
 def detects(section: Section) -> list[str]:
@@ -206,3 +145,70 @@ def gains(section: Section) -> list[str]:
         f"The base model scores {points(abs(share), section.unit)} {'more' if share >= 0 else 'less'} by the log-likelihood of "
         "the options than by what it writes: of what a row gains over a base model that writes, so much is format."
     ]
+
+
+def alarms(section: Section, *, commits: str = "") -> list[str]:
+    """Say what is wrong or doubtful in these runs; empty where nothing is.
+
+    Args:
+        section: the runs.
+        commits: where the reader finds each run's commit, such as "in the table of runs"; empty where nowhere.
+    """
+    found = []
+    for cell in section.headline:
+        name = section.label(cell)
+        unread = 0.0 if cell.parse_rate is None else 1 - cell.parse_rate
+        if cell.status != "ok":
+            found.append(f"{name} did not finish: {cell.status}" + (f", {cell.reason}" if cell.reason else ""))
+        doubts = [f"scores below what {section.guess} scores, {section.chance_shown}"] if cell.below_chance else []
+        doubts += [f"{number(unread)} % of its answers could not be read and count as wrong"] if unread else []
+        doubts += [cell.constant] if cell.constant else []
+        if doubts:
+            found.append(f"{name}: {'; '.join(doubts)}")
+        if cut := max((record.cut_examples for record in cell.records), default=0):
+            found.append(f"{name}: {cut:,} inputs were too long and lost part of their context")
+    found += notes.rate_alarms(section)
+    if any(record.environment.commit.endswith("+") for record in section.records):
+        marked = f" (marked + {commits})" if commits else ""
+        found.append(f"some runs were made with changes that are in no commit{marked}")
+    if reason := cost_note(section.records):
+        found.append(f"memory and time: {reason}")
+    apart = held_equal(section)[1]
+    if apart:
+        found.append("not held equal between the trained runs: " + ", ".join(apart))
+    return found
+
+
+def reading(section: Section) -> list[str]:
+    """Say how to read the section's numbers: chance, intervals, ties, seeds."""
+    lines = []
+    if any(not cell.higher_is_better for cell in section.cells):
+        lines.append("↓: lower is better.")
+    if section.chance is not None:
+        lines.append(f"{section.guess[:1].upper()}{section.guess[1:]} scores {section.chance_shown}.")
+    group = "clustered by group" if any(c.groups != c.n for c in section.headline) else "over questions"
+    seeds = {len(cell.seeds) for cell in section.headline if cell.status == "ok" and cell.spec.train_examples}
+    if seeds and max(seeds) > 1:
+        lines.append(
+            f"Intervals are at 95 %, {group}; rows with several seeds speak of other questions and other seeds."
+        )
+    else:
+        lines.append(f"Intervals are at 95 %, {group}; with one seed they speak of that one trained model.")
+    if any(cell.vs_base for cell in section.headline):
+        lines.append("Differences from the base model are paired on the same questions.")
+    if any(map(like_base, section.headline)):
+        lines.append(
+            "≈ base: a paired test cannot tell it from the base model (5 %, Holm-adjusted over all pairs of rows)."
+        )
+    if any(cell.best_or_tied == "tied" for cell in section.headline):
+        lines.append("≈ best: a paired test cannot tell it from the best (5 %, Holm-adjusted over all pairs of rows).")
+    for more in (
+        notes.detects,
+        notes.spread,
+        notes.smallest_ranks,
+        notes.gains,
+        notes.rates,
+        notes.federated,
+    ):
+        lines += more(section)
+    return lines

@@ -1,0 +1,73 @@
+"""Intruder dimensions of one or several runs as a document and as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.adapters.intruders import spectrum
+from harness.adapters.intruders.spectrum import Matrix
+from harness.format import Table, spoken
+from harness.record import RunSpec
+from harness.store.codec import encode, named
+
+
+def document(
+    spec: RunSpec, matrices: Sequence[Matrix], epsilons: Sequence[float], *, epsilon: float, top: int
+) -> Mapping[str, Any]:
+    """Return everything that was found in one run, at full precision, as what `json.dumps` takes."""
+    found: Mapping[str, Any] = encode(
+        {
+            **named(spec),
+            "top": top,
+            "epsilon": epsilon,
+            "total": {str(bound): spectrum.count(matrices, bound) for bound in epsilons},
+            "by_type": {str(bound): spectrum.by_kind(matrices, bound) for bound in epsilons},
+            "vectors": sum(len(matrix.cosines) for matrix in matrices),
+            "median_effective_rank": spectrum.median_rank(matrices),
+            "relative_change": spectrum.relative_change(matrices),
+            "matrices": [
+                {**encode(matrix), "intruders": {str(bound): matrix.intruders(bound) for bound in epsilons}}
+                for matrix in matrices
+            ],
+        }
+    )
+    return found
+
+
+def tables(
+    found: Sequence[tuple[RunSpec, Sequence[Matrix]]], epsilons: Sequence[float], *, epsilon: float, top: int
+) -> list[Table]:
+    """Return the headline, the counts by type of weight, and the counts by epsilon: a row for each run or type."""
+    names = [spoken(spec) for spec, _ in found]
+    head = tuple(
+        (
+            name,
+            f"{spectrum.count(matrices, epsilon):,} of {sum(len(m.cosines) for m in matrices):,}",
+            f"{len(matrices):,}",
+            f"{spectrum.median_rank(matrices):g}",
+            f"{max(m.effective_rank for m in matrices):,}",
+            f"{100 * spectrum.relative_change(matrices):.2g} %",
+        )
+        for name, (_, matrices) in zip(names, found, strict=True)
+    )
+    kinds = dict.fromkeys(m.kind for _, matrices in found for m in matrices)
+    counts = [spectrum.by_kind(matrices, epsilon) for _, matrices in found]
+    title = f"intruder dimensions: of the {top} largest directions of each weight, |cosine| < {epsilon:g}"
+    columns = ("run", "intruders", "weights", "rank of change", "highest", "change / base")
+    return [
+        Table(title, columns, head),
+        Table(
+            "by type of weight",
+            ("weight", *names),
+            tuple((kind, *(f"{one[kind]:,}" if kind in one else "–" for one in counts)) for kind in kinds),
+        ),
+        Table(
+            "by epsilon",
+            ("run", *(f"{bound:g}" for bound in epsilons)),
+            tuple(
+                (name, *(f"{spectrum.count(matrices, bound):,}" for bound in epsilons))
+                for name, (_, matrices) in zip(names, found, strict=True)
+            ),
+        ),
+    ]
