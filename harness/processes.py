@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import multiprocessing
+import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 from harness import environment
 from harness.errors import HarnessError
+
+# A run has everything on disk before it starts: no library may ask the network, nor draw progress bars into the log.
+QUIET = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TQDM_DISABLE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "OPENBLAS_NUM_THREADS": "1",  # numpy would start threads on import, and a fork keeps none of them
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # fixed workspaces: without them cuBLAS may add in another order each time
+}
+
 
 Thing = TypeVar("Thing")
 Made = TypeVar("Made")
@@ -50,3 +65,30 @@ def _inherit(function: Callable[[Any], Any], things: Sequence[Any]) -> None:
 def _at(place: int) -> Any:
     function, things = _inherited
     return function(things[place])
+
+
+def set_environment(values: dict[str, str]) -> None:
+    """Set environment variables of this process, before the libraries that read them are imported."""
+    os.environ.update(values)
+
+
+def quieten() -> None:
+    """Keep libraries' bars, notes and warnings off the terminal, where a command loads models in its own process."""
+    set_environment(QUIET)
+    warnings.simplefilter("ignore")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def environment_of(**values: str) -> Iterator[None]:
+    """Set environment variables while processes are started that are to have them."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import environment
+from harness import environment, processes
 from harness.runs import local
 
 HERE = Path(__file__).resolve().parent
@@ -24,5 +24,5 @@ def no_torch_beforehand() -> None:
     """Start the fork server with the desk in place of torch, which most processes of the tests do not need."""
     local.PRELOAD = ["tests.support.cli_runner", "hypothesis"]
     local.context()
-    with local.environment_of(PYTHONPATH=str(HERE.parent)):
+    with processes.environment_of(PYTHONPATH=str(HERE.parent)):
         forkserver.ensure_running()

@@ -66,7 +66,7 @@ def load(one: Tuned, folder: Path, device: Any) -> tuple[Any, RunSpec]:
     """Return the base model with the adapter on it, and the spec that it is tested by."""
     from peft import PeftModel
 
-    from harness.adapters.intruders.weights import method_of
+    from harness.adapters.library import method_of
     from harness.methods import lora
 
     spec = replace(one.spec, device=device)

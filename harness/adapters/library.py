@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.data import registry
 from harness.errors import HarnessError, one_line
 from harness.format import NONE, Table, interval, number, short, size, spoken, trained_on
+from harness.methods import by_config
 from harness.model import checkpoint
 from harness.record import Record, RunSpec
+from harness.schema import Method
 from harness.store import records
 
 CONFIG, WEIGHTS, CARD = "adapter_config.json", "adapter_model.safetensors", "README.md"
@@ -245,3 +248,18 @@ def export(kept: Kept, folder: Path, card: str) -> list[Path]:
     records.write_text(config, json.dumps(portable_config(kept), indent=2, sort_keys=True) + "\n")
     records.write_text(readme, card)
     return [weights, config, readme]
+
+
+def method_of(spec: RunSpec, adapter: Path) -> Method:
+    """Return the method of a run; one that was given as a PEFT config is found again in the adapter's own.
+
+    Raises:
+        HarnessError: the method is not known here.
+    """
+    try:
+        return registry.method(spec.method)
+    except HarnessError:
+        config = adapter / "adapter_config.json"
+        if not config.is_file():
+            raise
+        return by_config.read(str(config))

@@ -244,15 +244,15 @@ def _publish(found: argparse.Namespace, command: str) -> int:
 
 
 def _intruders_flags(parser: argparse.ArgumentParser) -> None:
-    from harness.cli.commands import asked_intruders
+    from harness.cli.commands import intruders
 
-    asked_intruders.flags_of(parser)
+    intruders.flags_of(parser)
 
 
 def _intruders(found: argparse.Namespace, command: str) -> int:
-    from harness.cli.commands import asked_intruders
+    from harness.cli.commands import intruders
 
-    return asked_intruders.call(found)
+    return intruders.call(found)
 
 
 def _check_flags(parser: argparse.ArgumentParser) -> None:

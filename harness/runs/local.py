@@ -8,19 +8,18 @@ the device when it is imported, and what was forked after that cannot.
 from __future__ import annotations
 
 import contextlib
-import logging
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from harness import environment
+from harness.processes import QUIET, environment_of, set_environment
 from harness.runs.job import Ended, Event, Job, Reporter, Running
 from harness.store import records
 
@@ -28,16 +27,6 @@ Target = Callable[[Job, Reporter], None]
 
 STOP = "stop"
 PRELOAD = ["harness.runs.preload"]
-
-# A run has everything on disk before it starts: no library may ask the network, nor draw progress bars into the log.
-QUIET = {
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "TQDM_DISABLE": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "OPENBLAS_NUM_THREADS": "1",  # numpy would start threads on import, and a fork keeps none of them
-    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # fixed workspaces: without them cuBLAS may add in another order each time
-}
 
 
 class Line:
@@ -168,33 +157,6 @@ def warm_up() -> None:
 
 def _can_fork() -> bool:
     return sys.platform == "linux" and not environment.cuda_present()
-
-
-def set_environment(values: dict[str, str]) -> None:
-    """Set environment variables of this process, before the libraries that read them are imported."""
-    os.environ.update(values)
-
-
-def quieten() -> None:
-    """Keep libraries' bars, notes and warnings off the terminal, where a command loads models in its own process."""
-    set_environment(QUIET)
-    warnings.simplefilter("ignore")
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-
-
-@contextlib.contextmanager
-def environment_of(**values: str) -> Iterator[None]:
-    """Set environment variables while processes are started that are to have them."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _path_with_project() -> str:

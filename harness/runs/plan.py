@@ -20,9 +20,9 @@ from harness.model.checkpoint import Checkpoint
 from harness.record import RunSpec
 from harness.runs import continuation, defaults, specs, tune
 from harness.runs.forecast import history
+from harness.runs.forecast.preflight import Question, Seen, look_in_own_process
 from harness.runs.job import Job
 from harness.runs.options import Options
-from harness.runs.preflight import Question, Seen, look_in_own_process
 from harness.schema import Method, Task
 from harness.store import records
 

@@ -5,7 +5,7 @@ import importlib
 import os
 from collections.abc import Iterator
 
-from harness.runs.local import QUIET, set_environment
+from harness.processes import QUIET, set_environment
 
 MODULES = (
     "torch",

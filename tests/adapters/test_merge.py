@@ -330,8 +330,8 @@ def test_one_run_named_twice_is_refused(desk: Path, tmp_path: Path, capsys: pyte
 
 
 def test_help_names_every_way_that_there_is() -> None:
-    from harness.adapters.merge_card import SOURCES
+    from harness.adapters.card import MERGE_SOURCES
     from harness.cli.commands import adapters_merge as flags
 
-    assert set(flags.HOW) == set(merge.HOW) == set(SOURCES)
+    assert set(flags.HOW) == set(merge.HOW) == set(MERGE_SOURCES)
     assert {*flags.TRIMMED} == {*merge.SPARSE}

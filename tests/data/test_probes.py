@@ -19,7 +19,7 @@ from harness.model.checkpoint import TINY
 from harness.record import Answer, ProbeResult, Record
 from harness.report import leaderboard
 from harness.runs import plan, worker
-from harness.runs import preflight as probe
+from harness.runs.forecast import preflight as probe
 from harness.runs.job import Job, Reporter
 from harness.runs.options import Options
 from harness.runs.plan import Plan

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from harness.cli.app import main
-from harness.runs import plan, preflight
+from harness.runs import plan
+from harness.runs.forecast import preflight
 from tests.support.cli_runner import guess
 from tests.support.sample_inputs import write_model, write_task
 from tests.support.tiny_models import toy_folder, toy_model

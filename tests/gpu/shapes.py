@@ -24,7 +24,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness import environment
+from harness import environment, processes
 from harness.runs import local
 from harness.store import records as store
 from tests.gpu.cells import Cell, cells, toy
@@ -74,7 +74,7 @@ def child(cell: Cell, connection: Any, log: str, work: str) -> None:
         kept.write(f"--- {cell.name}\n".encode())
         os.dup2(kept.fileno(), 1)
         os.dup2(kept.fileno(), 2)
-    local.set_environment(local.QUIET)
+    processes.set_environment(processes.QUIET)
     module, name = work.split(":")
     found = getattr(importlib.import_module(module), name)(cell)
     connection.send(found)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from harness.data import registry
 from harness.errors import HarnessError
 from harness.model import tokenize
-from harness.runs import plan, preflight, specs, worker
+from harness.runs import plan, specs, worker
+from harness.runs.forecast import preflight
 from harness.runs.job import Event
 from harness.runs.options import Options
 from harness.schema import Example

@@ -12,7 +12,7 @@ import pytest
 
 from harness.cli import app
 from harness.record import Phase
-from harness.runs.forecast import fit, hindsight
+from harness.runs.forecast import fit, history
 from harness.runs.forecast.fit import Request
 from harness.runs.forecast.gpu import Card
 from harness.store import records as store
@@ -125,7 +125,7 @@ def test_past_predictions_are_held_against_what_was_measured(
     assert "no finished run has both" in capsys.readouterr().err
     records = [finished(0, 110, 100), finished(1, 80, 100), finished(0, 50, 50, method="full", rank=0)]
     records.append(finished(2, 0, 100))  # planned with --no-memory
-    full, lora = hindsight.errors(records)
+    full, lora = history.prediction_errors(records)
     assert (full.method, full.runs, full.mean, full.worst) == ("full", 1, 0.0, 0.0)
     assert lora.runs == 2
     assert [lora.mean, lora.worst] == pytest.approx([-0.05, -0.2])

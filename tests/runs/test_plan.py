@@ -16,11 +16,11 @@ from harness import environment
 from harness.data import registry
 from harness.errors import HarnessError
 from harness.model import checkpoint, tokenize
-from harness.runs import defaults, options, plan, preflight
-from harness.runs.forecast import history, peak_memory
+from harness.runs import defaults, options, plan
+from harness.runs.forecast import history, peak_memory, preflight
+from harness.runs.forecast.preflight import Question, Seen
 from harness.runs.options import Options
 from harness.runs.plan import Plan
-from harness.runs.preflight import Question, Seen
 from harness.store import records
 from harness.training import loop
 from tests.support.records import make_environment, make_record, make_spec

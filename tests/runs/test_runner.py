@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import processes
 from harness.errors import HarnessError
 from harness.record import Record
 from harness.runs import local
@@ -258,7 +259,7 @@ def test_what_is_imported_beforehand_starts_no_thread_and_no_device() -> None:
 def test_libraries_are_kept_off_the_terminal_where_a_command_loads_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.environ", dict(os.environ))
     with warnings.catch_warnings(record=True) as told:
-        local.quieten()
+        processes.quieten()
         warnings.warn("a library's", FutureWarning, stacklevel=1)
     assert not told
     assert os.environ["TQDM_DISABLE"] == "1"

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from harness import processes
 from harness.errors import HarnessError
-from harness.runs import local, plan, worker
+from harness.runs import plan, worker
 from harness.runs.job import Ended, Event, Job, Progress
 from harness.runs.options import Options
 from harness.runs.plan import Plan
@@ -139,7 +140,7 @@ def test_runs_on_cuda_ask_for_repeatable_kernels_and_go_on_where_there_are_none(
     worker.repeatable("cuda")
     assert asked_for == [((True,), {"warn_only": True})]
     assert not torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    assert local.QUIET["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    assert processes.QUIET["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
 
 
 def test_two_runs_of_a_spec_give_the_same_answers_byte_for_byte(planned: Plan) -> None:

@@ -17,13 +17,16 @@ from typing import Any
 
 import torch
 
-from harness.data import registry
-from harness.errors import HarnessError
-from harness.methods import base, by_config, lora8, qlora
+from harness.adapters.library import method_of
+from harness.methods import base, lora8, qlora
 from harness.model import checkpoint
+from harness.model.checkpoint import Checkpoint
 from harness.model.loading import linear_sides
 from harness.record import RunSpec
-from harness.schema import Method
+from harness.store import records
+
+FOLDER = "intruders"
+
 
 BESIDE = ("prompt_embeddings", "prompt_encoder.", ".bottleneck.")  # in the names of what stands beside the layers
 
@@ -40,21 +43,6 @@ class Change:
     def kind(self) -> str:
         """What the architecture calls weights of this type, such as `q_proj`."""
         return self.name.rpartition(".")[2]
-
-
-def method_of(spec: RunSpec, adapter: Path) -> Method:
-    """Return the method of a run; one that was given as a PEFT config is found again in the adapter's own.
-
-    Raises:
-        HarnessError: the method is not known here.
-    """
-    try:
-        return registry.method(spec.method)
-    except HarnessError:
-        config = adapter / "adapter_config.json"
-        if not config.is_file():
-            raise
-        return by_config.read(str(config))
 
 
 def changes_weights(adapter: Path) -> bool:
@@ -132,3 +120,22 @@ def _merged(layer: Any, before: torch.Tensor) -> torch.Tensor:
     whole = copy.deepcopy(layer).double()
     whole.merge()
     return _upright(inner, whole.get_base_layer().weight.detach())
+
+
+@dataclass(frozen=True)
+class RunWeights:
+    """A run whose weights are at hand: the base model, and the folder that the run kept."""
+
+    run: records.Run
+    base: Checkpoint
+    kept: Path
+
+    @property
+    def spec(self) -> RunSpec:
+        """The run's."""
+        return self.run.record.spec
+
+    def changes(self) -> Iterator[Change]:
+        """Every weight that training changed, before and after."""
+        find = of_adapter if self.kept.name == records.ADAPTER else of_model
+        return find(self.base.folder, self.spec, self.kept)

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness import errors
-from harness.adapters import library, merge_card
+from harness.adapters import card, library
+from harness.adapters.card import Recipe
 from harness.adapters.library import Kept
-from harness.adapters.merge_card import Recipe
 from harness.cli.flags import results_flag
 from harness.cli.terminal import output
 from harness.errors import HarnessError
@@ -103,8 +103,8 @@ def merge(found: argparse.Namespace) -> int:
         library.require_peft(one)
     library.same_base([one.spec for one in kept])
     paths, recipe = _write(kept, recipe, folder)
-    output.say(merge_card.outcome(recipe))
-    for line in merge_card.bases(kept):
+    output.say(card.merge_outcome(recipe))
+    for line in card.base_notes(kept):
         output.say(line)
     output.say(f"{size(paths[0].stat().st_size)} adapter")
     output.written(paths)
@@ -112,10 +112,10 @@ def merge(found: argparse.Namespace) -> int:
 
 
 def _write(kept: Sequence[Kept], recipe: Recipe, folder: Path) -> tuple[list[Path], Recipe]:
+    from harness import processes
     from harness.adapters import merge as merging
-    from harness.runs import local
 
-    local.quieten()
+    processes.quieten()
     spec = kept[0].spec
     read = [merging.read(one.folder) for one in kept]
     made = merging.merge(read, recipe.how, recipe.weights, density=recipe.density, rank=recipe.rank, seed=recipe.seed)
@@ -125,7 +125,7 @@ def _write(kept: Sequence[Kept], recipe: Recipe, folder: Path) -> tuple[list[Pat
     fields = {"model": spec.model, "model_revision": spec.model_revision, **vars(recipe)}
     stated = fields | {"runs": [one.spec.fields() | {"id": one.spec.id} for one in kept]}
     records.write_text(folder / RECIPE, json.dumps(stated, indent=1) + "\n")
-    records.write_text(folder / library.CARD, merge_card.card(kept, recipe, errors.command(*words)))
+    records.write_text(folder / library.CARD, card.merge_card(kept, recipe, errors.command(*words)))
     return [*paths, folder / RECIPE, folder / library.CARD], recipe
 
 

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from harness import errors
+from harness import errors, processes
 from harness.adapters import cross, cross_file, library, retention
 from harness.adapters.cross import Tuned
 from harness.adapters.cross_file import Crossed
@@ -19,7 +19,7 @@ from harness.data import loading
 from harness.errors import HarnessError
 from harness.model import checkpoint
 from harness.record import RunSpec
-from harness.runs import local, options, plan
+from harness.runs import options, plan
 from harness.store import records
 from harness.store.codec import decode
 
@@ -62,7 +62,7 @@ def score(found: argparse.Namespace) -> int:
             output.note(f"--data {unused}")
     folder = cross.base_folder(tuned, found.model, remote_code=asked.remote_code)
     scored = []
-    local.quieten()
+    processes.quieten()
     for one in tuned:
         output.note(f"{one.name} answers {', '.join(task.name for task, _, _ in tasks)}")
         scored += cross.score(one, folder, tasks)

@@ -6,12 +6,12 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from multiprocessing import get_context
 
+from harness import processes
 from harness.cli.terminal import output, tasks
 from harness.data import audit, loading, profile, published, registry
 from harness.metrics import scoring
 from harness.model import checkpoint
 from harness.model.checkpoint import Checkpoint
-from harness.runs import local
 from harness.runs.options import Options
 from harness.schema import Task
 from harness.verify import check as checks
@@ -70,7 +70,7 @@ def _stable(name: str, options: Options, here: str) -> Check:
         # A pool starts its process when it is first asked: side by side, each in its environment.
         for seed in HASH_SEEDS:
             pool = stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
-            with local.environment_of(PYTHONHASHSEED=seed):
+            with processes.environment_of(PYTHONHASHSEED=seed):
                 asked[seed] = pool.submit(fingerprint, name, options)
         found = {seed: one.result() for seed, one in asked.items()}
     faults = [f"{there} under seed {seed}, {here} here" for seed, there in found.items() if there != here]

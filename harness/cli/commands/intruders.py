@@ -1,120 +1,78 @@
-"""`intruders RUN …`: which directions the training of a run brought into the weights, for a person or a program."""
+"""The flags of `intruders`, and which of its two commands they ask for: counting them, or scaling them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import argparse
+from dataclasses import replace
 
-from harness.adapters.intruders import spectrum, weights
-from harness.adapters.intruders.spectrum import Matrix
-from harness.adapters.intruders.spectrum_tables import document, tables
-from harness.adapters.intruders.weights import Change
-from harness.cli import next_command
-from harness.cli.terminal import output as ui
+from harness.cli import flags
 from harness.errors import HarnessError
-from harness.format import spoken
-from harness.model import checkpoint
-from harness.model.checkpoint import Checkpoint
-from harness.record import RunSpec
-from harness.runs import local
-from harness.store import records
-from harness.store.find import find_run
-
-DONE = 0
-FOLDER = "intruders"
+from harness.runs import options
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A run whose weights are at hand: the base model, and the folder that the run kept."""
+def flags_of(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="a run's name such as lora-r8, its id, or its folder")
+    parser.add_argument("--epsilon", metavar="N", help="an intruder's |cosine| with every base direction (default 0.5)")
+    parser.add_argument("--k", metavar="N", help="how many of each weight's largest directions (default 10)")
+    parser.add_argument("--task", metavar="NAME|FILE", help="where a name alone is not enough; the data file of a run")
+    parser.add_argument("--model", metavar="DIR|ID", help="where the base model is, if its recorded name does not say")
+    parser.add_argument("--trust-remote-code", action="store_true", help=flags.REMOTE_CODE)
+    parser.add_argument("--output", metavar="json", help="everything that was found, as a document")
+    scale = parser.add_argument_group("do they matter? the runs asked again with them scaled")
+    scale.add_argument(
+        "--scale", metavar="0,0.5,1", help="factors of the intruders; 0 takes them out, 1 leaves them as trained"
+    )
+    scale.add_argument(
+        "--probe", action="append", metavar="general|A,B", help="what is asked as well (default general)"
+    )
+    scale.add_argument(
+        "--test-examples", metavar="N", help="ask at most so many questions of each, whole groups (default: all)"
+    )
+    flags.data_flags(parser)
+    flags.results_flag(parser)
 
-    run: records.Run
-    base: Checkpoint
-    kept: Path
 
-    @property
-    def spec(self) -> RunSpec:
-        """The run's."""
-        return self.run.record.spec
-
-    def changes(self) -> Iterator[Change]:
-        """Every weight that training changed, before and after."""
-        find = weights.of_adapter if self.kept.name == records.ADAPTER else weights.of_model
-        return find(self.base.folder, self.spec, self.kept)
-
-
-def show(
-    names: Sequence[str],
-    results: Path,
-    *,
-    epsilon: float = spectrum.EPSILON,
-    top: int = spectrum.TOP,
-    task: str | None = None,
-    model: str | None = None,
-    output: str | None = None,
-    remote_code: bool = False,
-) -> int:
-    """Look for intruder dimensions, write `results/intruders/<task>/<model>/<method>/<run>.json`, and show them.
-
-    Args:
-        names: runs, by name, id or folder.
-        results: the results folder.
-        epsilon: of the headline; 0.3 to 0.9 are counted beside it.
-        top: how many of the largest singular vectors of each weight are looked at.
-        task: where a name alone is not enough.
-        model: the folder or hub id of the base model, where the recorded name is none.
-        output: "json" for a document on stdout, None for tables.
-        remote_code: whether code that came with a model may run.
+def call(found: argparse.Namespace) -> int:
+    """Read the flags and look for intruders, or ask the runs again with them scaled.
 
     Raises:
-        HarnessError: there is no such run, it kept no weights, its base model is not here, or it changed none.
+        HarnessError: a flag cannot be read, or has no part in what is asked for.
     """
-    asked = ready_all(names, results, task, model, remote_code=remote_code)
-    local.quieten()
-    bases = spectrum.Bases(keep=len(asked) > 1)
-    epsilons = sorted({*spectrum.EPSILONS, epsilon})
-    found: list[tuple[RunSpec, Sequence[Matrix]]] = []
-    documents, paths = [], []
-    for run in asked:
-        ui.note(f"decomposing the weights of {spoken(run.spec)}")
-        matrices = [spectrum.examine(change, bases, top) for change in run.changes()]
-        found.append((run.spec, matrices))
-        documents.append(document(run.spec, matrices, epsilons, epsilon=epsilon, top=top))
-        path = results / FOLDER / records.relative_dir(run.spec).with_suffix(".json")
-        paths.append(records.write_text(path, json.dumps(documents[-1], indent=1, allow_nan=False) + "\n"))
-    if output:
-        ui.document(json.dumps(documents, indent=1, allow_nan=False))
-        return DONE
-    for table in tables(found, epsilons, epsilon=epsilon, top=top):
-        ui.say(table.title)
-        ui.table(table)
-        ui.say()
-    ui.written(paths)
-    return DONE
+    epsilon = 0.5 if found.epsilon is None else options.positive(found.epsilon, "--epsilon")
+    if epsilon > 1:
+        raise HarnessError(f"no cosine is above 1, and {epsilon:g} is", where="--epsilon", fix="--epsilon 0.5")
+    top = 10 if found.k is None else options.count(found.k, "--k")
+    output = None if found.output is None else options.one_of(found.output, ("json",), "--output")
+    if found.scale is not None:
+        return _scale(found, epsilon, top, output)
+    for flag, given in (("--probe", found.probe), ("--test-examples", found.test_examples)):
+        if given is not None:
+            raise HarnessError(f"{flag} has no part without --scale", where=flag, fix="--scale 0,0.5,1")
+    from harness.cli.commands import intruders_count
+
+    return intruders_count.show(
+        found.runs,
+        options.path(found.results),
+        epsilon=epsilon,
+        top=top,
+        task=found.task,
+        model=found.model,
+        output=output,
+        remote_code=found.trust_remote_code,
+    )
 
 
-def ready_all(
-    names: Sequence[str], results: Path, task: str | None, model: str | None, *, remote_code: bool
-) -> list[Asked]:
-    """Return the runs of these names, all checked before anything is decomposed; arguments and errors as `show`."""
-    runs = records.read_all(results, task) or records.read_published(results, task)
-    if not runs and not all((Path(name) / records.RECORD).is_file() for name in names):
-        raise next_command.nothing("there are no results", results)
-    return [_ready(find_run(name, runs), model, remote_code=remote_code) for name in dict.fromkeys(names)]
+def _scale(found: argparse.Namespace, epsilon: float, top: int, output: str | None) -> int:
+    factors, limit = options.factors(found.scale, "--scale"), found.test_examples
+    probes = options.words(found.probe, "--probe") if found.probe else ("general",)
+    found.task = [found.task] if found.task else None
+    asked = replace(
+        flags.task_options(found),
+        results=options.path(found.results),
+        probes=probes,
+        test_examples=0 if limit is None else options.count(limit, "--test-examples"),
+    )
+    from harness.cli.commands import intruders_scale
 
-
-def _ready(run: records.Run, model: str | None, *, remote_code: bool) -> Asked:
-    """Return where the weights of a run are."""
-    spec = run.record.spec
-    kept = next((run.folder / name for name in (records.ADAPTER, records.MODEL) if (run.folder / name).is_dir()), None)
-    if kept is None:
-        fix = "name a run of an adapter, or train again with --save-full (published runs keep no weights)"
-        raise HarnessError(f"{spoken(spec)} kept no weights", where=str(run.folder), fix=fix)
-    if kept.name == records.ADAPTER and not weights.changes_weights(kept):
-        fix = "name a run of LoRA or its like, or of full fine-tuning with --save-full"
-        raise HarnessError(f"{spec.method} changes no weight of the model", where=str(kept), fix=fix)
-    began = f"the run began from {spec.model_revision}"
-    here = checkpoint.of_runs([spec], model, remote_code=remote_code, told=lambda _: began)
-    return Asked(run, here, kept)
+    return intruders_scale.scale(found.runs, factors, asked, epsilon=epsilon, top=top, model=found.model, output=output)

@@ -10,7 +10,7 @@ from harness.cli.terminal import output
 from harness.errors import HarnessError
 from harness.model import architectures
 from harness.runs import options, plan
-from harness.runs.forecast import fit, hindsight
+from harness.runs.forecast import fit, history
 from harness.runs.forecast import gpu as speed
 from harness.runs.forecast.gpu import Card
 from harness.runs.options import Options
@@ -79,7 +79,7 @@ def show(asked: Options, gpu: Gpu) -> int:
 
 def show_accuracy(results: Path) -> int:
     """Show how far the predicted training peaks of all past runs were from the measured ones."""
-    found = hindsight.errors(run.record for run in records.read_all(results))
+    found = history.prediction_errors(run.record for run in records.read_all(results))
     if not found:
         raise HarnessError(
             "no finished run has both a predicted and a measured peak",

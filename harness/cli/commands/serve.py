@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import processes
 from harness.adapters.serve import catalog as servable
 from harness.adapters.serve.catalog import BITS, Catalog, Servable
 from harness.cli import flags as shared
@@ -18,7 +19,7 @@ from harness.errors import HarnessError
 from harness.model import checkpoint
 from harness.model.checkpoint import Checkpoint
 from harness.record import RunSpec
-from harness.runs import defaults, local, options
+from harness.runs import defaults, options
 from harness.store import records
 from harness.store.find import find_run
 
@@ -67,7 +68,7 @@ def serve(found: argparse.Namespace) -> int:
     most = {name: options.count(getattr(found, name), f"--{name.replace('_', '-')}") for name in LIMITS}
     base = checkpoint.read(found.model, remote_code=found.trust_remote_code)
     catalog = Catalog(base, _adapters(found.adapter, options.path(found.results), base, bits))
-    local.quieten()
+    processes.quieten()
     from harness.adapters.serve.http import Server
 
     with Server(found.host, _port(found.port), log=output.note) as server, _interruptible():

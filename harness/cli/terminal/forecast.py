@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.format import NONE, Table, duration, quantity, run_name, size
 from harness.runs.forecast.fit import CHARACTERS_PER_TOKEN, Forecast, Outlook, Request
-from harness.runs.forecast.hindsight import Error
+from harness.runs.forecast.history import PredictionError
 from harness.runs.plan import Plan
 
 
@@ -107,7 +107,7 @@ def notes(found: Outlook, request: Request, price: float | None) -> list[str]:
     return lines
 
 
-def accuracy(found: Sequence[Error]) -> Table:
+def accuracy(found: Sequence[PredictionError]) -> Table:
     """One row for each model, method and device, and one for all."""
     rows = [
         (

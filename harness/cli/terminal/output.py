@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from harness.analysis.sections import Section
     from harness.format import Table
     from harness.runs.forecast.fit import Outlook, Request
-    from harness.runs.forecast.hindsight import Error
+    from harness.runs.forecast.history import PredictionError
     from harness.runs.plan import Plan
     from harness.schema import Task
     from harness.verify.check import Check
@@ -163,7 +163,7 @@ def forecast(plan: Plan, request: Request, found: Outlook, *, price: float | Non
     console.print()
 
 
-def accuracy(found: Sequence[Error]) -> None:
+def accuracy(found: Sequence[PredictionError]) -> None:
     """How near past predictions of memory came."""
     from harness.cli.terminal import forecast as ui_forecast
 

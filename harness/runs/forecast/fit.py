@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 from harness import processes
 from harness.data import registry
 from harness.record import RunSpec
-from harness.runs import preflight
 from harness.runs.forecast import closed_form as formula
-from harness.runs.forecast import gpu
+from harness.runs.forecast import gpu, preflight
 from harness.runs.forecast.closed_form import Breakdown
 from harness.runs.forecast.gpu import Card, Size
 from harness.schema import Method

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness import environment
@@ -48,3 +51,47 @@ def _like(spec: RunSpec, earlier: Sequence[Record]) -> float | None:
     more_training = spec.train_examples * spec.epochs / work if work else 1.0
     more_testing = spec.test_examples / nearest.spec.test_examples if nearest.spec.test_examples else 1.0
     return fixed + training * more_training + testing * more_testing
+
+
+@dataclass(frozen=True)
+class PredictionError:
+    """Runs of one model, method and device: predicted over measured peak less 1, as mean and where it is furthest from 0."""
+
+    model: str
+    method: str
+    device: str
+    runs: int
+    predicted: float
+    measured: float
+    mean: float
+    worst: float
+
+
+def prediction_errors(records: Iterable[Record]) -> list[PredictionError]:
+    """Return one `Error` for each model, method and device with finished runs that were predicted, in that order.
+
+    `predicted` and `measured` are means in bytes. Runs without a prediction, and those that do not train, say nothing.
+    """
+    peaks: defaultdict[tuple[str, str, str], list[tuple[int, int]]] = defaultdict(list)
+    for record in records:
+        cost, spec = record.cost, record.spec
+        if record.status != "ok" or cost is None or not cost.predicted_peak_bytes or "train" not in cost.phases:
+            continue
+        if measured := cost.phases["train"].peak_bytes:
+            peaks[spec.model, spec.method, spec.device].append((cost.predicted_peak_bytes, measured))
+    found = []
+    for (model, method, device), pairs in sorted(peaks.items()):
+        shares = [predicted / measured - 1 for predicted, measured in pairs]
+        found.append(
+            PredictionError(
+                model=model,
+                method=method,
+                device=device,
+                runs=len(pairs),
+                predicted=statistics.fmean(predicted for predicted, _ in pairs),
+                measured=statistics.fmean(measured for _, measured in pairs),
+                mean=statistics.fmean(shares),
+                worst=max(shares, key=abs),
+            )
+        )
+    return found

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from harness import processes
 from harness.adapters.intruders import scaling, spectrum, study, study_figure, study_tables
 from harness.adapters.intruders.scaling import Directions
 from harness.adapters.intruders.study import Outcome, Questions
-from harness.cli.commands.intruders import DONE, FOLDER, Asked, ready_all
+from harness.adapters.intruders.weights import FOLDER, RunWeights
+from harness.cli.commands.intruders_count import DONE, ready_all
 from harness.cli.lookup import Lookup
 from harness.cli.terminal import output as ui
 from harness.data import probes
@@ -19,7 +21,6 @@ from harness.data.split import sample
 from harness.errors import HarnessError
 from harness.format import spoken
 from harness.report.figures import write
-from harness.runs import local
 from harness.runs.options import Options
 from harness.store import records
 from harness.verify.checks import data as data_checks
@@ -61,7 +62,7 @@ def scale(
     task = next(iter(lookup.wanted), None)
     asked = ready_all(names, options.results, task, model, remote_code=options.remote_code)
     questions = [_questions(one, lookup, options) for one in asked]
-    local.quieten()
+    processes.quieten()
     bases = spectrum.Bases(keep=len(asked) > 1)
     found = [_find(one, bases, epsilon, top) for one in asked]
     if not any(own.count for one in found for own, _ in one):
@@ -95,7 +96,7 @@ def scale(
     return DONE
 
 
-def _questions(one: Asked, lookup: Lookup, options: Options) -> list[Questions]:
+def _questions(one: RunWeights, lookup: Lookup, options: Options) -> list[Questions]:
     """Return what a run is asked: its own test questions, as it was asked them, and the probes."""
     record, spec = one.run.record, one.spec
     task = lookup.task(record)
@@ -123,7 +124,7 @@ def _questions(one: Asked, lookup: Lookup, options: Options) -> list[Questions]:
     return found
 
 
-def _find(one: Asked, bases: spectrum.Bases, epsilon: float, top: int) -> Found:
+def _find(one: RunWeights, bases: spectrum.Bases, epsilon: float, top: int) -> Found:
     ui.note(f"decomposing the weights of {spoken(one.spec)}")
     return [scaling.pick(change, bases, epsilon=epsilon, top=top) for change in one.changes()]
 
