@@ -1,19 +1,36 @@
 # make cfa: set everything up and run the benchmark on the CFA-style exams.
 # make test: set everything up and run the checks and the tests.
+# make slow, make verify: the slow tests alone; recompute everything that is published. Nightly jobs run these.
 # make bench: measure beside other programs (half an hour on two idle cores).
+# make wheel: build the wheel into dist/.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+PIP_INSTALL := python -m pip install --quiet --disable-pip-version-check
+# requirements.lock or requirements-cuda.lock. Empty: the first, unless pip's sources have no torch for Linux without CUDA
+# (the public index has none; PyTorch's index of CPU wheels and a folder of wheels have).
+LOCK ?=
+CPU_TORCH := $(shell sed -n 's/^\(torch==[^ ]*+cpu\).*/\1/p' requirements.lock)
 
-.PHONY: setup cfa test lint bench clean
+# $(call install-lock,FOLDER): install the lock into the virtual environment FOLDER, every package checked by its hash.
+define install-lock
+	@lock=$(LOCK); \
+	if [ -n "$$lock" ]; then :; \
+	elif [ "$$(uname)" != Linux ] || $(1)/bin/$(PIP_INSTALL) --dry-run --no-deps '$(CPU_TORCH)' >/dev/null 2>&1; \
+	then lock=requirements.lock; else lock=requirements-cuda.lock; fi; \
+	echo "$(1)/bin/pip install --require-hashes --requirement $$lock"; \
+	$(1)/bin/$(PIP_INSTALL) --require-hashes --requirement $$lock
+endef
+
+.PHONY: setup cfa test lint slow verify bench wheel clean
 
 setup: $(READY)
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock requirements-cuda.lock pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(call install-lock,.venv)
+	$(BIN)/$(PIP_INSTALL) --no-deps --editable .
 	@touch $(READY)
 
 cfa: $(READY)
@@ -22,21 +39,32 @@ cfa: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+slow: $(READY)
+	$(BIN)/python -m pytest -m slow --durations 20
+
+verify: $(READY)
+	$(BIN)/python run_all.py verify results/published
+	$(BIN)/python run_all.py verify results/beyond
+
+wheel: $(READY)
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+
 # The others that tests/benchmarks measures against, in an environment of their own.
-.venv-bench/.ready: requirements.lock tests/benchmarks/requirements.txt
+.venv-bench/.ready: requirements.lock requirements-cuda.lock tests/benchmarks/requirements.txt
 	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/benchmarks/requirements.txt
+	$(call install-lock,.venv-bench)
+	.venv-bench/bin/$(PIP_INSTALL) --requirement tests/benchmarks/requirements.txt
 	@touch .venv-bench/.ready
 
 bench: .venv-bench/.ready
 	OMP_WAIT_POLICY=PASSIVE .venv-bench/bin/python tests/benchmarks
 
 clean:
-	rm -rf .venv .venv-bench build *.egg-info
+	rm -rf .venv .venv-bench build dist *.egg-info
