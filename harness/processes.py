@@ -38,7 +38,7 @@ def each(function: Callable[[Thing], Made], things: Sequence[Thing]) -> list[Mad
     """Return what the function makes of each thing, in the order of the things.
 
     The processes are forks, which have the function and the things without a copy being sent; results are sent back, so they
-    can be pickled. Where a fork is not safe (macOS, Windows), and with one thing or one core, all is done in this process.
+    can be pickled. Where a fork is not safe (macOS), and with one thing or one core, all is done in this process.
 
     Raises:
         HarnessError: a process was ended; what the function raises for the first thing that fails is raised as it is.

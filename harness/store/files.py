@@ -7,6 +7,7 @@ which the next writer of that name takes away. It can tell it from another's at 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import glob
 import os
 import re
@@ -52,10 +53,7 @@ def write(path: Path, content: bytes) -> Path:
                 out.write(content)
                 out.flush()
                 os.fsync(out.fileno())
-                if os.name != "nt":
-                    part.replace(path)  # while the lock is held, so that nobody takes it for a dead one's
-            if os.name == "nt":
-                part.replace(path)  # where an open file cannot be renamed, nobody sweeps either
+                part.replace(path)  # while the lock is held, so that nobody takes it for a dead one's
         finally:
             part.unlink(missing_ok=True)
     return path
@@ -109,11 +107,7 @@ def _deserted(folder: Path) -> bool:
 
 
 def _hold(handle: IO[bytes] | IO[str]) -> bool | None:
-    """Lock an open file for as long as it is open; False where another has, None where this system has no locks."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: two invocations at once are on their own
-        return None
+    """Lock an open file for as long as it is open; False if another process has the lock, None if its disk has no locks."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
