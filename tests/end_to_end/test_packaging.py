@@ -21,13 +21,13 @@ import harness
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 BUILD = [Requirement(text) for text in PROJECT["build-system"]["requires"]]
-RANGES = [
-    Requirement(text)
-    for texts in (PROJECT["project"]["dependencies"], PROJECT["project"]["optional-dependencies"]["dev"])
-    for text in texts
-]
-LOCK = [line.strip() for line in (ROOT / "requirements.lock").read_text().splitlines()]
-PINS = [line for line in LOCK if line and not line.startswith("#")]
+EXTRAS: dict[str, list[Requirement]] = {
+    name: [Requirement(text) for text in texts] for name, texts in PROJECT["project"]["optional-dependencies"].items()
+}
+NEEDED = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
+LOCKED = ("serve", "test", "lint")  # the extras that the locks hold
+RANGES = NEEDED + [needed for extra in LOCKED for needed in EXTRAS[extra] if needed.name != "adaptbench"]
+LOCKS = ("requirements.lock", "requirements-cuda.lock")
 TASKS = ("cfa", "sec_qa", "claims")
 
 
@@ -36,8 +36,21 @@ def plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def locked() -> dict[str, Version]:
-    return {plain(name): Version(version) for name, version in (pin.split("==") for pin in PINS)}
+def lines_of(lock: str) -> list[str]:
+    """The lines of a lock but for comments and blank ones; a requirement and its hashes are one line."""
+    text = (ROOT / lock).read_text(encoding="utf-8").replace("\\\n", " ")
+    return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+
+
+def pins_of(lock: str) -> list[Requirement]:
+    """The requirements of a lock that this machine or another one takes."""
+    return [Requirement(line.split(" --hash=")[0]) for line in lines_of(lock)]
+
+
+def locked(lock: str = LOCKS[0]) -> dict[str, Version]:
+    """The version of each package on this machine."""
+    here = [pin for pin in pins_of(lock) if pin.marker is None or pin.marker.evaluate()]
+    return {plain(pin.name): Version(str(pin.specifier).removeprefix("==")) for pin in here}
 
 
 def build_tools_are_here() -> bool:
@@ -75,7 +88,7 @@ def test_the_wheel_holds_the_code_and_every_file_that_the_code_reads(wheel: list
     code |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "tasks").glob("*.py")}
     data = {f"tasks/data/{task}/{split}.jsonl" for task in TASKS for split in ("train", "validation", "test")}
     data |= {f"tasks/data/{task}_shifted/test.jsonl" for task in TASKS}
-    data.add("tasks/data/financial_math/audit.csv")
+    data |= {"tasks/data/financial_math/audit.csv", "tasks/py.typed"}
     model = {path.relative_to(ROOT).as_posix() for path in (ROOT / "harness" / "tiny" / "model").iterdir()}
     beside = {
         path.relative_to(ROOT).as_posix()
@@ -110,15 +123,31 @@ def test_the_licence_is_the_same_everywhere() -> None:
     assert "CC BY 4.0" in (ROOT / "tasks" / "data" / "LICENSE.md").read_text()
 
 
-def test_the_lock_holds_exact_versions_and_no_place_of_their_own() -> None:
-    assert [pin for pin in PINS if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9._+!]+", pin)] == []
-    assert [line for line in LOCK if re.search(r"://|--|file:| @ |/home|/work", line)] == []
-    assert len(locked()) == len(PINS)
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_holds_exact_versions_with_hashes_and_no_place_of_their_own(lock: str) -> None:
+    pin = r"[A-Za-z0-9._-]+==[A-Za-z0-9._+!]+( ; [^#]+?)?( +--hash=sha256:[0-9a-f]{64})+"
+    assert [line for line in lines_of(lock) if not re.fullmatch(pin, line)] == []
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    assert (
+        re.findall(r"://|--(?!hash=|require-hashes)[a-z-]+|file:| @ |/home|/work|\w\.(?:org|com|io|net)\b", text) == []
+    )
+    here = [pin for pin in pins_of(lock) if pin.marker is None or pin.marker.evaluate()]
+    assert len(locked(lock)) == len(here)
 
 
+@pytest.mark.parametrize("lock", LOCKS)
 @pytest.mark.parametrize("needed", RANGES, ids=str)
-def test_the_lock_is_within_the_ranges(needed: Requirement) -> None:
-    assert locked()[plain(needed.name)] in needed.specifier
+def test_a_lock_is_within_the_ranges(needed: Requirement, lock: str) -> None:
+    assert locked(lock)[plain(needed.name)] in needed.specifier
+
+
+def test_the_locks_differ_in_torchs_build_and_the_libraries_of_cuda_only() -> None:
+    cpu, cuda = ({plain(pin.name): str(pin.specifier) for pin in pins_of(lock)} for lock in LOCKS)
+    assert {name for name in cpu if cpu[name] != cuda[name] and name != "torch"} == set()
+    assert [name for name in cuda.keys() - cpu.keys() if not re.match(r"nvidia-|cuda-|triton$", name)] == []
+    assert {
+        pin.name: pin.marker for pin in pins_of(LOCKS[1]) if pin.name.startswith("nvidia-") and not pin.marker
+    } == {}
 
 
 @pytest.mark.parametrize(("name", "version"), [("torch", "2.11.0"), ("transformers", "5.17.0"), ("peft", "0.18.0")])
@@ -139,8 +168,7 @@ def test_every_package_that_the_code_imports_is_declared() -> None:
         found |= set(re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE))
     owners = {name: {plain(owner) for owner in who} for name, who in metadata.packages_distributions().items()}
     third = {name: owners[name] for name in found & owners.keys() - {"harness", "tasks"}}
-    extra = [Requirement(text) for text in PROJECT["project"]["optional-dependencies"]["federated"]]
-    needed = {plain(requirement.name) for requirement in [*RANGES[: len(PROJECT["project"]["dependencies"])], *extra]}
+    needed = {plain(requirement.name) for requirement in [*NEEDED, *EXTRAS["federated"], *EXTRAS["serve"]]}
     # these two come with jinja2 and transformers, which cannot work without them
     carried = {"markupsafe", "huggingface-hub"}
     assert {name: owner for name, owner in third.items() if not owner & (needed | carried)} == {}
