@@ -68,7 +68,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     copy, out = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("wheel")
     for name in ("pyproject.toml", "README.md", "LICENSE", "run_all.py"):
         shutil.copy(ROOT / name, copy)
-    nothing_made = shutil.ignore_patterns("__pycache__", "runs")
+    nothing_made = shutil.ignore_patterns("__pycache__")
     for name in ("harness", "tasks", "tests"):
         shutil.copytree(ROOT / name, copy / name, ignore=nothing_made)
     (copy / "results" / "published").mkdir(parents=True)
