@@ -22,14 +22,13 @@ FOLDERS = ("harness", "tasks")
 NAMES_SHARE = 0.01
 SENTENCES_SHARE = 0.02
 
-WORDS = frozenset(
-    """
+_LIST = """
     found one ones other others another said told asked kept shown made held given seen drawn named stated wanted taken
     known listed judged started settled written mended chosen begun began ended placed sought meant saw went gone
     place places alike unlike whole own mine theirs it this that these those each both same what which who whom whose
     where when here there anything something nothing everything
-    """.split()
-)
+"""
+WORDS = frozenset(_LIST.split())
 OPENINGS = ("Of", "What", "Where")
 RELATIVE = re.compile(r"\b(that|which|who|whom|whose|what|where)\b", re.IGNORECASE)
 CODE = re.compile(r"``?[^`]*``?")
@@ -115,7 +114,9 @@ def main(arguments: list[str]) -> int:
     print("\n".join(faults))
     print(f"assignments to participles and pronouns: {share:.1%} of {findings.assignments:,} (limit {NAMES_SHARE:.0%})")
     print(f"definitions named so: {len(findings.definitions)} (limit 0)")
-    print(f"docstring sentences with two relative clauses: {nested:.1%} of {findings.sentences:,} (limit {SENTENCES_SHARE:.0%})")
+    print(
+        f"docstring sentences with two relative clauses: {nested:.1%} of {findings.sentences:,} (limit {SENTENCES_SHARE:.0%})"
+    )
     print(f"docstring sentences that begin with {', '.join(OPENINGS)}: {len(findings.openings)} (limit 0)")
     passed = share <= NAMES_SHARE and nested <= SENTENCES_SHARE and not findings.definitions and not findings.openings
     return 0 if passed else 1

@@ -227,7 +227,7 @@ def test_a_record_keeps_the_limit_of_what_was_asked_and_an_older_one_is_found_by
         assert probes.limit_of(old, asked) == probes.MAX_QUESTIONS  # as good: no more questions than that are here
         some = replace(old, probes={n: replace(probe, limit=7) for n, probe in old.probes.items()})
         assert probes.limit_of(some, asked) == 7
-        monkeypatch.setattr(probes, "MOST", 3)  # fewer than there are
+        monkeypatch.setattr(probes, "MAX_QUESTIONS", 3)  # fewer than there are
         assert probes.limit_of(old, asked) == 0
         monkeypatch.undo()
 

@@ -228,7 +228,7 @@ def test_a_hub_data_set_needs_a_revision_and_without_a_network_says_what_to_do(m
 def test_the_tasks_folder_sits_beside_the_harness(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert tasks_folder() == ROOT / "tasks"
     (tmp_path / "harness").mkdir()
-    monkeypatch.setattr(loading, "__file__", str(tmp_path / "harness" / "data.py"))
+    monkeypatch.setattr(loading, "__file__", str(tmp_path / "harness" / "data" / "loading.py"))
     assert refusal(tasks_folder).where == str(tmp_path / "tasks")
 
 
@@ -250,5 +250,5 @@ def test_another_module_called_tasks_that_took_the_place_is_named(tmp_path: Path
 
 
 def test_a_fingerprint_does_not_depend_on_pythons_hash_seed() -> None:
-    code = "from test_data import *; t = toy(); print(fingerprint(t, load_splits(t, train_limit=7)))"
+    code = "from tests.data.test_loading import *; t = toy(); print(fingerprint(t, load_splits(t, train_limit=7)))"
     assert len(hash_seeds.said(code)) == 1

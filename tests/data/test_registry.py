@@ -209,7 +209,7 @@ def test_listing_everything_is_quick_and_imports_nothing_heavy() -> None:
     code = """
 import sys, time
 start = time.process_time()
-from harness import registry
+from harness.data import registry
 found = [*registry.tasks().values(), *registry.methods().values(), *registry.metrics().values()]
 seconds = time.process_time() - start
 heavy = {"torch", "transformers", "peft", "datasets", "pandas", "pyarrow", "scipy", "matplotlib"} & set(sys.modules)

@@ -40,4 +40,4 @@ if [ "${1:-}" = checks ]; then
   shift
   exec "$python" -m pytest tests/gpu -m gpu -p no:cacheprovider -rs --durations=0 "$@"
 fi
-exec "$python" -m gpu.shapes "$@"
+exec "$python" -m tests.gpu.shapes "$@"

@@ -44,7 +44,7 @@ Record = dict[str, Any]
 Work = Callable[[Cell], Record]
 
 
-def in_own_process(cell: Cell, limit: float, log: Path, work: str = "gpu.measure:measure") -> Record:
+def in_own_process(cell: Cell, limit: float, log: Path, work: str = "tests.gpu.measure:measure") -> Record:
     """Return what a cell found; a process that dies or takes longer than `limit` seconds is a status, not an error."""
     context = local.context()
     ours, theirs = context.Pipe(duplex=False)

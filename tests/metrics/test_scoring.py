@@ -131,7 +131,7 @@ def test_answers_without_slices_have_no_breakdown() -> None:
 
 
 PROGRAM = """
-from test_score import answers; from harness import metrics; from harness.metrics.scoring import score_answers
+from tests.metrics.test_scoring import answers; from harness import metrics; from harness.metrics.scoring import score_answers
 print(score_answers(answers(), [metrics.accuracy, metrics.macro_f1, metrics.exact_match]))
 """
 

@@ -41,7 +41,7 @@ def written_at(root: Path) -> int:
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder whose runs were reported, by drawings that are as quick as they are plain."""
-    monkeypatch.setattr("harness.report.write.plots.write", plain)
+    monkeypatch.setattr("harness.report.figures.write.write", plain)
     keep(tmp_path, RUNS)
     write_outputs(tmp_path, records.read_all(tmp_path))
     return tmp_path
@@ -97,7 +97,7 @@ def test_a_publication_draws_anew_whatever_lies_there_and_leaves_no_note(results
 def test_tasks_done_side_by_side_give_the_bytes_of_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.report.write.plots.write", plain)
+    monkeypatch.setattr("harness.report.figures.write.write", plain)
     others = [make_run("lora", rank, n=30, spec={"task": name}) for name in ("other", "third") for rank in (2, 8)]
     for cores in (1, 3):
         monkeypatch.setattr("harness.environment.cores", lambda cores=cores: cores)

@@ -67,7 +67,7 @@ def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let runs guess, nobody look at the model, and no figure be drawn."""
     monkeypatch.setattr("harness.cli.commands.run.worker.run", guess)
     monkeypatch.setattr("harness.cli.commands.run.plan.check", lambda plans: None)
-    monkeypatch.setattr("harness.report.write.plots.write", lambda *_: [])
+    monkeypatch.setattr("harness.report.figures.write.write", lambda *_: [])
     monkeypatch.setattr("harness.environment.commit", clean_commit)
 
 

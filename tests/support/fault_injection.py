@@ -137,10 +137,10 @@ def write_inputs(folder: Path) -> list[str]:
 def without_torch(worker: Callable[[Job, Reporter], None] = slowly) -> None:
     """In this process for good: runs are `worker`'s, nobody looks at the model, and no figure is drawn."""
     for place, value in (
-        ("local.PRELOAD", []),
-        ("commands.run.worker.run", worker),
-        ("commands.run.plan.check", lambda plans, **_: None),
-        ("commands.outputs.plots.write", lambda *_: []),
+        ("runs.local.PRELOAD", []),
+        ("cli.commands.run.worker.run", worker),
+        ("cli.commands.run.plan.check", lambda plans, **_: None),
+        ("report.figures.write.write", lambda *_: []),
     ):
         pytest.MonkeyPatch().setattr(f"harness.{place}", value)
 
@@ -149,10 +149,10 @@ def in_this_process() -> None:
     """As `without_torch`, and runs start no process."""
     without_torch()
     for place, value in (
-        ("commands.run.local.LocalProcesses", Here),
-        ("commands.run.local.warm_up", lambda: None),
+        ("cli.commands.run.local.LocalProcesses", Here),
+        ("cli.commands.run.local.warm_up", lambda: None),
         ("environment.commit", lambda: "abcdef012345"),
-        ("registry.metadata.entry_points", lambda **_: ()),
+        ("data.registry.metadata.entry_points", lambda **_: ()),
     ):
         pytest.MonkeyPatch().setattr(f"harness.{place}", value)
 

@@ -168,4 +168,4 @@ def committed(patch: pytest.MonkeyPatch) -> None:
 def without_figures(patch: pytest.MonkeyPatch) -> None:
     """As `committed`, and no figure is drawn: they take longest."""
     committed(patch)
-    patch.setattr("harness.report.write.plots.write", lambda *_: [])
+    patch.setattr("harness.report.figures.write.write", lambda *_: [])
