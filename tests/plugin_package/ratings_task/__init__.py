@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness import Example, Source, Split, Task, metrics, read_jsonl
-from harness.data import prompts
+from harness import Example, Source, Split, Task, metrics, prompts, read_jsonl
 
 GRADES = ("investment grade", "speculative grade")
 
