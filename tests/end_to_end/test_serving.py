@@ -248,11 +248,19 @@ def test_closing_refuses_what_waits_and_ends_what_is_written(bench: Bench, base:
         engine.submit([first])
 
 
-def test_the_command_answers_until_ctrl_c_and_exits_with_0(bench: Bench) -> None:
+IGNORING = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]  # as a shell starts what it puts into the background
+
+
+@pytest.mark.parametrize(
+    ("before", "sent"), [([], signal.SIGINT), ([], signal.SIGTERM), (IGNORING, signal.SIGINT)], ids=str
+)
+def test_the_command_answers_until_it_is_asked_to_end_and_exits_with_0(
+    bench: Bench, before: list[str], sent: signal.Signals
+) -> None:
     words = ["serve", "--model", str(bench.model), "--results", str(bench.results), "--port", "0", "--dtype", "fp32"]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
-        [sys.executable, "run_all.py", *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [*before, sys.executable, "run_all.py", *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=environment,
     ) as process:  # fmt: skip
         assert process.stdout
@@ -263,7 +271,7 @@ def test_the_command_answers_until_ctrl_c_and_exits_with_0(bench: Bench) -> None
 
             assert b'"ok"' in urlopen(f"{line.split()[0]}/health", timeout=10).read()
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(sent)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 0, err
     assert "Traceback" not in err
@@ -272,10 +280,30 @@ def test_the_command_answers_until_ctrl_c_and_exits_with_0(bench: Bench) -> None
     assert err.splitlines()[-1] == "stopped"
 
 
-def test_a_service_manager_s_sigterm_is_taken_for_ctrl_c_and_no_longer_than_it_serves() -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_until_the_server_answers_signals_end_the_command_and_no_longer_than_that(sent: signal.Signals) -> None:
     from harness.cli.commands.serve import _interruptible
 
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), _interruptible():
-        signal.raise_signal(signal.SIGTERM)
-    assert signal.getsignal(signal.SIGTERM) == before
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN), signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(KeyboardInterrupt), _interruptible():
+            signal.raise_signal(sent)
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+        assert signal.getsignal(signal.SIGTERM) == before[1]
+    finally:
+        signal.signal(signal.SIGINT, before[0])
+
+
+def test_without_its_packages_the_command_says_what_to_install(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import importlib.util
+
+    from harness.cli import main
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "uvicorn" else find(name))
+    assert main(["serve", "--model", str(bench.model), "--results", str(bench.results), "--port", "0"]) == 2
+    err = capsys.readouterr().err
+    assert "serving needs uvicorn, not installed here" in err
+    assert "pip install 'adaptbench[serve]'" in err

@@ -5,19 +5,22 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from harness.adapters import cross
 from harness.adapters.cross import Tuned
 from harness.adapters.serve import catalog as servable
 from harness.adapters.serve.catalog import Catalog
 from harness.adapters.serve.engine import Engine, Limits
-from harness.adapters.serve.http import Server
 from harness.adapters.serve.model import SharedBase
+from harness.adapters.serve.server import Server
 from harness.adapters.serve.service import Service
 from harness.data import registry
 from harness.model import answer, checkpoint
@@ -98,14 +101,15 @@ class Client:
     server: Server
     engine: Engine
 
-    def ask(self, method: str, path: str, body: Any = None, headers: Any = None) -> tuple[int, Any, dict[str, str]]:
+    def ask(self, method: str, path: str, body: Any = None, sent: Any = None) -> tuple[int, Any, dict[str, str]]:
         """Return status, JSON and headers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.server_address[1], timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
         try:
             data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-            connection.request(method, path, data, JSON if headers is None else headers)
+            connection.request(method, path, data, JSON if sent is None else sent)
             response = connection.getresponse()
-            return response.status, json.loads(response.read()), dict(response.headers)
+            headers = {name.title(): value for name, value in response.headers.items()}
+            return response.status, json.loads(response.read()), headers
         finally:
             connection.close()
 
@@ -122,20 +126,72 @@ class Client:
         return str(found["choices"][0]["text"]).strip()
 
 
+class Stream:
+    """A streamed answer on a connection of its own; iterating yields the JSON of its parts."""
+
+    def __init__(self, client: Client, path: str = "/v1/completions", **fields: Any) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", client.server.port, timeout=30)
+        asked = {"model": "toy-lora-r4-s0", "prompt": TASK.prompt(EXAMPLES[0]), "max_tokens": 20} | fields
+        body = json.dumps(asked | {"stream": True})
+        self._connection.request("POST", path, body.encode(), JSON)
+        self.response = self._connection.getresponse()
+        self.done = False
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        while line := self.response.readline():
+            content = line.decode().removeprefix("data: ").strip()
+            self.done = self.done or content == "[DONE]"
+            if content and not self.done:
+                yield json.loads(content)
+
+    def leave(self) -> None:
+        """Close the connection."""
+        self.response.close()
+        self._connection.close()
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until something is true."""
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.01)
+
+
+class Gate:
+    """Holds the model's thread at the third token of streamed answers."""
+
+    def __init__(
+        self, base: SharedBase, monkeypatch: pytest.MonkeyPatch, then: Callable[[], None] = lambda: None
+    ) -> None:
+        self.open, self.reached, self.tokens = threading.Event(), threading.Event(), 0
+        text = base.text
+
+        def gated(tokens: Any) -> str:
+            self.tokens = max(self.tokens, len(tokens))
+            if len(tokens) == 3:
+                self.reached.set()
+                assert self.open.wait(20)
+                then()
+            return text(tokens)
+
+        monkeypatch.setattr(base, "text", gated)
+
+
 @contextmanager
 def serving(
-    bench: Bench, base: SharedBase, *, max_body: int = 10_000, load: Any = None, **limits: int
+    bench: Bench, base: SharedBase, *, max_body: int = 10_000, load: Any = None, log: Any = None, **limits: int
 ) -> Iterator[Client]:
-    """Serve on a free port; `load` replaces the way that adapters are read."""
+    """Serve on a free port; `load` replaces the way that adapters are read, `log` is called with each answer's line."""
     catalog = bench.catalog()
     folders = {one.id: one.folder for one in catalog.served}
     read = load or (lambda id: base.read(folders[id]))
-    with Server("127.0.0.1", 0, max_body=max_body) as server, Engine(base, read, Limits(**limits)) as engine:
-        server.service = Service(catalog, engine)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    with Server("127.0.0.1", 0, max_body=max_body, log=log) as server, Engine(base, read, Limits(**limits)) as engine:
+        server.app.service = Service(catalog, engine)
+        thread = threading.Thread(target=server.run)
         thread.start()
         try:
             yield Client(server, engine)
         finally:
-            server.shutdown()
+            server.stop()
             thread.join()

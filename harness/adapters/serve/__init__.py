@@ -1,4 +1,5 @@
 """One base model and many adapters over HTTP.
 
-`model` computes, `engine` gathers requests into batches, `service` and `http` speak the protocol; nothing here writes results.
+`model` computes, `engine` gathers requests into batches, `service`, `http` and `stream` speak the protocol, `server` runs them on
+uvicorn (the extra `serve`); nothing here writes results.
 """

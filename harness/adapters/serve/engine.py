@@ -55,7 +55,7 @@ class _Waiting:
 class Engine:
     """Writes what it is asked for, in batches in which adapters mix; `load` returns the adapter of a key.
 
-    Start it with `with`: leaving it ends the batch in hand at its next token, and refuses what still waits.
+    Start it with `with`: leaving it closes it and waits for its thread.
     """
 
     def __init__(self, base: SharedBase, load: Callable[[str], Layers], limits: Limits | None = None) -> None:
@@ -73,11 +73,16 @@ class Engine:
         return self
 
     def __exit__(self, *details: Any) -> None:
+        self.close()
+        self._thread.join()
+
+    def close(self) -> None:
+        """End the batch in hand at its next token, and refuse the requests that wait and all later ones."""
         with self._changed:
             self._closed = True
+            waiting, self._queue = self._queue, deque()
             self._changed.notify_all()
-        self._thread.join()
-        for one in self._queue:
+        for one in waiting:
             if one.future.set_running_or_notify_cancel():
                 one.future.set_exception(Closed())
 
@@ -94,11 +99,17 @@ class Engine:
         with self._changed:
             if self._closed:
                 raise Closed
+            self._queue = deque(one for one in self._queue if not one.future.cancelled())
             if len(self._queue) + len(made) > self.limits.max_queue:
                 raise Busy
             self._queue.extend(made)
             self._changed.notify_all()
         return [one.future for one in made]
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more requests."""
+        return self._closed
 
     def state(self) -> State:
         """Return what it is doing now."""
@@ -110,18 +121,22 @@ class Engine:
             for key in {one.ask.adapter for one in batch} & self._loaded.keys():
                 self._loaded.move_to_end(key)  # before any is loaded, so that none makes room for its neighbour
             ready = [one for one in batch if self._ready(one)]
+            said: list[Said] = []
+            failure: Exception | None = None
             try:
                 said = self.base.write([one.ask for one in ready], dict(self._loaded), self._check) if ready else []
-                for one, found in zip(ready, said, strict=True):
-                    one.future.set_result(found)
             except (
                 Exception
             ) as error:  # of a whole batch: each of its requests hears of it, and the next batch is tried
-                for one in ready:
-                    one.future.set_exception(error)
-            with self._changed:
+                failure = error
+            with self._changed:  # before the answers are handed out, so that `state` counts what a client has
                 self._running = 0
                 self._answered += len(ready)
+            for place, one in enumerate(ready):
+                if failure:
+                    one.future.set_exception(failure)
+                else:
+                    one.future.set_result(said[place])
 
     def _check(self) -> None:
         if self._closed:

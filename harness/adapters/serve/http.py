@@ -1,175 +1,260 @@
-"""HTTP on top of `answering`: paths, sizes, statuses and OpenAI's error shape, by the standard library's server.
+"""HTTP on top of `service`, by Starlette: paths, sizes, statuses, streams and OpenAI's error shape.
 
-A thread for each connection reads and waits; the model has one thread of its own (see `engine`). Only JSON is taken, so
-that a page of another site, open in a browser on this machine, cannot ask: a browser asks first, and is not allowed to.
+Only JSON is accepted as a body, so that a page of another site, open in a browser on this machine, cannot send requests:
+the browser asks for permission first, and gets none. `server` runs it on uvicorn.
 """
 
 from __future__ import annotations
 
-import http
+import asyncio
 import json
-import socket
-import threading
 import time
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, TypeVar
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
 
 from harness.adapters.serve import protocol
 from harness.adapters.serve.protocol import Refusal
-from harness.adapters.serve.service import Service
-from harness.errors import HarnessError
+from harness.adapters.serve.service import PendingAnswer, Service
+from harness.adapters.serve.stream import Feed, chunks
 from harness.format import printable, short
 
 MAX_BODY = 4 * 2**20  # bytes: far above the text of any window
-DRAINED = 16 * 2**20  # bytes of a body that is refused which are read, so that the refusal is
-IDLE_SECONDS = 30
+DRAINED = 16 * 2**20  # bytes that are read of a body above the limit, so that its sender reads the refusal
+BODY_SECONDS = 60  # until a body is complete
+SEND_SECONDS = 30  # until a client takes what is sent to it
 RETRY_SECONDS = 1
+CLIENT_LEFT = 499  # in the log only, as nginx writes it
 COMPLETIONS, CHAT = "/v1/completions", "/v1/chat/completions"
 GETS, POSTS = ("/health", "/v1/models"), (COMPLETIONS, CHAT)
 
+T = TypeVar("T")
 
-class Server(ThreadingHTTPServer):
-    """The server; it listens from the start and answers from `serve_forever` on. `log` is given a line for each answer.
 
-    Raises:
-        HarnessError: the address cannot be had.
+class App:
+    """The ASGI application; without a `service` it answers that the model is being loaded.
+
+    Args:
+        max_body: the most bytes of a request's body.
+        log: called with a line for each answer.
     """
 
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(
-        self, host: str, port: int, *, max_body: int = MAX_BODY, log: Callable[[str], None] | None = None
-    ) -> None:
+    def __init__(self, max_body: int = MAX_BODY, log: Callable[[str], None] | None = None) -> None:
         self.max_body, self.log = max_body, log
         self.service: Service | None = None
-        self._answering = 0
-        self._settled = threading.Condition()
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        routes = [
+            Route("/health", self._health),
+            Route("/v1/models", self._models),
+            Route("/v1/models/{name:path}", self._model),
+            Route(COMPLETIONS, self._completions, methods=["POST"]),
+            Route(CHAT, self._chat, methods=["POST"]),
+        ]
+        handlers: Any = {Refusal: _on_refusal, HTTPException: _on_no_route, Exception: _on_failure}
+        handlers[ClientDisconnect] = _on_disconnect
+        self._starlette = Starlette(routes=routes, exception_handlers=handlers)
+        self._starlette.router.redirect_slashes = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request and log it."""
+        began, status = time.perf_counter(), CLIENT_LEFT
+
+        async def send_in_time(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            async with asyncio.timeout(SEND_SECONDS):
+                await send(message)
+
         try:
-            super().__init__((host, port), _Handler)
-        except (OSError, OverflowError) as error:
-            problem = f"the server cannot listen there: {getattr(error, 'strerror', None) or error}"
-            fix = "name another with --port or --host; --port 0 takes a free one"
-            raise HarnessError(problem, where=f"{host}:{port}", fix=fix) from error
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        host, port = self.server_address[:2]
-        name = host if isinstance(host, str) else host.decode()
-        return f"http://{f'[{name}]' if ':' in name else name}:{port}"
-
-    def count(self, change: int) -> None:
-        """Count a request that begins (1) or ends (-1)."""
-        with self._settled:
-            self._answering += change
-            self._settled.notify_all()
-
-    def settle(self, seconds: float) -> None:
-        """Wait until no request is being answered, at most so long."""
-        with self._settled:
-            self._settled.wait_for(lambda: not self._answering, seconds)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that went away is no error, and the others are answered with 500."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Server
-    protocol_version = "HTTP/1.1"
-    server_version, sys_version = "adaptbench", ""
-    timeout = IDLE_SECONDS
-
-    def do_GET(self) -> None:
-        self._serve(self._get)
-
-    def do_POST(self) -> None:
-        self._serve(self._post)
-
-    def _serve(self, call: Callable[[str], dict[str, Any]]) -> None:
-        self.server.count(1)
-        self.began = time.perf_counter()
-        try:
-            try:
-                self._send(200, call(unquote(urlsplit(self.path).path)))
-            except Refusal as refusal:
-                self._send(refusal.status, refusal.body())
-            except (ConnectionError, TimeoutError):
-                raise
-            except Exception as error:
-                self._send(500, Refusal(500, f"the server failed: {type(error).__name__}").body())
+            await self._starlette(scope, receive, send_in_time)
         finally:
-            self.server.count(-1)
+            seconds = time.perf_counter() - began
+            self.note(f"{scope['method']} {short(scope['path'])} {status} {_topic(scope)} {seconds:.2f} s")
 
-    @property
+    def note(self, line: str) -> None:
+        """Log a line; nothing in it can steer a terminal."""
+        if self.log:
+            self.log(printable(" ".join(line.split())))
+
     def _service(self) -> Service:
-        if self.server.service is None:
+        if self.service is None:
             raise Refusal(503, "the model is being loaded", code="loading")
-        return self.server.service
+        return self.service
 
-    def _get(self, path: str) -> dict[str, Any]:
-        if path == "/health":
-            return self._service.health()
-        if path == "/v1/models":
-            return self._service.models()
-        if path.startswith("/v1/models/"):
-            return self._service.model(path.removeprefix("/v1/models/"))
-        raise self._no_path(path)
+    async def _health(self, request: Request) -> Response:
+        return _json(self._service().health())
 
-    def _post(self, path: str) -> dict[str, Any]:
-        body = self._body()
-        if path not in POSTS:
-            raise self._no_path(path)
-        kind = self.headers.get_content_type() if "Content-Type" in self.headers else ""
-        if kind != "application/json":
+    async def _models(self, request: Request) -> Response:
+        return _json(self._service().models())
+
+    async def _model(self, request: Request) -> Response:
+        return _json(self._service().model(request.path_params["name"]))
+
+    async def _completions(self, request: Request) -> Response:
+        return await self._answer(request, chat=False)
+
+    async def _chat(self, request: Request) -> Response:
+        return await self._answer(request, chat=True)
+
+    async def _answer(self, request: Request, *, chat: bool) -> Response:
+        body = await _body(request, self.max_body)
+        if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
             raise Refusal(415, "the body is taken as JSON only: send Content-Type: application/json")
-        return self._service.answer(protocol.read(body, chat=path == CHAT))
+        service, feed = self._service(), Feed()
 
-    def _body(self) -> bytes:
-        told = self.headers.get("Content-Length", "")
-        if "Transfer-Encoding" in self.headers or not (told.isascii() and told.isdigit()):
-            self.close_connection = True
-            raise Refusal(411, "the body's length is not told: send Content-Length, not chunks")
-        length = int(told)
-        if length > self.server.max_body:
-            self.close_connection = True
-            left = min(length, DRAINED)
-            while left > 0 and (read := self.rfile.read(min(left, 2**16))):
-                left -= len(read)
-            raise Refusal(413, f"the body has {length:,} bytes, {self.server.max_body:,} are taken")
-        return self.rfile.read(length)
+        def start() -> PendingAnswer:
+            asked = protocol.read(body, chat=chat)
+            return service.start(asked, feed.put if asked.stream else None)
 
-    def _no_path(self, path: str) -> Refusal:
-        if path in (*GETS, *POSTS):
-            return Refusal(405, f"{path} is asked with {'GET' if path in GETS else 'POST'}")
-        return Refusal(404, f"there is nothing at {short(path)}; there are {', '.join((*GETS, *POSTS))}")
+        pending = await run_in_threadpool(start)
+        feed.follow(pending.futures)
+        request.state.topic = pending.model
+        parts = chunks(pending, feed)
+        try:
+            if pending.request.stream:
+                first = await _unless_gone(request, _next(parts))
+                return _EventStream(pending, _events(first, parts))
+            await _unless_gone(request, _all_done(pending, feed))
+            return _json(pending.json())
+        except BaseException:
+            pending.cancel()
+            raise
 
-    def _send(self, status: int, found: dict[str, Any]) -> None:
-        body = json.dumps(found, ensure_ascii=False).encode("utf-8", "replace")
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        if status == 503:
-            self.send_header("Retry-After", str(RETRY_SECONDS))
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-        if self.server.log:
-            said = found.get("model") or found.get("error", {}).get("message", "")
-            seconds = time.perf_counter() - self.began
-            line = f"{self.command} {short(self.path)} {status} {short(str(said), 120)} {seconds:.2f} s"
-            self.server.log(printable(" ".join(line.split())))
 
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer what is no proper request in the shape of all errors."""
-        self.began, self.close_connection = time.perf_counter(), True
-        self.command, self.path = getattr(self, "command", None) or "-", getattr(self, "path", None) or "-"
-        self._send(code, Refusal(code, message or http.HTTPStatus(code).phrase).body())
+class _EventStream(StreamingResponse):
+    """Server-sent events; the answer is cancelled if the client leaves before its end."""
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing here: `_send` tells more."""
+    def __init__(self, pending: PendingAnswer, events: AsyncIterator[bytes]) -> None:
+        super().__init__(events, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
+        self._pending = pending
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._pending.cancel()
+
+
+async def _events(first: dict[str, Any], parts: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
+    """Yield server-sent events; an answer that fails in the middle ends with the error, and without `[DONE]`."""
+    yield _event(first)
+    try:
+        async for part in parts:
+            yield _event(part)
+    except Refusal as refusal:
+        yield _event(refusal.body())
+    else:
+        yield b"data: [DONE]\n\n"
+
+
+def _event(content: dict[str, Any]) -> bytes:
+    return b"data: " + _encoded(content) + b"\n\n"
+
+
+async def _next(parts: AsyncIterator[dict[str, Any]]) -> dict[str, Any]:
+    return await anext(parts)
+
+
+async def _all_done(pending: PendingAnswer, feed: Feed) -> None:
+    for _ in pending.futures:
+        await feed.get()
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    """Return a request's body, whether its length is announced or it comes in chunks.
+
+    Raises:
+        Refusal: 413 above the limit, 408 if it takes too long.
+        ClientDisconnect: the client left before its end.
+    """
+    parts, length = [], 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                length += len(part)
+                if length <= limit:
+                    parts.append(part)
+                elif length > DRAINED:
+                    break
+    except TimeoutError:
+        raise Refusal(408, f"the body did not arrive within {BODY_SECONDS} seconds") from None
+    if length > limit:
+        size = max(length, _content_length(request))
+        raise Refusal(413, f"the body has {size:,} bytes, at most {limit:,} are accepted")
+    return b"".join(parts)
+
+
+def _content_length(request: Request) -> int:
+    text = request.headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of `work`, which is cancelled if the client leaves before it is done.
+
+    Raises:
+        ClientDisconnect: the client left.
+    """
+    answer, departure = asyncio.ensure_future(work), asyncio.ensure_future(_disconnect(request))
+    try:
+        await asyncio.wait((answer, departure), return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            raise ClientDisconnect
+        return answer.result()
+    finally:
+        answer.cancel()
+        departure.cancel()
+
+
+async def _disconnect(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _json(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(_encoded(content), status, headers, media_type="application/json")
+
+
+def _encoded(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def error_response(refusal: Refusal) -> Response:
+    """Return the response of a request that is refused."""
+    headers = {"Retry-After": str(RETRY_SECONDS)} if refusal.status == 503 else {}
+    if refusal.status in (408, 413):
+        headers["Connection"] = "close"  # the rest of the body may still be on its way
+    return _json(refusal.body(), refusal.status, headers)
+
+
+async def _on_refusal(request: Request, refusal: Refusal) -> Response:
+    request.state.topic = refusal.message
+    return error_response(refusal)
+
+
+async def _on_no_route(request: Request, error: HTTPException) -> Response:
+    path = request.url.path
+    if error.status_code == 405:
+        message = f"{path} does not accept {request.method}; it accepts {'POST' if path in POSTS else 'GET'}"
+    else:
+        message = f"there is nothing at {short(path)}; there are {', '.join((*GETS, *POSTS))}"
+    return await _on_refusal(request, Refusal(error.status_code, message))
+
+
+async def _on_failure(request: Request, error: Exception) -> Response:
+    return await _on_refusal(request, Refusal(500, f"the server failed: {type(error).__name__}"))
+
+
+async def _on_disconnect(request: Request, error: Exception) -> Response:
+    return Response(status_code=CLIENT_LEFT)
+
+
+def _topic(scope: Scope) -> str:
+    """Return the model that answered, or the error."""
+    return short(str(scope.get("state", {}).get("topic", "")), 120)

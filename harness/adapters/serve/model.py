@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -26,16 +26,22 @@ from harness.record import RunSpec
 from harness.schema import Method
 
 Layers = Mapping[str, merge.Saved]  # an adapter: its layers by the base model's names
+Progress = Callable[[Sequence[int]], bool]  # the tokens of an answer so far -> whether to go on
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A prompt to be continued: token ids, the adapter's key ("" is the base model), the most tokens, texts that end it."""
+    """A prompt to be continued: token ids, the adapter's key ("" is the base model), the most tokens, texts that end it.
+
+    `progress` is called after each token but the last, in the thread that writes; the answer ends early if it returns False.
+    Models that only transformers' `generate` fits never call it.
+    """
 
     prompt: tuple[int, ...]
     adapter: str = ""
     max_tokens: int = 16
     stop: tuple[str, ...] = ()
+    progress: Progress | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -121,11 +127,12 @@ class SharedBase:
 
     def cut(self, ask: Ask, tokens: Sequence[int]) -> str | None:
         """Return the text of an answer before the first of its `stop` texts, None where there is none yet."""
-        text = self._text(tokens) if ask.stop else ""
+        text = self.text(tokens) if ask.stop else ""
         places = [place for stop in ask.stop if (place := text.find(stop)) >= 0]
         return text[: min(places)] if places else None
 
-    def _text(self, tokens: Sequence[int]) -> str:
+    def text(self, tokens: Sequence[int]) -> str:
+        """Return the text of an answer's tokens, without those that end a text."""
         return str(
             self.tokenizer.decode([token for token in tokens if token not in self._ends], skip_special_tokens=True)
         )
@@ -136,7 +143,7 @@ class SharedBase:
             tokens = tokens[: next(ends, len(tokens))]
         before = self.cut(ask, tokens)
         ended = before is not None or bool(tokens and tokens[-1] in self._ends)
-        return Said(self._text(tokens) if before is None else before, tuple(tokens), ended)
+        return Said(self.text(tokens) if before is None else before, tuple(tokens), ended)
 
     def place(self, alive: Iterable[Layers | None]) -> None:
         """Say which adapter each row of the next call of the model belongs to, None for the base model."""
@@ -197,7 +204,9 @@ class _Turn:
 
     def over(self, row: int, tokens: Sequence[int]) -> bool:
         ask = self._asks[row]
-        return len(tokens) >= ask.max_tokens or self._base.cut(ask, tokens) is not None
+        if len(tokens) >= ask.max_tokens or self._base.cut(ask, tokens) is not None:
+            return True
+        return ask.progress is not None and not ask.progress(tokens)
 
 
 def held(layers: Layers) -> int:

@@ -1,7 +1,7 @@
 """The part of OpenAI's HTTP interface that is served: what a request's JSON asks for, and the JSON of an answer.
 
-Fields that would change the answer and are not served (`stream`, `n` above 1, a temperature other than 0, penalties,
-tools) are refused; others are ignored, as OpenAI ignores them. See platform.openai.com/docs/api-reference.
+Fields that would change the answer and are not served (`n` above 1, a temperature other than 0, penalties, tools) are
+refused; others are ignored, as OpenAI ignores them. See platform.openai.com/docs/api-reference.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ PLAIN: Mapping[str, tuple[Any, ...]] = {
     "temperature": (0,),
     "n": (1,),
     "best_of": (1,),
-    "stream": (False,),
     "echo": (False,),
     "logprobs": (False,),
     "suffix": ("",),
@@ -39,7 +38,7 @@ PLAIN: Mapping[str, tuple[Any, ...]] = {
     "bad_words": ([],),
     "include_stop_str_in_output": (False,),
 }
-WHY = {"temperature": "answers are greedy", "stream": "answers come whole", "n": "greedy answers are all the same"}
+WHY = {"temperature": "answers are greedy", "n": "greedy answers are all the same"}
 
 
 class Refusal(Exception):
@@ -57,9 +56,12 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked: the model's name, chat messages or prompts (text or token ids), the most tokens, what ends it.
+    """A request: the model's name, chat messages or prompts (text or token ids), the most tokens, what ends an answer.
 
-    `max_tokens` is None where none were named: then `usual_tokens`, or fewer where the window ends.
+    Attributes:
+        max_tokens: None if the request names no limit: then `usual_tokens`, or fewer if the window ends before.
+        stream: whether the answer is sent in parts while it is written.
+        include_usage: whether the last part of a stream counts the tokens.
     """
 
     model: str
@@ -67,6 +69,8 @@ class Request:
     prompts: tuple[str | tuple[int, ...], ...]
     max_tokens: int | None
     stop: tuple[str, ...]
+    stream: bool = False
+    include_usage: bool = False
 
     @property
     def chat(self) -> bool:
@@ -103,7 +107,7 @@ def read(body: bytes, *, chat: bool) -> Request:
     if limit is not None and (type(limit) is not int or limit < 1):
         raise Refusal(400, "max_tokens is not a whole number above 0", param="max_tokens")
     messages, prompts = (_messages(given), ()) if chat else ((), _prompts(given))
-    return Request(model, messages, prompts, limit, _stops(given))
+    return Request(model, messages, prompts, limit, _stops(given), *_streaming(given))
 
 
 def _same(value: Any, allowed: Any) -> bool:
@@ -151,6 +155,17 @@ def _stops(given: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(stops)
 
 
+def _streaming(given: Mapping[str, Any]) -> tuple[bool, bool]:
+    """Return whether the answer is streamed, and whether its last part counts the tokens."""
+    stream, settings = given.get("stream", False), given.get("stream_options", {})
+    if not isinstance(stream, bool):
+        raise Refusal(400, "stream is true or false", param="stream")
+    usage = settings.get("include_usage", False) if isinstance(settings, dict) else None
+    if not isinstance(usage, bool):
+        raise Refusal(400, "stream_options is {include_usage: true or false}", param="stream_options")
+    return stream, usage
+
+
 def answer(
     request: Request, model: str, texts: Sequence[str], ended: Sequence[bool], used: tuple[int, int]
 ) -> dict[str, Any]:
@@ -163,15 +178,50 @@ def answer(
         ended: of each, whether something ended it before the most tokens did.
         used: tokens of all prompts, and of all answers.
     """
+    kind = "chat.completion" if request.chat else "text_completion"
     choices: list[dict[str, Any]] = []
     for place, (text, stopped) in enumerate(zip(texts, ended, strict=True)):
         said = {"message": {"role": "assistant", "content": text}} if request.chat else {"text": text}
-        choices.append({"index": place, **said, "logprobs": None, "finish_reason": "stop" if stopped else "length"})
-    return {
-        "id": f"{'chatcmpl' if request.chat else 'cmpl'}-{uuid.uuid4().hex}",
-        "object": "chat.completion" if request.chat else "text_completion",
-        "created": int(datetime.now(UTC).timestamp()),
-        "model": model,
-        "choices": choices,
-        "usage": {"prompt_tokens": used[0], "completion_tokens": used[1], "total_tokens": sum(used)},
-    }
+        choices.append({"index": place, **said, "logprobs": None, "finish_reason": finish_reason(stopped)})
+    return {**_head(request, model, kind), "choices": choices, "usage": _usage(used)}
+
+
+def finish_reason(stopped: bool) -> str:
+    """Return why an answer ended: by a stop text or an end token, or at the most tokens."""
+    return "stop" if stopped else "length"
+
+
+class Chunks:
+    """The parts of one streamed answer as OpenAI shapes them; all have one id."""
+
+    def __init__(self, request: Request, model: str) -> None:
+        kind = "chat.completion.chunk" if request.chat else "text_completion"
+        self._chat, self._head = request.chat, _head(request, model, kind)
+
+    def role(self) -> dict[str, Any]:
+        """Return the first part of a chat, which names who speaks."""
+        return self._chunk(0, {"delta": {"role": "assistant", "content": ""}}, None)
+
+    def text(self, index: int, text: str) -> dict[str, Any]:
+        """Return a part of the answer to the prompt of that number."""
+        return self._chunk(index, {"delta": {"content": text}} if self._chat else {"text": text}, None)
+
+    def end(self, index: int, reason: str) -> dict[str, Any]:
+        """Return the part that ends the answer to the prompt of that number."""
+        return self._chunk(index, {"delta": {}} if self._chat else {"text": ""}, reason)
+
+    def usage(self, used: tuple[int, int]) -> dict[str, Any]:
+        """Return the part that counts the tokens of all prompts, and of all answers."""
+        return {**self._head, "choices": [], "usage": _usage(used)}
+
+    def _chunk(self, index: int, content: dict[str, Any], reason: str | None) -> dict[str, Any]:
+        return {**self._head, "choices": [{"index": index, **content, "logprobs": None, "finish_reason": reason}]}
+
+
+def _head(request: Request, model: str, kind: str) -> dict[str, Any]:
+    id = f"{'chatcmpl' if request.chat else 'cmpl'}-{uuid.uuid4().hex}"
+    return {"id": id, "object": kind, "created": int(datetime.now(UTC).timestamp()), "model": model}
+
+
+def _usage(used: tuple[int, int]) -> dict[str, int]:
+    return {"prompt_tokens": used[0], "completion_tokens": used[1], "total_tokens": sum(used)}

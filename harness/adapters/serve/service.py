@@ -1,10 +1,12 @@
-"""A request of OpenAI's kind answered by the engine: the model's name looked up, the prompt made token ids, the wait."""
+"""A request of OpenAI's kind handed to the engine: the model's name looked up, the prompt made token ids, the answer's JSON."""
 
 from __future__ import annotations
 
 import copy
 import threading
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.adapters.serve import protocol
@@ -19,6 +21,51 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from harness.adapters.serve.model import Said
+
+Listener = Callable[[int, str], None]  # a prompt's number, and the text of its answer so far
+
+
+@dataclass(frozen=True)
+class PendingAnswer:
+    """An answer in the making: `futures` holds one generation for each prompt."""
+
+    request: Request
+    model: str
+    asks: Sequence[Ask]
+    futures: Sequence[Future[Said]]
+    cancellation: threading.Event
+
+    def generation(self, index: int) -> Said:
+        """Wait for the answer to the prompt of that number.
+
+        Raises:
+            Refusal: the adapter cannot be loaded, the model failed, or the server is being shut down.
+        """
+        try:
+            return self.futures[index].result()
+        except Closed:
+            raise _shutting_down() from None
+        except HarnessError as error:
+            raise Refusal(409, error.problem, code=protocol.NOT_SERVED, param="model") from error
+        except Exception as error:
+            raise Refusal(500, f"the model failed: {type(error).__name__}", code="model_failed") from error
+
+    def used(self) -> tuple[int, int]:
+        """Wait for all answers and return the tokens of all prompts, and of all answers."""
+        tokens = sum(len(self.generation(index).tokens) for index in range(len(self.futures)))
+        return sum(len(ask.prompt) for ask in self.asks), tokens
+
+    def json(self) -> dict[str, Any]:
+        """Wait for all answers and return the JSON of the response; raises as `generation`."""
+        done = [self.generation(index) for index in range(len(self.futures))]
+        texts, ended = [one.text for one in done], [one.stopped for one in done]
+        return protocol.answer(self.request, self.model, texts, ended, self.used())
+
+    def cancel(self) -> None:
+        """Take the request back: what waits is not begun, and what is being written ends at its next token."""
+        self.cancellation.set()
+        for future in self.futures:
+            future.cancel()
 
 
 class Service:
@@ -43,23 +90,32 @@ class Service:
         id = found.id if found else self.catalog.base.name
         return next(row for row in self.catalog.listed() if row["id"] == id)
 
-    def answer(self, request: Request) -> dict[str, Any]:
-        """Wait for the answer to a request and return its JSON.
+    def start(self, request: Request, listener: Listener | None = None) -> PendingAnswer:
+        """Hand a request to the engine; `listener` is called, in the engine's thread, after each token of an answer.
 
         Raises:
-            Refusal: the model's name is unknown or not served, the prompt too long, the queue full, or the model failed.
+            Refusal: the model's name is unknown or not served, the prompt too long, or the queue full.
         """
-        found = self.catalog.find(request.model)
-        asks = [self._ask(request, ids, found.id if found else "") for ids in self._prompts(request)]
+        adapter = self.catalog.find(request.model)
+        key, cancellation = adapter.id if adapter else "", threading.Event()
+        asks = []
+        for index, ids in enumerate(self._prompts(request)):
+            progress = partial(self._progress, index, cancellation, listener)
+            asks.append(replace(self._ask(request, ids, key), progress=progress))
         try:
-            said = [_result(future) for future in self.engine.submit(asks)]
+            futures = self.engine.submit(asks)
         except Busy:
             raise Refusal(503, "too many requests are waiting; try again", code="queue_full") from None
         except Closed:
-            raise Refusal(503, "the server is being shut down", code="shutting_down") from None
-        used = sum(len(ask.prompt) for ask in asks), sum(len(one.tokens) for one in said)
-        model = found.id if found else self.catalog.base.name
-        return protocol.answer(request, model, [one.text for one in said], [one.stopped for one in said], used)
+            raise _shutting_down() from None
+        return PendingAnswer(request, key or self.catalog.base.name, asks, futures, cancellation)
+
+    def _progress(
+        self, index: int, cancellation: threading.Event, listener: Listener | None, tokens: Sequence[int]
+    ) -> bool:
+        if listener:
+            listener(index, self.engine.base.text(tokens))
+        return not cancellation.is_set()
 
     def _prompts(self, request: Request) -> list[list[int]]:
         most = self.engine.limits.max_queue
@@ -91,12 +147,5 @@ class Service:
         return Ask(tuple(ids), adapter, wanted or min(room, request.usual_tokens), request.stop)
 
 
-def _result(future: Future[Said]) -> Said:
-    try:
-        return future.result()
-    except Closed:
-        raise
-    except HarnessError as error:
-        raise Refusal(409, error.problem, code=protocol.NOT_SERVED, param="model") from error
-    except Exception as error:
-        raise Refusal(500, f"the model failed: {type(error).__name__}", code="model_failed") from error
+def _shutting_down() -> Refusal:
+    return Refusal(503, "the server is being shut down", code="shutting_down")

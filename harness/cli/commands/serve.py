@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib.util
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,10 +26,10 @@ from harness.store import records
 from harness.store.find import find_run
 
 if TYPE_CHECKING:
-    from harness.adapters.serve.http import Server
+    from harness.adapters.serve.server import Server
 
 DONE = 0
-SETTLE_SECONDS = 5.0
+PACKAGES = ("starlette", "uvicorn")  # of the extra `serve`
 MOST_TOLD = 8  # adapters that are not served, in lines at the start
 
 
@@ -61,7 +63,12 @@ def flags(parser: argparse.ArgumentParser) -> None:
 
 
 def serve(found: argparse.Namespace) -> int:
-    """Look at all that was asked for, listen, load the base model, answer until Ctrl-C."""
+    """Look at all that was asked for, listen, load the base model, answer until Ctrl-C.
+
+    Raises:
+        HarnessError: the packages that serve HTTP are missing, a flag is wrong, or the address is not available.
+    """
+    _check_packages()
     bits = float(options.one_of(found.bits, [f"{bits:g}" for bits in BITS], "--bits"))
     device = options.one_of(found.device, shared.DEVICES, "--device") if found.device else defaults.device()
     dtype = options.one_of(found.dtype, shared.DTYPES, "--dtype") if found.dtype else ""
@@ -69,14 +76,19 @@ def serve(found: argparse.Namespace) -> int:
     base = checkpoint.read(found.model, remote_code=found.trust_remote_code)
     catalog = Catalog(base, _adapters(found.adapter, options.path(found.results), base, bits))
     processes.quieten()
-    from harness.adapters.serve.http import Server
+    from harness.adapters.serve.server import Server
 
     with Server(found.host, _port(found.port), log=output.note) as server, _interruptible():
-        try:
+        with contextlib.suppress(KeyboardInterrupt):  # until the server answers, which ends by itself
             _serve(server, catalog, _spec(catalog, bits, dtype, device, remote_code=found.trust_remote_code), most)
-        except KeyboardInterrupt:
-            output.note("stopped")
+        output.note("stopped")
     return DONE
+
+
+def _check_packages() -> None:
+    if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
+        problem = f"serving needs {' and '.join(missing)}, not installed here"
+        raise HarnessError(problem, where="serve", fix="pip install 'adaptbench[serve]'")
 
 
 LIMITS = ("max_adapters", "max_queue", "max_batch")
@@ -89,13 +101,10 @@ def _serve(server: Server, catalog: Catalog, spec: RunSpec, most: dict[str, int]
 
     base = SharedBase(catalog.base.folder, spec, registry.method(spec.method))
     folders = {one.id: one.folder for one in catalog.served}
-    try:
-        with Engine(base, lambda id: base.read(folders[id]), Limits(**most)) as engine:
-            server.service = Service(catalog, engine)
-            _tell(server.url, catalog, spec, mixes=base.mixes)
-            server.serve_forever()
-    finally:
-        server.settle(SETTLE_SECONDS)
+    with Engine(base, lambda id: base.read(folders[id]), Limits(**most)) as engine:
+        server.app.service = Service(catalog, engine)
+        _tell(server.url, catalog, spec, mixes=base.mixes)
+        server.run()
 
 
 def _adapters(named: Sequence[str] | None, results: Path, base: Checkpoint, bits: float) -> list[Servable]:
@@ -166,9 +175,11 @@ def _port(text: str) -> int:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Take SIGTERM, as service managers send it, for Ctrl-C."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Take SIGTERM, as service managers send it, for Ctrl-C; and hear SIGINT even if the process began with it ignored."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {sig: signal.signal(sig, signal.default_int_handler) for sig in signals}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for sig, handler in before.items():
+            signal.signal(sig, handler)

@@ -1,0 +1,182 @@
+"""uvicorn around `http`: a socket from the start, time limits for slow clients, an end that finishes requests in hand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from harness.adapters.serve.http import MAX_BODY, App, error_response
+from harness.adapters.serve.protocol import Refusal
+from harness.errors import HarnessError
+
+IDLE_SECONDS = 30  # until the head of a connection's first or next request is complete
+FINISH_SECONDS = 30  # that requests in hand have to finish once the server stops
+LEAVE_SECONDS = 5  # that clients have to read their answers after that
+BACKLOG = 128
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Server:
+    """The server; it listens from the start and answers from `run` on. `log` is called with a line for each answer.
+
+    Raises:
+        HarnessError: the address is not available.
+    """
+
+    def __init__(
+        self, host: str, port: int, *, max_body: int = MAX_BODY, log: Callable[[str], None] | None = None
+    ) -> None:
+        self.app = App(max_body, log)
+        self._socket = _listen(host, port)
+        self._host, self.port = self._socket.getsockname()[:2]
+        self._uvicorn = _Uvicorn(self.app)
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        self._socket.close()
+
+    @property
+    def url(self) -> str:
+        """The address that clients use."""
+        return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self.port}"
+
+    def run(self) -> None:
+        """Answer until `stop`, SIGINT or SIGTERM; then refuse connections, finish the requests in hand, and return.
+
+        Signals are heard in the main thread only, even if the process began with SIGINT ignored, as a shell's background
+        jobs do. A second signal ends the answers in hand at their next token.
+        """
+        asyncio.run(self._uvicorn.serve(sockets=[self._socket]))
+
+    def stop(self) -> None:
+        """End `run`, from any thread; a second call ends the answers in hand at their next token."""
+        self._uvicorn.stop()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        problem = f"the server cannot listen there: {getattr(error, 'strerror', None) or error}"
+        fix = "name another with --port or --host; --port 0 takes a free one"
+        raise HarnessError(problem, where=f"{host}:{port}", fix=fix) from error
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn's server with an end of its own: what is in hand is finished, and cut only after a while."""
+
+    def __init__(self, app: App) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=_Protocol,
+                loop="asyncio",
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                log_level=logging.CRITICAL,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                headers=[("Server", "adaptbench")],
+                backlog=BACKLOG,
+                timeout_keep_alive=IDLE_SECONDS,
+                timeout_graceful_shutdown=FINISH_SECONDS + LEAVE_SECONDS,
+            )
+        )
+        self._app = app
+        self._second_stop = False
+
+    def stop(self) -> None:
+        if self.should_exit:
+            self._second_stop = True
+        self.should_exit = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.stop()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+        """Take signals for `stop`; unlike uvicorn's own, none is raised again at the end."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {sig: signal.signal(sig, self.handle_exit) for sig in SIGNALS}
+        try:
+            yield
+        finally:
+            for sig, handler in before.items():
+                signal.signal(sig, handler)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if count := len(self.server_state.tasks):
+            self._app.note(f"stopping: {count} in hand; once more ends {'it' if count == 1 else 'them'} now")
+        cut = asyncio.create_task(self._cut())
+        await super().shutdown(sockets)
+        cut.cancel()
+
+    async def _cut(self) -> None:
+        """Close the engine after a while, or at the second signal: each answer in hand becomes an error at its next token."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_SECONDS):
+                while not self._second_stop:
+                    await asyncio.sleep(0.1)
+        if self._app.service:
+            self._app.service.engine.close()
+
+
+class _Protocol(H11Protocol):
+    """uvicorn's HTTP/1.1 with a time limit for the head of a request, and JSON for what is no HTTP."""
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._limit_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._limit_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def _limit_head(self) -> None:
+        """Start the clock if a request's head is awaited, and stop it if a request is being answered."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_timer()
+        elif self._timer is None:
+            self._timer = self.loop.call_later(IDLE_SECONDS, self.transport.close)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no proper request in the shape of all errors; only close if a response has begun."""
+        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+            self.transport.close()
+            return
+        response = error_response(Refusal(400, msg))
+        head = [*response.raw_headers, (b"Connection", b"close")]
+        lines = b"".join(b"%s: %s\r\n" % header for header in [*self.server_state.default_headers, *head])
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + lines + b"\r\n" + bytes(response.body))
+        self.transport.close()
+        if isinstance(self.app, App):
+            self.app.note(f"- - 400 {msg}")
