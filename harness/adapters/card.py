@@ -1,6 +1,6 @@
 """The model card of an exported adapter: Markdown with the front matter that the Hub reads, all of it from the record.
 
-The Hub's fields are described at huggingface.co/docs/hub/model-cards. The card says what was measured and what was not;
+The front matter is written by huggingface_hub. The Hub's fields are described at huggingface.co/docs/hub/model-cards. The card says what was measured and what was not;
 what only a person can decide, the adapter's own licence above all, it leaves open and says so.
 """
 
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import errors
 from harness.adapters import library
@@ -32,6 +32,9 @@ MERGE_SOURCES = {
     "prune": "entries of the largest magnitude, then a weighted sum",
 }
 
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult, ModelCardData
 
 FEWER_BITS = {"qlora": "in 4 bits (NF4, double quantisation)", "lora8": "in 8 bits"}
 LOAD = """```python
@@ -76,7 +79,7 @@ def card(
     cells = compare.cells([run for run in (base, answers) if run], metrics)
     measured = exports.card(spec.task, cells).partition("\n\n")[2].strip()
     blocks = [
-        front_matter(_front(kept, answers, task)),
+        front_matter(metadata(kept.spec, [kept.config["peft_type"].lower(), kept.spec.method], answers, task)),
         f"# {escape(title(spec))}",
         f"An adapter for {_base_words(spec)}, trained on the task `{escape(spec.task)}`"
         + (f" ({escape(task.title)})" if task else "")
@@ -104,33 +107,48 @@ def card(
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def front_matter(values: Mapping[str, Any]) -> str:
-    """Return the card's metadata as YAML between its two rules."""
-    from huggingface_hub.utils import yaml_dump  # type: ignore[attr-defined]  # the Hub's own: block style, text as it is
-
-    return f"---\n{yaml_dump(dict(values), sort_keys=False).rstrip()}\n---"
+def front_matter(data: ModelCardData) -> str:
+    """Return a card's metadata as YAML between its two rules."""
+    return f"---\n{data.to_yaml()}\n---"
 
 
-def _front(kept: Kept, answers: Run, task: Task | None) -> dict[str, Any]:
-    spec, uri = kept.spec, task.source.uri if task else ""
-    found: dict[str, Any] = {"library_name": "peft", "pipeline_tag": "text-generation"}
-    if hub := library.hub_id(spec):
-        found["base_model"] = hub
-        found["base_model_relation"] = "adapter"
-    if uri.startswith("hf:"):
-        found["datasets"] = [uri.removeprefix("hf:")]
-    found["tags"] = list(dict.fromkeys([kept.config["peft_type"].lower(), spec.method]))
-    return found | {"model-index": evaluation(answers, task)}
+def metadata(spec: RunSpec, tags: list[str], answers: Run | None = None, task: Task | None = None) -> ModelCardData:
+    """Return the Hub's metadata of an adapter.
+
+    Args:
+        spec: names the base model.
+        tags: of the adapter; one that is named twice is kept once.
+        answers: the record whose scores are listed; None lists none.
+        task: the task of these scores, None if it is not known here.
+    """
+    from huggingface_hub import ModelCardData
+
+    hub, uri = library.hub_id(spec), task.source.uri if task else ""
+    name, results = evaluation(answers, task) if answers else (None, [])
+    return ModelCardData(
+        base_model=hub or None,
+        base_model_relation="adapter" if hub else None,
+        datasets=[uri.removeprefix("hf:")] if uri.startswith("hf:") else None,
+        library_name="peft",
+        pipeline_tag="text-generation",
+        tags=tags,
+        model_name=name if results else None,
+        eval_results=results or None,
+    )
 
 
-def evaluation(answers: Run, task: Task | None) -> list[dict[str, Any]]:
-    """Return the `model-index` of one run; its rank among others is no property of it, and left out."""
+def evaluation(answers: Run, task: Task | None) -> tuple[str | None, list[EvalResult]]:
+    """Return the name and the scores of one run; its rank among other runs is no property of it, and left out."""
+    from huggingface_hub.repocard_data import model_index_to_eval_results
+
     cells = compare.cells([answers], {task.name: task.metrics} if task else None)
     entries: list[dict[str, Any]] = json.loads(exports.index(cells, task))["model-index"]
-    for result in (result for entry in entries for result in entry["results"]):
-        for metric in result["metrics"]:
-            metric["args"].pop("mark")
-    return entries
+    if not entries:
+        return None, []
+    name, results = model_index_to_eval_results(entries)
+    for result in results:
+        result.metric_args = {key: value for key, value in (result.metric_args or {}).items() if key != "mark"}
+    return name, results
 
 
 def title(spec: RunSpec) -> str:
@@ -298,8 +316,6 @@ def base_notes(kept: Sequence[Kept]) -> list[str]:
 def merge_card(kept: Sequence[Kept], recipe: Recipe, command: str) -> str:
     """Return the merge_card of an adapter merged of these; `command` makes it again."""
     spec = kept[0].spec
-    front = {"library_name": "peft", "pipeline_tag": "text-generation"}
-    hub = {"base_model": library.hub_id(spec), "base_model_relation": "adapter"} if library.hub_id(spec) else {}
     rows = [
         (
             one.spec.id,
@@ -314,7 +330,7 @@ def merge_card(kept: Sequence[Kept], recipe: Recipe, command: str) -> str:
     trimmed = f" Density {recipe.density:g}." if recipe.how in ("ties", "dare", "prune") else ""
     seed = f" Seed {recipe.seed}." if recipe.how == "dare" else ""
     blocks = [
-        front_matter(front | hub | {"tags": ["lora", "merge"]}),
+        front_matter(metadata(spec, ["lora", "merge"])),
         f"# {escape(spec.model.rpartition('/')[2])}, {len(kept)} adapters merged",
         f"For `{escape(spec.model)}`, revision `{spec.model_revision}`. Merged of:",
         markdown(Table("", columns, tuple(rows), left=frozenset({0, 1, 2}))),

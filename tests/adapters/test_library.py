@@ -247,9 +247,25 @@ def test_the_hub_reads_the_evaluation_results_of_the_card(made: Path, exported: 
 
 def test_numbers_of_the_front_matter_stay_numbers(made: Path) -> None:
     import yaml  # type: ignore[import-untyped]
+    from huggingface_hub import ModelCardData
 
-    text = adapter_card.front_matter({"low": 1e-05, "name": "a: b\n- c", "none": None})
-    assert yaml.safe_load(text.strip("-\n")) == {"low": 1e-05, "name": "a: b\n- c", "none": None}
+    text = adapter_card.front_matter(ModelCardData(low=1e-05, name="a: b\n- c"))
+    assert yaml.safe_load(text.strip("-\n")) == {"low": 1e-05, "name": "a: b\n- c"}
+
+
+def test_the_front_matter_names_a_base_model_of_the_hub_and_leaves_out_the_rank_among_other_runs(made: Path) -> None:
+    from huggingface_hub import ModelCard
+
+    run = run_of(made, "lora")
+    spec = replace(run.record.spec, model="owner/name", model_revision="0123456789" * 4)
+    kept = library.Kept(records.Run(run.folder, replace(run.record, spec=spec)), {"peft_type": "LORA"}, 1)
+    text = adapter_card.card(kept, (kept.run.record, None), None, None)
+    data: Any = ModelCard(text).data
+    assert (data.base_model, data.base_model_relation) == ("owner/name", "adapter")
+    assert data.tags == ["lora"]
+    assert data.model_name == "owner/name lora r4"
+    assert "mark" not in data.eval_results[0].metric_args
+    assert data.eval_results[0].metric_args["runs"] == [spec.id]
 
 
 def test_the_card_holds_the_spec_the_base_row_and_what_the_figures_do_not_say(made: Path, exported: Path) -> None:

@@ -169,6 +169,5 @@ def test_every_package_that_the_code_imports_is_declared() -> None:
     owners = {name: {plain(owner) for owner in who} for name, who in metadata.packages_distributions().items()}
     third = {name: owners[name] for name in found & owners.keys() - {"harness", "tasks"}}
     needed = {plain(requirement.name) for requirement in [*NEEDED, *EXTRAS["federated"], *EXTRAS["serve"]]}
-    # these two come with jinja2 and transformers, which cannot work without them
-    carried = {"markupsafe", "huggingface-hub"}
+    carried = {"markupsafe"}  # comes with jinja2, which cannot work without it
     assert {name: owner for name, owner in third.items() if not owner & (needed | carried)} == {}
