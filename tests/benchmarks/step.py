@@ -17,7 +17,6 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:1] = [str(ROOT)]
 
 from torch.profiler import ProfilerActivity, profile
-from torch.utils.flop_counter import FlopCounterMode
 
 from harness.data import loading, registry
 from harness.model import loading as models
@@ -27,6 +26,7 @@ from harness.model.cpu_attention import fast_backward
 from harness.runs import plan, specs
 from harness.runs.options import Options
 from harness.training import loop
+from tests.support.flops import flop_counter
 
 WARM, STEPS = 10, 30
 
@@ -54,7 +54,7 @@ def measure(name: str, rank: int) -> str:
         started = time.process_time()
         steps(STEPS)
         seconds = time.process_time() - started
-        with FlopCounterMode(display=False) as counter:
+        with flop_counter() as counter:
             steps(STEPS)
         with profile(activities=[ProfilerActivity.CPU]) as kernels:
             steps(STEPS)

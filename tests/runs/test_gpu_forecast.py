@@ -6,13 +6,20 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from harness.errors import HarnessError
 from harness.methods import full, lora, qlora
-from harness.runs.forecast import gpu
+from harness.model import batch, loading
+from harness.model.logits import logits_at
+from harness.model.tokenize import Pair
+from harness.runs.forecast import fit, gpu, peak_memory
 from harness.runs.forecast.gpu import Card, Size
+from harness.training import loop
+from tests.support.flops import flop_counter
 from tests.support.records import make_spec
 
 # Llama-3.1-8B: seven linear layers in each of 32.
@@ -38,6 +45,59 @@ def test_flops_per_token_are_those_worked_out_by_hand(method: Any, checkpointing
 
 def test_reading_takes_a_forward_pass() -> None:
     assert gpu.reading_flops(LLAMA_8B, [(100, 0)]) / 100 == pytest.approx(14.0e9, rel=0.01)
+
+
+# A small Llama: widths of queries and keys differ, inner and outer widths too.
+SMALL = {"model_type": "llama", "hidden_size": 64, "intermediate_size": 160, "num_hidden_layers": 3, "vocab_size": 500}
+SMALL |= {"num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": False}
+ROWS = [Pair((1,) * 97, (2,) * 4)] * 2  # 100 tokens each are read: the last one is only predicted
+READ = [(96, 4)] * 2
+
+
+def torch_flops(method: Any, run: Any) -> tuple[int, Size]:
+    """torch's count of the FLOPs of a step on fake tensors, scores of attention materialised; and the model's size."""
+    config = loading.config_from(SMALL)
+    model = loading.skeleton(config, dtype=torch.float32, attn_implementation="eager")
+    with torch.device("meta"):
+        model = method.adapt(model, run)
+    loop.make_ready(model, run)
+    with FakeTensorMode():
+        peak_memory._make_fake(model)
+        optimizer = loop.make_optimizer(model, run)
+        with flop_counter() as counter:
+            loop.train_step(model, optimizer, ROWS, run, 0.0, padding=0)
+    return counter.get_total_flops(), fit.size_of(loading.config_shape(config))
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("method", [full.METHOD, lora.METHOD], ids=lambda method: str(method.name))
+def test_flops_of_training_are_those_that_torch_counts(method: Any, checkpointing: bool) -> None:
+    run = replace(spec(method, checkpointing=checkpointing), dtype="fp32")
+    flops, size = torch_flops(method, run)
+    passes = 3 + checkpointing
+    attention = (
+        2 * 2 * 100**2 * size.width * size.layers * passes
+    )  # the formula's half of the square; torch counts all of it
+    left_out = {
+        # No gradient has to reach the embeddings: of the first layer q, k and v, and their A's, pass none on.
+        ("lora", False): 64 * (64 + 2 * 32) + 3 * 8 * 64,
+        # A layer is computed again up to what its backward pass reads, which is all but the last product.
+        ("full", True): 3 * 160 * 64,
+    }.get((method.name, checkpointing), 0)
+    assert flops == gpu.train_flops(size, run, method, READ) + attention - 2 * 200 * left_out
+
+
+def test_flops_of_reading_are_those_that_torch_counts() -> None:
+    config = loading.config_from(SMALL)
+    model = loading.skeleton(config, dtype=torch.float32, attn_implementation="eager").eval()
+    size = fit.size_of(loading.config_shape(config))
+    with FakeTensorMode(), torch.no_grad():
+        peak_memory._make_fake(model)
+        ids, positions, _ = batch.collate(ROWS, 0, "cpu")
+        with flop_counter() as counter:
+            logits_at(model, positions, input_ids=ids, use_cache=False)
+    attention = 2 * 2 * 100**2 * size.width * size.layers
+    assert counter.get_total_flops() == gpu.reading_flops(size, READ) + attention
 
 
 def test_lora_of_an_8b_model_takes_an_h100_as_long_as_measured_elsewhere() -> None:

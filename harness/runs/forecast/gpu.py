@@ -4,6 +4,8 @@ Per token a frozen linear weight takes 2 FLOPs forward and 2 backward (the gradi
 causal attention takes 2 x tokens x width a layer forward and twice that backward; the output layer only counts at target
 positions. Checkpointing adds a forward pass of the layers. Where a micro-batch has too few tokens to keep a card busy, a
 pass takes as long as reading the weights. Unpacking 4-bit weights, casting fp32 ones and the optimizer are bound by bandwidth.
+
+These are closed forms, for plans without a model; `tests/runs/test_gpu_forecast.py` holds them equal to torch's `FlopCounterMode`.
 """
 
 from __future__ import annotations
