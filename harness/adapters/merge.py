@@ -275,7 +275,8 @@ def prune(deltas: torch.Tensor, density: float) -> torch.Tensor:
     """Return each change [n, outputs, inputs] with its entries of largest magnitude, a share `density`, and zeros else.
 
     Each matrix is trimmed by itself, as PEFT does; the paper on TIES trims over all the weights of a model at once.
-    PEFT's `magnitude_prune` trims A and B instead; a product of trimmed factors is not the trimmed product.
+    PEFT's `magnitude_prune` trims A and B instead; a product of trimmed factors is not the trimmed product. The trimming
+    itself is that of `peft.utils.merge_utils`, which rounds the number of entries down; the nearest one is taken here.
     """
     count = max(1, round(density * deltas[0].numel()))
     flat = deltas.flatten(1)
@@ -305,7 +306,8 @@ def dare(deltas: torch.Tensor, density: float, generator: torch.Generator) -> to
 
     DARE (Yu et al. 2024, arXiv:2311.03099), whose drop rate is 1 - density: the expectation of each entry stays. PEFT's
     `dare_linear` and `dare_ties` drop entries of A and of B: a dropped one takes a term of a whole row or column of the
-    product with it, and of several adapters the mixed products stay too.
+    product with it, and of several adapters the mixed products stay too. The entries that drop are those that
+    `peft.utils.merge_utils` drops after the same seed; it draws from torch's global generator.
     """
     keep = torch.rand(deltas.shape, generator=generator) < density
     return deltas * keep / density
