@@ -9,7 +9,6 @@ The document has a checksum of each row's answers. An older one holds the answer
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,9 +26,9 @@ from harness.report.figures import matrix
 from harness.report.figures import write as plots
 from harness.report.figures.matrix import Entry, Matrix, _below
 from harness.schema import Task
-from harness.store import codec, records
+from harness.store import answer_files, codec, records
 
-ANSWERS = ".answers.jsonl.gz"
+ANSWERS = f".{records.ANSWERS}"
 AGAIN = "restore the file, or remove it and score the adapters again"
 
 
@@ -55,7 +54,7 @@ def write(path: Path, found: Crossed) -> list[Path]:
         for row in found.scored
         for answer in row.answers
     ]
-    packed = gzip.compress("".join(f"{line}\n" for line in lines).encode(), mtime=0)
+    packed = answer_files.pack("".join(f"{line}\n" for line in lines).encode())
     rows = [_without_answers(row) for row in found.scored]
     stated = {"model": found.model, "model_revision": found.model_revision, "answers": answers_file(path).name}
     text = json.dumps(
@@ -88,7 +87,7 @@ def recompute(path: Path, tasks: Mapping[str, Task]) -> Crossed:
         rows = [_row(stated_row, answers) for stated_row, answers in _with_answers(path, stated)]
         whole = list(dict.fromkeys((one["task"], one["single"]) for one in stated["retention"]))
         model, revision = stated["model"], stated["model_revision"]
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise HarnessError(f"no scores of adapters can be read: {error}", where=str(path), fix=AGAIN) from error
     for row in rows:
         _check(row, tasks, path)
@@ -104,7 +103,7 @@ def _with_answers(path: Path, stated: Mapping[str, Any]) -> list[tuple[dict[str,
     if "answers" not in stated:
         return [({name: row[name] for name in row if name != "answers"}, row["answers"]) for row in rows]
     found: dict[tuple[str, str], list[Any]] = {(row["adapter"], row["task"]): [] for row in rows}
-    for line in gzip.decompress(answers_file(path).read_bytes()).decode().splitlines():
+    for line in filter(None, answer_files.unpack(answers_file(path).read_bytes()).decode().split("\n")):
         one = json.loads(line)
         found[one["adapter"], one["task"]].append(one["answer"])
     return [(row, found[row["adapter"], row["task"]]) for row in rows]

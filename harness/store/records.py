@@ -2,7 +2,7 @@
 
     results/runs/<task>/<model>/<method[-rN]>/s<seed>-<spec.id>/
         record.json     written last and by rename: its presence means that the run came to an end
-        answers.jsonl   one answer a line; its SHA-256 stands in the record (probe-<task>.jsonl: those to a probe)
+        answers.jsonl.gz, probe-<task>.jsonl.gz     see `answer_files`; the SHA-256 of their lines stands in the record
         steps.jsonl     one optimizer step a line, written as the run goes
         adapter/        the PEFT adapter          log.txt   what the run's process printed
 
@@ -26,14 +26,18 @@ from typing import Any, TextIO
 
 from harness.errors import HarnessError
 from harness.record import SCHEMA_VERSION, Answer, Record, RunSpec
+from harness.store import answer_files
 from harness.store import files as atomic
+from harness.store.answer_files import ANSWERS, PROBES, run_again
+from harness.store.answer_files import read as read_answers
+from harness.store.answer_files import sha256 as answers_sha256
+from harness.store.answer_files import text as answers_text
+from harness.store.answer_files import write as write_answers
 from harness.store.codec import decode, encode
 from harness.store.files import LOCK, WORKING, lock, require_space, require_writable, working
 from harness.store.redact import redact
 
 RECORD = "record.json"
-ANSWERS = "answers.jsonl"
-PROBES = "probe-*.jsonl"
 STEPS = "steps.jsonl"
 LOG = "log.txt"
 ADAPTER = "adapter"
@@ -44,8 +48,9 @@ PUBLISHABLE = ("ok", "oom")  # that a run does not fit into memory is a result; 
 DEFAULT_ROOT = Path("results")
 SEQUENCES = "sequences"
 
-# of `harness.store.files`, which a reader need not know
-__all__ = ["LOCK", "WORKING", "lock", "require_space", "require_writable", "working"]
+# of `harness.store.files` and `harness.store.answer_files`, which a reader need not know
+__all__ = ["ANSWERS", "LOCK", "PROBES", "WORKING", "answers_sha256", "answers_text", "lock"]
+__all__ += ["read_answers", "require_space", "require_writable", "working", "write_answers"]
 
 
 class Damaged(HarnessError):
@@ -65,12 +70,13 @@ class Run:
 
     def answers(self) -> tuple[Answer, ...]:
         """The run's answers, in test-set order; empty where it has none."""
-        return read_answers(self.folder) if (self.folder / ANSWERS).exists() else ()
+        return read_answers(self.folder) if answer_files.locate(self.folder) else ()
 
     def probed(self) -> dict[str, tuple[Answer, ...]]:
         """The answers to each probe by its task, those left out that are gone."""
         files = {task: probe_file(task) for task in self.record.probes}
-        return {task: read_answers(self.folder, n) for task, n in files.items() if (self.folder / n).exists()}
+        present = {task: name for task, name in files.items() if answer_files.locate(self.folder, name)}
+        return {task: read_answers(self.folder, name) for task, name in present.items()}
 
 
 def run_dir(root: Path, spec: RunSpec) -> Path:
@@ -86,7 +92,7 @@ def relative_dir(spec: RunSpec) -> Path:
 
 def probe_file(task: str) -> str:
     """The name of the file that holds the answers to a probe."""
-    return PROBES.replace("*", path_word(task))
+    return answer_files.probe_file(path_word(task))
 
 
 def path_word(text: str) -> str:
@@ -98,8 +104,8 @@ def prepare(folder: Path) -> None:
     """Create a run's folder, or empty it of what an earlier, unfinished attempt left."""
     with atomic.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        probes = (path.name for path in folder.glob(PROBES))
-        for name in (RECORD, ANSWERS, STEPS, LOG, *probes):  # the record first: without it the rest counts for nothing
+        answers = {ANSWERS, *(path.name for path in answer_files.listed(folder))}
+        for name in (RECORD, *sorted(answers), STEPS, LOG):  # the record first: without it the rest counts for nothing
             (folder / name).unlink(missing_ok=True)
             atomic.sweep(folder / name)
         for name in (ADAPTER, MODEL):
@@ -120,7 +126,11 @@ def _without_secrets(record: Record) -> Record:
 
 def record_text(record: Record) -> str:
     """Return what `record.json` holds."""
-    return json.dumps(encode(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return _json_text(encode(record))
+
+
+def _json_text(data: Any) -> str:
+    return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_record(folder: Path) -> Record:
@@ -132,7 +142,7 @@ def read_record(folder: Path) -> Record:
         HarnessError: naming the file, where it cannot be opened or was written by a newer version.
     """
     path = folder / RECORD
-    fix = _again(folder)
+    fix = run_again(folder)
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -152,46 +162,6 @@ def read_record(folder: Path) -> Record:
         return decode(Record, data)
     except ValueError as error:
         raise Damaged(f"the record is damaged: {error}", where=str(path), fix=fix) from None
-
-
-def _again(folder: Path) -> str:
-    return f"delete {folder.name} and run the same command again; finished runs elsewhere are kept"
-
-
-def write_answers(folder: Path, answers: Sequence[Answer], name: str = ANSWERS) -> str:
-    """Write `answers.jsonl`, or a probe's file, one answer a line, and return its SHA-256 for the record."""
-    text = answers_text(answers)
-    write_text(folder / name, text)
-    return sha256(text)
-
-
-def answers_text(answers: Sequence[Answer]) -> str:
-    """Return what `answers.jsonl` holds."""
-    return "".join(json.dumps(encode(a), ensure_ascii=False, allow_nan=False) + "\n" for a in answers)
-
-
-def read_answers(folder: Path, name: str = ANSWERS) -> tuple[Answer, ...]:
-    """Read a run's answers; a damaged line is a `HarnessError` that names it."""
-    path = folder / name
-    answers = []
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, ValueError) as error:
-        raise HarnessError(f"the answers cannot be read: {error}", where=str(path), fix=_again(folder)) from None
-    for number, line in enumerate(lines, start=1):
-        if not line:
-            continue
-        try:
-            answers.append(decode(Answer, json.loads(line)))
-        except ValueError as error:
-            where = f"{path}:{number}"
-            raise HarnessError(f"the answer is damaged: {error}", where=where, fix=_again(folder)) from None
-    return tuple(answers)
-
-
-def answers_sha256(folder: Path, name: str = ANSWERS) -> str:
-    """The SHA-256 of a run's `answers.jsonl`, or of a probe's file, as it is on disk."""
-    return hashlib.sha256((folder / name).read_bytes()).hexdigest()
 
 
 def open_steps(folder: Path) -> TextIO:
@@ -289,6 +259,8 @@ def publish(
 ) -> list[Path]:
     """Copy the records and answers of these runs into `root/published`, which only ever grows.
 
+    Answers are published packed, so the record of a run of schema 1 gets the schema of now.
+
     Args:
         root: the results folder.
         runs: the runs, those that were interrupted or failed are left out.
@@ -301,37 +273,57 @@ def publish(
     for run in (run for run in runs if run.record.status in PUBLISHABLE):
         target = root / "published" / relative_dir(run.record.spec)
         name = run.record.spec.id
-        texts = _published_texts(run, (answers or {}).get(name), (probed or {}).get(name, {}))
-        changed = [
-            name for name, text in texts if (target / name).exists() and (target / name).read_bytes() != text.encode()
-        ]
-        if changed:
+        evidence, record = _published(run, (answers or {}).get(name), (probed or {}).get(name, {}))
+        if changed := _changed(target, evidence, record):
             raise HarnessError(
                 "a published run is never overwritten, and this one differs",
                 where=str(target / changed[0]),
                 fix="change the task's version, or remove the published folder in a commit of its own",
             )
         if not (target / RECORD).exists():
-            for name, text in texts:
-                write_text(target / name, text)
+            for name, content in evidence.items():
+                answer_files.write_bytes(target, content, name)
+            write_text(target / RECORD, record)
             new.append(target)
     return new
 
 
-def _published_texts(
+def _changed(target: Path, evidence: Mapping[str, bytes], record: str) -> list[str]:
+    """Return which files of a published run say something else than these; how its answers are packed says nothing."""
+    present = [name for name in evidence if answer_files.locate(target, name)]
+    changed = [name for name in present if answer_files.read_bytes(target, name) != evidence[name]]
+    path = target / RECORD
+    same = not path.exists() or with_schema(path.read_bytes().decode("utf-8"), SCHEMA_VERSION) == record
+    return changed if same else [*changed, RECORD]
+
+
+def _published(
     run: Run, answers: Sequence[Answer] | None, probed: Mapping[str, Sequence[Answer]]
-) -> list[tuple[str, str]]:
-    """Return the files of a published run and what they hold, the record last."""
+) -> tuple[dict[str, bytes], str]:
+    """Return the lines of each file of answers of a published run, and the text of its record."""
     record, folder = run.record, run.folder
     given = {ANSWERS: answers} | {probe_file(task): probed.get(task) for task in record.probes}
-    kept = {name: (folder / name).read_bytes().decode("utf-8") for name in given if (folder / name).exists()}
-    texts = kept | {name: answers_text(found) for name, found in given.items() if found is not None}
+    evidence = {name: answer_files.read_bytes(folder, name) for name in given if answer_files.locate(folder, name)}
+    evidence |= {name: answers_text(found).encode() for name, found in given.items() if found is not None}
     if answers is None and not probed:
-        return [*texts.items(), (RECORD, (folder / RECORD).read_bytes().decode("utf-8"))]
+        return evidence, with_schema((folder / RECORD).read_bytes().decode("utf-8"), SCHEMA_VERSION)
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in evidence.items()}
     if answers is not None:
-        record = replace(record, answers_sha256=sha256(texts[ANSWERS]))
-    shown = {task: replace(record.probes[task], answers_sha256=sha256(texts[probe_file(task)])) for task in probed}
-    return [*texts.items(), (RECORD, record_text(replace(record, probes={**record.probes, **shown})))]
+        record = replace(record, answers_sha256=digests[ANSWERS])
+    shown = {task: replace(record.probes[task], answers_sha256=digests[probe_file(task)]) for task in probed}
+    return evidence, record_text(replace(record, schema=SCHEMA_VERSION, probes={**record.probes, **shown}))
+
+
+def with_schema(text: str, version: int) -> str:
+    """Return a record's text as a record of that schema; 2 differs from 1 in how answers are packed, and in no field.
+
+    Raises:
+        ValueError: it is no JSON object.
+    """
+    data = json.loads(text)
+    if not isinstance(data, dict):
+        raise ValueError("a record is a JSON object")
+    return text if data.get("schema") == version else _json_text(data | {"schema": version})
 
 
 def sha256(text: str) -> str:

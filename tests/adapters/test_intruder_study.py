@@ -22,6 +22,7 @@ from harness.runs import plan, worker
 from harness.runs.options import Options
 from harness.store import codec, records
 from tests.methods.test_more_methods import Ear
+from tests.support import answer_rows
 from tests.support.sample_inputs import write_task
 from tests.support.tiny_models import toy_folder, toy_spec
 
@@ -79,7 +80,7 @@ def scaled(desk: Path) -> dict[str, Any]:
 def test_a_factor_of_1_gives_the_recorded_answers_to_task_and_probe(desk: Path, scaled: dict[str, Any]) -> None:
     (run,) = [one for one in records.read_all(desk / "results") if one.record.spec.id == scaled["run"]]
     for task, kept in (("toy", run.answers()), ("other", run.probed()["other"])):
-        own = records.read_answers(scaled["folder"], f"{task}.as-trained.jsonl")
+        own = records.read_answers(scaled["folder"], f"{task}.as-trained.jsonl.gz")
         assert [(a.id, a.text, a.parsed) for a in own] == [(a.id, a.text, a.parsed) for a in kept]
         assert [a.loglik for a in own] == [b.loglik for b in kept], "to the last digit"
     assert [(one["task"], one["recorded"], one["same"]) for one in scaled["factor_1_against_recorded"]] == [
@@ -94,7 +95,7 @@ def test_a_factor_of_1_gives_the_recorded_answers_to_task_and_probe(desk: Path, 
 def test_the_base_models_answers_are_those_of_its_run(desk: Path, scaled: dict[str, Any]) -> None:
     (base,) = [one for one in records.read_all(desk / "results") if one.record.spec.method == "base"]
     for task, kept in (("toy", base.answers()), ("other", base.probed()["other"])):
-        own = records.read_answers(scaled["folder"], f"{task}.base.jsonl")
+        own = records.read_answers(scaled["folder"], f"{task}.base.jsonl.gz")
         assert [(a.id, a.text) for a in own] == [(a.id, a.text) for a in kept]
 
 
@@ -114,7 +115,7 @@ def test_the_document_holds_every_factor_with_paired_changes_and_its_answers(sca
             assert change["low"] <= change["value"] <= change["high"]
             assert change["p"] <= change["p_holm"] <= 1
     files = [one["answers"] for one in scaled["points"]]
-    assert len({(scaled["folder"] / name).read_text() for name in files if name.startswith("toy.")}) > 3
+    assert len({(scaled["folder"] / name).read_bytes() for name in files if name.startswith("toy.")}) > 3
 
 
 def test_tables_figure_and_paths_are_shown_and_few_examples_are_enough(
@@ -139,10 +140,10 @@ def test_another_runs_weights_are_refused_before_anything_is_scaled(
 ) -> None:
     results = copied(desk, tmp_path)
     (run,) = [one for one in records.read_all(results) if one.record.spec.method == "lora"]
-    lines = [json.loads(line) for line in (run.folder / records.ANSWERS).read_text().splitlines()]
+    lines = answer_rows.rows(run.folder / records.ANSWERS)
     for line in lines:
         line["text"] = line["parsed"] = next(c for c in line["choices"] if c != line["text"])
-    (run.folder / records.ANSWERS).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    answer_rows.write_rows(run.folder / records.ANSWERS, lines)
     assert scale(desk, "lora-r4", "--scale", "0", "--epsilon", "0.5", results=results) == 2
     said = capsys.readouterr()
     assert f"a factor of 1 gives 0 of {len(lines)}" in said.err

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import math
 import re
 from dataclasses import replace
@@ -25,6 +24,7 @@ from harness.record import Answer, ProbeResult
 from harness.runs.job import Job, Reporter
 from harness.schema import Example
 from harness.store import records
+from tests.support import answer_rows
 from tests.support.cli_runner import guess, without_torch
 
 options = st.lists(st.text(min_size=1), min_size=2, max_size=8, unique=True)
@@ -205,10 +205,9 @@ def test_probed_runs_are_verified_and_a_changed_answer_is_found(
     assert main(["verify", str(results)]) == 0, capsys.readouterr().out
     (folder,) = (path for path in (results / "runs").rglob("s0-*") if path.parent.name == "base")
     path = folder / records.probe_file("cfa_listed_reordered")
-    kept = path.read_text()
-    rows = [json.loads(line) for line in kept.splitlines()]
+    kept, rows = path.read_bytes(), answer_rows.rows(path)
     rows[0]["choices"] = [rows[0]["choices"][0], rows[0]["choices"][2], rows[0]["choices"][1]]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    answer_rows.write_rows(path, rows)
     assert main(["verify", str(folder)]) == 1
     assert "probe cfa_listed_reordered" in capsys.readouterr().out
-    path.write_text(kept)
+    path.write_bytes(kept)

@@ -23,7 +23,7 @@ from harness.record import Record
 from harness.report import exports
 from harness.report.leaderboard import COLUMNS
 from harness.schema import Example
-from harness.store import records, withhold
+from harness.store import answer_files, records, withhold
 from harness.store.codec import strict_json
 from harness.verify.checks import arithmetic, files
 from tests.support.finished_runs import make_runs
@@ -189,7 +189,11 @@ def test_texts_of_data_that_may_not_be_handed_on_are_left_out_and_the_scores_sti
 ) -> None:
     publication.without_figures(monkeypatch)
     published, tasks_dir = publication.publish(tmp_path, redistributable=False)
-    texts = "".join(path.read_text(encoding="utf-8") for path in published.rglob("*") if path.is_file())
+    files = [path for path in published.rglob("*") if path.is_file()]
+    packed = [path for path in files if path.suffix == answer_files.SUFFIX]
+    texts = "".join(path.read_text(encoding="utf-8") for path in files if path not in packed)
+    texts += "".join(answer_files.unpack(path.read_bytes()).decode() for path in packed)
+    assert len(packed) == 20
     assert "Filing" not in texts
     for option in ("it rises", "it falls", "it stays"):
         assert option not in texts

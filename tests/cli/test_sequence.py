@@ -28,6 +28,7 @@ from harness.schema import Task
 from harness.store import records as store
 from harness.store.codec import decode
 from tests.runs.test_worker import Ear
+from tests.support import answer_rows
 from tests.support.records import make_spec
 from tests.support.sample_inputs import write_task
 from tests.support.stored_adapters import logits
@@ -249,10 +250,10 @@ def test_a_changed_answer_is_an_error_and_no_other_matrix(desk: Desk, tmp_path: 
     copy = Desk(tmp_path, desk.done)
     shutil.copytree(desk.folder, tmp_path, dirs_exist_ok=True)
     path = copy.stages()[1].folder / store.probe_file("second")
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = answer_rows.rows(path)
     wrong = next(row for row in rows if row["parsed"] != row["target"])
     wrong["parsed"] = wrong["text"] = wrong["target"]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    answer_rows.write_rows(path, rows)
     assert main(copy.words(*JOINT)) == 2
     assert "and its record says" in capsys.readouterr().err
 

@@ -26,6 +26,7 @@ from harness.runs.plan import Plan
 from harness.store import codec, records, withhold
 from harness.tiny import questions, skills
 from tests.runs.test_worker import Ear, job_of, model, planned  # noqa: F401 - fixtures
+from tests.support import answer_rows
 from tests.support.cli_runner import Desk, guess, without_torch
 from tests.support.records import make_spec
 from tests.support.sample_inputs import toy_options, write_task
@@ -231,11 +232,11 @@ def test_what_was_forgotten_is_shown_kept_and_verified(probed: Desk, tmp_path: P
 def test_a_changed_answer_to_a_probe_is_found(probed: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder,) = (path for path in (probed.results / "runs").rglob("s0-*") if path.parent.name == "full")
     path = folder / records.probe_file("other")
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = answer_rows.rows(path)
     row = next(row for row in rows if row["text"] != row["target"])
     row["loglik"] = [-0.5 if choice == row["target"] else -1.5 for choice in row["choices"]]
     row["text"] = row["parsed"] = row["target"]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    answer_rows.write_rows(path, rows)
     files = ["--task", str(probed.task), "--task", str(tmp_path / "other.jsonl")]
     capsys.readouterr()
     assert main(["verify", str(folder), *files]) == 1

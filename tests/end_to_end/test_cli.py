@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import signal
@@ -17,6 +16,7 @@ from harness.cli import app
 from harness.cli.app import COMMANDS, main
 from harness.cli.commands import adapters
 from harness.store import records
+from tests.support import answer_rows
 from tests.support.cli_runner import Desk, guess, guess_but_lora_is_killed, without_torch
 from tests.support.sample_inputs import write_model, write_task
 
@@ -91,10 +91,10 @@ def test_verify_recomputes_and_finds_a_changed_answer(desk: Desk) -> None:
     desk.train()
     command = ["verify", str(desk.results), "--task", str(desk.task)]
     assert main(command) == 0
-    path = next(desk.results.glob("runs/toy/model/full/*/answers.jsonl"))
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    path = next(desk.results.glob(f"runs/toy/model/full/*/{records.ANSWERS}"))
+    rows = answer_rows.rows(path)
     rows[0]["text"] = rows[0]["parsed"] = next(c for c in rows[0]["choices"] if c != rows[0]["target"])
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    answer_rows.write_rows(path, rows)
     assert main(command) == 1
 
 
@@ -116,8 +116,8 @@ def test_publishing_copies_finished_runs_once(desk: Desk) -> None:
 
 def test_a_run_that_does_not_verify_is_not_published(desk: Desk) -> None:
     desk.train()
-    path = next(desk.results.glob("runs/toy/model/full/*/answers.jsonl"))
-    path.write_text(path.read_text().replace("it rises", "it falls a little", 1))
+    path = next(desk.results.glob(f"runs/toy/model/full/*/{records.ANSWERS}"))
+    answer_rows.replace_text(path, "it rises", "it falls a little", 1)
     assert desk.run("publish", "--task", str(desk.task)) == 2
     assert "does not verify" in desk.err
 

@@ -70,7 +70,7 @@ def test_a_results_folder_of_a_newer_version_stops_the_run(results: Desk) -> Non
     assert desk.train() == 0
     assert desk.err.count("finished before, kept") == 3
     path = next(desk.results.glob("runs/toy/model/full/*/record.json"))
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 2'))
+    path.write_text(path.read_text().replace('"schema": 2', '"schema": 3'))
     assert desk.train() == 2
     assert "newer version" in desk.err
     assert str(path) in desk.err
@@ -250,7 +250,7 @@ def test_no_disk_space_is_said_before_anything_trains(desk: Desk, monkeypatch: p
 @pytest.mark.parametrize("command", ["report", "compare base full", "calibration", "publish"])
 def test_results_of_a_newer_version_are_neither_shown_nor_published(results: Desk, command: str) -> None:
     path = next(results.results.glob("runs/toy/model/full/*/record.json"))
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 2'))
+    path.write_text(path.read_text().replace('"schema": 2', '"schema": 3'))
     assert results.run(*command.split()) == 2
     assert "update this program" in results.err
 
@@ -290,7 +290,7 @@ OTHER: dict[str, tuple[str, str]] = {
     "no results to report": ("report --results nowhere", "no results to report"),
     "no results to verify": ("verify nowhere", "no results to verify"),
     "no results to publish": ("publish --results nowhere", "no finished runs to publish"),
-    "answers damaged": ("report --results damaged", "the answer is damaged"),
+    "answers damaged": ("report --results damaged", "the answers cannot be read: it is no gzip file"),
     "record damaged": ("report --results broken", "the record cannot be read"),
     "nothing to check": ("check", "required: TASK|FILE"),
     "check of a typo": ("check claimz", "did you mean 'claims'"),
@@ -303,7 +303,7 @@ OTHER: dict[str, tuple[str, str]] = {
 
 def damage(desk: Desk) -> None:
     """Put copies of the results with one run damaged beside them, and a second task `claims` into `twins`."""
-    for name, file in (("damaged", "answers.jsonl"), ("broken", "record.json")):
+    for name, file in (("damaged", "answers.jsonl.gz"), ("broken", "record.json")):
         shutil.copytree(desk.results, desk.folder / name)
         next((desk.folder / name).glob(f"runs/toy/model/full/*/{file}")).write_text('{"id":\n')
     (desk.folder / "twins").mkdir()

@@ -15,6 +15,7 @@ from harness.analysis.compare import compare_records
 from harness.analysis.items import Run
 from harness.report import comparison
 from harness.schema import Example
+from harness.store import records
 from tests.analysis.test_compare import LISTED, MONEY, first, make_run, noisy
 from tests.support.cli_runner import Desk, without_torch
 
@@ -150,7 +151,7 @@ def test_fail_if_worse_ends_with_one_only_where_b_is_worse(
 
 
 def test_a_gate_that_cannot_judge_does_not_open(desk: Desk) -> None:
-    path = next(desk.results.glob("runs/toy/model/full/*/answers.jsonl"))
+    path = next(desk.results.glob(f"runs/toy/model/full/*/{records.ANSWERS}"))
     path.unlink()
     assert desk.run("compare", *NAMES) == 0
     assert desk.run("compare", *NAMES, "--fail-if-worse") == 2

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import shutil
@@ -14,8 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.store import records
+from harness.store import answer_files, records
 from harness.verify.checks import arithmetic, cost, data, files, identity, probes, provenance, seeds, views
+from tests.support import answer_rows
 
 Fault = Callable[[Path], object]
 
@@ -42,10 +44,7 @@ def answers(change: Callable[[list[dict[str, Any]]], object], **where: Any) -> F
 
     def plant(root: Path) -> None:
         folder = run(root, **where)
-        rows = [json.loads(line) for line in (folder / records.ANSWERS).read_text(encoding="utf-8").splitlines()]
-        change(rows)
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        (folder / records.ANSWERS).write_text(text, encoding="utf-8")
+        answer_rows.change(folder / records.ANSWERS, change)
         record(lambda content: content.update(answers_sha256=records.answers_sha256(folder)), **where)(root)
 
     return plant
@@ -116,6 +115,21 @@ def copied_seed(root: Path) -> None:
     shutil.copy(source / records.ANSWERS, target / records.ANSWERS)
     old, mine = records.read_record(source), records.read_record(target)
     records.write_record(target, replace(old, spec=mine.spec, final_loss=0.1))
+
+
+def cut_in_half(root: Path) -> None:
+    path = run(root) / records.ANSWERS
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def bomb() -> bytes:
+    """Return a gzip file that expands to more than any file of answers may have, a thousand times its size."""
+    return gzip.compress(b" " * (answer_files.FREE_BYTES + 1), 9)
+
+
+def beside(root: Path) -> None:
+    """Put other answers beside those that were published, under the name of before."""
+    (run(root) / "answers.jsonl").write_bytes(answer_files.read_bytes(run(root, seed=1)))
 
 
 def sorted_anew(root: Path) -> None:
@@ -240,7 +254,11 @@ CAREFUL: dict[str, tuple[Fault, str]] = {
     "an infinite likelihood": (answers(lambda rows: rows[0].update(loglik=[float("-inf"), -1.0, -2.0])), files.STRICT),
     "a field nobody knows": (record(lambda r: r.update(verified=True)), files.RECORD),
     "a record cut in half": (lambda root: (run(root) / records.RECORD).write_text((run(root) / records.RECORD).read_text()[:900]), files.RECORD),
-    "answers cut in half": (lambda root: (run(root) / records.ANSWERS).write_text((run(root) / records.ANSWERS).read_text()[:900]), files.ANSWERS),
+    "answers cut in half": (cut_in_half, files.ANSWERS),
+    "lines of answers cut in half": (lambda root: answer_files.write_bytes(run(root), answer_files.read_bytes(run(root))[:900]), files.ANSWERS),
+    "answers that are no gzip file": (lambda root: (run(root) / records.ANSWERS).write_bytes(answer_files.read_bytes(run(root))), files.ANSWERS),
+    "a few bytes that expand to millions": (lambda root: (run(root) / records.ANSWERS).write_bytes(bomb()), files.ANSWERS),
+    "other answers beside the packed ones": (beside, files.ANSWERS),
     "a run that did not fit and scores": (record(lambda r: r.update(status="oom")), arithmetic.NO_CLAIM),
     "a run that was interrupted": (record(lambda r: r.update(status="interrupted", scores={})), provenance.WHOLE),
     "another commit": (record(environment("commit", "0123456789ab")), provenance.KNOWN),

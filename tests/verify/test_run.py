@@ -16,6 +16,7 @@ from harness.record import Answer
 from harness.schema import Example, Source, Task
 from harness.store import records
 from harness.verify.run import Check, verify
+from tests.support import answer_rows
 from tests.support.records import make_answers, make_record, make_spec
 
 TASK = Task(
@@ -94,8 +95,7 @@ def test_another_version_of_the_task_is_noticed(tmp_path: Path) -> None:
 
 def test_an_answer_that_was_edited_breaks_the_checksum(tmp_path: Path) -> None:
     folder = write(tmp_path, make_answers(9, 0))
-    path = folder / "answers.jsonl"
-    path.write_text(path.read_text().replace('"group": "g0"', '"group": "gx"'))
+    answer_rows.replace_text(folder / records.ANSWERS, '"group": "g0"', '"group": "gx"')
     assert "answers have the recorded checksum" in failed(verify(folder, TASK))
 
 
@@ -157,7 +157,7 @@ def test_gold_that_is_not_the_tasks_is_noticed(tmp_path: Path) -> None:
     assert failed(verify(folder, TASK, examples=moved)) == ["options, groups and gold are the task's"]
 
 
-@pytest.mark.parametrize("name", ["record.json", "answers.jsonl"])
+@pytest.mark.parametrize("name", ["record.json", "answers.jsonl.gz"])
 @pytest.mark.parametrize("damage", ["missing", "cut", "binary"])
 def test_a_file_that_cannot_be_read_is_a_failed_check_and_no_crash(tmp_path: Path, name: str, damage: str) -> None:
     folder = write(tmp_path, make_answers(9, 0))

@@ -9,7 +9,7 @@ from harness.adapters.intruders.study import WHOLE, Outcome, Point, Questions
 from harness.analysis.aggregate import Difference
 from harness.format import Table, interval, number, percent_sign, spoken
 from harness.metrics import stats
-from harness.store import records
+from harness.store import answer_files, records
 from harness.store.codec import encode, named
 
 FORMAT = 1  # of the JSON; raised when a name in it changes its meaning or goes
@@ -120,4 +120,4 @@ def document(
 def answers_file(point: Point) -> str:
     """Return the name of the file with a point's answers."""
     kind = point.kind.replace(" ", "-") + (f"-{point.factor:.12g}" if point.factor != WHOLE else "")
-    return f"{records.path_word(point.task)}.{kind}.jsonl"
+    return answer_files.packed_name(f"{records.path_word(point.task)}.{kind}.jsonl")

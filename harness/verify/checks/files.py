@@ -11,7 +11,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from harness.errors import HarnessError
-from harness.store import records
+from harness.store import answer_files, records
 from harness.store.codec import strict_json
 from harness.verify.check import Check, check, each
 
@@ -29,15 +29,17 @@ _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 
 def strict(folder: Path) -> Check:
     """Look for what is no JSON in a run's record and answers: NaN, infinities, a name twice in an object."""
+    texts = [(records.RECORD, (folder / records.RECORD).read_bytes())] if (folder / records.RECORD).is_file() else []
     faults = []
-    for name in (records.RECORD, records.ANSWERS, *sorted(path.name for path in folder.glob(records.PROBES))):
-        path = folder / name
-        if path.is_file():
-            text = path.read_bytes().decode("utf-8", "replace")
-            parts = enumerate(text.split("\n"), start=1) if name != records.RECORD else [(1, text)]
-            faults += [
-                f"{name} line {number}: {problem}" for number, part in parts if part and (problem := _problem(part))
-            ]
+    for path in answer_files.listed(folder):
+        try:
+            texts.append((path.name, answer_files.read_bytes(folder, path.name)))
+        except HarnessError as error:
+            faults.append(f"{path.name}: {error.problem}")
+    for name, content in texts:
+        text = content.decode("utf-8", "replace")
+        parts = enumerate(text.split("\n"), start=1) if name != records.RECORD else [(1, text)]
+        faults += [f"{name} line {number}: {problem}" for number, part in parts if part and (problem := _problem(part))]
     return check(STRICT, faults)
 
 
@@ -72,9 +74,14 @@ def of_publication(root: Path) -> list[Check]:
 def changed_runs(root: Path) -> list[str]:
     """Return the records and answers of a publication that are not as its list has them; none where it has no list."""
     listed = read_sums(root) if (root / SUMS).exists() else {}
-    kinds = (records.RECORD, records.ANSWERS, records.PROBES)
-    evidence = (name for name in listed if any(PurePosixPath(name).match(kind) for kind in kinds))
+    evidence = (name for name in listed if is_evidence(name))
     return [name for name in evidence if not (root / name).is_file() or _differs(root / name, listed[name])]
+
+
+def is_evidence(path: str) -> bool:
+    """Tell whether a path is that of a record or of answers; everything else is made from these."""
+    name = PurePosixPath(path).name
+    return name == records.RECORD or answer_files.is_answers(name)
 
 
 def read_sums(root: Path) -> dict[str, str]:

@@ -5,16 +5,19 @@ What git remembers is asked of git: a record may be added to a publication, and 
 
 from __future__ import annotations
 
+import hashlib
 import re
 import subprocess
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from harness import environment
-from harness.record import Record
+from harness.errors import HarnessError
+from harness.record import SCHEMA_VERSION, Record
 from harness.schema import Source, Task
-from harness.store import records
+from harness.store import answer_files, records
 from harness.verify.check import Check, check
+from harness.verify.checks import files
 
 KNOWN = "the commit is in the history of this repository"
 CLEAN = "the code was committed when it ran"
@@ -53,19 +56,47 @@ def _place(task: Task) -> str:
 def of_history(root: Path) -> list[Check]:
     """Ask git for records and answers below `root` that were changed or removed after they were committed.
 
-    Nothing where the folder is in no repository: then there is no history to ask.
+    Packing is no change: answers of schema 1 may give way to the same lines packed, and their record get the schema of
+    now. Nothing where the folder is in no repository: then there is no history to ask.
     """
     try:
         _git(root, "rev-parse", "--show-toplevel")
-        changed_or_gone = ("--name-only", "--no-renames", "--diff-filter=MDT", "--relative")
+        changed_or_gone = ("--raw", "--no-abbrev", "--no-renames", "--diff-filter=MDT", "--relative")
         log = _git(root, "log", "--format=", "-m", *changed_or_gone, "--", ".")  # -m: what a merge changed too
         now = _git(root, "diff", *changed_or_gone, "HEAD", "--", ".")
     except (OSError, subprocess.SubprocessError):
         return []
-    changed = {name for name in [*log, *now] if PurePosixPath(name).name in (records.RECORD, records.ANSWERS)}
-    return [Check(APPENDED, False, "changed or removed after it was committed", name) for name in sorted(changed)] or [
+    before = {_name_and_blob(line) for line in [*log, *now] if line}
+    lost = {name for name, blob in before if files.is_evidence(name) and not _is_packed_since(root / name, blob)}
+    return [Check(APPENDED, False, "changed or removed after it was committed", name) for name in sorted(lost)] or [
         Check(APPENDED, True)
     ]
+
+
+def _name_and_blob(line: str) -> tuple[str, str]:
+    """Return the path in a line of `git log --raw`, and git's name for what it held before."""
+    modes, _, name = line.partition("\t")
+    return name, modes.split()[2]
+
+
+def _is_packed_since(path: Path, blob: str) -> bool:
+    """Tell whether what git knows as `blob` lies here now in the form of a newer schema, and is the same otherwise."""
+    try:
+        if path.name == records.RECORD:
+            text = path.read_bytes().decode("utf-8")
+            older = {records.with_schema(text, version) for version in range(1, SCHEMA_VERSION)} - {text}
+            return blob in {_blob(one.encode(), blob) for one in older}
+        packed_now = answer_files.is_loose(path.name) and not path.exists()
+        return packed_now and _blob(answer_files.read_bytes(path.parent, path.name), blob) == blob
+    except (HarnessError, OSError, ValueError, RecursionError):
+        return False
+
+
+def _blob(content: bytes, like: str) -> str:
+    """Return the name that git has for a content, in the hash of the repository that `like` is from."""
+    made = hashlib.sha256() if len(like) == 64 else hashlib.sha1(usedforsecurity=False)
+    made.update(b"blob %d\0" % len(content) + content)
+    return made.hexdigest()
 
 
 def _git(folder: Path, *arguments: str) -> Sequence[str]:
