@@ -31,6 +31,7 @@ from harness.report.flips import Questions
 from harness.report.leaderboard import PACKAGES, distinct, package
 from harness.report.notes import alarms, reading
 from harness.schema import Task
+from harness.store import answer_files
 
 PAGE = "report.html"
 
@@ -113,7 +114,10 @@ def whole(parts: Sequence[Part], records: Iterable[Record]) -> str:
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_drawable)
     environment.filters["sort_value"] = sort_value
-    return environment.from_string(_own("html")).render(tasks=parts, intro=_intro(list(records)), **_own_parts()) + "\n"
+    every = list(records)
+    names = " or ".join(sorted({answer_files.name_in(record.schema) for record in every})) or answer_files.ANSWERS
+    template = environment.from_string(_own("html"))
+    return template.render(tasks=parts, intro=_intro(every), answers=names, **_own_parts()) + "\n"
 
 
 def _own(kind: str) -> str:

@@ -49,6 +49,11 @@ def is_loose(name: str) -> bool:
     return is_answers(name) and not name.endswith(SUFFIX)
 
 
+def name_in(schema: int) -> str:
+    """Return what the answers beside a record of that schema are called."""
+    return ANSWERS.removesuffix(SUFFIX) if schema < 2 else ANSWERS
+
+
 def packed_name(name: str) -> str:
     """Return the name of the packed form of a file of answers."""
     return f"{name.removesuffix(SUFFIX)}{SUFFIX}"
