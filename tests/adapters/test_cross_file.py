@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import re
 from collections.abc import Sequence
@@ -83,6 +84,19 @@ def test_an_older_document_that_holds_its_answers_is_read_and_brought_up_to_date
     for name in ("old.answers.jsonl.gz", "old.json", "old.svg", "old.png"):
         assert str(tmp_path / name) in out
     assert "answers" not in json.loads(path.read_text())["scored"][0]
+    assert cross_file.recompute(path, tasks) == made
+
+
+def test_answers_to_one_question_lie_side_by_side_and_any_other_order_is_read_as_well(
+    tmp_path: Path, made: Crossed, tasks: dict[str, Task]
+) -> None:
+    path = tmp_path / "x.json"
+    cross_file.write(path, made)
+    packed = cross_file.answers_file(path)
+    lines = gzip.decompress(packed.read_bytes()).decode().splitlines(keepends=True)
+    asked = [(line["task"], line["answer"]["id"]) for line in map(json.loads, lines)]
+    assert len(list(itertools.groupby(asked))) == len(set(asked)) < len(asked)
+    packed.write_bytes(gzip.compress("".join(sorted(lines, key=lambda line: json.loads(line)["adapter"])).encode()))
     assert cross_file.recompute(path, tasks) == made
 
 
