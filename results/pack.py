@@ -13,9 +13,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [] if str(ROOT) in sys.path else [str(ROOT)]
 
-from harness.errors import HarnessError  # noqa: E402
-from harness.store import packing, records  # noqa: E402
-from harness.verify.checks import files  # noqa: E402
+from harness.errors import HarnessError
+from harness.store import packing, records
+from harness.verify.checks import files
 
 
 def main(root: Path) -> int:

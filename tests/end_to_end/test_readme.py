@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
-import tests.readme_results as readme_results
 from harness.cli import app, flags
 from harness.data import loading, registry
 from harness.data.columns import COLUMNS
 from harness.record import Answer
 from harness.schema import Example
 from harness.verify import task as oracle
+from results import make_readme
 from tests.contract import test_every_task as contract
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -304,20 +304,20 @@ def test_the_metric_scores_answers_and_gold_costs_nothing(package: Path) -> None
 
 @functools.cache
 def published() -> str:
-    return readme_results.block(ROOT / "results")
+    return make_readme.block(ROOT / "results")
 
 
 def test_the_results_are_those_that_are_published() -> None:
     if not published():
         pytest.skip("results/published is empty: there is nothing to compare with")
-    shown = readme_results.current(README)
-    assert shown == published(), "the README's results are stale: python tests/readme_results.py"
+    shown = make_readme.current(README)
+    assert shown == published(), "the README's results are stale: python results/make_readme.py"
     for path in re.findall(r"\]\((results/[^)]+)\)", shown):
         assert (ROOT / path).is_file(), path
 
 
 def test_the_readme_is_short_and_holds_no_machine_path() -> None:
-    made = [readme_results.current(README, part) for part in (readme_results.RESULTS, readme_results.SPEED)]
+    made = [make_readme.current(README, part) for part in (make_readme.RESULTS, make_readme.SPEED)]
     assert len(README.splitlines()) - sum(len(text.splitlines()) for text in made) <= 290
     assert not re.search(r"/(work|home|root|tmp)/", README)
     assert (

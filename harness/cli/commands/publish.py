@@ -68,7 +68,7 @@ def publish(results: Path, options: Options) -> int:
     store.write_text(published / files.SUMS, files.sums_text(published))
     commands = [shlex.join(("git", "add", str(published)))]
     if results == store.DEFAULT_ROOT:  # the README shows what is published there
-        commands.append("python tests/readme_results.py   (writes the new results into the README)")
+        commands.append("python results/make_readme.py   (writes the new results into the README)")
     again = next_command.command(
         "verify", str(published), *next_command.task_words(options), results=store.DEFAULT_ROOT
     )

@@ -1,4 +1,4 @@
-"""Write what `tests/eight_tasks.sh` got on published data as one table:   python tests/public_tasks.py RESULTS
+"""Write what `run.sh` got on published data as one table:   python results/public_tasks/make.py RESULTS
 
 Copies the leaderboards of RESULTS to `results/public_tasks/` and makes its README from them. The data itself is its
 owners' and is not copied, nor are the answers, which quote it.
@@ -10,8 +10,9 @@ import csv
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT)]
+PLACE = Path(__file__).resolve().parent
+ROOT = PLACE.parents[1]
+sys.path[:0] = [] if str(ROOT) in sys.path else [str(ROOT)]
 
 from harness.data import registry
 from harness.format import (
@@ -22,11 +23,10 @@ from harness.format import (
 )
 from harness.store import records
 
-PLACE = ROOT / "results" / "public_tasks"
 COLUMNS = ("base", "lora", "qlora", "full")
 HEAD = """# The main job on published data
 
-`bash tests/eight_tasks.sh DATA RESULTS`, then `python tests/public_tasks.py RESULTS`: the embedded model on data that
+`bash results/public_tasks/run.sh DATA RESULTS`, then `python results/public_tasks/make.py RESULTS`: the embedded model on data that
 others published, read from local copies. These runs show that the program does its work on real data. They do not show
 what a method can reach: at most 200 examples to train on and 100 to test, one pass, LoRA of rank 8, one seed, and a model of
 4 million weights that has read no English but its own exercises. Headline metric of each task with its 95 % interval,

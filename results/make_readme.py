@@ -1,4 +1,4 @@
-"""The results in README.md: made from the folder `results` alone. `python tests/readme_results.py` writes them anew.
+"""The results in README.md: made from the folder `results` alone. `python results/make_readme.py` writes them anew.
 
 One table for all tasks (value, interval and mark of the headline metric of each run, words as `harness.report.tables` makes
 them) and the first task's figure; and one of the ratios that were measured beside other programs. tests/end_to_end/test_readme.py
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [] if str(ROOT) in sys.path else [str(ROOT)]
 
 from harness.analysis import compare
