@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-SCHEMA_VERSION = 2  # of a record. 2 packs the answers beside it (see `store.answer_files`); its fields are those of 1
+SCHEMA_VERSION = 2  # of a record. Since 2 its answers are compressed (see `store.answer_files`); fields as in 1
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Status = Literal["ok", "oom", "failed", "interrupted"]

@@ -63,7 +63,7 @@ def write(path: Path, found: Crossed) -> list[Path]:
 
 
 def _lines(scored: Sequence[Scored]) -> list[str]:
-    """Return one line an answer: all adapters' answers to a question side by side, which packs a third smaller."""
+    """Return one line an answer. Answers to the same question stand side by side, which packs a third smaller."""
     keyed = [
         ((row.task, place), {"adapter": row.adapter, "task": row.task, "answer": codec.encode(answer)})
         for row in scored

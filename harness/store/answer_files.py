@@ -1,11 +1,11 @@
-"""A run's answers as files: one JSON object a line, compressed with gzip. Only this module knows what they are called.
+"""The files with a run's answers: one JSON object a line, compressed with gzip. Only this module knows their names.
 
     answers.jsonl.gz         the run's answers to its own test          (schema 1: answers.jsonl)
     probe-<task>.jsonl.gz    its answers to the probe of that name      (schema 1: probe-<task>.jsonl)
 
-Both forms are read. Every checksum in a record is over the lines, not over the compressed file, because two builds of zlib
-may compress the same lines to different bytes; packing a file or unpacking it therefore changes no checksum in a record.
-A folder with both forms of one file is an error: a reader could see one and the program the other.
+Both forms are read. Every checksum in a record is over the uncompressed lines, because two builds of zlib (zlib, zlib-ng)
+may compress the same lines to different bytes. Packing or unpacking a file therefore changes no checksum in a record.
+A folder with both forms of one file is an error: a person might read one of them and the program the other.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ PROBES = f"probe-*.jsonl{SUFFIX}"
 NAME = re.compile(rf"(answers|probe-[^/]*)\.jsonl({re.escape(SUFFIX)})?")
 
 LEVEL = 9
-FREE_BYTES = 64 * 2**20  # unpacked; any file may have as many
-MAX_RATIO = 100  # above that: unpacked to packed. Answers reach about 10, deflate 1032
+FREE_BYTES = 64 * 2**20  # any file may expand to this size
+MAX_RATIO = 100  # of unpacked to packed size, for larger files. Answers reach about 10, deflate 1,032
 
 
 def probe_file(word: str) -> str:
-    """Return the name of the file with the answers to the probe of this name, which is safe as a part of a file name."""
+    """Return the name of the file with the answers to a probe. `word` is the probe's name as a part of a file name."""
     return PROBES.replace("*", word)
 
 
 def is_answers(name: str) -> bool:
-    """Tell whether this is the name of a file of answers, of either form."""
+    """Return whether this is the name of a file of answers, in either form."""
     return NAME.fullmatch(name) is not None
 
 
 def is_loose(name: str) -> bool:
-    """Tell whether this is the name of a file of answers of schema 1, which is not compressed."""
+    """Return whether this is the name of an uncompressed file of answers, as schema 1 has it."""
     return is_answers(name) and not name.endswith(SUFFIX)
 
 
 def name_in(schema: int) -> str:
-    """Return what the answers beside a record of that schema are called."""
+    """Return the name of the file of answers beside a record of that schema."""
     return ANSWERS.removesuffix(SUFFIX) if schema < 2 else ANSWERS
 
 
@@ -59,13 +59,13 @@ def packed_name(name: str) -> str:
     return f"{name.removesuffix(SUFFIX)}{SUFFIX}"
 
 
-def listed(folder: Path) -> list[Path]:
-    """Return all files of answers in a run's folder, of both forms, by name."""
+def all_files(folder: Path) -> list[Path]:
+    """Return all files of answers in a run's folder, in both forms, sorted by name."""
     return sorted(path for path in folder.iterdir() if is_answers(path.name)) if folder.is_dir() else []
 
 
 def locate(folder: Path, name: str = ANSWERS) -> Path | None:
-    """Return the file that holds the answers, packed or loose; None if there is none.
+    """Return the file with the answers, packed or uncompressed; None if there is none.
 
     Raises:
         HarnessError: both are there.
@@ -74,7 +74,7 @@ def locate(folder: Path, name: str = ANSWERS) -> Path | None:
     present = [path for path in forms if path.is_file()]
     if len(present) > 1:
         raise HarnessError(
-            f"the answers are there twice, as {present[0].name} and as {present[1].name}",
+            f"the answers are stored twice, as {present[0].name} and as {present[1].name}",
             where=str(folder),
             fix=f"remove {present[1].name}; verify then checks {present[0].name} against the record",
         )
@@ -82,9 +82,9 @@ def locate(folder: Path, name: str = ANSWERS) -> Path | None:
 
 
 def pack(content: bytes) -> bytes:
-    """Compress lines: same lines and same zlib, same bytes. There is no time and no file name in them.
+    """Return the lines as a gzip file without time and file name: same lines and same zlib, same bytes.
 
-    Content that compresses so well that `unpack` would refuse it is stored uncompressed within the gzip file.
+    Lines that would expand beyond the limit of `unpack` are stored in the gzip file without compression.
     """
     packed = _gzip(content, LEVEL)
     return packed if len(content) <= _limit(packed) else _gzip(content, 0)
@@ -105,16 +105,16 @@ def unpack(packed: bytes) -> bytes:
     """Return the lines that `pack` compressed.
 
     Raises:
-        ValueError: the file is no gzip, is cut off or damaged, has bytes behind its end, or would expand to more than
-            64 MiB and more than 100 times its size.
+        ValueError: this is not a gzip file, it is cut off or damaged, bytes follow its end, or it would expand to more
+            than 64 MiB and more than 100 times its size.
     """
     unpacker, limit = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS), _limit(packed)
     try:
         content = unpacker.decompress(packed, limit + 1)
     except zlib.error as error:
-        raise ValueError(f"it is no gzip file or damaged ({error})") from None
+        raise ValueError(f"not a gzip file, or a damaged one ({error})") from None
     if len(content) > limit:
-        raise ValueError(f"its {len(packed):,} bytes expand to more than {limit:,}, which no file of answers does")
+        raise ValueError(f"{len(packed):,} bytes expand to more than {limit:,}, which no file of answers does")
     if not unpacker.eof:
         raise ValueError("the gzip file is cut off")
     if unpacker.unused_data:
@@ -123,10 +123,10 @@ def unpack(packed: bytes) -> bytes:
 
 
 def read_bytes(folder: Path, name: str = ANSWERS) -> bytes:
-    """Return the lines of a file of answers as they are hashed, whichever form is there.
+    """Return the uncompressed lines of a file of answers, in whichever form it is stored.
 
     Raises:
-        HarnessError: naming the file that is missing or cannot be read, or the folder that has both forms.
+        HarnessError: the file is missing, cannot be read, or is stored in both forms.
     """
     path = locate(folder, name) or folder / packed_name(name)
     try:
@@ -140,7 +140,7 @@ def read(folder: Path, name: str = ANSWERS) -> tuple[Answer, ...]:
     """Return the answers, in test-set order.
 
     Raises:
-        HarnessError: as `read_bytes`, or naming the line that is damaged.
+        HarnessError: as `read_bytes`; or a line is damaged, whose number is given.
     """
     path = locate(folder, name) or folder / packed_name(name)
     content = read_bytes(folder, name)
@@ -168,7 +168,7 @@ def write(folder: Path, answers: Sequence[Answer], name: str = ANSWERS) -> str:
 
 
 def write_bytes(folder: Path, content: bytes, name: str = ANSWERS) -> Path:
-    """Write lines packed, whole or not at all; a loose file of the same answers goes afterwards."""
+    """Write lines packed, whole or not at all, then remove an uncompressed file of the same answers."""
     path = files.write(folder / packed_name(name), pack(content))
     with files.explained(path):
         (folder / name.removesuffix(SUFFIX)).unlink(missing_ok=True)
@@ -176,7 +176,7 @@ def write_bytes(folder: Path, content: bytes, name: str = ANSWERS) -> Path:
 
 
 def text(answers: Sequence[Answer]) -> str:
-    """Return the lines of answers."""
+    """Return answers as lines of JSON."""
     return "".join(json.dumps(encode(a), ensure_ascii=False, allow_nan=False) + "\n" for a in answers)
 
 
@@ -186,5 +186,5 @@ def sha256(folder: Path, name: str = ANSWERS) -> str:
 
 
 def run_again(folder: Path) -> str:
-    """Return how to mend a run whose files are damaged."""
+    """Return the fix of a run whose files are damaged."""
     return f"delete {folder.name} and run the same command again; finished runs elsewhere are kept"

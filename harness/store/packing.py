@@ -1,7 +1,7 @@
-"""Runs of schema 1 become runs of the schema of now: their answers are packed and their records say so, nothing else.
+"""The migration of runs of schema 1 to the current schema: answers are packed and the record's schema is raised.
 
-`python results/pack.py FOLDER` calls it. No checksum in a record changes, nor does a score or an id; what git knows of a
-published run stays provable (see `verify.checks.provenance.of_history`).
+`python results/pack.py FOLDER` calls it. Scores, ids and the checksums in records stay the same. `verify` can still prove
+from git that no published run changed (see `verify.checks.provenance`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.store import answer_files, records
 
 
 def pack(root: Path) -> list[Path]:
-    """Pack every run below a folder and return the folders that changed; after a kill, the same call goes on.
+    """Pack every run below a folder and return the folders that changed; an interrupted call is completed by the next one.
 
     Raises:
         HarnessError: a record cannot be read, or a run has two files of the same answers that differ.
@@ -23,7 +23,7 @@ def pack(root: Path) -> list[Path]:
 
 
 def _pack_run(run: records.Run) -> bool:
-    loose = [path for path in answer_files.listed(run.folder) if answer_files.is_loose(path.name)]
+    loose = [path for path in answer_files.all_files(run.folder) if answer_files.is_loose(path.name)]
     for path in loose:
         content = path.read_bytes()
         packed = path.with_name(answer_files.packed_name(path.name))
@@ -34,11 +34,11 @@ def _pack_run(run: records.Run) -> bool:
                 fix="remove the one whose SHA-256 is not that of the record",
             )
         answer_files.write_bytes(run.folder, content, path.name)
-    raised = run.record.schema < SCHEMA_VERSION
-    if raised:
+    outdated = run.record.schema < SCHEMA_VERSION
+    if outdated:
         path = run.folder / records.RECORD
         records.write_text(path, records.with_schema(path.read_text(encoding="utf-8"), SCHEMA_VERSION))
-    return raised or bool(loose)
+    return outdated or bool(loose)
 
 
 def _holds(packed: Path, content: bytes) -> bool:

@@ -104,7 +104,7 @@ def prepare(folder: Path) -> None:
     """Create a run's folder, or empty it of what an earlier, unfinished attempt left."""
     with atomic.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        answers = {ANSWERS, *(path.name for path in answer_files.listed(folder))}
+        answers = {ANSWERS, *(path.name for path in answer_files.all_files(folder))}
         for name in (RECORD, *sorted(answers), STEPS, LOG):  # the record first: without it the rest counts for nothing
             (folder / name).unlink(missing_ok=True)
             atomic.sweep(folder / name)
@@ -259,7 +259,7 @@ def publish(
 ) -> list[Path]:
     """Copy the records and answers of these runs into `root/published`, which only ever grows.
 
-    Answers are published packed, so the record of a run of schema 1 gets the schema of now.
+    Answers are published packed, so a record of schema 1 is published with the current schema.
 
     Args:
         root: the results folder.
@@ -273,11 +273,11 @@ def publish(
     for run in (run for run in runs if run.record.status in PUBLISHABLE):
         target = root / "published" / relative_dir(run.record.spec)
         name = run.record.spec.id
-        evidence, record = _published(run, (answers or {}).get(name), (probed or {}).get(name, {}))
-        if changed := _changed(target, evidence, record):
+        evidence, record = _publication_of(run, (answers or {}).get(name), (probed or {}).get(name, {}))
+        if differing := _differing(target, evidence, record):
             raise HarnessError(
                 "a published run is never overwritten, and this one differs",
-                where=str(target / changed[0]),
+                where=str(target / differing[0]),
                 fix="change the task's version, or remove the published folder in a commit of its own",
             )
         if not (target / RECORD).exists():
@@ -288,37 +288,39 @@ def publish(
     return new
 
 
-def _changed(target: Path, evidence: Mapping[str, bytes], record: str) -> list[str]:
-    """Return which files of a published run say something else than these; how its answers are packed says nothing."""
+def _differing(target: Path, evidence: Mapping[str, bytes], record: str) -> list[str]:
+    """Return the names of published files that differ from these, however their answers are packed."""
     present = [name for name in evidence if answer_files.locate(target, name)]
-    changed = [name for name in present if answer_files.read_bytes(target, name) != evidence[name]]
+    names = [name for name in present if answer_files.read_bytes(target, name) != evidence[name]]
     path = target / RECORD
-    same = not path.exists() or with_schema(path.read_bytes().decode("utf-8"), SCHEMA_VERSION) == record
-    return changed if same else [*changed, RECORD]
+    if path.exists() and with_schema(path.read_bytes().decode("utf-8"), SCHEMA_VERSION) != record:
+        names.append(RECORD)
+    return names
 
 
-def _published(
+def _publication_of(
     run: Run, answers: Sequence[Answer] | None, probed: Mapping[str, Sequence[Answer]]
 ) -> tuple[dict[str, bytes], str]:
     """Return the lines of each file of answers of a published run, and the text of its record."""
     record, folder = run.record, run.folder
-    given = {ANSWERS: answers} | {probe_file(task): probed.get(task) for task in record.probes}
-    evidence = {name: answer_files.read_bytes(folder, name) for name in given if answer_files.locate(folder, name)}
-    evidence |= {name: answers_text(found).encode() for name, found in given.items() if found is not None}
+    substitutes = {ANSWERS: answers} | {probe_file(task): probed.get(task) for task in record.probes}
+    present = [name for name in substitutes if answer_files.locate(folder, name)]
+    evidence = {name: answer_files.read_bytes(folder, name) for name in present}
+    evidence |= {name: answers_text(rows).encode() for name, rows in substitutes.items() if rows is not None}
     if answers is None and not probed:
         return evidence, with_schema((folder / RECORD).read_bytes().decode("utf-8"), SCHEMA_VERSION)
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in evidence.items()}
     if answers is not None:
         record = replace(record, answers_sha256=digests[ANSWERS])
-    shown = {task: replace(record.probes[task], answers_sha256=digests[probe_file(task)]) for task in probed}
-    return evidence, record_text(replace(record, schema=SCHEMA_VERSION, probes={**record.probes, **shown}))
+    probes = {task: replace(record.probes[task], answers_sha256=digests[probe_file(task)]) for task in probed}
+    return evidence, record_text(replace(record, schema=SCHEMA_VERSION, probes={**record.probes, **probes}))
 
 
 def with_schema(text: str, version: int) -> str:
-    """Return a record's text as a record of that schema; 2 differs from 1 in how answers are packed, and in no field.
+    """Return a record's text with another schema version. Versions 1 and 2 have the same fields.
 
     Raises:
-        ValueError: it is no JSON object.
+        ValueError: the text is not a JSON object.
     """
     data = json.loads(text)
     if not isinstance(data, dict):

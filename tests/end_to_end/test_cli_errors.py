@@ -290,7 +290,7 @@ OTHER: dict[str, tuple[str, str]] = {
     "no results to report": ("report --results nowhere", "no results to report"),
     "no results to verify": ("verify nowhere", "no results to verify"),
     "no results to publish": ("publish --results nowhere", "no finished runs to publish"),
-    "answers damaged": ("report --results damaged", "the answers cannot be read: it is no gzip file"),
+    "answers damaged": ("report --results damaged", "the answers cannot be read: not a gzip file"),
     "record damaged": ("report --results broken", "the record cannot be read"),
     "nothing to check": ("check", "required: TASK|FILE"),
     "check of a typo": ("check claimz", "did you mean 'claims'"),

@@ -121,8 +121,8 @@ def test_a_bit_that_flipped_changes_no_answer_unseen(place: int, bit: int) -> No
     ("content", "words"),
     [
         (b"", "cut off"),
-        (b'{"id": "q0"}\n', "no gzip file"),
-        (zlib.compress(b"{}"), "no gzip file"),
+        (b'{"id": "q0"}\n', "not a gzip file"),
+        (zlib.compress(b"{}"), "not a gzip file"),
         (PACKED + b"\x00", "1 bytes follow the end"),
         (PACKED + PACKED, "follow the end"),
         (PACKED[:-8] + b"\x00" * 8, "damaged"),

@@ -51,7 +51,7 @@ def lines(root: Path) -> dict[Path, bytes]:
             answer_files.read_bytes(path.parent, path.name)
         )
         for folder in {path.parent for path in root.rglob(records.RECORD)}
-        for path in answer_files.listed(folder)
+        for path in answer_files.all_files(folder)
     }
 
 

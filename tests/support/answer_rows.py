@@ -47,7 +47,7 @@ def as_schema_1(folder: Path) -> None:
 
     for path in sorted(folder.rglob(records.RECORD)):
         path.write_text(records.with_schema(path.read_text(encoding="utf-8"), 1), encoding="utf-8")
-        for packed in answer_files.listed(path.parent):
+        for packed in answer_files.all_files(path.parent):
             loose = packed.with_name(packed.name.removesuffix(answer_files.SUFFIX))
             loose.write_bytes(answer_files.unpack(packed.read_bytes()))
             packed.unlink()

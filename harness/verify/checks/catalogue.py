@@ -15,7 +15,7 @@ CONCERNS: Mapping[str, Mapping[str, str]] = {
         files.THERE: "a file was taken away",
         files.NO_OTHER: "a file was added",
         files.RECORD: "a record is cut, of another schema, or not JSON",
-        files.ANSWERS: "answers are cut, damaged, there twice or not JSON",
+        files.ANSWERS: "answers are cut, damaged, stored twice or not JSON",
         files.STRICT: "NaN, an infinity or a name twice, which programs read differently",
         files.CHECKSUM: "answers were changed after scoring",
     },

@@ -31,7 +31,7 @@ def strict(folder: Path) -> Check:
     """Look for what is no JSON in a run's record and answers: NaN, infinities, a name twice in an object."""
     texts = [(records.RECORD, (folder / records.RECORD).read_bytes())] if (folder / records.RECORD).is_file() else []
     faults = []
-    for path in answer_files.listed(folder):
+    for path in answer_files.all_files(folder):
         try:
             texts.append((path.name, answer_files.read_bytes(folder, path.name)))
         except HarnessError as error:
@@ -79,7 +79,7 @@ def changed_runs(root: Path) -> list[str]:
 
 
 def is_evidence(path: str) -> bool:
-    """Tell whether a path is that of a record or of answers; everything else is made from these."""
+    """Return whether a path is that of a record or of answers. All other files are computed from these."""
     name = PurePosixPath(path).name
     return name == records.RECORD or answer_files.is_answers(name)
 

@@ -56,8 +56,8 @@ def _place(task: Task) -> str:
 def of_history(root: Path) -> list[Check]:
     """Ask git for records and answers below `root` that were changed or removed after they were committed.
 
-    Packing is no change: answers of schema 1 may give way to the same lines packed, and their record get the schema of
-    now. Nothing where the folder is in no repository: then there is no history to ask.
+    Packing is not a change: a record of schema 1 may be raised to the current schema, and its answers replaced by the
+    same lines, packed. Nothing where the folder is in no repository: then there is no history to ask.
     """
     try:
         _git(root, "rev-parse", "--show-toplevel")
@@ -74,29 +74,29 @@ def of_history(root: Path) -> list[Check]:
 
 
 def _name_and_blob(line: str) -> tuple[str, str]:
-    """Return the path in a line of `git log --raw`, and git's name for what it held before."""
+    """Return the path in a line of `git log --raw`, and git's hash of its former content."""
     modes, _, name = line.partition("\t")
     return name, modes.split()[2]
 
 
 def _is_packed_since(path: Path, blob: str) -> bool:
-    """Tell whether what git knows as `blob` lies here now in the form of a newer schema, and is the same otherwise."""
+    """Return whether the file with git's hash `blob` is stored here in the form of a newer schema, otherwise equal."""
     try:
         if path.name == records.RECORD:
             text = path.read_bytes().decode("utf-8")
             older = {records.with_schema(text, version) for version in range(1, SCHEMA_VERSION)} - {text}
-            return blob in {_blob(one.encode(), blob) for one in older}
-        packed_now = answer_files.is_loose(path.name) and not path.exists()
-        return packed_now and _blob(answer_files.read_bytes(path.parent, path.name), blob) == blob
+            return blob in {_blob(version.encode(), blob) for version in older}
+        replaced = answer_files.is_loose(path.name) and not path.exists()
+        return replaced and _blob(answer_files.read_bytes(path.parent, path.name), blob) == blob
     except (HarnessError, OSError, ValueError, RecursionError):
         return False
 
 
-def _blob(content: bytes, like: str) -> str:
-    """Return the name that git has for a content, in the hash of the repository that `like` is from."""
-    made = hashlib.sha256() if len(like) == 64 else hashlib.sha1(usedforsecurity=False)
-    made.update(b"blob %d\0" % len(content) + content)
-    return made.hexdigest()
+def _blob(content: bytes, example: str) -> str:
+    """Return git's hash of a file with this content, by the algorithm that the hash `example` was made with."""
+    digest = hashlib.sha256() if len(example) == 64 else hashlib.sha1(usedforsecurity=False)
+    digest.update(b"blob %d\0" % len(content) + content)
+    return digest.hexdigest()
 
 
 def _git(folder: Path, *arguments: str) -> Sequence[str]:
