@@ -60,6 +60,7 @@ def _inherit(function: Callable[[Any], Any], things: Sequence[Any]) -> None:
     global _inherited
     _inherited = function, things
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the one who waits, and that ends these
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a fork has its parent's handler, which would only raise in a task
 
 
 def _at(place: int) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from harness import errors
+from harness import errors, signals
 from harness.cli import examples, flags
 from harness.cli.terminal import output as ui
 from harness.errors import HarnessError, did_you_mean
@@ -78,7 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code; `arguments` are those of the shell where None."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _main(words)
+        with signals.interruptible():
+            return _main(words)
     except HarnessError as problem:
         ui.error(problem)
         return CANNOT_START

@@ -8,16 +8,14 @@ ends them at once.
 from __future__ import annotations
 
 import contextlib
-import signal
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import FrameType
-from typing import Any
 
-from harness import environment
+from harness import environment, signals
 from harness.errors import HarnessError
 from harness.record import Record, Status
 from harness.runs.job import Ended, Executor, Job, Outcome, Progress, Running, Watcher
@@ -39,17 +37,14 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.count = 0
-        self._before: dict[int, Any] = {}
+        self._handled = signals.handled(self._note)
 
     def __enter__(self) -> Interrupts:
-        with contextlib.suppress(ValueError):  # not in the main thread: whoever is, handles signals
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
+        self._handled.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._handled.__exit__(None, None, None)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.count += 1

@@ -22,9 +22,9 @@ from harness.metrics.scoring import score_answers
 from harness.record import Score
 from harness.runs import plan
 from harness.store import records
-from tests.end_to_end.test_cli import seconds_of
 from tests.support.records import make_answers, make_record
 from tests.support.sample_inputs import toy_options, write_task
+from tests.support.startup import HEAVY, MOST_FOR_A_TABLE, libraries, modules_of
 
 Capture = pytest.CaptureFixture[str]
 
@@ -193,10 +193,11 @@ def test_every_action_has_help(action: str, capsys: Capture) -> None:
     assert f"usage: python run_all.py adapters {action}" in capsys.readouterr().out
 
 
-def test_list_and_show_start_in_half_a_second(made: Path) -> None:
-    run = run_of(made, "lora").record.spec.id
-    assert seconds_of("adapters", "list", "--results", str(made)) < 0.5
-    assert seconds_of("adapters", "show", run, "--results", str(made)) < 0.5
+def test_list_and_show_load_few_modules_and_no_heavy_library(made: Path) -> None:
+    for words in (["list"], ["show", run_of(made, "lora").record.spec.id]):
+        modules = modules_of("adapters", *words, "--results", str(made))
+        assert libraries(modules) & HEAVY == set()
+        assert len(modules) <= MOST_FOR_A_TABLE
 
 
 # --- the exported folder

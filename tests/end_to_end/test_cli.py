@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,9 +14,7 @@ from harness.cli.commands import adapters
 from harness.store import records
 from tests.support import answer_rows
 from tests.support.cli_runner import Desk, guess, guess_but_lora_is_killed, without_torch
-from tests.support.sample_inputs import write_model, write_task
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.startup import HEAVY, MOST_FOR_A_TABLE, MOST_FOR_HELP, libraries, modules_of
 
 
 @pytest.fixture
@@ -212,53 +206,14 @@ def test_no_flag_goes_without_a_word_of_help() -> None:
         assert [action.dest for action in parser._actions if not action.help] == [], name
 
 
-def seconds_of(*arguments: str) -> float:
-    """The best of three starts of the program, in seconds of processor time."""
-    import resource
-
-    times = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "run_all.py", *arguments], cwd=ROOT, check=True, capture_output=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return min(times)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_loads_few_modules_and_no_heavy_library(name: str) -> None:
+    modules = modules_of(name, "--help")
+    assert libraries(modules) & (HEAVY | {"rich"}) == set()
+    assert len(modules) <= MOST_FOR_HELP
 
 
-@pytest.mark.parametrize("command", ["list", "--help"])
-def test_light_commands_start_in_half_a_second(command: str) -> None:
-    assert seconds_of(command) < 0.5
-
-
-def test_ctrl_c_ends_with_130_the_tables_so_far_and_the_command_that_continues(tmp_path: Path) -> None:
-    script = tmp_path / "press.py"
-    script.write_text(
-        "import sys, time\n"
-        f"sys.path[:0] = [{str(ROOT)!r}]\n"
-        "from harness import cli\n"
-        "from harness.runs import local\n"
-        "local.PRELOAD = []\n"
-        "import harness.cli.commands.run as run\n"
-        "from tests.support import cli_runner\n"
-        "if __name__ == '__main__':\n"
-        "    run.worker.run = cli_runner.base_then_wait\n"
-        "    run.plan.check = lambda plans: None\n"
-        "    sys.exit(cli.main(sys.argv[1:]))\n"
-    )
-    task, model = write_task(tmp_path / "toy.jsonl"), write_model(tmp_path / "model")
-    results = tmp_path / "results"
-    command = [sys.executable, str(script), "--task", str(task), "--model", str(model), "--no-memory"]
-    process = subprocess.Popen(
-        [*command, "--results", str(results)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 60
-    while not list(results.rglob("waiting")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert "✓ base" in err
-    assert "■ lora" in err
-    assert "interrupted" in out
-    continued = next(line for line in out.splitlines() if line.startswith("continue"))
-    assert f"python run_all.py --task {task}" in continued
+def test_list_loads_few_modules_and_no_heavy_library() -> None:
+    modules = modules_of("list")
+    assert libraries(modules) & HEAVY == set()
+    assert len(modules) <= MOST_FOR_A_TABLE

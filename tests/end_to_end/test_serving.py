@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -18,9 +17,8 @@ from harness.adapters.serve.engine import Engine, Limits
 from harness.adapters.serve.model import Ask, SharedBase, held
 from harness.data import registry
 from harness.store import records
+from tests.support.background import background
 from tests.support.http_client import EXAMPLES, TASK, TOKENS, Bench, Client, make, serving
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -248,50 +246,22 @@ def test_closing_refuses_what_waits_and_ends_what_is_written(bench: Bench, base:
         engine.submit([first])
 
 
-IGNORING = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]  # as a shell starts what it puts into the background
-
-
-@pytest.mark.parametrize(
-    ("before", "sent"), [([], signal.SIGINT), ([], signal.SIGTERM), (IGNORING, signal.SIGINT)], ids=str
-)
-def test_the_command_answers_until_it_is_asked_to_end_and_exits_with_0(
-    bench: Bench, before: list[str], sent: signal.Signals
-) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_the_command_answers_until_it_is_stopped_and_exits_with_0(bench: Bench, number: signal.Signals) -> None:
     words = ["serve", "--model", str(bench.model), "--results", str(bench.results), "--port", "0", "--dtype", "fp32"]
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        [*before, sys.executable, "run_all.py", *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=environment,
-    ) as process:  # fmt: skip
+    command = [sys.executable, "run_all.py", *words]
+    with background(command, environment={"PYTHONUNBUFFERED": "1"}) as process:
         assert process.stdout
         line, *listed = [process.stdout.readline() for _ in range(4)]
-        try:
-            assert "and 3 adapters" in line
-            from urllib.request import urlopen
-
-            assert b'"ok"' in urlopen(f"{line.split()[0]}/health", timeout=10).read()
-        finally:
-            process.send_signal(sent)
-        _, err = process.communicate(timeout=30)
+        assert "and 3 adapters" in line
+        assert b'"ok"' in urlopen(f"{line.split()[0]}/health").read()
+        process.send_signal(number)
+        _, err = process.communicate()
     assert process.returncode == 0, err
     assert "Traceback" not in err
     assert sorted(row.split()[0] for row in listed) == sorted(set(names(bench)) - {bench.base.name})
     assert "not served: " in err
     assert err.splitlines()[-1] == "stopped"
-
-
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_until_the_server_answers_signals_end_the_command_and_no_longer_than_that(sent: signal.Signals) -> None:
-    from harness.cli.commands.serve import _interruptible
-
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN), signal.getsignal(signal.SIGTERM)
-    try:
-        with pytest.raises(KeyboardInterrupt), _interruptible():
-            signal.raise_signal(sent)
-        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-        assert signal.getsignal(signal.SIGTERM) == before[1]
-    finally:
-        signal.signal(signal.SIGINT, before[0])
 
 
 def test_without_its_packages_the_command_says_what_to_install(

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +20,7 @@ from harness.model import checkpoint
 from harness.model.checkpoint import Checkpoint
 from harness.record import RunSpec
 from harness.runs import defaults, options
+from harness.signals import interruptible
 from harness.store import records
 from harness.store.find import find_run
 
@@ -78,7 +77,7 @@ def serve(found: argparse.Namespace) -> int:
     processes.quieten()
     from harness.adapters.serve.server import Server
 
-    with Server(found.host, _port(found.port), log=output.note) as server, _interruptible():
+    with Server(found.host, _port(found.port), log=output.note) as server, interruptible():
         with contextlib.suppress(KeyboardInterrupt):  # until the server answers, which ends by itself
             _serve(server, catalog, _spec(catalog, bits, dtype, device, remote_code=found.trust_remote_code), most)
         output.note("stopped")
@@ -171,15 +170,3 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) > 65535:
         raise HarnessError(f"--port {text} is not a port", where="--port", fix="--port 8000")
     return int(text)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Take SIGTERM, as service managers send it, for Ctrl-C; and hear SIGINT even if the process began with it ignored."""
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = {sig: signal.signal(sig, signal.default_int_handler) for sig in signals}
-    try:
-        yield
-    finally:
-        for sig, handler in before.items():
-            signal.signal(sig, handler)
