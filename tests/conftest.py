@@ -1,22 +1,49 @@
-"""What holds for all tests: threads that do not get into each other's way, processes forked without torch."""
+"""What holds for all tests: a time limit, no luck, threads that do not get in each other's way, forks without torch."""
 
 from __future__ import annotations
 
 import os
+import random
+import sys
 from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from harness import environment, processes
 from harness.runs import local
 
 HERE = Path(__file__).resolve().parent
+SLOW_LIMIT = 1800  # seconds for a test marked slow; `timeout` in pyproject.toml is the limit of all others
+
+# The same cases in every run, however long one takes. `--hypothesis-profile search` looks for new ones.
+_ANY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", _ANY_MACHINE, print_blob=True)
+settings.register_profile("same", _ANY_MACHINE, derandomize=True)
+settings.load_profile("same")
 
 # Before torch is imported: more threads than cores, each spinning until the others are done, take three times the time.
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, environment.cores() // int(workers))))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests that are marked slow more time."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_LIMIT))
+
+
+@pytest.fixture(autouse=True)
+def same_luck() -> None:
+    """Start every test at the same random numbers, whichever tests ran before it in this process."""
+    random.seed(0)
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed(0)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -187,12 +189,12 @@ def test_the_adapter_that_was_not_used_for_longest_leaves_memory(bench: Bench, b
     first = asks(base, [""])[0]
     with Engine(base, load, Limits(max_adapters=2)) as engine:
         for key in "abacab":
-            engine.submit([Ask(first.prompt, key, 1)])[0].result(10)
+            engine.submit([Ask(first.prompt, key, 1)])[0].result()
             assert len(engine.state().loaded) <= 2
         assert loads == ["a", "b", "c", "b"]
         assert engine.state().loaded == ("a", "b")
         for future in engine.submit([Ask(first.prompt, key, 1) for key in "abcd"]):  # more than memory may hold at once
-            future.result(10)
+            future.result()
     assert held(layers) == sum(8 * 4 * (one.a.shape[1] + one.b.shape[0]) // 2 for one in layers.values())
 
 
@@ -205,7 +207,7 @@ def test_where_an_architecture_does_not_keep_rows_together_batches_are_of_one_ad
     layers = base.read(bench.run("lora").folder / records.ADAPTER)
     with Engine(base, lambda key: layers) as engine:
         for future in engine.submit(asks(base, ["", "a"])):
-            future.result(10)
+            future.result()
     assert sorted(map(sorted, batches)) == [[""], ["a"]]
 
 
@@ -218,30 +220,31 @@ def test_an_adapter_that_cannot_be_loaded_stops_no_other_request(bench: Bench, b
     first = asks(base, [""])[0]
     with Engine(base, load) as engine:
         bad, good = engine.submit([Ask(first.prompt, "a", 2), Ask(first.prompt, "", 2)])
-        assert len(good.result(10).tokens) == 2
+        assert len(good.result().tokens) == 2
         with pytest.raises(HarnessError, match="gone"):
-            bad.result(10)
+            bad.result()
 
 
 def test_closing_refuses_what_waits_and_ends_what_is_written(bench: Bench, base: SharedBase) -> None:
     from harness.adapters.serve.engine import Closed
 
-    begun, go = threading.Event(), threading.Event()
+    begun = threading.Event()
 
     def load(key: str) -> Any:
         begun.set()
-        go.wait(10)
+        with contextlib.suppress(Closed):
+            while engine.submit([]) == []:  # until it is being closed
+                time.sleep(0.001)
         return {}
 
     first = asks(base, [""])[0]
     engine = Engine(base, load, Limits(max_batch=1))
     with engine:
         futures = engine.submit([Ask(first.prompt, "a", 2), Ask(first.prompt, "", 2)])
-        begun.wait(10)
-        threading.Timer(0.1, go.set).start()
+        begun.wait()
     for future in futures:
         with pytest.raises(Closed):
-            future.result(1)
+            future.result()
     with pytest.raises(Closed):
         engine.submit([first])
 

@@ -25,15 +25,15 @@ from harness.runs.runner import Result, died, run
 from harness.store import records
 from tests.support.records import make_record, make_spec
 
-HURRY = 20.0  # seconds within which each of these processes must have ended
-
 
 class Notes:
     """A watcher that writes down what it is told, and can act on it."""
 
-    def __init__(self, on_progress: Callable[[Job], None] | None = None) -> None:
+    def __init__(
+        self, on_progress: Callable[[Job], None] | None = None, on_stopping: Callable[[], None] | None = None
+    ) -> None:
         self.lines: list[str] = []
-        self.on_progress = on_progress
+        self.on_progress, self.on_stopping = on_progress, on_stopping
 
     def started(self, job: Job) -> None:
         self.lines.append(f"started {job.spec.seed}")
@@ -48,6 +48,8 @@ class Notes:
 
     def stopping(self) -> None:
         self.lines.append("stopping")
+        if self.on_stopping:
+            self.on_stopping()
 
 
 def finish(job: Job, reporter: Reporter) -> None:
@@ -71,8 +73,7 @@ def cannot_write(job: Job, reporter: Reporter) -> None:
 
 
 def wait_for_stop(job: Job, reporter: Reporter) -> None:
-    end = time.monotonic() + HURRY
-    while time.monotonic() < end and not reporter.should_stop():
+    while not reporter.should_stop():
         reporter.tell(Progress("train", 1, 100))
         time.sleep(0.05)
     records.write_record(job.folder, make_record(job.spec, status="interrupted"))
@@ -80,7 +81,7 @@ def wait_for_stop(job: Job, reporter: Reporter) -> None:
 
 def deaf(job: Job, reporter: Reporter) -> None:
     reporter.tell(Progress("train", 1, 100))
-    time.sleep(HURRY)
+    time.sleep(3600)
 
 
 def talk_until_nobody_listens(job: Job, reporter: Reporter) -> None:
@@ -163,15 +164,17 @@ def test_ctrl_c_finishes_the_step_writes_interrupted_and_starts_no_more(tmp_path
 
 
 def test_a_second_ctrl_c_ends_the_run_at_once(tmp_path: Path) -> None:
-    started = time.monotonic()
+    pressed: list[str] = []
 
-    def press_twice(job: Job) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    def press(*_: Job) -> None:
+        if len(pressed) < 2:
+            pressed.append("Ctrl-C")
+            os.kill(os.getpid(), signal.SIGINT)
 
-    (outcome,) = go(deaf, jobs(tmp_path, 1), Notes(press_twice)).outcomes
-    assert outcome.status == "interrupted"
-    assert time.monotonic() - started < HURRY / 2
+    notes = Notes(on_progress=press, on_stopping=press)
+    (outcome,) = go(deaf, jobs(tmp_path, 1), notes).outcomes
+    assert notes.lines == ["started 0", "progress 1/100", "stopping", "interrupted 0"]
+    assert (outcome.status, outcome.reason) == ("interrupted", "stopped at once by a second Ctrl-C")
 
 
 def test_an_interrupted_run_runs_again_and_a_finished_one_is_kept(tmp_path: Path) -> None:
@@ -205,8 +208,7 @@ def test_a_run_whose_starter_died_ends_by_itself(tmp_path: Path) -> None:
     while not process.events():
         time.sleep(0.05)
     process.connection.close()
-    end = time.monotonic() + HURRY
-    while process.ended() is None and time.monotonic() < end:
+    while process.ended() is None:
         time.sleep(0.05)
     assert process.ended()
 
@@ -253,7 +255,7 @@ def test_what_is_imported_beforehand_starts_no_thread_and_no_device() -> None:
         "tasks = Path('/proc/self/task'); assert not tasks.exists() or len(list(tasks.iterdir())) == 1"
     )
     root = Path(__file__).resolve().parents[2]
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=root, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=root)
 
 
 def test_libraries_are_kept_off_the_terminal_where_a_command_loads_models(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,6 @@ def base_then_wait(job: Job, reporter: Reporter) -> None:
     if job.spec.method == "base":
         return guess(job, reporter)
     (job.folder / "waiting").touch()
-    end = time.monotonic() + 60
-    while not reporter.should_stop() and time.monotonic() < end:
+    while not reporter.should_stop():
         time.sleep(0.05)
     records.write_record(job.folder, make_record(job.spec, status="interrupted", scores={}, cost=None))
