@@ -1,4 +1,4 @@
-"""Measure all comparisons, or those named:   python tests/benchmarks [choices|writing|training|views|serving ...]
+"""Measure all comparisons, or those named:   python tests/benchmarks [choices|writing|training|views|serving|start ...]
 
 Needs lm-eval and TRL (`make bench` sets up an environment of its own with them). Each writes
 `results/benchmarks/<name>.json`, and the table `results/benchmarks/README.md` is made of what is there.
@@ -22,7 +22,7 @@ from harness.format import (
 from harness.store import records
 from tests.benchmarks.timing import OURS, RESULTS
 
-NAMES = ("choices", "writing", "training", "grid", "workers", "views", "serving")
+NAMES = ("choices", "writing", "training", "grid", "workers", "views", "serving", "start")
 MIB = 2**20
 HEAD = """# Measured beside other programs
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import platform
+import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -48,18 +49,31 @@ class Comparison:
 
 
 def in_turn(
-    ways: Mapping[str, Callable[[], Any]], *, rounds: int
+    ways: Mapping[str, Callable[[], Any]], *, rounds: int, clock: Callable[[], float] | None = None
 ) -> tuple[dict[str, tuple[float, ...]], dict[str, Any]]:
-    """Return the seconds of every way in each round, and what each returned in the last; a first round is thrown away."""
+    """Return the seconds of every way in each round, and what each returned in the last; a first round is thrown away.
+
+    Args:
+        ways: by name.
+        rounds: how many count.
+        clock: `time.perf_counter` if None.
+    """
+    now = clock or time.perf_counter
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     found: dict[str, Any] = {}
     for number in range(rounds + 1):
         for name, way in ways.items():
-            started = time.perf_counter()
+            started = now()
             found[name] = way()
             if number:
-                seconds[name].append(time.perf_counter() - started)
+                seconds[name].append(now() - started)
     return {name: tuple(taken) for name, taken in seconds.items()}, found
+
+
+def processor() -> float:
+    """Return the processor seconds of this process and of those that it has waited for."""
+    found = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in found)
 
 
 def peaks(ways: Mapping[str, Callable[[], Any]]) -> dict[str, int]:

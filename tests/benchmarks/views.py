@@ -32,7 +32,7 @@ from harness.metrics.scoring import score_answers
 from harness.record import Answer, RunSpec
 from harness.report.write import write_outputs
 from harness.store import records
-from tests.benchmarks.timing import Comparison, keep
+from tests.benchmarks.timing import Comparison, keep, processor
 from tests.support.records import make_answers, make_record, make_spec
 
 SIZES = {"grids": (10, 100, 1_000, 10_000), "ranks": (10, 100, 1_000)}
@@ -95,12 +95,6 @@ def timed(root: Path) -> dict[str, float]:
     started, used = time.perf_counter(), processor()
     write_outputs(root, records.read_all(root))
     return {"clock": time.perf_counter() - started, "processors": processor() - used}
-
-
-def processor() -> float:
-    """Return the processor seconds of this process and of those that it has waited for."""
-    found = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in found)
 
 
 def apart(shape: str, size: int) -> dict[str, Any]:
