@@ -1,12 +1,14 @@
 # make cfa: set everything up and run the benchmark on the CFA-style exams.
-# make test: set everything up and run the checks and the tests.
+# make test: set everything up and run the checks and the tests, all but the slow ones.
 # make slow, make verify: the slow tests alone; recompute everything that is published. Nightly jobs run these.
+# make test-all: make test and make slow.
 # make bench: measure beside other programs (half an hour on two idle cores).
 # make wheel: build the wheel into dist/.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 PIP_INSTALL := python -m pip install --quiet --disable-pip-version-check
 # requirements.lock or requirements-cuda.lock. Empty: the first, unless pip's sources have no torch for Linux without CUDA
 # (the public index has none; PyTorch's index of CPU wheels and a folder of wheels have).
@@ -23,7 +25,7 @@ define install-lock
 	$(1)/bin/$(PIP_INSTALL) --require-hashes --requirement $$lock
 endef
 
-.PHONY: setup cfa test lint slow verify bench wheel clean
+.PHONY: setup cfa test lint slow test-all verify bench wheel clean
 
 setup: $(READY)
 
@@ -44,10 +46,12 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(PYTEST) -m "not slow" --durations 20
 
 slow: $(READY)
-	$(BIN)/python -m pytest -m slow --durations 20
+	$(PYTEST) -m slow --durations 20
+
+test-all: test slow
 
 verify: $(READY)
 	$(BIN)/python run_all.py verify results/published

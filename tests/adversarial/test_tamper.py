@@ -70,6 +70,7 @@ def test_a_careful_fault_is_found_by_the_check_that_is_there_for_it(
     assert not names & {files.SHA256, files.THERE, files.NO_OTHER, files.LISTED}
 
 
+@pytest.mark.slow
 def test_a_figure_of_other_data_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

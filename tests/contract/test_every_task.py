@@ -223,6 +223,7 @@ def test_the_data_is_the_pinned_one(name: str) -> None:
     assert loading.hash_folder(loading.tasks_folder() / source.uri) == source.sha256
 
 
+@pytest.mark.slow
 def test_nothing_depends_on_pythons_hash_seed() -> None:
     code = """
 import json, pathlib, sys

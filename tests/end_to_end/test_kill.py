@@ -99,18 +99,38 @@ def undisturbed(grid: Grid) -> dict[str, bytes]:
     return found
 
 
-def test_a_grid_killed_at_a_hundred_moments_is_completed_by_the_same_command(
-    grid: Grid, undisturbed: dict[str, bytes], tmp_path: Path
+@pytest.fixture(scope="module")
+def moments(grid: Grid, undisturbed: dict[str, bytes]) -> list[tuple[str, str]]:
+    """What a run of the grid does to files, in order, with the file."""
+    assert grid.go(grid.folder / "counted") == 0
+    return grid.seen
+
+
+@pytest.mark.parametrize("moment", [("os.rename", "record.json"), ("os.rename", "toy.csv")], ids=["record", "table"])
+def test_a_grid_killed_as_a_record_or_a_table_comes_to_its_place_is_completed_by_the_same_command(
+    grid: Grid,
+    undisturbed: dict[str, bytes],
+    moments: list[tuple[str, str]],
+    tmp_path: Path,
+    moment: tuple[str, str],
 ) -> None:
-    assert grid.go(tmp_path / "counted") == 0
-    points, chance, kills, chains = len(grid.seen), random.Random(20), 0, 0
-    kinds = {kind: at for at, kind in reversed(list(enumerate(grid.seen)))}
+    assert grid.go(tmp_path / "results", moments.index(moment), killed) == -signal.SIGKILL
+    assert grid.go(tmp_path / "results") == 0, grid.said
+    assert snapshot(tmp_path / "results") == undisturbed
+
+
+@pytest.mark.slow
+def test_a_grid_killed_at_a_hundred_moments_is_completed_by_the_same_command(
+    grid: Grid, undisturbed: dict[str, bytes], moments: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    points, chance, kills, chains = len(moments), random.Random(20), 0, 0
+    kinds = {kind: moments.index(kind) for kind in moments}
     assert {("os.rename", "record.json"), ("os.rename", "answers.jsonl.gz"), ("os.rename", "toy.csv")} <= kinds.keys()
-    moments = sorted(kinds.values(), reverse=True)  # each kind of write once, then any moments
+    next_ones = sorted(kinds.values(), reverse=True)  # each kind of write once, then any moments
     while kills < KILLS:
         results = tmp_path / f"chain{(chains := chains + 1)}"
         while True:
-            at = moments.pop() if moments else chance.randrange(points // 2)
+            at = next_ones.pop() if next_ones else chance.randrange(points // 2)
             if (code := grid.go(results, at, killed)) != -signal.SIGKILL:
                 break
             kills += 1
@@ -119,6 +139,7 @@ def test_a_grid_killed_at_a_hundred_moments_is_completed_by_the_same_command(
     assert chains >= 5
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_at_any_kind_of_write_is_said_and_costs_no_work(
     grid: Grid, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -298,6 +319,7 @@ def alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_runners_and_workers_killed_at_any_time_leave_a_grid_that_is_completed(
     grid: Grid, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:

@@ -169,7 +169,11 @@ def forked(work: Callable[[], int], said: Path) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     if child := os.fork():
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        try:
+            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        except BaseException:  # the test's time is over: nobody else would end the fork
+            os.kill(child, signal.SIGKILL)
+            raise
     gc.disable()  # it would touch, and so copy, every page of the parent's
     code = 99
     try:
