@@ -8,7 +8,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 PIP_INSTALL := python -m pip install --quiet --disable-pip-version-check
 # requirements.lock or requirements-cuda.lock. Empty: the first, unless pip's sources have no torch for Linux without CUDA
 # (the public index has none; PyTorch's index of CPU wheels and a folder of wheels have).
@@ -46,10 +45,10 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 test: lint
-	$(PYTEST) -m "not slow" --durations 20
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 20
 
 slow: $(READY)
-	$(PYTEST) -m slow --durations 20
+	$(BIN)/python -m pytest -m slow -n 2 --dist worksteal --durations 20
 
 test-all: test slow
 
