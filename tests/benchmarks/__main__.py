@@ -83,5 +83,5 @@ def _peak(peaks: Mapping[str, int], other: str) -> str:
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or NAMES:
-        importlib.import_module(f"benchmarks.{name}").main()
+        importlib.import_module(f"tests.benchmarks.{name}").main()
     records.write_text(RESULTS / "README.md", page())

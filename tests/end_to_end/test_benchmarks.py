@@ -40,7 +40,7 @@ def test_the_ratio_is_the_median_of_the_rounds_ratios(tmp_path: Path, monkeypatc
     kept = json.loads((tmp_path / "made-up.json").read_text())
     assert kept["ratios"] == {"theirs": {"ratio": 3.0, "range": [2.0, 5.0], "target": 2.5}}
     before = list(sys.path)
-    main = importlib.import_module("benchmarks.__main__")
+    main = importlib.import_module("tests.benchmarks.__main__")
     monkeypatch.setattr(main, "RESULTS", tmp_path)
     sys.path[:] = before
     assert "- **made-up**: work. all the same (torch 2)." in main.page()
