@@ -116,6 +116,7 @@ def test_the_vectorised_difference_is_that_of_stats() -> None:
 # --- intervals
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("most", [1, 6])
 def test_intervals_of_a_share_cover_the_truth_in_95_percent_of_draws_give_or_take_one(n: int, most: int) -> None:
@@ -129,6 +130,7 @@ def test_intervals_of_a_share_cover_the_truth_in_95_percent_of_draws_give_or_tak
         assert 0.94 <= hits / DRAWS <= 0.96, f"likeness {likeness}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("truth", [0.0, 0.01, 0.99, 1.0])
 @pytest.mark.parametrize("n", [80, 600])
 def test_intervals_near_none_and_all_cover_at_least_93_percent(n: int, truth: float) -> None:
@@ -138,6 +140,7 @@ def test_intervals_near_none_and_all_cover_at_least_93_percent(n: int, truth: fl
     assert ((low <= truth) & (truth <= high)).mean() >= 0.93
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("most", [1, 6])
 def test_intervals_of_a_paired_difference_cover_in_95_percent_of_draws_give_or_take_one(n: int, most: int) -> None:
@@ -198,6 +201,7 @@ def test_the_vectorised_bootstrap_is_that_of_stats() -> None:
     assert found == pytest.approx((value[0], low[0], high[0]), abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "draws"), [(80, 5000), (600, 1000)])
 def test_the_bootstrap_of_macro_f1_covers_in_95_percent_of_draws_give_or_take_one(n: int, draws: int) -> None:
     sizes, rng, hits = clusters(n, 6), np.random.default_rng(n), 0
@@ -231,6 +235,7 @@ def smallest_p(right: Array) -> Array:
     return np.asarray(np.min(found, axis=0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "n"), [(2, 600), (8, 600), (8, 80)])
 def test_equal_methods_are_called_different_in_at_most_five_percent_of_tables(rows: int, n: int) -> None:
     rng, wrong = np.random.default_rng(rows + n), 0
@@ -241,6 +246,7 @@ def test_equal_methods_are_called_different_in_at_most_five_percent_of_tables(ro
     assert wrong / DRAWS <= 0.05
 
 
+@pytest.mark.slow
 def test_equal_methods_in_groups_are_called_different_in_at_most_five_percent_of_tables() -> None:
     rng, wrong = np.random.default_rng(7), 0
     for _ in range(500):
@@ -282,6 +288,7 @@ def test_cells_of_equals_are_tied_exactly_as_in_the_simulation() -> None:
 # --- power
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("differing", [0.1, 0.2, 0.3])
 def test_three_points_at_600_single_questions_are_found_as_often_as_the_power_function_says(differing: float) -> None:
     rng, better, worse = np.random.default_rng(0), (differing + 0.03) / 2, (differing - 0.03) / 2
@@ -293,6 +300,7 @@ def test_three_points_at_600_single_questions_are_found_as_often_as_the_power_fu
         assert stats.sign_flip_p(differences, range(600)) == pytest.approx(mcnemar(won, lost)[row])
 
 
+@pytest.mark.slow
 def test_three_points_in_groups_are_found_as_often_as_the_power_function_says() -> None:
     rng, size, draws = np.random.default_rng(1), 3, 3000
     groups = 200
@@ -306,6 +314,7 @@ def test_three_points_in_groups_are_found_as_often_as_the_power_function_says() 
     assert found == pytest.approx(power.power(float(totals.mean()) / size, groups, sd), abs=0.03)
 
 
+@pytest.mark.slow
 def test_a_difference_of_the_size_that_is_said_to_be_detectable_is_found_in_eight_of_ten_cases() -> None:
     rng, differing, n = np.random.default_rng(2), 0.2, 600
     half = 1.96 * math.sqrt(differing / n)
