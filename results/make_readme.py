@@ -1,7 +1,7 @@
 """The results in README.md: made from the folder `results` alone. `python results/make_readme.py` writes them anew.
 
 One table for all tasks (value, interval and mark of the headline metric of each run, words as `harness.report.tables` makes
-them) and the first task's figure; and one of the ratios that were measured beside other programs. tests/end_to_end/test_readme.py
+them) and the first task's figure; and one of the ratios that were measured beside other programs. tests/end_to_end/test_documentation.py
 holds the README to both.
 """
 

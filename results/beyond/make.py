@@ -1,7 +1,7 @@
 """Write the table of results/beyond/README.md from the leaderboards beside it:   python results/beyond/make.py
 
 A row a run: its score on the task, on the skills that the model had before training, and on the task's questions in other
-words. tests/end_to_end/test_readme_results.py compares the page with the leaderboards.
+words. tests/end_to_end/test_result_pages.py compares the page with the leaderboards.
 """
 
 from __future__ import annotations

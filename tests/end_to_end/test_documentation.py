@@ -1,8 +1,9 @@
-"""The README is true: its commands parse and run, its code works, its figures are those of the published results."""
+"""README and docs are true: commands parse and run, code works, links lead somewhere, figures are the published ones."""
 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import functools
 import io
 import json
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from harness import record
 from harness.cli import app, flags
 from harness.data import loading, registry
 from harness.data.columns import COLUMNS
@@ -29,9 +31,12 @@ from tests.contract import test_every_task as contract
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+PAGES = [ROOT / "README.md", *(path for path in sorted((ROOT / "docs").glob("*.md")) if path.name != "flags.md")]
+TEXT = "\n".join(path.read_text(encoding="utf-8") for path in PAGES)
+BLOCKS = re.findall(r"^ *```(\w*)\n(.*?)^ *```$", TEXT, re.MULTILINE | re.DOTALL)
 LINES = [line.strip() for kind, text in BLOCKS if kind == "bash" for line in text.splitlines() if line.strip()]
-COMMANDS = [shlex.split(line, comments=True)[2:] for line in LINES if line.startswith("python run_all.py")]
+_TYPED = dict.fromkeys(line.partition("#")[0].strip() for line in LINES if line.startswith("python run_all.py"))
+COMMANDS = [shlex.split(line)[2:] for line in _TYPED]
 FILES = {text.split("\n", 1)[0].removeprefix("# "): text for kind, text in BLOCKS if kind == "python"}
 RUN_WITHOUT = {
     "run",
@@ -47,9 +52,9 @@ RUN_WITHOUT = {
 }  # they need results, or train
 
 
-def only(kind: str) -> str:
-    """The one code block of a language."""
-    texts: list[str] = [text for found, text in BLOCKS if found == kind]
+def only(kind: str, fragment: str = "") -> str:
+    """The one code block of a language that holds this fragment."""
+    texts: list[str] = [text for language, text in BLOCKS if language == kind and fragment in text]
     assert len(texts) == 1, kind
     return texts[0]
 
@@ -117,16 +122,20 @@ def put_task(folder: Path) -> None:
 # --- the commands
 
 
-def test_the_readme_names_every_command_and_only_make_targets_and_files_that_exist() -> None:
+def test_the_pages_name_every_command_and_only_make_targets_and_files_that_exist() -> None:
     assert {name_of(command) for command in COMMANDS} == set(app.COMMANDS)
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     made = {line.split()[1] for line in LINES if line.startswith("make ")}
     assert made == {"cfa", "test"}
     assert made <= targets
-    known = re.compile(r"make |python run_all\.py|python3 -m venv \.venv$|\. \.venv/bin/activate$|pip install ")
+    known = re.compile(
+        r"make |python run_all\.py|python3 -m venv \.venv$|\. \.venv/bin/activate$|pip install |\(cd results/published && sha256sum"
+    )
     assert [line for line in LINES if not known.match(line)] == []
-    named = set(re.findall(r"`(?:bash |python )?([\w./]+/[\w.]+\.(?:py|sh|md))`", README))
-    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+    paths = set(re.findall(r"`(?:bash |python )?([\w./]+/[\w.]+\.(?:py|sh|md))`", TEXT))
+    assert [
+        path for path in sorted(paths) if not (ROOT / path).exists() and not (ROOT / "harness" / path).exists()
+    ] == []
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=words)
@@ -168,7 +177,7 @@ def test_the_first_line_of_the_main_command_is_as_shown(place: Path, capsys: pyt
 def test_the_pip_lines_name_files_and_options_that_exist() -> None:
     for line in LINES:
         if line.startswith("pip install"):
-            found = shlex.split(line)[2:]
+            found = shlex.split(line, comments=True)[2:]
             assert set(found) <= {"-r", "requirements.lock", "--no-deps", "-e", "."}
             assert all((ROOT / word).exists() for word in found if not word.startswith("-"))
 
@@ -179,7 +188,7 @@ def test_the_exit_codes_are_the_programs() -> None:
 
 
 def test_the_columns_of_a_data_file_are_those_that_the_harness_reads() -> None:
-    table = README.split("| column | meaning |")[1].split("\n\n")[0]
+    table = TEXT.split("| column | meaning |")[1].split("\n\n")[0]
     shown = {name for line in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", line.split("|")[1])}
     assert shown == {name for needed in COLUMNS.values() for name in needed} | {"group", "split", "id"}
     for rows, layout in ((jsonl_rows(), "choices"), (csv_rows(), "target")):
@@ -218,7 +227,7 @@ def test_the_task_passes_the_contract_of_every_task(place: Path, monkeypatch: py
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The README's three files as an installed package with the README's entry points."""
     site = tmp_path / "site"
-    points = tomllib.loads(only("toml"))["project"]["entry-points"]
+    points = tomllib.loads(only("toml", "entry-points"))["project"]["entry-points"]
     modules = {value.split(":")[0] for named in points.values() for value in named.values()}
     (name,) = {module.split(".")[0] for module in modules}
     (site / name).mkdir(parents=True)
@@ -316,11 +325,31 @@ def test_the_results_are_those_that_are_published() -> None:
         assert (ROOT / path).is_file(), path
 
 
-def test_the_readme_is_short_and_holds_no_machine_path() -> None:
-    made = [make_readme.current(README, part) for part in (make_readme.RESULTS, make_readme.SPEED)]
-    assert len(README.splitlines()) - sum(len(text.splitlines()) for text in made) <= 290
-    assert not re.search(r"/(work|home|root|tmp)/", README)
-    assert (
-        max(len(line) for line in README.splitlines() if not line.startswith(("|", "{", "METHOD", "![", "COSTS")))
-        <= 125
-    )
+def test_the_readme_is_short_and_no_page_holds_a_machine_path() -> None:
+    assert len(README.splitlines()) <= 200
+    assert README.index("make cfa") < 1200  # in the first screen
+    assert not re.search(r"/(work|home|root|tmp)/", TEXT)
+    wide = ("|", "{", "METHOD", "![", "COSTS", "python run_all.py")
+    assert max(len(line) for line in TEXT.splitlines() if not line.startswith(wide)) <= 135
+
+
+@pytest.mark.parametrize(
+    "path", [*PAGES, *sorted((ROOT / "results").glob("**/README.md"))], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_every_link_of_a_page_leads_to_a_file(path: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+    assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
+
+
+def test_the_format_of_a_record_is_described_field_by_field() -> None:
+    page = (ROOT / "docs" / "records.md").read_text(encoding="utf-8")
+    described = set(re.findall(r"`(\w+)`", page))
+    nouns = (record.Record, record.RunSpec, record.Score, record.ProbeResult, record.Cost, record.Phase, record.Parts)
+    fields = {field.name for noun in (*nouns, record.Environment, record.Answer) for field in dataclasses.fields(noun)}
+    assert fields - described == set()
+
+
+def test_the_design_page_names_every_room() -> None:
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    rooms = {path.parent.name for path in (ROOT / "harness").glob("*/__init__.py")}
+    assert {room for room in rooms if f"`{room}/`" not in page} == set()
