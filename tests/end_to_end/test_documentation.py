@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import functools
 import io
 import json
@@ -19,7 +18,6 @@ from typing import Any
 
 import pytest
 
-from harness import record
 from harness.cli import app, flags
 from harness.data import loading, registry
 from harness.data.columns import COLUMNS
@@ -331,25 +329,3 @@ def test_the_readme_is_short_and_no_page_holds_a_machine_path() -> None:
     assert not re.search(r"/(work|home|root|tmp)/", TEXT)
     wide = ("|", "{", "METHOD", "![", "COSTS", "python run_all.py")
     assert max(len(line) for line in TEXT.splitlines() if not line.startswith(wide)) <= 135
-
-
-@pytest.mark.parametrize(
-    "path", [*PAGES, *sorted((ROOT / "results").glob("**/README.md"))], ids=lambda path: str(path.relative_to(ROOT))
-)
-def test_every_link_of_a_page_leads_to_a_file(path: Path) -> None:
-    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
-    assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
-
-
-def test_the_format_of_a_record_is_described_field_by_field() -> None:
-    page = (ROOT / "docs" / "records.md").read_text(encoding="utf-8")
-    described = set(re.findall(r"`(\w+)`", page))
-    nouns = (record.Record, record.RunSpec, record.Score, record.ProbeResult, record.Cost, record.Phase, record.Parts)
-    fields = {field.name for noun in (*nouns, record.Environment, record.Answer) for field in dataclasses.fields(noun)}
-    assert fields - described == set()
-
-
-def test_the_design_page_names_every_room() -> None:
-    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
-    rooms = {path.parent.name for path in (ROOT / "harness").glob("*/__init__.py")}
-    assert {room for room in rooms if f"`{room}/`" not in page} == set()
