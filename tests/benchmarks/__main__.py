@@ -20,7 +20,7 @@ from harness.format import (
     markdown,
 )
 from harness.store import records
-from tests.benchmarks.timing import OURS, RESULTS
+from tests.benchmarks.timing import OURS, RESULTS, TITLES, WAYS
 
 NAMES = ("choices", "writing", "training", "grid", "workers", "views", "serving", "start")
 MIB = 2**20
@@ -63,13 +63,24 @@ def page() -> str:
         machines.add(f"{found['machine']['processor']}, {found['machine']['cores']} cores")
         packages = ", ".join(f"{name} {version}" for name, version in found["packages"].items())
         told = ". ".join([f"{found['work']}. {found['same']}", *found["notes"]])
-        works.append(f"- **{found['name']}**: {told} ({packages}).")
+        title = TITLES.get(found["name"], found["name"])
+        name = f" (`{found['name']}`)" * (title != found["name"])
+        works.append(f"- **{title}**{name}: {told} ({packages}).")
         for other, seen in found["ratios"].items():
             low, high = seen["range"]
             short = " (short)" if seen["target"] and seen["ratio"] < seen["target"] else ""
             target = f"{seen['target']:g}{short}" if seen["target"] else ""
             peak = _peak(found.get("peaks", {}), other)
-            rows.append((found["name"], other, f"{seen['ratio']:.2f}", f"{low:.2f} to {high:.2f}", target, peak))
+            rows.append(
+                (
+                    title,
+                    WAYS.get(other, other),
+                    f"{seen['ratio']:.2f}",
+                    f"{low:.2f} to {high:.2f}",
+                    target,
+                    peak,
+                )
+            )
     heads = ("work", "against", "times as long", "in rounds", "target", "peak")
     made = Table("Benchmarks", heads, tuple(rows), left=frozenset({0, 1}))
     tail = TAIL.format(works="\n".join(works), machines="; ".join(sorted(machines)))

@@ -20,6 +20,35 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "results" / "benchmarks"
 OURS = "ours"
 
+# What people read for the name of a comparison, and for the name of a way.
+TITLES = {
+    "choices-tiny": "Scoring 600 questions with options, embedded model",
+    "choices-wide": "Scoring questions with options, vocabulary of 50,304",
+    "grid": "A whole grid: 8 runs trained and tested",
+    "labels": "Choosing a label for 300 texts",
+    "serving-memory-01": "Bytes to serve 1 adapter",
+    "serving-memory-04": "Bytes to serve 4 adapters",
+    "serving-memory-16": "Bytes to serve 16 adapters",
+    "serving-memory-64": "Bytes to serve 64 adapters",
+    "serving-mixed": "Serving 8 adapters, requests mixed",
+    "serving-swap": "Making an adapter ready to answer",
+    "start-compare": "Starting the command compare",
+    "start-list": "Starting the command list",
+    "start-plan": "Starting the command plan --no-memory",
+    "start-report": "Starting the command report",
+    "start-verify": "Starting the command verify",
+    "training": "Training LoRA r8 on 160 examples",
+    "views": "Building the report, nothing cached",
+    "views-again": "Rebuilding the report, figures cached",
+    "workers": "Four runs, two workers on two cores",
+    "writing-long": "Writing 150 answers, long prompts",
+    "writing-short": "Writing 300 answers, short prompts",
+}
+WAYS = {
+    "0.5 s": "half a second",
+    "ten times as many": "10 times as many records, time per record",
+}
+
 
 @dataclass(frozen=True)
 class Comparison:
