@@ -188,7 +188,7 @@ def test_a_record_of_a_newer_version_is_not_taken_for_a_damaged_one(grid: Grid, 
     results = tmp_path / "results"
     assert grid.go(results) == 0
     path = next(results.rglob(f"full/*/{records.RECORD}"))
-    path.write_text(newer := path.read_text().replace('"schema": 1', '"schema": 99'))
+    path.write_text(newer := records.with_schema(path.read_text(), 99))
     assert grid.go(results) == 2
     assert "newer version" in grid.said
     assert path.read_text() == newer
