@@ -51,6 +51,7 @@ def test_small_models_on_the_cpu_run_one_per_core_and_others_one_at_a_time(
     asked: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(environment, "cores", lambda: 3)
+    monkeypatch.setattr(environment, "memory_bytes", lambda: 8 * defaults.JOB_MEMORY)
     assert only(asked).options.jobs == 3
     assert only(replace(asked, jobs=2)).options.jobs == 2
     model = checkpoint.read(asked.model)
