@@ -1,7 +1,7 @@
 """Requests to stop: Ctrl-C (SIGINT) and a service manager's SIGTERM.
 
-A shell that starts a program in the background (`program &` in a script, `nohup`) lets it ignore SIGINT, and Python leaves
-that as it is. Handlers are therefore always set here, and never left to what the program inherits.
+A shell that starts a program in the background (`program &` in a script) lets it ignore SIGINT, and Python respects this.
+The handlers are therefore always set and never inherited.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-STOPPING = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 Handler = Callable[[int, FrameType | None], Any]
 
 
 @contextlib.contextmanager
-def handled(handler: Handler) -> Iterator[None]:
-    """Let `handler` take requests to stop, and set the handlers from before again at the end.
+def stop_handlers(handler: Handler) -> Iterator[None]:
+    """Return a context in which `handler` takes requests to stop; the handlers from before are set again at its end.
 
     Only the main thread may set handlers; in any other thread nothing changes.
     """
     before: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
-        before = {number: signal.signal(number, handler) for number in STOPPING}
+        before = {number: signal.signal(number, handler) for number in STOP_SIGNALS}
     try:
         yield
     finally:
@@ -34,6 +34,6 @@ def handled(handler: Handler) -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if earlier is None else earlier)
 
 
-def interruptible() -> contextlib.AbstractContextManager[None]:
+def keyboard_interrupts() -> contextlib.AbstractContextManager[None]:
     """Return a context in which every request to stop raises KeyboardInterrupt."""
-    return handled(signal.default_int_handler)
+    return stop_handlers(signal.default_int_handler)

@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code; `arguments` are those of the shell where None."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        with signals.interruptible():
+        with signals.keyboard_interrupts():
             return _main(words)
     except HarnessError as problem:
         ui.error(problem)

@@ -37,14 +37,14 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.count = 0
-        self._handled = signals.handled(self._note)
+        self._handlers = signals.stop_handlers(self._note)
 
     def __enter__(self) -> Interrupts:
-        self._handled.__enter__()
+        self._handlers.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._handled.__exit__(None, None, None)
+        self._handlers.__exit__(None, None, None)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.count += 1

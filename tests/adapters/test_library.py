@@ -24,7 +24,7 @@ from harness.runs import plan
 from harness.store import records
 from tests.support.records import make_answers, make_record
 from tests.support.sample_inputs import toy_options, write_task
-from tests.support.startup import HEAVY, MOST_FOR_A_TABLE, libraries, modules_of
+from tests.support.startup import HEAVY, MAX_MODULES_TABLE, libraries, modules_of
 
 Capture = pytest.CaptureFixture[str]
 
@@ -197,7 +197,7 @@ def test_list_and_show_load_few_modules_and_no_heavy_library(made: Path) -> None
     for words in (["list"], ["show", run_of(made, "lora").record.spec.id]):
         modules = modules_of("adapters", *words, "--results", str(made))
         assert libraries(modules) & HEAVY == set()
-        assert len(modules) <= MOST_FOR_A_TABLE
+        assert len(modules) <= MAX_MODULES_TABLE
 
 
 # --- the exported folder

@@ -15,7 +15,7 @@ import pytest
 from harness.data import registry
 from harness.data.loading import load_splits
 from harness.errors import HarnessError
-from tests.support.startup import HEAVY, MOST_FOR_HELP, libraries, modules_after
+from tests.support.startup import HEAVY, MAX_MODULES_HELP, libraries, modules_after
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "tests" / "plugin_package"
@@ -212,4 +212,4 @@ def test_listing_everything_loads_few_modules_and_no_heavy_library() -> None:
         "assert len(found) >= 8"
     )
     assert libraries(modules) & HEAVY == set()
-    assert len(modules) <= MOST_FOR_HELP
+    assert len(modules) <= MAX_MODULES_HELP

@@ -14,7 +14,7 @@ from harness.cli.commands import adapters
 from harness.store import records
 from tests.support import answer_rows
 from tests.support.cli_runner import Desk, guess, guess_but_lora_is_killed, without_torch
-from tests.support.startup import HEAVY, MOST_FOR_A_TABLE, MOST_FOR_HELP, libraries, modules_of
+from tests.support.startup import HEAVY, MAX_MODULES_HELP, MAX_MODULES_TABLE, libraries, modules_of
 
 
 @pytest.fixture
@@ -210,10 +210,10 @@ def test_no_flag_goes_without_a_word_of_help() -> None:
 def test_help_loads_few_modules_and_no_heavy_library(name: str) -> None:
     modules = modules_of(name, "--help")
     assert libraries(modules) & (HEAVY | {"rich"}) == set()
-    assert len(modules) <= MOST_FOR_HELP
+    assert len(modules) <= MAX_MODULES_HELP
 
 
 def test_list_loads_few_modules_and_no_heavy_library() -> None:
     modules = modules_of("list")
     assert libraries(modules) & HEAVY == set()
-    assert len(modules) <= MOST_FOR_A_TABLE
+    assert len(modules) <= MAX_MODULES_TABLE

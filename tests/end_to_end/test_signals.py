@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.signals import interruptible
+from harness.signals import keyboard_interrupts
 from tests.support.background import ROOT, background, wait_until
 from tests.support.sample_inputs import write_model, write_task
 
@@ -20,7 +20,7 @@ BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=la
 def test_a_signal_that_was_ignored_interrupts_and_is_ignored_again_afterwards(number: signal.Signals) -> None:
     own = signal.signal(number, signal.SIG_IGN)
     try:
-        with pytest.raises(KeyboardInterrupt), interruptible():
+        with pytest.raises(KeyboardInterrupt), keyboard_interrupts():
             signal.raise_signal(number)
         assert signal.getsignal(number) == signal.SIG_IGN
     finally:
@@ -31,7 +31,7 @@ def test_a_thread_that_may_set_no_signals_goes_on_without() -> None:
     done: list[bool] = []
 
     def work() -> None:
-        with interruptible():
+        with keyboard_interrupts():
             done.append(True)
 
     thread = threading.Thread(target=work)

@@ -32,7 +32,7 @@ HEAVY = frozenset(
 
 # Help loads 340 to 400 modules and a short table 440 to 480, Python's own and numpy's among them. Each library of HEAVY brings
 # 400 or more (matplotlib 400, transformers 520, torch 1,100), so none goes unnoticed, and a few files more may come.
-MOST_FOR_HELP, MOST_FOR_A_TABLE = 480, 560
+MAX_MODULES_HELP, MAX_MODULES_TABLE = 480, 560
 
 _MODULES = "import json, sys; print(); print(json.dumps(sorted(sys.modules)))"
 _PROGRAM = f"import sys; from harness.cli import main; code = main(sys.argv[1:]); {_MODULES}; sys.exit(code)"

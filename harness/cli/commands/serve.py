@@ -20,7 +20,7 @@ from harness.model import checkpoint
 from harness.model.checkpoint import Checkpoint
 from harness.record import RunSpec
 from harness.runs import defaults, options
-from harness.signals import interruptible
+from harness.signals import keyboard_interrupts
 from harness.store import records
 from harness.store.find import find_run
 
@@ -77,7 +77,7 @@ def serve(found: argparse.Namespace) -> int:
     processes.quieten()
     from harness.adapters.serve.server import Server
 
-    with Server(found.host, _port(found.port), log=output.note) as server, interruptible():
+    with Server(found.host, _port(found.port), log=output.note) as server, keyboard_interrupts():
         with contextlib.suppress(KeyboardInterrupt):  # until the server answers, which ends by itself
             _serve(server, catalog, _spec(catalog, bits, dtype, device, remote_code=found.trust_remote_code), most)
         output.note("stopped")
