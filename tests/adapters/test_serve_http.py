@@ -17,7 +17,7 @@ from harness.cli.app import main
 from harness.data import registry
 from harness.model.tokenize import chat_ids, encode_pair
 from harness.store import records
-from tests.support.http_client import EXAMPLES, TASK, Bench, Client, make, serving
+from tests.support.http_client import EXAMPLES, PATIENCE, TASK, Bench, Client, eventually, make, serving
 
 Capture = pytest.CaptureFixture[str]
 PROMPT = TASK.prompt(EXAMPLES[0])
@@ -191,7 +191,7 @@ def test_a_full_queue_is_refused_with_the_time_to_wait(bench: Bench, base: Share
 
     def load(key: str) -> Any:
         begun.set()
-        go.wait(20)
+        go.wait(PATIENCE)
         return {}
 
     asked = {"model": "toy-lora-r4-s0", "prompt": PROMPT, "max_tokens": 1}
@@ -199,15 +199,14 @@ def test_a_full_queue_is_refused_with_the_time_to_wait(bench: Bench, base: Share
         found: list[Any] = []
         threads = [threading.Thread(target=lambda: found.append(client.ask("POST", "/v1/completions", asked)))]
         threads[0].start()
-        assert begun.wait(10)  # one is in hand; now one more may wait
+        assert begun.wait()  # one is in hand; now one more may wait
         threads.append(threading.Thread(target=lambda: found.append(client.ask("POST", "/v1/completions", asked))))
         threads[1].start()
-        while client.engine.state().waiting < 1:
-            pass
+        eventually(lambda: client.engine.state().waiting == 1)
         error = client.ask("POST", "/v1/completions", asked)
         go.set()
         for thread in threads:
-            thread.join(20)
+            thread.join()
     assert refused(error, 503)["code"] == "queue_full"
     assert int(error[2]["Retry-After"]) > 0
     assert [status for status, _, _ in found] == [200, 200]

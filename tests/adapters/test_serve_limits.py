@@ -42,7 +42,7 @@ def client(bench: Bench, base: SharedBase) -> Iterator[Client]:
 
 def raw(client: Client, *pieces: bytes) -> bytes:
     """Send bytes as they are and return all that comes back until the server closes the connection."""
-    with socket.create_connection(("127.0.0.1", client.server.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", client.server.port)) as connection:
         for piece in pieces:
             connection.sendall(piece)
         return b"".join(iter(lambda: connection.recv(4096), b""))
@@ -59,7 +59,7 @@ def error_of(answer: bytes, status: int) -> str:
 
 def test_a_body_in_chunks_is_read_up_to_the_limit(client: Client) -> None:
     body = json.dumps({"model": "toy", "prompt": PROMPT, "max_tokens": 2}).encode()
-    connection = http.client.HTTPConnection("127.0.0.1", client.server.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", client.server.port)
     connection.request("POST", COMPLETIONS, iter([body[:9], body[9:]]), JSON, encode_chunked=True)
     assert json.loads(connection.getresponse().read())["usage"]["completion_tokens"] == 2
     connection.request("POST", COMPLETIONS, iter([b" " * 5_000] * 3), JSON, encode_chunked=True)
@@ -95,13 +95,13 @@ def test_a_request_that_does_not_come_ends_its_connection_and_no_other(
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(raw, client, begin)
         assert client.ask("GET", "/health")[0] == 200
-        assert slow.result(20) == b""
+        assert slow.result() == b""
 
 
 def test_a_second_request_that_does_not_come_ends_its_connection_too(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", client.server.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", client.server.port)
     connection.request("GET", "/health")
     assert connection.getresponse().read()
     monkeypatch.setattr(server, "IDLE_SECONDS", 1.0)
@@ -131,7 +131,7 @@ def test_before_the_model_is_there_requests_are_answered_with_the_time_to_wait()
         end = pool.submit(empty.run)
         status, found, headers = Client(empty, None).ask("GET", "/health")  # type: ignore[arg-type]
         empty.stop()
-        end.result(20)
+        end.result()
     assert (status, found["error"]["code"], headers["Retry-After"]) == (503, "loading", "1")
 
 
@@ -139,13 +139,13 @@ def in_hand(client: Client, gate: Gate, pool: ThreadPoolExecutor) -> Future[Any]
     """Ask, and return once the answer is being written."""
     asked = {"model": ADAPTER, "prompt": PROMPT, "max_tokens": 8, "stop": "\n"}
     future = pool.submit(client.ask, "POST", COMPLETIONS, asked)
-    assert gate.reached.wait(20)
+    assert gate.reached.wait()
     return future
 
 
 def is_refused(client: Client) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", client.server.port), timeout=1).close()
+        socket.create_connection(("127.0.0.1", client.server.port)).close()
     except ConnectionError:
         return True
     return False
@@ -160,7 +160,7 @@ def test_stopping_finishes_the_request_in_hand_and_refuses_new_ones(
         client.server.stop()
         eventually(lambda: is_refused(client))
         gate.open.set()
-        status, found, _ = future.result(20)
+        status, found, _ = future.result()
     assert (status, found["choices"][0]["finish_reason"]) == (200, "length")
 
 
@@ -177,5 +177,5 @@ def test_a_request_in_hand_is_cut_at_the_second_stop_or_after_a_while(
             client.server.stop()
         eventually(lambda: client.engine.closed)
         gate.open.set()
-        status, found, _ = future.result(20)
+        status, found, _ = future.result()
     assert (status, found["error"]["code"]) == (503, "shutting_down")

@@ -16,7 +16,19 @@ from harness.adapters.serve.model import SharedBase
 from harness.adapters.serve.stream import TextStream
 from harness.data import registry
 from harness.errors import HarnessError
-from tests.support.http_client import EXAMPLES, JSON, TASK, Bench, Client, Gate, Stream, eventually, make, serving
+from tests.support.http_client import (
+    EXAMPLES,
+    JSON,
+    PATIENCE,
+    TASK,
+    Bench,
+    Client,
+    Gate,
+    Stream,
+    eventually,
+    make,
+    serving,
+)
 
 PROMPT, OTHER = TASK.prompt(EXAMPLES[0]), TASK.prompt(EXAMPLES[1])
 COMPLETIONS, CHAT = "/v1/completions", "/v1/chat/completions"
@@ -147,7 +159,7 @@ def test_an_answer_ends_early_if_its_reader_leaves_a_stream(
     gate = Gate(base, monkeypatch)
     with serving(bench, base, log=lines.append) as client:
         stream = Stream(client, max_tokens=60)
-        assert gate.reached.wait(20)
+        assert gate.reached.wait()
         stream.leave()
         eventually(lambda: len(lines) == 1)
         gate.open.set()
@@ -161,7 +173,7 @@ def test_a_request_that_waits_is_dropped_if_its_client_leaves(bench: Bench, base
 
     def load(key: str) -> Any:
         begun.set()
-        assert go.wait(20)
+        assert go.wait(PATIENCE)
         return {}
 
     asked = {"model": ADAPTER, "prompt": PROMPT, "max_tokens": 1}
@@ -170,7 +182,7 @@ def test_a_request_that_waits_is_dropped_if_its_client_leaves(bench: Bench, base
         ThreadPoolExecutor(1) as pool,
     ):
         first = pool.submit(client.ask, "POST", COMPLETIONS, asked)
-        assert begun.wait(20)
+        assert begun.wait()
         waiting = http.client.HTTPConnection("127.0.0.1", client.server.port)
         waiting.request("POST", COMPLETIONS, json.dumps(asked), JSON)
         eventually(lambda: client.engine.state().waiting == 1)
@@ -181,5 +193,5 @@ def test_a_request_that_waits_is_dropped_if_its_client_leaves(bench: Bench, base
             third = other.submit(client.ask, "POST", COMPLETIONS, asked)
             eventually(lambda: any(" 503 " in line for line in lines) or client.engine.state().waiting == 1)
             go.set()
-            assert (first.result(20)[0], third.result(20)[0]) == (200, 200)
+            assert (first.result()[0], third.result()[0]) == (200, 200)
         assert client.engine.state().answered == 2

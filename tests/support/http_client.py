@@ -34,6 +34,7 @@ TOKENS = 8  # of an answer
 EXAMPLES = toy_examples(6)
 TASK = toy_task("generate")
 JSON = {"Content-Type": "application/json"}
+PATIENCE = 120  # seconds that the server's own threads wait for a test, so that they end before its time limit
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Client:
 
     def ask(self, method: str, path: str, body: Any = None, sent: Any = None) -> tuple[int, Any, dict[str, str]]:
         """Return status, JSON and headers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port)
         try:
             data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
             connection.request(method, path, data, JSON if sent is None else sent)
@@ -130,7 +131,7 @@ class Stream:
     """A streamed answer on a connection of its own; iterating yields the JSON of its parts."""
 
     def __init__(self, client: Client, path: str = "/v1/completions", **fields: Any) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", client.server.port, timeout=30)
+        self._connection = http.client.HTTPConnection("127.0.0.1", client.server.port)
         asked = {"model": "toy-lora-r4-s0", "prompt": TASK.prompt(EXAMPLES[0]), "max_tokens": 20} | fields
         body = json.dumps(asked | {"stream": True})
         self._connection.request("POST", path, body.encode(), JSON)
@@ -151,10 +152,8 @@ class Stream:
 
 
 def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until something is true."""
-    until = time.monotonic() + 20
+    """Wait until something is true; pytest's time limit ends a test in which that does not happen."""
     while not condition():
-        assert time.monotonic() < until, "it did not happen"
         time.sleep(0.01)
 
 
@@ -171,7 +170,7 @@ class Gate:
             self.tokens = max(self.tokens, len(tokens))
             if len(tokens) == 3:
                 self.reached.set()
-                assert self.open.wait(20)
+                assert self.open.wait(PATIENCE)
                 then()
             return text(tokens)
 
