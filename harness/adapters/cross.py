@@ -53,11 +53,11 @@ class Scored:
 def base_folder(tuned: Sequence[Tuned], model: str | None, *, remote_code: bool = False) -> Path:
     """Return the folder of the base model of these adapters; errors as `checkpoint.of_runs`."""
     specs = [spec for one in tuned for spec in one.specs]
-    here = checkpoint.of_runs(
+    here = checkpoint.base_of_runs(
         specs,
         model,
         remote_code=remote_code,
-        told=lambda spec: f"the adapter of {spec.id} was made for {spec.model_revision}",
+        describe=lambda spec: f"the adapter of {spec.id} was made for {spec.model_revision}",
     )
     return here.folder
 

@@ -1,6 +1,6 @@
-"""Ask a model a task's questions: by log-likelihood over the options, or by greedy generation and a strict parser.
+"""A model's answers to a task's questions: the likeliest option, or greedy generation and a strict parser.
 
-Or ask it nothing and let it read: how likely each token of a text is, where that is what the task scores.
+A perplexity task asks nothing: the model reads each text, and the log-likelihood of every token is the answer.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from harness.errors import HarnessError
 from harness.metrics import default_parse
 from harness.model import generate as generation
 from harness.model import likelihood, prefill, prefix_tree
-from harness.model import meter as memory
 from harness.model.batch import make_batches
 from harness.model.loading import precision
-from harness.model.tokenize import Encoded, answer_room, encode_test, encode_texts, windows
+from harness.model.meter import Meter
+from harness.model.tokenize import EncodedQuestion, answer_room, encode_test, encode_texts, windows
 from harness.record import Answer, RunSpec
 from harness.schema import Example, Task
 
-# Rows x width of a batch. Writing costs least where many rows share a step. Reading on a processor costs a quarter less in
-# batches of 2,048 than of 8,192 (`tiny`, one core): a layer's numbers stay in its cache, and less is padding.
+# Rows x width of a batch. Writing costs least if many rows share a step. Reading on a processor costs a quarter less in
+# batches of 2,048 than of 8,192 (`tiny`, one core): a layer's numbers stay in its cache, and there is less padding.
 READ_TOKENS = {"cpu": 2048, "cuda": 8192}
 WRITE_TOKENS = 16384
-TEXT_TOKENS = 2048  # where every token is scored, the vocabulary's width decides: 2048 x 128,000 numbers are 1 GiB
+TEXT_TOKENS = 2048  # for scoring every token, the vocabulary's width decides: 2048 x 128,000 numbers are 1 GiB
 
 Progress = Callable[[int, int], None]
 
@@ -40,82 +40,87 @@ def answer(
     *,
     shots: Sequence[Example] = (),
     on_progress: Progress | None = None,
-    meter: memory.Meter | None = None,
+    meter: Meter | None = None,
 ) -> list[Answer]:
-    """Return one `Answer` per example, in their order; the same, byte for byte, when run again on the same machine.
+    """Return one `Answer` per example, in the examples' order; another run on the same machine returns the same bytes.
 
     The model is tested as it was trained: in the spec's precision, adapters not merged, 4-bit weights in 4 bits.
 
     Args:
-        model: as `fit` left it, or as a method loaded it.
-        tokenizer: of the model.
-        examples: of the split to be tested.
-        task: renders the prompts and parses what is generated.
+        model: the trained model from `fit`, or a model that a method loaded.
+        tokenizer: the model's tokenizer.
+        examples: the examples of the test split.
+        task: renders the prompts and parses generated texts.
         spec: gives scoring, window, precision and device.
-        shots: examples with their answers to show in front of each question, see `encode.choose_shots`.
+        shots: examples shown with their answers in front of each question, see `tokenize.choose_shots`.
         on_progress: called after each batch with (answered, all).
-        meter: of the enclosing phase; told the peak of the largest batch and the tokens.
+        meter: the meter of the enclosing phase; receives the peak of the largest batch and the number of tokens.
 
     Raises:
-        HarnessError: an example has no options to choose from, does not fit, or the model's output is not a number.
+        HarnessError: an example has fewer than two options, does not fit, or the model's output is not a number.
     """
-    meter = meter or memory.Meter(spec.device)
+    meter = meter or Meter(spec.device)
     model.eval()
     # One autocast context for all batches: what it casts (fp32 weights to bf16) it casts once.
     with torch.inference_mode(), precision(spec):
         if spec.scoring == "perplexity":
             return _read(model, tokenizer, examples, task, spec, on_progress, meter)
         room = answer_room(spec.scoring, spec.max_new_tokens)
-        encoded = encode_test(tokenizer, examples, task, spec.max_tokens, room, shots)
+        questions = encode_test(tokenizer, examples, task, spec.max_tokens, room, shots)
         if spec.scoring == "choices":
-            return _choose(model, examples, encoded, task, spec, on_progress, meter)
-        return _write(model, tokenizer, examples, encoded, task, spec, on_progress, meter)
+            return _choose(model, examples, questions, task, spec, on_progress, meter)
+        return _write(model, tokenizer, examples, questions, task, spec, on_progress, meter)
 
 
 def _choose(
     model: Any,
     examples: Sequence[Example],
-    encoded: Sequence[Encoded],
+    questions: Sequence[EncodedQuestion],
     task: Task,
     spec: RunSpec,
     on_progress: Progress | None,
-    meter: memory.Meter,
+    meter: Meter,
 ) -> list[Answer]:
-    """Answer each example with its most likely option."""
+    """Return each example's most likely option as its answer."""
     if bare := next((example for example in examples if len(example.choices) < 2), None):
         raise HarnessError(
-            f"example '{bare.id}' has no options to choose from", where=f"task {task.name}", fix="score by generation"
+            f"example '{bare.id}' has {len(bare.choices)} options, at least 2 are needed",
+            where=f"task {task.name}",
+            fix="score by generation",
         )
-    families, scorer = _families(model, encoded, spec)
-    rows = [_row(encoded, family) for family in families]
+    families, scorer = _families(model, questions, spec)
+    rows = [_row(questions, family) for family in families]
     batches = make_batches(list(map(likelihood.tree_length, rows)), READ_TOKENS[spec.device])
 
     def score(batch: Sequence[int]) -> tuple[list[tuple[float, ...]], int]:
-        asked = [rows[place] for place in batch]
-        return scorer(model, asked, spec), sum(likelihood.question_length(item) for row in asked for item in row.items)
+        trees = [rows[number] for number in batch]
+        return scorer(model, trees, spec), sum(likelihood.question_length(item) for row in trees for item in row.items)
 
     answers: list[Answer | None] = [None] * len(examples)
     for batch, scores in _batched(model, batches, score, len(examples), on_progress, meter):
-        for i, loglik in zip((i for place in batch for i in families[place].members), scores, strict=True):
+        for i, loglik in zip((i for number in batch for i in families[number].members), scores, strict=True):
             _refuse_no_number(loglik, examples[i], spec)
             text = examples[i].choices[loglik.index(max(loglik))]
-            answers[i] = _answer(examples[i], text, text, encoded[i].cut_tokens, loglik)
-    return [found for found in answers if found is not None]
+            answers[i] = _answer(examples[i], text, text, questions[i].cut_tokens, loglik)
+    return [result for result in answers if result is not None]
 
 
 def _families(
-    model: Any, encoded: Sequence[Encoded], spec: RunSpec
+    model: Any, questions: Sequence[EncodedQuestion], spec: RunSpec
 ) -> tuple[list[prefix_tree.Family], likelihood.Scorer]:
-    """Return which questions stand in one tree, and what scores them: one by one where the model takes no trees."""
-    prompts = [item.prompt for item in encoded]
-    together = prefix_tree.families(prompts)
-    longest = max((_row(encoded, family) for family in together), key=likelihood.tree_length)
+    """Return the questions in families of one tree each, and the function that scores them.
+
+    If the model cannot take trees, each question is a family of its own.
+    """
+    prompts = [item.prompt for item in questions]
+    families = prefix_tree.families(prompts)
+    longest = max((_row(questions, family) for family in families), key=likelihood.tree_length)
     scorer = likelihood.choose_scorer(model, longest._replace(items=longest.items[:2]), spec)
-    return together if scorer is likelihood.score_tree else prefix_tree.alone(prompts), scorer
+    return families if scorer is likelihood.score_tree else prefix_tree.singletons(prompts), scorer
 
 
-def _row(encoded: Sequence[Encoded], family: prefix_tree.Family) -> likelihood.Row:
-    return likelihood.Row([encoded[i] for i in family.members], family.shared)
+def _row(questions: Sequence[EncodedQuestion], family: prefix_tree.Family) -> likelihood.Row:
+    return likelihood.Row([questions[i] for i in family.members], family.shared)
 
 
 def _read(
@@ -125,22 +130,22 @@ def _read(
     task: Task,
     spec: RunSpec,
     on_progress: Progress | None,
-    meter: memory.Meter,
+    meter: Meter,
 ) -> list[Answer]:
-    """Return the log-likelihood of every token of each example's text, read in windows (see `encode.windows`)."""
+    """Return the log-likelihood of every token of each example's text, read in windows (see `tokenize.windows`)."""
     texts = encode_texts(tokenizer, examples, task, spec.max_tokens)
-    rows = [(place, row) for place, text in enumerate(texts) for row in windows(text, spec.max_tokens)]
+    rows = [(index, row) for index, text in enumerate(texts) for row in windows(text, spec.max_tokens)]
     lengths = [len(row) for _, row in rows]
 
     def score(batch: Sequence[int]) -> tuple[list[tuple[float, ...]], int]:
         return likelihood.score_tokens(model, [rows[i][1] for i in batch], spec), sum(lengths[i] for i in batch)
 
-    found: dict[int, tuple[float, ...]] = {}
+    by_window: dict[int, tuple[float, ...]] = {}
     for batch, scores in _batched(model, make_batches(lengths, TEXT_TOKENS), score, len(rows), on_progress, meter):
-        found |= dict(zip(batch, scores, strict=True))
+        by_window |= dict(zip(batch, scores, strict=True))
     logliks: list[list[float]] = [[] for _ in texts]
-    for number, (place, _) in enumerate(rows):  # the windows of a text stand in their order
-        logliks[place] += found[number]
+    for number, (index, _) in enumerate(rows):  # the windows of a text are in order
+        logliks[index] += by_window[number]
     answers = []
     for example, loglik in zip(examples, logliks, strict=True):
         _refuse_no_number(loglik, example, spec)
@@ -161,23 +166,24 @@ def _write(
     model: Any,
     tokenizer: Any,
     examples: Sequence[Example],
-    encoded: Sequence[Encoded],
+    questions: Sequence[EncodedQuestion],
     task: Task,
     spec: RunSpec,
     on_progress: Progress | None,
-    meter: memory.Meter,
+    meter: Meter,
 ) -> list[Answer]:
-    """Answer each example with what the model writes, up to its end token or the end of the line."""
+    """Return the text that the model writes as each example's answer, up to its end token or the end of the line."""
     stop = generation.end_tokens(model, tokenizer)
     one_line = not any("\n" in example.target for example in examples)
     if one_line:
         stop |= generation.newline_tokens(tokenizer)
-    prompts = [item.prompt for item in encoded]
+    prompts = [item.prompt for item in questions]
     generate = generation.choose(model, prompts)
 
-    def write(batch: Sequence[int]) -> tuple[list[generation.Written], int]:
-        written = generate(model, [prompts[i] for i in batch], stop, spec.max_new_tokens)
-        return written, sum(len(prompts[i]) for i in batch) + sum(len(one.tokens) for one in written)
+    def write(batch: Sequence[int]) -> tuple[list[generation.Continuation], int]:
+        continuations = generate(model, [prompts[i] for i in batch], stop, spec.max_new_tokens)
+        read = sum(len(prompts[i]) for i in batch)
+        return continuations, read + sum(len(continuation.tokens) for continuation in continuations)
 
     answers: list[Answer | None] = [None] * len(examples)
     parse = task.parse or default_parse
@@ -187,8 +193,8 @@ def _write(
             _refuse_no_number((loglik,), examples[i], spec)
             text = tokenizer.decode(ids, skip_special_tokens=True).strip()
             text = text.split("\n", 1)[0].strip() if one_line else text
-            answers[i] = _answer(examples[i], text, parse(text, examples[i]), encoded[i].cut_tokens, (loglik,))
-    return [found for found in answers if found is not None]
+            answers[i] = _answer(examples[i], text, parse(text, examples[i]), questions[i].cut_tokens, (loglik,))
+    return [result for result in answers if result is not None]
 
 
 def _answer(example: Example, text: str, parsed: str | None, cut_tokens: int, loglik: tuple[float, ...]) -> Answer:
@@ -212,23 +218,23 @@ def _batched(
     work: Callable[[Sequence[int]], tuple[list[Any], int]],
     total: int,
     on_progress: Progress | None,
-    meter: memory.Meter,
+    meter: Meter,
 ) -> Iterator[tuple[Sequence[int], list[Any]]]:
-    """Yield (indices, results) batch by batch, longest first, so that a lack of memory shows at once; `total` results in all.
+    """Yield (indices, results) batch by batch, longest first so that a lack of memory shows at once; `total` results in all.
 
-    The first batch is the largest; its bytes are counted, and its seconds replaced by what its tokens cost elsewhere.
+    The first batch is the largest. Its bytes are counted, and its seconds are replaced by the cost per token of the others.
     """
     done = counted_tokens = other_tokens = 0
     other_seconds = 0.0
     for number, batch in enumerate(batches):
-        started = time.perf_counter()
+        start = time.perf_counter()
         if number == 0:
             with meter.counting(model):
                 results, counted_tokens = work(batch)
         else:
             results, tokens = work(batch)
             other_tokens += tokens
-            other_seconds += time.perf_counter() - started
+            other_seconds += time.perf_counter() - start
         done += len(results)
         if on_progress:
             on_progress(done, total)

@@ -1,4 +1,4 @@
-"""Rows to batches: how many go through the model at once, and their token ids with padding."""
+"""Batches of rows: how many go through the model at once, and their padded token ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The byte-counter: bytes of all live tensor storages, at every operation, on real and on fake tensors alike."""
+"""A counter of the bytes of all live tensor storages, at every operation, for real and for fake tensors."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from torch.utils._pytree import tree_leaves
 
 
 class ByteCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds a storage's bytes when an operation first shows it and subtracts them when it is freed.
+    """A mode that adds a storage's bytes when an operation first uses it and subtracts them when it is freed.
 
-    A storage counts once however many views share it; one that an operation grows or shrinks in place counts at its
-    new size. What an operation allocates and frees inside its own kernel is not seen.
+    A storage counts once however many views share it. If an operation grows or shrinks it in place, its new size counts.
+    Memory that an operation allocates and frees inside its own kernel is not counted.
 
     Args:
         model: its parameters, buffers and gradients are live from the start, 4-bit weights with their scales.
-        optimizer: its state likewise.
+        optimizer: its state is live from the start, too.
 
     Attributes:
         current: live bytes now.
@@ -46,16 +46,16 @@ class ByteCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._see(tensor)
 
     def __enter__(self) -> ByteCounter:
-        self._started = time.perf_counter()
+        self._start = time.perf_counter()
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *details: Any) -> None:
         super().__exit__(*details)  # type: ignore[no-untyped-call]
-        self.seconds += time.perf_counter() - self._started
+        self.seconds += time.perf_counter() - self._start
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run one operation and look at the storages it read and wrote."""
+        """Return the result of one operation, counting the storages it read and wrote."""
         for tensor in _tensors((args, kwargs)):
             self._see(tensor)
         result = func(*args, **(kwargs or {}))
@@ -67,23 +67,23 @@ class ByteCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         storage = tensor.untyped_storage()
         key = storage._cdata
         size = storage.nbytes()
-        known = self._live.get(key)
-        if known is None:
-            # PyTorch keeps one Python object per storage for as long as the storage lives, so its weak reference dies
-            # with the memory and not before.
+        entry = self._live.get(key)
+        if entry is None:
+            # PyTorch keeps one Python object per storage while the storage lives: its weak reference dies with the memory,
+            # not earlier.
             self._live[key] = (size, weakref.ref(storage, functools.partial(self._free, key)))
-        elif known[0] != size:
-            self._live[key] = (size, known[1])
+        elif entry[0] != size:
+            self._live[key] = (size, entry[1])
         else:
             return
-        self.current += size - (known[0] if known else 0)
+        self.current += size - (entry[0] if entry else 0)
         if self.current > self.peak:
             self.peak = self.current
             self.gradients_at_peak = storage_bytes(w.grad for w in self._trained if w.grad is not None)
             self.optimizer_at_peak = self._state_bytes()
 
     def _state_bytes(self) -> int:
-        """Return the bytes of the optimizer's state, added up anew only when it has got new entries."""
+        """Return the bytes of the optimizer's state; they are added up again only if it has new entries."""
         entries = len(self._optimizer.state) if self._optimizer is not None else 0
         if entries != self._state[0]:
             self._state = (entries, storage_bytes(optimizer_tensors(self._optimizer)))
@@ -99,7 +99,7 @@ def _tensors(tree: Any) -> Iterator[torch.Tensor]:
 
 
 def model_tensors(model: torch.nn.Module | None) -> list[torch.Tensor]:
-    """Return parameters, buffers and gradients of a model, and what bitsandbytes keeps beside 4-bit weights."""
+    """Return a model's parameters, buffers and gradients, and the tensors that bitsandbytes stores with 4-bit weights."""
     if model is None:
         return []
     tensors: list[torch.Tensor] = [*model.buffers()]
@@ -112,16 +112,16 @@ def model_tensors(model: torch.nn.Module | None) -> list[torch.Tensor]:
 
 
 def quantization_tensors(weight: torch.Tensor) -> list[torch.Tensor]:
-    """Return the scales, offset and code book of a 4-bit weight, the scales of an 8-bit one; else nothing."""
-    found: list[torch.Tensor] = [scales] if (scales := getattr(weight, "SCB", None)) is not None else []
+    """Return the scales, offset and code book of a 4-bit weight, the scales of an 8-bit one, or an empty list."""
+    tensors: list[torch.Tensor] = [scales] if (scales := getattr(weight, "SCB", None)) is not None else []
     states = [getattr(weight, "quant_state", None)]
     while states:
         state = states.pop()
         if state is None:
             continue
-        found.extend(value for value in vars(state).values() if isinstance(value, torch.Tensor))
+        tensors.extend(value for value in vars(state).values() if isinstance(value, torch.Tensor))
         states.append(getattr(state, "state2", None))
-    return found
+    return tensors
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer | None) -> list[torch.Tensor]:
@@ -132,6 +132,6 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer | None) -> list[torch.Ten
 
 
 def storage_bytes(tensors: Iterable[torch.Tensor]) -> int:
-    """Return the bytes of the storages behind the tensors, each storage once."""
+    """Return the bytes of the tensors' storages, counting each storage once."""
     storages = {storage._cdata: storage.nbytes() for storage in (tensor.untyped_storage() for tensor in tensors)}
     return sum(storages.values())

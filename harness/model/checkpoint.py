@@ -1,8 +1,8 @@
-"""A model folder, looked at in milliseconds and without torch: where it lies, whether it is whole, what it is.
+"""A model folder, examined in milliseconds without torch: its location, its integrity and its main figures.
 
-A model id is `tiny` (embedded), a folder in the Hugging Face layout, or a hub id. Whatever it is, `resolve` turns it into
-a folder and checks its files, so that a broken checkpoint is refused before anything trains. What takes transformers to
-find out is `harness.model.loading`'.
+A model id is `tiny` (embedded), a folder in the Hugging Face layout, or a hub id. `resolve` turns each of them into a
+folder and checks its files, so that a broken checkpoint is refused before training starts. Facts for which transformers
+must be imported are read by `harness.model.loading`.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
-CODE = "*.py"  # fetched and counted to what pins the model only where the user asked for it to be run
+CODE = "*.py"  # fetched, and part of the revision, only if the user allowed it to run
 DEFAULT_WINDOW = 2048
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model folder in short. `name` is what records show, never a machine path; `hidden` is 0 where unknown."""
+    """The main facts about a model folder. Records store `name`, never a machine path; `hidden` is 0 if unknown."""
 
     folder: Path
     name: str
@@ -41,12 +41,15 @@ class Checkpoint:
 
     @property
     def embedded(self) -> bool:
-        """True for the model that the project ships, `tiny`."""
+        """Return whether this is the model that the project ships, `tiny`."""
         return self.folder == TINY.resolve()
 
 
 def read(model_id: str, *, remote_code: bool = False) -> Checkpoint:
-    """Describe the model that `--model` names; `remote_code` takes its Python code for a part of it. Errors as `resolve`."""
+    """Return the facts about the model that `--model` names, for errors see `resolve`.
+
+    With `remote_code` its Python code is a part of the model.
+    """
     folder = resolve(model_id, remote_code=remote_code)
     config = read_config(folder)
     inner = config.get("text_config")
@@ -61,37 +64,37 @@ def read(model_id: str, *, remote_code: bool = False) -> Checkpoint:
     )
 
 
-def of_runs(
-    specs: Sequence[RunSpec], model_id: str | None, *, remote_code: bool, told: Callable[[RunSpec], str]
+def base_of_runs(
+    specs: Sequence[RunSpec], model_id: str | None, *, remote_code: bool, describe: Callable[[RunSpec], str]
 ) -> Checkpoint:
-    """Return the base model of runs, checked against the hash that each recorded.
+    """Return the base model of runs, checked against the hash in the record of each.
 
     Args:
-        specs: of the runs.
-        model_id: where the model is, None for the name that the first run recorded.
-        remote_code: whether code that came with the model may run.
-        told: says of a run which revision it is about, such as "the run began from 1a2b3c".
+        specs: the specs of the runs.
+        model_id: the model's folder or id, None for the name in the first run's record.
+        remote_code: whether Python code that comes with the model may run.
+        describe: returns the part of the error message about a run's revision, such as "the run began from 1a2b3c".
 
     Raises:
-        HarnessError: it is not here, its weights are others, or its code would be run and `remote_code` does not allow it.
+        HarnessError: the model is missing, its weights have another hash, or it needs code and `remote_code` is False.
     """
     if any(spec.remote_code for spec in specs) and not remote_code:
-        # a record or a folder of somebody else must not make this machine run code
-        problem = "code that came with the model was run in training"
-        raise HarnessError(problem, where=specs[0].model, fix="--trust-remote-code allows it here, if you have read it")
-    here = read(model_id or specs[0].model, remote_code=specs[0].remote_code)
+        # a record or a folder from somebody else must not make this machine run code
+        problem = "this model needs Python code that comes with it: the run was trained with --trust-remote-code"
+        raise HarnessError(problem, where=specs[0].model, fix="pass --trust-remote-code if you have read that code")
+    base = read(model_id or specs[0].model, remote_code=specs[0].remote_code)
     for spec in specs:
-        if here.revision != spec.model_revision:
-            problem = f"the model here is {here.revision}, and {told(spec)}"
-            raise HarnessError(problem, where=str(here.folder), fix="pass its own base model with --model DIR")
-    return here
+        if base.revision != spec.model_revision:
+            problem = f"the model in this folder has revision {base.revision}, but {describe(spec)}"
+            raise HarnessError(problem, where=str(base.folder), fix="pass the base model of the run with --model DIR")
+    return base
 
 
 def resolve(model_id: str, *, remote_code: bool = False) -> Path:
-    """Return the folder of a model (fetched where it is not here yet), checked: config, weights and tokenizer are whole.
+    """Return the folder of a model, with config, weights and tokenizer checked; a hub id is fetched if not in the cache.
 
     Raises:
-        HarnessError: no such folder, nothing on the hub under this id, no network, or a broken checkpoint.
+        HarnessError: no such folder, no such id on the hub, no network, or a broken checkpoint.
     """
     folder = _folder(model_id, remote_code)
     read_config(folder)
@@ -102,16 +105,16 @@ def resolve(model_id: str, *, remote_code: bool = False) -> Path:
     return folder.resolve()
 
 
-def is_here(model_id: str) -> bool:
-    """Whether a model can be read without a network: embedded, a folder, or in the hub's cache with weights."""
+def is_local(model_id: str) -> bool:
+    """Return whether a model can be read without a network: embedded, a folder, or in the hub's cache with weights."""
     if model_id == "tiny" or _path(model_id).is_dir():
         return True
     if model_id.count("/") != 1 or model_id.startswith((".", "/", "~")):
         return False
     from huggingface_hub import try_to_load_from_cache
 
-    cached = {name: isinstance(try_to_load_from_cache(model_id, name), str) for name in (CONFIG, INDEX, WEIGHTS)}
-    return cached[CONFIG] and (cached[INDEX] or cached[WEIGHTS])
+    in_cache = {name: isinstance(try_to_load_from_cache(model_id, name), str) for name in (CONFIG, INDEX, WEIGHTS)}
+    return in_cache[CONFIG] and (in_cache[INDEX] or in_cache[WEIGHTS])
 
 
 def _folder(model_id: str, remote_code: bool) -> Path:
@@ -124,13 +127,13 @@ def _folder(model_id: str, remote_code: bool) -> Path:
 
 
 def _path(model_id: str) -> Path:
-    with contextlib.suppress(RuntimeError):  # ~name of a user who is not known here
+    with contextlib.suppress(RuntimeError):  # ~name of a user unknown on this machine
         return Path(model_id).expanduser()
     return Path(model_id)
 
 
 def _download(model_id: str, remote_code: bool) -> Path:
-    """Return the local snapshot of a hub id, from the cache where it is there already."""
+    """Return the local snapshot of a hub id, from the cache if it is already there."""
     path = _path(model_id)
     if path.is_file():
         fix = f"--model {path.parent}" if (path.parent / CONFIG).is_file() else "pass a model folder"
@@ -141,16 +144,16 @@ def _download(model_id: str, remote_code: bool) -> Path:
         raise HarnessError(f"no model folder '{model_id}'", where="--model", fix=fix)
     from huggingface_hub import snapshot_download
 
-    wanted = [*HUB_FILES, *[CODE] * remote_code]
+    patterns = [*HUB_FILES, *[CODE] * remote_code]
     try:
         with contextlib.suppress(Exception):
-            here = Path(snapshot_download(model_id, allow_patterns=wanted, local_files_only=True))
-            if not remote_code or any(here.glob(CODE)):  # an earlier fetch may have left the code out
-                return here
-        return Path(snapshot_download(model_id, allow_patterns=wanted))
+            snapshot = Path(snapshot_download(model_id, allow_patterns=patterns, local_files_only=True))
+            if not remote_code or any(snapshot.glob(CODE)):  # an earlier download may have skipped the code
+                return snapshot
+        return Path(snapshot_download(model_id, allow_patterns=patterns))
     except Exception as error:  # the client's errors for offline, unknown and gated share no base class
         fix = f"download it on a machine with network (hf download {model_id} --local-dir DIR) and pass --model DIR"
-        reason = str(error).strip().split("\n")[0][:200]  # what follows it is advice for another program
+        reason = str(error).strip().split("\n")[0][:200]  # the next lines are advice for another program
         raise HarnessError(
             f"model '{model_id}' cannot be fetched: {reason}",
             where="--model",
@@ -159,11 +162,11 @@ def _download(model_id: str, remote_code: bool) -> Path:
 
 
 def _near(model_id: str) -> str:
-    """Suggest the embedded model, or a folder beside the one that was named and is not there."""
+    """Return a suggestion for a missing folder: the embedded model, or a folder of a similar name beside it."""
     parent = _path(model_id).parent
     beside = [path.name for path in parent.iterdir() if path.is_dir()] if parent.is_dir() else []
-    written = model_id.rpartition("/")[0]
-    return did_you_mean(model_id, ["tiny", *(f"{written}/{name}" if written else name for name in beside)])
+    prefix = model_id.rpartition("/")[0]
+    return did_you_mean(model_id, ["tiny", *(f"{prefix}/{name}" if prefix else name for name in beside)])
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -188,16 +191,16 @@ def read_config(folder: Path) -> dict[str, Any]:
         problem = f"the model's config cannot be read: {one_line(error)}"
         raise HarnessError(problem, where=str(path), fix="fetch it again") from None
     if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
-        what = "names no model_type" if isinstance(config, dict) else "is not an object"
-        raise HarnessError(f"the model's config {what}", where=str(path), fix="fetch it again")
+        fault = "names no model_type" if isinstance(config, dict) else "is not an object"
+        raise HarnessError(f"the model's config {fault}", where=str(path), fix="fetch it again")
     return config
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """Return the safetensors files of a folder, sorted; all shards that its index names.
+    """Return the safetensors files of a folder, sorted: all shards in its index, if it has one.
 
     Raises:
-        HarnessError: there is none, or a shard is missing.
+        HarnessError: the folder has none, or a shard is missing.
     """
     index = folder / INDEX
     if not index.is_file():
@@ -215,7 +218,7 @@ def weight_files(folder: Path) -> list[Path]:
         raise HarnessError("the index of the weights is broken", where=str(index), fix="fetch it again") from error
     if strange := [name for name in names if Path(name).name != name or "\\" in name]:
         problem = f"the index of the weights names '{strange[0]}', which is not a file of its folder"
-        raise HarnessError(problem, where=str(index), fix="do not use this model: whole ones have no such names")
+        raise HarnessError(problem, where=str(index), fix="do not use this model: no valid index has such names")
     if missing := [name for name in names if not (folder / name).is_file()]:
         raise HarnessError(f"weight file {missing[0]} is missing", where=str(folder), fix="fetch the model again")
     return [folder / name for name in names]
@@ -248,8 +251,10 @@ def read_shapes(path: Path) -> Mapping[str, tuple[int, ...]]:
 
 
 def revision(folder: Path, *, remote_code: bool = False) -> str:
-    """Return what pins the model: a hub snapshot's commit, else the first 12 hex digits of the SHA-256 over the weight
-    files' own, and over those of its code where that is run."""
+    """Return the model's revision: a hub snapshot's commit, else 12 hex digits of a hash over its weight files.
+
+    The hash is the SHA-256 over the SHA-256 of each file; with `remote_code` the model's code files count, too.
+    """
     if folder.parent.name == "snapshots":
         return folder.name
     digest = hashlib.sha256()
@@ -268,5 +273,5 @@ def _name(model_id: str, folder: Path) -> str:
 
 
 def _first(config: dict[str, Any], keys: tuple[str, ...], default: int) -> int:
-    """Return the first of these settings that is a whole number above 0."""
+    """Return the first of these settings that is an integer above 0, else the default."""
     return next((config[key] for key in keys if isinstance(config.get(key), int) and config[key] > 0), default)

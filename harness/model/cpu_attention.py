@@ -1,9 +1,9 @@
 """Causal attention for training in bf16 on a processor: forward in bf16, backward in fp32.
 
 PyTorch's CPU kernel computes the gradient of bf16 attention at a third of its fp32 speed (33.8 against 12.4 ms for 16
-sequences of 208 tokens and 5 heads; torch 2.13, one core with AMX), which was a third of a small model's step. Here the
-fp32 kernel takes the gradient, from what the forward pass keeps: bf16 tensors (the output among them, which the layer behind
-keeps anyway) and one fp32 number a row, the logarithm of its softmax's sum. Nothing is computed twice.
+sequences of 208 tokens and 5 heads; torch 2.13, one core with AMX). This was a third of a small model's step. The fp32
+kernel is used for the gradient instead. It needs the bf16 tensors of the forward pass and one fp32 number a row, the
+logarithm of its softmax's sum. The next layer stores the output in any case, and nothing is computed twice.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ class _Attention(torch.autograd.Function):
         )
         ctx.save_for_backward(query, key, value, output, sums)
         ctx.scale = scale
-        kept: torch.Tensor = output
-        return kept
+        result: torch.Tensor = output
+        return result
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        *kept, sums = ctx.saved_tensors
-        gradient, *inputs = (tensor.float() for tensor in (gradients[0], *kept))
-        found = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
+        *tensors, sums = ctx.saved_tensors
+        gradient, *inputs = (tensor.float() for tensor in (gradients[0], *tensors))
+        input_gradients = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
             gradient, *inputs, sums, 0.0, True, scale=ctx.scale
         )
-        return (*(one.to(gradients[0].dtype) for one in found), None)
+        return (*(tensor.to(gradients[0].dtype) for tensor in input_gradients), None)
 
 
 def _forward(
@@ -50,7 +50,7 @@ def _forward(
     scaling: float | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attend as transformers' `sdpa` does; anything but plain causal attention is left to it."""
+    """Return attention as transformers' `sdpa` computes it; `sdpa` itself does all but plain causal attention."""
     from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 
     causal = options.get("is_causal")
@@ -59,7 +59,7 @@ def _forward(
         and not dropout
         and query.requires_grad
         and query.shape[2] == key.shape[2] > 1
-        and query.shape[3] == value.shape[3]  # as the kernel asks for
+        and query.shape[3] == value.shape[3]  # required by the kernel
         and (getattr(module, "is_causal", True) if causal is None else causal)
         and options.get("position_bias") is None
     )
@@ -70,7 +70,7 @@ def _forward(
         return result
     groups = query.shape[1] // key.shape[1]
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
-    # Rotary positions leave queries and keys in fp32 where the residual stream is: one precision for all three.
+    # Rotary positions leave queries and keys in fp32 if the residual stream is: one precision for all three.
     query, key, value = (tensor.to(torch.bfloat16) for tensor in (query, key, value))
     key, value = repeat_kv(key, groups), repeat_kv(value, groups)
     output: torch.Tensor = _Attention.apply(query, key, value, scale)  # type: ignore[no-untyped-call]
@@ -79,14 +79,13 @@ def _forward(
 
 @contextlib.contextmanager
 def fast_backward(model: Any, *, dtype: str, device: str, masked: bool = True) -> Iterator[None]:
-    """Train with this attention inside, where it helps (bf16 on the CPU) and where the model uses `sdpa` as it is.
+    """A context for training with this attention, if it helps (bf16 on the CPU) and the model uses plain `sdpa`.
 
     Args:
-        model: of transformers, with or without a PEFT adapter.
+        model: a transformers model, with or without a PEFT adapter.
         dtype: "bf16" or "fp32".
         device: "cpu" or "cuda".
-        masked: False for fake tensors, whose values transformers cannot look at to find out that a causal model needs
-            no mask: it is told so.
+        masked: False for fake tensors: transformers cannot read their values to see that a causal model needs no mask.
     """
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
@@ -107,7 +106,7 @@ def fast_backward(model: Any, *, dtype: str, device: str, masked: bool = True) -
 
 
 def _no_mask(batch_size: int, q_length: int, kv_length: int, **options: Any) -> torch.Tensor | None:
-    """Build no mask where the attention is causal and nothing else; with a prefix of keys there is one, as `sdpa_mask`'s."""
+    """Return None for plain causal attention; with a prefix of keys, a mask as from `sdpa_mask`."""
     if q_length == kv_length:
         return None
     return torch.ones((1, 1, q_length, kv_length), dtype=torch.bool).expand(batch_size, -1, -1, -1)

@@ -1,8 +1,8 @@
 """Greedy generation in batches, for answers of a few dozen tokens.
 
-A lean loop of our own: `generate` of transformers spends most of a small model's time between the steps, and keeps
-finished rows until the last one is done. The tests hold it equal to `generate`, which is used where the loop does not
-fit the architecture.
+`generate` of transformers spends most of a small model's time between the steps, and carries finished rows on until the
+last one is done. A lean loop replaces it; the tests compare both token by token. If the loop does not fit the
+architecture, `generate` is used.
 """
 
 from __future__ import annotations
@@ -19,38 +19,38 @@ from harness.model import prefill
 from harness.model.logits import logits_at, virtual_tokens
 
 
-class Written(NamedTuple):
-    """An answer: its tokens, the one that ended it included, and the log-likelihood in nats of all of them together."""
+class Continuation(NamedTuple):
+    """An answer: its tokens, its end token included, and the log-likelihood in nats of all of them together."""
 
     tokens: list[int]
     loglik: float
 
 
 class Watch(Protocol):
-    """Looks on while `greedy` writes, for batches whose rows differ in more than their prompts."""
+    """An observer of `greedy`, for batches whose rows differ in more than their prompts."""
 
-    def rows(self, alive: Sequence[int]) -> None:
-        """Told before each call of the model which prompt each row of it belongs to."""
+    def rows(self, active: Sequence[int]) -> None:
+        """Receive, before each call of the model, the index of each row's prompt."""
 
     def over(self, row: int, tokens: Sequence[int]) -> bool:
-        """Return whether a prompt's answer ends with these tokens, though none of them ends a text."""
+        """Return whether a prompt's answer is complete with these tokens though none of them ends a text."""
 
 
-Generate = Callable[[Any, Sequence[Sequence[int]], Collection[int], int], list[Written]]
+Generate = Callable[[Any, Sequence[Sequence[int]], Collection[int], int], list[Continuation]]
 
 NEWLINE_MARKS = ("\n", "Ċ", "<0x0A>")  # as text, in byte-level pieces, in sentencepiece's byte fallback
 
 
 def end_tokens(model: Any, tokenizer: Any) -> set[int]:
-    """Return the ids that end a text: the tokenizer's, and those that the model's generation settings name."""
+    """Return the ids that end a text: the tokenizer's, and those of the model's generation settings."""
     settings = getattr(model, "generation_config", None)
-    named = getattr(settings, "eos_token_id", None)
-    listed = named if isinstance(named, list) else [named]
-    return {int(token) for token in (*listed, tokenizer.eos_token_id) if token is not None}
+    setting = getattr(settings, "eos_token_id", None)
+    ids = setting if isinstance(setting, list) else [setting]
+    return {int(token) for token in (*ids, tokenizer.eos_token_id) if token is not None}
 
 
 def newline_tokens(tokenizer: Any) -> set[int]:
-    """Return the ids of the tokens with a line break in them."""
+    """Return the ids of the tokens that contain a line break."""
     pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     return {i for i, piece in enumerate(pieces) if piece and any(mark in piece for mark in NEWLINE_MARKS)}
 
@@ -63,7 +63,7 @@ def fits_loop(model: Any) -> bool:
 
 
 def choose(model: Any, prompts: Sequence[Sequence[int]]) -> Generate:
-    """Return the way of writing that fits the model and the prompts: the fastest that is right."""
+    """Return the fastest correct generation function for the model and the prompts."""
     if virtual_tokens(model):
         return by_rereading
     if not fits_loop(model):
@@ -79,72 +79,73 @@ def greedy(
     watch: Watch | None = None,
     *,
     share: bool = False,
-) -> list[Written]:
+) -> list[Continuation]:
     """Return the most likely continuation of each prompt, token by token.
 
     Args:
         model: in evaluation mode, called without gradients and in the spec's precision.
         prompts: token ids, one batch.
-        stop: ids that end an answer; the one that did is the last of it.
+        stop: ids that end an answer; the answer includes its end token.
         limit: the most tokens of an answer.
-        watch: told of the rows, and asked for answers that end by other rules.
-        share: whether to read what prompts begin with in common once, see `prefill.shares`; not with `watch`.
+        watch: receives the rows, and decides which answers end by other rules.
+        share: whether to read common beginnings of prompts once, see `prefill.shares`; not with `watch`.
     """
-    cache, mask, places, logits = prefill.read(model, prompts, share=share, told=watch.rows if watch else None)
-    alive = list(range(len(prompts)))  # which prompt each row of the cache belongs to
+    cache, mask, positions, logits = prefill.read(model, prompts, share=share, on_rows=watch.rows if watch else None)
+    active = list(range(len(prompts)))  # the prompt's index for each row of the cache
     answers = _Answers(len(prompts), stop, watch)
     for number in range(1, limit + 1):
-        ids = answers.add(alive, logits)
-        going = [line for line, row in enumerate(alive) if not answers.ended(row)]
-        if not going or number == limit:
+        ids = answers.add(active, logits)
+        unfinished = [line for line, row in enumerate(active) if not answers.is_complete(row)]
+        if not unfinished or number == limit:
             break
-        if len(going) <= 0.75 * len(alive):  # dropping rows copies the cache: not for every single one
-            keep = torch.tensor(going, device=ids.device)
+        if len(unfinished) <= 0.75 * len(active):  # dropping rows copies the cache: not for every single row
+            keep = torch.tensor(unfinished, device=ids.device)
             cache.batch_select_indices(keep)
-            ids, places, mask = ids[keep], places[keep], mask[keep]
-            alive = [alive[line] for line in going]
+            ids, positions, mask = ids[keep], positions[keep], mask[keep]
+            active = [active[line] for line in unfinished]
         mask = torch.cat([mask, mask.new_ones((len(mask), 1))], dim=1)
         if watch:
-            watch.rows(alive)
+            watch.rows(active)
         logits = logits_at(
             model,
             torch.arange(len(ids), device=ids.device),
             input_ids=ids[:, None],
             attention_mask=mask,
-            position_ids=places[:, None],
+            position_ids=positions[:, None],
             past_key_values=cache,
             use_cache=True,
         )
-        places = places + 1
-    return answers.written()
+        positions = positions + 1
+    return answers.continuations()
 
 
 class _Answers:
-    """Collects the likeliest tokens and their log-likelihoods, of each prompt until its answer has ended."""
+    """The likeliest tokens and their log-likelihoods of each prompt, up to the end of its answer."""
 
     def __init__(self, count: int, stop: Collection[int], watch: Watch | None = None) -> None:
         self._tokens: list[list[int]] = [[] for _ in range(count)]
         self._logliks: list[list[float]] = [[] for _ in range(count)]
         self._stop = stop
         self._watch = watch
-        self._ended: set[int] = set()
+        self._complete: set[int] = set()
 
-    def ended(self, row: int) -> bool:
-        return row in self._ended
+    def is_complete(self, row: int) -> bool:
+        return row in self._complete
 
     def add(self, rows: Sequence[int], logits: torch.Tensor) -> torch.Tensor:
-        """Take the next token of each of the prompts `rows` from logits [rows, vocabulary]; return the tokens [rows]."""
+        """Add the next token of each of the prompts `rows` from logits [rows, vocabulary]; return the tokens [rows]."""
         tokens, logliks = likeliest(logits)
         for row, token, loglik in zip(rows, tokens.tolist(), logliks.tolist(), strict=True):
-            if not self.ended(row):
+            if not self.is_complete(row):
                 self._tokens[row].append(token)
                 self._logliks[row].append(loglik)
                 if token in self._stop or (self._watch and self._watch.over(row, self._tokens[row])):
-                    self._ended.add(row)
+                    self._complete.add(row)
         return tokens
 
-    def written(self) -> list[Written]:
-        return [Written(tokens, math.fsum(found)) for tokens, found in zip(self._tokens, self._logliks, strict=True)]
+    def continuations(self) -> list[Continuation]:
+        pairs = zip(self._tokens, self._logliks, strict=True)
+        return [Continuation(tokens, math.fsum(logliks)) for tokens, logliks in pairs]
 
 
 def likeliest(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -154,31 +155,31 @@ def likeliest(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return tokens, best - logits.logsumexp(-1)
 
 
-def by_rereading(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], limit: int) -> list[Written]:
-    """Return the same as `greedy` without a cache, each token from the whole text before it.
+def by_rereading(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], limit: int) -> list[Continuation]:
+    """Return the same as `greedy` without a cache: each token is computed from the whole text before it.
 
-    Slow, for models with virtual tokens: PEFT keeps a prefix where the cache would be, and counts padding on the left
-    as distance between virtual tokens and text. Here padding is on the right, where no token sees it.
+    This is slow, and used for models with virtual tokens only. PEFT stores a prefix in the cache's place and counts padding
+    on the left as distance between virtual tokens and text. Padding on the right is seen by no token.
     """
     device = next(model.parameters()).device
     texts = [list(prompt) for prompt in prompts]
-    alive = list(range(len(texts)))
+    active = list(range(len(texts)))
     answers = _Answers(len(texts), stop)
     for _ in range(limit):
-        width = max(len(texts[row]) for row in alive)
-        ids = torch.tensor([texts[row] + [0] * (width - len(texts[row])) for row in alive], device=device)
-        last = torch.tensor([line * width + len(texts[row]) - 1 for line, row in enumerate(alive)], device=device)
-        tokens = answers.add(alive, logits_at(model, last, input_ids=ids, use_cache=False)).tolist()
-        for row, token in zip(alive, tokens, strict=True):
+        width = max(len(texts[row]) for row in active)
+        ids = torch.tensor([texts[row] + [0] * (width - len(texts[row])) for row in active], device=device)
+        last = torch.tensor([line * width + len(texts[row]) - 1 for line, row in enumerate(active)], device=device)
+        tokens = answers.add(active, logits_at(model, last, input_ids=ids, use_cache=False)).tolist()
+        for row, token in zip(active, tokens, strict=True):
             texts[row].append(token)
-        alive = [row for row in alive if not answers.ended(row)]
-        if not alive:
+        active = [row for row in active if not answers.is_complete(row)]
+        if not active:
             break
-    return answers.written()
+    return answers.continuations()
 
 
-def by_generate(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], limit: int) -> list[Written]:
-    """Return the same as `greedy` through transformers' own `generate`: slower, for every architecture."""
+def by_generate(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], limit: int) -> list[Continuation]:
+    """Return the same as `greedy` by transformers' own `generate`, which is slower and fits every architecture."""
     device = next(model.parameters()).device
     ids, mask = prefill.left_padded(prompts, device)
     output = model.generate(
@@ -195,4 +196,4 @@ def by_generate(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[i
     answers = _Answers(len(prompts), stop)
     for logits in output.logits:
         answers.add(range(len(prompts)), logits)
-    return answers.written()
+    return answers.continuations()

@@ -1,4 +1,4 @@
-"""A cache of keys and values with room to grow, in transformers' form: what generation keeps of the text so far."""
+"""A cache of keys and values with room to grow, in transformers' form, for the text that generation has read so far."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-ROOM = 32  # tokens of a cache taken ahead
+ROOM = 32  # tokens for which a cache allocates memory in advance
 
 
 @functools.cache
@@ -15,11 +15,11 @@ def _roomy_layer() -> Any:
     from transformers.cache_utils import DynamicLayer
 
     class RoomyLayer(DynamicLayer):  # type: ignore[misc]
-        """Keys and values of one layer, [rows, heads, length, head width]: the beginning of stores that have room behind.
+        """Keys and values of one layer, [rows, heads, length, head width]: views of larger stores with free room behind.
 
-        The plain layer copies all keys and values of the text so far to add one token. This one writes into room that it has
-        taken ahead, and keeps keys in the precision of the values: rotary positions leave them in fp32 where the residual
-        stream is, and every step would cast all of them again.
+        The plain layer copies all keys and values of the text so far to add one token. This layer writes into memory that
+        it allocated in advance. It stores keys in the precision of the values: rotary positions leave keys in fp32 if the
+        residual stream is, and every step would cast all of them again.
         """
 
         keys: Any
@@ -35,19 +35,19 @@ def _roomy_layer() -> Any:
             self.stores = key_store, value_store
             return self.keys, self.values
 
-        def lay(self, found: Any, rows: int, members: torch.Tensor, sources: torch.Tensor) -> None:
-            """Take over keys and values from another layer, which is emptied: never two caches of all prompts at once.
+        def move_from(self, layer: Any, rows: int, members: torch.Tensor, sources: torch.Tensor) -> None:
+            """Move keys and values from another layer, and empty it, so that memory never holds all of them twice.
 
             Args:
-                found: [other rows, heads, other length, head width].
-                rows: of this layer when all is laid.
-                members: [N], the rows to be filled.
-                sources: [N, length], for each place of theirs the one in `found`, counted over its rows x length.
+                layer: the other layer, [other rows, heads, other length, head width].
+                rows: the number of rows of this layer in the end.
+                members: [N], the rows to fill.
+                sources: [N, length], for each of their positions the index in `layer`, counted over its rows x length.
             """
             width = sources.shape[1]
-            parts = found.keys, found.values
-            found.keys = found.values = None
-            found.stores = ()  # type: ignore[assignment]
+            parts = layer.keys, layer.values
+            layer.keys = layer.values = None
+            layer.stores = ()  # type: ignore[assignment]
             if not self.is_initialized:
                 sizes = [(rows, part.shape[1], width + ROOM, part.shape[3]) for part in parts]
                 keys, values = (part.new_zeros(size) for part, size in zip(parts, sizes, strict=True))
@@ -66,7 +66,7 @@ def _roomy_layer() -> Any:
 
 
 def roomy_cache(config: Any) -> Any:
-    """Return transformers' cache for the architecture, its plain layers with room to grow."""
+    """Return transformers' cache for the architecture, with room to grow in its plain layers."""
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
 
@@ -76,14 +76,14 @@ def roomy_cache(config: Any) -> Any:
 
 
 def roomy(cache: Any) -> bool:
-    """Return whether all layers of a cache are plain keys and values, each token's at its place."""
+    """Return whether all layers of a cache are plain keys and values, each token's at its own position."""
     return all(isinstance(layer, _roomy_layer()) for layer in cache.layers)
 
 
 def _append(store: torch.Tensor, old: torch.Tensor, new: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (store, its beginning), [rows, heads, length, width]: `old` and `new` end to end along the length.
+    """Return (store, view of its beginning), [rows, heads, length, width]: `old` and `new` joined along the length.
 
-    While `old` is the beginning of `store` and there is room behind it, only `new` is written.
+    If `old` is the beginning of `store` and there is room behind it, only `new` is written.
     """
     rows, heads, length, width = old.shape
     total = length + new.shape[2]

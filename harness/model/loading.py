@@ -1,6 +1,6 @@
-"""Model id to architecture, shape and tokenizer; the precision of a forward pass.
+"""A model's architecture, shape and tokenizer from its id, and the precision of a forward pass.
 
-Where a model lies and whether its files are whole, `harness.model.checkpoint` finds out without torch; this is the rest.
+`harness.model.checkpoint` locates a model and checks its files without torch; this module needs torch.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from harness.schema import Method
 
 @dataclass(frozen=True)
 class Shape:
-    """Dimensions of a model, read from its config without its weights.
+    """The dimensions of a model, read from its config without its weights.
 
-    `weights` counts every number once (tied matrices too). `linears` holds (inputs, outputs) of each linear layer
-    that LoRA adapts: all of them but the output layer. `max_positions` is the window in tokens.
+    `weights` counts every number once (tied matrices too). `linears` has (inputs, outputs) of each linear layer that LoRA
+    adapts, which are all but the output layer. `max_positions` is the window in tokens.
     """
 
     architecture: str
@@ -39,22 +39,22 @@ class Shape:
 
     @property
     def max_rank(self) -> int:
-        """The smallest side of any linear layer: a larger rank would not be low-rank there."""
+        """Return the smallest side of any linear layer: a larger rank would not be low-rank there."""
         return min((min(sides) for sides in self.linears), default=0)
 
 
 def resolve(model_id: str, *, remote_code: bool = False) -> Path:
-    """Return the folder of a model, checked: its files are whole and it is a causal language model.
+    """Return the folder of a model; its files are complete and it is a causal language model.
 
     Raises:
-        HarnessError: whatever `checkpoint.resolve` refuses, an unknown architecture, or one that writes no text.
+        HarnessError: as `checkpoint.resolve`, for an unknown architecture, or for one that writes no text.
     """
     from transformers import AutoModelForCausalLM
 
     folder = checkpoint.resolve(model_id, remote_code=remote_code)
     config = load_config(folder, remote_code=remote_code)
-    own = remote_code and "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
-    if not own and type(config) not in AutoModelForCausalLM._model_mapping:
+    has_class = remote_code and "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
+    if not has_class and type(config) not in AutoModelForCausalLM._model_mapping:
         raise HarnessError(
             f"'{config.model_type}' is not a causal language model",
             where=str(folder),
@@ -64,26 +64,26 @@ def resolve(model_id: str, *, remote_code: bool = False) -> Path:
 
 
 def load_config(folder: Path, *, remote_code: bool = False) -> Any:
-    """Return the transformers config of a folder; `remote_code` lets Python code that lies there run.
+    """Return the transformers config of a folder; with `remote_code` Python code from the folder may run.
 
     Raises:
         HarnessError: `config.json` is missing, broken, or of an unknown architecture.
     """
     from transformers import CONFIG_MAPPING, AutoConfig
 
-    where = str(folder / checkpoint.CONFIG)
+    path = str(folder / checkpoint.CONFIG)
     config = checkpoint.read_config(folder)
     kind = config["model_type"]
     if kind not in CONFIG_MAPPING and not remote_code:
         fix = "update transformers, or pass another model"
         if "auto_map" in config:
-            fix += "; code that comes with a model is not run, but with --trust-remote-code, if you trust it"
-        raise HarnessError(f"transformers does not know the architecture '{kind}'", where=where, fix=fix)
+            fix += "; or, if you trust the Python code that comes with the model, run it with --trust-remote-code"
+        raise HarnessError(f"transformers does not know the architecture '{kind}'", where=path, fix=fix)
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=remote_code)
     except Exception as error:
         problem = f"the model's config cannot be read: {one_line(error)}"
-        raise HarnessError(problem, where=where, fix="fetch it again") from error
+        raise HarnessError(problem, where=path, fix="fetch it again") from error
 
 
 def config_from(values: Mapping[str, Any]) -> Any:
@@ -95,50 +95,50 @@ def config_from(values: Mapping[str, Any]) -> Any:
 
 @functools.lru_cache(maxsize=8)
 def shape(model_id: str, *, remote_code: bool = False) -> Shape:
-    """Return the model's shape from its config alone: nothing is allocated; errors as `resolve`.
+    """Return the model's shape from its config alone, without allocating weights.
 
     Raises:
-        HarnessError: also where config and weights belong to different models.
+        HarnessError: as `resolve`, or if config and weights belong to different models.
     """
     folder = resolve(model_id, remote_code=remote_code)
     config = load_config(folder, remote_code=remote_code)
     model = skeleton(config, remote_code=remote_code)
     if not getattr(config, "quantization_config", None):  # packed weights have other shapes
-        _refuse_unlike(folder, model)
+        _refuse_mismatch(folder, model)
     return _shape_of(config, model)
 
 
 def config_shape(config: Any) -> Shape:
-    """Return the shape that a transformers config describes."""
+    """Return the shape of the model of a transformers config."""
     return _shape_of(config, skeleton(config))
 
 
 def skeleton(config: Any, *, remote_code: bool = False, **options: Any) -> Any:
-    """Return the model on the meta device: no memory, about a second; `options` are transformers'."""
+    """Return the model on the meta device, which takes no memory and about a second; `options` are transformers'."""
     from transformers import AutoModelForCausalLM
 
     with torch.device("meta"):
         return AutoModelForCausalLM.from_config(config, trust_remote_code=remote_code, **options)
 
 
-def _refuse_unlike(folder: Path, model: Any) -> None:
-    """Refuse weights of another shape than the config asks for, and layers that are missing.
+def _refuse_mismatch(folder: Path, model: Any) -> None:
+    """Raise an error for weights of another shape than the config's, and for missing layers.
 
-    Only names that the file uses are compared: transformers renames and joins some weights on loading, experts above
-    all, and says itself what is then still missing.
+    Only name patterns that occur in the files are compared: transformers renames and joins some weights on loading, mostly
+    those of experts, and reports missing ones itself.
     """
-    found: dict[str, tuple[int, ...]] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for path in checkpoint.weight_files(folder):
-        found |= checkpoint.read_shapes(path)
-    used = {re.sub(r"\d+", "#", name) for name in found}
-    spared = ["experts", *(model._keys_to_ignore_on_load_missing or ())]
+        shapes |= checkpoint.read_shapes(path)
+    patterns = {re.sub(r"\d+", "#", name) for name in shapes}
+    exceptions = ["experts", *(model._keys_to_ignore_on_load_missing or ())]
     for name, weight in model.named_parameters():
-        if re.sub(r"\d+", "#", name) not in used or any(re.search(pattern, name) for pattern in spared):
+        if re.sub(r"\d+", "#", name) not in patterns or any(re.search(pattern, name) for pattern in exceptions):
             continue
         sides = tuple(weight.shape)
-        if found.get(name) != sides:
-            has = f"of shape {list(found[name])}, not {list(sides)}" if name in found else "missing"
-            problem = f"config.json and the weights do not fit: {name} is {has}"
+        if shapes.get(name) != sides:
+            has = f"of shape {list(shapes[name])}, not {list(sides)}" if name in shapes else "missing"
+            problem = f"config.json and the weights do not fit together: {name} is {has}"
             raise HarnessError(problem, where=str(folder), fix="fetch the model again")
 
 
@@ -159,7 +159,7 @@ def _shape_of(config: Any, model: Any) -> Shape:
 
 
 def linear_sides(layer: torch.nn.Module) -> tuple[int, int] | None:
-    """Return (inputs, outputs) of a linear layer, GPT-2's transposed kind too; None for any other module."""
+    """Return (inputs, outputs) of a linear layer, GPT-2's transposed kind included, or None for any other module."""
     if isinstance(layer, torch.nn.Linear):
         return layer.in_features, layer.out_features
     if type(layer).__name__ == "Conv1D":
@@ -169,7 +169,7 @@ def linear_sides(layer: torch.nn.Module) -> tuple[int, int] | None:
 
 
 def adapter_weights(shape: Shape, rank: int) -> int:
-    """Return how many numbers LoRA of this rank trains: rank x (inputs + outputs) of every adapted layer."""
+    """Return the number of weights that LoRA of this rank trains: rank x (inputs + outputs) of every adapted layer."""
     return rank * sum(inputs + outputs for inputs, outputs in shape.linears)
 
 
@@ -181,10 +181,10 @@ def trained_share(shape: Shape, method: Method, rank: int) -> float:
 
 
 def check_rank(shape: Shape, rank: int) -> None:
-    """Refuse a rank that is not between 1 and the smallest side of a linear layer.
+    """Raise an error for a rank that is not between 1 and the smallest side of a linear layer.
 
     Raises:
-        HarnessError: with the largest rank that fits; or there is no linear layer at all.
+        HarnessError: the rank does not fit, with the largest that does; or the model has no linear layer.
     """
     if not shape.linears:
         raise HarnessError("the model has no layer to adapt", where=shape.architecture, fix="pass another model")
@@ -197,9 +197,9 @@ def check_rank(shape: Shape, rank: int) -> None:
 
 
 def precision(spec: RunSpec) -> contextlib.AbstractContextManager[Any]:
-    """Return the context that a forward pass runs in: autocast to bf16 where the spec says so.
+    """Return the context for a forward pass: autocast to bf16 if the spec's dtype is bf16.
 
-    Matrix products run in bf16 for every method; softmax, norms and losses keep fp32. What trains stays fp32.
+    Matrix products run in bf16 for every method. Softmax, norms, losses and trained weights stay in fp32.
     """
     if spec.dtype == "bf16":
         return torch.autocast(spec.device, dtype=torch.bfloat16)
@@ -207,10 +207,10 @@ def precision(spec: RunSpec) -> contextlib.AbstractContextManager[Any]:
 
 
 def load_tokenizer(folder: Path, *, remote_code: bool = False) -> Any:
-    """Return the tokenizer of a model folder; `remote_code` lets Python code that lies there run.
+    """Return the tokenizer of a model folder; with `remote_code` Python code from the folder may run.
 
     Raises:
-        HarnessError: it cannot be read, or it has no end-of-text token, which every answer ends with.
+        HarnessError: it cannot be read, or it has no end-of-text token; every answer ends with that token.
     """
     from transformers import AutoTokenizer
 

@@ -1,7 +1,7 @@
-"""What a phase of a run costs: seconds, live bytes, resident bytes; and the training peak by part.
+"""The cost of a phase of a run: seconds, live bytes and resident bytes; and the training peak by part.
 
-On the CPU the resident size drowns a small model in library code, so live tensor bytes are counted; on CUDA the
-allocator's own peak is read. Each phase is measured from its own reset.
+On the CPU most of the resident size of a small model is library code, so live tensor bytes are counted. On CUDA the
+allocator's own peak is read. The peaks are reset at the start of each phase.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Meter:
-    """Measures one phase. The phase's work may hand it counted steps; `result` is there once the phase has ended."""
+    """A meter of one phase. Code inside the phase may add counted steps; `result` is None until the phase has ended."""
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -32,11 +32,11 @@ class Meter:
 
     @contextlib.contextmanager
     def counting(self, model: Any, optimizer: Any = None) -> Iterator[ByteCounter]:
-        """Count live bytes of what runs inside; its seconds are left out of the phase (see `restore`).
+        """A context that counts live bytes; its seconds are excluded from the phase (see `restore`).
 
         Args:
-            model: live from the start.
-            optimizer: likewise, with its state.
+            model: a model whose weights are live from the start.
+            optimizer: its state is live from the start, too.
         """
         from harness.model.byte_counter import ByteCounter
 
@@ -46,24 +46,24 @@ class Meter:
         self.note(counter.peak)
 
     def restore(self, seconds: float) -> None:
-        """Put back what the counted work would have taken without the counter, known from the steps beside it."""
+        """Add the seconds of the counted work without the counter, estimated from the other steps."""
         self.excluded_seconds -= min(seconds, self.excluded_seconds)
 
     def note(self, live_bytes: int) -> None:
-        """Raise the phase's peak to at least this many bytes (CPU; CUDA's allocator knows by itself)."""
+        """Set the phase's peak to at least this many bytes (CPU only; CUDA's allocator has its own peak)."""
         self.peak_bytes = max(self.peak_bytes, live_bytes)
 
 
 @contextlib.contextmanager
 def phase(device: str) -> Iterator[Meter]:
-    """Measure what runs inside as one phase; yields its `Meter`, whose `result` is set at the end."""
+    """Yield the `Meter` of one phase, the code inside this context; its `result` is set at the end."""
     meter = Meter(device)
     reset_peaks(device)
-    started = time.perf_counter()
+    start = time.perf_counter()
     try:
         yield meter
     finally:
-        seconds = max(0.0, time.perf_counter() - started - meter.excluded_seconds)
+        seconds = max(0.0, time.perf_counter() - start - meter.excluded_seconds)
         allocated, reserved = cuda_peaks(device)
         meter.result = Phase(
             seconds=seconds,
@@ -75,7 +75,7 @@ def phase(device: str) -> Iterator[Meter]:
 
 
 def reset_peaks(device: str) -> None:
-    """Start new peaks: CUDA's allocator, and the resident size where the kernel lets us (Linux)."""
+    """Reset the peaks of CUDA's allocator, and of the resident size if the kernel allows it (Linux)."""
     if device == "cuda":
         import torch
 
@@ -98,7 +98,7 @@ def cuda_peaks(device: str) -> tuple[int, int]:
 def resident_peak() -> int:
     """Return the peak resident bytes of this process since the last reset.
 
-    `VmHWM` is the process's own; `ru_maxrss`, used where there is no /proc, of a child starts at its parent's.
+    `VmHWM` is the process's own peak. Without /proc `ru_maxrss` is used, which starts at the parent's value in a child.
     """
     status = Path("/proc/self/status")
     if status.is_file():
@@ -110,7 +110,7 @@ def resident_peak() -> int:
 
 
 def weights_bytes(model: Any) -> int:
-    """Return the bytes of a model's weights and buffers: what it takes to hold it, 4-bit weights with their scales."""
+    """Return the bytes of a model's weights and buffers, 4-bit weights with their scales."""
     from harness.model.byte_counter import quantization_tensors, storage_bytes
 
     weights = list(model.parameters())
@@ -119,18 +119,19 @@ def weights_bytes(model: Any) -> int:
 
 
 def trained_weights(model: Any) -> int:
-    """Return how many numbers train."""
+    """Return the number of trained weights."""
     return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
 
 
 def parts(model: Any, counter: ByteCounter, peak_bytes: int) -> Parts:
-    """Split a training peak: what is neither weights, gradients nor optimizer state at that moment is activations
-    and the rest (batch, casts of weights, temporaries).
+    """Return a training peak by part: weights, gradients, optimizer state, and all other bytes at that moment.
+
+    The last part is activations and the rest (batch, casts of weights, temporaries).
 
     Args:
-        model: weights that train are those with `requires_grad`.
-        counter: of the measured step; knows what gradients and optimizer state were there at its peak.
-        peak_bytes: the whole; the counter's own peak, or the allocator's.
+        model: its trained weights are those with `requires_grad`.
+        counter: the counter of the measured step, with the bytes of gradients and optimizer state at its peak.
+        peak_bytes: the peak to split; the counter's own, or the allocator's.
     """
     from harness.model.byte_counter import storage_bytes
 

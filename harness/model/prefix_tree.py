@@ -1,8 +1,7 @@
-"""Texts with a beginning in common, read in one row: the beginning once, the rest of each behind it side by side.
+"""Texts with a common beginning, read in one row: the beginning once, the rest of each text side by side behind it.
 
-What stands behind a beginning may branch again: an excerpt, its questions behind it, behind each question its options. Each
-part attends to what it stands behind and to itself, and its positions continue those, so that the numbers are those of each
-text read alone.
+The rest may branch again, as an excerpt is followed by questions and each question by its options. Each part attends to
+itself and to the parts on its path, and its positions continue theirs. The numbers equal those of each text read alone.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from typing import NamedTuple
 import torch
 
 PADDING = 0  # any token: padding is never attended to
-READ_TOKENS = 2048  # of a row, and of a batch with padding: more gains nothing on a CPU and little on a GPU
-SHARED_TOKENS = 32  # a beginning in common shorter than this is not worth a mask
+READ_TOKENS = 2048  # a row, and a batch with padding: more gains nothing on a CPU and little on a GPU
+SHARED_TOKENS = 32  # a shorter common beginning is not worth a mask
 
 
 class Text(NamedTuple):
-    """Tokens, and what stands behind them side by side."""
+    """Tokens, and the texts that follow them side by side."""
 
     tokens: Sequence[int]
     rest: Sequence[Text] = ()
@@ -28,19 +27,20 @@ class Text(NamedTuple):
 class Layout(NamedTuple):
     """Rows of one batch, padded on the right: token ids and positions [rows, width], branches [levels, rows, width].
 
-    At each level a branch is 0 for what stands before it, and another number for each part and what stands behind that; -1
-    is padding. `spans` has the first and the past-the-last column of each part, row by row, a part before what stands behind it.
+    At each level a branch is 0 for the tokens before the level, a number above 0 for each part and all that follow it, and -1
+    for padding. `spans` has the first and the past-the-last column of each part, row by row, each part before those that
+    follow it.
     """
 
     ids: torch.Tensor
-    places: torch.Tensor
+    positions: torch.Tensor
     branches: torch.Tensor
     spans: list[list[tuple[int, int]]]
 
 
 @dataclass(frozen=True)
 class Family:
-    """Texts that are read in one row: the first `shared` tokens once, then the rest of each."""
+    """Texts to be read in one row: the first `shared` tokens once, then the rest of each text."""
 
     members: tuple[int, ...]
     shared: int
@@ -48,29 +48,29 @@ class Family:
 
 
 def families(texts: Sequence[Sequence[int]]) -> list[Family]:
-    """Return the texts in families: those that begin alike together, where it saves half of each further one's tokens.
+    """Return the texts in families with a common beginning, if each further text saves half of its tokens by it.
 
-    In the order of their tokens neighbours have the longest beginning in common; a family never outgrows a batch.
+    Texts are sorted by their tokens, so that neighbours have the longest common beginning. A family never outgrows a batch.
     """
     order = sorted(range(len(texts)), key=lambda i: tuple(texts[i]))
-    found: list[Family] = []
+    groups: list[Family] = []
     for index in order:
-        if found and (joined := _join(found[-1], index, texts)):
-            found[-1] = joined
+        if groups and (larger := _join(groups[-1], index, texts)):
+            groups[-1] = larger
         else:
-            found.append(Family((index,), 0, len(texts[index])))
-    return found
+            groups.append(Family((index,), 0, len(texts[index])))
+    return groups
 
 
-def alone(texts: Sequence[Sequence[int]]) -> list[Family]:
+def singletons(texts: Sequence[Sequence[int]]) -> list[Family]:
     """Return each text as a family of its own."""
     return [Family((index,), 0, len(text)) for index, text in enumerate(texts)]
 
 
 def _join(family: Family, index: int, texts: Sequence[Sequence[int]]) -> Family | None:
-    """Return the family with one more text, None where that saves too little."""
+    """Return the family with one more text, or None if that saves too little."""
     first, text = texts[family.members[0]], texts[index]
-    # Each keeps a token of its own, from which its answer begins.
+    # Each text has at least one token that is not shared: its answer begins there.
     most = min(family.shared or len(first) - 1, len(text) - 1)
     shared = next((n for n in range(most) if first[n] != text[n]), most)
     members = (*family.members, index)
@@ -80,29 +80,29 @@ def _join(family: Family, index: int, texts: Sequence[Sequence[int]]) -> Family 
 
 
 def lay_out(rows: Sequence[Text]) -> Layout:
-    """Lay out a row for each text and all that stands behind it, on the processor."""
+    """Return the layout of one row for each text and all that follow it, as tensors on the processor."""
     parts = [list(_parts(text)) for text in rows]
     width = max(row[-1].end for row in parts)
     levels = max(len(part.path) for row in parts for part in row)
     ids = torch.full((len(rows), width), PADDING)
-    places = torch.arange(width).repeat(len(rows), 1)
+    positions = torch.arange(width).repeat(len(rows), 1)
     branches = torch.full((levels, len(rows), width), -1)
     for line, row in enumerate(parts):
         for part in row:
             columns = slice(part.start, part.end)
             ids[line, columns] = torch.tensor(part.tokens, dtype=torch.long)
-            places[line, columns] = part.place + torch.arange(len(part.tokens))
+            positions[line, columns] = part.position + torch.arange(len(part.tokens))
             path = part.path + (0,) * (levels - len(part.path))
             branches[:, line, columns] = torch.tensor(path, dtype=torch.long)[:, None]
-    return Layout(ids, places, branches, [[(part.start, part.end) for part in row] for row in parts])
+    return Layout(ids, positions, branches, [[(part.start, part.end) for part in row] for row in parts])
 
 
 class _Part(NamedTuple):
-    """One text's own tokens in a row: its first column, the position of its first token, the branches it stands in."""
+    """The tokens of one text in a row, its first column, the position of its first token, and its path of branches."""
 
     tokens: Sequence[int]
     start: int
-    place: int
+    position: int
     path: tuple[int, ...]
 
     @property
@@ -110,27 +110,27 @@ class _Part(NamedTuple):
         return self.start + len(self.tokens)
 
 
-def _parts(text: Text, start: int = 0, place: int = 0, path: tuple[int, ...] = ()) -> Iterator[_Part]:
-    """Yield the parts of a row from left to right, each before what stands behind it."""
-    part = _Part(text.tokens, start, place, path)
+def _parts(text: Text, start: int = 0, position: int = 0, path: tuple[int, ...] = ()) -> Iterator[_Part]:
+    """Yield the parts of a row from left to right, each before those that follow it."""
+    part = _Part(text.tokens, start, position, path)
     yield part
-    column, place = part.end, place + len(text.tokens)
+    column, position = part.end, position + len(text.tokens)
     for branch, behind in enumerate(text.rest, start=1):
-        for inner in _parts(behind, column, place, (*path, branch)):
+        for inner in _parts(behind, column, position, (*path, branch)):
             yield inner
             column = inner.end
 
 
 def mask(branches: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Return the additive mask [rows, 1, width, width]: 0 where a token may look, the lowest number elsewhere.
+    """Return the additive mask [rows, 1, width, width]: 0 for visible tokens, the lowest number elsewhere.
 
     Args:
         branches: as in `Layout`.
-        dtype: that the model computes in.
+        dtype: the precision of the model.
     """
     _, rows, width = branches.shape
-    seen = torch.ones((rows, width, width), dtype=torch.bool, device=branches.device).tril()
+    visible = torch.ones((rows, width, width), dtype=torch.bool, device=branches.device).tril()
     for level in branches:
-        seen &= (level[:, None, :] == 0) | (level[:, None, :] == level[:, :, None])
-    found = torch.full((rows, 1, width, width), torch.finfo(dtype).min, dtype=dtype, device=branches.device)
-    return found.masked_fill_(seen[:, None], 0.0)
+        visible &= (level[:, None, :] == 0) | (level[:, None, :] == level[:, :, None])
+    additive = torch.full((rows, 1, width, width), torch.finfo(dtype).min, dtype=dtype, device=branches.device)
+    return additive.masked_fill_(visible[:, None], 0.0)

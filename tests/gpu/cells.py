@@ -64,7 +64,7 @@ FUSED, FOREACH = "4 layers full, fused AdamW", "4 layers full, foreach AdamW"
 
 def cells() -> Iterator[Cell]:
     """Yield the cells of a large GPU, what matters most first: the time may end before they do."""
-    large, medium = architectures.known()[LLAMA_8B].config, architectures.known()[LLAMA_3B].config
+    large, medium = architectures.catalog()[LLAMA_8B].config, architectures.catalog()[LLAMA_3B].config
     shallow = {**large, "num_hidden_layers": SHALLOW}
     yield Cell(RATE, "rate", limit=60)
     yield Cell(LORA, "train", large, "lora", 8)

@@ -36,7 +36,7 @@ class Ear:
         return False
 
 
-def text_of(item: tokenize.Encoded) -> str:
+def text_of(item: tokenize.EncodedQuestion) -> str:
     return str(toy_tokenizer().decode(item.prompt))
 
 

@@ -20,7 +20,7 @@ from harness.model import batch as model_batch
 from harness.model import generate, kv_cache, likelihood
 from harness.model import meter as memory
 from harness.model.loading import load_tokenizer, precision
-from harness.model.tokenize import Encoded, encode_test
+from harness.model.tokenize import EncodedQuestion, encode_test
 from tests.support.tiny_models import Deaf, toy_examples, toy_folder, toy_model, toy_spec, toy_task, toy_tokenizer
 
 STORIES = Path(__file__).resolve().parents[3] / "shared" / "models" / "stories260K"
@@ -33,11 +33,11 @@ def tokenizer() -> Any:
 
 
 @pytest.fixture(scope="module")
-def items(tokenizer: Any) -> list[Encoded]:
+def items(tokenizer: Any) -> list[EncodedQuestion]:
     return encode_test(tokenizer, toy_examples(10), toy_task(), 256, 0)
 
 
-def slow_scores(model: Any, item: Encoded) -> list[float]:
+def slow_scores(model: Any, item: EncodedQuestion) -> list[float]:
     """One pass per option over the bare text, logits everywhere, one token at a time."""
     scores = []
     for option in item.options:
@@ -51,7 +51,7 @@ def slow_scores(model: Any, item: Encoded) -> list[float]:
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("score", [likelihood.score_tree, likelihood.score_rows])
 def test_options_score_as_when_each_is_read_alone(
-    items: list[Encoded], score: likelihood.Scorer, attention: str
+    items: list[EncodedQuestion], score: likelihood.Scorer, attention: str
 ) -> None:
     model = toy_model()
     model.config._attn_implementation = attention
@@ -67,7 +67,8 @@ def test_questions_about_one_case_score_as_when_each_is_read_alone(score: likeli
     model, case = toy_model(), tuple(range(1, 41))
     model.config._attn_implementation = attention
     told = [
-        Encoded((*case, 50, n), tuple((7, 8, n, 3)[: 1 + (n + k) % 4] for k in range(2 + n % 2)), 0) for n in range(6)
+        EncodedQuestion((*case, 50, n), tuple((7, 8, n, 3)[: 1 + (n + k) % 4] for k in range(2 + n % 2)), 0)
+        for n in range(6)
     ]
     rows = [likelihood.Row(told[:1]), likelihood.Row(told[1:3], 41), likelihood.Row(told[3:], 41)]
     assert likelihood.tree_length(likelihood.Row(told[:2], 41)) == 41 + 1 + 1 + sum(
@@ -96,7 +97,7 @@ def test_answers_about_one_case_are_those_of_each_question_alone_in_their_order(
         assert one.loglik == pytest.approx(other.loglik, abs=1e-3)
 
 
-def test_in_bf16_the_tree_scores_as_the_rows_up_to_rounding(items: list[Encoded]) -> None:
+def test_in_bf16_the_tree_scores_as_the_rows_up_to_rounding(items: list[EncodedQuestion]) -> None:
     model, spec = toy_model().to(torch.bfloat16), toy_spec(dtype="bf16")
     with torch.no_grad(), precision(spec):
         assert likelihood.choose_scorer(model, likelihood.Row(items[:1]), spec) is likelihood.score_tree
@@ -108,13 +109,13 @@ def test_in_bf16_the_tree_scores_as_the_rows_up_to_rounding(items: list[Encoded]
         assert fast == pytest.approx(slow, rel=0.03, abs=0.3)
 
 
-def test_a_model_that_ignores_the_mask_is_scored_row_by_row(items: list[Encoded]) -> None:
+def test_a_model_that_ignores_the_mask_is_scored_row_by_row(items: list[EncodedQuestion]) -> None:
     with torch.no_grad():
         assert likelihood.choose_scorer(toy_model(), likelihood.Row(items[:1]), toy_spec()) is likelihood.score_tree
         assert likelihood.choose_scorer(Deaf(), likelihood.Row(items[:1]), toy_spec()) is likelihood.score_rows
 
 
-def test_a_model_that_refuses_the_mask_is_scored_row_by_row(items: list[Encoded]) -> None:
+def test_a_model_that_refuses_the_mask_is_scored_row_by_row(items: list[EncodedQuestion]) -> None:
     class Strict(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -130,7 +131,9 @@ def test_a_model_that_refuses_the_mask_is_scored_row_by_row(items: list[Encoded]
         assert likelihood.choose_scorer(Strict(), likelihood.Row(items[:1]), toy_spec()) is likelihood.score_rows
 
 
-def test_the_likeliest_option_is_the_answer_and_all_scores_are_kept(tokenizer: Any, items: list[Encoded]) -> None:
+def test_the_likeliest_option_is_the_answer_and_all_scores_are_kept(
+    tokenizer: Any, items: list[EncodedQuestion]
+) -> None:
     examples, model = toy_examples(10), toy_model()
     answers = evaluate.answer(model, tokenizer, examples, toy_task(), toy_spec())
     assert [answer.id for answer in answers] == [example.id for example in examples]
@@ -152,7 +155,7 @@ def test_the_same_question_twice_gets_the_same_answer_byte_for_byte(tokenizer: A
 
 
 @pytest.mark.parametrize("limit", [1, 2, 40])
-def test_generation_writes_what_transformers_generate_writes(items: list[Encoded], limit: int) -> None:
+def test_generation_writes_what_transformers_generate_writes(items: list[EncodedQuestion], limit: int) -> None:
     model = toy_model()
     prompts = [item.prompt for item in items]
     stop = {0, *range(20, 60)}  # many stops, so that rows end at different steps
@@ -170,7 +173,7 @@ def test_generation_writes_what_transformers_generate_writes(items: list[Encoded
         assert len({len(row) for row in tokens(ours)}) > 1, "all rows ended together: dropping was not tried"
 
 
-def tokens(written: list[generate.Written]) -> list[list[int]]:
+def tokens(written: list[generate.Continuation]) -> list[list[int]]:
     return [one.tokens for one in written]
 
 
@@ -181,7 +184,7 @@ def slow_loglik(model: Any, prompt: Sequence[int], answer: list[int]) -> float:
     return float(logits.log_softmax(-1)[range(len(answer)), answer].sum())
 
 
-def test_generation_runs_through_adapters_and_four_bits(tmp_path: Path, items: list[Encoded]) -> None:
+def test_generation_runs_through_adapters_and_four_bits(tmp_path: Path, items: list[EncodedQuestion]) -> None:
     folder = toy_folder(tmp_path)
     for method in (lora.METHOD, qlora.METHOD):
         spec = toy_spec(method=method.name, rank=2, alpha=32.0)
@@ -222,8 +225,8 @@ class Scripted:
     def __init__(self, tokenizer: Any, text: str) -> None:
         self.ids = tokenizer(text)["input_ids"]
 
-    def __call__(self, model: Any, prompts: list[Any], stop: set[int], limit: int) -> list[generate.Written]:
-        return [generate.Written(self.ids, -0.5) for _ in prompts]
+    def __call__(self, model: Any, prompts: list[Any], stop: set[int], limit: int) -> list[generate.Continuation]:
+        return [generate.Continuation(self.ids, -0.5) for _ in prompts]
 
 
 @pytest.mark.parametrize(
@@ -257,7 +260,7 @@ def test_answers_of_several_lines_are_read_whole(tokenizer: Any, monkeypatch: py
 
 def test_choosing_without_options_is_refused_by_name(tokenizer: Any) -> None:
     bare = replace(toy_examples(1)[0], choices=())
-    with pytest.raises(HarnessError, match="'q0' has no options"):
+    with pytest.raises(HarnessError, match="'q0' has 0 options"):
         evaluate.answer(toy_model(), tokenizer, [bare], toy_task(), toy_spec())
 
 

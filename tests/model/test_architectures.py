@@ -17,7 +17,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
 
 
-SHAPES = {id(one.config): one for one in architectures.known().values()}  # variants share a config
+SHAPES = {id(one.config): one for one in architectures.catalog().values()}  # variants share a config
 
 
 @pytest.mark.parametrize("one", SHAPES.values(), ids=lambda one: str(one.id))
@@ -32,10 +32,10 @@ def test_transformers_builds_the_published_number_of_weights(one: architectures.
 
 
 def test_the_common_families_are_there() -> None:
-    owners = {name.split("/")[0] for name in architectures.known()}
+    owners = {name.split("/")[0] for name in architectures.catalog()}
     assert owners == {"meta-llama", "Qwen", "mistralai", "google", "microsoft"}
     for name in ("Llama-3.2-1B", "Llama-3.2-3B", "Llama-3.1-8B", "Llama-3.1-70B"):
-        assert f"meta-llama/{name}" in architectures.known()
+        assert f"meta-llama/{name}" in architectures.catalog()
 
 
 def test_a_shipped_id_needs_no_network(offline: None) -> None:
@@ -51,7 +51,7 @@ def test_a_model_that_is_here_is_read_itself(tmp_path: Path, monkeypatch: pytest
     model, found = architectures.read("meta-llama/Llama-3.1-8B")
     assert found is None
     assert model.folder == folder.resolve()
-    assert checkpoint.is_here("tiny")
+    assert checkpoint.is_local("tiny")
 
 
 def test_an_id_much_like_a_shipped_one_is_told_the_other(offline: None) -> None:

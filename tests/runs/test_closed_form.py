@@ -49,7 +49,7 @@ def test_the_formula_is_within_a_twentieth_of_the_counter(
 
 
 def test_the_formula_holds_for_an_8b_shape_and_names_its_largest_part() -> None:
-    config = loading.config_from(architectures.known()["meta-llama/Llama-3.1-8B"].config)
+    config = loading.config_from(architectures.catalog()["meta-llama/Llama-3.1-8B"].config)
     spec = gpu_spec(lora.METHOD, 1, rank=16, batch_size=16)
     counted, found = both(config, spec, lora.METHOD, width=512, targets=8)
     assert found.total == pytest.approx(counted, rel=TOLERANCE)

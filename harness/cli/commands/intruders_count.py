@@ -94,5 +94,5 @@ def _ready(run: records.Run, model: str | None, *, remote_code: bool) -> RunWeig
         fix = "name a run of LoRA or its like, or of full fine-tuning with --save-full"
         raise HarnessError(f"{spec.method} changes no weight of the model", where=str(kept), fix=fix)
     began = f"the run began from {spec.model_revision}"
-    here = checkpoint.of_runs([spec], model, remote_code=remote_code, told=lambda _: began)
+    here = checkpoint.base_of_runs([spec], model, remote_code=remote_code, describe=lambda _: began)
     return RunWeights(run, here, kept)
