@@ -117,7 +117,7 @@ def _method_specs(
         trained = replace(trained, max_tokens=model.window - method.window_tokens)
     if method.rounds:
         asked, by = options.rounds, options.clients_by
-        trained = clients.settle(trained, splits.train, by=by, rounds=asked, usual_rounds=method.rounds)
+        trained = clients.with_clients(trained, splits.train, by=by, rounds=asked, default_rounds=method.rounds)
     if not method.ranked:
         return [trained]
     alphas = {rank: options.alpha or _alpha(method, rank, model) for rank in options.ranks}

@@ -1,4 +1,4 @@
-"""One training loop for every method, and federated rounds.
+"""Training: one loop for every method, and federated rounds.
 
 No module here knows a task or a method by name.
 """

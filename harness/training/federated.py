@@ -1,13 +1,13 @@
-"""Training by rounds over clients that keep their examples: federated averaging of what trains.
+"""Federated averaging of the trained weights, in rounds over clients that do not share their examples.
 
-Every client plans its steps over its own examples as `train.fit` plans the pooled run's over all, and the rounds cut this
-plan into equal shares: the clients together see each example as often as the pooled run does. In each round a client
-starts from the averaged weights and takes its share of steps with the same loop; the server averages what comes back,
-weighted by the examples trained on. One client alone is therefore the plain run, whatever the rounds.
+Every client plans its steps over its own examples as `loop.fit` plans the pooled run's over all. The rounds cut this plan
+into equal shares: the clients together see each example as often as the pooled run does. In each round a client starts
+from the averaged weights and takes its share of steps with the same loop. The server averages the returned weights by the
+number of examples trained on. With a single client this is therefore the plain run, for any number of rounds.
 
-What stays with a client from round to round: its examples, its place in the plan and in the schedule of the rate, and
-the optimizer's moments, which insurers, few and always there, can keep. Clients take turns in one process; memory is
-that of one client, seconds are the sum over all. What sending adapters costs, and how private they are, is not measured.
+From round to round a client has its examples, its position in the plan and in the schedule of the rate, and its optimizer's
+moments: insurers are few and always available, so they can store them. Clients take turns in one process; memory is that of
+one client, seconds are the sum over all. The cost of sending adapters and their privacy are not measured.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ import torch
 
 from harness.model.tokenize import Pair
 from harness.record import RunSpec
-from harness.training import clients, loop
+from harness.training import loop
+from harness.training.clients import planned_steps
 from harness.training.loop import FitResult, Step
 
-Weights = dict[str, np.ndarray]  # what trains, by name, fp32
+Weights = dict[str, np.ndarray]  # the trained weights by name, fp32
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a client sends back: its weights, and how many examples it trained them on in this round."""
+    """A client's reply: its weights, and the number of examples that it trained them on in this round."""
 
     weights: Weights
     examples: int
@@ -40,16 +41,16 @@ Serve = Callable[[Sequence[Client], int, Weights], Weights]  # (clients, rounds,
 
 
 def average(replies: Sequence[Reply]) -> Weights:
-    """Return the mean of each weight, weighted by examples: FedAvg's, A and B apart."""
+    """Return the mean of each weight, weighted by examples, as FedAvg does; A and B of LoRA are averaged separately."""
     total = sum(reply.examples for reply in replies)
     parts = [(reply.weights, reply.examples / total) for reply in replies]
     return {name: np.sum([weights[name] * share for weights, share in parts], axis=0) for name in parts[0][0]}
 
 
-def serve(everyone: Sequence[Client], rounds: int, weights: Weights) -> Weights:
-    """Do the rounds plainly; `flower.serve` is the same through Flower, and is what runs use."""
+def serve(clients: Sequence[Client], rounds: int, weights: Weights) -> Weights:
+    """Return the average after all rounds, computed directly; runs use `flower.serve`, the same through Flower."""
     for number in range(rounds):
-        weights = average([client(number, weights) for client in everyone])
+        weights = average([client(number, weights) for client in clients])
     return weights
 
 
@@ -65,102 +66,104 @@ def fit(
     should_stop: Callable[[], bool] | None = None,
     **options: Any,
 ) -> FitResult:
-    """Train as `train.fit` does, by `spec.rounds` rounds over the clients; the model ends with the last average.
+    """Return the result of training in `spec.rounds` rounds over the clients; the model ends with the last average.
 
     Args:
-        model: see `train.fit`, as are the arguments not named here.
-        tokenizer: likewise.
+        model: see `loop.fit`.
+        tokenizer: see `loop.fit`.
         pairs: the encoded training examples.
-        spec: likewise.
-        holders: the client that holds each pair.
-        server: does the rounds.
-        on_step: called after each step of any client, counted through all of them.
-        should_stop: asked after each step; True ends training there, with the weights of the client in hand.
-        options: go to `train.fit`.
+        spec: see `loop.fit`.
+        holders: the client of each pair.
+        server: the function that does the rounds.
+        on_step: called after each step of any client, with steps numbered over all clients.
+        should_stop: called after each step; True ends training with the weights of the current client.
+        options: further arguments of `loop.fit`.
 
     Raises:
-        HarnessError: as `train.fit`.
+        HarnessError: as `loop.fit`.
     """
-    shares = [[pair for pair, who in zip(pairs, holders, strict=True) if who == name] for name in sorted({*holders})]
-    total = sum(clients.planned_steps(len(share), spec) for share in shares)
-    done: list[FitResult] = []
-    taken = 0
+    shares = [
+        [pair for pair, holder in zip(pairs, holders, strict=True) if holder == name] for name in sorted({*holders})
+    ]
+    total = sum(planned_steps(len(share), spec) for share in shares)
+    results: list[FitResult] = []
+    count = 0
 
-    def counted(step: Step) -> None:
-        nonlocal taken
-        taken += 1
+    def count_step(step: Step) -> None:
+        nonlocal count
+        count += 1
         if on_step:
-            on_step(replace(step, step=taken, steps=total))
+            on_step(replace(step, step=count, steps=total))
 
-    options = {**options, "on_step": counted, "should_stop": should_stop}
-    everyone = [_Client(model, tokenizer, share, spec, options, done) for share in shares]
+    options = {**options, "on_step": count_step, "should_stop": should_stop}
+    clients = [_Client(model, tokenizer, share, spec, options, results) for share in shares]
     try:
-        write(model, server(everyone, spec.rounds, read(model)))
-    except _Stopped:
-        return joined(done, stopped=True)
-    return joined(done)
+        write(model, server(clients, spec.rounds, read(model)))
+    except _StopRequest:
+        return combine(results, stopped=True)
+    return combine(results)
 
 
-class _Stopped(Exception):
-    """Raised through the server where a client was asked to stop."""
+class _StopRequest(Exception):
+    """A request to stop, raised by a client through the server."""
 
 
 @dataclass
 class _Client:
-    """A client: its examples and its optimizer's moments stay here. `done` gets what each share of steps cost."""
+    """A client with its examples and its optimizer's moments. The result of each share of steps is added to `results`."""
 
     model: Any
     tokenizer: Any
     pairs: Sequence[Pair]
     spec: RunSpec
     options: dict[str, Any]
-    done: list[FitResult]
+    results: list[FitResult]
     moments: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self, number: int, weights: Weights) -> Reply:
-        """Train for the share of steps of this round (from 0), from these weights."""
+        """Return the reply after this round's share of steps, from these weights; rounds count from 0."""
         batches = loop.plan_batches([len(pair) for pair in self.pairs], self.spec)
         steps = share_of(len(batches), number, self.spec.rounds)
-        if not steps:  # fewer steps than rounds: it sits this one out
+        if not steps:  # fewer steps than rounds: none in this round
             return Reply(weights, 0)
         write(self.model, weights)
-        kept: list[torch.optim.Optimizer] = []
+        optimizers: list[torch.optim.Optimizer] = []
 
-        def resumed(groups: Any, rate: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
-            kept.append(loop.adamw(groups, rate, betas))
+        def resume(groups: Any, rate: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
+            optimizers.append(loop.adamw(groups, rate, betas))
             if self.moments:
-                kept[0].load_state_dict(self.moments)
-            return kept[0]
+                optimizers[0].load_state_dict(self.moments)
+            return optimizers[0]
 
-        result = loop.fit(self.model, self.tokenizer, self.pairs, self.spec, steps=steps, make=resumed, **self.options)
-        self.done.append(result)
+        result = loop.fit(self.model, self.tokenizer, self.pairs, self.spec, steps=steps, make=resume, **self.options)
+        self.results.append(result)
         if result.stopped:
-            raise _Stopped
-        self.moments = _on_cpu(kept[0].state_dict())  # of one client only on the device, as it would be there
+            raise _StopRequest
+        self.moments = _on_cpu(optimizers[0].state_dict())  # the device has those of one client only, as in reality
         return Reply(read(self.model), sum(len(batches[step]) for step in steps))
 
 
 def share_of(steps: int, number: int, rounds: int) -> range:
-    """Return the steps of round `number` (from 0) of `rounds`: consecutive, in all rounds together each step once."""
+    """Return the steps of round `number` (from 0) of `rounds`: consecutive, and each step in exactly one round."""
     return range(steps * number // rounds, steps * (number + 1) // rounds)
 
 
 def read(model: Any) -> Weights:
-    """Return a copy of what trains."""
+    """Return a copy of the trained weights."""
     return {
         name: weight.detach().cpu().numpy().copy() for name, weight in model.named_parameters() if weight.requires_grad
     }
 
 
 def write(model: Any, weights: Weights) -> None:
-    """Put weights where `read` found them."""
+    """Write weights from `read` into the model."""
     for name, weight in model.named_parameters():
         if weight.requires_grad:
             weight.data.copy_(torch.from_numpy(weights[name]))
 
 
 def _on_cpu(state: dict[str, Any]) -> dict[str, Any]:
-    """Return an optimizer's state with its tensors copied to the host."""
+    """Return an optimizer's state with its tensors copied to the processor's memory."""
     moments = {
         key: {name: value.detach().cpu().clone() for name, value in entry.items()}
         for key, entry in state["state"].items()
@@ -168,11 +171,11 @@ def _on_cpu(state: dict[str, Any]) -> dict[str, Any]:
     return {**state, "state": moments}
 
 
-def joined(results: Sequence[FitResult], *, stopped: bool = False) -> FitResult:
-    """Return what all shares of steps cost together: the sum of tokens and seconds, the highest peak with its parts.
+def combine(results: Sequence[FitResult], *, stopped: bool = False) -> FitResult:
+    """Return the cost of all shares of steps: the sum of tokens and seconds, the highest peak with its parts.
 
-    On CUDA the peak is the allocator's since the phase began and may be of a later share than the parts: what it is
-    higher by counts as activations and rest.
+    On CUDA the peak is the allocator's since the start of the phase, and may be of a later share than the parts. The
+    difference counts as activations and rest.
     """
     tokens, seconds = sum(result.tokens for result in results), sum(result.seconds for result in results)
     peak = max(result.peak_bytes for result in results)

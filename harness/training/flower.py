@@ -1,9 +1,9 @@
-"""Federated averaging by Flower (flwr): its FedAvg, its ClientApp and its messages, every client in this process.
+"""Federated averaging by Flower (flwr): its FedAvg, its ClientApp and its messages, with every client in this process.
 
-Flower's own simulation runtime starts the clients in processes of Ray, where the run's memory, steps and Ctrl-C are out
-of sight, and averages replies in the order in which they come in, so that a run would not repeat to the last digit.
-Here a `Grid` hands each message to the client app at once, in the order of the clients; the tests hold that the same
-clients come to the same weights under that runtime.
+Flower's own simulation runtime starts the clients in Ray processes. The run could not see their memory and steps or stop
+them by Ctrl-C. Ray also averages replies in the order of their arrival, so that a run would not repeat to the last digit.
+This module's `Grid` passes each message to the client app at once, in the order of the clients. The tests show that the
+same clients reach the same weights under Flower's runtime.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from harness.training.federated import Client, Weights
 RUN = 1
 
 
-def serve(everyone: Sequence[Client], rounds: int, weights: Weights) -> Weights:
-    """Do `rounds` rounds of Flower's FedAvg over all clients and return the last average; see `federated.serve`."""
-    logging.getLogger("flwr").setLevel(logging.ERROR)  # it tells each message
+def serve(clients: Sequence[Client], rounds: int, weights: Weights) -> Weights:
+    """Return the average after `rounds` rounds of Flower's FedAvg over all clients; see `federated.serve`."""
+    logging.getLogger("flwr").setLevel(logging.ERROR)  # it logs each message
     _identify()
-    app = client_app(everyone)
-    result = strategy(len(everyone)).start(_grid(app, len(everyone)), packed(weights), num_rounds=rounds)
-    return unpacked(result.arrays)
+    app = client_app(clients)
+    result = strategy(len(clients)).start(_grid(app, len(clients)), to_record(weights), num_rounds=rounds)
+    return from_record(result.arrays)
 
 
 def strategy(clients: int) -> Any:
-    """Return FedAvg over every client in every round; it weighs by `num-examples`, and nothing is tested on the way."""
+    """Return FedAvg over every client in every round, weighted by `num-examples`, without tests between rounds."""
     from flwr.serverapp.strategy import FedAvg
 
     return FedAvg(fraction_evaluate=0.0, min_train_nodes=clients, min_available_nodes=clients)
 
 
-def client_app(everyone: Sequence[Client]) -> Any:
-    """Return the app of all clients; the node's partition says which of them it is."""
+def client_app(clients: Sequence[Client]) -> Any:
+    """Return the app of all clients; the node's partition is the client's index."""
     from flwr.app import Message, MetricRecord, RecordDict
     from flwr.clientapp import ClientApp
 
@@ -44,18 +44,18 @@ def client_app(everyone: Sequence[Client]) -> Any:
     @app.train()  # type: ignore[untyped-decorator]
     def train(message: Any, context: Any) -> Any:
         number = int(message.content["config"]["server-round"]) - 1
-        client = everyone[int(context.node_config["partition-id"])]
-        reply = client(number, unpacked(message.content["arrays"]))
-        sent = {"arrays": packed(reply.weights), "metrics": MetricRecord({"num-examples": reply.examples})}
-        return Message(RecordDict(sent), reply_to=message)
+        client = clients[int(context.node_config["partition-id"])]
+        reply = client(number, from_record(message.content["arrays"]))
+        content = {"arrays": to_record(reply.weights), "metrics": MetricRecord({"num-examples": reply.examples})}
+        return Message(RecordDict(content), reply_to=message)
 
     return app
 
 
 def _grid(app: Any, clients: int) -> Any:
-    """Return a grid whose nodes are the clients 1, 2, …; a message sent is answered at once.
+    """Return a grid whose nodes are the clients 1, 2, …; each message is answered at once.
 
-    What a client raises goes through to who asked, and is no message: a run fails, or stops, for that reason.
+    A client's exception is passed on to the caller, not sent as a message: the run fails or stops for that reason.
     """
     from flwr.app import Context, RecordDict
     from flwr.serverapp import Grid
@@ -71,8 +71,8 @@ def _grid(app: Any, clients: int) -> Any:
         for node in range(1, clients + 1)
     }
 
-    class Here(Grid):  # type: ignore[misc]
-        """In this process."""
+    class LocalGrid(Grid):  # type: ignore[misc]
+        """A grid in this process."""
 
         def get_node_ids(self) -> list[int]:
             return list(contexts)
@@ -82,28 +82,28 @@ def _grid(app: Any, clients: int) -> Any:
             return [app(message, contexts[message.metadata.dst_node_id]) for message in ordered]
 
         def _unused(self, *_: Any, **__: Any) -> Any:
-            raise NotImplementedError("FedAvg sends and receives in one")
+            raise NotImplementedError("FedAvg sends and receives in one call")
 
         set_run = create_message = push_messages = pull_messages = _unused
         run = property(_unused)
 
-    return Here()
+    return LocalGrid()
 
 
-def packed(weights: Weights) -> Any:
+def to_record(weights: Weights) -> Any:
     """Return weights as a Flower record."""
     from flwr.app import Array, ArrayRecord
 
     return ArrayRecord({name: Array(weight) for name, weight in weights.items()})
 
 
-def unpacked(record: Any) -> Weights:
+def from_record(record: Any) -> Weights:
     """Return the weights of a Flower record."""
     return {name: array.numpy() for name, array in record.items()}
 
 
 def _identify() -> None:
-    """Say who sends: outside Flower's own runtimes nobody has, and messages of newer versions ask."""
+    """Set the sender's identity: messages of newer versions need it, and only Flower's own runtimes set it."""
     with contextlib.suppress(ImportError):
         from flwr.supercore.task_identity import TaskIdentity
 

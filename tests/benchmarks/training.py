@@ -91,7 +91,7 @@ def plain(rows: list[Pair], order: list[list[int]]) -> list[float]:
         loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, loop.CLIP_NORM)
-        optimizer.param_groups[0]["lr"] = loop.scheduled(RATE, 0.0, step, len(order))
+        optimizer.param_groups[0]["lr"] = loop.rate_at(RATE, 0.0, step, len(order))
         optimizer.step()
         optimizer.zero_grad()
         losses.append(loss.item())

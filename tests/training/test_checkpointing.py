@@ -40,7 +40,7 @@ def test_checkpointing_changes_memory_and_not_the_training(tmp_path: Path, metho
 def test_an_architecture_that_cannot_is_refused() -> None:
     model = toy_model()
     model.activation_checkpointing_enable = _refuse
-    with pytest.raises(HarnessError, match="knows no activation checkpointing"):
+    with pytest.raises(HarnessError, match="does not support activation checkpointing"):
         loop.make_ready(model, toy_spec(checkpointing=True))
 
 

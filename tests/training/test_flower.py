@@ -86,8 +86,8 @@ def test_flowers_own_simulation_runtime_comes_to_the_same_weights(monkeypatch: p
 
     @server.main()  # type: ignore[untyped-decorator]
     def main(grid: Any, context: Any) -> None:
-        result = flower.strategy(len(EVERYONE)).start(grid, flower.packed(START), num_rounds=2)
-        found.update(flower.unpacked(result.arrays))
+        result = flower.strategy(len(EVERYONE)).start(grid, flower.to_record(START), num_rounds=2)
+        found.update(flower.from_record(result.arrays))
 
     run_simulation(
         server,

@@ -185,11 +185,11 @@ def test_a_share_of_an_epoch_is_a_share_of_its_steps() -> None:
 
 
 def test_the_rate_warms_up_and_then_falls_towards_zero() -> None:
-    rates = [loop.scheduled(1.0, 0.1, step, 100) for step in range(100)]
+    rates = [loop.rate_at(1.0, 0.1, step, 100) for step in range(100)]
     assert rates[:10] == pytest.approx([0.1 * i for i in range(1, 11)])
     assert all(a > b for a, b in itertools.pairwise(rates[9:]))
     assert 0 < rates[-1] < 0.01
-    assert loop.scheduled(1.0, 0.0, 0, 1) > 0
+    assert loop.rate_at(1.0, 0.0, 0, 1) > 0
 
 
 def test_decay_falls_on_matrices_only() -> None:
