@@ -76,7 +76,7 @@ def load(one: Tuned, folder: Path, device: Any) -> tuple[Any, RunSpec]:
         return method.restore(model, one.folder), spec
     model = PeftModel.from_pretrained(model, str(one.folder), autocast_adapter_dtype=True)
     as_in_its_run = one.own and method.name in registry.methods()  # one given as a PEFT config runs as PEFT has it
-    return (lora.fused(model, spec) if as_in_its_run else model), spec
+    return (lora.fuse(model, spec) if as_in_its_run else model), spec
 
 
 def score(one: Tuned, folder: Path, tasks: Sequence[tuple[Task, Splits, str]]) -> list[Scored]:

@@ -1,7 +1,7 @@
-"""Methods that come with the harness, one small file each; each holds a value `METHOD`. None imports torch at the top.
+"""The methods of the harness, one small file each with a value `METHOD`. None imports torch at the top.
 
-A method differs in what trains, never in how: the loop, the order and the loss are `harness.training.loop`'s, and so is the
-optimizer but for `full8`, whose point is what the optimizer keeps.
+Methods differ in the weights that they train. The loop, the order and the loss of all are in `harness.training.loop`, and
+so is the optimizer, except for `full8`, whose point is the optimizer's state.
 """
 
 BUILT_IN = (

@@ -1,4 +1,4 @@
-"""The untrained model: the row that every gain is measured from."""
+"""The untrained model: the baseline for every gain."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ def load_weights(folder: str, spec: RunSpec, dtype: str, **options: Any) -> Any:
     Args:
         folder: a Hugging Face model folder (see `harness.model.loading.resolve`).
         spec: gives the device.
-        dtype: of the weights.
-        options: passed on to transformers' `from_pretrained`.
+        dtype: the precision of the weights.
+        options: further arguments of transformers' `from_pretrained`.
 
     Raises:
-        HarnessError: the weights cannot be read, or some that the architecture needs are missing. transformers would
-            fill those with random numbers and go on.
+        HarnessError: the weights cannot be read, or the architecture needs more than the folder has. transformers would
+            fill missing weights with random numbers and go on.
     """
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()  # the run has its own
+    disable_progress_bar()  # the run shows its own
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -35,7 +35,7 @@ def load_weights(folder: str, spec: RunSpec, dtype: str, **options: Any) -> Any:
             device_map={"": spec.device},
             local_files_only=True,
             trust_remote_code=spec.remote_code,
-            use_safetensors=True,  # other formats are pickles, which run what they like on loading
+            use_safetensors=True,  # other formats are pickles, which run any code on loading
             output_loading_info=True,
             **options,
         )
@@ -60,8 +60,8 @@ def adapt(model: Any, spec: RunSpec) -> Any:
     return model.requires_grad_(False)
 
 
-# LoRA's alpha whatever the rank, so that one learning rate serves every rank: with updates scaled by alpha / rank the best
-# rate hardly moves with the rank ("LoRA without regret", Schulman et al. 2025, which uses the same 32).
+# LoRA's alpha for every rank, so that one learning rate serves all ranks: with updates scaled by alpha / rank the best rate
+# hardly depends on the rank ("LoRA without regret", Schulman et al. 2025, which uses the same 32).
 ALPHA = 32.0
 NARROW, WIDE = 224, 4096  # widths of the embedded model and of a model of 8 B weights
 
@@ -69,9 +69,9 @@ NARROW, WIDE = 224, 4096  # widths of the embedded model and of a model of 8 B w
 def rate_between(hidden_size: int, narrow: float, wide: float) -> float:
     """Return the learning rate at a width on the power law through `narrow` at 224 and `wide` at 4,096.
 
-    Under Adam the best rate falls as a power of the width (Yang et al. 2022, arXiv:2203.03466). The narrow end was
-    looked for on the validation splits with the embedded model, the wide end is what is usual for 7 to 8 B weights.
-    Nothing narrower was tried: it gets the narrow end's rate.
+    Under Adam the best rate falls as a power of the width (Yang et al. 2022, arXiv:2203.03466). The rate of the narrow end
+    was tuned on the validation splits with the embedded model; that of the wide end is usual for 7 to 8 B weights. Narrower
+    models were not tested and get the rate of the narrow end.
     """
     hidden_size = max(hidden_size, NARROW)
     return float(narrow * (hidden_size / NARROW) ** (math.log(wide / narrow) / math.log(WIDE / NARROW)))

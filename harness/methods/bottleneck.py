@@ -1,7 +1,7 @@
 """Bottleneck adapters (Houlsby et al. 2019, arXiv:1902.00751): two small layers behind each feed-forward block.
 
-One in each layer, behind the feed-forward block alone, as Pfeiffer et al. (2021, arXiv:2005.00247) place it; its output is
-scaled as LoRA's is (He et al. 2022, arXiv:2110.04366), by alpha / width, so that one learning rate serves every width.
+Each layer has one adapter, behind the feed-forward block alone, as in Pfeiffer et al. (2021, arXiv:2005.00247). Its output
+is scaled by alpha / width, as LoRA's is (He et al. 2022, arXiv:2110.04366), so that one learning rate serves every width.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from harness.errors import HarnessError
 from harness.methods import lora, own_adapter
 from harness.record import RunSpec
 
-BLOCKS = ("mlp", "feed_forward", "ffn")  # what architectures call the feed-forward block of a layer
+BLOCKS = ("mlp", "feed_forward", "ffn")  # architectures' names of the feed-forward block of a layer
 
 
 def adapt(model: Any, spec: RunSpec) -> Any:
-    """Return the frozen model with adapters of width `spec.rank`, which start as no change.
+    """Return the frozen model with adapters of width `spec.rank`, which change nothing at the start.
 
     Raises:
         HarnessError: the architecture has no block of a known name.
@@ -29,7 +29,7 @@ def adapt(model: Any, spec: RunSpec) -> Any:
 
 
 def insert(model: Any, spec: RunSpec, *, alpha: float) -> Any:
-    """Return the model with adapters that train, whose start the seed decides; what trained before goes on to.
+    """Return the model with trained adapters; their start depends on the seed, and other weights keep training.
 
     Raises:
         HarnessError: as `adapt`.
@@ -41,17 +41,17 @@ def insert(model: Any, spec: RunSpec, *, alpha: float) -> Any:
 
 
 def _insert(model: Any, width: int, alpha: float) -> Any:
-    """Put `up(relu(down(x)))` of fp32 weights beside the identity behind each block."""
+    """Return the model with `up(relu(down(x)))` of fp32 weights beside the identity behind each block."""
     import torch
 
     blocks = [block for name, block in model.named_modules() if name.rpartition(".")[2] in BLOCKS]
     if not blocks:
-        problem = f"no feed-forward block is known by its name in {type(model).__name__}"
+        problem = f"{type(model).__name__} has no feed-forward block with one of the names {', '.join(BLOCKS)}"
         raise HarnessError(problem, where="--method bottleneck", fix="pass another model or method")
     hidden = model.config.get_text_config().hidden_size
     for block in blocks:
-        place = {"device": next(block.parameters()).device, "dtype": torch.float32}
-        down, up = torch.nn.Linear(hidden, width, **place), torch.nn.Linear(width, hidden, **place)
+        options = {"device": next(block.parameters()).device, "dtype": torch.float32}
+        down, up = torch.nn.Linear(hidden, width, **options), torch.nn.Linear(width, hidden, **options)
         torch.nn.init.kaiming_uniform_(down.weight, a=math.sqrt(5))
         for weight in (down.bias, up.weight, up.bias):
             torch.nn.init.zeros_(weight)
@@ -61,14 +61,14 @@ def _insert(model: Any, width: int, alpha: float) -> Any:
 
 
 def _add(scale: float, block: Any, inputs: Any, output: Any) -> Any:
-    """Return the block's output with the adapter's added; a block of experts returns its routing beside it."""
+    """Return the block's output plus the adapter's; a block of experts returns its routing, too."""
     if isinstance(output, tuple):
         return (_add(scale, block, inputs, output[0]), *output[1:])
     return output + scale * block.bottleneck(output)
 
 
 def save(model: Any, folder: Path, spec: RunSpec) -> None:
-    """Write the adapters' weights and what it takes to build them again."""
+    """Write the adapters' weights and the settings for building them again."""
     own_adapter.write(
         model,
         folder,

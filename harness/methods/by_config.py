@@ -1,4 +1,4 @@
-"""Any method of PEFT by its config, in code or as a file: `--method path/to/adapter_config.json`."""
+"""Any PEFT method from its config, in code or as a file: `--method path/to/adapter_config.json`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from harness.methods import dora, lora
 from harness.record import RunSpec
 from harness.schema import Method
 
-# What a saved config says about where it was used, not about what trains.
+# Entries of a saved config about its use, not about the trained weights.
 NOT_SETTINGS = {"base_model_name_or_path", "revision", "inference_mode", "peft_version", "auto_mapping", "task_type"}
 ONE_LINE_FIX = "correct the file, or take a method from the list"
 
 
 def adapt(model: Any, spec: RunSpec, config: Any) -> Any:
-    """Return the model as PEFT adapts it by `config`, what trains in fp32; its start depends on `spec.seed` alone.
+    """Return the model as PEFT adapts it by `config`, with trained weights in fp32; their start depends on the seed alone.
 
     Raises:
         HarnessError: PEFT refuses the config for this model.
@@ -46,39 +46,39 @@ def adapt(model: Any, spec: RunSpec, config: Any) -> Any:
 
 
 def is_file(reference: str) -> bool:
-    """Return whether a method is given as a PEFT config and not by name."""
+    """Return whether `--method` has a PEFT config instead of a name."""
     return reference.endswith(".json")
 
 
 def read(reference: str) -> Method:
     """Return the method of a PEFT config; its name is the PEFT type and a hash of the settings.
 
-    The rank is the file's own, so `--rank` does not apply; the default learning rate is LoRA's.
+    The rank is in the file, so `--rank` does not apply; the default learning rate is LoRA's.
 
     Raises:
-        HarnessError: no such file, no JSON object, or no `peft_type` in it. The settings themselves are PEFT's to
-            check, where the model is built.
+        HarnessError: the file is missing, is no JSON object, or has no `peft_type`. PEFT checks the other settings when it
+            builds the model.
     """
     path = Path(reference)
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise HarnessError("no such file", where=f"--method {path}", fix="check the path") from None
+        raise HarnessError(f"no such file: {path}", where="--method", fix="check the path") from None
     except (OSError, ValueError, RecursionError) as error:
         problem = f"the adapter's config cannot be read: {one_line(error)}"
         raise HarnessError(problem, where=str(path), fix=ONE_LINE_FIX) from None
     kind = settings.get("peft_type") if isinstance(settings, dict) else None
     if not isinstance(kind, str) or not kind.isidentifier() or not kind.isascii():
-        problem = "the adapter's config names no peft_type"
-        raise HarnessError(problem, where=str(path), fix='a config as PEFT saves it begins {"peft_type": "LORA", …')
-    kept = {key: value for key, value in sorted(settings.items()) if key not in NOT_SETTINGS}
-    digest = hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:8]
-    virtual = kept.get("num_virtual_tokens")
+        problem = "the adapter's config has no valid peft_type"
+        raise HarnessError(problem, where=str(path), fix='add it as PEFT does: {"peft_type": "LORA", …')
+    entries = {key: value for key, value in sorted(settings.items()) if key not in NOT_SETTINGS}
+    digest = hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()[:8]
+    virtual = entries.get("num_virtual_tokens")
     return Method(
         name=f"{kind.lower()}-{digest}",
         title=f"{kind} of PEFT by {path.name}",
         load=lora.load,
-        adapt=functools.partial(_adapt_by_settings, settings=kept),
+        adapt=functools.partial(_adapt_by_settings, settings=entries),
         learning_rate=lora.learning_rate,
         adapter=True,
         requires=("peft",),
@@ -90,16 +90,16 @@ def _adapt_by_settings(model: Any, spec: RunSpec, *, settings: dict[str, Any]) -
     from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 
     kind = settings["peft_type"].upper()
-    known: dict[str, Any] = {
+    configs: dict[str, Any] = {
         str(getattr(key, "value", key)): value for key, value in PEFT_TYPE_TO_CONFIG_MAPPING.items()
     }
-    if kind not in known:
-        problem, fix = f"PEFT knows no method {kind!r}", f"one of {', '.join(sorted(known))}"
+    if kind not in configs:
+        problem, fix = f"PEFT has no method {kind!r}", f"choose one of {', '.join(sorted(configs))}"
         raise HarnessError(problem, where=spec.method, fix=fix)
     try:
-        given = {key: value for key, value in settings.items() if key != "peft_type"}
-        config = known[kind](task_type="CAUSAL_LM", **given)
+        options = {key: value for key, value in settings.items() if key != "peft_type"}
+        config = configs[kind](task_type="CAUSAL_LM", **options)
     except (ValueError, TypeError) as error:
-        problem = f"PEFT refuses the config: {one_line(error)}"
+        problem = f"PEFT cannot read the config: {one_line(error)}"
         raise HarnessError(problem, where=spec.method, fix=ONE_LINE_FIX) from error
     return adapt(model, spec, config)

@@ -1,6 +1,6 @@
 """In-context learning (Brown et al. 2020, arXiv:2005.14165): the base model with examples of the train split to read.
 
-Nothing trains: this is the row that says whether a few examples in the prompt would have done.
+Nothing trains: the row shows whether a few examples in the prompt would be enough.
 """
 
 from __future__ import annotations

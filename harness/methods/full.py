@@ -1,9 +1,9 @@
-"""Full fine-tuning: every weight trains, kept in fp32 and multiplied in the spec's precision.
+"""Full fine-tuning: every weight trains, is stored in fp32 and multiplied in the spec's precision.
 
-A trained weight takes 16 bytes: 4 for itself, 4 for its gradient, 4 for each of Adam's two moments. That is what the usual
-mixed recipe takes (bf16 weight and gradient, fp32 master copy and moments), and twice what pure bf16 does (2 + 2 + 2 + 2),
-which loses small updates. In bf16 the casts of linear weights, 2 bytes each, are kept from the forward pass for the backward
-pass on top; `Parts` counts them to activations and the rest.
+A trained weight takes 16 bytes: 4 for itself, 4 for its gradient, 4 for each of Adam's two moments. The usual mixed recipe
+takes as much (bf16 weight and gradient, fp32 master copy and moments). Pure bf16 takes half (2 + 2 + 2 + 2) and loses small
+updates. In bf16 there are also the casts of linear weights, 2 bytes each, stored from the forward pass for the backward
+pass; `Parts` counts them as activations and the rest.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ def load(folder: str, spec: RunSpec) -> Any:
 
 
 def adapt(model: Any, spec: RunSpec) -> Any:
-    """Return the model with every weight marked to train."""
+    """Return the model with every weight trained."""
     return model.requires_grad_(True)
 
 
 def learning_rate(hidden_size: int) -> float:
-    """Return 1.3e-3 at width 224, 2e-5 at 4,096, and between and beyond as `base.rate_between` says."""
+    """Return 1.3e-3 at width 224, 2e-5 at 4,096, and at other widths the rate by `base.rate_between`."""
     return base.rate_between(hidden_size, 1.3e-3, 2e-5)
 
 

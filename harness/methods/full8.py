@@ -1,12 +1,12 @@
-"""Full fine-tuning whose two moments of Adam are kept in 8 bits (Dettmers et al. 2022, arXiv:2110.02861).
+"""Full fine-tuning with Adam's two moments in 8 bits (Dettmers et al. 2022, arXiv:2110.02861).
 
-Everything else is `full`'s: weights and gradients in fp32, products in the spec's precision. A trained weight takes
-4 bytes for itself, 4 for its gradient and 2 + 8/256 for both moments with one fp32 scale for each block of 256: 10.03
-bytes, where `full` takes 16. bitsandbytes keeps tensors of fewer than 4,096 numbers in fp32. The paper's stable embedding
-layer, which normalises embeddings and keeps their moments in fp32, is left out: it would be another model.
+The rest is as in `full`: weights and gradients in fp32, products in the spec's precision. A trained weight takes 4 bytes for
+itself, 4 for its gradient and 2 + 8/256 for both moments with one fp32 scale for each block of 256: 10.03 bytes instead of
+16. bitsandbytes stores tensors of fewer than 4,096 numbers in fp32. The paper's stable embedding layer, which normalises
+embeddings and stores their moments in fp32, is not used: it would change the model.
 
-bitsandbytes (0.50) takes the step on CUDA in a kernel of its own, on the CPU in PyTorch, one tensor after the other, with
-fp32 copies of that tensor's moments which the byte-counter does not see.
+bitsandbytes (0.50) takes the step on CUDA in a kernel of its own. On the CPU it uses PyTorch, one tensor after the other,
+with fp32 copies of that tensor's moments; the byte-counter does not see these copies.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ def load(folder: str, spec: RunSpec) -> Any:
     """Return the model in fp32, as `full` does.
 
     Raises:
-        HarnessError: the installed bitsandbytes takes no 8-bit steps on this device (0.50 takes them on both).
+        HarnessError: the installed bitsandbytes has no 8-bit steps for this device (0.50 has them for both).
     """
     if not takes_steps(spec.device):
         problem = f"the installed bitsandbytes has no 8-bit Adam for {spec.device}"
-        raise HarnessError(problem, where="--method full8", fix="update bitsandbytes, or leave full8 out")
+        raise HarnessError(problem, where="--method full8", fix="update bitsandbytes, or run without full8")
     return full.load(folder, spec)
 
 
@@ -42,17 +42,17 @@ def takes_steps(device: str) -> bool:
 
 
 def optimizer(groups: Sequence[dict[str, Any]], learning_rate: float, betas: tuple[float, float]) -> Any:
-    """Return AdamW with moments in blocks of 8 bits; the decay is decoupled, as torch's AdamW has it."""
+    """Return AdamW with moments in blocks of 8 bits; the decay is decoupled, as in torch's AdamW."""
     import torch
     from torch._subclasses.fake_tensor import unset_fake_temporarily
 
-    with unset_fake_temporarily():  # its code books are read number by number, which fake tensors have none of
+    with unset_fake_temporarily():  # its code books are read number by number, and fake tensors have no numbers
         import bitsandbytes
 
-        made = bitsandbytes.optim.AdamW8bit(groups, lr=learning_rate, betas=betas)
-        books = {name: book.tolist() for name, book in made.name2qmap.items()}
-    made.name2qmap = {name: torch.tensor(book) for name, book in books.items()}  # fake where the weights are
-    return made
+        adam = bitsandbytes.optim.AdamW8bit(groups, lr=learning_rate, betas=betas)
+        books = {name: book.tolist() for name, book in adam.name2qmap.items()}
+    adam.name2qmap = {name: torch.tensor(book) for name, book in books.items()}  # fake if the weights are
+    return adam
 
 
 METHOD = dataclasses.replace(

@@ -1,4 +1,4 @@
-"""(IA)³ (Liu et al. 2022, arXiv:2205.05638): one factor for each key, value and inner feed-forward feature trains."""
+"""(IA)³ (Liu et al. 2022, arXiv:2205.05638): one trained factor for each key, value and inner feed-forward feature."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from harness.record import RunSpec
 
 
 def adapt(model: Any, spec: RunSpec) -> Any:
-    """Return the model with factors that start at 1, on the layers that PEFT's table names for the architecture.
+    """Return the model with factors that start at 1, on the layers in PEFT's table of architectures.
 
     Raises:
-        HarnessError: the table does not hold the architecture.
+        HarnessError: the architecture is not in the table.
     """
     from peft import IA3Config
 
@@ -21,7 +21,7 @@ def adapt(model: Any, spec: RunSpec) -> Any:
 
 
 def learning_rate(hidden_size: int) -> float:
-    """Return 3e-3, the paper's, at every width: factors start at 1 whatever the width."""
+    """Return 3e-3, the paper's rate, at every width: factors start at 1 for all widths."""
     return 3e-3
 
 

@@ -11,11 +11,11 @@ from harness.methods import base
 from harness.record import RunSpec
 from harness.schema import Method
 
-NARROW = 256  # up to this width
+NARROW = 256  # the largest width of a narrow model
 
 
 def load(folder: str, spec: RunSpec) -> Any:
-    """Return the model in `spec.dtype`; its weights stay frozen, so they need no fp32 master copy."""
+    """Return the model in `spec.dtype`; its weights are frozen, so they need no fp32 master copy."""
     return base.load_weights(folder, spec, spec.dtype)
 
 
@@ -28,7 +28,7 @@ def adapt(model: Any, spec: RunSpec) -> Any:
 
 
 def adapt_with(model: Any, spec: RunSpec, **options: Any) -> Any:
-    """Return the adapted model; `options` go to PEFT's `LoraConfig`, for methods that differ by one argument."""
+    """Return the adapted model; `options` are arguments of PEFT's `LoraConfig`, for methods that differ by one of them."""
     import torch
     from peft import LoraConfig, get_peft_model
 
@@ -42,18 +42,18 @@ def adapt_with(model: Any, spec: RunSpec, **options: Any) -> Any:
         bias="none",
         **options,
     )
-    return fused(get_peft_model(model, config), spec)
+    return fuse(get_peft_model(model, config), spec)
 
 
-def fused(model: Any, spec: RunSpec) -> Any:
-    """Return an adapted model whose LoRA layers compute as they do in a run, `_forward`: PEFT's own round otherwise in bf16."""
+def fuse(model: Any, spec: RunSpec) -> Any:
+    """Return an adapted model with LoRA layers that compute as in a run, by `_forward`; PEFT's layers round bf16 differently."""
     import torch
     from peft.tuners.lora import LoraLayer
 
     for layer in model.modules():
         if isinstance(layer, LoraLayer):
-            # PEFT casts each layer's input to the adapter's fp32, which autocast casts back: the fp32 copy would be
-            # saved for the backward pass, 2.5 times the memory of everything else that LoRA keeps.
+            # PEFT casts each layer's input to the adapter's fp32, and autocast casts it back. The fp32 copy would be saved
+            # for the backward pass, 2.5 times the memory of all other tensors that LoRA saves.
             layer.cast_input_dtype_enabled = spec.dtype != "bf16"
             if isinstance(layer.get_base_layer(), torch.nn.Linear) and not layer.lora_variant:
                 layer.forward = functools.partial(_forward, layer)
@@ -61,7 +61,7 @@ def fused(model: Any, spec: RunSpec) -> Any:
 
 
 def _forward(layer: Any, inputs: Any) -> Any:
-    """Return W x + (alpha / r) B A x as PEFT's own layer does, as one operation where W is frozen and nothing drops out.
+    """Return W x + (alpha / r) B A x as PEFT's own layer does, in one operation if W is frozen and there is no dropout.
 
     PEFT's separate multiplication and addition of full-width tensors cost a quarter of a small model's step.
     """
@@ -84,24 +84,26 @@ def _forward(layer: Any, inputs: Any) -> Any:
 
 
 def _frozen_weight(layer: Any) -> Callable[[], Any] | None:
-    """Return what gives a layer's weight; None where something of the layer trains, or it multiplies in a way of its own."""
+    """Return a function for a layer's weight, or None if a part of the layer trains or its product is not a plain one."""
     import torch
 
     if any(weight.requires_grad for weight in layer.parameters()):
         return None
     if type(layer) is torch.nn.Linear:
         return lambda: layer.weight
-    unpacked: Callable[[], Any] | None = getattr(layer, "unpacked", None)  # of packed weights, see `qlora.multiplying`
-    return unpacked
+    unpack: Callable[[], Any] | None = getattr(
+        layer, "unpack_weight", None
+    )  # for packed weights, see `qlora.with_cpu_product`
+    return unpack
 
 
 def alpha(rank: int, hidden_size: int) -> float:
-    """Return the usual 32, and 90 times the root of the rank for models as narrow as `tiny`.
+    """Return the usual 32, or 90 times the root of the rank for models as narrow as `tiny`.
 
-    In so narrow a model each step of Adam is large against the start of A, and with 32 A is overwritten before B A has
-    grown; a larger alpha lets the rate be lower. There the scale has to fall with the root of the rank (rsLoRA,
-    Kalajdzievski 2023, arXiv:2312.03732): on the validation split of `cfa`, at a rate of 1.4e-3 and with alpha 256,
-    ranks 8 and 32 learn (61 and 69 %) and rank 2 does not (29 %; guessing gets 33).
+    In a narrow model each step of Adam is large compared with the start of A. With 32, A is overwritten before B A has grown;
+    a larger alpha allows a lower rate. The scale has to fall with the root of the rank then (rsLoRA, Kalajdzievski 2023,
+    arXiv:2312.03732): on the validation split of `cfa`, at a rate of 1.4e-3 and with alpha 256, ranks 8 and 32 learn (61 and
+    69 %) and rank 2 does not (29 %; guessing gets 33).
     """
     return base.ALPHA if hidden_size > NARROW else float(round(90.0 * math.sqrt(rank)))
 
@@ -109,8 +111,8 @@ def alpha(rank: int, hidden_size: int) -> float:
 def learning_rate(hidden_size: int) -> float:
     """Return 1e-3 at width 224, 2e-4 at 4,096 (Dettmers et al. 2023, arXiv:2305.14314, for 7 B weights).
 
-    At the wide end that is ten times the rate of full fine-tuning, as "LoRA without regret" finds. At the narrow end
-    the alpha is large instead, see there.
+    At the wide end this is ten times the rate of full fine-tuning, as "LoRA without regret" finds. At the narrow end the
+    alpha is large instead, see `alpha`.
     """
     return base.rate_between(hidden_size, 1e-3, 2e-4)
 

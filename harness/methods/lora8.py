@@ -1,8 +1,8 @@
 """LoRA on a model frozen in 8 bits: each row of a weight in int8 with one scale, packed by bitsandbytes.
 
 The packing is LLM.int8()'s (Dettmers et al. 2022, arXiv:2208.07339). The product is PyTorch's in the spec's precision, on
-every device: rounding the inputs too, as LLM.int8() does, picks outliers by what else is in the batch, so that an answer
-would depend on its neighbours, and keeps every input for the backward pass.
+every device. LLM.int8() rounds the inputs, too: it selects outliers by the whole batch, so that an answer would depend on
+the other questions in it, and stores every input for the backward pass.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _forward(layer: Any, dtype: Any, inputs: Any) -> Any:
 
 
 def unpack(layer: Any, dtype: Any) -> Any:
-    """Return the weight [outputs, inputs] of an 8-bit layer; 127 stands for the largest number of a row."""
+    """Return the weight [outputs, inputs] of an 8-bit layer; 127 represents the largest number of a row."""
     return (layer.weight.data * (layer.weight.SCB / 127)[:, None]).to(dtype)
 
 

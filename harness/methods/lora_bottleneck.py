@@ -1,7 +1,7 @@
-"""LoRA and bottleneck adapters on one model: both of the same rank, each as it is alone (see `lora`, `bottleneck`).
+"""LoRA and bottleneck adapters on one model, of the same rank and otherwise as in `lora` and `bottleneck`.
 
-UniPELT (Mao et al. 2022, arXiv:2110.07577) has these two and a prefix, each behind a gate; here are no gates. The alpha of
-the run is LoRA's; the adapters behind the feed-forward blocks keep the usual one.
+UniPELT (Mao et al. 2022, arXiv:2110.07577) has these two and a prefix, each behind a gate; this method has no gates. The
+alpha of the run is LoRA's; the adapters behind the feed-forward blocks have the usual one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.record import RunSpec
 def adapt(model: Any, spec: RunSpec) -> Any:
     """Return the model with LoRA on its linear layers and an adapter behind each feed-forward block; both train.
 
-    LoRA comes first: it adapts every linear layer that it finds, and the adapters' own are none of the model's.
+    LoRA comes first because it adapts every linear layer of the model: the adapters' layers must not be among them.
 
     Raises:
         HarnessError: as `bottleneck.adapt`.

@@ -1,6 +1,6 @@
-"""LoRA-FA (Zhang et al. 2023, arXiv:2308.03303): LoRA with A frozen as it was drawn; only B trains.
+"""LoRA-FA (Zhang et al. 2023, arXiv:2308.03303): LoRA with A frozen at its random start; only B trains.
 
-The gradient of B needs A x, of width rank, and no longer x itself: what LoRA keeps for the backward pass shrinks.
+The gradient of B needs A x, of width rank, instead of x: LoRA stores less for the backward pass.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from harness.record import RunSpec
 
 
 def adapt(model: Any, spec: RunSpec) -> Any:
-    """Return the model with LoRA adapters of which B alone is marked to train."""
+    """Return the model with LoRA adapters, of which only B trains."""
     model = lora.adapt(model, spec)
     for name, weight in model.named_parameters():
         if ".lora_A." in name:

@@ -1,7 +1,7 @@
 """A frozen linear layer with a low-rank adapter as one product, forward and backward: W x + s B A x.
 
-As six operations that autograd records one by one it costs twice what a frozen layer alone does in a small model: each
-adds or scales a tensor as wide as the layer once more. Here both sums happen inside the thin products.
+In a small model six separate autograd operations cost twice as much as the frozen layer alone: each adds or scales another
+tensor as wide as the layer. This product does both sums inside the thin products.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ Weight = Callable[[], torch.Tensor]
 
 
 class _LowRank(torch.autograd.Function):
-    """Keeps inputs [n, i] where A trains, A x [n, r] and both adapters in the precision of the product; asks for the weight twice."""
+    """The product's autograd function. It calls for the weight in both passes.
+
+    For the backward pass it saves A x [n, r], both adapters in the precision of the product, and inputs [n, i] if A trains.
+    """
 
     @staticmethod
     def forward(
@@ -25,7 +28,7 @@ class _LowRank(torch.autograd.Function):
         low, high = low.to(inputs.dtype), high.to(inputs.dtype)
         inner = inputs @ low.t()
         output = inputs @ weight().to(inputs.dtype).t()
-        # The inputs are for the gradient of A alone, which some methods freeze (LoRA-FA).
+        # Only the gradient of A needs the inputs, and some methods freeze A (LoRA-FA).
         ctx.save_for_backward(inputs if ctx.needs_input_grad[2] else None, inner, low, high)
         ctx.weight, ctx.scale = weight, scale
         return output.addmm_(inner, high.t(), alpha=scale)
@@ -40,7 +43,7 @@ class _LowRank(torch.autograd.Function):
             to_inputs = (gradient @ ctx.weight().to(gradient.dtype)).addmm_(to_inner, low)
         if ctx.needs_input_grad[2]:
             to_low = (to_inner.t() @ inputs).to(ctx.dtypes[0])
-        if ctx.needs_input_grad[3]:  # in this order the thin side comes first, which the CPU multiplies twice as fast
+        if ctx.needs_input_grad[3]:  # with the thin side first the CPU multiplies twice as fast
             to_high = (inner.t() @ gradient).t().to(ctx.dtypes[1]).mul_(ctx.scale)
         return to_inputs, None, to_low, to_high, None
 
@@ -48,11 +51,11 @@ class _LowRank(torch.autograd.Function):
 def product(
     inputs: torch.Tensor, weight: Weight, bias: torch.Tensor | None, low: torch.Tensor, high: torch.Tensor, scale: float
 ) -> torch.Tensor:
-    """Return W x + s B A x (+ bias) [..., outputs], in the precision of autocast where that is on.
+    """Return W x + s B A x (+ bias) [..., outputs], in the precision of autocast if that is on.
 
     Args:
         inputs: x, [..., i].
-        weight: returns W [o, i]; not trained, and asked for again in the backward pass.
+        weight: returns W [o, i]; not trained, and called again in the backward pass.
         bias: [o], not trained.
         low: A, [r, i].
         high: B, [o, r].

@@ -1,7 +1,7 @@
 """LoRA and prefix tuning on one model: 20 keys and values per layer, and low-rank updates of every linear layer.
 
-UniPELT (Mao et al. 2022, arXiv:2110.07577) has these two and bottleneck adapters, each behind a gate; here are no gates.
-PEFT's mixed models leave prefix tuning out; here PEFT's prefix stands around the model, and PEFT's LoRA layers in it.
+UniPELT (Mao et al. 2022, arXiv:2110.07577) has these two and bottleneck adapters, each behind a gate; this method has no
+gates. PEFT's mixed models do not support prefix tuning: PEFT's prefix wraps the model, and PEFT's LoRA layers are inside.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 from harness.methods import lora, own_adapter, prefix
 from harness.record import RunSpec
 
-RATIO = 5.0  # of the two methods' own rates at the narrow end; at the wide end it is 25 between the two alone
+RATIO = 5.0  # prefix tuning's rate over LoRA's at the narrow end; at the wide end their own rates have a ratio of 25
 
 
 def adapt(model: Any, spec: RunSpec) -> Any:
     """Return the model with a prefix and with LoRA on its linear layers, both of which train.
 
-    LoRA freezes what it finds in the model that it adapts; the prefix stands outside of it and goes on training.
+    LoRA freezes all other weights of the model that it adapts. The prefix is outside of that model and keeps training.
 
     Raises:
         HarnessError: as `prefix.adapt`.
@@ -29,7 +29,7 @@ def adapt(model: Any, spec: RunSpec) -> Any:
 
 
 def rate_factor(name: str) -> float:
-    """Return what the learning rate of the weight of this name is multiplied by: a prefix wants a higher one."""
+    """Return the factor of the learning rate for the weight of this name: a prefix needs a higher rate."""
     return RATIO if "prompt_encoder." in name else 1.0
 
 

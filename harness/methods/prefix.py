@@ -1,4 +1,4 @@
-"""Prefix tuning (Li and Liang 2021, arXiv:2101.00190): 20 keys and values in front of every layer's own train.
+"""Prefix tuning (Li and Liang 2021, arXiv:2101.00190): 20 trained keys and values in front of every layer's own.
 
 They train directly, without the paper's network in between (as in P-tuning v2, Liu et al. 2021, arXiv:2110.07602).
 """
@@ -13,20 +13,20 @@ from harness.methods import by_config, lora
 from harness.record import RunSpec
 
 VIRTUAL_TOKENS = 20
-START = 0.02  # standard deviation; PEFT's own of 1 is far from any key, and equal prefixes would stay equal for ever
+START = 0.02  # standard deviation; PEFT's default of 1 is far from any key, and equal prefixes would remain equal
 
 
 def adapt(model: Any, spec: RunSpec) -> Any:
     """Return the model with a prefix of small random numbers that depend on `spec.seed` alone.
 
     Raises:
-        HarnessError: with activation checkpointing, where transformers drops every key that comes from before the text,
-            so that the prefix would train without being read.
+        HarnessError: with activation checkpointing, transformers drops all keys before the text, so that the model would
+            never read the prefix.
     """
     from peft import PrefixTuningConfig
 
     if spec.checkpointing:
-        fix = "leave --checkpointing out, or the methods with a prefix"
+        fix = "run without --checkpointing, or without the methods that have a prefix"
         raise HarnessError("activation checkpointing drops a prefix of keys", where=spec.name, fix=fix)
     config = PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=VIRTUAL_TOKENS)
     model = by_config.adapt(model, spec, config)
@@ -37,7 +37,7 @@ def adapt(model: Any, spec: RunSpec) -> Any:
 
 
 def learning_rate(hidden_size: int) -> float:
-    """Return 5e-3 at every width: a rule of thumb that was not looked for; try `--tune`."""
+    """Return 5e-3 at every width, a rule of thumb without tuning; try `--tune`."""
     return 5e-3
 
 

@@ -1,4 +1,4 @@
-"""Prompt tuning (Lester et al. 2021, arXiv:2104.08691): 20 vectors in front of the input's embeddings train."""
+"""Prompt tuning (Lester et al. 2021, arXiv:2104.08691): 20 trained vectors in front of the input's embeddings."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from harness.methods import by_config, lora
 from harness.record import RunSpec
 
-VIRTUAL_TOKENS = 20  # beyond which the paper finds marginal gains
+VIRTUAL_TOKENS = 20  # the paper finds only marginal gains beyond
 
 
 def adapt(model: Any, spec: RunSpec) -> Any:
-    """Return the model with virtual tokens that start as words drawn from the vocabulary, as the paper advises."""
+    """Return the model with virtual tokens that start as random words of the vocabulary, as the paper advises."""
     from peft import PromptTuningConfig
 
     config = PromptTuningConfig(
@@ -22,7 +22,7 @@ def adapt(model: Any, spec: RunSpec) -> Any:
 
 
 def learning_rate(hidden_size: int) -> float:
-    """Return 1e-2 at every width: a rule of thumb that was not looked for; try `--tune`."""
+    """Return 1e-2 at every width, a rule of thumb without tuning; try `--tune`."""
     return 1e-2
 
 

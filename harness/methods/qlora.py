@@ -18,8 +18,8 @@ BITS_PER_WEIGHT = 4 + 8 / 64 + 32 / (64 * 256)
 def load(folder: str, spec: RunSpec) -> Any:
     """Return the model with its linear layers in NF4 with double quantisation, the rest in `spec.dtype`.
 
-    PEFT's `prepare_model_for_kbit_training` is left out on purpose: it turns embeddings and norms into fp32 and
-    switches gradient checkpointing on, which would make QLoRA differ from LoRA in more than the frozen weights.
+    PEFT's `prepare_model_for_kbit_training` is not called on purpose: it casts embeddings and norms to fp32 and enables
+    gradient checkpointing, so that QLoRA would differ from LoRA in more than the frozen weights.
     """
     import torch
     from transformers import BitsAndBytesConfig
@@ -31,27 +31,27 @@ def load(folder: str, spec: RunSpec) -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=compute,
     )
-    return multiplying(base.load_weights(folder, spec, spec.dtype, quantization_config=quantization), spec)
+    return with_cpu_product(base.load_weights(folder, spec, spec.dtype, quantization_config=quantization), spec)
 
 
-def multiplying(model: Any, spec: RunSpec) -> Any:
-    """Return a model with 4-bit layers that multiplies rightly on the spec's device: on the CPU in a way of its own."""
+def with_cpu_product(model: Any, spec: RunSpec) -> Any:
+    """Return a model with 4-bit layers that multiply correctly on the spec's device: on the CPU by `_forward`."""
     import bitsandbytes
 
     if spec.device == "cpu":
         for layer in model.modules():
             if isinstance(layer, bitsandbytes.nn.Linear4bit):
                 layer.forward = functools.partial(_forward, layer)
-                layer.unpacked = functools.partial(unpack, layer)  # for `lora`, which multiplies with it by itself
+                layer.unpack_weight = functools.partial(unpack, layer)  # `lora` multiplies with it
     return model
 
 
 def _forward(layer: Any, inputs: Any) -> Any:
-    """Multiply with a 4-bit layer on the CPU: bitsandbytes packs and unpacks, the product is PyTorch's.
+    """Return a 4-bit layer's output on the CPU: bitsandbytes packs and unpacks, the product is PyTorch's.
 
-    bitsandbytes' own path is left on the CPU for two faults (0.50). Its unpacking takes the wrong scales where a row is
-    not a whole number of blocks (160 inputs in blocks of 64: an error of 25 % of the weights instead of 9 %). And in
-    evaluation mode it repacks the weights with rounded scales, so that what is tested is not what was trained.
+    bitsandbytes' own path on the CPU is not used because of two faults (0.50). Its unpacking takes the wrong scales if a row
+    is not a multiple of the block (160 inputs in blocks of 64: an error of 25 % of the weights instead of 9 %). In evaluation
+    mode it repacks the weights with rounded scales, so that another model would be tested than was trained.
     """
     result = product(inputs.to(layer.compute_dtype), functools.partial(unpack, layer))
     if layer.bias is not None:
@@ -66,22 +66,22 @@ def unpack(layer: Any) -> Any:
 
     state = layer.weight.quant_state
     flat = copy.copy(state)
-    flat.shape = torch.Size([state.shape.numel()])  # as one row, whose blocks all begin where they should
+    flat.shape = torch.Size([state.shape.numel()])  # as one row, in which every block begins at the right position
     return dequantize_4bit(layer.weight.data, flat).view(state.shape).to(layer.compute_dtype)
 
 
 def product(inputs: Any, weight: Callable[[], Any]) -> Any:
-    """Return inputs [..., n] times the transposed weight [m, n], which is unpacked for each pass and never kept."""
+    """Return inputs [..., n] times the transposed weight [m, n], which is unpacked in each pass and never stored."""
     return _product().apply(inputs, weight)  # type: ignore[attr-defined]
 
 
 @functools.cache
 def _product() -> type:
-    """Return the product as an autograd function; made on first use, since torch is not imported before."""
+    """Return the product as an autograd function, defined on first use because torch is not imported before."""
     import torch
 
     class Product(torch.autograd.Function):
-        """Keeps nothing but the way to unpack for the backward pass, and unpacks again there."""
+        """A product that saves only the unpacking function for the backward pass, and unpacks again there."""
 
         @staticmethod
         def forward(ctx: Any, inputs: torch.Tensor, weight: Callable[[], torch.Tensor]) -> torch.Tensor:

@@ -138,7 +138,7 @@ def build(cell: Cell, spec: RunSpec, method: Method) -> Any:
     with torch.device(cell.device):
         model = AutoModelForCausalLM.from_config(loading.config_from(cell.config), dtype=dtype)
     if method.name == "qlora":
-        model = qlora.multiplying(in_four_bits(model), spec)
+        model = qlora.with_cpu_product(in_four_bits(model), spec)
     return model.requires_grad_(False)
 
 

@@ -63,9 +63,9 @@ def test_the_name_of_a_file_says_its_settings_and_not_where_it_was_used(tmp_path
     ("text", "problem"),
     [
         ("{", "cannot be read"),
-        ("[]", "names no peft_type"),
-        ('{"r": 4}', "names no peft_type"),
-        ('{"peft_type": "../up"}', "names no peft_type"),
+        ("[]", "has no valid peft_type"),
+        ('{"r": 4}', "has no valid peft_type"),
+        ('{"peft_type": "../up"}', "has no valid peft_type"),
     ],
 )
 def test_a_file_that_is_no_config_is_refused(tmp_path: Path, text: str, problem: str) -> None:
@@ -78,8 +78,8 @@ def test_a_file_that_is_no_config_is_refused(tmp_path: Path, text: str, problem:
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"peft_type": "LORRA"}, "PEFT knows no method 'LORRA'"),
-        ({"peft_type": "LORA", "rnk": 4}, "PEFT refuses the config"),
+        ({"peft_type": "LORRA"}, "PEFT has no method 'LORRA'"),
+        ({"peft_type": "LORA", "rnk": 4}, "PEFT cannot read the config"),
         ({"peft_type": "LORA", "target_modules": ["nowhere"]}, "PEFT cannot adapt this model"),
     ],
 )
