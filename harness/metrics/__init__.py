@@ -1,6 +1,6 @@
-"""How answers become numbers: one small file a metric. A new metric is one file here and no edit elsewhere.
+"""The metrics, which turn answers into numbers, one small file each. A new metric is one new file in this folder.
 
-A file offers its metrics as module-level `Metric` values; each is then `metrics.<its name>` and `by_name("its name")`.
+A file defines its metrics as module-level `Metric` values; each is then `metrics.<its name>` and `by_name("its name")`.
 Factories (`numeric`, `macro_f1_of`, `cost_of`, `from_evaluate`, `bertscore`) make a metric from arguments.
 """
 
@@ -46,7 +46,7 @@ __all__ = [
     "rouge_l",
 ]
 
-_found: dict[str, Metric] = {}
+_metrics: dict[str, Metric] = {}
 
 
 def names() -> list[str]:
@@ -58,34 +58,34 @@ def by_name(name: str) -> Metric:
     """Return the metric of this name.
 
     Raises:
-        HarnessError: there is none.
+        HarnessError: there is no metric of this name.
     """
-    found = _all().get(name)
-    if found is None:
+    metric = _all().get(name)
+    if metric is None:
         raise HarnessError(
             f"no metric named '{name}'", where=f"known: {', '.join(names())}", fix=did_you_mean(name, names())
         )
-    return found
+    return metric
 
 
 def _all() -> dict[str, Metric]:
-    """Import every file of this folder once and collect the `Metric` values in it by name."""
-    if not _found:
+    """Return the `Metric` values of all files of this folder by name; the files are imported once."""
+    if not _metrics:
         for file in sorted(pkgutil.iter_modules(__path__), key=lambda file: file.name):
             for value in vars(importlib.import_module(f"{__name__}.{file.name}")).values():
                 if not isinstance(value, Metric):
                     continue
-                if _found.setdefault(value.name, value) is not value:
+                if _metrics.setdefault(value.name, value) is not value:
                     raise HarnessError(
                         f"two metrics are named '{value.name}'", where=f"metrics/{file.name}.py", fix="rename one"
                     )
-        # A metric wins over the file of its name, which Python has just put into the same place.
-        globals().update({k: v for k, v in _found.items() if isinstance(globals().get(k), ModuleType | None)})
-    return _found
+        # A metric takes precedence over the module of its name, which Python has just set as an attribute.
+        globals().update({k: v for k, v in _metrics.items() if isinstance(globals().get(k), ModuleType | None)})
+    return _metrics
 
 
 def __getattr__(name: str) -> Metric:
-    """Find a metric of a file that is not imported above (PEP 562)."""
+    """Return a metric of a file that is not imported above (PEP 562)."""
     if not name.startswith("_") and name in _all():
-        return _found[name]
+        return _metrics[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

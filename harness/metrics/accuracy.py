@@ -1,4 +1,4 @@
-"""Share of answers that are right, case and spacing apart. Unparsed counts as not right."""
+"""Accuracy: the share of right answers, ignoring case and spacing. An unparsed answer is not right."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.schema import Metric
 
 
 def score(answer: Answer) -> float:
-    """Return 1.0 where the parsed answer is the target (case and spacing apart), otherwise 0.0."""
+    """Return 1.0 if the parsed answer is the target (ignoring case and spacing), otherwise 0.0."""
     return float(answer.parsed is not None and fold(answer.parsed) == fold(answer.target))
 
 

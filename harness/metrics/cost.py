@@ -1,4 +1,4 @@
-"""What wrong decisions cost, from a dictionary: errors in the two directions are rarely equally dear.
+"""The cost of wrong decisions, from a dictionary: errors in the two directions rarely cost the same.
 
     COSTS = {("refer", "settle"): 4_000.0, ("settle", "refer"): 350.0}
     metrics.cost_of(COSTS, unread="refer", name="cost", title="Cost of wrong decisions", unit="USD per claim")
@@ -26,34 +26,34 @@ def cost_of(
     """Return the mean cost of wrong decisions; lower is better.
 
     Args:
-        costs: (what is right, what was said) to its cost, case and spacing apart; a pair that is not listed costs nothing.
-        unread: the decision that an answer which cannot be read amounts to, such as "by hand". It may be one of the
-            classes, or a word of its own with costs for it.
+        costs: (correct decision, predicted decision) to its cost, ignoring case and spacing; other pairs cost nothing.
+        unread: the decision that results from an answer that cannot be parsed, such as "by hand". It is one of the classes,
+            or another word with costs of its own.
         name: the metric's name in records.
         title: its heading.
-        unit: of the result.
+        unit: the unit of the result.
         of_amount: whether the costs are shares of `Answer.amount`.
 
     Raises:
         HarnessError: a cost is negative or no number, a right decision costs something, or two pairs are the same.
     """
     folded: dict[tuple[str, str], float] = {}
-    for (target, said), cost in costs.items():
-        pair = (fold(target), fold(said))
+    for (target, decision), cost in costs.items():
+        pair = (fold(target), fold(decision))
         problem = ""
         if not math.isfinite(cost) or cost < 0:
-            problem = f"the cost of saying {said!r} for {target!r} is not a number of 0 or more"
+            problem = f"the cost of {decision!r} instead of {target!r} is {cost}, it must be 0 or more"
         elif pair[0] == pair[1] and cost:
-            problem = f"the right decision {target!r} costs {cost:g}"
+            problem = f"the right decision {target!r} costs {cost:g}, it must cost 0"
         elif pair in folded:
-            problem = f"the cost of saying {said!r} for {target!r} is given twice (case and spacing do not count)"
+            problem = f"the cost of {decision!r} instead of {target!r} is given twice (case and spacing are ignored)"
         if problem:
             raise HarnessError(problem, where=f"metric {name}", fix="correct the dictionary of costs")
         folded[pair] = float(cost)
 
     def score(answer: Answer) -> float:
-        said = fold(unread if answer.parsed is None else answer.parsed)
-        cost = folded.get((fold(answer.target), said), 0.0)
+        decision = fold(unread if answer.parsed is None else answer.parsed)
+        cost = folded.get((fold(answer.target), decision), 0.0)
         return cost * answer.amount if of_amount else cost
 
     return Metric(name=name, title=title, score=score, higher_is_better=False, unit=unit)

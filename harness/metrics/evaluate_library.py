@@ -1,11 +1,11 @@
-"""Any metric of the library `evaluate`, by its name or by the folder of its script.
+"""Metrics of the library `evaluate`, by name or by the folder of the script.
 
     metrics.from_evaluate("rouge", key="rougeL")
     metrics.from_evaluate("sacrebleu", key="score", unit="points", whole=True)
     metrics.bertscore("./models/roberta-large", layers=17)
 
-`evaluate` fetches a metric's script, and some metrics a model, when they are first used. Where there is no network both
-must be in its cache; what is missing is said before anything trains.
+`evaluate` fetches a metric's script, and for some metrics a model, on first use. Without a network both must be in its
+cache; if something is missing, the run ends with an error before training starts.
 """
 
 from __future__ import annotations
@@ -24,24 +24,28 @@ TRIAL = "net income rose by four million"
 
 @lru_cache(maxsize=32)
 def _module(name: str) -> Any:
-    """Return a metric of `evaluate`, loaded once; HarnessError with what to fetch or install where it cannot be."""
+    """Return a metric of `evaluate`, loaded once.
+
+    Raises:
+        HarnessError: it cannot be loaded; the fix names the files to fetch or the package to install.
+    """
     import evaluate
 
     evaluate.utils.logging.disable_progress_bar()
     try:
-        return evaluate.load(name, keep_in_memory=True)  # no files of its own: runs side by side would share them
+        return evaluate.load(name, keep_in_memory=True)  # no files, which runs side by side would share
     except ImportError as error:
-        named = re.search(r"pip install [\w \-.]+", str(error))
-        fix = named[0].strip() if named else "install what it names"
+        command = re.search(r"pip install [\w \-.]+", str(error))
+        fix = command[0].strip() if command else "install the package that the error names"
         problem = f"the metric '{name}' of the library evaluate needs a package: {one_line(error)}"
         raise HarnessError(problem, where=f"evaluate.load({name!r})", fix=fix) from error
     except Exception as error:  # offline, unknown, or a script that fails: the library's errors share no base class
-        why = "neither in its cache, nor in a folder of this name, nor to be fetched"
+        why = "it is neither in the cache nor in a folder of this name, and cannot be fetched"
         if not isinstance(error, FileNotFoundError | ConnectionError):
             why = one_line(error)
-        problem = f"the metric '{name}' of the library evaluate is not here: {why}"
+        problem = f"the metric '{name}' of the library evaluate is missing: {why}"
         fix = (
-            f"where there is a network, run: python -c \"import evaluate; evaluate.load('{name}')\", and copy "
+            f"run on a machine with a network: python -c \"import evaluate; evaluate.load('{name}')\", and copy "
             "~/.cache/huggingface/modules; or name the folder of its script"
         )
         raise HarnessError(problem, where=f"evaluate.load({name!r})", fix=fix) from error
@@ -63,38 +67,40 @@ def from_evaluate(
     Args:
         module: its name on the hub ("rouge", "bertscore", "wer"), or a folder or file with its script.
         key: the result to use ("rougeL", "f1").
-        name: the metric's name in records; without, module and key.
-        title: its heading; without, the name in words.
-        unit: "share" where it lies between 0 and 1.
+        name: the metric's name in records; by default module and key.
+        title: its heading; by default the name in words.
+        unit: "share" for values between 0 and 1.
         higher_is_better: False for error rates.
-        whole: the value of a set of answers is no mean of single ones (BLEU): it is then computed of the whole set, and
-            its interval by bootstrap, which takes a thousand computations.
-        settings: passed to the metric's `compute`.
+        whole: True if the value of a set of answers is not the mean of single values (BLEU). It is then computed for the
+            whole set, and its interval by bootstrap, which takes a thousand computations.
+        settings: further arguments of the metric's `compute`.
 
-    An answer that cannot be read is compared as an empty text, and scores 0 where higher is better.
+    An answer that cannot be parsed counts as an empty text, and scores 0 if higher is better.
 
-    The metric's functions raise a HarnessError where the script, a package or a model that it needs is missing.
+    The metric's functions raise a HarnessError if the script, a package or a model is missing.
     """
     short = re.sub(r"\W+", "_", module.rstrip("/").removesuffix(".py").rpartition("/")[2]).strip("_")
     name = name or f"{short}_{key}".lower()
 
-    def compute(targets: Sequence[str], said: Sequence[str]) -> float:
-        loaded = _module(module)
+    def compute(targets: Sequence[str], texts: Sequence[str]) -> float:
+        library_metric = _module(module)
         try:
-            found = loaded.compute(predictions=list(said), references=list(targets), **settings)[key]
+            result = library_metric.compute(predictions=list(texts), references=list(targets), **settings)[key]
         except KeyError as error:
             problem = f"the metric '{module}' of the library evaluate has no result {key!r}"
             raise HarnessError(problem, where=f"from_evaluate({module!r})", fix="choose another key") from error
-        except Exception as error:  # a model that is not here, above all
+        except Exception as error:  # mostly a missing model
             problem = f"the metric '{module}' of the library evaluate cannot be computed: {one_line(error)}"
-            fix = "fetch what it names where there is a network, or leave this metric out of the task"
+            fix = (
+                "fetch the files that the error names on a machine with a network, or remove this metric from the task"
+            )
             raise HarnessError(problem, where=f"from_evaluate({module!r})", fix=fix) from error
-        values = [float(value) for value in found] if isinstance(found, Sequence) else [float(found)]
+        values = [float(value) for value in result] if isinstance(result, Sequence) else [float(result)]
         return sum(values) / len(values)
 
     @lru_cache(maxsize=65536)
-    def single(target: str, said: str) -> float:
-        return compute([target], [said])
+    def single(target: str, texts: str) -> float:
+        return compute([target], [texts])
 
     def score(answer: Answer) -> float:
         if answer.parsed is None and higher_is_better:
@@ -123,10 +129,10 @@ def bertscore(model: str, *, layers: int, name: str = "bertscore") -> Metric:
 
     Args:
         model: an encoder: a folder, or a hub id that is in the cache or can be fetched.
-        layers: whose output is compared, as the paper chose for each model (17 of roberta-large).
+        layers: the layer with the output to compare, chosen by the paper for each model (17 for roberta-large).
         name: the metric's name in records.
 
-    Values are not rescaled; those of one model and layer are comparable to each other only.
+    Values are not rescaled; only values of the same model and layer are comparable.
     """
     settings: dict[str, Any] = {"model_type": model, "num_layers": layers, "device": "cpu", "batch_size": 1}
     return from_evaluate("bertscore", key="f1", name=name, title="BERTScore, F1", unit="points", **settings)

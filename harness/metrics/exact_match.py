@@ -1,4 +1,4 @@
-"""Share of answers that repeat the target character by character, blanks at the ends apart."""
+"""Exact match: the share of answers equal to the target character by character, ignoring blanks at the ends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from harness.schema import Metric
 
 
 def score(answer: Answer) -> float:
-    """Return 1.0 where the parsed answer has the target's very characters, otherwise 0.0."""
+    """Return 1.0 if the parsed answer has exactly the target's characters, otherwise 0.0."""
     return float(answer.parsed is not None and answer.parsed.strip() == answer.target.strip())
 
 

@@ -1,8 +1,8 @@
 """Formulas as values: a small parser for + - * / over names and numbers, and equality of two formulas.
 
-Nothing is ever run: the text becomes a syntax tree (`ast`), every node must be on a short list, and the tree is
-evaluated here with exact fractions. Two formulas are equal when they agree at several random points, so that
-`(a / b) * 100` equals `100 * a / b`; formulas that differ agree by chance at no such point (Schwartz-Zippel lemma).
+No text is ever executed. It becomes a syntax tree (`ast`), every node must be on a short list, and the tree is evaluated with
+exact fractions. Two formulas are equal if they agree at several random points, so that `(a / b) * 100` equals
+`100 * a / b`. Different formulas practically never agree at such points (Schwartz-Zippel lemma).
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ _UNARY: Mapping[type[ast.unaryop], Callable[[Fraction], Fraction]] = {ast.UAdd: 
 
 @dataclass(frozen=True)
 class Expression:
-    """A parsed formula. `names` are the variables in it, `text` its canonical spelling."""
+    """A parsed formula. `names` are its variables, `text` is its canonical spelling."""
 
     tree: ast.expr
     names: frozenset[str]
 
     @property
     def text(self) -> str:
-        """One spelling for all spacings and redundant brackets; it parses to the same formula."""
+        """Return the same spelling for all spacings and redundant brackets; it parses to the same formula."""
         return ast.unparse(self.tree)
 
     def at(self, values: Mapping[str, Fraction]) -> Fraction | None:
-        """The value at a point, None where it divides by zero. KeyError if a name has no value."""
+        """Return the value at a point, or None for a division by zero; a name without a value raises KeyError."""
         try:
             return _value(self.tree, values)
         except ZeroDivisionError:
@@ -53,7 +53,7 @@ class Expression:
 
 
 def parse_expression(text: str) -> Expression | None:
-    """Read a formula of names, decimal numbers, + - * / and brackets; None if the text is anything else.
+    """Return a formula of names, decimal numbers, + - * / and brackets, or None if the text is not one.
 
     The prefix `us-gaap:` of a name is dropped. Powers, calls, comparisons, thousands commas and percent signs are
     not part of the language.
@@ -70,7 +70,7 @@ def parse_expression(text: str) -> Expression | None:
 
 
 def equal(a: str, b: str) -> bool:
-    """Whether two formulas have the same value at every point tried; False if either is not a formula."""
+    """Return whether two formulas have the same value at every random point; False if either is not a formula."""
     first, second = parse_expression(a), parse_expression(b)
     if first is None or second is None:
         return False
@@ -85,13 +85,13 @@ def equal(a: str, b: str) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _coordinate(name: str, index: int) -> Fraction:
-    """A fixed random number for a name: the same in every process, whatever the hash seed."""
+    """Return a fixed random number for a name, the same in every process and for every hash seed."""
     source = random.Random(f"{SEED}/{index}/{name}")
     return Fraction(source.randrange(10**6, 10**9), source.randrange(10**3, 10**6))
 
 
 def _names(node: ast.expr, depth: int = 0) -> list[str]:
-    """All names below a node. ValueError if a node is not part of the language or lies too deep."""
+    """Return all names below a node; a node outside of the language or too deep raises ValueError."""
     if depth > MAX_DEPTH:
         raise ValueError("nested too deep")
     if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
@@ -107,7 +107,7 @@ def _names(node: ast.expr, depth: int = 0) -> list[str]:
 
 
 def _number(node: ast.expr) -> Fraction:
-    """The number as it was written: 0.1 is one tenth, not its nearest float. ValueError if it is not finite."""
+    """Return the number as written: 0.1 is one tenth, not its nearest float. An infinite one raises ValueError."""
     assert isinstance(node, ast.Constant)
     return Fraction(repr(node.value))
 

@@ -1,9 +1,9 @@
-"""Macro-F1 from a real confusion matrix, in which unparsed answers are a class of their own.
+"""Macro-F1 from a complete confusion matrix, in which unparsed answers are a class of their own.
 
-The classes are those that occur as targets. An answer that could not be parsed, or that names something which is no
-class, is a miss for its true class and adds no class: entered as text of its own, each would be a class with an F1 of
-zero, or, where such rows are dropped, F1 would come out above accuracy. On answers that are all parsed this equals
-scikit-learn's `f1_score(average="macro", labels=<the targets' classes>)`.
+The classes are those of the targets. An answer that cannot be parsed or is none of the classes is a miss for its true class
+and adds no class. If each such text were a class, its F1 would be zero; if such answers were dropped, F1 would be above
+accuracy. If all answers are parsed, this equals scikit-learn's
+`f1_score(average="macro", labels=<the targets' classes>)`.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ UNPARSED = None  # the predicted class of an unparsed answer; true classes are t
 
 
 def confusion(answers: Sequence[Answer], key: Key = fold) -> Counter[tuple[str, str | None]]:
-    """Count answers by (true class, predicted class); the predicted class is `UNPARSED` (None) where there is none.
+    """Return the count of answers by (true class, predicted class), which is `UNPARSED` (None) for unparsed answers.
 
     Args:
         answers: the answers of one run.
         key: maps target and parsed text to a class.
     """
     cells = Counter[tuple[str, str | None]]()
-    # Texts are counted before they are mapped: a bootstrap asks a thousand times, and few texts differ.
-    for (target, said), count in Counter(map(attrgetter("target", "parsed"), answers)).items():
-        cells[key(target), UNPARSED if said is None else key(said)] += count
+    # Texts are counted before they are mapped: a bootstrap calls this a thousand times, and few texts differ.
+    for (target, parsed), count in Counter(map(attrgetter("target", "parsed"), answers)).items():
+        cells[key(target), UNPARSED if parsed is None else key(parsed)] += count
     return cells
 
 
 def macro_f1_of(key: Key, *, name: str = "macro_f1", title: str = "Macro-F1") -> Metric:
-    """Return macro-F1 over the classes that `key` maps target and parsed text to.
+    """Return macro-F1 over the classes to which `key` maps target and parsed text.
 
-    Its per-answer score is 1.0 where the classes agree; its value is the unweighted mean of the classes' F1.
+    Its score for an answer is 1.0 if the classes agree; its value is the unweighted mean of the classes' F1.
     """
 
-    kept = lru_cache(maxsize=65536)(key)
+    cached_key = lru_cache(maxsize=65536)(key)
 
     def score(answer: Answer) -> float:
         return float(answer.parsed is not None and key(answer.parsed) == key(answer.target))
 
     def combine(answers: Sequence[Answer]) -> float:
-        cells = confusion(answers, kept)
+        cells = confusion(answers, cached_key)
         true, predicted, right = Counter[str](), Counter[str | None](), Counter[str]()
-        for (target, said), count in cells.items():
+        for (target, prediction), count in cells.items():
             true[target] += count
-            predicted[said] += count
-            right[target] += count if said == target else 0
+            predicted[prediction] += count
+            right[target] += count if prediction == target else 0
         # 2 TP / (2 TP + FP + FN): the denominator is the class's row plus its column, never zero for a true class.
         return math.fsum(2 * right[label] / (true[label] + predicted[label]) for label in true) / len(true)
 

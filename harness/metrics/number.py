@@ -1,11 +1,11 @@
-"""Reading a number as people in finance write it. Strict: the whole text must be one number.
+"""A strict parser of numbers as people in finance write them: the whole text must be one number.
 
-Understood, alone and together: thousands separators where well formed (`1,234.5`), currency signs and codes
+Accepted, alone and together: thousands separators if well formed (`1,234.5`), currency signs and codes
 (`$7,600.00`, `EUR 12`, `12 dollars`), minus signs and parentheses for negatives (`(123)`, `$(1.5) million`), scale
 words (`1.2 million`, `3k`, `4bn`), scientific notation (`5e3`), multiples (`2.5x`) and percent.
 
-Percent stays as written: `12.3%` is 12.3, so it equals a plain `12.3` and not `0.123`. Basis points are hundredths
-of a percent: `25 bp` is 0.25. Anything doubtful (`1,23`, `12,5`, `-(5)`, `about 5`, `5 or 6`) is no number.
+Percent is not converted: `12.3%` is 12.3, so it equals a plain `12.3` and not `0.123`. Basis points are hundredths
+of a percent: `25 bp` is 0.25. An ambiguous text (`1,23`, `12,5`, `-(5)`, `about 5`, `5 or 6`) is no number.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MONEY_WORDS = ("dollars", "dollar", "euros", "euro", "pounds", "pound", "yen", 
 
 
 def _any_of(words: tuple[str, ...]) -> str:
-    """Return a pattern of the words, the longest first so that `million` is not read as `m`."""
+    """Return a pattern of the words, with the longest first so that `million` is not read as `m`."""
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
 
 
@@ -43,7 +43,7 @@ _NUMBER = re.compile(
     rf"\ ?(?P<scale2>{_any_of(tuple(_SCALES))})?\ ?(?P<rate2>{_any_of(_PERCENT + _BASIS_POINTS + _TIMES)})?"
     rf"\ ?(?P<money3>{_MONEY_AFTER})?"
 )
-# Minus signs and blanks that typesetting puts in the place of the plain ones.
+# Typographic minus signs and blanks to plain ones.
 _PLAIN = str.maketrans(
     {**dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d", "-"), **dict.fromkeys("\u00a0\u2009\u202f", " ")}
 )
@@ -51,11 +51,11 @@ _PLAIN = str.maketrans(
 
 @lru_cache(maxsize=65536)
 def parse_number(text: str) -> Decimal | None:
-    """Return the number that the whole text is, exactly; None where it is not one number in a known notation."""
-    found = _NUMBER.fullmatch(re.sub(r"\s+", " ", text.translate(_PLAIN)).strip().lower())
-    if found is None:
+    """Return the exact number of the whole text, or None if it is not a single number in a known notation."""
+    match = _NUMBER.fullmatch(re.sub(r"\s+", " ", text.translate(_PLAIN)).strip().lower())
+    if match is None:
         return None
-    part = found.groupdict(default="")
+    part = match.groupdict(default="")
     signs, monies, scales, rates = (
         [part[name] for name in names if part[name]]
         for names in (
@@ -73,4 +73,4 @@ def parse_number(text: str) -> Decimal | None:
     exponent = int(part["exponent"] or 0) + (_SCALES[scales[0]] if scales else 0)
     exponent -= 2 if rates and rates[0] in _BASIS_POINTS else 0
     minus = "-" if signs and signs[0] in "-(" else ""
-    return Decimal(f"{minus}{plain}e{exponent}")  # built from text: Decimal arithmetic would round at 28 digits
+    return Decimal(f"{minus}{plain}e{exponent}")  # from text: Decimal arithmetic would round at 28 digits

@@ -1,4 +1,4 @@
-"""Share of answers whose number is the target's, within a stated tolerance. Numbers are compared as numbers."""
+"""Numeric match: the share of answers with the target's number within a tolerance. Numbers are compared as numbers."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _EXACT = Context(prec=2500)  # enough for any two numbers that parse_number read
 def numeric(
     tolerance: Decimal = Decimal(0), *, relative: bool = False, name: str = "numeric", title: str = "Number right"
 ) -> Metric:
-    """Return a metric that is 1.0 where |answer - target| is at most the tolerance.
+    """Return a metric that is 1.0 if |answer - target| is at most the tolerance.
 
-    A target that is no number (a tag, "not stated") is compared as `accuracy` does, so that one metric serves a task
-    of mixed kinds. An answer that is no number never equals a number.
+    If the target is no number (a tag, "not stated"), it is compared as by `accuracy`: one metric is enough for a task with
+    both kinds. An answer that is no number never equals a number.
 
     Args:
-        tolerance: in the target's unit, or a fraction of |target| where `relative` (0.01 is one percent); inclusive.
+        tolerance: in the target's unit, or a fraction of |target| if `relative` (0.01 is one percent); inclusive.
         relative: whether the tolerance is a fraction of the target.
-        name: the metric's name in records; give one to each where a task has several.
+        name: the metric's name in records; a task with several needs a different name for each.
         title: its heading in tables.
 
     Raises:
@@ -32,17 +32,19 @@ def numeric(
     """
     if not tolerance.is_finite() or tolerance < 0:
         raise HarnessError(
-            "a tolerance is a number of 0 or more", where=f"numeric({tolerance})", fix="use Decimal('0.01')"
+            f"the tolerance is {tolerance}, it must be a number of 0 or more",
+            where=f"numeric({tolerance})",
+            fix="pass a tolerance such as Decimal('0.01')",
         )
 
     def score(answer: Answer) -> float:
         target = parse_number(answer.target)
         if target is None:
             return same_text(answer)
-        said = None if answer.parsed is None else parse_number(answer.parsed)
-        if said is None:
+        number = None if answer.parsed is None else parse_number(answer.parsed)
+        if number is None:
             return 0.0
-        allowed = _EXACT.multiply(tolerance, abs(target)) if relative else tolerance
-        return float(_EXACT.abs(_EXACT.subtract(said, target)) <= allowed)
+        limit = _EXACT.multiply(tolerance, abs(target)) if relative else tolerance
+        return float(_EXACT.abs(_EXACT.subtract(number, target)) <= limit)
 
     return Metric(name=name, title=title, score=score)

@@ -1,8 +1,8 @@
-"""How surprised a model is by a text: nats per token, perplexity, and bits per byte; lower is better.
+"""Nats per token, perplexity, and bits per byte of texts; lower is better.
 
-All three come from the log-likelihood of each token of each text (`Answer.loglik`). They are of all texts together,
-long ones weighing more, as is usual: the sum of nats over the sum of tokens or bytes. Loss per token and perplexity depend
-on the tokenizer and are compared between runs of one model only; bits per byte (UTF-8) are comparable across models.
+All three are computed from the log-likelihood of each token of each text (`Answer.loglik`). They are totals over all texts,
+so that long ones weigh more, as is usual: the sum of nats over the sum of tokens or bytes. Nats per token and perplexity
+depend on the tokenizer and compare between runs of one model only; bits per byte (UTF-8) compare across models.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from harness.schema import Metric
 
 
 def nats(answers: Sequence[Answer]) -> float:
-    """Return the negative log-likelihood of all texts together."""
+    """Return the negative log-likelihood of all texts together, in nats."""
     return -math.fsum(math.fsum(answer.loglik) for answer in answers)
 
 
 def tokens(answers: Sequence[Answer]) -> int:
-    """Return how many tokens were scored."""
+    """Return the number of scored tokens."""
     return sum(len(answer.loglik) for answer in answers)
 
 
 def size(answers: Sequence[Answer]) -> int:
-    """Return the bytes of the texts in UTF-8."""
+    """Return the size of the texts in bytes of UTF-8."""
     return sum(len(answer.target.encode("utf-8", "surrogatepass")) for answer in answers)
 
 
@@ -46,7 +46,7 @@ def _per_token(answers: Sequence[Answer]) -> float:
 
 def _perplexity(answers: Sequence[Answer]) -> float:
     exponent = _per_token(answers)
-    return math.exp(exponent) if exponent < 700 else math.inf  # beyond what a double holds
+    return math.exp(exponent) if exponent < 700 else math.inf  # beyond the range of a double
 
 
 bits_per_byte = _metric("bits_per_byte", "Bits per byte", _per_byte)

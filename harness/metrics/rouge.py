@@ -1,8 +1,8 @@
-"""ROUGE-L: how much of a text two texts share as one sequence of words (Lin 2004), by Google's `rouge_score`.
+"""ROUGE-L: the longest common sequence of words of two texts (Lin 2004), by Google's `rouge_score`.
 
-The F-measure of the longest common subsequence of words, case and punctuation apart, without stemming: the `rougeL` of
-the library `evaluate`, computed here without its script from the hub. Words are runs of a to z and digits, so that it
-says nothing about texts in other scripts. It measures likeness, not truth: a sentence and its denial are alike.
+It is the F-measure of the longest common subsequence of words, ignoring case and punctuation, without stemming. It equals the
+`rougeL` of the library `evaluate` and needs no script from the hub. Words are runs of a to z and digits, so it cannot score
+texts in other scripts. It measures similarity, not truth: a sentence and its negation are similar.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ def _scorer() -> Any:
 
 
 @lru_cache(maxsize=65536)
-def rouge_l(target: str, said: str) -> float:
-    """Return the F-measure of ROUGE-L of two texts, 0 to 1; 0.0 where one has no word.
+def rouge_l(target: str, text: str) -> float:
+    """Return the F-measure of ROUGE-L of two texts, 0 to 1; 0.0 if either has no word.
 
     Raises:
         HarnessError: the package is not installed.
     """
-    return float(_scorer().score(target, said)["rougeL"].fmeasure)
+    return float(_scorer().score(target, text)["rougeL"].fmeasure)
 
 
 def score(answer: Answer) -> float:
-    """Return ROUGE-L of target and answer, 0.0 where it could not be parsed."""
+    """Return ROUGE-L of target and answer, 0.0 for an unparsed answer."""
     return 0.0 if answer.parsed is None else rouge_l(answer.target, answer.parsed)
 
 
 def ready() -> None:
-    """Refuse where the package is missing."""
+    """Raise an error if the package is missing."""
     _scorer()
 
 

@@ -1,6 +1,6 @@
-"""Answers to scores: the one way, for the worker that writes a record and for `verify` that checks it.
+"""Scores of answers, computed by the same functions for the worker's record and for its check by `verify`.
 
-Errors are clustered by group, because the questions of one filing, vignette or claim file stand or fall together.
+Errors are clustered by group, because the answers on one filing, vignette or claim file are not independent.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ BOOTSTRAP_SEED = 0  # fixed: a score is recomputed to the last digit
 
 
 def cluster_key(item: Answer | Example) -> Cluster:
-    """Return what to cluster an answer or example on: its group, or its own id where it has none (never mixed up)."""
+    """Return the cluster of an answer or example: its group, or its id if it has no group; the two are never confused."""
     return ("group", item.group) if item.group else ("id", item.id)
 
 
 def score_answers(answers: Sequence[Answer], metrics: Sequence[Metric]) -> dict[str, Score]:
-    """Score one run's answers on each metric, with 95 % intervals clustered by group.
+    """Return the scores of one run's answers on each metric, with 95 % intervals clustered by group.
 
-    A mean that is a share gets an interval within [0, 1] that has a width at 0 % and at 100 % too; a mean in another
-    unit gets a cluster-robust t interval; a metric with `combine` gets a bootstrap over groups. The order of the
-    answers does not matter.
+    A mean with the unit "share" gets an interval within [0, 1], with a width at 0 % and 100 %, too. A mean in another unit
+    gets a cluster-robust t interval, and a metric with `combine` a bootstrap over groups. The order of the answers does not
+    matter.
 
     Raises:
         HarnessError: there are no answers.
@@ -40,7 +40,7 @@ def score_answers(answers: Sequence[Answer], metrics: Sequence[Metric]) -> dict[
 
 
 def score_one(answers: Sequence[Answer], metric: Metric) -> Score:
-    """Score answers (at least one) on one metric; see `score_answers`."""
+    """Return the score of answers (at least one) on one metric; see `score_answers`."""
     clusters = [cluster_key(answer) for answer in answers]
     share = metric.unit == "share"
     if metric.combine is None:
@@ -60,10 +60,10 @@ def score_one(answers: Sequence[Answer], metric: Metric) -> Score:
 
 
 def require(metrics: Sequence[Metric]) -> None:
-    """Refuse metrics that cannot be computed on this machine, before anything trains.
+    """Raise an error for a metric that cannot be computed on this machine, before training starts.
 
     Raises:
-        HarnessError: by the first that cannot, with what to do.
+        HarnessError: the error of the first such metric, with a fix.
     """
     for metric in metrics:
         if metric.ready is not None:
@@ -71,15 +71,15 @@ def require(metrics: Sequence[Metric]) -> None:
 
 
 def parse_rate(answers: Sequence[Answer]) -> float:
-    """Return the share of answers that the task's parser could read; 0.0 where there are none."""
+    """Return the share of answers that the task's parser could read; 0.0 if there are no answers."""
     return sum(answer.parsed is not None for answer in answers) / len(answers) if answers else 0.0
 
 
 def chance(task: Task, examples: Sequence[Example]) -> float | None:
-    """Return what guessing scores on a task's first metric, None where that is not known.
+    """Return the score of guessing on a task's first metric, or None if unknown.
 
-    The task's own word counts. Without one, and where every example has options and the metric is the share of right
-    answers, it is what an option picked blindly scores: the mean of 1 / options.
+    The task's own `chance` comes first. Without it, if every example has options and the metric is the share of right
+    answers, the result is the score of a random option: the mean of 1 / options.
     """
     if task.chance is not None:
         return task.chance(examples)
@@ -91,7 +91,7 @@ def chance(task: Task, examples: Sequence[Example]) -> float | None:
 
 
 def breakdown(answers: Sequence[Answer], metric: Metric) -> dict[str, dict[str, Score]]:
-    """Score the answers by slice: {slice: {value: Score}}, both sorted; answers without a slice are left out of it."""
+    """Return scores by slice: {slice: {value: Score}}, both sorted; answers without a slice do not count in it."""
     parts: defaultdict[tuple[str, str], list[Answer]] = defaultdict(list)
     for answer in answers:
         for name, value in answer.slices.items():

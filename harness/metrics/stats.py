@@ -1,12 +1,12 @@
-"""Intervals, paired differences and tests for answers that come in groups. Numbers in, numbers out.
+"""Intervals, paired differences and tests for answers in groups. All functions take and return numbers.
 
-Everything clusters on groups: the questions of one filing or claim file are not independent of each other. All
+All statistics are clustered by group: the questions of one filing or claim file are not independent of each other. All
 intervals are two-sided at 95 %. Results do not depend on the order of the values.
 
-`repeats` are the values of whole runs that differ in their seed only, one sequence for each thing that was trained.
-Given two or more seeds, an interval speaks of the method and not of one trained model: the variance of the mean over
-seeds is added to the variance over groups. Noise of single answers between seeds is in both, so this errs on the wide
-side. The degrees of freedom then follow Satterthwaite (1946).
+`repeats` are the values of complete runs that differ in their seed only, one sequence for each setting that was trained.
+With two or more seeds, an interval is about the method, not about one trained model: the variance of the mean over seeds is
+added to the variance over groups. Noise of single answers between seeds is in both variances, so intervals are rather too
+wide. The degrees of freedom then follow Satterthwaite (1946).
 """
 
 from __future__ import annotations
@@ -53,25 +53,25 @@ def clustered_interval(
     """Return the mean of the values with an interval clustered by group.
 
     The standard error is cluster-robust with the factor G / (G - 1) (Liang and Zeger 1986) and the quantile is
-    Student's with G - 1 degrees of freedom, G being the number of groups. With groups of one it is the ordinary t
-    interval. One group alone tells nothing: the interval is then unbounded.
+    Student's with G - 1 degrees of freedom, G being the number of groups. If every group has one item, it is the ordinary t
+    interval. For a single group the interval is unbounded.
 
     Args:
         values: one number an item, [n].
         groups: the group of each item, [n].
         share: the mean is a share; the interval is then Wilson's (1927) on the effective sample size n / design
-            effect (Korn and Graubard 1998). It stays in [0, 1] and has a width at 0 and 1, where each group counts as
-            one observation. A design effect estimated below 1 is used as it is: counted as 1, intervals of independent
-            items cover 97 % at n = 80 (tests/metrics/test_coverage.py). With fewer than about ten groups of like answers,
-            and a share near 0 or 1, it covers less than it says: at five groups about 90 %.
+            effect (Korn and Graubard 1998). It is within [0, 1] and has a width at 0 and 1: there each group counts as one
+            observation. An estimated design effect below 1 is not raised to 1: with 1, intervals of independent items cover
+            97 % at n = 80 (tests/metrics/test_coverage.py). With fewer than about ten groups of similar answers, and a share
+            near 0 or 1, the coverage is below 95 %: about 90 % at five groups.
         repeats: see the module's text.
 
     Raises:
-        HarnessError: no values, not a group for each, or a share outside [0, 1].
+        HarnessError: there are no values, the number of groups differs, or a share is outside [0, 1].
     """
     mean, variance, count = _mean_and_variance(values, groups)
     if share and not -1e-9 <= mean <= 1 + 1e-9:
-        problem = f"a share lies between 0 and 1 and this one is {mean:g}"
+        problem = f"the mean of a share is {mean:g}, it must be between 0 and 1"
         raise HarnessError(problem, where="a metric with the unit 'share'", fix="give the metric another unit")
     if count == 1:
         return Interval(mean, 0.0, 1.0) if share else Interval(mean, -math.inf, math.inf)
@@ -90,16 +90,16 @@ def paired_difference(
 ) -> Paired:
     """Return the mean of a - b over the same items, with its interval and p-value, both clustered by group.
 
-    The p-value is that of `sign_flip_p`; where `repeats` has seeds to judge by, it is the larger of that and the t
-    test that the interval inverts, so that a difference must stand out from other questions and from other seeds.
+    The p-value is that of `sign_flip_p`. If `repeats` has two or more seeds, it is the larger of that and the p-value of the
+    t test of the interval: a difference must be significant over questions and over seeds.
 
     Args:
         a: one number an item, [n].
         b: the same items, [n].
         groups: the group of each item, [n].
-        share: the numbers lie in [0, 1]; the interval is then Bonett and Price's (2012): one more item won and one
-            more lost, so that two models which agree everywhere do not get an interval without a width.
-        repeats: run values by seed of a, and of b.
+        share: the numbers are within [0, 1]; the interval is then Bonett and Price's (2012): one more item won and one
+            more lost, so that the interval has a width even if two models agree everywhere.
+        repeats: values of complete runs by seed, for a and for b.
     """
     differences = _differences(a, b)
     value, _, count = _mean_and_variance(differences, groups)
@@ -129,10 +129,10 @@ def not_worse_p(
     share: bool = False,
     repeats: Repeats = (),
 ) -> float:
-    """Return the one-sided p-value of "a is worse than b by `margin` or more": a small one shows that a is not.
+    """Return the one-sided p-value of "a is worse than b by `margin` or more"; a small one shows non-inferiority.
 
-    The test of non-inferiority that inverts the interval of `paired_difference`: at 2.5 % it says the same as that
-    interval's lower end lying above -margin. Arguments as there; the margin is above 0, in the values' unit.
+    The test corresponds to the interval of `paired_difference`: it rejects at 2.5 % if and only if that interval's lower end
+    is above -margin. The arguments are the same; the margin is above 0, in the values' unit.
     """
     differences = _differences(a, b)
     if _mean_and_variance(differences, groups)[2] == 1:
@@ -143,8 +143,8 @@ def not_worse_p(
 
 def _differences(a: Sequence[float], b: Sequence[float]) -> list[float]:
     if len(a) != len(b):
-        problem, where = "a paired difference needs the same items on both sides", f"{len(a)} and {len(b)} items"
-        raise HarnessError(problem, where=where, fix="compare runs on the same test examples")
+        problem, sizes = "a paired difference needs the same items on both sides", f"{len(a)} and {len(b)} items"
+        raise HarnessError(problem, where=sizes, fix="compare runs on the same test examples")
     return [x - y for x, y in zip(a, b, strict=True)]
 
 
@@ -164,8 +164,9 @@ def sign_flip_p(
     """Return the two-sided p-value of a mean difference of zero, by flipping the sign of whole groups.
 
     Under the null hypothesis that a and b are exchangeable, each group's total is as likely as its negative (Fisher
-    1935). Exact where the totals are multiples of a common step (shares, means over up to 12 seeds) or where 14
-    groups or fewer differ; otherwise Monte Carlo, seeded, with the observed case counted in (Phipson and Smyth 2010).
+    1935). The p-value is exact if the totals are multiples of a common step (shares, means over up to 12 seeds) or if 14
+    groups or fewer differ. Otherwise it is a seeded Monte Carlo estimate that includes the observed case (Phipson and Smyth
+    2010).
     """
     totals = [abs(total) for _, total in _totals(differences, groups)]
     observed = abs(math.fsum(differences))
@@ -173,11 +174,11 @@ def sign_flip_p(
     if not len(sizes) or observed <= 1e-12:
         return 1.0
     for step in range(1, 13):
-        whole = np.rint(sizes * step)
-        if np.allclose(sizes * step, whole, rtol=0, atol=1e-7):
-            if whole.sum() * len(whole) > 2e7:
+        integers = np.rint(sizes * step)
+        if np.allclose(sizes * step, integers, rtol=0, atol=1e-7):
+            if integers.sum() * len(integers) > 2e7:
                 break
-            return _exact_p(whole.astype(np.int64), round(observed * step))
+            return _exact_p(integers.astype(np.int64), round(observed * step))
     if len(sizes) <= 14:
         signs = np.array(list(itertools.product((-1.0, 1.0), repeat=len(sizes))))
         return float(np.mean(np.abs(signs @ sizes) >= observed * (1 - 1e-9)))
@@ -194,60 +195,60 @@ def bootstrap_interval(
     share: bool = False,
     resamples: int = 1000,
 ) -> Interval:
-    """Return `combine(items)` with an interval from a bootstrap that draws whole groups.
+    """Return `combine(items)` with an interval from a bootstrap over groups, for values that are no mean (macro-F1).
 
-    For values that are no mean, such as macro-F1. The same seed gives the same interval. The plain percentile interval
-    covers 91 to 92 % at 80 items in groups (tests/metrics/test_coverage.py), so a share gets a t interval on the logit scale with
-    the bootstrap's standard error, and where that has no width, at 0, at 1 or where all resamples are alike, Wilson's with
-    each group as one observation. Other values get percentiles further out (Hesterberg 2015, section 5.3).
+    The same seed gives the same interval. The plain percentile interval covers 91 to 92 % at 80 items in groups
+    (tests/metrics/test_coverage.py), so a share gets a t interval on the logit scale with the bootstrap's standard error. That
+    has no width at 0, at 1 and if all resamples are equal: then the interval is Wilson's, with each group as one observation.
+    Other values get wider percentiles (Hesterberg 2015, section 5.3).
     """
     parts = _by_group(items, groups)
     value, count = combine(items), len(parts)
     if count == 1:
         return Interval(value, 0.0, 1.0) if share else Interval(value, -math.inf, math.inf)
     picks = np.random.default_rng(seed).integers(0, count, size=(resamples, count))
-    drawn = [combine([item for index in row for item in parts[index]]) for row in picks.tolist()]
-    return interval_of_draws(value, drawn, count, share=share)
+    values = [combine([item for index in row for item in parts[index]]) for row in picks.tolist()]
+    return interval_of_draws(value, values, count, share=share)
 
 
-def interval_of_draws(value: float, drawn: Any, count: int, *, share: bool) -> Interval:
-    """Return the interval of a value from what it came to in bootstrap draws of `count` groups; see `bootstrap_interval`."""
+def interval_of_draws(value: float, values: Any, count: int, *, share: bool) -> Interval:
+    """Return the interval of a value from its values in bootstrap draws of `count` groups; see `bootstrap_interval`."""
     quantile, wider = t_quantile(1 - LEVEL / 2, count - 1), math.sqrt(count / (count - 1))
     if share:
-        error = float(np.std(drawn, ddof=1)) * wider
+        error = float(np.std(values, ddof=1)) * wider
         if error <= 1e-12 or not 1e-12 < value < 1 - 1e-12:
             return _wilson(value, count, quantile)
         odds, half = value / (1 - value), quantile * error / (value * (1 - value))
         low, high = (1 / (1 + math.exp(min(700.0, sign * half)) / odds) for sign in (1, -1))
     else:
         tail = NormalDist().cdf(-quantile * wider)
-        low, high = (float(q) for q in np.quantile(drawn, [tail, 1 - tail]))
+        low, high = (float(q) for q in np.quantile(values, [tail, 1 - tail]))
     return Interval(value, min(low, value), max(high, value))
 
 
 def pseudo_values(
     combine: Callable[[Sequence[Item]], float], items: Sequence[Item], groups: Sequence[Hashable], *, blocks: int = 50
 ) -> list[float]:
-    """Return jackknife pseudo-values of `combine`, one for each block of groups, whose mean is `combine(items)`.
+    """Return jackknife pseudo-values of `combine`, one for each block of groups; their mean is `combine(items)`.
 
-    They stand in for the values of single items where the value of a set is no mean of such: their spread gives its
-    standard error, and those of two models pair (Tukey 1958; blocks of groups as in Kott 2001). The same groups fall
-    into the same blocks whatever the items.
+    They replace the values of single items if the value of a set is no mean: their spread gives its standard error, and
+    those of two models can be paired (Tukey 1958; blocks of groups as in Kott 2001). Blocks depend on the groups only, not on
+    the items.
     """
     parts = _by_group(items, groups)
     count = min(blocks, len(parts))
-    whole = combine(items)
+    overall = combine(items)
     if count < 2:
-        return [whole]
-    left_out = [
+        return [overall]
+    partials = [
         combine([x for i, part in enumerate(parts) if i % count != block for x in part]) for block in range(count)
     ]
-    mean = math.fsum(left_out) / count
-    return [whole + (count - 1) * (mean - value) for value in left_out]
+    mean = math.fsum(partials) / count
+    return [overall + (count - 1) * (mean - value) for value in partials]
 
 
 def holm(pvalues: Sequence[float]) -> list[float]:
-    """Return the p-values adjusted for all being looked at together (Holm 1979), in the order given."""
+    """Return the p-values adjusted for multiple comparisons (Holm 1979), in the same order."""
     adjusted, largest = [0.0] * len(pvalues), 0.0
     for rank, index in enumerate(sorted(range(len(pvalues)), key=lambda i: pvalues[i])):
         largest = max(largest, min(1.0, (len(pvalues) - rank) * pvalues[index]))
@@ -264,7 +265,7 @@ def t_quantile(probability: float, df: float) -> float:
 
 
 def _t_tail(centre: float, variance: float, df: float) -> float:
-    """Return the chance that Student's t lies above `centre` in standard errors."""
+    """Return the probability that Student's t is above `centre` in standard errors."""
     from scipy.special import stdtr
 
     if variance <= 0:
@@ -275,8 +276,8 @@ def _t_tail(centre: float, variance: float, df: float) -> float:
 def _mean_and_variance(values: Sequence[float], groups: Sequence[Hashable]) -> tuple[float, float, int]:
     """Return the mean, the cluster-robust variance of the mean (infinite for one group) and the number of groups."""
     if not values or len(values) != len(groups):
-        problem, where = "statistics need at least one value and a group for each", f"{len(values)} values"
-        raise HarnessError(problem, where=where, fix="check the task's test split")
+        problem, sizes = "statistics need at least one value and a group for each", f"{len(values)} values"
+        raise HarnessError(problem, where=sizes, fix="check the task's test split")
     mean = math.fsum(values) / len(values)
     totals = [total for _, total in _totals([value - mean for value in values], groups)]
     count = len(totals)
@@ -286,7 +287,7 @@ def _mean_and_variance(values: Sequence[float], groups: Sequence[Hashable]) -> t
 
 
 def _with_repeats(variance: float, df: float, repeats: Repeats) -> tuple[float, float]:
-    """Add the variance between seeds; return the total and Satterthwaite's degrees of freedom."""
+    """Return the variance plus that between seeds, and Satterthwaite's degrees of freedom."""
     terms = [(variance, float(df))]
     for runs in repeats:
         if len(runs) > 1:
@@ -307,7 +308,7 @@ def _wilson(share: float, n: float, quantile: float) -> Interval:
 
 
 def _totals(values: Sequence[float], groups: Sequence[Hashable]) -> list[tuple[Hashable, float]]:
-    """Sum by group, exactly rounded, in an order that depends on the groups only."""
+    """Return exactly rounded sums by group, in an order that depends on the groups only."""
     parts: defaultdict[Hashable, list[float]] = defaultdict(list)
     for value, group in zip(values, groups, strict=True):
         parts[group].append(value)
@@ -315,10 +316,10 @@ def _totals(values: Sequence[float], groups: Sequence[Hashable]) -> list[tuple[H
 
 
 def _by_group(items: Sequence[Item], groups: Sequence[Hashable]) -> list[list[Item]]:
-    """Collect the items by group; the groups in an order that is fixed by their names and mixes neighbours."""
+    """Return the items by group, in an order that depends on the groups' names and mixes neighbours."""
     if not items or len(items) != len(groups):
-        problem, where = "statistics need at least one item and a group for each", f"{len(items)} items"
-        raise HarnessError(problem, where=where, fix="check the task's test split")
+        problem, sizes = "statistics need at least one item and a group for each", f"{len(items)} items"
+        raise HarnessError(problem, where=sizes, fix="check the task's test split")
     parts: defaultdict[Hashable, list[Item]] = defaultdict(list)
     for item, group in zip(items, groups, strict=True):
         parts[group].append(item)
@@ -335,7 +336,7 @@ def _random_sums(sizes: np.ndarray[tuple[int], np.dtype[np.float64]], seed: int,
 
 
 def _exact_p(sizes: np.ndarray[tuple[int], np.dtype[np.int64]], observed: int) -> float:
-    """Return P(|sum of +-sizes| >= observed) from the distribution of the sum of those that come up positive."""
+    """Return P(|sum of +-sizes| >= observed) from the distribution of the sum of the positive ones."""
     top = int(sizes.sum())
     weight = np.zeros(top + 1)
     weight[0] = 1.0

@@ -1,4 +1,4 @@
-"""Text as metrics see it: folding, and the parser of tasks that bring none."""
+"""Text for metrics: folding, and the parser of tasks without their own."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from harness.schema import Example
 
 @lru_cache(maxsize=65536)
 def fold(text: str) -> str:
-    """Return the text without differences of case and spacing, which no question of ours is about."""
+    """Return the text without differences of case and spacing, which are never part of a question."""
     return " ".join(text.casefold().split())
 
 
 def default_parse(text: str, example: Example) -> str | None:
-    """Read an answer from raw output, for tasks with `parse=None`.
+    """Return the answer in raw output, for tasks with `parse=None`.
 
-    Only the first line counts. With options, it must be one of them (case and spacing apart) and of one only: an
-    option that is merely mentioned in a sentence is not an answer. Without options, it is the answer itself.
+    Only the first line counts. With options, it must equal exactly one of them (ignoring case and spacing): an option
+    mentioned in a sentence is not an answer. Without options, the line is the answer.
 
     Returns:
-        The option as the example writes it, or the stripped line; None where there is no answer.
+        The option in the example's spelling, or the stripped line; None if there is no answer.
     """
     lines = text.strip().splitlines()
     if not lines:

@@ -133,7 +133,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_without_a_network_it_says_what_to_fetch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     offline(monkeypatch, tmp_path)
     for metric in (metrics.from_evaluate("meteor", key="meteor"), metrics.bertscore("an/encoder", layers=9)):
-        with pytest.raises(HarnessError, match="of the library evaluate is not here") as caught:
+        with pytest.raises(HarnessError, match="of the library evaluate is missing") as caught:
             require([metric])
         assert "where there is a network, run: python -c" in caught.value.fix
         assert str(Path.cwd()) not in str(caught.value)
@@ -172,7 +172,7 @@ def test_nothing_is_planned_or_trained_for_a_metric_that_is_not_here(
     (tmp_path / "extra" / "terms.py").write_text(TASK_FILE)
     results = () if command[0] == "check" else ("--results", str(tmp_path / "results"))
     assert app.main([*command, "terms", "--tasks-dir", str(tmp_path / "extra"), *results]) == 2
-    assert "the metric 'bertscore' of the library evaluate is not here" in capsys.readouterr().err
+    assert "the metric 'bertscore' of the library evaluate is missing" in capsys.readouterr().err
     assert not list(tmp_path.glob("results/runs/*"))
 
 

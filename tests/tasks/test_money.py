@@ -56,8 +56,8 @@ def test_of_the_amount_at_stake_the_costs_are_shares() -> None:
 @pytest.mark.parametrize(
     ("costs", "problem"),
     [
-        ({(PAY, DENY): -1.0}, "not a number of 0 or more"),
-        ({(PAY, DENY): float("nan")}, "not a number of 0 or more"),
+        ({(PAY, DENY): -1.0}, "is -1.0, it must be 0 or more"),
+        ({(PAY, DENY): float("nan")}, "is nan, it must be 0 or more"),
         ({(PAY, "Pay "): 5.0}, "the right decision 'pay' costs 5"),
         ({(PAY, DENY): 1.0, ("Pay", DENY): 2.0}, "given twice"),
     ],
