@@ -135,7 +135,7 @@ def test_without_a_network_it_says_what_to_fetch(monkeypatch: pytest.MonkeyPatch
     for metric in (metrics.from_evaluate("meteor", key="meteor"), metrics.bertscore("an/encoder", layers=9)):
         with pytest.raises(HarnessError, match="of the library evaluate is missing") as caught:
             require([metric])
-        assert "where there is a network, run: python -c" in caught.value.fix
+        assert "run on a machine with a network: python -c" in caught.value.fix
         assert str(Path.cwd()) not in str(caught.value)
 
 
