@@ -10,8 +10,9 @@ from pathlib import Path
 from harness.adapters import library
 from harness.adapters.library import Kept
 from harness.cli import next_command
-from harness.data import loading, probes, registry
+from harness.data import probes, registry
 from harness.data.loading import Splits
+from harness.data.source import TaskSource
 from harness.data.split import sample
 from harness.errors import HarnessError
 from harness.record import Record, Split
@@ -27,15 +28,12 @@ class Lookup:
     """Tasks and examples by the name that a record gives; `wanted` are those of `--task`, and `files` of them data files."""
 
     def __init__(self, options: Options) -> None:
-        self._options = options
-        asked = [
-            registry.task(name, options.tasks_dirs, options.labels, dict(options.relabel), options.gold)
-            for name in options.tasks
-        ]
-        self._tasks: dict[str, Task] = {task.name: task for task in asked}
+        asked = [(source := options.source(name).unlimited(), source.task()) for name in options.tasks]
+        self._tasks: dict[str, Task] = {task.name: task for _, task in asked}
         self.wanted = frozenset(self._tasks)
-        self.files = frozenset(task.name for task in asked if Path(task.source.uri).is_file())
-        self.references = {task.name: name for task, name in zip(asked, options.tasks, strict=True)}
+        self.files = frozenset(task.name for _, task in asked if Path(task.source.uri).is_file())
+        self._sources = {task.name: source for source, task in asked}
+        self._folders = TaskSource("", options.tasks_dirs, options.data)
         for name, task in registry.recorded(options.tasks_dirs).items():
             self._tasks.setdefault(name, task)
 
@@ -48,6 +46,17 @@ class Lookup:
         """The task of a record, None where nothing here has its name."""
         return self._tasks.get(record.spec.task)
 
+    def source(self, task: Task) -> TaskSource:
+        """Return how all examples of a known task are obtained."""
+        if task.name in self._sources:
+            return self._sources[task.name]
+        name = task.name.removesuffix("-audited") if task.gold == "audited" else task.name
+        return replace(self._folders, name=name, gold=task.gold)
+
+    def reference(self, name: str) -> str:
+        """Return the name or file by which the task of this name is found; the name itself if the task is unknown."""
+        return self.source(self._tasks[name]).name if name in self._tasks else name
+
     def examples(self, name: str, split: Split = "test") -> Sequence[Example] | None:
         """The task's examples of a split, None where its data is not at hand."""
         found = self.splits(name)
@@ -58,7 +67,7 @@ class Lookup:
         """All the task's examples, None where its data is not at hand."""
         try:
             task = self._tasks[name]
-            return loading.load_splits(task, data_dir=self._options.data)
+            return self.source(task).splits(task)
         except HarnessError:
             return None
 

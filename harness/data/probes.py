@@ -16,11 +16,11 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 from harness.data import loading as data
 from harness.data import registry
 from harness.data.loading import Splits
+from harness.data.source import TaskSource
 from harness.data.split import sample
 from harness.errors import HarnessError, did_you_mean
 from harness.metrics.scoring import require
@@ -75,33 +75,33 @@ def references(names: Iterable[str], task: str, *, embedded: bool) -> tuple[str,
     return tuple(dict.fromkeys(one for name in names for one in stands.get(name, (name,))))
 
 
-def find(
-    reference: str,
-    task: Task,
-    test: Sequence[Example],
-    dirs: Iterable[Path],
-    data_dir: Path | None,
-    limit: int = MAX_QUESTIONS,
-) -> Asked:
-    """Return a probe of runs on a task that asks these test examples; errors as `read` and `reordered.twin`."""
+def find(reference: str, source: TaskSource, task: Task, test: Sequence[Example], limit: int = MAX_QUESTIONS) -> Asked:
+    """Return a probe of runs that test these examples of a task; errors as `read` and `reordered_twin`.
+
+    Args:
+        reference: the probe's task, or `reordered`.
+        source: of the runs' own task; a probe is read from the same folders.
+        task: the runs' own.
+        test: the examples that the runs are tested on.
+        limit: at most so many questions; 0 is all.
+    """
     if reference in (REORDERED, reordered(task.name)):
         return Asked(REORDERED, *reordered_twin(task, test))
-    return read(reference, dirs, data_dir, limit)
+    return read(source.sibling(reference), limit)
 
 
-def read(reference: str, tasks_dirs: Iterable[Path], data_dir: Path | None, limit: int = MAX_QUESTIONS) -> Asked:
+def read(source: TaskSource, limit: int = MAX_QUESTIONS) -> Asked:
     """Return a probe with its questions.
 
     Raises:
         HarnessError: no such task, its data is missing or unfit, or a metric cannot be computed here.
     """
-    dirs = tuple(tasks_dirs)
-    if reference not in registry.tasks(dirs) and (near := did_you_mean(reference, NAMES)):
-        raise HarnessError(f"no task named {reference!r} to probe with", where=f"--probe {reference}", fix=near)
-    task = registry.task(reference, dirs)
+    name = source.name
+    if name not in registry.tasks(source.tasks_dirs) and (near := did_you_mean(name, NAMES)):
+        raise HarnessError(f"no task named {name!r} to probe with", where=f"--probe {name}", fix=near)
+    task = source.task()
     require(task.metrics)
-    splits = data.load_splits(task, data_dir=data_dir)
-    return Asked(reference, task, questions(splits, limit), limit)
+    return Asked(name, task, questions(source.splits(task), limit), limit)
 
 
 def questions(splits: Splits, limit: int = MAX_QUESTIONS) -> tuple[Example, ...]:
@@ -130,26 +130,33 @@ def limit_of(record: Record, known: Mapping[str, tuple[Task, Splits | None]]) ->
 
 def read_all(
     names: Sequence[str],
+    source: TaskSource,
     task: Task,
     test: Sequence[Example],
-    dirs: Iterable[Path],
-    data_dir: Path | None,
     limit: int = MAX_QUESTIONS,
     *,
     embedded: bool,
 ) -> tuple[Asked, ...]:
-    """Return the probes of runs on a task that asks these test examples, in order.
+    """Return the probes of runs that test these examples of a task, in order.
+
+    Args:
+        names: those of `--probe`.
+        source: of the runs' own task; probes are read from the same folders.
+        task: the runs' own.
+        test: the examples that the runs are tested on.
+        limit: at most so many questions of each probe; 0 is all.
+        embedded: whether the runs' model is the embedded one, which has a suite of its own.
 
     Raises:
-        HarnessError: as `find`; where `shifted` is asked for and there is no such task; and where a probe asks what is trained, or two have one name.
+        HarnessError: as `find`; `shifted` for a task without such a twin; a probe that is the task itself; or two
+            probes of one name.
     """
-    dirs = tuple(dirs)
-    if SHIFTED in names and shifted(task.name) not in (known := registry.tasks(dirs)):
+    if SHIFTED in names and shifted(task.name) not in (known := registry.tasks(source.tasks_dirs)):
         twins = sorted(name for name in known if shifted(name) in known)
         fix = f"leave it out, or write a task named {shifted(task.name)}; tasks that have one: {', '.join(twins)}"
         raise HarnessError(f"{task.name} has no shifted twin", where=f"--probe {SHIFTED}, task {task.name}", fix=fix)
     found = tuple(
-        find(one, task, test, dirs, data_dir, limit) for one in references(names, task.name, embedded=embedded)
+        find(reference, source, task, test, limit) for reference in references(names, task.name, embedded=embedded)
     )
     taken = [task.name]
     for probe in found:

@@ -1,7 +1,7 @@
 """Finds the plugins: tasks, methods and metrics, each with the place it came from.
 
-Tasks come from the tasks folder, from `--tasks-dir` folders, from the entry points `harness.tasks` of installed
-packages, and, without any code, from a data file. Methods and metrics come from their folders in the harness and from
+Tasks come from the tasks folder, from `--tasks-dir` folders, and from the entry points `harness.tasks` of installed
+packages. Methods and metrics come from their folders in the harness and from
 the entry points `harness.methods` and `harness.metrics`. A plugin that fails to import stays in the list with its
 error and stops only who asks for it. Two plugins of one name are an error that tells both places.
 """
@@ -15,7 +15,7 @@ import importlib.util
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from importlib import metadata
@@ -27,12 +27,10 @@ import harness.methods
 import harness.metrics
 from harness import errors
 from harness.data import audit as audits
-from harness.data.file_task import file_task
 from harness.data.loading import tasks_folder
-from harness.data.readers import SUFFIXES
 from harness.errors import HarnessError, did_you_mean
 from harness.methods import by_config
-from harness.schema import Gold, Method, Metric, Task
+from harness.schema import Method, Metric, Task
 
 T = TypeVar("T", Task, Method, Metric)
 EXTRAS = {"flwr": "federated"}  # packages that an extra of this project installs
@@ -65,36 +63,18 @@ def tasks(extra_dirs: Iterable[Path | str] = ()) -> dict[str, Entry[Task]]:
     return _by_name("task", [*found, *_from_packages("harness.tasks", Task, "TASK")])
 
 
-def task(
-    name_or_path: str,
-    tasks_dirs: Iterable[Path | str] = (),
-    labels: Sequence[str] = (),
-    relabel: Mapping[str, str] | Iterable[tuple[str, str]] = (),
-    gold: Gold = "source",
-) -> Task:
-    """Return the task of this name, or make one of a data file.
-
-    Args:
-        name_or_path: a task's name; or a path, recognised by a data file's extension or a path separator.
-        tasks_dirs: further folders of task files.
-        labels: for a data file, see `file_task`.
-        relabel: for a data file, old label to new, as a mapping or as pairs.
-        gold: the source's gold answers, or those with the corrections of the task's audit.
+def task(name: str, tasks_dirs: Iterable[Path | str] = ()) -> Task:
+    """Return the task of this name. `data.source.TaskSource` makes a task of a data file as well.
 
     Raises:
-        HarnessError: unknown, broken, an unfit file, or audited gold of a task without an audit.
+        HarnessError: unknown or broken.
     """
-    known = tasks(tasks_dirs)
-    path = Path(name_or_path)
-    unknown = name_or_path not in known and name_or_path not in unlisted()
-    if unknown and (path.suffix.lower() in SUFFIXES or len(path.parts) > 1 or path.exists()):
-        made = file_task(path, labels=labels, relabel=dict(relabel))
-        return audits.choose(replace(made, name=f"{made.name}-file") if made.name in known else made, gold)
-    found = unlisted()[name_or_path] if name_or_path in unlisted() else _value("task", name_or_path, known)
-    if labels or dict(relabel):
-        fix = "leave --labels and --relabel out"
-        raise HarnessError("labels can be set for a data file only", where=f"task {found.name}", fix=fix)
-    return audits.choose(found, gold)
+    return task_among(tasks(tasks_dirs), name)
+
+
+def task_among(entries: Mapping[str, Entry[Task]], name: str) -> Task:
+    """Return the task of this name among these, or an unlisted one; errors as `task`."""
+    return unlisted()[name] if name in unlisted() else _value("task", name, entries)
 
 
 def unlisted() -> dict[str, Task]:

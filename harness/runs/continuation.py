@@ -15,8 +15,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.data import loading, registry
+from harness.data import loading
 from harness.data.loading import Splits
+from harness.data.source import TaskSource
 from harness.errors import HarnessError
 from harness.format import spoken
 from harness.record import RunSpec
@@ -45,18 +46,18 @@ class Joined:
         return f"{self.task.name}@{loading.fingerprint(self.task, Splits(self.examples, (), ()))}"
 
 
-def join(references: Sequence[str], tasks_dirs: Sequence[Path], data_dir: Path | None, limit: int) -> list[Joined]:
-    """Return the tasks whose training examples are mixed in, at most `limit` of each (0: all).
+def join(references: Sequence[str], source: TaskSource) -> list[Joined]:
+    """Return the tasks whose training examples are mixed in, read from the folders of a run's source and limited as it.
 
     Raises:
         HarnessError: no such task, or its data is missing or unfit.
     """
-    found = []
+    joined = []
     for reference in references:
-        task = registry.task(reference, tasks_dirs)
-        splits = loading.load_splits(task, data_dir=data_dir, train_limit=limit)
-        found.append(Joined(reference, task, splits.train))
-    return found
+        sibling = source.sibling(reference, train_limit=source.train_limit)
+        task = sibling.task()
+        joined.append(Joined(reference, task, sibling.splits(task).train))
+    return joined
 
 
 def encode_joined(job: Job, tokenizer: Any) -> list[Pair]:
@@ -67,7 +68,7 @@ def encode_joined(job: Job, tokenizer: Any) -> list[Pair]:
     """
     from harness.model import tokenize
 
-    found = join(job.joined, job.tasks_dirs, job.probe_dir, job.train_limit)
+    found = join(job.joined, job.source)
     if tuple(one.key for one in found) != job.spec.joined:
         problem = "the data or prompt of a task that is trained on changed since the run was planned"
         raise HarnessError(problem, where=", ".join(job.spec.joined), fix="run the same command again")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from harness.data.probes import MAX_QUESTIONS
+from harness.data.source import TaskSource
 from harness.record import Record, RunSpec, Status
-from harness.schema import Gold
 
 PhaseName = Literal["load", "train", "evaluate", "probe"]
 
@@ -22,31 +22,33 @@ PhaseName = Literal["load", "train", "evaluate", "probe"]
 class Job:
     """Everything that a worker needs; unlike the spec it may hold paths of this machine.
 
-    `task` is a task's name or a data file, read again by the worker with the same `data_dir`, `labels`, `gold`, limits.
-    `relabel` holds pairs (label in the file, label to use). `predicted_peak_bytes` is 0 where nothing was predicted.
-    `method` is the file that `--method` named, empty where the spec's name says it all. `probes` are how the tasks of the
-    spec's probes are found, in their order, with data in `probe_dir`, and `probe_limit` how many questions of each are
-    asked at most (0: all). `start` is the folder of the run that the spec starts from. `joined` are how the tasks are
-    found whose training examples are mixed in; their limit is `train_limit`, their data in `probe_dir`.
+    The worker reads the examples of `source` again. `probes` and `joined` name further tasks, in the order of the spec's
+    keys; both are read from the folders of `source`.
+
+    Attributes:
+        spec: the run.
+        folder: of the run's record.
+        source: how the task's examples are obtained.
+        model_folder: of the base model.
+        threads: that the run may use.
+        predicted_peak_bytes: of training; 0 if nothing was predicted.
+        save_full: whether full fine-tuning keeps its weights.
+        method: the file that `--method` named; empty if the spec's name is enough.
+        probes: the tasks that the trained model is asked.
+        probe_limit: at most so many questions of each probe; 0 is all.
+        start: the folder of the run that this one continues.
+        joined: the tasks whose training examples are mixed in, limited as those of `source`.
     """
 
     spec: RunSpec
     folder: Path
-    task: str
+    source: TaskSource
     model_folder: Path
-    tasks_dirs: tuple[Path, ...] = ()
-    data_dir: Path | None = None
-    labels: tuple[str, ...] = ()
-    relabel: tuple[tuple[str, str], ...] = ()
-    gold: Gold = "source"
-    train_limit: int = 0
-    test_limit: int = 0
     threads: int = 1
     predicted_peak_bytes: int = 0
     save_full: bool = False
     method: str = ""
     probes: tuple[str, ...] = ()
-    probe_dir: Path | None = None
     probe_limit: int = MAX_QUESTIONS
     start: Path | None = None
     joined: tuple[str, ...] = ()

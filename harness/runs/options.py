@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.data.probes import MAX_QUESTIONS
+from harness.data.source import TaskSource
 from harness.errors import HarnessError, did_you_mean
 from harness.record import RunSpec, Scoring
 from harness.schema import Gold
@@ -100,6 +101,19 @@ class Options:
     probe_limit: int = MAX_QUESTIONS
     start: Start | None = None
     joined: tuple[str, ...] = ()
+
+    def source(self, name: str) -> TaskSource:
+        """Return how the examples of one of these tasks are obtained."""
+        return TaskSource(
+            name=name,
+            tasks_dirs=self.tasks_dirs,
+            data_dir=self.data,
+            labels=self.labels,
+            relabel=self.relabel,
+            gold=self.gold,
+            train_limit=self.train_examples,
+            test_limit=self.test_examples,
+        )
 
 
 def words(texts: Iterable[str] | None, flag: str) -> tuple[str, ...]:

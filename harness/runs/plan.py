@@ -13,6 +13,7 @@ from harness import environment
 from harness.data import loading, registry
 from harness.data import probes as general
 from harness.data.loading import Splits
+from harness.data.source import TaskSource
 from harness.errors import HarnessError
 from harness.metrics.scoring import require
 from harness.model import checkpoint
@@ -44,7 +45,7 @@ class Plan:
     """
 
     task: Task
-    reference: str
+    source: TaskSource
     splits: Splits
     model: Checkpoint
     specs: tuple[RunSpec, ...]
@@ -103,21 +104,13 @@ class Plan:
             Job(
                 spec=spec,
                 folder=records.run_dir(options.results, spec),
-                task=self.reference,
+                source=self.source,
                 model_folder=self.model.folder,
-                tasks_dirs=options.tasks_dirs,
-                data_dir=options.data,
-                labels=options.labels,
-                relabel=options.relabel,
-                gold=options.gold,
-                train_limit=options.train_examples,
-                test_limit=options.test_examples,
                 threads=environment.threads_per_run(options.jobs),
                 predicted_peak_bytes=self.predicted(spec),
                 save_full=options.save_full,
                 method=files.get(spec.method, ""),
                 probes=tuple(one.reference for one in self.probes) if spec.probes else (),
-                probe_dir=options.data,
                 probe_limit=options.probe_limit,
                 start=options.start.folder if options.start and spec.start else None,
                 joined=options.joined if spec.joined else (),
@@ -161,7 +154,7 @@ def check(plans: Sequence[Plan], *, look: Look = look_in_own_process) -> None:
 
 def load_task(name: str, options: Options) -> Task:
     """Return the task that `--task NAME_OR_FILE` means, with `--gold` and `--scoring` applied."""
-    task = registry.task(name, options.tasks_dirs, options.labels, dict(options.relabel), options.gold)
+    task = options.source(name).task()
     require(task.metrics)
     if options.scoring and task.scoring == "perplexity":
         fix = "leave --scoring out"
@@ -170,20 +163,11 @@ def load_task(name: str, options: Options) -> Task:
 
 
 def _plan(name: str, task: Task, methods: tuple[Method, ...], model: Checkpoint, options: Options, look: Look) -> Plan:
-    splits = loading.load_splits(
-        task, data_dir=options.data, train_limit=options.train_examples, test_limit=options.test_examples
-    )
-    probes = general.read_all(
-        options.probes,
-        task,
-        splits.test,
-        options.tasks_dirs,
-        options.data,
-        options.probe_limit,
-        embedded=model.embedded,
-    )
+    source = options.source(name)
+    splits = source.splits(task)
+    probes = general.read_all(options.probes, source, task, splits.test, options.probe_limit, embedded=model.embedded)
     loading.refuse_to_train(task, methods)
-    joined = continuation.join(options.joined, options.tasks_dirs, options.data, options.train_examples)
+    joined = continuation.join(options.joined, source)
     resolved = specs.make(task, splits, methods, model, options, tuple(probe.key for probe in probes))
     keys = tuple(one.key for one in joined)
     asked = tuple(replace(spec, joined=keys) if spec.train_examples else spec for spec in resolved)
@@ -191,7 +175,7 @@ def _plan(name: str, task: Task, methods: tuple[Method, ...], model: Checkpoint,
     made = settled(
         Plan(
             task=task,
-            reference=name,
+            source=source,
             splits=splits,
             model=model,
             specs=asked,

@@ -224,9 +224,8 @@ def _numbers(weight: Any) -> int:
 
 def _examples(job: Job) -> tuple[Task, loading.Splits]:
     spec = job.spec
-    found = registry.task(job.task, job.tasks_dirs, job.labels, dict(job.relabel), job.gold)
-    task = replace(found, scoring=spec.scoring)
-    splits = loading.load_splits(task, data_dir=job.data_dir, train_limit=job.train_limit, test_limit=job.test_limit)
+    task = replace(job.source.task(), scoring=spec.scoring)
+    splits = job.source.splits(task)
     if loading.fingerprint(task, splits) != spec.data:
         raise HarnessError(
             "the task's data or prompt changed since the run was planned",

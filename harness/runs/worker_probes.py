@@ -25,8 +25,7 @@ def find(job: Job, task: Task, test: Sequence[Example]) -> list[Asked]:
         HarnessError: a task or its data is gone, or asks something else than was planned.
     """
     references = job.probes or general.names(job.spec)
-    dirs, place, limit = job.tasks_dirs, job.probe_dir, job.probe_limit
-    found = [general.find(reference, task, test, dirs, place, limit) for reference in references]
+    found = [general.find(reference, job.source, task, test, job.probe_limit) for reference in references]
     if tuple(probe.key for probe in found) != job.spec.probes:
         problem, fix = "a probe's data or prompt changed since the run was planned", "run the same command again"
         raise HarnessError(problem, where=f"--probe {','.join(references)}", fix=fix)

@@ -14,7 +14,7 @@ import pytest
 from harness.adapters import cross_file
 from harness.adapters.cross import Scored
 from harness.cli.app import main
-from harness.data import registry
+from harness.data.source import TaskSource
 from harness.runs import plan, worker
 from harness.runs.options import Options
 from harness.store import records
@@ -66,7 +66,7 @@ def score(desk: Path, *words: str) -> int:
 def read(desk: Path, name: str) -> tuple[dict[str, Any], dict[tuple[str, str], Scored]]:
     """What was written: the document as it stands, and its rows with their answers, computed anew."""
     path = desk / "results" / "merges" / f"{name}.json"
-    tasks = {task: registry.task(str(desk / f"{task}.jsonl")) for task in ("first", "second")}
+    tasks = {task: TaskSource(str(desk / f"{task}.jsonl")).task() for task in ("first", "second")}
     return json.loads(path.read_text()), {
         (one.adapter, one.task): one for one in cross_file.recompute(path, tasks).scored
     }

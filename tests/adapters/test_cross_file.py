@@ -17,7 +17,7 @@ from harness.adapters import cross_file, retention
 from harness.adapters.cross import Scored
 from harness.adapters.cross_file import Crossed
 from harness.cli.app import main
-from harness.data import registry
+from harness.data.source import TaskSource
 from harness.errors import HarnessError
 from harness.metrics import scoring
 from harness.record import Answer, Score
@@ -40,7 +40,7 @@ def said(right: int) -> tuple[Answer, ...]:
 
 @pytest.fixture
 def tasks(tmp_path: Path) -> dict[str, Task]:
-    return {name: registry.task(str(write_task(tmp_path / f"{name}.jsonl"))) for name in ("first", "second")}
+    return {name: TaskSource(str(write_task(tmp_path / f"{name}.jsonl"))).task() for name in ("first", "second")}
 
 
 @pytest.fixture

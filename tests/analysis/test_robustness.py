@@ -16,6 +16,7 @@ from harness.analysis import robustness
 from harness.cli.app import main
 from harness.data import loading, prompts, registry, split
 from harness.data import probes as general
+from harness.data.source import TaskSource
 from harness.errors import HarnessError
 from harness.metrics import stats
 from harness.metrics.scoring import chance, score_answers
@@ -63,14 +64,15 @@ def test_a_limited_test_is_found_again_from_its_size_alone() -> None:
 
 
 def test_shifted_stands_for_the_tasks_twin_and_reordered_asks_the_tests_own_questions() -> None:
-    task, model = registry.task("cfa_listed"), checkpoint.read("tiny")
-    test = loading.load_splits(task, test_limit=30).test
-    shift, order = general.read_all(("shifted", "reordered"), task, test, (), None, embedded=model.embedded)
+    source, model = TaskSource("cfa_listed", test_limit=30), checkpoint.read("tiny")
+    task = source.task()
+    test = source.splits(task).test
+    shift, order = general.read_all(("shifted", "reordered"), source, task, test, embedded=model.embedded)
     assert (shift.task.name, order.task.name) == ("cfa_listed_shifted", "cfa_listed_reordered")
     assert [e.id for e in order.examples] == [e.id for e in test]
     assert prompts.multiple_choice(order.examples[0]) != prompts.multiple_choice(test[0])
     for reference in ("reordered", "cfa_listed_reordered"):
-        assert general.find(reference, task, test, (), None).key == order.key
+        assert general.find(reference, source, task, test).key == order.key
 
 
 def test_a_task_without_a_shifted_twin_is_refused_with_those_that_have_one(capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,11 +123,11 @@ def ask(job: Job, reporter: Reporter) -> None:
     """As `desk.guess` on the task; on its twins LoRA is right on two questions of three, base picks the first option."""
     guess(job, reporter)
     record = records.read_record(job.folder)
-    task = registry.task(job.task, job.tasks_dirs)
-    test = loading.load_splits(task, data_dir=job.data_dir).test
+    task = job.source.task()
+    test = job.source.unlimited().splits(task).test
     probes = {}
     for reference in job.probes:
-        asked = general.find(reference, task, test, job.tasks_dirs, job.probe_dir)
+        asked = general.find(reference, job.source, task, test)
         answers = []
         for n, e in enumerate(asked.examples):
             right = job.spec.method != "base" and n % 3

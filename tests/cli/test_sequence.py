@@ -17,6 +17,7 @@ from harness.analysis import sequence
 from harness.cli.app import main
 from harness.cli.commands import sequence as sequencing
 from harness.data import loading, probes, registry
+from harness.data.source import TaskSource
 from harness.errors import HarnessError
 from harness.record import Record
 from harness.report import sequence as report_sequence
@@ -216,7 +217,7 @@ def test_the_matrix_is_drawn_beside_the_document_and_named(desk: Desk, capsys: C
 def test_a_record_keeps_the_limit_of_what_was_asked_and_an_older_one_is_found_by_its_fingerprints(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tasks = [registry.task(str(desk.folder / f"{name}.jsonl")) for name in ("first", "second")]
+    tasks = [TaskSource(str(desk.folder / f"{name}.jsonl")).task() for name in ("first", "second")]
     known = {task.name: (task, loading.load_splits(task)) for task in tasks}
     for run in desk.stages():
         asked = {name: known[name] for name in run.record.probes}
@@ -260,14 +261,14 @@ def test_a_changed_answer_is_an_error_and_no_other_matrix(desk: Desk, tmp_path: 
 
 def test_a_stage_whose_start_was_trained_again_is_refused(desk: Desk) -> None:
     base, first, second, _ = desk.stages()
-    tasks = [registry.task(str(desk.folder / f"{name}.jsonl")) for name in ("first", "second")]
+    tasks = [TaskSource(str(desk.folder / f"{name}.jsonl")).task() for name in ("first", "second")]
     later = replace(first, record=replace(first.record, started="2999-01-01T00:00:00+00:00"))
     with pytest.raises(HarnessError, match="trained again after"):
         sequence.read(tasks, [base, later, second])
 
 
 def test_a_task_that_never_leaves_chance_is_marked(desk: Desk) -> None:
-    tasks = [registry.task(str(desk.folder / f"{name}.jsonl")) for name in ("first", "second")]
+    tasks = [TaskSource(str(desk.folder / f"{name}.jsonl")).task() for name in ("first", "second")]
     found = sequence.read(tasks, desk.stages()[:3])
     low = [tuple(replace(c, score=c.score._replace(low=0.0)) for c in row.cells) for row in found.rows]
     dull = replace(found, rows=tuple(replace(r, cells=c) for r, c in zip(found.rows, low, strict=True)))

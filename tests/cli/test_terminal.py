@@ -18,6 +18,7 @@ from harness.cli.terminal import output, tasks
 from harness.cli.terminal import tables as ui_tables
 from harness.cli.terminal.progress import Watch
 from harness.data import loading, registry
+from harness.data.source import TaskSource
 from harness.errors import HarnessError
 from harness.format import Table
 from harness.report import tables, verdict
@@ -330,7 +331,7 @@ def test_checks_name_what_differs(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_task_is_shown_with_its_sizes_and_a_prompt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    task = registry.task(str(write_task(tmp_path / "toy.jsonl")))
+    task = TaskSource(str(write_task(tmp_path / "toy.jsonl"))).task()
     splits = loading.load_splits(task)
     tasks.task(task, splits, "abc")
     text = capsys.readouterr().out
@@ -342,7 +343,7 @@ def test_a_task_is_shown_with_its_sizes_and_a_prompt(tmp_path: Path, capsys: pyt
 def test_a_task_that_names_no_chance_is_shown_with_that_of_its_options(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    task = registry.task(str(written(tmp_path, asked())))
+    task = TaskSource(str(written(tmp_path, asked()))).task()
     tasks.task(task, loading.load_splits(task), "abc")
     assert re.search(r"guessing +33\.3 % accuracy$", capsys.readouterr().out, re.MULTILINE)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from harness.cli.app import main
 from harness.data import audit, loading, registry
+from harness.data.source import TaskSource
 from harness.errors import HarnessError
 from harness.runs import plan
 from harness.runs.worker import _examples
@@ -61,7 +62,9 @@ def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
 
 
 def both(tasks_dir: Path) -> tuple[Task, Task]:
-    return registry.task("audited_toy", [tasks_dir]), registry.task("audited_toy", [tasks_dir], gold="audited")
+    return TaskSource("audited_toy", (tasks_dir,)).task(), TaskSource(
+        "audited_toy", (tasks_dir,), gold="audited"
+    ).task()
 
 
 def test_what_is_wrong_is_corrected_and_the_rest_stays_in_its_order(tasks_dir: Path) -> None:
@@ -197,7 +200,7 @@ def test_a_worker_reads_the_gold_that_was_planned(desk: Desk, tasks_dir: Path) -
     _, splits = _examples(job)
     assert splits == planned.splits
     with pytest.raises(HarnessError, match="changed since the run was planned"):
-        _examples(replace(job, gold="source"))
+        _examples(replace(job, source=replace(job.source, gold="source")))
 
 
 def test_check_counts_what_the_audit_says(desk: Desk, tasks_dir: Path) -> None:

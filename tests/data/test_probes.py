@@ -182,7 +182,7 @@ def ask(job: Job, reporter: Reporter) -> None:
     """A worker that trains nothing: on the task as `desk.guess`; the base model is right on the probe, others on a third."""
     guess(job, reporter)
     record, (key,) = records.read_record(job.folder), job.spec.probes
-    asked = probes.read(job.probes[0], job.tasks_dirs, job.probe_dir)
+    asked = probes.read(job.source.sibling(job.probes[0]))
     said = []
     for n, e in enumerate(asked.examples):
         text = e.target if job.spec.method == "base" or n % 3 == 0 else next(c for c in e.choices if c != e.target)

@@ -169,33 +169,6 @@ def test_an_unknown_name_suggests_the_nearest_and_tells_how_many_are_known(tmp_p
     assert refusal(lambda: registry.metric("acuracy")).fix.startswith("did you mean 'accuracy'?")
 
 
-def test_a_data_file_is_a_task_and_labels_reach_it(tmp_path: Path) -> None:
-    file = tmp_path / "mine.csv"
-    file.write_text("context,target\n" + "".join(f"text {i},{'ab'[i % 2]}\n" for i in range(40)))
-    task = registry.task(str(file), (), ("a", "b", "c"), (("a", "b"), ("b", "a")))
-    assert load_splits(task).test[0].choices == ("a", "b", "c")
-    assert "relabelled 20 a as b; relabelled 20 b as a" in task.title
-    assert registry.task(str(file), relabel={"a": "c"}).name == "mine"
-
-
-def test_a_data_file_never_takes_the_name_of_a_task(tmp_path: Path) -> None:
-    folder = put(tmp_path / "mine", "toy.py")
-    file = tmp_path / "toy.csv"
-    file.write_text("context,target\n" + "".join(f"text {i},{'ab'[i % 2]}\n" for i in range(40)))
-    assert registry.task(str(file), [folder]).name == "toy-file"
-
-
-def test_labels_are_refused_for_a_task_that_is_no_data_file(tmp_path: Path) -> None:
-    folder = put(tmp_path / "mine", "toy.py")
-    assert "data file only" in refusal(lambda: registry.task("toy", [folder], labels=("a", "b"))).problem
-    assert "data file only" in refusal(lambda: registry.task("toy", [folder], relabel={"a": "b"})).problem
-
-
-@pytest.mark.parametrize("name", ["missing.jsonl", "folder/missing", "x/task.py"])
-def test_what_looks_like_a_path_is_read_as_one(name: str) -> None:
-    assert refusal(lambda: registry.task(name)).where == name
-
-
 def test_the_methods_are_found_in_their_order_and_the_metrics_by_name() -> None:
     assert list(registry.methods())[:3] == ["base", "lora", "qlora"]
     assert {"full", "dora"} <= set(registry.methods())

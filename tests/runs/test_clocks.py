@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.data.source import TaskSource
 from harness.runs import runner
 from harness.runs.job import Job
 from harness.store import records
@@ -34,7 +35,7 @@ def test_a_run_that_died_while_the_clock_was_reset_has_its_true_duration(
             return cls(1970, 1, 1, tzinfo=UTC)
 
     monkeypatch.setattr(runner, "datetime", Reset)
-    job = Job(make_spec(), tmp_path, "toy", tmp_path)
+    job = Job(make_spec(), tmp_path, TaskSource("toy"), tmp_path)
     record = runner.died(job, "failed", "why", 90.0)
     assert (record.seconds, record.started) == (90.0, "1969-12-31T23:58:30+00:00")
     records.write_record(tmp_path, record)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness import processes
+from harness.data.source import TaskSource
 from harness.errors import HarnessError
 from harness.record import Record
 from harness.runs import local
@@ -93,7 +94,7 @@ def talk_until_nobody_listens(job: Job, reporter: Reporter) -> None:
 
 def jobs(root: Path, seeds: int) -> list[Job]:
     specs = [make_spec(seed=seed) for seed in range(seeds)]
-    return [Job(spec, records.run_dir(root, spec), "toy", Path("model")) for spec in specs]
+    return [Job(spec, records.run_dir(root, spec), TaskSource("toy"), Path("model")) for spec in specs]
 
 
 def go(target: Callable[[Job, Reporter], None], work: list[Job], notes: Notes | None = None, slots: int = 1) -> Result:

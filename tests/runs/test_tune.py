@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import metrics
+from harness.data.source import TaskSource
 from harness.errors import DIVERGED
 from harness.metrics import accuracy
 from harness.record import Record, RunSpec, Score
@@ -265,9 +266,9 @@ def test_where_every_trial_fails_the_run_goes_untuned_and_does_not_claim_otherwi
 
 def shuffle_test_gold(path: Path) -> None:
     """Give every example of the test split, and no other, another gold answer."""
-    from harness.data import loading, registry
+    from harness.data import loading
 
-    ids = {example.question for example in loading.load_splits(registry.task(str(path))).test}
+    ids = {example.question for example in loading.load_splits(TaskSource(str(path)).task()).test}
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     for row in rows:
         if row["question"] in ids:

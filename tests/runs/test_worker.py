@@ -198,7 +198,7 @@ def test_a_run_asked_to_stop_finishes_its_step_and_writes_interrupted(planned: P
 
 def test_data_that_changed_since_the_plan_is_not_trained_on(planned: Plan) -> None:
     job = job_of(planned, "base")
-    path = Path(job.task)
+    path = Path(job.source.name)
     path.write_text(path.read_text().replace("Filing 1 ", "Filing one "))
     worker.run(job, Ear())
     record = records.read_record(job.folder)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import environment
+from harness.data.source import TaskSource
 from harness.runs import runner, worker
 from harness.runs.job import Ended, Job, Reporter
 from harness.runs.local import LocalProcesses
@@ -153,7 +154,7 @@ class Deaf:
 
 def test_a_run_that_prints_secrets_and_dies_of_them_leaves_none_in_log_and_reason(tmp_path: Path) -> None:
     spec = make_spec()
-    job = Job(spec, records.run_dir(tmp_path, spec), "toy", Path("model"))
+    job = Job(spec, records.run_dir(tmp_path, spec), TaskSource("toy"), Path("model"))
     (outcome,) = runner.run([job], LocalProcesses(talkative), Deaf()).outcomes
     assert outcome.status == "failed"
     log = (job.folder / records.LOG).read_bytes().decode("utf-8", "replace")

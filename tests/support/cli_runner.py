@@ -11,7 +11,6 @@ import pytest
 
 from harness import environment
 from harness.cli.app import main
-from harness.data import loading, registry
 from harness.metrics.scoring import chance, parse_rate, score_answers
 from harness.record import Answer
 from harness.runs.job import Job, Reporter
@@ -29,8 +28,8 @@ def clean_commit() -> str:
 
 def guess(job: Job, reporter: Reporter) -> None:
     """A worker that trains nothing: what is trained is right, the base model picks the first option."""
-    task = registry.task(job.task, job.tasks_dirs, job.labels, dict(job.relabel), job.gold)
-    splits = loading.load_splits(task, data_dir=job.data_dir)
+    task = job.source.task()
+    splits = job.source.unlimited().splits(task)
     answers = []
     for example in dict(splits.items())[job.spec.split]:
         said = example.choices[0] if job.spec.method == "base" else example.target

@@ -23,6 +23,7 @@ import pytest
 
 from harness.cli import app
 from harness.data import loading, registry
+from harness.data.source import TaskSource
 from harness.metrics.scoring import chance, parse_rate, score_answers
 from harness.record import Answer
 from harness.runs.job import Event, Job, Progress, Reporter, Running
@@ -89,7 +90,7 @@ def finish(job: Job, reporter: Reporter) -> None:
         records.append_step(steps, {"step": 1, "steps": 1, "loss": 0.5})
     (job.folder / records.ADAPTER).mkdir()
     (job.folder / records.ADAPTER / "adapter_model.safetensors").write_bytes(bytes(64))
-    answers, found = _answered(job.task, job.spec.method, job.spec.rank)
+    answers, found = _answered(job.source.name, job.spec.method, job.spec.rank)
     digest = records.write_answers(job.folder, answers)
     records.write_record(job.folder, make_record(job.spec, **found, answers_sha256=digest))
 
@@ -97,7 +98,7 @@ def finish(job: Job, reporter: Reporter) -> None:
 @functools.cache
 def _answered(path: str, method: str, rank: int) -> tuple[list[Answer], dict[str, Any]]:
     """Return the answers of a run and what its record says of them."""
-    task = registry.task(path)
+    task = TaskSource(path).task()
     examples = loading.load_splits(task).test
     answers = []
     for n, example in enumerate(examples):

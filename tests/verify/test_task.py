@@ -14,8 +14,8 @@ from harness.cli import app
 from harness.cli.commands import check as checking
 from harness.data import prompts
 from harness.data.loading import Splits
+from harness.data.source import TaskSource
 from harness.record import Answer, Split
-from harness.runs.options import Options
 from harness.schema import Example, Metric, Source, Task
 from harness.verify import task as oracle
 
@@ -140,7 +140,7 @@ def test_the_two_hash_seeds_are_asked_side_by_side(monkeypatch: pytest.MonkeyPat
             return "here"
 
     monkeypatch.setattr(checking, "ProcessPoolExecutor", Pool)
-    assert checking._stable("cfa", Options(("cfa",)), "here").ok
+    assert checking._stable(TaskSource("cfa"), "here").ok
     assert done == ["seed 1", "seed 2", "answer", "answer"]
 
 

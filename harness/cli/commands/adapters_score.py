@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from harness import errors, processes
@@ -56,7 +57,7 @@ def score(found: argparse.Namespace) -> int:
     tasks = []
     for name in asked.tasks:
         task = plan.load_task(name, asked)
-        splits = loading.load_splits(task, data_dir=asked.data, test_limit=limit)
+        splits = replace(asked.source(name), test_limit=limit).splits(task)
         tasks.append((task, splits, loading.fingerprint(task, splits)))
         if unused := loading.passed_over(task, asked.data):
             output.note(f"--data {unused}")

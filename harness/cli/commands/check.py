@@ -8,7 +8,8 @@ from multiprocessing import get_context
 
 from harness import processes
 from harness.cli.terminal import output, tasks
-from harness.data import audit, loading, profile, published, registry
+from harness.data import audit, loading, profile, published
+from harness.data.source import TaskSource
 from harness.metrics import scoring
 from harness.model import checkpoint
 from harness.model.checkpoint import Checkpoint
@@ -29,15 +30,16 @@ def check(options: Options) -> int:
 
 
 def _check(name: str, options: Options, model: Checkpoint) -> int:
-    task = _task(name, options)
+    source = options.source(name)
+    task = source.task()
     scoring.require(task.metrics)
-    splits = loading.load_splits(task, data_dir=options.data)
+    splits = source.splits(task)
     fingerprint = loading.fingerprint(task, splits)
     apart = "; ids, questions and groups are in one split each" if len(task.splits) > 1 else ""
     found = [
         Check(f"every example can be read{apart}", True),
         *oracle.checks(task, splits),
-        _stable(name, options, fingerprint),
+        _stable(source, fingerprint),
     ]
     load = task.load
     left_out = load.left_out(loading.resolve(task.source, options.data)) if isinstance(load, published.Load) else {}
@@ -51,10 +53,6 @@ def _check(name: str, options: Options, model: Checkpoint) -> int:
     return DONE if all(one.ok for one in found) else DIFFERS
 
 
-def _task(name: str, options: Options) -> Task:
-    return registry.task(name, options.tasks_dirs, options.labels, dict(options.relabel), options.gold)
-
-
 def _about_gold(task: Task, splits: loading.Splits) -> list[tuple[str, str]]:
     """Count the gold answers by what the task's audit says of them; nothing where it has none."""
     found = audit.counts(task, [example for _, part in splits.items() for example in part])
@@ -63,7 +61,7 @@ def _about_gold(task: Task, splits: loading.Splits) -> list[tuple[str, str]]:
     return [("gold", f"{said} ({used})")] if said else []
 
 
-def _stable(name: str, options: Options, here: str) -> Check:
+def _stable(source: TaskSource, here: str) -> Check:
     """Whether processes with other hash seeds read the same data: the order of a set must decide nothing."""
     with ExitStack() as stack:
         asked = {}
@@ -71,16 +69,16 @@ def _stable(name: str, options: Options, here: str) -> Check:
         for seed in HASH_SEEDS:
             pool = stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
             with processes.environment_of(PYTHONHASHSEED=seed):
-                asked[seed] = pool.submit(fingerprint, name, options)
+                asked[seed] = pool.submit(fingerprint, source)
         found = {seed: one.result() for seed, one in asked.items()}
     faults = [f"{there} under seed {seed}, {here} here" for seed, there in found.items() if there != here]
     return checks.check("the data is the same under two hash seeds", faults)
 
 
-def fingerprint(name: str, options: Options) -> str:
-    """Return the fingerprint of a task's data as this process reads it; errors as `data.load_splits`."""
-    task = _task(name, options)
-    return loading.fingerprint(task, loading.load_splits(task, data_dir=options.data))
+def fingerprint(source: TaskSource) -> str:
+    """Return the fingerprint of a task's data as this process reads it; errors as `TaskSource.splits`."""
+    task = source.task()
+    return loading.fingerprint(task, source.splits(task))
 
 
 def _tokens(task: Task, splits: loading.Splits, model: Checkpoint) -> tuple[str, str]:

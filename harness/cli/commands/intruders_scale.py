@@ -114,9 +114,8 @@ def _questions(one: RunWeights, lookup: Lookup, options: Options) -> list[Questi
     examples = sample(sample(splits.test, limits[1]), options.test_examples)
     found = [Questions(task, spec, examples, spec.data, probe=False, recorded=one.run.answers())]
     said = one.run.probed()
-    for probe in probes.read_all(
-        options.probes, task, splits.test, options.tasks_dirs, options.data, embedded=one.base.embedded
-    ):
+    source = lookup.source(task)
+    for probe in probes.read_all(options.probes, source, task, splits.test, embedded=one.base.embedded):
         kept = record.probes.get(probe.task.name)
         own = said.get(probe.task.name, ()) if kept is not None and kept.data == probe.data else ()
         few = sample(probe.examples, options.test_examples)

@@ -18,7 +18,6 @@ from harness.record import Record, RunSpec
 from harness.runs import continuation, local, runner, worker
 from harness.runs.job import Job, Outcome, Progress
 from harness.runs.options import Options, Start
-from harness.schema import Task
 from harness.store import records
 from harness.store.find import find_run
 from harness.verify import reproduce as comparing
@@ -88,17 +87,9 @@ def _job(like: Sequence[Record], lookup: Lookup, options: Options, model: str, f
     return Job(
         spec=spec,
         folder=records.run_dir(folder, spec),
-        task=_reference(task, lookup),
+        source=replace(lookup.source(task), train_limit=found[0], test_limit=found[1]),
         model_folder=here.folder,
-        tasks_dirs=options.tasks_dirs,
-        data_dir=options.data,
-        labels=options.labels if task.name in lookup.files else (),
-        relabel=options.relabel if task.name in lookup.files else (),
-        gold=task.gold,
-        train_limit=found[0],
-        test_limit=found[1],
-        probes=tuple(lookup.references.get(name, name) for name in probes.names(spec)),
-        probe_dir=options.data,
+        probes=tuple(map(lookup.reference, probes.names(spec))),
         probe_limit=lookup.probe_limit(old),
         threads=min(old.environment.threads, environment.cores()),
     )
@@ -121,12 +112,6 @@ def _from_where_it_began(job: Job, runs: Sequence[records.Run]) -> Job | Verdict
         why = f"it goes on from {job.spec.start}, whose weights are not here; name a folder with both"
         return Verdict("NOT COMPARABLE", (why,))
     return replace(job, start=found.folder)
-
-
-def _reference(task: Task, lookup: Lookup) -> str:
-    """What `--task` a worker finds the task by: an audited task by the name of its source."""
-    known = lookup.references.get(task.name, task.name)
-    return known.removesuffix("-audited") if task.gold == "audited" else known
 
 
 def _tell(spec: RunSpec, verdict: Verdict) -> int:

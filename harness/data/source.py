@@ -1,0 +1,81 @@
+"""How the examples of a task are obtained: the record that a plan and its workers both read a task from.
+
+A source names a task and everything that decides which examples it yields on this machine. A plan makes one from the
+flags and passes it to each worker, which reads the same examples again and checks their fingerprint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.data import audit, loading, registry
+from harness.data.file_task import file_task
+from harness.data.loading import Splits
+from harness.data.readers import SUFFIXES
+from harness.errors import HarnessError
+from harness.schema import Gold, Task
+
+
+@dataclass(frozen=True)
+class TaskSource:
+    """The name or data file of a task, and the settings that decide its examples.
+
+    Attributes:
+        name: a task's name, or a path to a data file, recognised by its extension or a path separator.
+        tasks_dirs: further folders of task files.
+        data_dir: the folder of data that the project does not ship, see `loading.resolve`.
+        labels: the classes of a data file, see `file_task`.
+        relabel: pairs (label in the data file, label to use).
+        gold: the gold answers of the source, or those that the task's audit corrected.
+        train_limit: at most so many training examples; 0 is all.
+        test_limit: at most so many test examples, and as many validation examples; 0 is all.
+    """
+
+    name: str
+    tasks_dirs: tuple[Path, ...] = ()
+    data_dir: Path | None = None
+    labels: tuple[str, ...] = ()
+    relabel: tuple[tuple[str, str], ...] = ()
+    gold: Gold = "source"
+    train_limit: int = 0
+    test_limit: int = 0
+
+    def task(self) -> Task:
+        """Return the task, with its gold answers chosen.
+
+        Raises:
+            HarnessError: an unknown or broken task, an unfit data file, labels for a task that is no data file, or
+                audited gold for a task without an audit.
+        """
+        return audit.choose(self._task(), self.gold)
+
+    def splits(self, task: Task) -> Splits:
+        """Return the examples of the task, checked and limited; errors as `loading.load_splits`."""
+        return loading.load_splits(
+            task, data_dir=self.data_dir, train_limit=self.train_limit, test_limit=self.test_limit
+        )
+
+    def sibling(self, name: str, *, train_limit: int = 0) -> TaskSource:
+        """Return the source of another task in the same folders, by default with all its examples."""
+        return TaskSource(name, self.tasks_dirs, self.data_dir, train_limit=train_limit)
+
+    def unlimited(self) -> TaskSource:
+        """Return the source of all the task's examples."""
+        return replace(self, train_limit=0, test_limit=0)
+
+    def _task(self) -> Task:
+        tasks = registry.tasks(self.tasks_dirs)
+        if self.name not in tasks and self.name not in registry.unlisted() and _is_path(self.name):
+            task = file_task(self.name, labels=self.labels, relabel=dict(self.relabel))
+            return replace(task, name=f"{task.name}-file") if task.name in tasks else task
+        task = registry.task_among(tasks, self.name)
+        if self.labels or self.relabel:
+            fix = "leave --labels and --relabel out"
+            raise HarnessError("labels can be set for a data file only", where=f"task {task.name}", fix=fix)
+        return task
+
+
+def _is_path(text: str) -> bool:
+    path = Path(text)
+    return path.suffix.lower() in SUFFIXES or len(path.parts) > 1 or path.exists()
