@@ -1,13 +1,13 @@
-"""Probes: tasks that a run's model is asked as well, and not trained on, to see what training made it forget.
+"""Probes: tasks that a run's model is asked although it was not trained on them, to see the effects of training elsewhere.
 
-`--probe NAME` names a task; `general` stands for a suite: for the embedded model its own held-out skills, for any other
-model five public tasks. Two more see whether what was learned holds elsewhere: `shifted` stands for `<task>_shifted`, the
-task as somebody else would word it, and `reordered` for the task's own questions with their options in another order.
+`--probe NAME` names a task. `general` stands for a suite, to see what the model forgot: for the embedded model its own
+held-out skills, for any other model five public tasks. Two more show whether the learning carries over: `shifted` stands
+for `<task>_shifted`, the same task in another wording, and `reordered` for the run's own test questions with their
+options in another order.
 
-Of all but the last, which asks what the run's test asks, what is asked is the test split, at most `MAX_QUESTIONS` questions of it
-whatever the other flags say, so that a probe is the same in every run. A sequence of tasks has a limit of its own, since
-there each task's test questions are asked after every stage, those of the task just trained among them. Records keep the
-limit, so that the questions are found again.
+Every probe except `reordered` asks at most `MAX_QUESTIONS` of its task's test split. The limit ignores `--test-examples`,
+so a probe is the same in every run. A sequence of tasks sets its own limit, because it asks each task's test questions
+after every stage. Records keep the limit, so that the same questions can be read again.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ SHIFTED = "shifted"
 REORDERED = "reordered"
 NAMES = (GENERAL, SHIFTED, REORDERED)
 SUITE = ("arc", "openbookqa", "mmlu", "gsm8k", "wikitext")
-MAX_QUESTIONS = 500  # of a probe, whole groups where possible
-SLACK = 16  # a limit cuts between groups, so what it left may be smaller than the limit itself
+MAX_QUESTIONS = 500  # of a probe, whole groups if possible
+SLACK = 16  # a limit cuts between groups, so the number of questions may be smaller than the limit
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A probe ready to be asked: how its task is found, the task, and the questions; `limit` as `Probe.limit`."""
+class Probe:
+    """A probe ready to be asked: the name or file of its task, the task, the questions, and `limit` as in `ProbeResult`."""
 
     reference: str
     task: Task
@@ -47,35 +47,35 @@ class Asked:
 
     @cached_property
     def data(self) -> str:
-        """The fingerprint of what is asked."""
+        """The fingerprint of the questions."""
         return data.fingerprint(self.task, Splits((), (), self.examples))
 
     @property
     def key(self) -> str:
-        """What the spec of a run holds."""
+        """The task's name and the fingerprint of the questions, as the spec of a run holds them."""
         return f"{self.task.name}@{self.data}"
 
     def spec(self, spec: RunSpec) -> RunSpec:
-        """The run's spec as it is while the probe is answered."""
-        asked = replace(spec, task=self.task.name, task_version=self.task.version, data=self.data, probes=())
+        """Return the run's spec with the fields of the probe's task, under which the probe is answered."""
+        spec = replace(spec, task=self.task.name, task_version=self.task.version, data=self.data, probes=())
         count, scoring, room = len(self.examples), self.task.scoring, self.task.max_new_tokens
-        return replace(asked, scoring=scoring, max_new_tokens=room, test_examples=count, split="test")
+        return replace(spec, scoring=scoring, max_new_tokens=room, test_examples=count, split="test")
 
 
 def shifted(task: str) -> str:
-    """Return the name of a task's twin in other words."""
+    """Return the name of a task's twin in another wording."""
     return f"{task}_{SHIFTED}"
 
 
 def references(names: Iterable[str], task: str, *, embedded: bool) -> tuple[str, ...]:
-    """Return the tasks that the names of `--probe` stand for with this task and model, each once."""
+    """Return the tasks that `--probe` names, each once, with suites and twins resolved for this task and model."""
     from harness.tiny.questions import NAME
 
-    stands = {GENERAL: (NAME,) if embedded else SUITE, SHIFTED: (shifted(task),)}
-    return tuple(dict.fromkeys(one for name in names for one in stands.get(name, (name,))))
+    tasks = {GENERAL: (NAME,) if embedded else SUITE, SHIFTED: (shifted(task),)}
+    return tuple(dict.fromkeys(reference for name in names for reference in tasks.get(name, (name,))))
 
 
-def find(reference: str, source: TaskSource, task: Task, test: Sequence[Example], limit: int = MAX_QUESTIONS) -> Asked:
+def find(reference: str, source: TaskSource, task: Task, test: Sequence[Example], limit: int = MAX_QUESTIONS) -> Probe:
     """Return a probe of runs that test these examples of a task; errors as `read` and `reordered_twin`.
 
     Args:
@@ -86,11 +86,11 @@ def find(reference: str, source: TaskSource, task: Task, test: Sequence[Example]
         limit: at most so many questions; 0 is all.
     """
     if reference in (REORDERED, reordered(task.name)):
-        return Asked(REORDERED, *reordered_twin(task, test))
+        return Probe(REORDERED, *reordered_twin(task, test))
     return read(source.sibling(reference), limit)
 
 
-def read(source: TaskSource, limit: int = MAX_QUESTIONS) -> Asked:
+def read(source: TaskSource, limit: int = MAX_QUESTIONS) -> Probe:
     """Return a probe with its questions.
 
     Raises:
@@ -101,29 +101,33 @@ def read(source: TaskSource, limit: int = MAX_QUESTIONS) -> Asked:
         raise HarnessError(f"no task named {name!r} to probe with", where=f"--probe {name}", fix=near)
     task = source.task()
     require(task.metrics)
-    return Asked(name, task, questions(source.splits(task), limit), limit)
+    return Probe(name, task, questions(source.splits(task), limit), limit)
 
 
 def questions(splits: Splits, limit: int = MAX_QUESTIONS) -> tuple[Example, ...]:
-    """Return the examples that a probe asks, the same everywhere; a limit of 0 is all."""
+    """Return the examples of a probe, the same everywhere; a limit of 0 is all."""
     return sample(splits.test, limit)
 
 
-def limit_of(record: Record, known: Mapping[str, tuple[Task, Splits | None]]) -> int:
+def limit_of(record: Record, tasks: Mapping[str, tuple[Task, Splits | None]]) -> int:
     """Return the limit under which a record's probes were asked.
 
-    Where none is recorded, as before `Probe.limit` was kept: the one under which the probes here have the record's
-    fingerprints, `MAX_QUESTIONS` where none has.
+    Older records hold no limit. For them, it is the limit under which the probes here have the fingerprints of the
+    record; `MAX_QUESTIONS` if no limit gives these.
+
+    Args:
+        record: with probes.
+        tasks: the tasks of the probes with all their examples, None if the data is not here.
     """
-    if kept := [probe.limit for probe in record.probes.values() if probe.limit is not None]:
-        return kept[0]
+    if recorded := [probe.limit for probe in record.probes.values() if probe.limit is not None]:
+        return recorded[0]
     counts = [score.n for probe in record.probes.values() for score in list(probe.scores.values())[:1]]
-    whole = [(task, splits, record.spec.probes) for task, splits in known.values() if splits]
+    complete = [(task, splits) for task, splits in tasks.values() if splits]
     least = max(counts, default=0)
     limits: list[int] = [MAX_QUESTIONS, 0, *range(least, least + SLACK)]
     for limit in limits:
-        asked = (Asked("", task, questions(splits, limit)).key in keys for task, splits, keys in whole)
-        if all(asked):
+        keys = (Probe("", task, questions(splits, limit)).key for task, splits in complete)
+        if all(key in record.spec.probes for key in keys):
             return limit
     return MAX_QUESTIONS
 
@@ -136,7 +140,7 @@ def read_all(
     limit: int = MAX_QUESTIONS,
     *,
     embedded: bool,
-) -> tuple[Asked, ...]:
+) -> tuple[Probe, ...]:
     """Return the probes of runs that test these examples of a task, in order.
 
     Args:
@@ -151,21 +155,21 @@ def read_all(
         HarnessError: as `find`; `shifted` for a task without such a twin; a probe that is the task itself; or two
             probes of one name.
     """
-    if SHIFTED in names and shifted(task.name) not in (known := registry.tasks(source.tasks_dirs)):
-        twins = sorted(name for name in known if shifted(name) in known)
+    if SHIFTED in names and shifted(task.name) not in (tasks := registry.tasks(source.tasks_dirs)):
+        twins = sorted(name for name in tasks if shifted(name) in tasks)
         fix = f"leave it out, or write a task named {shifted(task.name)}; tasks that have one: {', '.join(twins)}"
         raise HarnessError(f"{task.name} has no shifted twin", where=f"--probe {SHIFTED}, task {task.name}", fix=fix)
-    found = tuple(
+    probes = tuple(
         find(reference, source, task, test, limit) for reference in references(names, task.name, embedded=embedded)
     )
-    taken = [task.name]
-    for probe in found:
-        if probe.task.name in taken:
+    used = [task.name]
+    for probe in probes:
+        if probe.task.name in used:
             problem = "the probe is the task itself" if probe.task.name == task.name else "two probes have one name"
             where = f"--probe {probe.reference}, task {task.name}"
             raise HarnessError(problem, where=where, fix="probe with tasks that are not trained on, each once")
-        taken.append(probe.task.name)
-    return found
+        used.append(probe.task.name)
+    return probes
 
 
 def names(spec: RunSpec) -> list[str]:
@@ -174,7 +178,7 @@ def names(spec: RunSpec) -> list[str]:
 
 
 def as_run(record: Record, name: str) -> Record:
-    """Return what a run's model did on a probe as the record of a run on that task: what reads records reads it too."""
+    """Return a run's result on a probe as the record of a run on that task, for all code that reads records."""
     probe: ProbeResult = record.probes[name]
     count = next((score.n for score in probe.scores.values()), 0)
     spec = replace(record.spec, task=name, task_version=0, data=probe.data, scoring=probe.scoring, probes=())
@@ -191,12 +195,12 @@ def as_run(record: Record, name: str) -> Record:
 
 
 def reordered(task: str) -> str:
-    """Return what the records of a task call its questions in another order."""
+    """Return the name under which records of a task hold its questions in another order."""
     return f"{task}_{REORDERED}"
 
 
 def reorder(example: Example) -> Example:
-    """Return the example with each option in another place, the same wherever it is asked; without options, as it is."""
+    """Return the example with its options rotated by a number that its id decides; without options, unchanged."""
     count = len(example.choices)
     if count < 2:
         return example
@@ -209,22 +213,22 @@ def reordered_twin(task: Task, examples: Sequence[Example]) -> tuple[Task, tuple
     """Return the task under its other name, and these examples with their options in another order.
 
     Raises:
-        HarnessError: there are no options, or the prompt does not list them, so that their order cannot change an answer.
+        HarnessError: there are no options, or the prompt does not list them.
     """
-    found = tuple(map(reorder, examples))
+    twins = tuple(map(reorder, examples))
     if not any(example.choices for example in examples):
         problem, fix = "there are no options to put in another order", "leave it out for this task"
-    elif all(task.prompt(one) == task.prompt(other) for one, other in zip(examples, found, strict=True)):
+    elif all(task.prompt(first) == task.prompt(second) for first, second in zip(examples, twins, strict=True)):
         problem = (
             "the prompt does not list the options: each is scored by itself, and their order cannot change an answer"
         )
         fix = "leave it out for this task; `cfa_listed` is `cfa` with the options in the prompt"
     else:
         title = f"{task.title}, options in another order"
-        return replace(task, name=reordered(task.name), title=title), found
+        return replace(task, name=reordered(task.name), title=title), twins
     raise HarnessError(problem, where=f"--probe {REORDERED}, task {task.name}", fix=fix)
 
 
 def with_reordered(metrics: Mapping[str, Sequence[Metric]]) -> dict[str, Sequence[Metric]]:
-    """Return metrics by task, those of every task under its other name too."""
-    return {**{reordered(task): found for task, found in metrics.items()}, **metrics}
+    """Return metrics by task, and the same under the name of each task's reordered twin."""
+    return {**{reordered(task): of_task for task, of_task in metrics.items()}, **metrics}

@@ -1,4 +1,4 @@
 """Options become specs, and specs become records.
 
-This is the only room that starts processes that train.
+No other room starts processes that train.
 """

@@ -1,4 +1,4 @@
-"""What a run takes where the user names nothing and neither task nor method does: from the machine and the data."""
+"""Defaults from the machine and the data, for settings that user, task and method leave open."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from harness.schema import Task
 
 MICRO_CHARACTERS = 20_000  # about 5,000 tokens go through the model at once
 SMALL_WEIGHTS = 64 * 2**20  # bytes; a larger model keeps several cores busy by itself
-JOB_MEMORY = 2 * 2**30  # bytes; what the process of a run of a small model may take
+JOB_MEMORY = 2 * 2**30  # bytes; for the process of a run of a small model, at most
 
 
 def micro_batch(task: Task, splits: Splits, batch_size: int) -> int:
-    """Return how many of a step's examples go through the model at once: equal shares that hold the longest ones.
+    """Return the number of a step's examples that go through the model at once.
 
-    Counted in characters, since a plan is made without the tokenizer.
+    Steps are cut into equal shares, small enough for the longest examples. Lengths are in characters, since a plan is
+    made without the tokenizer.
     """
     longest = max(len(task.prompt(example)) + len(example.target) for example in splits.train)
     shares = math.ceil(batch_size * longest / MICRO_CHARACTERS)
@@ -26,7 +27,7 @@ def micro_batch(task: Task, splits: Splits, batch_size: int) -> int:
 
 
 def jobs(model: Checkpoint, device: str) -> int:
-    """Return how many runs go on at a time: one per core where a model is too small to keep two cores busy, else one.
+    """Return the number of runs at a time: one per core if the model is too small to keep two cores busy, else one.
 
     Two runs of `tiny` side by side on one core each trained 1.27 times the tokens per second of one run on both.
     """
@@ -36,11 +37,11 @@ def jobs(model: Checkpoint, device: str) -> int:
 
 
 def device() -> Literal["cpu", "cuda"]:
-    """CUDA where there is a device and torch was built for it, else the CPU."""
+    """Return CUDA if there is a device and torch was built for it, else the CPU."""
     return "cuda" if environment.cuda_present() else "cpu"
 
 
 def dtype(device: str) -> Literal["bf16", "fp32"]:
-    """Choose bf16 where the device multiplies it in hardware; elsewhere it is slower than fp32."""
+    """Return bf16 if the device multiplies it in hardware, else fp32, which is faster without."""
     fast = environment.cuda_fast_bf16() if device == "cuda" else environment.fast_bf16()
     return "bf16" if fast else "fp32"

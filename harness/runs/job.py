@@ -1,7 +1,7 @@
-"""What passes between the one who starts runs and the process that does one: a job, its events, its outcome.
+"""The messages between the program that starts runs and the process of each run: a job, its events, its outcome.
 
-A run does not know who started it. Whatever can start a process with a `Job` and carry `Event`s back is an `Executor`:
-local processes today (`harness.runs.local`), a batch queue tomorrow, and the record is the same.
+A run does not know its starter. Anything able to start a process with a `Job` and carry `Event`s back is an `Executor`,
+such as the processes of `harness.runs.local`. The record is the same with every executor.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PhaseName = Literal["load", "train", "evaluate", "probe"]
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that a worker needs; unlike the spec it may hold paths of this machine.
+    """A run as a worker needs it; unlike the spec it may hold paths of this machine.
 
     The worker reads the examples of `source` again. `probes` and `joined` name further tasks, in the order of the spec's
     keys; both are read from the folders of `source`.
@@ -56,7 +56,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands: `done` of `total` steps or answers of a phase; `seconds_left` in this phase."""
+    """The progress of a run: `done` of `total` steps or answers of a phase, and the seconds left in this phase."""
 
     phase: PhaseName
     done: int = 0
@@ -66,21 +66,21 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Ended:
-    """The worker's last word. The record holds more; this is what is left where the record could not be written."""
+class RunEnd:
+    """The worker's last event. The record says more; this remains if the record could not be written."""
 
     status: Status
     reason: str = ""
 
 
-Event = Progress | Ended
+Event = Progress | RunEnd
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended. `busy` means that another process is doing the same run at this moment.
+    """The end of a job. The status `busy` means that another process is doing the same run at this moment.
 
-    `record` is None where it could not be written, or nothing ran; `status` and `reason` are always there.
+    `record` is None if it could not be written, or nothing ran; `status` and `reason` are always there.
     """
 
     job: Job
@@ -89,28 +89,28 @@ class Outcome:
     record: Record | None = field(default=None, compare=False)
 
 
-class Stopped(Exception):
-    """Raised inside a run where it is asked to stop, after the step in hand."""
+class Interruption(Exception):
+    """Raised inside a run that is asked to stop, after the current step."""
 
 
 class Reporter(Protocol):
-    """What a worker is given to speak with the one who started it."""
+    """The worker's line to the program that started it."""
 
     def tell(self, event: Event) -> None:
         """Pass an event on."""
 
     def should_stop(self) -> bool:
-        """Whether the run was asked to stop after the step in hand."""
+        """Whether the run was asked to stop after the current step."""
 
 
 class Running(Protocol):
-    """A started job."""
+    """A job in progress."""
 
     def events(self) -> Sequence[Event]:
-        """Events since the last call."""
+        """Return the events since the last call."""
 
-    def ended(self) -> str | None:
-        """None while the process lives; else how it ended, empty where it ended by itself."""
+    def exit_reason(self) -> str | None:
+        """Return None while the process lives, else a reason; empty if the process ended by itself."""
 
     def stop(self) -> None:
         """Ask the run to finish its step and stop."""
@@ -120,7 +120,7 @@ class Running(Protocol):
 
 
 class Executor(Protocol):
-    """Starts jobs somewhere. `slots` is how many it runs at a time."""
+    """Starts jobs, `slots` of them at a time."""
 
     slots: int
 
@@ -128,20 +128,20 @@ class Executor(Protocol):
         """Start a job."""
 
     def wait(self, running: Sequence[Running], seconds: float) -> None:
-        """Return when one of them has something to tell, or after `seconds`."""
+        """Return if one of them has an event, or after `seconds`."""
 
 
 class Watcher(Protocol):
-    """Who is told how the runs go; `ui` shows it."""
+    """Receives the progress of all runs; `cli.terminal.progress` shows it."""
 
-    def started(self, job: Job) -> None:
+    def on_start(self, job: Job) -> None:
         """A run starts."""
 
-    def progress(self, job: Job, progress: Progress) -> None:
+    def on_progress(self, job: Job, progress: Progress) -> None:
         """A run got further."""
 
-    def ended(self, outcome: Outcome) -> None:
+    def on_end(self, outcome: Outcome) -> None:
         """A run ended, one way or the other."""
 
-    def stopping(self) -> None:
-        """The user asked to stop; runs in hand finish their step."""
+    def on_stop(self) -> None:
+        """The user asked to stop; each run finishes its current step."""

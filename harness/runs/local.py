@@ -1,8 +1,8 @@
 """Runs as processes on this machine.
 
 On Linux a fork server imports torch, transformers and peft once; each run is then forked from it within milliseconds,
-with nothing of another run in it. With a CUDA device each process starts afresh: bitsandbytes, which PEFT imports, opens
-the device when it is imported, and what was forked after that cannot.
+with nothing of another run in it. With a CUDA device each process starts afresh: PEFT imports bitsandbytes, which opens
+the device at once. A process forked afterwards cannot open it again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 from harness import environment
 from harness.processes import QUIET, environment_of, set_environment
-from harness.runs.job import Ended, Event, Job, Reporter, Running
+from harness.runs.job import Event, Job, Reporter, RunEnd, Running
 from harness.store import records
 
 Target = Callable[[Job, Reporter], None]
@@ -30,9 +30,9 @@ PRELOAD = ["harness.runs.preload"]
 
 
 class Line:
-    """The worker's end: tells events, hears the request to stop.
+    """The worker's end of the connection: sends events, receives the request to stop.
 
-    It listens in a thread of its own, so that a run whose starter was killed ends at once, in the middle of a step too.
+    It listens in a thread of its own. If the starter is killed, the run ends at once, even in the middle of a step.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -48,14 +48,14 @@ class Line:
             os._exit(1)
 
     def tell(self, event: Event) -> None:
-        """Send an event; where nobody listens any more, the run ends without a trace: its starter is dead."""
+        """Send an event; if the starter is dead, the run ends without a trace."""
         try:
             self._connection.send(event)
         except OSError:
             os._exit(1)
 
     def should_stop(self) -> bool:
-        """Whether the request to stop has come."""
+        """Whether the starter sent the request to stop."""
         return self._stop
 
 
@@ -68,7 +68,7 @@ class Process:
 
     @property
     def sentinel(self) -> int:
-        """Becomes ready when the process ends."""
+        """The handle that becomes ready as the process ends."""
         return int(self._process.sentinel)
 
     @property
@@ -77,25 +77,25 @@ class Process:
         return int(self._process.pid)
 
     def events(self) -> list[Event]:
-        """Events since the last call."""
+        """Return the events since the last call."""
         events: list[Event] = []
         with contextlib.suppress(EOFError, OSError):
             while self.connection.poll():
                 events.append(self.connection.recv())
         return events
 
-    def ended(self) -> str | None:
-        """None while it lives; else a reason, empty where it ended by itself."""
+    def exit_reason(self) -> str | None:
+        """Return None while the process lives, else a reason; empty if the process ended by itself."""
         code = self._process.exitcode
-        return None if code is None else exit_reason(code)
+        return None if code is None else describe_exit(code)
 
     def stop(self) -> None:
-        """Ask it to stop after the step in hand."""
+        """Ask the run to finish its step and stop."""
         with contextlib.suppress(OSError):
             self.connection.send(STOP)
 
     def kill(self) -> None:
-        """End it at once."""
+        """End the process at once."""
         self._process.kill()
 
 
@@ -109,20 +109,20 @@ class LocalProcesses:
 
     def start(self, job: Job) -> Process:
         """Start a process that runs the job."""
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_child, args=(self.target, job, theirs), daemon=True)
+        connection, worker_end = self._context.Pipe()
+        process = self._context.Process(target=_child, args=(self.target, job, worker_end), daemon=True)
         process.start()
-        theirs.close()
-        return Process(process, ours)
+        worker_end.close()
+        return Process(process, connection)
 
     def wait(self, running: Sequence[Running], seconds: float) -> None:
-        """Return when one of them has something to tell, or after `seconds`."""
+        """Return if one of them has an event or ended, or after `seconds`."""
         processes = [p for p in running if isinstance(p, Process)]
         wait([*(p.connection for p in processes if not p.connection.closed), *(p.sentinel for p in processes)], seconds)
 
 
-def exit_reason(code: int) -> str:
-    """Say in words how a process ended; empty for an exit of its own with code 0."""
+def describe_exit(code: int) -> str:
+    """Return the end of a process in words; empty for an exit of its own with code 0."""
     if code == 0:
         return ""
     if code > 0:
@@ -136,16 +136,16 @@ def exit_reason(code: int) -> str:
 
 
 def context() -> Any:
-    """How processes are started: from a warm fork server on Linux without a CUDA device, afresh elsewhere."""
+    """Return the way to start processes: a warm fork server on Linux without a CUDA device, afresh elsewhere."""
     if not _can_fork():
         return multiprocessing.get_context("spawn")
-    chosen = multiprocessing.get_context("forkserver")
-    chosen.set_forkserver_preload(PRELOAD)
-    return chosen
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(PRELOAD)
+    return server
 
 
 def warm_up() -> None:
-    """Start the fork server's imports now, while the plan is made. Nothing happens where there is no fork server."""
+    """Start the fork server's imports now, while the plan is made; without a fork server, do nothing."""
     if not _can_fork():
         return
     context()
@@ -165,17 +165,17 @@ def _path_with_project() -> str:
 
 
 def _child(target: Target, job: Job, connection: Connection) -> None:
-    # Ctrl-C reaches every process of the terminal; what a run does then is its starter's decision.
+    # Ctrl-C reaches every process of the terminal; the starter decides whether a run stops.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     set_environment(QUIET)
-    line = Line(connection)  # never closed here: the end of the process says that it ended
-    with contextlib.ExitStack() as held:
+    line = Line(connection)  # never closed here: the end of the process closes it
+    with contextlib.ExitStack() as stack:
         try:
-            if not held.enter_context(records.working(job.folder)):
-                return line.tell(Ended("failed", "another process is still doing this run"))
+            if not stack.enter_context(records.working(job.folder)):
+                return line.tell(RunEnd("failed", "another process is still doing this run"))
             with (job.folder / records.LOG).open("ab", buffering=0) as log:
                 os.dup2(log.fileno(), 1)
                 os.dup2(log.fileno(), 2)
         except OSError as error:
-            return line.tell(Ended("failed", f"cannot write results: {error.strerror or error}"))
+            return line.tell(RunEnd("failed", f"cannot write results: {error.strerror or error}"))
         target(job, line)

@@ -1,4 +1,4 @@
-"""What a user asked for, and the words of the command line turned into numbers, with errors that say what to type."""
+"""The options of a run, and readers of command-line texts, with errors that give the right command."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ EXAMPLES = {
 
 @dataclass(frozen=True)
 class Start:
-    """A run whose weights training starts from: its spec and its folder, which need not be there while planning."""
+    """A run to be continued: its spec and its folder, which may still be missing while planning."""
 
     spec: RunSpec
     folder: Path
@@ -55,15 +55,30 @@ class Start:
 
 @dataclass(frozen=True)
 class Options:
-    """The flags of a run. None and empty mean: the task's, the method's or the machine's default.
+    """The flags of a run. None and empty mean: the default of the task, the method or the machine.
 
-    `jobs` of 0 means as many at a time as are done soonest. `scoring` "both" scores the base
-    model in either way and the others in the task's. `tune` is how many learning rates are tried
-    for each method and rank, 0 for none. `memory` is False for `--no-memory`: nothing that needs torch is asked while planning.
-    `imagined` says that the plan is for a device that need not be here.
-    `remote_code` lets the model's own Python code run. `probes` are tasks to ask as well, see `general`, and
-    `probe_limit` is how many questions of each, 0 for all. `rounds` and `clients_by` are for federated methods, see
-    `clients`. `start` is the run whose weights training starts from. `joined` are tasks whose training examples are mixed in.
+    Attributes:
+        tasks: names or data files.
+        methods: names, or PEFT configs.
+        ranks: of methods with a rank.
+        seeds: one run of each method and rank for each.
+        model: a folder, a hub id or a short name.
+        results: the folder of records and tables.
+        data: the folder of data that the project does not ship.
+        tasks_dirs: further folders of task files.
+        labels, relabel, gold: see `TaskSource`.
+        scoring: "both" scores the base model in either way, the others in the task's.
+        tune: the number of learning rates tried for each method and rank; 0 for none.
+        train_examples, test_examples: at most so many; 0 is all.
+        jobs: runs at a time; 0 for the fastest number.
+        memory: False for `--no-memory`: planning needs no torch.
+        imagined: the plan is for a device of another machine.
+        remote_code: the model's own Python code may run.
+        probes: tasks to ask as well, see `probes`.
+        probe_limit: at most so many questions of each probe; 0 is all.
+        rounds, clients_by: of federated methods, see `clients`.
+        start: the run that this one continues.
+        joined: tasks whose training examples are mixed in.
     """
 
     tasks: tuple[str, ...]
@@ -118,11 +133,11 @@ class Options:
 
 def words(texts: Iterable[str] | None, flag: str) -> tuple[str, ...]:
     """Split repeated and comma-separated values: `--task a --task b,c` is a, b, c; each once, in order."""
-    found = [part.strip() for text in texts or () for part in text.split(",")]
-    kept = tuple(dict.fromkeys(part for part in found if part))
-    if texts is not None and not kept:
+    parts = [part.strip() for text in texts or () for part in text.split(",")]
+    values = tuple(dict.fromkeys(part for part in parts if part))
+    if texts is not None and not values:
         raise HarnessError(f"{flag} has no value", where=flag, fix=f"{flag} a,b,c")
-    return kept
+    return values
 
 
 def ranks(text: str) -> tuple[int, ...]:

@@ -1,6 +1,6 @@
 """Options to runs: everything is resolved and checked here, before anything expensive starts.
 
-A plan names every run with its whole spec, says which are done already, how much memory the others are predicted to
+A plan lists every run with its whole spec. It knows which runs are finished, how much memory the others are predicted to
 take and, from earlier records of this machine, how long.
 """
 
@@ -11,17 +11,18 @@ from dataclasses import dataclass, replace
 
 from harness import environment
 from harness.data import loading, registry
-from harness.data import probes as general
 from harness.data.loading import Splits
+from harness.data.probes import Probe
 from harness.data.source import TaskSource
 from harness.errors import HarnessError
 from harness.metrics.scoring import require
 from harness.model import checkpoint
 from harness.model.checkpoint import Checkpoint
 from harness.record import RunSpec
-from harness.runs import continuation, defaults, specs, tune
+from harness.runs import continuation, defaults, inputs, specs, tune
 from harness.runs.forecast import history
-from harness.runs.forecast.preflight import Question, Seen, look_in_own_process
+from harness.runs.forecast.preflight import Findings, Preflight, look_in_own_process
+from harness.runs.inputs import Inputs
 from harness.runs.job import Job
 from harness.runs.options import Options
 from harness.schema import Method, Task
@@ -30,44 +31,65 @@ from harness.store import records
 ANSWER_BYTES = 1024
 LOG_BYTES = 2**20
 
-Look = Callable[[Question], Seen]
+Look = Callable[[Preflight], Findings]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs of one task. `done` holds ids of runs that are finished already; `seen` is None for `--no-memory` and where all is done.
+    """The runs of one task.
 
-    `seconds` is how long the runs still to do took here before, None where that is not known.
-
-    `probes` are the tasks that the runs' models are asked as well. `asked` are the runs at their default rates. With
-    `--tune`, `trials` choose their rates, `specs` are the runs whose rate is known, and `waiting` the others with what
-    each waits for.
+    Attributes:
+        source: how the task's examples are obtained.
+        inputs: the task with its examples, probes and joined tasks.
+        model: the base model.
+        methods: those of the runs, in the order of `--method`.
+        options: the flags.
+        default_specs: the runs at their default learning rates.
+        specs: the runs whose rate is known; without `--tune`, all runs.
+        trials: with `--tune`, the runs that choose the rates.
+        waiting: with `--tune`, runs without a rate yet, and the trial that each waits for, in words.
+        done: the ids of finished runs.
+        findings: of the preflight; None with `--no-memory` and if all runs are finished.
+        seconds: how long runs like those still to do took on this machine; None if unknown.
     """
 
-    task: Task
     source: TaskSource
-    splits: Splits
+    inputs: Inputs
     model: Checkpoint
-    specs: tuple[RunSpec, ...]
-    asked: tuple[RunSpec, ...]
     methods: tuple[Method, ...]
-    done: frozenset[str]
-    seen: Seen | None
-    seconds: float | None
     options: Options
+    default_specs: tuple[RunSpec, ...]
+    specs: tuple[RunSpec, ...] = ()
     trials: tuple[RunSpec, ...] = ()
     waiting: tuple[tuple[RunSpec, str], ...] = ()
-    probes: tuple[general.Asked, ...] = ()
+    done: frozenset[str] = frozenset()
+    findings: Findings | None = None
+    seconds: float | None = None
+
+    @property
+    def task(self) -> Task:
+        """The task."""
+        return self.inputs.task
+
+    @property
+    def splits(self) -> Splits:
+        """The examples of the task."""
+        return self.inputs.splits
+
+    @property
+    def probes(self) -> tuple[Probe, ...]:
+        """The tasks that the runs' models are asked as well."""
+        return self.inputs.probes
 
     @property
     def ahead(self) -> tuple[RunSpec, ...]:
-        """Everything still to do: trials, runs, and runs whose rate is not known yet, at their default rates."""
+        """Everything still to do: trials, runs, and runs that wait for a rate, at their default rates."""
         trials = tuple(spec for spec in self.trials if spec.id not in self.done)
         return trials + self.todo + tuple(spec for spec, _ in self.waiting)
 
     @property
     def tuning(self) -> Plan | None:
-        """The trials as a plan of their own, None where none is left to do."""
+        """The trials as a plan of their own, None if none is left to do."""
         if all(spec.id in self.done for spec in self.trials):
             return None
         return replace(self, specs=self.trials, trials=(), waiting=(), seconds=None)
@@ -79,26 +101,27 @@ class Plan:
 
     @property
     def test_groups(self) -> int:
-        """How many groups the test examples fall into."""
+        """The number of groups among the test examples."""
         return len({example.group or f"\0{example.id}" for example in self.splits.test})
 
     def predicted(self, spec: RunSpec) -> int:
-        """The predicted training peak in bytes; 0 where none was made."""
-        if not self.seen:
+        """The predicted training peak in bytes, 0 without a prediction."""
+        if not self.findings:
             return 0
+        peaks = self.findings.predicted
         default = replace(spec, tuned_over=(), learning_rate=0.0)  # memory does not depend on the rate
-        alike = (one.id for one in self.asked if replace(one, learning_rate=0.0) == default)
-        return self.seen.predicted.get(spec.id) or self.seen.predicted.get(next(alike, ""), 0)
+        equals = (like.id for like in self.default_specs if replace(like, learning_rate=0.0) == default)
+        return peaks.get(spec.id) or peaks.get(next(equals, ""), 0)
 
-    def about(self, specs: Sequence[RunSpec], *, predict: bool = True) -> Question:
-        """What to ask about these runs of what takes torch to know."""
-        files = method_files(self.methods, self.options)
-        also = [Question.asking(self.model, p.task, p.examples, p.spec(self.asked[0])) for p in self.probes]
-        made = Question.about(self.model, self.task, self.splits, specs, predict=predict)
-        return replace(made, method_files=files, also=tuple(also))
+    def preflight(self, specs: Sequence[RunSpec], *, predict: bool = True) -> Preflight:
+        """Return the preflight of these runs: everything about them that takes torch to know."""
+        first = self.default_specs[0]
+        also = [Preflight.of_examples(self.model, p.task, p.examples, p.spec(first)) for p in self.probes]
+        preflight = Preflight.of_runs(self.model, self.task, self.splits, specs, predict=predict)
+        return replace(preflight, method_files=method_files(self.methods, self.options), also=tuple(also))
 
     def jobs(self) -> list[Job]:
-        """The runs still to do, as what a worker needs."""
+        """Return the runs still to do as jobs for workers."""
         options, files = self.options, method_files(self.methods, self.options)
         return [
             Job(
@@ -110,7 +133,7 @@ class Plan:
                 predicted_peak_bytes=self.predicted(spec),
                 save_full=options.save_full,
                 method=files.get(spec.method, ""),
-                probes=tuple(one.reference for one in self.probes) if spec.probes else (),
+                probes=tuple(probe.reference for probe in self.probes) if spec.probes else (),
                 probe_limit=options.probe_limit,
                 start=options.start.folder if options.start and spec.start else None,
                 joined=options.joined if spec.joined else (),
@@ -120,99 +143,82 @@ class Plan:
 
 
 def make(options: Options, *, look: Look = look_in_own_process, model: Checkpoint | None = None) -> list[Plan]:
-    """Plan the runs of every task asked for, checking all of them before returning.
+    """Plan the runs of every task of `--task`, checking all of them before returning.
 
     Args:
         options: the flags.
-        model: where it is known already, or not here at all.
-        look: asks what needs torch: the model's shape and the predicted memory. Replaced in tests.
+        model: if it is known already, or is not on this machine at all.
+        look: runs a preflight. Replaced in tests.
 
     Raises:
         HarnessError: whatever would stop a run later and can be known now.
     """
-    tasks = [(name, load_task(name, options)) for name in options.tasks]
+    tasks = [(options.source(name), load_task(name, options)) for name in options.tasks]
     methods = tuple(registry.method(name) for name in options.methods)
     registry.require(methods)
     model = model or checkpoint.read(options.model, remote_code=options.remote_code)
     records.require_writable(options.results)
     options = replace(options, jobs=options.jobs or defaults.jobs(model, options.device or defaults.device()))
-    plans = [_plan(name, task, methods, model, options, look) for name, task in tasks]
+    plans = [_plan(source, task, methods, model, options) for source, task in tasks]
+    if options.memory:
+        plans = [replace(p, findings=look(p.preflight(p.ahead))) if p.ahead else p for p in plans]
     records.require_space(options.results, sum(_disk_bytes(plan) for plan in plans))
     return plans
 
 
 def check(plans: Sequence[Plan], *, look: Look = look_in_own_process) -> None:
-    """Look at the model for plans that were made without, as `--no-memory` makes them: a run must not start in vain.
+    """Run the preflight of plans that were made without, as `--no-memory` makes them: no run may start in vain.
 
     Raises:
         HarnessError: as `make`.
     """
-    for one in plans:
-        if one.ahead:
-            look(one.about(one.ahead, predict=False))
+    for plan in plans:
+        if plan.ahead:
+            look(plan.preflight(plan.ahead, predict=False))
 
 
 def load_task(name: str, options: Options) -> Task:
-    """Return the task that `--task NAME_OR_FILE` means, with `--gold` and `--scoring` applied."""
+    """Return the task of `--task NAME_OR_FILE`, with `--gold` and `--scoring` applied."""
     task = options.source(name).task()
     require(task.metrics)
     if options.scoring and task.scoring == "perplexity":
         fix = "leave --scoring out"
-        raise HarnessError("nothing is answered here: the text itself is scored", where=f"task {task.name}", fix=fix)
+        problem = f"--scoring {options.scoring} does not apply to perplexity tasks"
+        raise HarnessError(problem, where=f"task {task.name}", fix=fix)
     return replace(task, scoring=options.scoring) if options.scoring and options.scoring != "both" else task
 
 
-def _plan(name: str, task: Task, methods: tuple[Method, ...], model: Checkpoint, options: Options, look: Look) -> Plan:
-    source = options.source(name)
-    splits = source.splits(task)
-    probes = general.read_all(options.probes, source, task, splits.test, options.probe_limit, embedded=model.embedded)
+def _plan(source: TaskSource, task: Task, methods: tuple[Method, ...], model: Checkpoint, options: Options) -> Plan:
     loading.refuse_to_train(task, methods)
-    joined = continuation.join(options.joined, source)
-    resolved = specs.make(task, splits, methods, model, options, tuple(probe.key for probe in probes))
-    keys = tuple(one.key for one in joined)
-    asked = tuple(replace(spec, joined=keys) if spec.train_examples else spec for spec in resolved)
-    continuation.check(options.start, asked)
-    made = settled(
-        Plan(
-            task=task,
-            source=source,
-            splits=splits,
-            model=model,
-            specs=asked,
-            methods=methods,
-            done=frozenset(),
-            seen=None,
-            seconds=None,
-            options=options,
-            asked=asked,
-            trials=tune.trials(asked, options.tune, examples=len(splits.validation)),
-            probes=probes,
-        )
-    )
-    return replace(made, seen=look(made.about(made.ahead))) if options.memory and made.ahead else made
+    data = inputs.read(source, task, options, embedded=model.embedded)
+    default_specs = specs.make(data, methods, model, options)
+    continuation.check(options.start, default_specs)
+    trials = tune.trials(default_specs, options.tune, examples=len(data.splits.validation))
+    return update(Plan(source, data, model, methods, options, default_specs, trials=trials))
+
+
+def update(plan: Plan) -> Plan:
+    """Return the plan as the results folder now stands: which runs are finished and, with `--tune`, the chosen rates."""
+    options, read = plan.options, tune.record_reader(plan.options.results)
+    rates = tune.ChosenRates(plan.default_specs, ())
+    if options.tune:
+        examples = len(plan.splits.validation)
+        rates = tune.choose_rates(plan.default_specs, options.tune, plan.task.metrics[0], read, examples=examples)
+    done = {spec.id for spec in rates.specs if records.finished(options.results, spec)}
+    done |= {spec.id for spec in plan.trials if tune.is_finished(read(spec))}
+    plan = replace(plan, specs=rates.specs, waiting=rates.waiting, done=frozenset(done))
+    threads = environment.threads_per_run(options.jobs)
+    return replace(plan, seconds=history.seconds(plan.ahead, options.results, threads=threads))
 
 
 def method_files(methods: Sequence[Method], options: Options) -> dict[str, str]:
-    """Return the files that `--method` named, by the names of the methods that they describe."""
-    named = zip(methods, options.methods, strict=True)
-    return {method.name: given for method, given in named if method.name != given}
-
-
-def settled(plan: Plan) -> Plan:
-    """Return the plan as the results folder now stands: what is done, and with `--tune` the rates that were chosen."""
-    options, examples = plan.options, len(plan.splits.validation)
-    found, look = tune.Settled(plan.asked, ()), tune.looking(options.results)
-    if options.tune:
-        found = tune.settle(plan.asked, options.tune, plan.task.metrics[0], look, examples=examples)
-    done = {spec.id for spec in found.specs if records.finished(options.results, spec)}
-    done |= {spec.id for spec in plan.trials if tune.ended(look(spec))}
-    made = replace(plan, specs=found.specs, waiting=found.waiting, done=frozenset(done))
-    threads = environment.threads_per_run(options.jobs)
-    return replace(made, seconds=history.seconds(made.ahead, options.results, threads=threads))
+    """Return the files among `--method`, by the names of the methods that they describe."""
+    pairs = zip(methods, options.methods, strict=True)
+    return {method.name: text for method, text in pairs if method.name != text}
 
 
 def _disk_bytes(plan: Plan) -> int:
     answers = (len(plan.splits.test) + sum(len(probe.examples) for probe in plan.probes)) * ANSWER_BYTES
     weights = plan.model.weights_bytes if plan.options.save_full else 0
-    adapters = {spec.id: plan.seen.adapter_bytes.get(spec.id, 0) if plan.seen else 0 for spec in plan.ahead}
-    return sum(answers + LOG_BYTES + weights + adapters[spec.id] for spec in plan.ahead)
+    adapters = plan.findings.adapter_bytes if plan.findings else {}
+    return sum(answers + LOG_BYTES + weights + adapters.get(spec.id, 0) for spec in plan.ahead)

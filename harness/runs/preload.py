@@ -1,4 +1,4 @@
-"""What every run imports, imported once by the fork server. It must start no thread and touch no device."""
+"""The imports of every run, done once by the fork server. They must start no thread and touch no device."""
 
 import contextlib
 import importlib
@@ -21,21 +21,21 @@ MODULES = (
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Keep what libraries say on import off the terminal; a run's own output goes into its log."""
-    kept = os.dup(2)
+    """Keep the libraries' output on import off the terminal; a run's own output goes into its log."""
+    terminal = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(terminal, 2)
+        os.close(terminal)
         os.close(nowhere)
 
 
 set_environment(QUIET)
 with _silent():
     for _name in MODULES:
-        # A module that fails here fails again in the run that needs it, where it can be told.
+        # A module that fails here fails again in the run that needs it, which can report it.
         with contextlib.suppress(Exception):
             importlib.import_module(_name)

@@ -1,7 +1,7 @@
-"""Runs jobs, each in its own process, and survives whatever becomes of them.
+"""Runs jobs, each in its own process, and survives their failures.
 
 A run that dies, whether killed, out of memory, on a full disk or by a bug, becomes a record with its status and
-reason; the others go on. The first Ctrl-C lets the runs in hand finish their step and write `interrupted`; the second
+reason; the others go on. The first Ctrl-C lets each run finish its step and write `interrupted`; the second
 ends them at once.
 """
 
@@ -18,7 +18,7 @@ from types import FrameType
 from harness import environment, signals
 from harness.errors import HarnessError
 from harness.record import Record, Status
-from harness.runs.job import Ended, Executor, Job, Outcome, Progress, Running, Watcher
+from harness.runs.job import Executor, Job, Outcome, Progress, RunEnd, Running, Watcher
 from harness.store import records
 
 POLL_SECONDS = 0.5
@@ -26,14 +26,14 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Result:
-    """Every outcome, in the order in which the runs ended, and whether the user stopped them."""
+    """Every outcome, in the order of the runs' ends, and whether the user stopped them."""
 
     outcomes: tuple[Outcome, ...]
     interrupted: bool
 
 
 class Interrupts:
-    """Counts Ctrl-C and termination requests instead of raising wherever the program happens to be."""
+    """Counts Ctrl-C and termination requests instead of raising in the middle of the program."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -55,30 +55,30 @@ class _Slot:
     job: Job
     running: Running
     lock: contextlib.ExitStack
-    started: float
-    last_word: Ended | None = None
+    start: float
+    end: RunEnd | None = None
 
 
 def run(jobs: Sequence[Job], executor: Executor, watcher: Watcher) -> Result:
-    """Run the jobs in order, `executor.slots` at a time, and return how each ended."""
+    """Run the jobs in order, `executor.slots` at a time, and return their outcomes."""
     waiting = deque(jobs)
     slots: list[_Slot] = []
     outcomes: list[Outcome] = []
 
     def end(outcome: Outcome) -> None:
         outcomes.append(outcome)
-        watcher.ended(outcome)
+        watcher.on_end(outcome)
 
     with Interrupts() as interrupts:
         heeded = 0
         while slots or (waiting and not interrupts.count):
             while waiting and len(slots) < executor.slots and not interrupts.count:
-                begun = _begin(waiting.popleft(), executor)
-                if isinstance(begun, Outcome):
-                    end(begun)
+                result = _begin(waiting.popleft(), executor)
+                if isinstance(result, Outcome):
+                    end(result)
                 else:
-                    slots.append(begun)
-                    watcher.started(begun.job)
+                    slots.append(result)
+                    watcher.on_start(result.job)
             if interrupts.count > heeded:
                 heeded = interrupts.count
                 _heed(slots, watcher, heeded)
@@ -95,9 +95,9 @@ def _begin(job: Job, executor: Executor) -> _Slot | Outcome:
     try:
         if not lock.enter_context(records.lock(job.folder)):
             return Outcome(job, "busy", "another process is doing this run")
-        if found := records.finished_in(job.folder, job.spec):  # by another process, since this one looked
+        if run := records.finished_in(job.folder, job.spec):  # by another process, after the plan was made
             lock.close()
-            return Outcome(job, "ok", "", found.record)
+            return Outcome(job, "ok", "", run.record)
         records.prepare(job.folder)
         return _Slot(job, executor.start(job), lock, time.monotonic())
     except (HarnessError, OSError) as error:
@@ -108,7 +108,7 @@ def _begin(job: Job, executor: Executor) -> _Slot | Outcome:
 
 def _heed(slots: Sequence[_Slot], watcher: Watcher, count: int) -> None:
     if count == 1:
-        watcher.stopping()
+        watcher.on_stop()
     for slot in slots:
         if count == 1:
             slot.running.stop()
@@ -118,19 +118,19 @@ def _heed(slots: Sequence[_Slot], watcher: Watcher, count: int) -> None:
 
 def _look_after(slot: _Slot, watcher: Watcher, *, interrupted: bool) -> Iterator[Outcome]:
     """Pass a run's events on; yield its outcome if it has ended."""
-    how = slot.running.ended()  # asked first: what it told before it ended is then all there
+    reason = slot.running.exit_reason()  # first, so that all events before the end are read below
     for event in slot.running.events():
         if isinstance(event, Progress):
-            watcher.progress(slot.job, event)
+            watcher.on_progress(slot.job, event)
         else:
-            slot.last_word = event
-    if how is None:
+            slot.end = event
+    if reason is None:
         return
     with slot.lock:
-        yield _conclude(slot, how, interrupted=interrupted)
+        yield _conclude(slot, reason, interrupted=interrupted)
 
 
-def _conclude(slot: _Slot, how: str, *, interrupted: bool) -> Outcome:
+def _conclude(slot: _Slot, exit_reason: str, *, interrupted: bool) -> Outcome:
     job = slot.job
     with contextlib.suppress(HarnessError):
         records.clean_log(job.folder)
@@ -139,18 +139,20 @@ def _conclude(slot: _Slot, how: str, *, interrupted: bool) -> Outcome:
             record = records.read_record(job.folder)
             return Outcome(job, record.status, record.reason, record)
     status: Status = "interrupted" if interrupted else "failed"
-    reason = "stopped at once by a second Ctrl-C" if interrupted else how or "ended without a record, see log.txt"
-    if slot.last_word is not None:
-        status, reason = slot.last_word.status, slot.last_word.reason
-    record = died(job, status, reason, time.monotonic() - slot.started)
+    reason = (
+        "stopped at once by a second Ctrl-C" if interrupted else exit_reason or "ended without a record, see log.txt"
+    )
+    if slot.end is not None:
+        status, reason = slot.end.status, slot.end.reason
+    record = failure_record(job, status, reason, time.monotonic() - slot.start)
     with contextlib.suppress(HarnessError, OSError):
         records.write_record(job.folder, record)
     return Outcome(job, status, reason, record)
 
 
-def died(job: Job, status: Status, reason: str, seconds: float) -> Record:
-    """The record of a run that could not write its own: no scores and no costs, but a row with a reason."""
-    began = datetime.now(UTC) - timedelta(seconds=seconds)
+def failure_record(job: Job, status: Status, reason: str, seconds: float) -> Record:
+    """Return the record of a run that could not write its own: a row with a reason, without scores and costs."""
+    start = datetime.now(UTC) - timedelta(seconds=seconds)
     return Record(
         spec=job.spec,
         status=status,
@@ -160,6 +162,6 @@ def died(job: Job, status: Status, reason: str, seconds: float) -> Record:
         cost=None,
         environment=environment.describe(job.spec.device, threads=job.threads),
         reason=reason,
-        started=began.isoformat(timespec="seconds"),
+        started=start.isoformat(timespec="seconds"),
         seconds=seconds,
     )

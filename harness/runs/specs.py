@@ -1,4 +1,4 @@
-"""Task, methods and options to the specs of runs: every field that decides a result is resolved here."""
+"""Task, methods and options to the specs of runs. Every field that decides a result is resolved here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from harness import environment
-from harness.data import loading
 from harness.data.loading import Splits
 from harness.errors import HarnessError
 from harness.methods.base import ALPHA
@@ -14,6 +13,7 @@ from harness.model import checkpoint
 from harness.model.checkpoint import Checkpoint
 from harness.record import RunSpec
 from harness.runs import defaults
+from harness.runs.inputs import Inputs
 from harness.runs.options import Options
 from harness.schema import Method, Task
 from harness.training import clients
@@ -24,24 +24,31 @@ WARMUP = 0.05
 WEIGHT_DECAY = 0.0
 
 
-def make(
-    task: Task,
-    splits: Splits,
-    methods: Sequence[Method],
-    model: Checkpoint,
-    options: Options,
-    probes: tuple[str, ...] = (),
-) -> tuple[RunSpec, ...]:
-    """Resolve every field of every run: all methods for one seed, then the next, so that a first table is early."""
-    device = options.device or defaults.device()
+def make(inputs: Inputs, methods: Sequence[Method], model: Checkpoint, options: Options) -> tuple[RunSpec, ...]:
+    """Return the specs of all runs: all methods for one seed, then the next, so that a first table is early.
+
+    Raises:
+        HarnessError: a device, rank, window or scoring that is impossible with this model, task or machine.
+    """
+    shared = _shared(inputs, methods, model, options)
+    specs: list[RunSpec] = []
+    for seed in options.seeds:
+        for method in methods:
+            specs += _method_specs(replace(shared, method=method.name), method, inputs, model, options, seed)
+    return tuple(dict.fromkeys(specs))
+
+
+def _shared(inputs: Inputs, methods: Sequence[Method], model: Checkpoint, options: Options) -> RunSpec:
+    """Return a spec with the fields in which all runs agree; the others are empty."""
+    task, device = inputs.task, options.device or defaults.device()
     if device == "cuda" and not options.imagined and not environment.cuda_present():
         raise HarnessError(
-            "no CUDA device, or a torch that was built without CUDA", where="--device cuda", fix="--device cpu"
+            "no CUDA device was found, or torch was built without CUDA", where="--device cuda", fix="--device cpu"
         )
-    if model.hidden and (wide := max(options.ranks)) > model.hidden and any(method.ranked for method in methods):
+    if model.hidden and (widest := max(options.ranks)) > model.hidden and any(method.ranked for method in methods):
         raise HarnessError(
-            f"rank {wide} is above the size of the model's layers ({model.hidden})",
-            where=f"--rank {wide}",
+            f"rank {widest} is above the size of the model's layers ({model.hidden})",
+            where=f"--rank {widest}",
             fix=f"choose a rank of at most {model.hidden}",
         )
     max_tokens = options.max_tokens or min(model.window, MAX_TOKENS)
@@ -51,10 +58,10 @@ def make(
             where=f"--max-tokens {max_tokens}",
             fix=f"--max-tokens {model.window}",
         )
-    shared = RunSpec(
+    return RunSpec(
         task=task.name,
         task_version=task.version,
-        data=loading.fingerprint(task, splits),
+        data=inputs.data,
         scoring=task.scoring,
         model=model.name,
         model_revision=model.revision,
@@ -71,27 +78,23 @@ def make(
         max_tokens=max_tokens,
         max_new_tokens=task.max_new_tokens,
         train_examples=0,
-        test_examples=len(splits.test),
+        test_examples=len(inputs.splits.test),
         seed=0,
         dtype=options.dtype or defaults.dtype(device),
         device=device,
         remote_code=options.remote_code,
-        probes=probes,
+        probes=inputs.probe_keys,
     )
-    specs: list[RunSpec] = []
-    for seed in options.seeds:
-        for method in methods:
-            specs += _method_specs(replace(shared, method=method.name), method, task, splits, model, options, seed)
-    return tuple(dict.fromkeys(specs))
 
 
 def _method_specs(
-    shared: RunSpec, method: Method, task: Task, splits: Splits, model: Checkpoint, options: Options, seed: int
+    shared: RunSpec, method: Method, inputs: Inputs, model: Checkpoint, options: Options, seed: int
 ) -> list[RunSpec]:
+    task, splits = inputs.task, inputs.splits
     if not method.trains:  # one run serves every seed and every training flag
         if method.shots:
             return [_with_shots(shared, seed)]
-        return [shared] if options.scoring != "both" else [shared, _scored_otherwise(shared, task, splits)]
+        return [shared] if options.scoring != "both" else [shared, _with_other_scoring(shared, task, splits)]
     if not model.hidden and not options.learning_rate:
         raise HarnessError(
             "the model's config names no hidden_size, from which the default learning rate follows",
@@ -112,12 +115,13 @@ def _method_specs(
         seed=seed,
         checkpointing=options.checkpointing,
         start=options.start.spec.id if options.start else "",
+        joined=inputs.joined_keys,
     )
-    if model.window - method.window_tokens < trained.max_tokens:  # where there is room, all methods read as much
+    if model.window - method.window_tokens < trained.max_tokens:  # if there is room, all methods read as much
         trained = replace(trained, max_tokens=model.window - method.window_tokens)
     if method.rounds:
-        asked, by = options.rounds, options.clients_by
-        trained = clients.with_clients(trained, splits.train, by=by, rounds=asked, default_rounds=method.rounds)
+        by, rounds = options.clients_by, options.rounds
+        trained = clients.with_clients(trained, splits.train, by=by, rounds=rounds, default_rounds=method.rounds)
     if not method.ranked:
         return [trained]
     alphas = {rank: options.alpha or _alpha(method, rank, model) for rank in options.ranks}
@@ -129,19 +133,24 @@ def _alpha(method: Method, rank: int, model: Checkpoint) -> float:
 
 
 def _with_shots(spec: RunSpec, seed: int) -> RunSpec:
-    """Return the run of a method that shows train examples: the seed draws them out of what `data` pins."""
+    """Return the run of a few-shot method: the seed draws its examples from the training split, which `data` pins."""
     if spec.scoring == "perplexity":
         fix = "leave --method " + spec.method + " out"
-        raise HarnessError("where a text is read there is nothing to show", where=f"task {spec.task}", fix=fix)
+        problem = f"few-shot examples do not apply to perplexity tasks (method {spec.method})"
+        raise HarnessError(problem, where=f"task {spec.task}", fix=fix)
     return replace(spec, seed=seed, probes=())  # its model is the base model
 
 
-def _scored_otherwise(spec: RunSpec, task: Task, splits: Splits) -> RunSpec:
-    """Return the run with its answers scored in the other way, which takes options, and a prompt that shows them."""
+def _with_other_scoring(spec: RunSpec, task: Task, splits: Splits) -> RunSpec:
+    """Return the run with the other way of scoring.
+
+    Raises:
+        HarnessError: a question without options, or a prompt that does not show them.
+    """
     for example in splits.test:
         if len(example.choices) < 2 or not all(choice in task.prompt(example) for choice in example.choices):
             raise HarnessError(
-                "the base model can be scored both ways only where the prompt shows the options to choose from",
+                "the base model can be scored both ways only if the prompt shows the options to choose from",
                 where=f"--scoring both, task {task.name}, example {example.id!r}",
                 fix="leave --scoring both out for this task; `cfa_listed` is `cfa` with the options in the prompt",
             )

@@ -1,8 +1,8 @@
 """`--tune N`: the learning rate of each method and rank is the best of N on the validation split.
 
 The rates are the same multiples of the default for every method and rank, so that none gets more tries than another.
-Every trial is a run of its own below `results/trials`, trained like any other on the training split and answering the
-validation split: the test split is neither answered nor scored before the rates are chosen. One seed serves, the first.
+Every trial is a run of its own below `results/trials`. It trains on the training split and answers the validation split:
+the test split is neither answered nor scored before the rates are chosen. All trials have the first seed.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from harness.store import records
 
 FACTOR = math.sqrt(10)  # between neighbours: three rates span a decade
 
-Look = Callable[[RunSpec], Record | None]
+ReadRecord = Callable[[RunSpec], Record | None]
 
 
 @dataclass(frozen=True)
-class Settled:
-    """Runs whose rate is known, runs that still wait for trials, and why those wait: (spec at its default, reason)."""
+class ChosenRates:
+    """Runs at the rates of their best trials, and runs that wait for trials: (spec at its default rate, reason)."""
 
     specs: tuple[RunSpec, ...]
     waiting: tuple[tuple[RunSpec, str], ...]
@@ -39,68 +39,71 @@ def rates(default: float, count: int) -> tuple[float, ...]:
     return tuple(float(f"{default * FACTOR**step:.3g}") if step else default for step in steps)
 
 
-def trials(asked: Sequence[RunSpec], count: int, *, examples: int) -> tuple[RunSpec, ...]:
-    """Return the trials of runs at their default rates, one seed for all; none for runs that do not train.
+def trials(default_specs: Sequence[RunSpec], count: int, *, examples: int) -> tuple[RunSpec, ...]:
+    """Return the trials of runs, one seed for all; runs that do not train have none.
 
     Args:
-        asked: the runs, each at its default rate.
+        default_specs: the runs, each at its default rate.
         count: rates for each method and rank; 0 is no tuning.
-        examples: how many the validation split has.
+        examples: the number of examples in the validation split.
     """
     if not count:
         return ()
-    return tuple(
-        dict.fromkeys(t for spec in asked if spec.train_examples for t in _trials(spec, asked, count, examples))
-    )
+    training = [spec for spec in default_specs if spec.train_examples]
+    return tuple(dict.fromkeys(trial for spec in training for trial in _trials(spec, default_specs, count, examples)))
 
 
-def _trials(spec: RunSpec, asked: Sequence[RunSpec], count: int, examples: int) -> list[RunSpec]:
-    seed = next(one.seed for one in asked if one.train_examples)
+def _trials(spec: RunSpec, default_specs: Sequence[RunSpec], count: int, examples: int) -> list[RunSpec]:
+    seed = next(default.seed for default in default_specs if default.train_examples)
     trial = replace(spec, seed=seed, split="validation", test_examples=examples, probes=())
     return [replace(trial, learning_rate=rate) for rate in rates(spec.learning_rate, count)]
 
 
-def settle(asked: Sequence[RunSpec], count: int, metric: Metric, look: Look, *, examples: int) -> Settled:
+def choose_rates(
+    default_specs: Sequence[RunSpec], count: int, metric: Metric, read: ReadRecord, *, examples: int
+) -> ChosenRates:
     """Give each run the rate that its trials chose; runs that do not train stay as they are.
 
     Args:
-        asked: the runs, each at its default rate.
+        default_specs: the runs, each at its default rate.
         count: rates for each method and rank.
         metric: the headline metric, by which trials are compared.
-        look: returns a trial's record, None where there is none.
-        examples: how many the validation split has.
+        read: returns a trial's record, None if there is none.
+        examples: the number of examples in the validation split.
     """
     specs, waiting = [], []
-    for spec in asked:
+    for spec in default_specs:
         if not spec.train_examples:
             specs.append(spec)
             continue
-        tried = [(trial, look(trial)) for trial in _trials(spec, asked, count, examples)]
-        if reason := _unfinished(tried):
+        results = [(trial, read(trial)) for trial in _trials(spec, default_specs, count, examples)]
+        if reason := _unfinished(results):
             waiting.append((spec, reason))
         else:
-            best = choose(tried, spec.learning_rate, metric)
-            over = tuple(trial.learning_rate for trial, _ in tried)
-            specs.append(spec if best is None else replace(spec, learning_rate=best, tuned_over=over))
-    return Settled(tuple(dict.fromkeys(specs)), tuple(waiting))
+            best = choose(results, spec.learning_rate, metric)
+            tried = tuple(trial.learning_rate for trial, _ in results)
+            specs.append(spec if best is None else replace(spec, learning_rate=best, tuned_over=tried))
+    return ChosenRates(tuple(dict.fromkeys(specs)), tuple(waiting))
 
 
-def choose(tried: Sequence[tuple[RunSpec, Record | None]], default: float, metric: Metric) -> float | None:
-    """Return the rate whose trial scored best; of equals the one nearest to the default, of these the lower.
+def choose(results: Sequence[tuple[RunSpec, Record | None]], default: float, metric: Metric) -> float | None:
+    """Return the rate of the best trial; of equal ones the nearest to the default, of these the lower.
 
-    None where no trial has a score: the run then goes untuned at the default, and its row tells why, should it fail too.
+    None if no trial has a score. The run then takes the default rate, and if it fails too, its row gives the reason.
     """
     sign = 1.0 if metric.higher_is_better else -1.0
-    scored = [
-        (sign * r.scores[metric.name].value, t.learning_rate) for t, r in tried if r is not None and r.status == "ok"
+    scores = [
+        (sign * record.scores[metric.name].value, trial.learning_rate)
+        for trial, record in results
+        if record is not None and record.status == "ok"
     ]
-    if not scored:
+    if not scores:
         return None
-    return max(scored, key=lambda one: (one[0], -round(abs(math.log(one[1] / default)), 6), -one[1]))[1]
+    return max(scores, key=lambda pair: (pair[0], -round(abs(math.log(pair[1] / default)), 6), -pair[1]))[1]
 
 
-def ended(record: Record | None) -> bool:
-    """Whether a trial need not run again: it has a score, or its loss stopped being a number, which tells as much."""
+def is_finished(record: Record | None) -> bool:
+    """Whether a trial need not run again: it has a score, or its loss stopped being a number."""
     return record is not None and (record.status == "ok" or diverged(record))
 
 
@@ -109,21 +112,21 @@ def diverged(record: Record) -> bool:
     return record.status == "failed" and record.reason.startswith(DIVERGED)
 
 
-def _unfinished(tried: Sequence[tuple[RunSpec, Record | None]]) -> str:
-    """Say what a choice waits for; empty where it can be made: all ended, or all failed, of which the run will tell."""
-    if all(ended(record) for _, record in tried):
+def _unfinished(results: Sequence[tuple[RunSpec, Record | None]]) -> str:
+    """Return the trial that a choice waits for, in words; empty if all trials are finished, or all failed."""
+    if all(is_finished(record) for _, record in results):
         return ""
-    if all(record is not None and record.status in ("failed", "oom") for _, record in tried):
+    if all(record is not None and record.status in ("failed", "oom") for _, record in results):
         return ""
-    trial, record = next((trial, record) for trial, record in tried if not ended(record))
+    trial, record = next((trial, record) for trial, record in results if not is_finished(record))
     state = f"{record.status}: {record.reason}" if record else "not run yet"
     return f"the trial at {trial.learning_rate:.2g} is {state}"
 
 
-def looking(root: Path) -> Look:
-    """Return what reads a trial's record below a results folder."""
+def record_reader(root: Path) -> ReadRecord:
+    """Return a function that reads a trial's record below a results folder."""
 
-    def look(trial: RunSpec) -> Record | None:
+    def read(trial: RunSpec) -> Record | None:
         folder = records.run_dir(root, trial)
         if not (folder / records.RECORD).exists():
             return None
@@ -135,16 +138,16 @@ def looking(root: Path) -> Look:
             raise HarnessError("a trial's folder holds another run", where=str(folder), fix="move it away")
         return record
 
-    return look
+    return read
 
 
-def of(spec: RunSpec, root: Path) -> list[records.Run]:
-    """Return the trials from which a run's rate was chosen, by rate; those that are missing are not in it."""
+def trials_of_run(spec: RunSpec, root: Path) -> list[records.Run]:
+    """Return the trials behind a run's rate, by rate; missing ones are left out."""
     like = replace(spec, learning_rate=0.0, tuned_over=(), seed=0, split="validation", test_examples=0, probes=())
-    found = [
+    trials = [
         run
         for run in records.read_trials(root, spec.task)
         if replace(run.record.spec, learning_rate=0.0, seed=0, test_examples=0) == like
         and run.record.spec.learning_rate in spec.tuned_over
     ]
-    return sorted(found, key=lambda run: (run.record.spec.learning_rate, run.record.spec.seed))
+    return sorted(trials, key=lambda run: (run.record.spec.learning_rate, run.record.spec.seed))

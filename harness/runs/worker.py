@@ -1,7 +1,7 @@
 """One run in one process: load, train, evaluate, score, write; each phase measured from its own reset.
 
 Whatever goes wrong here becomes the run's record: out of memory, a bug, a loss that is not a number, a request to
-stop. What kills the process outright is the runner's to tell.
+stop. If the process itself is killed, the runner writes the record.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ import re
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import environment
-from harness.data import loading, registry
+from harness.data import registry
 from harness.errors import HarnessError
 from harness.metrics.scoring import chance, parse_rate, score_answers
 from harness.model import meter as memory
 from harness.record import Answer, Cost, Phase, ProbeResult, Record, RunSpec, Score, Status
-from harness.runs import continuation, worker_probes
-from harness.runs.job import Ended, Job, PhaseName, Progress, Reporter, Stopped
+from harness.runs import continuation, inputs, worker_probes
+from harness.runs.inputs import Inputs
+from harness.runs.job import Interruption, Job, PhaseName, Progress, Reporter, RunEnd
 from harness.schema import Method, Task
 from harness.store import records
 from harness.store.redact import redact
@@ -37,14 +38,14 @@ from harness.training import clients
 if TYPE_CHECKING:
     from harness.training.loop import FitResult, Step
 
-TELL_SECONDS = 0.1  # progress is told at most this often
+TELL_SECONDS = 0.1  # between two reports of progress, at least
 NO_SPACE = os.strerror(errno.ENOSPC)
 OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|CUBLAS_STATUS_ALLOC_FAILED", re.IGNORECASE)
 
 
 @dataclass
-class _Found:
-    """What a run has found so far; a record of it can be written at any moment."""
+class RunState:
+    """The results of a run so far; a record of them can be written at any moment."""
 
     scores: dict[str, Score] = field(default_factory=dict)
     parse_rate: float = 0.0
@@ -59,12 +60,12 @@ class _Found:
 
 
 def run(job: Job, reporter: Reporter) -> None:
-    """Do the run and write its record; never raises for what the run did."""
-    started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
-    found, status, reason = _Found(), "ok", ""
+    """Do the run and write its record; a failure of the run is a record, never an exception."""
+    start, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
+    state, status, reason = RunState(), "ok", ""
     try:
-        _work(job, found, _Pace(reporter))
-    except Stopped:
+        _work(job, state, _Pace(reporter))
+    except Interruption:
         status, reason = "interrupted", "stopped by Ctrl-C"
     except Exception as error:
         status, reason = explain(error)
@@ -73,34 +74,34 @@ def run(job: Job, reporter: Reporter) -> None:
     record = Record(
         spec=job.spec,
         status=status,  # type: ignore[arg-type]
-        scores=found.scores,
-        parse_rate=found.parse_rate,
-        chance=found.chance,
-        guess=found.guess,
-        cost=found.cost,
-        environment=environment.describe(job.spec.device, threads=job.threads, device_name=found.device_name),
+        scores=state.scores,
+        parse_rate=state.parse_rate,
+        chance=state.chance,
+        guess=state.guess,
+        cost=state.cost,
+        environment=environment.describe(job.spec.device, threads=job.threads, device_name=state.device_name),
         reason=reason,
-        answers_sha256=found.answers_sha256,
-        final_loss=found.final_loss,
-        cut_examples=found.cut_examples,
-        started=started,
+        answers_sha256=state.answers_sha256,
+        final_loss=state.final_loss,
+        cut_examples=state.cut_examples,
+        started=start,
         seconds=time.perf_counter() - clock,
-        probes=found.probes,
+        probes=state.probes,
     )
     try:
         records.write_record(job.folder, record)
     except HarnessError as error:
         status, reason = "failed", reason or error.problem
-    reporter.tell(Ended(status, reason))  # type: ignore[arg-type]
+    reporter.tell(RunEnd(status, reason))  # type: ignore[arg-type]
 
 
 def explain(error: BaseException) -> tuple[Status, str]:
-    """Return the status and the one-line reason that an exception gives a run; a reason names no secret and no home."""
-    status, reason = _explained(error)
+    """Return the status and the one-line reason of a run that raised; a reason names no secret and no home folder."""
+    status, reason = _explain(error)
     return status, redact(reason)
 
 
-def _explained(error: BaseException) -> tuple[Status, str]:
+def _explain(error: BaseException) -> tuple[Status, str]:
     message = str(error).strip().split("\n")[0]
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or OUT_OF_MEMORY.search(message):
         return "oom", message or "out of memory"
@@ -110,28 +111,28 @@ def _explained(error: BaseException) -> tuple[Status, str]:
     if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or NO_SPACE in message:
         return "failed", "no space left on the disk"
     frame = traceback.extract_tb(error.__traceback__)[-1:]
-    place = f" ({Path(frame[0].filename).name}:{frame[0].lineno})" if frame else ""
-    return "failed", f"{type(error).__name__}: {message}{place}"
+    line = f" ({Path(frame[0].filename).name}:{frame[0].lineno})" if frame else ""
+    return "failed", f"{type(error).__name__}: {message}{line}"
 
 
 class _Pace:
-    """Tells progress, not too often, and raises `Stopped` where the run was asked to stop."""
+    """Reports progress, not too often, and raises `Interruption` if the run is asked to stop."""
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
-        self._told = 0.0
         self._phase = ""
-        self._began = 0.0
+        self._phase_start = 0.0
+        self._last_report = 0.0
 
     def tell(self, phase: PhaseName, done: int = 0, total: int = 0, loss: float | None = None) -> None:
-        """Tell where the run stands."""
+        """Report the progress of a phase, unless the last report is too recent."""
         now = time.perf_counter()
         if phase != self._phase:
-            self._phase, self._began, self._told = phase, now, 0.0
-        if now - self._told >= TELL_SECONDS:
-            left = (now - self._began) / done * (total - done) if done else None
+            self._phase, self._phase_start, self._last_report = phase, now, 0.0
+        if now - self._last_report >= TELL_SECONDS:
+            left = (now - self._phase_start) / done * (total - done) if done else None
             self._reporter.tell(Progress(phase, done, total, loss, left))
-            self._told = now
+            self._last_report = now
 
     def should_stop(self) -> bool:
         """Whether the run was asked to stop."""
@@ -140,14 +141,13 @@ class _Pace:
     def check(self) -> None:
         """Stop here if asked to."""
         if self.should_stop():
-            raise Stopped
+            raise Interruption
 
 
-def _work(job: Job, found: _Found, pace: _Pace) -> None:
+def _work(job: Job, state: RunState, pace: _Pace) -> None:
     import torch
 
     from harness.model import answer as evaluate
-    from harness.model import loading as models
     from harness.model import tokenize
 
     spec = job.spec
@@ -155,113 +155,107 @@ def _work(job: Job, found: _Found, pace: _Pace) -> None:
     torch.manual_seed(spec.seed)
     repeatable(spec.device)
     pace.tell("load")
-    task, splits = _examples(job)
-    probes = worker_probes.find(job, task, splits.test)
-    asked = dict(splits.items())[spec.split]
-    found.chance, found.guess = chance(task, asked), task.guess
+    data = inputs.read_again(job)
+    task, examples = data.task, dict(data.splits.items())[spec.split]
+    state.chance, state.guess = chance(task, examples), task.guess
     method = registry.method(job.method or spec.method)
-    if method.ranked:
-        models.check_rank(models.shape(str(job.model_folder), remote_code=spec.remote_code), spec.rank)
     phases: dict[str, Phase] = {}
-    with memory.phase(spec.device) as meter:
-        tokenizer = models.load_tokenizer(job.model_folder, remote_code=spec.remote_code)
-        model = continuation.load(job, method)
-        weights = sum(_numbers(weight) for weight in model.parameters())
-        model = continuation.adapt(model, job, method)
-        meter.note(memory.weights_bytes(model))
-        found.device_name = torch.cuda.get_device_name() if spec.device == "cuda" else ""
-    phases["load"] = _result(meter)
-    held, trained = memory.weights_bytes(model), memory.trained_weights(model)
+    model, tokenizer, weights = _load(job, method, phases, state)
+    weights_bytes, trained_weights = memory.weights_bytes(model), memory.trained_weights(model)
     pace.check()
-    fit = _train(job, task, splits.train, model, tokenizer, method, phases, pace, found)
-    saved = _save(job, model, tokenizer, method)
+    fit = _train(job, data, model, tokenizer, method, phases, pace, state)
+    adapter_bytes = _save(job, model, tokenizer, method)
     _tidy(spec.device)
     with memory.phase(spec.device) as meter:
-        shown = tokenize.choose_shots(splits.train, method.shots, spec.seed)
+        shots = tokenize.choose_shots(data.splits.train, method.shots, spec.seed)
         answers = evaluate.answer(
-            model, tokenizer, asked, task, spec, shots=shown, on_progress=_answered(pace), meter=meter
+            model, tokenizer, examples, task, spec, shots=shots, on_progress=_on_answer(pace), meter=meter
         )
     phases["evaluate"] = _result(meter)
-    said: worker_probes.Said = []
-    if probes:
+    probe_answers: worker_probes.ProbeAnswers = []
+    if data.probes:
         _tidy(spec.device)
-        said, phases["probe"] = worker_probes.ask(probes, model, tokenizer, job, _answered(pace, "probe"))
-    found.cost = Cost(
+        probe_answers, phases["probe"] = worker_probes.ask(
+            data.probes, model, tokenizer, job, _on_answer(pace, "probe")
+        )
+    state.cost = Cost(
         phases=phases,
         parts=fit.parts if fit else None,
         predicted_peak_bytes=job.predicted_peak_bytes,
         weights=weights,
-        trained_weights=trained,
-        weights_bytes=held,
-        adapter_bytes=saved,
+        trained_weights=trained_weights,
+        weights_bytes=weights_bytes,
+        adapter_bytes=adapter_bytes,
         train_tokens=fit.tokens if fit else 0,
         train_tokens_per_second=fit.tokens_per_second if fit else 0.0,
     )
-    _score(job, task, answers, found)
-    found.probes = worker_probes.keep(job, said)
+    _score(job, task, answers, state)
+    state.probes = worker_probes.store(job, probe_answers)
+
+
+def _load(job: Job, method: Method, phases: dict[str, Phase], state: RunState) -> tuple[Any, Any, int]:
+    """Return the model ready to train, its tokenizer, and the number of the base model's weights."""
+    import torch
+
+    from harness.model import loading
+
+    spec = job.spec
+    if method.ranked:
+        loading.check_rank(loading.shape(str(job.model_folder), remote_code=spec.remote_code), spec.rank)
+    with memory.phase(spec.device) as meter:
+        tokenizer = loading.load_tokenizer(job.model_folder, remote_code=spec.remote_code)
+        model = continuation.load(job, method)
+        weights = sum(_numbers(weight) for weight in model.parameters())
+        model = continuation.adapt(model, job, method)
+        meter.note(memory.weights_bytes(model))
+        state.device_name = torch.cuda.get_device_name() if spec.device == "cuda" else ""
+    phases["load"] = _result(meter)
+    return model, tokenizer, weights
 
 
 def repeatable(device: str) -> None:
-    """Make two runs of a spec give the same answers on CUDA too; the CPU's kernels are repeatable as they are.
+    """Make two runs of a spec give the same answers on CUDA too; the CPU's kernels are repeatable by themselves.
 
-    Where CUDA has no deterministic kernel torch warns, into the log, and goes on: a model with such an operation can
-    still be run. It then counts on `CUBLAS_WORKSPACE_CONFIG`, see `harness.runs.local`.
+    If CUDA has no deterministic kernel for an operation, torch warns into the log and goes on: the model can still be
+    run. It then depends on `CUBLAS_WORKSPACE_CONFIG`, see `harness.runs.local`.
     """
     if device != "cuda":
         return
     import torch
 
     torch.use_deterministic_algorithms(True, warn_only=True)
-    # Filling costs time, and nothing here reads what it did not write.
+    # Filling costs time, and the harness reads no memory before it writes it.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def _numbers(weight: Any) -> int:
-    """How many numbers a weight holds; bitsandbytes packs two of 4 bits into one byte."""
+    """Return the count of numbers in a weight; bitsandbytes packs two of 4 bits into one byte."""
     state = getattr(weight, "quant_state", None)
     return math.prod(state.shape) if state is not None else int(weight.numel())
 
 
-def _examples(job: Job) -> tuple[Task, loading.Splits]:
-    spec = job.spec
-    task = replace(job.source.task(), scoring=spec.scoring)
-    splits = job.source.splits(task)
-    if loading.fingerprint(task, splits) != spec.data:
-        raise HarnessError(
-            "the task's data or prompt changed since the run was planned",
-            where=f"task {task.name}",
-            fix="run the same command again",
-        )
-    return task, splits
-
-
 def _train(
     job: Job,
-    task: Task,
-    examples: Sequence[Any],
+    data: Inputs,
     model: Any,
     tokenizer: Any,
     method: Method,
     phases: dict[str, Phase],
     pace: _Pace,
-    found: _Found,
+    state: RunState,
 ) -> FitResult | None:
     if not method.trains:
         return None
-    from harness.model import tokenize
-
     spec = job.spec
     with memory.phase(spec.device) as meter, records.open_steps(job.folder) as steps:
-        room = tokenize.answer_room(spec.scoring, spec.max_new_tokens)
-        pairs = tokenize.encode_train(tokenizer, examples, task, spec.max_tokens, room)
-        pairs += continuation.encode_joined(job, tokenizer)
-        found.cut_examples += sum(pair.cut_tokens > 0 for pair in pairs)
+        pairs = inputs.encode_train(data, spec, tokenizer)
+        state.cut_examples += sum(pair.cut_tokens > 0 for pair in pairs)
 
         def on_step(step: Step) -> None:
             records.append_step(steps, asdict(step))
             pace.tell("train", step.step, step.steps, step.loss)
 
-        fit = _loop(spec, method, examples)(
+        fit = _loop(spec, method, data.splits.train)(
             model,
             tokenizer,
             pairs,
@@ -272,14 +266,14 @@ def _train(
             rate_factor=method.rate_factor,
         )
     phases["train"] = _result(meter)
-    found.final_loss = fit.losses[-1]
+    state.final_loss = fit.losses[-1]
     if fit.stopped:
-        raise Stopped
+        raise Interruption
     return fit
 
 
 def _loop(spec: RunSpec, method: Method, examples: Sequence[Any]) -> Callable[..., FitResult]:
-    """Return the training loop over all examples, or that by rounds over the clients that hold them."""
+    """Return the training loop over all examples, or the federated one over the clients that hold them."""
     from harness.training import federated, flower, loop
 
     if not spec.rounds:
@@ -287,7 +281,7 @@ def _loop(spec: RunSpec, method: Method, examples: Sequence[Any]) -> Callable[..
     return partial(federated.fit, holders=clients.holders(examples, spec.clients_by), server=flower.serve)
 
 
-def _answered(pace: _Pace, phase: PhaseName = "evaluate") -> Any:
+def _on_answer(pace: _Pace, phase: PhaseName = "evaluate") -> Any:
     def on_progress(done: int, total: int) -> None:
         pace.tell(phase, done, total)
         pace.check()
@@ -314,11 +308,11 @@ def _save(job: Job, model: Any, tokenizer: Any, method: Method) -> int:
     return 0
 
 
-def _score(job: Job, task: Task, answers: Sequence[Answer], found: _Found) -> None:
-    found.cut_examples += sum(answer.cut_tokens > 0 for answer in answers)
-    found.answers_sha256 = records.write_answers(job.folder, answers)
-    found.scores = score_answers(answers, task.metrics)
-    found.parse_rate = parse_rate(answers)
+def _score(job: Job, task: Task, answers: Sequence[Answer], state: RunState) -> None:
+    state.cut_examples += sum(answer.cut_tokens > 0 for answer in answers)
+    state.answers_sha256 = records.write_answers(job.folder, answers)
+    state.scores = score_answers(answers, task.metrics)
+    state.parse_rate = parse_rate(answers)
 
 
 def _result(meter: memory.Meter) -> Phase:
@@ -328,7 +322,7 @@ def _result(meter: memory.Meter) -> Phase:
 
 
 def _tidy(device: str) -> None:
-    """Let go of what the phase before left behind, so that it is not counted in the next."""
+    """Free the memory of the phase before, so that the next does not count it."""
     gc.collect()
     if device == "cuda":
         import torch

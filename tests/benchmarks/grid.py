@@ -63,6 +63,7 @@ def write(root: Path, train_examples: int, test_examples: int) -> tuple[Path, Pa
     from harness.data import registry
     from harness.model.checkpoint import read
     from harness.runs import plan, specs
+    from harness.runs.inputs import Inputs
     from harness.runs.options import Options
 
     asked = Options(
@@ -76,7 +77,7 @@ def write(root: Path, train_examples: int, test_examples: int) -> tuple[Path, Pa
     task = plan.load_task("cfa", asked)
     splits = loading.load_splits(task, train_limit=train_examples, test_limit=test_examples)
     methods = tuple(registry.method(name) for name in ("lora", "qlora", "full"))
-    made = specs.make(task, splits, methods, read("tiny"), asked)
+    made = specs.make(Inputs(task, splits), methods, read("tiny"), asked)
     settings = {spec.method: vars(spec) for spec in made}
     end = subjects.tiny()[1].eos_token
     rows = [{"prompt": task.prompt(e), "completion": f" {e.target}{end}"} for e in splits.train]

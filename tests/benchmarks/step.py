@@ -24,6 +24,7 @@ from harness.model import tokenize
 from harness.model.checkpoint import read
 from harness.model.cpu_attention import fast_backward
 from harness.runs import plan, specs
+from harness.runs.inputs import Inputs
 from harness.runs.options import Options
 from harness.training import loop
 from tests.support.flops import flop_counter
@@ -37,7 +38,7 @@ def measure(name: str, rank: int) -> str:
     asked = Options(tasks=("cfa",), methods=(name,), ranks=(rank,), device="cpu")
     task = plan.load_task("cfa", asked)
     splits, tiny = loading.load_splits(task), read("tiny")
-    (spec,) = specs.make(task, splits, (method,), tiny, asked)
+    (spec,) = specs.make(Inputs(task, splits), (method,), tiny, asked)
     tokenizer = models.load_tokenizer(tiny.folder)
     model = method.adapt(method.load(str(tiny.folder), spec), spec)
     pairs = tokenize.encode_train(tokenizer, splits.train, task, spec.max_tokens, 0)

@@ -13,6 +13,7 @@ from harness.data import loading, registry
 from harness.model.checkpoint import read
 from harness.record import RunSpec
 from harness.runs import plan, specs
+from harness.runs.inputs import Inputs
 from harness.runs.options import Options
 from harness.schema import Example, Task
 
@@ -51,7 +52,7 @@ def questions(name: str, count: int, **options: Any) -> tuple[Task, list[Example
     asked = Options(tasks=(name,), methods=("base",), device="cpu", dtype="fp32", **options)
     task = plan.load_task(name, asked)
     splits = loading.load_splits(task)
-    (spec,) = specs.make(task, splits, (registry.method("base"),), read("tiny"), asked)
+    (spec,) = specs.make(Inputs(task, splits), (registry.method("base"),), read("tiny"), asked)
     return task, list(splits.test[:count]), spec
 
 

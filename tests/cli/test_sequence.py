@@ -336,12 +336,13 @@ def test_scores_that_are_no_shares_are_not_averaged() -> None:
 def test_another_rank_and_weights_that_are_gone_are_refused(desk: Desk, tmp_path: Path) -> None:
     first = desk.stages()[1].record.spec
     start = Start(first, tmp_path)
-    with pytest.raises(HarnessError, match="rank was 4 and would be 8"):
+    with pytest.raises(HarnessError, match="trained with 4, you asked for 8"):
         continuation.check(start, [replace(first, rank=8, start=first.id)])
     continuation.check(start, [replace(first, start=first.id)])
     continuation.check(start, [replace(first, method="base", rank=0)])  # the base model goes on from nothing
-    with pytest.raises(HarnessError, match="weights of lora r4 s0 are not here"):
+    with pytest.raises(HarnessError, match="holds no weights") as refused:
         continuation.require(start)
+    assert refused.value.where == str(tmp_path)
 
 
 def test_the_flags_of_a_sequence_are_those_of_a_run() -> None:

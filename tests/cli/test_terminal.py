@@ -233,7 +233,7 @@ def test_text_is_broken_to_the_terminal_s_width(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    output.header(replace(planned, task=replace(planned.task, title="words " * 30)))
+    output.header(replace(planned, inputs=replace(planned.inputs, task=replace(planned.task, title="words " * 30))))
     lines = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out).splitlines()
     assert max(map(len, lines)) <= 60
     assert " ".join(lines).split().count("words") == 30
@@ -275,11 +275,11 @@ def test_a_run_s_line_tells_its_score_or_why_there_is_none(planned: Plan, capsys
     base, lora = planned.jobs()
     with Watch(planned) as watch:
         for job in (base, lora):
-            watch.started(job)
-            watch.progress(job, Progress("train", 3, 9, 0.41, 12.0))
-        watch.ended(Outcome(base, "ok", record=make_record(base.spec)))
-        watch.ended(Outcome(lora, "failed", "killed by signal 9 (often out of memory)"))
-        watch.stopping()
+            watch.on_start(job)
+            watch.on_progress(job, Progress("train", 3, 9, 0.41, 12.0))
+        watch.on_end(Outcome(base, "ok", record=make_record(base.spec)))
+        watch.on_end(Outcome(lora, "failed", "killed by signal 9 (often out of memory)"))
+        watch.on_stop()
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "\x1b" not in captured.err
@@ -296,10 +296,10 @@ def test_a_long_run_gives_a_sign_of_life_when_piped(
     monkeypatch.setattr("harness.cli.terminal.progress.time.monotonic", lambda: clock[0])
     job: Job = planned.jobs()[1]
     with Watch(planned) as watch:
-        watch.started(job)
+        watch.on_start(job)
         for second in range(200):
             clock[0] = float(second)
-            watch.progress(job, Progress("train", second, 200, 0.5, 200.0 - second))
+            watch.on_progress(job, Progress("train", second, 200, 0.5, 200.0 - second))
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert "train 61/200 · loss 0.50" in lines[0]

@@ -14,7 +14,7 @@ from harness.data import audit, loading, registry
 from harness.data.source import TaskSource
 from harness.errors import HarnessError
 from harness.runs import plan
-from harness.runs.worker import _examples
+from harness.runs.inputs import read_again
 from harness.schema import Example, Task
 from harness.store import records
 from tests.support.cli_runner import Desk, without_torch
@@ -197,10 +197,9 @@ def test_a_worker_reads_the_gold_that_was_planned(desk: Desk, tasks_dir: Path) -
     asked = Options(("audited_toy",), ("base",), model=str(desk.model), results=desk.results, tasks_dirs=(tasks_dir,))
     (planned,) = plan.make(replace(asked, gold="audited", memory=False))
     (job,) = planned.jobs()
-    _, splits = _examples(job)
-    assert splits == planned.splits
+    assert read_again(job).splits == planned.splits
     with pytest.raises(HarnessError, match="changed since the run was planned"):
-        _examples(replace(job, source=replace(job.source, gold="source")))
+        read_again(replace(job, source=replace(job.source, gold="source")))
 
 
 def test_check_counts_what_the_audit_says(desk: Desk, tasks_dir: Path) -> None:

@@ -65,10 +65,13 @@ def test_a_record_from_before_probes_reads(planned: Plan) -> None:  # noqa: F811
 def test_the_base_model_and_what_trains_are_probed_and_nothing_else(asked: Options) -> None:
     chosen = replace(asked, methods=("base", "fewshot", "lora"), ranks=(2,), scoring="both", tune=2)
     (made,) = plan.make(chosen)
-    (key,) = {probe for spec in made.asked for probe in spec.probes}
+    (key,) = {probe for spec in made.default_specs for probe in spec.probes}
     assert key.startswith("other@")
-    assert {(s.method, s.scoring) for s in made.asked if s.probes} == {("base", "choices"), ("lora", "choices")}
-    assert {(s.method, s.scoring) for s in made.asked if not s.probes} == {("base", "generate"), ("fewshot", "choices")}
+    assert {(s.method, s.scoring) for s in made.default_specs if s.probes} == {("base", "choices"), ("lora", "choices")}
+    assert {(s.method, s.scoring) for s in made.default_specs if not s.probes} == {
+        ("base", "generate"),
+        ("fewshot", "choices"),
+    }
     assert made.trials
     assert not any(trial.probes for trial in made.trials)
 
@@ -166,7 +169,7 @@ def test_a_probed_run_keeps_what_was_said_and_its_own_answers_stay(
 def test_questions_that_the_window_is_too_short_for_are_refused_before_anything_trains(planned: Plan) -> None:  # noqa: F811
     (made,) = plan.make(replace(planned.options, probes=(questions.NAME,)))
     with pytest.raises(HarnessError, match="tokens without its context"):
-        probe.look(made.about(made.ahead, predict=False))
+        probe.look(made.preflight(made.ahead, predict=False))
 
 
 def test_a_probe_that_changed_since_the_plan_is_not_asked(planned: Plan, tmp_path: Path) -> None:  # noqa: F811

@@ -59,7 +59,10 @@ def in_own_process(cell: Cell, limit: float, log: Path, work: str = "tests.gpu.m
         return {"status": "timed out", "reason": f"not done after {limit:.0f} s"}
     except (EOFError, OSError):
         process.join(20)
-        return {"status": "failed", "reason": local.exit_reason(process.exitcode or 0) or "it ended without an answer"}
+        return {
+            "status": "failed",
+            "reason": local.describe_exit(process.exitcode or 0) or "it ended without an answer",
+        }
     finally:
         if process.is_alive():
             process.kill()

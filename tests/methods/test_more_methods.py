@@ -126,11 +126,11 @@ def test_each_seed_of_few_shots_is_a_run_of_its_own_and_so_is_each_train_split(a
 def test_a_config_file_reaches_the_probe_and_the_worker(asked: Options, tmp_path: Path) -> None:
     path = tmp_path / "vera.json"
     path.write_text(json.dumps({"peft_type": "VERA", "r": 8}))
-    heard: list[preflight.Question] = []
+    heard: list[preflight.Preflight] = []
 
-    def look(question: preflight.Question) -> preflight.Seen:
+    def look(question: preflight.Preflight) -> preflight.Findings:
         heard.append(question)
-        return preflight.Seen(weights=1)
+        return preflight.Findings(weights=1)
 
     (made,) = plan.make(replace(asked, methods=("base", str(path)), memory=True), look=look)
     name = registry.method(str(path)).name
@@ -176,6 +176,7 @@ def test_a_run_ends_with_scores_and_the_adapter_where_there_is_one(tmp_path: Pat
 
 def test_few_shots_of_a_text_that_is_only_read_are_refused(asked: Options) -> None:
     (made,) = plan.make(replace(asked, methods=("base",)))
-    task = replace(made.task, scoring="perplexity")
-    with pytest.raises(HarnessError, match="nothing to show"):
-        specs.make(task, made.splits, [registry.method("fewshot")], made.model, asked)
+    inputs = replace(made.inputs, task=replace(made.task, scoring="perplexity"))
+    with pytest.raises(HarnessError, match="perplexity") as refused:
+        specs.make(inputs, [registry.method("fewshot")], made.model, asked)
+    assert refused.value.where == f"task {made.task.name}"

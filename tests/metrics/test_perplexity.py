@@ -266,7 +266,7 @@ def test_an_answer_to_a_text_is_its_own_parse_and_counts_as_read() -> None:
 
 
 def test_nothing_can_be_chosen_or_written_where_a_text_is_read() -> None:
-    with pytest.raises(HarnessError, match="nothing is answered here"):
+    with pytest.raises(HarnessError, match="does not apply to perplexity"):
         plan.load_task("wikitext", replace(Options(tasks=("wikitext",)), scoring="generate"))
 
 

@@ -234,7 +234,7 @@ def test_scoring_both_adds_one_run_of_the_base_model_and_changes_no_other(listed
 
 
 def test_where_the_prompt_does_not_show_the_options_nothing_can_be_written(listed: Options) -> None:
-    with pytest.raises(HarnessError, match="only where the prompt shows the options"):
+    with pytest.raises(HarnessError, match="only if the prompt shows the options"):
         plan.make(replace(listed, tasks=("cfa",)))
 
 

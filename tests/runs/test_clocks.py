@@ -36,7 +36,7 @@ def test_a_run_that_died_while_the_clock_was_reset_has_its_true_duration(
 
     monkeypatch.setattr(runner, "datetime", Reset)
     job = Job(make_spec(), tmp_path, TaskSource("toy"), tmp_path)
-    record = runner.died(job, "failed", "why", 90.0)
+    record = runner.failure_record(job, "failed", "why", 90.0)
     assert (record.seconds, record.started) == (90.0, "1969-12-31T23:58:30+00:00")
     records.write_record(tmp_path, record)
     assert records.read_record(tmp_path) == record

@@ -18,7 +18,7 @@ from harness.errors import HarnessError
 from harness.model import checkpoint, tokenize
 from harness.runs import defaults, options, plan
 from harness.runs.forecast import history, peak_memory, preflight
-from harness.runs.forecast.preflight import Question, Seen
+from harness.runs.forecast.preflight import Findings, Preflight
 from harness.runs.options import Options
 from harness.runs.plan import Plan
 from harness.store import records
@@ -166,9 +166,9 @@ def test_runs_of_another_machine_say_nothing_about_the_time_here(tmp_path: Path)
 
 
 def test_predictions_reach_the_jobs(asked: Options) -> None:
-    def look(question: Question) -> Seen:
-        assert len(question.trained) >= question.specs[1].micro_batch
-        return Seen(weights=1000, predicted={spec.id: 2**20 for spec in question.specs})
+    def look(question: Preflight) -> Findings:
+        assert len(question.train) >= question.specs[1].micro_batch
+        return Findings(weights=1000, predicted={spec.id: 2**20 for spec in question.specs})
 
     (made,) = plan.make(replace(asked, memory=True), look=look)
     assert {job.predicted_peak_bytes for job in made.jobs()} == {2**20}
@@ -187,7 +187,7 @@ def test_the_probe_predicts_the_longest_step_that_comes_and_of_very_many_example
     method = registry.method("lora")
     comes, could = (peak_memory.training_peak(folder, spec, method, rows) for rows in (step, pairs))
     assert comes < could
-    asked = Question(folder, (spec,), texts)
+    asked = Preflight(folder, (spec,), texts)
     assert preflight.look(asked).predicted == {spec.id: comes}
     assert preflight.look(replace(asked, sampled=True)).predicted == {spec.id: could}
 
@@ -196,7 +196,7 @@ def test_the_probe_predicts_every_trained_run_and_the_same_for_every_seed(tmp_pa
     folder = toy_folder(tmp_path / "model")
     kinds = (("base", 0), ("full", 0), ("lora", 2), ("lora", 8))
     runs = [toy_spec(method=name, rank=rank, alpha=8.0, seed=seed) for name, rank in kinds for seed in (0, 1)]
-    seen = preflight.look(Question(folder, tuple(runs), (("Is it right?", "yes"), ("Is it wrong then?", "no")) * 4))
+    seen = preflight.look(Preflight(folder, tuple(runs), (("Is it right?", "yes"), ("Is it wrong then?", "no")) * 4))
     base, full, small, large = ({seen.predicted[spec.id] for spec in runs[i : i + 2]} for i in (0, 2, 4, 6))
     assert base == {0}
     assert len(full) == len(small) == len(large) == 1
@@ -206,7 +206,7 @@ def test_the_probe_predicts_every_trained_run_and_the_same_for_every_seed(tmp_pa
 def test_nothing_is_asked_of_torch_where_everything_is_done(asked: Options) -> None:
     finish(asked, only(asked))
 
-    def look(question: Question) -> Seen:
+    def look(question: Preflight) -> Findings:
         raise AssertionError("torch was asked")
 
     plan.make(replace(asked, memory=True), look=look)
@@ -267,7 +267,7 @@ def test_a_model_from_the_hub_s_cache_keeps_its_name_and_commit(tmp_path: Path) 
 def test_a_probe_that_dies_is_an_error_and_not_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "look", _die)
     with pytest.raises(HarnessError, match="died"):
-        preflight.look_in_own_process(Question(tmp_path, (), ()))
+        preflight.look_in_own_process(Preflight(tmp_path, (), ()))
 
 
 def test_a_probe_that_fails_in_a_library_is_an_error_with_the_model_s_folder(
@@ -275,15 +275,15 @@ def test_a_probe_that_fails_in_a_library_is_an_error_with_the_model_s_folder(
 ) -> None:
     monkeypatch.setattr(preflight, "look", _fail)
     with pytest.raises(HarnessError, match="TypeError: no such layer") as caught:
-        preflight.look_in_own_process(Question(tmp_path, (), ()))
+        preflight.look_in_own_process(Preflight(tmp_path, (), ()))
     assert caught.value.where == str(tmp_path)
 
 
-def _fail(question: Question) -> Seen:
+def _fail(question: Preflight) -> Findings:
     raise TypeError("no such\nlayer")
 
 
-def _die(question: Question) -> Seen:
+def _die(question: Preflight) -> Findings:
     import os
 
     os._exit(1)

@@ -20,9 +20,9 @@ from harness.data.source import TaskSource
 from harness.errors import HarnessError
 from harness.record import Record
 from harness.runs import local
-from harness.runs.job import Ended, Job, Outcome, Progress, Reporter
-from harness.runs.local import LocalProcesses, exit_reason
-from harness.runs.runner import Result, died, run
+from harness.runs.job import Job, Outcome, Progress, Reporter, RunEnd
+from harness.runs.local import LocalProcesses, describe_exit
+from harness.runs.runner import Result, failure_record, run
 from harness.store import records
 from tests.support.records import make_record, make_spec
 
@@ -34,23 +34,23 @@ class Notes:
         self, on_progress: Callable[[Job], None] | None = None, on_stopping: Callable[[], None] | None = None
     ) -> None:
         self.lines: list[str] = []
-        self.on_progress, self.on_stopping = on_progress, on_stopping
+        self.act, self.act_on_stop = on_progress, on_stopping
 
-    def started(self, job: Job) -> None:
+    def on_start(self, job: Job) -> None:
         self.lines.append(f"started {job.spec.seed}")
 
-    def progress(self, job: Job, progress: Progress) -> None:
+    def on_progress(self, job: Job, progress: Progress) -> None:
         self.lines.append(f"progress {progress.done}/{progress.total}")
-        if self.on_progress:
-            self.on_progress(job)
+        if self.act:
+            self.act(job)
 
-    def ended(self, outcome: Outcome) -> None:
+    def on_end(self, outcome: Outcome) -> None:
         self.lines.append(f"{outcome.status} {outcome.job.spec.seed}")
 
-    def stopping(self) -> None:
+    def on_stop(self) -> None:
         self.lines.append("stopping")
-        if self.on_stopping:
-            self.on_stopping()
+        if self.act_on_stop:
+            self.act_on_stop()
 
 
 def finish(job: Job, reporter: Reporter) -> None:
@@ -70,7 +70,7 @@ def leave_early(job: Job, reporter: Reporter) -> None:
 
 
 def cannot_write(job: Job, reporter: Reporter) -> None:
-    reporter.tell(Ended("failed", "no space left on device"))
+    reporter.tell(RunEnd("failed", "no space left on device"))
 
 
 def wait_for_stop(job: Job, reporter: Reporter) -> None:
@@ -209,9 +209,9 @@ def test_a_run_whose_starter_died_ends_by_itself(tmp_path: Path) -> None:
     while not process.events():
         time.sleep(0.05)
     process.connection.close()
-    while process.ended() is None:
+    while process.exit_reason() is None:
         time.sleep(0.05)
-    assert process.ended()
+    assert process.exit_reason()
 
 
 @pytest.mark.parametrize(
@@ -219,13 +219,13 @@ def test_a_run_whose_starter_died_ends_by_itself(tmp_path: Path) -> None:
     [(0, ""), (2, "exit code 2"), (-11, "SIGSEGV"), (-9, "often out of memory"), (-250, "signal 250")],
 )
 def test_exit_codes_are_told_in_words(code: int, words: str) -> None:
-    assert words in exit_reason(code)
-    assert bool(exit_reason(code)) == bool(code)
+    assert words in describe_exit(code)
+    assert bool(describe_exit(code)) == bool(code)
 
 
 def test_the_record_of_a_dead_run_can_be_read_back(tmp_path: Path) -> None:
     (job,) = jobs(tmp_path, 1)
-    record = died(job, "oom", "no memory", 2.5)
+    record = failure_record(job, "oom", "no memory", 2.5)
     records.write_record(job.folder, record)
     assert records.read_record(job.folder) == record
 

@@ -168,7 +168,7 @@ def test_the_chosen_rate_goes_into_the_spec_with_what_it_was_chosen_from(desk: D
         if name == "base":
             assert spec.tuned_over == ()
             continue
-        trials = tune.of(spec, desk.results)
+        trials = tune.trials_of_run(spec, desk.results)
         assert [run.record.spec.learning_rate for run in trials] == list(spec.tuned_over)
         assert spec.learning_rate == spec.tuned_over[BEST[spec.method]]
         best = max(trials, key=lambda run: run.record.scores["accuracy"].value)
@@ -254,9 +254,9 @@ def test_ctrl_c_among_the_trials_starts_no_run_and_the_same_command_continues(
 def test_where_every_trial_fails_the_run_goes_untuned_and_does_not_claim_otherwise() -> None:
     asked = (make_spec(test_examples=40),)
     failed = make_record(status="oom", scores={}, reason="needed 12.0 GiB")
-    found = tune.settle(asked, 3, accuracy, lambda spec: replace(failed, spec=spec), examples=12)
-    assert found == tune.Settled(asked, ())
-    waiting = tune.settle(asked, 3, accuracy, lambda spec: None, examples=12)
+    found = tune.choose_rates(asked, 3, accuracy, lambda spec: replace(failed, spec=spec), examples=12)
+    assert found == tune.ChosenRates(asked, ())
+    waiting = tune.choose_rates(asked, 3, accuracy, lambda spec: None, examples=12)
     assert [spec for spec, _ in waiting.waiting] == list(asked)
     assert waiting.specs == ()
 
@@ -337,6 +337,6 @@ def test_a_real_trial_is_asked_validation_questions_only(tmp_path: Path, monkeyp
     assert set(seen) == asked
     assert len(seen) == 2 * len(asked)
     assert asked.isdisjoint(example.id for example in made.splits.test)
-    (spec,) = plan.settled(made).specs
+    (spec,) = plan.update(made).specs
     assert len(spec.tuned_over) == 2
     assert metrics.accuracy.name in store.read_record(made.tuning.jobs()[0].folder).scores

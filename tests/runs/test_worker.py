@@ -15,7 +15,7 @@ import pytest
 from harness import processes
 from harness.errors import HarnessError
 from harness.runs import plan, worker
-from harness.runs.job import Ended, Event, Job, Progress
+from harness.runs.job import Event, Job, Progress, RunEnd
 from harness.runs.options import Options
 from harness.runs.plan import Plan
 from harness.store import records
@@ -78,7 +78,7 @@ def test_a_run_leaves_a_record_with_scores_and_a_cost_for_each_phase(planned: Pl
     worker.run(job, ear)
     record = records.read_record(job.folder)
     assert record.status == "ok", record.reason
-    assert ear.events[-1] == Ended("ok")
+    assert ear.events[-1] == RunEnd("ok")
     assert record.spec == job.spec
     assert record.scores["accuracy"].n == job.spec.test_examples
     assert record.cost is not None
@@ -231,7 +231,7 @@ def test_a_full_disk_is_told_where_no_record_can_be_written(planned: Plan, monke
     monkeypatch.setattr("harness.store.files.os.fsync", full)
     worker.run(job, ear)
     last = ear.events[-1]
-    assert isinstance(last, Ended)
+    assert isinstance(last, RunEnd)
     assert last.status == "failed"
     assert "No space left" in last.reason
     assert not (job.folder / records.RECORD).exists()

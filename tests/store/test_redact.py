@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness import environment
 from harness.data.source import TaskSource
 from harness.runs import runner, worker
-from harness.runs.job import Ended, Job, Reporter
+from harness.runs.job import Job, Reporter, RunEnd
 from harness.runs.local import LocalProcesses
 from harness.store import records
 from harness.store.redact import HIDDEN, redact
@@ -138,18 +138,18 @@ def talkative(job: Job, reporter: Reporter) -> None:
         print(text)
     os.write(2, b"\xff not UTF-8, and from below Python: " + TOKENS["hub"].encode() + b"\n")
     error = RuntimeError("; ".join(text for text, _ in SAID.values()))
-    reporter.tell(Ended(*worker.explain(error)))
+    reporter.tell(RunEnd(*worker.explain(error)))
     raise error
 
 
 class Deaf:
-    def started(self, job: Job) -> None: ...
+    def on_start(self, job: Job) -> None: ...
 
-    def progress(self, job: Job, progress: object) -> None: ...
+    def on_progress(self, job: Job, progress: object) -> None: ...
 
-    def ended(self, outcome: object) -> None: ...
+    def on_end(self, outcome: object) -> None: ...
 
-    def stopping(self) -> None: ...
+    def on_stop(self) -> None: ...
 
 
 def test_a_run_that_prints_secrets_and_dies_of_them_leaves_none_in_log_and_reason(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ class Here:
         """None."""
         return []
 
-    def ended(self) -> str:
+    def exit_reason(self) -> str:
         """By itself."""
         return ""
 

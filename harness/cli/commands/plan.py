@@ -67,7 +67,7 @@ def show(asked: Options, gpu: Gpu) -> int:
         request = fit.Request(
             folder=model.folder,
             config=shipped.config if shipped else None,
-            specs=one.asked,
+            specs=one.default_specs,
             train=tuple((one.task.prompt(e), e.target) for e in one.splits.train),
             test=tuple((one.task.prompt(e), max((e.target, *e.choices), key=len)) for e in one.splits.test),
             card=gpu.card,

@@ -51,7 +51,7 @@ def _tune_and_run(one: Plan) -> tuple[Plan, Sequence[Outcome], bool, bool]:
     """
     if one.tuning is not None:
         _, interrupted = execute(one.tuning)
-        one = plan.settled(one)
+        one = plan.update(one)
         if interrupted:
             return one, (), True, False
         output.untuned(one)
@@ -93,7 +93,7 @@ def _probed(one: Plan) -> list[records.Run]:
 
 
 def _earlier_base(one: Plan) -> list[records.Run]:
-    like = one.asked[0]
+    like = one.default_specs[0]
     same = ("data", "scoring", "model", "model_revision", "test_examples", "dtype", "device", "max_tokens")
     earlier = records.read_all(one.options.results, like.task, skip_damaged=True)
     for found in sorted(earlier, key=lambda run: run.record.spec.probes != like.probes):

@@ -124,17 +124,17 @@ def _tell(spec: RunSpec, verdict: Verdict) -> int:
 class _Watch:
     """Tells on stderr what goes on."""
 
-    def started(self, job: Job) -> None:
+    def on_start(self, job: Job) -> None:
         """A run starts."""
         output.note(f"training again: {spoken(job.spec)}")
 
-    def progress(self, job: Job, progress: Progress) -> None:
+    def on_progress(self, job: Job, progress: Progress) -> None:
         """A run got further; one run alone needs no bar."""
 
-    def ended(self, outcome: Outcome) -> None:
+    def on_end(self, outcome: Outcome) -> None:
         """The run ended."""
         output.note(f"{outcome.status}{f': {outcome.reason}' * bool(outcome.reason)}")
 
-    def stopping(self) -> None:
+    def on_stop(self) -> None:
         """The user asked to stop."""
         output.note("stopping after the step in hand")

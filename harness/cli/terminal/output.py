@@ -82,10 +82,10 @@ def note(text: str) -> None:
 
 def header(plan: Plan) -> None:
     """What is about to run, on what, and what its test can show."""
-    spec, splits = plan.asked[0], plan.splits
+    spec, splits = plan.default_specs[0], plan.splits
     sizes = (("train", splits.train), ("validation", splits.validation), ("test", splits.test))
     counts = " · ".join(f"{name} {len(examples):,}" for name, examples in sizes if examples)
-    weights = f" · {quantity(plan.seen.weights)} weights" if plan.seen else ""
+    weights = f" · {quantity(plan.findings.weights)} weights" if plan.findings else ""
     unused, start = loading.passed_over(plan.task, plan.options.data), plan.options.start
     begins = (
         f"at {spoken(start.spec)} of {start.spec.task} ({start.spec.id}), so no leaderboard shows it" if start else ""
@@ -144,7 +144,7 @@ def planned(plan: Plan) -> None:
         predicted = size(plan.predicted(spec)) if plan.predicted(spec) else ""
         rows.append((run_name(spec), state, predicted, rate, spec.id))
     for spec, _ in plan.waiting:
-        rows.append((run_name(spec), "after its trials", size(plan.predicted(spec)) if plan.seen else "", "", ""))
+        rows.append((run_name(spec), "after its trials", size(plan.predicted(spec)) if plan.findings else "", "", ""))
     _show(ui_tables.words_only(rows, "run", "state", "predicted", "learning rate", "id"))
 
 

@@ -52,14 +52,14 @@ class Watch:
         if self._live:
             self._live.stop()
 
-    def started(self, job: Job) -> None:
+    def on_start(self, job: Job) -> None:
         """A run starts."""
         self._began[job.spec.id] = self._spoke[job.spec.id] = time.monotonic()
         if self._live:
             self._bars[job.spec.id] = self._live.add_task(f"  {run_name(job.spec)}", total=None, text="starting")
             self._show_all()
 
-    def progress(self, job: Job, progress: Progress) -> None:
+    def on_progress(self, job: Job, progress: Progress) -> None:
         """A run got further."""
         text = _where(progress)
         if progress.phase == "train" and progress.seconds_left is not None:
@@ -71,7 +71,7 @@ class Watch:
             self._spoke[job.spec.id] = time.monotonic()
             self._print(f"    {run_name(job.spec):<{NAME_WIDTH}} {text}")
 
-    def ended(self, outcome: Outcome) -> None:
+    def on_end(self, outcome: Outcome) -> None:
         """A run ended: its line."""
         self._ended += 1
         began = self._began.pop(outcome.job.spec.id, None)
@@ -83,7 +83,7 @@ class Watch:
             self._live.update(self._all, completed=self._ended, text=self._left())
         self._print(self._line(outcome))
 
-    def stopping(self) -> None:
+    def on_stop(self) -> None:
         """The user asked to stop."""
         self._print("  stopping after the step in hand; Ctrl-C again ends at once")
 

@@ -100,7 +100,7 @@ class Breakdown:
 
 
 def dims(config: Mapping[str, Any]) -> Dims | None:
-    """Return the widths that a config names, None for an architecture that the formula is not made for."""
+    """Return the widths in a config, None for an architecture that the formula does not cover."""
     if config.get("model_type") not in KNOWN_SHAPES:
         return None
     hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
@@ -130,7 +130,7 @@ def peak(shape: Dims, spec: RunSpec, method: Method, *, tokens: int, targets: in
     if spec.dtype != "bf16" or method.name not in KNOWN_METHODS:
         return None
     moments = _adapter_moments if method.adapter else _full_moments
-    return max(moments(shape, spec, method, tokens, targets), key=lambda found: found.total)
+    return max(moments(shape, spec, method, tokens, targets), key=lambda breakdown: breakdown.total)
 
 
 def _saved(shape: Dims, *, adapter_rank: int) -> int:
@@ -147,21 +147,21 @@ def _adapter_moments(shape: Dims, spec: RunSpec, method: Method, tokens: int, ta
     layer = _saved(shape, adapter_rank=spec.rank) * tokens
     several = spec.batch_size > spec.micro_batch
     if spec.checkpointing:
-        kept, live, wide = 2 * shape.hidden * tokens * shape.layers, layer + 2 * adapters / shape.layers, 2
+        saved, live, wide = 2 * shape.hidden * tokens * shape.layers, layer + 2 * adapters / shape.layers, 2
     else:
-        kept, live, wide = layer * shape.layers + 2 * adapters, 0.0, 6
+        saved, live, wide = layer * shape.layers + 2 * adapters, 0.0, 6
     working = (4 * shape.inner + wide * shape.hidden) * tokens + unpacked
     return [
         Breakdown(
             weights=frozen + 4 * adapters,
             optimizer=8 * adapters,
-            gradients=4 * adapters * (several or ended),
+            gradients=4 * adapters * (several or complete),
             activations=activations,
             moment=moment,
         )
-        for activations, moment, ended in (
-            (kept, 12 * targets * shape.vocab, False),
-            (kept + live, working, False),
+        for activations, moment, complete in (
+            (saved, 12 * targets * shape.vocab, False),
+            (saved + live, working, False),
             (layer, working, True),
         )
     ]
@@ -174,24 +174,24 @@ def _full_moments(shape: Dims, spec: RunSpec, method: Method, tokens: int, targe
     layer = _saved(shape, adapter_rank=0) * tokens
     several = spec.batch_size > spec.micro_batch
     if spec.checkpointing:  # the casts live until the forward pass ends
-        kept, first, wide = 4 * shape.hidden * tokens * shape.layers, layer + cast, 6
+        saved, first, wide = 4 * shape.hidden * tokens * shape.layers, layer + cast, 6
     else:
-        kept, first, wide = layer * shape.layers + casts, 0, 10
+        saved, first, wide = layer * shape.layers + casts, 0, 10
     working = (4 * shape.inner + wide * shape.hidden) * tokens
     last = 4 * (weights - shape.linear - (0 if shape.tied else ends))  # gradients when the first layer's turn comes
-    loss = kept + (casts if spec.checkpointing else 0)
+    loss = saved + (casts if spec.checkpointing else 0)
     return [
         Breakdown(
             weights=4 * weights,
             optimizer=8 * weights,
             gradients=4 * weights if several else gradients,
-            activations=kept,
+            activations=activations,
             moment=moment,
         )
-        for kept, moment, gradients in (
+        for activations, moment, gradients in (
             (loss, 12 * targets * shape.vocab, 0),
-            (kept, 6 * ends, 0),  # the output layer's gradient, in bf16 and in fp32
-            (kept + first, working, 4 * ends),
+            (saved, 6 * ends, 0),  # the output layer's gradient, in bf16 and in fp32
+            (saved + first, working, 4 * ends),
             (layer + cast, working, last),
             (4 * shape.hidden * tokens, (8 * shape.tied + 4 * several) * ends, 4 * weights),  # the embedding's
         )

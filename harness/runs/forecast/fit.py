@@ -1,7 +1,7 @@
-"""Which runs fit a GPU that need not be here: their peak, the fastest way that fits, and how long it takes.
+"""The fit of runs on a GPU that need not be in this machine: their peak, the fastest way that fits, and its time.
 
-The peak is that of the project's own training step under fake tensors (`predict`); the closed formula beside it (`formula`)
-also says which ways are worth trying. Asked in a process of its own, as everything that takes torch.
+The peak is that of the project's own training step under fake tensors (`peak_memory`). The closed formula (`closed_form`)
+also tells the ways worth trying. A forecast needs torch, so it runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ Lengths = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class Request:
-    """What to look into. `config` is a shipped architecture, None where `folder` holds the model and its tokenizer.
+    """The runs of a forecast. `config` is a shipped architecture, None if `folder` holds the model and its tokenizer.
 
-    `train` and `test` are (prompt, answer) texts. `card` is None where a peak is wanted and no card named.
+    `train` and `test` are (prompt, answer) texts. Without a `card` only the peak is predicted.
     """
 
     folder: Path
@@ -49,10 +49,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Forecast:
-    """One run: the way it is best done (micro-batch and checkpointing of `spec`), its peak in bytes, whether that fits.
+    """One run in its best way (micro-batch and checkpointing of `spec`), its peak in bytes, and whether that fits.
 
-    `by_formula` is None where the formula does not hold. `fits` and the seconds are None where no card, or no speed, is known.
-    What does not fit shows the way that takes least. For the untrained model the peak is its weights.
+    `by_formula` is None if the formula does not hold. `fits` and the seconds are None if no card, or no speed, is known.
+    If no way fits, the forecast is of the way with the lowest peak. For the untrained model the peak is its weights.
     """
 
     spec: RunSpec
@@ -65,7 +65,7 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Outlook:
-    """The forecasts in the order asked, the model's number of weights, and tokens per example: (longest, mean)."""
+    """The forecasts in the order of the request, the model's number of weights, and tokens per example: (longest, mean)."""
 
     forecasts: tuple[Forecast, ...]
     weights: int
@@ -73,7 +73,7 @@ class Outlook:
 
 
 def look(request: Request) -> Outlook:
-    """Answer a request.
+    """Return the forecasts of a request.
 
     Raises:
         HarnessError: a rank above the layers' size, or an architecture that cannot be built.
@@ -103,25 +103,25 @@ def look(request: Request) -> Outlook:
         method = registry.method(spec.method)
         if not method.trains:
             return _untrained(spec, size, test, request)
-        one = _Search(spec, method, size, dims, longest, request, count).best()
-        return replace(one, test_seconds=_reading(size, test, request))
+        best = _Search(spec, method, size, dims, longest, request, count).best()
+        return replace(best, test_seconds=_reading(size, test, request))
 
-    asked = tuple(dict.fromkeys(replace(spec, seed=0) for spec in request.specs))
-    found = dict(zip(asked, processes.each(forecast, asked), strict=True))
+    seedless = tuple(dict.fromkeys(replace(spec, seed=0) for spec in request.specs))
+    forecasts = dict(zip(seedless, processes.each(forecast, seedless), strict=True))
     totals = [sum(pair) for pair in train] or [0]
     return Outlook(
-        forecasts=tuple(
-            replace(one, spec=replace(one.spec, seed=s.seed))
-            for s in request.specs
-            for one in [found[replace(s, seed=0)]]
-        ),
+        forecasts=tuple(_with_seed(forecasts[replace(spec, seed=0)], spec.seed) for spec in request.specs),
         weights=shape.weights,
         tokens=(max(totals), sum(totals) / len(totals)),
     )
 
 
+def _with_seed(forecast: Forecast, seed: int) -> Forecast:
+    return replace(forecast, spec=replace(forecast.spec, seed=seed))
+
+
 def size_of(shape: Shape) -> Size:
-    """Return what decides the arithmetic of a model of this shape."""
+    """Return the sizes that decide the arithmetic of a model of this shape."""
     return Size(
         weights=shape.weights,
         linear=sum(inputs * outputs for inputs, outputs in shape.linears),
@@ -145,7 +145,7 @@ class _Search:
     count: Callable[[RunSpec], int]
 
     def best(self) -> Forecast:
-        """Return the fastest way that fits; where none does, the one that takes least; without a card, the one asked."""
+        """Return the fastest way that fits, else the way with the lowest peak; without a card, the way of the spec."""
         card = self.request.card
         if card is None:
             return self.as_forecast(self.spec, self.count(self.spec), None)
@@ -169,7 +169,7 @@ class _Search:
 
     def expected(self, ways: Sequence[RunSpec]) -> dict[RunSpec, float]:
         """Return a peak for each way without counting all: by formula, else on the line through the smallest two."""
-        by_formula = {way: found.total for way in ways if (found := self.formula(way)) is not None}
+        by_formula = {way: breakdown.total for way in ways if (breakdown := self.formula(way)) is not None}
         if len(by_formula) == len(ways):
             return by_formula
         small, *more = sorted(ways, key=lambda way: way.micro_batch)
@@ -183,28 +183,28 @@ class _Search:
         return len(rows) * (max(map(sum, rows)) - 1)
 
     def formula(self, way: RunSpec) -> Breakdown | None:
-        """Return the closed formula's peak, None where it does not hold."""
+        """Return the closed formula's peak, None if it does not hold."""
         targets = sum(target for _, target in self.longest[: way.micro_batch])
         if self.dims is None:
             return None
         return formula.peak(self.dims, way, self.method, tokens=self.tokens(way), targets=targets)
 
     def seconds(self, way: RunSpec) -> float | None:
-        """Return the training time, None where the card's speed is not known."""
+        """Return the training time, None if the card's speed is not known."""
         card = self.request.card
         if card is None or not card.flops:
             return None
         return gpu.train_seconds(self.size, way, self.method, self.longest, card, self.request.share)
 
     def as_forecast(self, way: RunSpec, peak: int, fits: bool | None) -> Forecast:
-        """Put what was found together."""
+        """Return the forecast of a way with its peak."""
         return Forecast(way, peak, self.formula(way), fits, self.seconds(way), None)
 
 
 def _untrained(spec: RunSpec, size: Size, test: Lengths, request: Request) -> Forecast:
-    held = size.weights * (2 if spec.dtype == "bf16" else 4)
-    fits = held <= request.card.usable if request.card else None
-    return Forecast(spec, held, None, fits, None, _reading(size, test, request))
+    peak = size.weights * (2 if spec.dtype == "bf16" else 4)
+    fits = peak <= request.card.usable if request.card else None
+    return Forecast(spec, peak, None, fits, None, _reading(size, test, request))
 
 
 def _reading(size: Size, test: Lengths, request: Request) -> float | None:
@@ -230,9 +230,9 @@ def _about(text: str) -> int:
 
 
 def look_in_own_process(request: Request) -> Outlook:
-    """`look`, in a process that may die without harm.
+    """Return the outlook of `look`, from a process that may die without harm.
 
     Raises:
-        HarnessError: as `look`, and whatever a library makes of the config.
+        HarnessError: as `look`, and if a library fails on the config.
     """
     return preflight.in_own_process(look, request, where="--model")

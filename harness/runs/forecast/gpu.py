@@ -1,8 +1,8 @@
-"""How long training takes by arithmetic: FLOPs over a stated share of a card's peak, and bytes over its bandwidth.
+"""The time that training takes by arithmetic: FLOPs over a share of a card's peak, and bytes over its bandwidth.
 
 Per token a frozen linear weight takes 2 FLOPs forward and 2 backward (the gradient of its input), a trained one 2 more;
 causal attention takes 2 x tokens x width a layer forward and twice that backward; the output layer only counts at target
-positions. Checkpointing adds a forward pass of the layers. Where a micro-batch has too few tokens to keep a card busy, a
+positions. Checkpointing adds a forward pass of the layers. If a micro-batch has too few tokens to keep a card busy, a
 pass takes as long as reading the weights. Unpacking 4-bit weights, casting fp32 ones and the optimizer are bound by bandwidth.
 
 These are closed forms, for plans without a model; `tests/runs/test_gpu_forecast.py` holds them equal to torch's `FlopCounterMode`.
@@ -31,8 +31,8 @@ SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(gib|gb|g)", re.IGNORECASE)
 class Card:
     """A GPU: its memory in bytes, dense bf16 FLOP/s with fp32 sums, and bytes/s of its memory.
 
-    `assumed` says that only a size was named and that the speed is a listed card's; both speeds are 0 where no listed card
-    has that size.
+    If only a size was named, `assumed` is the listed card whose speed is used. Both speeds are 0 if no listed card has
+    that size.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Card:
 
     @property
     def usable(self) -> float:
-        """Bytes that training may hold: without CUDA's own and what the allocator may lose."""
+        """Bytes that training may hold: without CUDA's own and without the allocator's losses."""
         return self.memory * (1 - SPARE) - CONTEXT
 
 
@@ -75,25 +75,25 @@ def card(text: str) -> Card:
     Raises:
         HarnessError: neither a listed card nor a size above 0.
     """
-    by_name = {one.name.lower(): one for one in CARDS}
+    by_name = {card.name.lower(): card for card in CARDS}
     if text.strip().lower() in by_name:
         return by_name[text.strip().lower()]
-    read = SIZE.fullmatch(text.strip())
-    if not read or not 1 <= float(read[1]) <= 10_000:
-        known = ", ".join(one.name for one in CARDS)
-        fix = did_you_mean(text.lower(), by_name) or f"--gpu 24GiB, or one of {known}"
+    match = SIZE.fullmatch(text.strip())
+    if not match or not 1 <= float(match[1]) <= 10_000:
+        names = ", ".join(card.name for card in CARDS)
+        fix = did_you_mean(text.lower(), by_name) or f"--gpu 24GiB, or one of {names}"
         raise HarnessError(f"--gpu {text} is neither a size nor a known card", where="--gpu", fix=fix)
-    memory = float(read[1]) * (1e9 if read[2].lower() == "gb" else 2**30)
-    alike = [one for one in CARDS if abs(one.memory / memory - 1) <= 0.1]
-    if not alike:
+    memory = float(match[1]) * (1e9 if match[2].lower() == "gb" else 2**30)
+    similar = [card for card in CARDS if abs(card.memory / memory - 1) <= 0.1]
+    if not similar:
         return Card(text.strip(), memory, 0, 0)
-    slowest = min(alike, key=lambda one: one.flops)
+    slowest = min(similar, key=lambda card: card.flops)
     return Card(text.strip(), memory, slowest.flops, slowest.bandwidth, assumed=slowest.name)
 
 
 @dataclass(frozen=True)
 class Size:
-    """What decides a model's arithmetic: weights of its adapted linear layers, of the output layer, and its widths.
+    """The sizes that decide a model's arithmetic: weights of adapted linear layers and output layer, and widths.
 
     `sides` are inputs and outputs of all adapted layers added up, so that rank x sides are the adapter's weights.
     """
@@ -129,7 +129,7 @@ def reading_flops(size: Size, lengths: Sequence[tuple[int, int]]) -> float:
 def train_seconds(
     size: Size, spec: RunSpec, method: Method, lengths: Sequence[tuple[int, int]], gpu: Card, share: float
 ) -> float:
-    """Return how long training takes; `share` is the part of the card's peak that matrix products reach."""
+    """Return the seconds of training; `share` is the part of the card's peak that matrix products reach."""
     steps = max(1, round(spec.epochs * -(-len(lengths) // spec.batch_size)))
     batches = steps * -(-spec.batch_size // spec.micro_batch)
     passes = (2 if method.adapter else 3) + spec.checkpointing
@@ -143,5 +143,5 @@ def train_seconds(
 
 
 def reading_seconds(size: Size, lengths: Sequence[tuple[int, int]], gpu: Card, share: float) -> float:
-    """Return how long it takes to read the test examples once; writing answers is not counted."""
+    """Return the seconds of reading the test examples once; writing answers is not counted."""
     return reading_flops(size, lengths) / (share * gpu.flops)

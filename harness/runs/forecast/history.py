@@ -1,4 +1,4 @@
-"""How long runs will take, from what runs like them took on this machine before. No record, no estimate."""
+"""The time that runs will take, estimated from similar runs on this machine. No record, no estimate."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from harness.store import records
 
 
 def seconds(specs: Sequence[RunSpec], root: Path, *, threads: int) -> float | None:
-    """Return how long the runs of one task will take together; None where too little is known.
+    """Return the time that the runs of one task will take together; None if too little is known.
 
-    A run is likened to the nearest earlier one of the same task, model, device and method, scaled by examples.
+    Each run is compared with the nearest earlier one of the same task, model, device and method, scaled by examples.
     """
     if not specs:
         return 0.0
@@ -26,21 +26,20 @@ def seconds(specs: Sequence[RunSpec], root: Path, *, threads: int) -> float | No
         for run in records.read_all(root, specs[0].task, skip_damaged=True)
         if run.record.status == "ok" and run.record.environment.machine == machine
     ]
-    times = [_like(spec, earlier) for spec in specs]
-    known = [time for time in times if time is not None]
-    return None if not known else sum(known) / len(known) * len(times)
+    estimates = [estimate for spec in specs if (estimate := _estimate(spec, earlier)) is not None]
+    return None if not estimates else sum(estimates) / len(estimates) * len(specs)
 
 
-def _like(spec: RunSpec, earlier: Sequence[Record]) -> float | None:
-    alike = [
+def _estimate(spec: RunSpec, earlier: Sequence[Record]) -> float | None:
+    similar = [
         record
         for record in earlier
         if (record.spec.model, record.spec.method, record.spec.device) == (spec.model, spec.method, spec.device)
         and record.cost is not None
     ]
-    if not alike:
+    if not similar:
         return None
-    nearest = min(alike, key=lambda record: (abs(record.spec.rank - spec.rank), record.started))
+    nearest = min(similar, key=lambda record: (abs(record.spec.rank - spec.rank), record.started))
     assert nearest.cost is not None
     phases = nearest.cost.phases
     fixed = phases["load"].seconds if "load" in phases else 0.0
@@ -55,7 +54,10 @@ def _like(spec: RunSpec, earlier: Sequence[Record]) -> float | None:
 
 @dataclass(frozen=True)
 class PredictionError:
-    """Runs of one model, method and device: predicted over measured peak less 1, as mean and where it is furthest from 0."""
+    """Predicted over measured peak less 1, for the runs of one model, method and device: the mean, and the worst run's.
+
+    `predicted` and `measured` are means in bytes.
+    """
 
     model: str
     method: str
@@ -68,10 +70,7 @@ class PredictionError:
 
 
 def prediction_errors(records: Iterable[Record]) -> list[PredictionError]:
-    """Return one `Error` for each model, method and device with finished runs that were predicted, in that order.
-
-    `predicted` and `measured` are means in bytes. Runs without a prediction, and those that do not train, say nothing.
-    """
+    """Return the errors by model, method and device, in that order. Only finished trainings with a prediction count."""
     peaks: defaultdict[tuple[str, str, str], list[tuple[int, int]]] = defaultdict(list)
     for record in records:
         cost, spec = record.cost, record.spec
@@ -79,10 +78,10 @@ def prediction_errors(records: Iterable[Record]) -> list[PredictionError]:
             continue
         if measured := cost.phases["train"].peak_bytes:
             peaks[spec.model, spec.method, spec.device].append((cost.predicted_peak_bytes, measured))
-    found = []
+    errors = []
     for (model, method, device), pairs in sorted(peaks.items()):
         shares = [predicted / measured - 1 for predicted, measured in pairs]
-        found.append(
+        errors.append(
             PredictionError(
                 model=model,
                 method=method,
@@ -94,4 +93,4 @@ def prediction_errors(records: Iterable[Record]) -> list[PredictionError]:
                 worst=max(shares, key=abs),
             )
         )
-    return found
+    return errors

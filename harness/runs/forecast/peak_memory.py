@@ -1,8 +1,7 @@
-"""What a training run will hold at its peak, found without loading a weight.
+"""The predicted peak memory of a training run, without loading a weight.
 
-The model is built from its config out of fake tensors, which have a shape and no memory; the same step that `fit` takes
-then runs under the same byte-counter that measures real runs. Nothing is fitted to measurements, but for what cuBLAS
-holds on CUDA.
+The model is built from its config out of fake tensors, with a shape and no memory. The training loop's own step then
+runs under the byte-counter of real runs. Nothing is fitted to measurements, except the memory of cuBLAS on CUDA.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ BLOCK, SUPER_BLOCK = 64, 256  # of NF4 with double quantisation: weights per sca
 
 
 def training_peak(folder: Path, spec: RunSpec, method: Method, rows: Sequence[Pair]) -> int:
-    """Return the predicted peak of live tensor bytes of a training step; on CUDA with what cuBLAS holds.
+    """Return the predicted peak of live tensor bytes of a training step; on CUDA with the memory of cuBLAS.
 
     There the allocator's rounding comes on top: 1 to 3 % for a model of 300 M weights on an H200.
 
     Args:
         folder: of the model; only its config is read.
         spec: gives rank, precision, micro-batch and window.
-        method: says what trains and how many bits the frozen weights take.
+        method: its trainable weights, and the bits of the frozen ones.
         rows: the examples of the step with the longest ones, longest first; cut to the window.
     """
     if not method.trains or not rows:
@@ -53,7 +52,7 @@ def config_peak(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pair]
 
 def config_counter(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pair]) -> ByteCounter:
     """Return the counter of the fake step: the peak, with gradients and optimizer state at that moment."""
-    # The second micro-batch meets the gradients of the first; what comes after it is shorter.
+    # The second micro-batch meets the gradients of the first; all later ones are shorter.
     longest = sorted((cut(pair, spec.max_tokens) for pair in rows), key=len, reverse=True)[: 2 * spec.micro_batch]
     if spec.batch_size > spec.micro_batch >= len(longest):
         longest = longest * 2
@@ -63,18 +62,18 @@ def config_counter(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pa
             _pack_linears(model, _PackedLinear if method.frozen_bits < 8 else _ByteLinear)
         model = method.adapt(model, spec)
     make_ready(model, spec)
-    place = dataclasses.replace(spec, device="cpu")  # where the fake tensors claim to be
+    on_cpu = dataclasses.replace(spec, device="cpu")  # the fake tensors claim to be there
     with FakeTensorMode(), fast_backward(model, dtype=spec.dtype, device=spec.device, masked=False):
         _make_fake(model)
-        optimizer = make_optimizer(model, place, make=method.optimizer)
+        optimizer = make_optimizer(model, on_cpu, make=method.optimizer)
         _make_state(optimizer)
         with ByteCounter(model, optimizer) as counter:
-            train_step(model, optimizer, longest, place, 0.0, padding=0)
+            train_step(model, optimizer, longest, on_cpu, 0.0, padding=0)
     return counter
 
 
 def _make_state(optimizer: torch.optim.Optimizer) -> None:
-    """Give the optimizer the state that it has from the second step on, without a pass through the model."""
+    """Give the optimizer its state of the second step, without a pass through the model."""
     for group in optimizer.param_groups:
         for weight in group["params"]:
             weight.grad = torch.empty_like(weight)
@@ -83,19 +82,19 @@ def _make_state(optimizer: torch.optim.Optimizer) -> None:
 
 
 def _stored(spec: RunSpec, method: Method) -> torch.dtype:
-    """Return the precision of the stored weights: what trains is fp32, what is frozen follows the spec."""
+    """Return the precision of the stored weights: trainable ones are fp32, frozen ones follow the spec."""
     return torch.bfloat16 if method.adapter and spec.dtype == "bf16" else torch.float32
 
 
 def _make_fake(model: Any) -> None:
     """Turn every meta tensor of a model into a fake one in place, tied weights staying tied."""
-    made: dict[int, Any] = {}
+    parameters: dict[int, Any] = {}
     for layer in model.modules():
         for name, weight in layer._parameters.items():
             if weight is not None:
                 fake = torch.empty(weight.shape, dtype=weight.dtype)
-                made.setdefault(id(weight), torch.nn.Parameter(fake, requires_grad=weight.requires_grad))
-                layer._parameters[name] = made[id(weight)]
+                parameters.setdefault(id(weight), torch.nn.Parameter(fake, requires_grad=weight.requires_grad))
+                layer._parameters[name] = parameters[id(weight)]
         for name, buffer in layer._buffers.items():
             if buffer is not None:
                 layer._buffers[name] = torch.empty(buffer.shape, dtype=buffer.dtype)
@@ -121,7 +120,7 @@ def _pack_linears(model: Any, kind: type[_PackedLinear]) -> None:
 
 
 class _PackedLinear(torch.nn.Linear):
-    """A linear layer of the size that bitsandbytes makes it: NF4 with double quantisation."""
+    """A linear layer of the size that bitsandbytes gives it: NF4 with double quantisation."""
 
     def __init__(self, inputs: int, outputs: int, dtype: torch.dtype, bias: torch.nn.Parameter | None) -> None:
         super().__init__(1, 1, bias=False)
