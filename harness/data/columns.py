@@ -5,7 +5,7 @@
     target     context, target
 
 Optional in both: `id`, `group`, `split`, and `context` beside a question or `question` beside a context. Other columns
-are ignored. Every cell that does not fit is an error that names its row.
+are ignored. A cell that does not fit is an error, which names its row.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ _ANSWER_CUE = re.compile(r"\s*\banswer\s*:\s*$", re.IGNORECASE)
 
 
 def layout_of(path: Path, row: Row) -> Layout:
-    """Return the layout that a file's columns show.
+    """Return the layout of a file by its columns.
 
     Raises:
-        HarnessError: columns of neither, with what is missing, or of both.
+        HarnessError: the columns of neither layout, with the missing ones, or of both.
     """
     columns = set(row.cells) | ({"choices"} if {"A", "B"} <= set(row.cells) else set())
     complete = [layout for layout, needed in COLUMNS.items() if columns.issuperset(needed)]
@@ -60,17 +60,17 @@ def _near(name: str, columns: set[str]) -> float:
 
 def _no_column(name: str, row: Row, *, where: str) -> HarnessError:
     near = did_you_mean(name, [str(column) for column in row.cells])
-    found = f"the columns are {', '.join(map(str, row.cells)) or 'none'}"
-    fix = f"{near} {found}" if near else f"{found}; needed: question, choices, answer or context, target"
+    present = f"the columns are {', '.join(map(str, row.cells)) or 'none'}"
+    fix = f"{near} {present}" if near else f"{present}; needed: question, choices, answer or context, target"
     return HarnessError(f"no column {name!r}", where=where, fix=fix)
 
 
 def split_of(row: Row) -> Split | None:
-    """Return the row's split, None where it names none."""
+    """Return the row's split, None if the cell is empty or missing."""
     name = _text(row, "split", needed=False).lower()
     if name and name not in SPLIT_NAMES:
         fix = did_you_mean(name, SPLIT_NAMES) or "use train, validation or test"
-        raise HarnessError(f"unknown split {name!r}", where=row.where, fix=fix)
+        raise HarnessError(f"unknown split {name!r}", where=row.location, fix=fix)
     return SPLIT_NAMES.get(name)
 
 
@@ -83,7 +83,7 @@ def example_of(layout: Layout, row: Row) -> Example:
     Raises:
         HarnessError: a missing column, an empty cell, unfit choices, or an answer that is not among them.
     """
-    name = _text(row, "id", needed=False) or f"row-{row.place}"
+    name = _text(row, "id", needed=False) or f"row-{row.number}"
     group = _text(row, "group", needed=False)
     if layout == "choices":
         choices = _choices(row)
@@ -97,7 +97,7 @@ def example_of(layout: Layout, row: Row) -> Example:
         )
     context = _ANSWER_CUE.sub("", _text(row, "context")).strip()
     if not context:
-        raise HarnessError("the context is empty but for its 'Answer:'", where=row.where, fix="write what is asked")
+        raise HarnessError("the context holds nothing but 'Answer:'", where=row.location, fix="write the question")
     question = _text(row, "question", needed=False)
     return Example(id=name, question=question, context=context, target=_text(row, "target"), group=group)
 
@@ -105,18 +105,18 @@ def example_of(layout: Layout, row: Row) -> Example:
 def _text(row: Row, column: str, *, needed: bool = True) -> str:
     if column not in row.cells:
         if needed:
-            raise _no_column(column, row, where=row.where)
+            raise _no_column(column, row, where=row.location)
         return ""
     text = _as_text(row, column, row.cells[column])
     if needed and not text:
-        raise HarnessError(f"the {column} is empty", where=row.where, fix="fill the cell or delete the row")
+        raise HarnessError(f"the {column} is empty", where=row.location, fix="fill the cell or delete the row")
     return text
 
 
 def _as_text(row: Row, column: str, value: Any) -> str:
     if isinstance(value, list | dict | bytes):
         kind = type(value).__name__
-        raise HarnessError(f"{column} holds a {kind}, not text", where=row.where, fix="write text or a number")
+        raise HarnessError(f"{column} holds a {kind}, not text", where=row.location, fix="write text or a number")
     if isinstance(value, bool):
         return str(value).lower()  # as JSON writes it
     return "" if value is None or value != value else str(value).strip()  # not-a-number: a cell left empty
@@ -129,7 +129,7 @@ def _choices(row: Row) -> tuple[str, ...]:
             value = _list_in(row, value)
         if not isinstance(value, list):
             fix = 'write a list, ["first", "second"], or text with | between'
-            raise HarnessError("choices is neither a list nor text", where=row.where, fix=fix)
+            raise HarnessError("choices is neither a list nor text", where=row.location, fix=fix)
         choices = tuple(_as_text(row, "choices", item) for item in value)
     else:
         letters = [letter for letter in ascii_uppercase if letter in row.cells]
@@ -138,10 +138,10 @@ def _choices(row: Row) -> tuple[str, ...]:
             texts.pop()
         choices = tuple(texts)
     if len(choices) < 2:
-        raise HarnessError(f"fewer than two choices: {len(choices)}", where=row.where, fix="give at least two")
+        raise HarnessError(f"fewer than two choices: {len(choices)}", where=row.location, fix="give at least two")
     if "" in choices or len({fold(choice) for choice in choices}) < len(choices):
         problem = "one of the choices is empty" if "" in choices else "two of the choices are the same"
-        raise HarnessError(problem, where=row.where, fix="give distinct choices (case and spacing do not count)")
+        raise HarnessError(problem, where=row.location, fix="give distinct choices (case and spacing do not count)")
     return choices
 
 
@@ -152,14 +152,14 @@ def _list_in(row: Row, text: str) -> list[Any]:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         fix = 'write ["first", "second"], or text with | between'
-        raise HarnessError(f"choices is not a JSON list: {error}", where=row.where, fix=fix) from error
+        raise HarnessError(f"choices is not a JSON list: {error}", where=row.location, fix=fix) from error
     return list(value)
 
 
 def _answer(row: Row, choices: Sequence[str]) -> str:
-    """Return the option that the answer means: by its text, otherwise by its letter.
+    """Return the option that the answer names by its text, otherwise by its letter.
 
-    A number is never taken for a position: some files count from 0 and some from 1.
+    A number is never read as a position: some files count from 0 and some from 1.
     """
     text = _text(row, "answer")
     by_text = next((choice for choice in choices if fold(choice) == fold(text)), None)
@@ -167,12 +167,12 @@ def _answer(row: Row, choices: Sequence[str]) -> str:
     by_letter = choices[letter] if 0 <= letter < len(choices) else None
     if by_text and by_letter and by_text != by_letter:
         problem = f"the answer {text!r} is both an option and the letter of another"
-        raise HarnessError(problem, where=row.where, fix="write the option's text, longer than one letter")
+        raise HarnessError(problem, where=row.location, fix="write the option's text, longer than one letter")
     answer = by_text or by_letter
     if answer is None:
         fix = (
             did_you_mean(text, choices)
             or f"write the option's text, or its letter A to {ascii_uppercase[min(len(choices), 26) - 1]}"
         )
-        raise HarnessError(f"the answer {text!r} is not among the choices", where=row.where, fix=fix)
+        raise HarnessError(f"the answer {text!r} is not among the choices", where=row.location, fix=fix)
     return answer

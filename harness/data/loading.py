@@ -1,7 +1,7 @@
-"""A task's examples: found, pinned by checksum, read, checked, limited, fingerprinted.
+"""A task's examples: located, pinned by checksum, read, checked, limited, fingerprinted.
 
-`load_splits` is the only way examples reach a model. It refuses data in which training and test overlap, so that no
-later step has to trust a task file.
+`load_splits` is the only way examples reach a model. It refuses data with an overlap of training and test, so later steps
+need not trust a task file.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def tasks_folder() -> Path:
     """Return the folder of the tasks that the project ships; it sits beside `harness`.
 
     Raises:
-        HarnessError: it is not there; names the other module called `tasks`, if there is one, that took its place.
+        HarnessError: it is missing, with the other module called `tasks` that hides it, if there is one.
     """
     folder = Path(__file__).resolve().parents[2] / "tasks"
     if (folder / "data").is_dir():
@@ -66,44 +66,43 @@ def tasks_folder() -> Path:
         spec = importlib.util.find_spec("tasks")
     except (ImportError, ValueError):
         spec = None
-    places = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
-    other = next((place for place in places if place), "")
+    paths = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
+    hiding = next(filter(None, paths), "")
     raise HarnessError(
-        "the tasks that belong to the harness are missing" + (f": {other} has their name" if other else ""),
+        "the tasks that belong to the harness are missing" + (f": {hiding} has their name" if hiding else ""),
         where=str(folder),
         fix="reinstall the project in an environment of its own",
     )
 
 
 def resolve(source: Source, data_dir: Path | str | None = None) -> Path:
-    """Return the folder (or file) that a source names, with its checksum checked.
+    """Return the folder (or file) of a source, with its checksum checked.
 
     Args:
         source: a folder relative to the tasks folder, an absolute path, or `hf:` or `github:` at a pinned revision.
-        data_dir: the data set's folder, known by its name or its files, or a folder that holds it; see
-            `sources.copy_in`. Not asked for absolute paths, and of no matter to what comes with the project and has no
-            copy in it.
+        data_dir: the data set's folder, recognised by its name or its files, or a folder that holds it; see
+            `sources.copy_in`. Ignored for absolute paths, and for data that comes with the project and has no copy in it.
 
     Raises:
         HarnessError: missing, cannot be fetched, or the checksum differs.
     """
-    path = sources.fetch(source) if sources.is_remote(source) and data_dir is None else _place(source, data_dir)
+    path = sources.fetch(source) if sources.is_remote(source) and data_dir is None else _location(source, data_dir)
     if not path.exists():
         fix = sources.by_hand(source) if sources.is_remote(source) else "check the path, or pass --data-dir"
         raise HarnessError("the task's data is missing", where=str(path), fix=fix)
     if source.sha256:
-        found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else hash_folder(path)
-        if found != source.sha256:
+        checksum = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else hash_folder(path)
+        if checksum != source.sha256:
             raise HarnessError(
-                f"the data has changed: expected checksum {source.sha256}, found {found}",
+                f"the data has changed: expected checksum {source.sha256}, found {checksum}",
                 where=str(path),
                 fix="restore the data; if the change is meant, set the task's sha256 and raise its version",
             )
     return path
 
 
-def _place(source: Source, data_dir: Path | str | None) -> Path:
-    """Return where a source's data lies, or would: in the user's folder, a cache or the tasks folder."""
+def _location(source: Source, data_dir: Path | str | None) -> Path:
+    """Return the path of a source's data in the user's folder, a cache or the tasks folder, present or not."""
     shipped = tasks_folder() / source.uri  # an absolute uri replaces the tasks folder
     if data_dir is not None and Path(source.uri).name and not Path(source.uri).is_absolute():
         copy = sources.copy_in(source, Path(data_dir))
@@ -112,20 +111,20 @@ def _place(source: Source, data_dir: Path | str | None) -> Path:
 
 
 def passed_over(task: Task, data_dir: Path | None) -> str:
-    """Say that `--data DIR`, given for other tasks perhaps, is not used for one that ships its data; empty where it is."""
+    """Return a note if `--data DIR` is ignored because the task ships its own data; otherwise an empty string."""
     source = task.source
     if data_dir is None or sources.is_remote(source) or Path(source.uri).is_absolute():
         return ""
-    shipped = _place(source, data_dir) == tasks_folder() / source.uri
+    shipped = _location(source, data_dir) == tasks_folder() / source.uri
     return f"not used for {task.name}: its data comes with the project, and {data_dir} has no copy" if shipped else ""
 
 
 def sizes(task: Task, data_dir: Path | str | None = None) -> dict[Split, int] | None:
-    """Return the number of examples in each split, None where the data is not here; nothing is checked or fetched.
+    """Return the number of examples in each split, None if the data is not here; nothing is checked or fetched.
 
-    For data with a file for each split, `<split>.jsonl`, these are its lines; a split without one is left out.
+    For data with a file for each split, `<split>.jsonl`, it is the number of lines; a split without a file is left out.
     """
-    folder = _place(task.source, data_dir)
+    folder = _location(task.source, data_dir)
     if isinstance(task.load, published.Load):
         return task.load.sizes(folder)
     if not folder.exists():
@@ -135,7 +134,7 @@ def sizes(task: Task, data_dir: Path | str | None = None) -> dict[Split, int] | 
 
 
 def load_splits(task: Task, *, data_dir: Path | str | None = None, train_limit: int = 0, test_limit: int = 0) -> Splits:
-    """Read, check and limit a task's examples.
+    """Return a task's examples, checked and limited.
 
     Args:
         task: the task.
@@ -143,7 +142,7 @@ def load_splits(task: Task, *, data_dir: Path | str | None = None, train_limit: 
         train_limit: at most so many training examples; 0 is all.
         test_limit: at most so many test examples, and as many validation examples; 0 is all.
 
-    A limit keeps groups whole where possible; the same data and limit give the same examples everywhere.
+    A limit keeps groups whole if possible; the same data and limit give the same examples everywhere.
 
     Raises:
         HarnessError: an unreadable file, a wrong checksum, or examples that `check` or `refuse_overlap` refuses.
@@ -170,7 +169,7 @@ def _read(task: Task, folder: Path, split: Split) -> tuple[Example, ...]:
         return audit.apply(task, task.load(folder, split))
     except HarnessError:
         raise
-    except Exception as error:  # a plugin's own code: any error there is the plugin author's to fix
+    except Exception as error:  # a plugin's own code, which its author has to correct
         raise HarnessError(
             f"task {task.name!r} failed to load its {split} split: {type(error).__name__}: {error}",
             where=f"{getattr(task.load, '__module__', '')}.{getattr(task.load, '__qualname__', 'load')}",
@@ -182,15 +181,15 @@ def check(task: Task, split: Split, examples: Sequence[Example]) -> None:
     """Refuse an empty split and examples that cannot be asked or scored.
 
     Raises:
-        HarnessError: no examples, something else than text in them, no id, an empty target, a prompt that fails, and
-            for options: fewer than two, one twice (case and spacing apart), or the target not among them.
+        HarnessError: no examples, values of a wrong type, no id, an empty target, or a prompt that fails; among options,
+            fewer than two, equal ones (case and spacing apart), or none equal to the target.
     """
     if not examples:
         raise HarnessError(f"the {split} split is empty", where=f"task {task.name}", fix="give it at least one example")
-    for place, example in enumerate(examples, start=1):
-        if wrong := _wrong_type(example):
-            where = f"task {task.name}, {split} example number {place}"
-            raise HarnessError(wrong, where=where, fix="correct the task's load function")
+    for number, example in enumerate(examples, start=1):
+        if problem := _wrong_type(example):
+            where = f"task {task.name}, {split} example number {number}"
+            raise HarnessError(problem, where=where, fix="correct the task's load function")
         options = {fold(choice) for choice in example.choices}
         if not example.id:
             problem = "an example has no id"
@@ -209,7 +208,7 @@ def check(task: Task, split: Split, examples: Sequence[Example]) -> None:
 
 
 def _wrong_type(example: Any) -> str:
-    """Say what in a plugin's example is of the wrong type or no amount; empty where nothing is."""
+    """Return the value of a plugin's example that has a wrong type or is no amount, in words; empty if all are right."""
     if not isinstance(example, Example):
         return f"load yields something of type {type(example).__name__}, not an Example"
     if not isinstance(example.choices, tuple | list):
@@ -234,13 +233,13 @@ def _refuse_failing_prompt(task: Task, example: Example) -> None:
 
 
 def refuse_overlap(splits: Splits) -> None:
-    """Refuse an id that occurs twice, and a group or question that occurs in more than one split.
+    """Refuse duplicate ids, and groups or questions in more than one split.
 
     Raises:
-        HarnessError: with the two examples concerned.
+        HarnessError: with the two examples.
     """
     ids: dict[str, Split] = {}
-    seen: dict[tuple[str, ...], tuple[Split, str]] = {}
+    first: dict[tuple[str, ...], tuple[Split, str]] = {}
     for split, examples in splits.items():
         for example in examples:
             if example.id in ids:
@@ -252,7 +251,7 @@ def refuse_overlap(splits: Splits) -> None:
             for kind, key in (("group", (example.group,)), ("question", question_key(example))):
                 if key == ("",):
                     continue
-                first_split, first_id = seen.setdefault((kind, *key), (split, example.id))
+                first_split, first_id = first.setdefault((kind, *key), (split, example.id))
                 if first_split != split:
                     raise HarnessError(
                         f"{first_split} and {split} share a {kind}: the test would measure memory",
@@ -262,22 +261,22 @@ def refuse_overlap(splits: Splits) -> None:
 
 
 def refuse_to_train(task: Task, methods: Sequence[Method]) -> None:
-    """Refuse methods that need training examples where the task has none.
+    """Refuse methods that need training examples if the task has none.
 
     Raises:
-        HarnessError: with what to do instead.
+        HarnessError: with the methods, and the flags to use instead.
     """
     needing = [method.name for method in methods if method.trains or method.shots]
     if needing and "train" not in task.splits:
         raise HarnessError(
-            "this task has no training split: it is there to be asked",
+            "this task has no training split: it can be asked, not trained on",
             where=f"task {task.name}, --method {','.join(needing)}",
             fix=f"train on another task and ask this one as well: --probe {task.name}; or pass --method base",
         )
 
 
 def fingerprint(task: Task, splits: Splits) -> str:
-    """Return 16 hex digits that change with anything the model reads or is scored on.
+    """Return 16 hex digits that change with everything the model reads or is scored on.
 
     Covers the task's name and version, and of every example the id, rendered prompt, target, choices, group and amount.
     """

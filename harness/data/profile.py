@@ -1,12 +1,12 @@
-"""How alike a task's examples are: near-duplicates across splits, repeats, balance of answers, length of prompts.
+"""A profile of a task's examples: near-duplicates across splits, repeats, balance of answers, length of prompts.
 
-`data.refuse_overlap` refuses what is the same question in two splits. What is almost the same passes it, and a test
-that resembles its training data measures memory too: this counts it, for a person to judge.
+`loading.refuse_overlap` refuses equal questions in two splits. Almost equal ones pass it, and a test similar to its
+training data measures memory too. The profile counts them, for a person to judge.
 
-Two examples are near where half of the distinctive runs of five words of the one in the test stand in one example of
-training. A run that occurs in more than `COMMON` examples (an instruction, a formula that is given, a form's wording)
-is not distinctive: each run is looked up once and names few examples, so that the work grows with the text only. A test
-example of which fewer than `ENOUGH` runs are left is not judged, and counted.
+A test example is near a training example if half of its distinctive runs of five words occur there. A run in more than
+`COMMON` examples (an instruction, a formula, a form's wording) is not distinctive: each run is looked up once and leads to
+few examples, so the work grows with the text only. A test example with fewer than `ENOUGH` distinctive runs is counted as
+not judged.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ RUN = 5  # words
 COMMON = 10  # examples
 NEAR = 0.5  # share of the distinctive runs
 ENOUGH = 3  # runs
-FEW = 20  # answers; more of them are no classes
-SHOWN, WIDTH = 2, 60
+FEW = 20  # answers; more are no classes
+MAX_LISTED, WIDTH = 2, 60
 _WORD = re.compile(r"\w+(?:[.,]\d+)*")
 _PRIME, _BASE = 2**61 - 1, 1_000_003
 
 
 @dataclass(frozen=True)
 class Near:
-    """A test example and the training example most like it; `share` of its distinctive runs stand there."""
+    """A test example, the training example nearest to it, and the share of its distinctive runs that occur there."""
 
     test: Example
     train: Example
@@ -42,7 +42,7 @@ class Near:
 
 
 def text_of(example: Example) -> str:
-    """Return what two examples are compared by: context and question, and the options where there is no context."""
+    """Return the text of an example for comparison: context and question, or question and options without a context."""
     return "\n".join((example.context, example.question, *(() if example.context.strip() else sorted(example.choices))))
 
 
@@ -52,14 +52,14 @@ class Runs:
     def __init__(self) -> None:
         self._words: dict[str, int] = {}
 
-    def of(self, text: str) -> frozenset[int]:
+    def of_text(self, text: str) -> frozenset[int]:
         """Return the runs of a text; one of fewer than five words is one run, one without words has none."""
         ids = [self._words.setdefault(word, len(self._words) + 1) for word in _WORD.findall(text.casefold())]
         return frozenset(_number(ids[i : i + RUN]) for i in range(max(1, len(ids) - RUN + 1)) if ids)
 
 
 def _number(ids: Iterable[int]) -> int:
-    """Return a polynomial of the words' numbers, the same on every machine; two runs share one by accident only."""
+    """Return a polynomial of the words' numbers, the same on every machine; equal values of two runs are rare."""
     value = 0
     for id in ids:
         value = (value * _BASE + id) % _PRIME
@@ -67,45 +67,45 @@ def _number(ids: Iterable[int]) -> int:
 
 
 def near_duplicates(train: Sequence[Example], test: Sequence[Example]) -> tuple[list[Near], int]:
-    """Return the test examples with a near training example (the first of the nearest), and how many are not judged.
+    """Return the test examples with a near training example (the first of the nearest), and the number not judged.
 
-    A text of fewer than `ENOUGH` runs is judged by those that it has, if all of them are distinctive.
+    A text of fewer than `ENOUGH` runs is judged by all of its runs, if they are distinctive.
     """
     runs = Runs()
-    of_train = [runs.of(text_of(example)) for example in train]
-    of_test = [runs.of(text_of(example)) for example in test]
-    frequency = Counter(run for found in (*of_train, *of_test) for run in found)
-    where: defaultdict[int, list[int]] = defaultdict(list)
-    for place, found in enumerate(of_train):
-        for run in found:
+    of_train = [runs.of_text(text_of(example)) for example in train]
+    of_test = [runs.of_text(text_of(example)) for example in test]
+    frequency = Counter(run for of_example in (*of_train, *of_test) for run in of_example)
+    indices: defaultdict[int, list[int]] = defaultdict(list)
+    for index, of_example in enumerate(of_train):
+        for run in of_example:
             if frequency[run] <= COMMON:
-                where[run].append(place)
+                indices[run].append(index)
     result, unjudged = [], 0
-    for example, found in zip(test, of_test, strict=True):
-        distinctive = [run for run in found if frequency[run] <= COMMON]
-        shared = Counter(place for run in distinctive for place in where.get(run, ()))
-        if len(distinctive) < min(ENOUGH, len(found)):
+    for example, of_example in zip(test, of_test, strict=True):
+        distinctive = [run for run in of_example if frequency[run] <= COMMON]
+        shared = Counter(index for run in distinctive for index in indices.get(run, ()))
+        if len(distinctive) < min(ENOUGH, len(of_example)):
             unjudged += 1
             continue
         if not shared:
             continue
-        place = min(shared, key=lambda place: (-shared[place], place))
-        if (share := shared[place] / len(distinctive)) >= NEAR:
-            result.append(Near(example, train[place], share))
+        nearest = min(shared, key=lambda index: (-shared[index], index))
+        if (share := shared[nearest] / len(distinctive)) >= NEAR:
+            result.append(Near(example, train[nearest], share))
     return result, unjudged
 
 
 def repeats(examples: Sequence[Example]) -> list[tuple[Example, Example]]:
-    """Return the pairs (first, later) of examples of one split that ask the same question, case and spacing apart."""
+    """Return the pairs (first, later) of examples with the same question in one split, case and spacing apart."""
     first: dict[tuple[str, ...], Example] = {}
     pairs = ((first.setdefault(question_key(example), example), example) for example in examples)
-    return [(one, other) for one, other in pairs if one is not other]
+    return [(earlier, later) for earlier, later in pairs if earlier is not later]
 
 
 def balance(examples: Sequence[Example]) -> dict[str, int]:
-    """Count the answers where they are few, or else at which place among its options each is; empty where neither.
+    """Count the answers if they are few, or else their positions among the options; empty without options.
 
-    Where every example has the same options, those that are never right count as 0.
+    If every example has the same options, those that are never right count as 0.
     """
     options = {frozenset(example.choices) for example in examples}
     classes = sorted(next(iter(options))) if len(options) == 1 else []
@@ -116,42 +116,45 @@ def balance(examples: Sequence[Example]) -> dict[str, int]:
     if not all(example.choices for example in examples):
         return {}
     most = max(len(example.choices) for example in examples)
-    places = Counter(example.choices.index(example.target) for example in examples)
-    return {f"option {place + 1}": places[place] for place in range(most)}
+    positions = Counter(example.choices.index(example.target) for example in examples)
+    return {f"option {position + 1}": positions[position] for position in range(most)}
 
 
 def lengths(prompts: Iterable[str]) -> tuple[int, int, int]:
     """Return the median, the 95th percentile (nearest rank) and the maximum of the prompts' characters."""
-    found = sorted(map(len, prompts))
-    return round(statistics.median(found)), found[-(-95 * len(found) // 100) - 1], found[-1]
+    counts = sorted(map(len, prompts))
+    return round(statistics.median(counts)), counts[-(-95 * len(counts) // 100) - 1], counts[-1]
 
 
 def notes(splits: Iterable[tuple[str, Sequence[Example]]], prompt: Callable[[Example], str]) -> list[tuple[str, str]]:
-    """Return what there is to say about a task's examples, as heading and text; none of `splits` is empty."""
+    """Return notes about a task's examples, as heading and text; none of `splits` may be empty."""
     parts = dict(splits)
-    found, unjudged = near_duplicates(parts["train"], parts["test"])
-    count = f"near-duplicates in train of {len(found):,} of {len(parts['test']):,} test examples"
-    said = [("alike", count + f" ({unjudged:,} not judged: common wording only)" * bool(unjudged))]
-    said += [("", _told(near)) for near in found[:SHOWN]]
+    duplicates, unjudged = near_duplicates(parts["train"], parts["test"])
+    count = f"near-duplicates in train of {len(duplicates):,} of {len(parts['test']):,} test examples"
+    lines = [("alike", count + f" ({unjudged:,} not judged: common wording only)" * bool(unjudged))]
+    lines += [("", _describe(near)) for near in duplicates[:MAX_LISTED]]
     for name, examples in parts.items():
-        twice = repeats(examples)
-        other = sum(one.target != later.target for one, later in twice)
-        if twice:
-            said.append(("repeated", f"{name} {len(twice):,}" + f", {other:,} with another answer" * bool(other)))
-            said += [("", f"{later.id} as {one.id} “{_short(later.question)}”") for one, later in twice[:SHOWN]]
+        pairs = repeats(examples)
+        contradictions = sum(first.target != later.target for first, later in pairs)
+        if pairs:
+            text = f"{name} {len(pairs):,}" + f", {contradictions:,} with another answer" * bool(contradictions)
+            lines.append(("repeated", text))
+            lines += [
+                ("", f"{later.id} as {first.id} “{_short(later.question)}”") for first, later in pairs[:MAX_LISTED]
+            ]
     for name in ("train", "test"):
         if counts := balance(parts[name]):
             shares = " · ".join(f"{_short(key)} {number(count / len(parts[name]))} %" for key, count in counts.items())
-            said.append((f"{name} gold", shares))
+            lines.append((f"{name} gold", shares))
     median, high, most = lengths(prompt(example) for examples in parts.values() for example in examples)
-    return [*said, ("prompts", f"median {median:,} characters · 95 % up to {high:,} · longest {most:,}")]
+    return [*lines, ("prompts", f"median {median:,} characters · 95 % up to {high:,} · longest {most:,}")]
 
 
-def _told(near: Near) -> str:
-    """Say which two examples are near, by their questions, or their contexts where one question is asked of all."""
-    pair = (near.test, near.train)
-    same = near.test.question == near.train.question
-    first, second = (f"{one.id} “{_short(one.context if same else one.question)}”" for one in pair)
+def _describe(near: Near) -> str:
+    """Return the two examples and their share, by their questions, or by their contexts if the questions are equal."""
+    equal = near.test.question == near.train.question
+    texts = [(e.id, e.context if equal else e.question) for e in (near.test, near.train)]
+    first, second = (f"{id} “{_short(text)}”" for id, text in texts)
     return f"{100 * near.share:.0f} % of {first} is in {second}"
 
 

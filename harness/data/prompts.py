@@ -1,6 +1,6 @@
 """How an example becomes the model's input: one renderer for training and testing, for every method.
 
-A prompt is a function of the example alone. It ends with "Answer:", and what is trained on or scored is
+A prompt is a function of the example alone. It ends with "Answer:". The model is trained and scored on
 " " + target + the end-of-text token. Options are shown and answered as text, never as letters.
 """
 
@@ -11,7 +11,7 @@ from harness.schema import Example
 
 
 def multiple_choice(example: Example) -> str:
-    """Render context, question and the options, one per line, in the order of `example.choices`.
+    """Return the prompt with context, question and the options, one per line, in the order of `example.choices`.
 
     Raises:
         HarnessError: the example has no options.
@@ -27,10 +27,10 @@ def multiple_choice(example: Example) -> str:
 
 
 def question_answer(example: Example) -> str:
-    """Render context, a blank line, the question and "Answer:"; without a context the question comes first."""
+    """Return the prompt with context, a blank line, the question and "Answer:"; a missing context is left out."""
     return f"{_head(example)}\nAnswer:"
 
 
 def _head(example: Example) -> str:
-    """Context and question with a blank line between; a missing one leaves no blank line behind."""
+    """Return context and question with a blank line between; a missing one leaves no blank line behind."""
     return "\n\n".join(part for part in (example.context.strip(), example.question.strip()) if part)

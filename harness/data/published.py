@@ -1,8 +1,8 @@
 """Published data sets: the files of a repository or of a local copy, cleaned, in their own splits or dealt.
 
-A task says which files hold which split, as patterns of which the first that matches counts, and how a row becomes an
-example. Where a source has one file only, its rows are dealt 60/10/30 by their group's hash; where it has no
-validation file, a seventh of the training rows is. What cannot be asked or scored is left out, and counted:
+A task names the files of each split, as patterns, and a function from a row to an example. The first pattern with a
+match counts. If a source has one file only, its rows are dealt 60/10/30 by their group's hash; without a validation file,
+a seventh of the training rows becomes the validation split. Rows that cannot be asked or scored are left out, and counted:
 
     repeated           the same question and context as a row before it, the test rows coming first
     contradictory      the same question and context with two different answers: every one of them
@@ -10,7 +10,7 @@ validation file, a seventh of the training rows is. What cannot be asked or scor
     answer missing     no answer, or not one of the options
     group in the test  a training row about the same group (filing, sentence) as a test row
 
-and what the task itself leaves out, by the reason that its `example` returns.
+and rows that the task itself leaves out, by the reason from its `example`.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ Cells = Mapping[str, Any]
 Files = Mapping[Split, tuple[str, ...]]
 INSIDE = "::"  # `data.zip::data/train.json` is a file inside an archive
 _INSTRUCTION = re.compile(r"\s*Instruction: (.*?)\s*\nInput: (.*?)\s*\nAnswer:\s*", re.DOTALL)
-FIRST: tuple[Split, ...] = ("test", "validation", "train")  # who keeps a question that several splits ask
+PRIORITY: tuple[Split, ...] = ("test", "validation", "train")  # the first split with a question keeps it
 
 
 def read_cells(path: Path) -> Iterator[Cells]:
     """Yield the rows of a JSONL, CSV or Parquet file, or of a `.json` file that holds one list of objects.
 
     Raises:
-        HarnessError: unreadable, at the row concerned where there is one.
+        HarnessError: the file is unreadable, with the row if it is one row's fault.
     """
     if path.suffix != ".json":
         yield from (row.cells for row in read_rows(path))
@@ -60,7 +60,7 @@ def read_cells(path: Path) -> Iterator[Cells]:
 
 
 def patterns(files: Files) -> tuple[str, ...]:
-    """Return every path of a task's files, once: what `Source.files` holds, so that nothing else is fetched."""
+    """Return every path of a task's files, once, for `Source.files`, so that no other file is fetched."""
     return tuple(dict.fromkeys(pattern.partition(INSIDE)[0] for split in files.values() for pattern in split))
 
 
@@ -68,10 +68,12 @@ def patterns(files: Files) -> tuple[str, ...]:
 class Load:
     """The `load` of a task over a published data set.
 
-    `files` are paths as in `Source.files`, by split; of several the first that is there counts, `**/` looks below the
-    data folder too, and `a.zip::b.json` inside an archive. `example(cells, id)` makes an example of a row, or says why
-    the row is left out. `read(path)` yields the rows of a file, where `read_cells` cannot. `folders` is "many" where
-    files of several folders belong together; else they are refused, as two copies of one data set.
+    Attributes:
+        files: paths as in `Source.files`, by split. The first that exists counts; `**/` searches below the data folder,
+            and `a.zip::b.json` inside an archive.
+        example: makes an example of a row's cells and an id, or returns the reason to leave the row out.
+        read: yields the rows of a file, if `read_cells` cannot.
+        folders: "many" if files of several folders belong together; else they are refused, as two copies of one data set.
     """
 
     files: Files
@@ -84,13 +86,13 @@ class Load:
         return self.splits(folder)[0][split]
 
     def left_out(self, folder: Path) -> Counter[str]:
-        """Count the rows that are left out, by reason; errors as `splits`."""
+        """Count the omitted rows by reason; errors as `splits`."""
         return self.splits(folder)[1]
 
     def sizes(self, folder: Path) -> dict[Split, int] | None:
-        """Return each split's number of examples, None where there is no file, nothing where they cannot be read.
+        """Return each split's number of examples, None without a file, and nothing if the files are unreadable.
 
-        Of Parquet files these are all rows, as their footers say: reading them takes a library that is slow to start.
+        For Parquet files it is the number of rows in their footers: the library that reads rows is slow to start.
         """
         try:
             if not (paths := self._paths(folder)):
@@ -104,47 +106,47 @@ class Load:
                 split: sum(parquet.read_metadata(path).num_rows for path in files) for split, files in paths.items()
             }
             return {split: rows[split] for split in SPLITS if split in rows}
-        except Exception:  # damaged or foreign files: a list shows what it can, and `check` says what is wrong
+        except Exception:  # damaged or foreign files: `list` shows the rest, and `check` reports the error
             return {}
 
     def splits(self, folder: Path) -> tuple[dict[Split, list[Example]], Counter[str]]:
-        """Return the examples by split, and the rows left out by reason.
+        """Return the examples by split, and the counts of omitted rows by reason.
 
         Raises:
             HarnessError: no file matches, files of several folders do, a file is unreadable, or too few rows to split.
         """
         paths = self._paths(folder)
         if "test" not in paths or paths.keys() == {"test", "validation"}:
-            fix = f"it needs {' or '.join(self.files.get('test', ()))}; and where there are several, all splits"
+            fix = f"it needs {' or '.join(self.files.get('test', ()))}; and all splits, if there are several"
             raise HarnessError("the data set's files are not in this folder", where=str(folder), fix=fix)
-        kept, left_out = _cleaned({split: list(self._examples(found)) for split, found in paths.items()})
-        if kept.keys() == {"test"}:
-            self._refuse_too_few(kept["test"], folder)
-            return partition(kept["test"]), left_out
-        if "validation" not in kept:
-            kept |= partition(kept["train"], VALIDATION_OF_TRAIN)
-        return kept, left_out
+        splits, left_out = _clean({split: list(self._examples(files)) for split, files in paths.items()})
+        if splits.keys() == {"test"}:
+            self._refuse_too_few(splits["test"], folder)
+            return partition(splits["test"]), left_out
+        if "validation" not in splits:
+            splits |= partition(splits["train"], VALIDATION_OF_TRAIN)
+        return splits, left_out
 
     def _refuse_too_few(self, examples: Sequence[Example], folder: Path) -> None:
-        """Refuse rows of fewer groups than splits, since no group may be cut."""
+        """Refuse rows with fewer groups than splits, since no group may be cut."""
         groups = sorted({example.group or example.id for example in examples})
         if len(groups) < len(SPLITS):
-            problem = f"what is here makes questions about {len(groups)} of the {len(SPLITS)} groups needed"
+            problem = f"the files here make questions about {len(groups)} of the {len(SPLITS)} groups needed"
             fix = "add files about others: training, validation and test each need one (filer, policy) of their own"
             raise HarnessError(problem, where=": ".join((str(folder), *groups)), fix=fix)
 
     def _paths(self, folder: Path) -> dict[Split, list[Path]]:
-        """Return the files of each split that has any: those of the first pattern that matches."""
-        found: dict[Split, list[Path]] = {}
-        for split in FIRST:
+        """Return the files of each split by its first pattern with a match; a split without files is left out."""
+        files: dict[Split, list[Path]] = {}
+        for split in PRIORITY:
             matches = ((pattern, _files(folder, pattern)) for pattern in self.files.get(split, ()))
             pattern, paths = next((match for match in matches if match[1]), ("", []))
             if len(folders := sorted({str(path.parent) for path in paths})) > 1 and self.folders == "one":
                 fix = f"name the one to use: {folders[0]} or {folders[1]}"
                 raise HarnessError(f"several folders have files {pattern}", where=str(folder), fix=fix)
             if paths:
-                found[split] = paths
-        return found
+                files[split] = paths
+        return files
 
     def _examples(self, paths: Sequence[Path]) -> Iterator[Example | str]:
         for path in paths:
@@ -152,53 +154,54 @@ class Load:
                 try:
                     yield self.example(cells, f"{path.stem}-{number}")
                 except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-                    fix = "use a file of the form that the task's docstring names"
+                    fix = "use a file of the form in the task's docstring"
                     problem = f"this row is not of the expected form: {type(error).__name__}: {error}"
                     raise HarnessError(problem, where=f"{path}, row {number}", fix=fix) from error
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
-    """Return the files that a pattern names, in the folder or in an archive there."""
-    place, mark, member = pattern.partition(INSIDE)
-    paths = matching(folder, place)
+    """Return the files that match a pattern, in the folder or in an archive there."""
+    path, mark, member = pattern.partition(INSIDE)
+    paths = matching(folder, path)
     if not mark:
         return paths
     try:
-        inside = [zipfile.Path(path, member) for path in paths]
+        inside = [zipfile.Path(archive, member) for archive in paths]
     except zipfile.BadZipFile as error:
         raise HarnessError("this archive is damaged", where=str(paths[0]), fix="download it again") from error
     return [cast(Path, file) for file in inside if file.is_file()]
 
 
-def _cleaned(found: Mapping[Split, list[Example | str]]) -> tuple[dict[Split, list[Example]], Counter[str]]:
+def _clean(splits: Mapping[Split, list[Example | str]]) -> tuple[dict[Split, list[Example]], Counter[str]]:
+    """Return the usable examples by split, and the counts of omitted rows by reason."""
     answers: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
-    for row in (row for rows in found.values() for row in rows if isinstance(row, Example)):
+    for row in (row for rows in splits.values() for row in rows if isinstance(row, Example)):
         answers[question_key(row)].add(fold(row.target))
-    asked: set[tuple[str, ...]] = set()
+    earlier: set[tuple[str, ...]] = set()
     group_of: dict[str, Split] = {}
-    kept: dict[Split, list[Example]] = {split: [] for split in found}
+    clean: dict[Split, list[Example]] = {split: [] for split in splits}
     left_out: Counter[str] = Counter()
-    for split in (split for split in FIRST if split in found):
-        for example in found[split]:
+    for split in (split for split in PRIORITY if split in splits):
+        for example in splits[split]:
             if isinstance(example, str):
                 left_out[example] += 1
                 continue
             key = question_key(example)
             if not (reason := _unfit(example)):
                 contradictory = len(answers[key]) > 1
-                reason = "contradictory" if contradictory else "repeated" if key in asked else ""
+                reason = "contradictory" if contradictory else "repeated" if key in earlier else ""
             if not reason and example.group and group_of.setdefault(example.group, split) != split:
                 reason = f"group in the {group_of[example.group]}"
             if reason:
                 left_out[reason] += 1
                 continue
-            asked.add(key)
-            kept[split].append(example)
-    return kept, left_out
+            earlier.add(key)
+            clean[split].append(example)
+    return clean, left_out
 
 
 def _unfit(example: Example) -> str:
-    """Say why an example cannot be scored; empty where it can."""
+    """Return the reason that an example cannot be scored; empty if it can."""
     if len({fold(choice) for choice in example.choices} - {""}) < len(example.choices):
         return "options the same"
     if not example.target.strip() or (example.choices and example.target not in example.choices):
@@ -207,7 +210,7 @@ def _unfit(example: Example) -> str:
 
 
 def digest(text: str) -> str:
-    """Return ten hex digits that name a text: a group for the rows about one sentence or headline."""
+    """Return ten hex digits of a text's hash: a group for the rows about one sentence or headline."""
     return hashlib.sha256(" ".join(text.split()).encode("utf-8", "surrogatepass")).hexdigest()[:10]
 
 
@@ -221,10 +224,10 @@ def instruction(cells: Cells) -> tuple[str, str]:
     """
     if "instruction" in cells and "input" in cells:
         return str(cells["instruction"]).strip(), str(cells["input"]).strip()
-    found = _INSTRUCTION.fullmatch(str(cells.get("context", "")))
-    if found is None:
+    match = _INSTRUCTION.fullmatch(str(cells.get("context", "")))
+    if match is None:
         raise ValueError("neither columns `instruction, input` nor 'Instruction: … Input: … Answer:' in `context`")
-    return found[1], found[2]
+    return match[1], match[2]
 
 
 def output(cells: Cells) -> str:

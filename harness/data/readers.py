@@ -1,7 +1,7 @@
-"""Rows of JSONL, CSV and Parquet files, each with the place it came from.
+"""Rows of JSONL, CSV and Parquet files, each with its line.
 
-JSONL and CSV are read here line by line, because an error has to name the line, and because every cell must stay the
-text that the file holds (a type-guessing reader turns "007" into 7). Parquet, which has types, is read by `datasets`.
+JSONL and CSV are read here line by line, because an error has to name the line, and because every cell must keep the
+text of the file (a type-guessing reader turns "007" into 7). Parquet, which has types, is read by `datasets`.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ SUFFIXES = (".jsonl", ".csv", ".parquet")
 
 @dataclass(frozen=True)
 class Row:
-    """One row: `place` is its line (JSONL, CSV) or number (Parquet) from 1; `where` is what an error shows."""
+    """The cells of a row, its line (JSONL, CSV) or number (Parquet) from 1, and its location for error messages."""
 
-    place: int
-    where: str
+    number: int
+    location: str
     cells: Mapping[str, Any]
 
 
 def read_rows(path: Path | str) -> list[Row]:
-    """Read a data file whole; its extension tells the format.
+    """Return all rows of a data file; its extension tells the format.
 
     Raises:
-        HarnessError: missing, a folder, an unknown extension, empty, or damaged, at the line concerned.
+        HarnessError: missing, a folder, an unknown extension, empty, or damaged, with the line.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -61,8 +61,8 @@ def read_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:
     """Yield one object per line; blank lines are skipped.
 
     Raises:
-        HarnessError: at the line concerned: no such file, empty, not UTF-8, cut off in the middle of a line, not JSON,
-            not an object.
+        HarnessError: with the line: no such file, empty, not UTF-8, cut off in the middle of a line, not JSON, not an
+            object.
     """
     for _, row in numbered_jsonl(Path(path)):
         yield row
@@ -70,7 +70,7 @@ def read_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:
 
 def numbered_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number from 1, object); errors as `read_jsonl`."""
-    found, offset = False, 0
+    empty, offset = True, 0
     try:
         with path.open("rb") as file:
             for number, raw in enumerate(file, start=1):
@@ -78,11 +78,11 @@ def numbered_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 offset += len(raw)
                 line = line.removeprefix("\ufeff") if number == 1 else line
                 if line.strip():
-                    found = True
+                    empty = False
                     yield number, _object(line, f"{path}:{number}")
     except OSError as error:
         raise _unreadable(path, error) from error
-    if not found:
+    if empty:
         raise HarnessError("the data file is empty", where=str(path), fix="write one JSON object per line")
 
 
@@ -113,8 +113,8 @@ def decode(raw: bytes, path: Path, *, line: int = 1, offset: int = 0) -> str:
     Args:
         raw: the bytes.
         path: their file, for the error.
-        line: the line that they start at, from 1.
-        offset: their first byte's place in the file, from 0.
+        line: their first line, from 1.
+        offset: of their first byte in the file, from 0.
 
     Raises:
         HarnessError: not UTF-8, with the line and the offset of the first wrong byte.
@@ -195,9 +195,9 @@ def _csv_header(path: Path, fields: list[str]) -> list[str]:
     if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
         fix = "export the file again with commas"
         raise HarnessError("the fields are not separated by commas", where=f"{path}:1", fix=fix)
-    twice = next((name for name in header if header.count(name) > 1), None)
-    if twice is not None:
-        raise HarnessError(f"two columns are named {twice!r}", where=f"{path}:1", fix="rename one of them")
+    duplicate = next((name for name in header if header.count(name) > 1), None)
+    if duplicate is not None:
+        raise HarnessError(f"two columns are named {duplicate!r}", where=f"{path}:1", fix="rename one of them")
     return header
 
 
@@ -211,10 +211,10 @@ def _parquet_rows(path: Path, raw: bytes) -> list[Row]:
     from pyarrow import parquet
 
     datasets.disable_progress_bars()
-    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # what it would log is in the error below
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # the error below says the same
     with tempfile.TemporaryDirectory() as cache:  # a cache of its own: nothing is left behind, nothing stale is read
         try:
-            empty = parquet.read_metadata(path).num_rows == 0  # which `datasets` cannot read
+            empty = parquet.read_metadata(path).num_rows == 0  # `datasets` cannot read an empty file
             cells = (
                 [] if empty else list(datasets.Dataset.from_parquet(str(path), cache_dir=cache, keep_in_memory=True))
             )

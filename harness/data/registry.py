@@ -3,7 +3,7 @@
 Tasks come from the tasks folder, from `--tasks-dir` folders, and from the entry points `harness.tasks` of installed
 packages. Methods and metrics come from their folders in the harness and from
 the entry points `harness.methods` and `harness.metrics`. A plugin that fails to import stays in the list with its
-error and stops only who asks for it. Two plugins of one name are an error that tells both places.
+error, which only a use of the plugin raises. Two plugins of one name are an error with both origins.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 @dataclass(frozen=True)
 class Entry(Generic[T]):
-    """A plugin: its name, its value (None where broken), where it came from, and its error (empty where none)."""
+    """A plugin: its name, its value (None if broken), its origin, and its error (empty if sound)."""
 
     name: str
     value: T | None
@@ -59,8 +59,8 @@ def tasks(extra_dirs: Iterable[Path | str] = ()) -> dict[str, Entry[Task]]:
             raise HarnessError("no such folder of tasks", where=str(folder), fix="check --tasks-dir")
         if folder.resolve() not in folders:
             folders.append(folder.resolve())
-    found = [_from_file(path, Task, "TASK") for folder in folders for path in _files(folder, "TASK")]
-    return _by_name("task", [*found, *_from_packages("harness.tasks", Task, "TASK")])
+    entries = [_from_file(path, Task, "TASK") for folder in folders for path in _files(folder, "TASK")]
+    return _by_name("task", [*entries, *_from_packages("harness.tasks", Task, "TASK")])
 
 
 def task(name: str, tasks_dirs: Iterable[Path | str] = ()) -> Task:
@@ -78,33 +78,33 @@ def task_among(entries: Mapping[str, Entry[Task]], name: str) -> Task:
 
 
 def unlisted() -> dict[str, Task]:
-    """Return the tasks that only probes ask: known by name wherever a record names them, and in no list."""
+    """Return the tasks of probes only: known by name to all who read records, and in no list."""
     from harness.tiny.questions import TASK
 
     return {TASK.name: TASK}
 
 
 def recorded(extra_dirs: Iterable[Path | str] = ()) -> dict[str, Task]:
-    """Return every working task by the name that records give it; one with an audit also as its audited self."""
-    whole = unlisted() | {name: entry.value for name, entry in tasks(extra_dirs).items() if entry.value is not None}
-    for found in [task for task in whole.values() if task.audit is not None]:
-        with contextlib.suppress(HarnessError):  # an audit that is damaged stops only who asks for it
-            audited = audits.choose(found, "audited")
-            whole.setdefault(audited.name, audited)
-    return whole
+    """Return every working task by its name in records; a task with an audit also under the name of its audited form."""
+    by_name = unlisted() | {name: entry.value for name, entry in tasks(extra_dirs).items() if entry.value is not None}
+    for task in [task for task in by_name.values() if task.audit is not None]:
+        with contextlib.suppress(HarnessError):  # a damaged audit matters only to those who ask for it
+            audited = audits.choose(task, "audited")
+            by_name.setdefault(audited.name, audited)
+    return by_name
 
 
 def methods() -> dict[str, Entry[Method]]:
     """Return every method by name, the harness's own first and in their order."""
     order = {name: position for position, name in enumerate(harness.methods.BUILT_IN)}
     folder = Path(str(harness.methods.__file__)).parent
-    found = [_from_module(path, "harness.methods", Method, "METHOD") for path in _files(folder, "METHOD")]
-    found.sort(key=lambda entry: (order.get(entry.name, len(order)), entry.name))
-    return _by_name("method", [*found, *_from_packages("harness.methods", Method, "METHOD")])
+    entries = [_from_module(path, "harness.methods", Method, "METHOD") for path in _files(folder, "METHOD")]
+    entries.sort(key=lambda entry: (order.get(entry.name, len(order)), entry.name))
+    return _by_name("method", [*entries, *_from_packages("harness.methods", Method, "METHOD")])
 
 
 def method(name_or_path: str) -> Method:
-    """Return the method of this name, or the one that a PEFT config (a path that ends in .json) describes.
+    """Return the method of this name, or the method of a PEFT config (a path that ends in .json).
 
     Raises:
         HarnessError: unknown or broken.
@@ -115,28 +115,28 @@ def method(name_or_path: str) -> Method:
 
 
 def missing(method: Method) -> list[str]:
-    """Return the packages that a method needs and that are not installed here."""
+    """Return the packages of a method that are not installed here."""
     return [package for package in method.requires if importlib.util.find_spec(package) is None]
 
 
 def require(methods: Iterable[Method]) -> None:
-    """Refuse methods whose packages are not installed, before anything starts.
+    """Refuse methods whose packages are not installed, before a run starts.
 
     Raises:
-        HarnessError: with what to install.
+        HarnessError: with the package to install.
     """
     for method in methods:
         for package in missing(method):
-            wanted = f"adaptbench[{EXTRAS[package]}]" if package in EXTRAS else package
+            requirement = f"adaptbench[{EXTRAS[package]}]" if package in EXTRAS else package
             problem = f"the method {method.name} needs the package {package}, which is not installed"
-            raise HarnessError(problem, where=f"--method {method.name}", fix=f"pip install '{wanted}'")
+            raise HarnessError(problem, where=f"--method {method.name}", fix=f"pip install '{requirement}'")
 
 
 def metrics() -> dict[str, Entry[Metric]]:
-    """Return every metric that needs no argument, by name."""
+    """Return every metric without arguments, by name."""
     folder = Path(str(harness.metrics.__file__)).parent
-    found = [Entry(name, harness.metrics.by_name(name), str(folder / f"{name}.py")) for name in harness.metrics.names()]
-    return _by_name("metric", [*found, *_from_packages("harness.metrics", Metric, "METRIC")])
+    entries = [Entry(n, harness.metrics.by_name(n), str(folder / f"{n}.py")) for n in harness.metrics.names()]
+    return _by_name("metric", [*entries, *_from_packages("harness.metrics", Metric, "METRIC")])
 
 
 def metric(name: str) -> Metric:
@@ -149,24 +149,24 @@ def metric(name: str) -> Metric:
 
 
 def _by_name(kind: str, entries: Iterable[Entry[T]]) -> dict[str, Entry[T]]:
-    found: dict[str, Entry[T]] = {}
+    by_name: dict[str, Entry[T]] = {}
     for entry in entries:
-        first = found.setdefault(entry.name, entry)
+        first = by_name.setdefault(entry.name, entry)
         if first is not entry:
             fix = f"rename one of the {kind}s, or leave its folder or package out"
             raise HarnessError(
                 f"two {kind}s are named {entry.name!r}", where=f"{first.origin} and {entry.origin}", fix=fix
             )
-    return found
+    return by_name
 
 
-def _value(kind: str, name: str, known: Mapping[str, Entry[T]]) -> T:
-    entry = known.get(name)
+def _value(kind: str, name: str, entries: Mapping[str, Entry[T]]) -> T:
+    entry = entries.get(name)
     if entry is None:
-        near = did_you_mean(name, known)
+        near = did_you_mean(name, entries)
         fix = f"{near}   {errors.command('list')}".strip()
         raise HarnessError(
-            f"no {kind} named {name!r}", where=f"{len(known)} {kind}{'s' * (len(known) != 1)} known", fix=fix
+            f"no {kind} named {name!r}", where=f"{len(entries)} {kind}{'s' * (len(entries) != 1)} known", fix=fix
         )
     if entry.value is None:
         raise HarnessError(f"{kind} {name!r} is broken: {entry.error}", where=entry.origin, fix="correct that file")
@@ -174,7 +174,7 @@ def _value(kind: str, name: str, known: Mapping[str, Entry[T]]) -> T:
 
 
 def _files(folder: Path, attribute: str) -> Iterator[Path]:
-    """Yield the folder's plugin files; a file that never assigns the attribute is none and is not run."""
+    """Yield the folder's plugin files; a file without an assignment of the attribute is no plugin and is not run."""
     assigns = re.compile(rf"^{attribute}\b".encode(), re.MULTILINE)
     for path in sorted(folder.glob("*.py")):
         if not path.name.startswith("_") and assigns.search(path.read_bytes()):
@@ -197,10 +197,10 @@ def _from_file(path: Path, kind: type[T], attribute: str) -> Entry[T]:
 
 @lru_cache(maxsize=256)
 def _run_file(path: Path, mtime: int) -> ModuleType:
-    """Run a file as a module of its own, wherever it lies, so that no other module called `tasks` can hide it."""
-    already = sys.modules.get(f"tasks.{path.stem}")
-    if already is not None and already.__file__ and Path(already.__file__) == path:
-        return already
+    """Run a file of any folder as a module of its own, so that no other module called `tasks` can hide it."""
+    imported = sys.modules.get(f"tasks.{path.stem}")
+    if imported is not None and imported.__file__ and Path(imported.__file__) == path:
+        return imported
     name = f"harness_plugin_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -222,15 +222,15 @@ def _from_packages(group: str, kind: type[T], attribute: str) -> Iterator[Entry[
 
 
 def _from_point(point: metadata.EntryPoint, attribute: str) -> Any:
-    """Return what an entry point names: the value itself or a module that assigns the attribute."""
-    found = point.load()
+    """Return the value of an entry point, which names the value itself or a module that assigns the attribute."""
+    target = point.load()
     file = getattr(sys.modules[point.module], "__file__", None)
-    value = getattr(found, attribute, found)
+    value = getattr(target, attribute, target)
     return _anchored(value, Path(file).parent) if file else value
 
 
 def _anchored(value: Any, folder: Path) -> Any:
-    """Return a task with its data folder sought beside its own file; anything else as it is."""
+    """Return a task with the path of the data folder beside its own file; any other plugin unchanged."""
     if not isinstance(value, Task) or value.source.uri.startswith("hf:") or Path(value.source.uri).is_absolute():
         return value
     beside, shipped = folder / value.source.uri, tasks_folder() / value.source.uri
@@ -243,23 +243,23 @@ def _entry(name: str, origin: str, kind: type[T], load: Callable[[], Any]) -> En
     try:
         value = load()
     except (Exception, SystemExit) as error:
-        return Entry(name, None, origin, _told(error))
+        return Entry(name, None, origin, _one_line(error))
     problem = _problem(value, kind)
     return Entry(name, None, origin, problem) if problem else Entry(value.name, value, origin)
 
 
-def _told(error: BaseException) -> str:
-    """Return an error in one line, with the last place of the traceback."""
+def _one_line(error: BaseException) -> str:
+    """Return an error in one line, with the last line of the traceback."""
     frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    line = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     if isinstance(error, SyntaxError):
-        place = f" ({Path(error.filename).name}:{error.lineno})" if error.filename else ""
+        line = f" ({Path(error.filename).name}:{error.lineno})" if error.filename else ""
     text = error.msg if isinstance(error, SyntaxError) else str(error).splitlines()[0] if str(error) else ""
-    return f"{type(error).__name__}: {text}{place}"
+    return f"{type(error).__name__}: {text}{line}"
 
 
 def _problem(value: Any, kind: type[Any]) -> str:
-    """Return what makes a value no plugin, or an empty string."""
+    """Return the reason that a value is no plugin, or an empty string."""
     if not isinstance(value, kind):
         return f"its value is a {type(value).__name__}, not a {kind.__name__}"
     if not _NAME.fullmatch(value.name):

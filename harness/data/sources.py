@@ -1,7 +1,7 @@
-"""Where published data lies: in a copy of the user's, in a cache, or fetched at its pinned commit.
+"""The location of published data: a copy of the user's, a cache, or a download at the pinned commit.
 
-`hf:` sources are fetched by `harness.data.hub`, `github:` ones here, file by file through `datasets`, once. Copies are
-found in one way for all sources: `--data DIR` is the data set's folder, or a folder that holds it. `own:` sources are
+`hf:` sources are fetched by `harness.data.hub`, `github:` ones here, file by file through `datasets`, once. The user's
+copy is the same for all sources: `--data DIR` is the data set's folder, or a folder that holds it. `own:` sources are
 never fetched.
 """
 
@@ -16,36 +16,36 @@ from harness.data import hub
 from harness.errors import HarnessError
 from harness.schema import Source
 
-OWN = "own:"  # files that only the user may have, and brings
+OWN = "own:"  # files of the user, which cannot be fetched
 REMOTE = ("hf:", "github:", OWN)
 
 
 def is_remote(source: Source) -> bool:
-    """Tell whether this data is somebody else's, so that it may have to be fetched or brought."""
+    """Return whether this data does not come with the project and has to be fetched or provided."""
     return source.uri.startswith(REMOTE)
 
 
 def folder_name(source: Source) -> str:
-    """Return what a data set's folder is called below `--data DIR`."""
+    """Return the name of a data set's folder below `--data DIR`."""
     return source.folder or PurePosixPath(source.uri).name
 
 
 def matching(folder: Path, path: str) -> list[Path]:
-    """Return the files that one of `Source.files` names in a folder; without `*`, the name alone will do as well."""
+    """Return the files in a folder for a path of `Source.files`; without `*`, the name alone is enough as well."""
     name = folder / PurePosixPath(path).name
     return sorted(folder.glob(path)) or ([name] if "*" not in path and name.is_file() else [])
 
 
 def copy_in(source: Source, data_dir: Path) -> Path:
-    """Return the data set's folder in the user's: the one of its name in it, or itself by its files or its name."""
-    named = data_dir / folder_name(source)
-    holding = (f for f in (named, data_dir) if any(matching(f, path) for path in source.files))
-    known = named if named.exists() or data_dir.resolve().name != named.name else data_dir
-    return next(holding, known)
+    """Return the data set's folder for `--data DIR`: the subfolder of its name, or DIR itself by its files or name."""
+    subfolder = data_dir / folder_name(source)
+    with_files = (f for f in (subfolder, data_dir) if any(matching(f, path) for path in source.files))
+    by_name = subfolder if subfolder.exists() or data_dir.resolve().name != subfolder.name else data_dir
+    return next(with_files, by_name)
 
 
 def cached(source: Source) -> Path:
-    """Return the folder where fetched data lies, or would; nothing is fetched and nothing heavy is imported."""
+    """Return the folder of fetched data, present or not; nothing is fetched and nothing heavy is imported."""
     if source.uri.startswith("hf:"):
         return hub.cached(source)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -53,21 +53,21 @@ def cached(source: Source) -> Path:
 
 
 def by_hand(source: Source) -> str:
-    """Say how to get a data set, by its own command where there is a network, and how to use it then."""
+    """Return the way to get a data set by hand and to use it then, in words."""
     folder = f"DIR/{folder_name(source)}"
     if source.uri.startswith(OWN) and any("*" in name for name in source.files):
         return f"pass --data DIR, a folder that holds your {source.uri.removeprefix(OWN)}"
     if source.uri.startswith("hf:"):
-        return f"where there is a network: {hub.by_hand(source, folder)}; then pass --data-dir DIR"
+        return f"on a machine with a network: {hub.by_hand(source, folder)}; then pass --data-dir DIR"
     if not source.revision:
         names = " or ".join(source.files) if source.uri.startswith(OWN) else " and ".join(source.files)
         return f"put {names} into {folder}/; then pass --data-dir DIR"
     files = " and ".join(_address(source, path) for path in source.files)
-    return f"where there is a network, put into {folder}/: {files}; then pass --data-dir DIR"
+    return f"on a machine with a network, put into {folder}/: {files}; then pass --data-dir DIR"
 
 
 def fetch(source: Source) -> Path:
-    """Return the folder that holds a data set's files, fetched at its revision where they are not in the cache.
+    """Return the folder with a data set's files, fetched at its revision if they are not in the cache.
 
     Raises:
         HarnessError: no revision is pinned, or a file cannot be fetched.
@@ -97,7 +97,7 @@ def _fetch_files(source: Source) -> Path:
             got = datasets.DownloadManager().download(_address(source, path))
             part = folder / f"{name}.part"
             shutil.copyfile(got, part)
-            part.replace(folder / name)  # a file is there whole or not at all
+            part.replace(folder / name)  # never a part of a file
     return folder
 
 

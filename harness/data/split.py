@@ -1,8 +1,8 @@
 """Dividing examples: into splits and into smaller samples, groups kept whole, the same on every machine.
 
-What belongs together: the examples of a group, and examples that ask the same question of the same context, so that a
-duplicate can never be learned in training and met again in the test. Order comes from SHA-256, never from the
-position in a file (many files are sorted by label) nor from Python's `hash`.
+The examples of a group stay together, and so do examples with the same question and context. A duplicate can therefore
+never be in training and in the test. Order comes from SHA-256, never from the position in a file (many files are
+sorted by label) nor from Python's `hash`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ SHARES: Mapping[Split, float] = {"train": 0.6, "validation": 0.1, "test": 0.3}
 
 
 def question_key(example: Example) -> tuple[str, ...]:
-    """Return what makes two examples the same question, case and spacing apart.
+    """Return the key under which two examples are the same question, case and spacing apart.
 
-    That is the question and its context. A question without context is compared with its options as well, in any
+    It is the question and its context. A question without context is compared with its options as well, in any
     order, because "Which statement is correct?" alone says nothing.
     """
     if example.context.strip():
@@ -30,12 +30,12 @@ def question_key(example: Example) -> tuple[str, ...]:
 
 
 def _digest(text: str) -> str:
-    """Return a short stand-in for a text of any length, case and spacing apart."""
+    """Return the hash of a text, case and spacing apart."""
     return hashlib.sha256(" ".join(text.casefold().split()).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def partition(examples: Sequence[Example], shares: Mapping[Split, float] = SHARES) -> dict[Split, list[Example]]:
-    """Divide examples into splits of about these shares, what belongs together in one split.
+    """Divide examples into splits of about these shares; groups and equal questions stay in one split.
 
     Bundles are dealt from the largest down (equal ones in the order of their hash), each to the split that lacks most.
     The result does not depend on the order of the examples; each split keeps that order.
@@ -55,7 +55,7 @@ def partition(examples: Sequence[Example], shares: Mapping[Split, float] = SHARE
     empty = set(shares)
     ordered = sorted(bundles.items(), key=lambda item: (-len(item[1]), _rank(item[0])))
     for position, (_, members) in enumerate(ordered):
-        last_chance = len(ordered) - position <= len(empty)  # every split gets a bundle, however large the others are
+        last_chance = len(ordered) - position <= len(empty)  # every split gets a bundle, even beside large ones
         split = max((s for s in shares if s in empty or not last_chance), key=lambda s: lacking[s])
         split_of.update((member.id, split) for member in members)
         lacking[split] -= len(members)
@@ -64,7 +64,7 @@ def partition(examples: Sequence[Example], shares: Mapping[Split, float] = SHARE
 
 
 def _bundles(examples: Sequence[Example]) -> dict[tuple[str, ...], list[Example]]:
-    """Return the sets of examples that a group or a question ties together, by their smallest key."""
+    """Return the sets of examples of one group or question, by their smallest key."""
     parent: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def root(key: tuple[str, ...]) -> tuple[str, ...]:
@@ -87,7 +87,7 @@ def _bundles(examples: Sequence[Example]) -> dict[tuple[str, ...], list[Example]
 def sample(examples: tuple[Example, ...], limit: int) -> tuple[Example, ...]:
     """Return at most `limit` examples in their order; 0 is all.
 
-    Takes whole groups in the order of their hash, as many as fit; only where none fits is one cut.
+    Takes whole groups in the order of their hash, as many as fit. Only if none fits, one is cut.
     """
     if not limit or len(examples) <= limit:
         return examples
@@ -95,13 +95,13 @@ def sample(examples: tuple[Example, ...], limit: int) -> tuple[Example, ...]:
     for example in examples:
         groups.setdefault(("group", example.group) if example.group else ("id", example.id), []).append(example)
     ordered = sorted(groups, key=_rank)
-    taken: set[str] = set()
+    ids: set[str] = set()
     for key in ordered:
-        if len(taken) + len(groups[key]) <= limit:
-            taken.update(example.id for example in groups[key])
-    if not taken:
-        taken.update(example.id for example in groups[ordered[0]][:limit])
-    return tuple(example for example in examples if example.id in taken)
+        if len(ids) + len(groups[key]) <= limit:
+            ids.update(example.id for example in groups[key])
+    if not ids:
+        ids.update(example.id for example in groups[ordered[0]][:limit])
+    return tuple(example for example in examples if example.id in ids)
 
 
 def _rank(key: tuple[str, ...]) -> bytes:

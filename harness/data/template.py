@@ -1,4 +1,4 @@
-"""The files of a new task: one that runs as it is, to be rewritten line by line."""
+"""The files of a new task, which runs at once and is meant to be rewritten line by line."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ _ITEMS = (
 
 
 def files(name: str) -> dict[str, str]:
-    """Relative path to text, for the tasks folder: the task and its three splits."""
-    made = {f"{name}.py": _TASK.replace("NAME", name)}
-    for place, (split, count) in enumerate((("train", 12), ("validation", 3), ("test", 6))):
-        made[f"data/{name}/{split}.jsonl"] = "".join(_row(split, number, place) for number in range(count))
-    return made
+    """Return the task and its three splits as texts by path, relative to the tasks folder."""
+    texts = {f"{name}.py": _TASK.replace("NAME", name)}
+    for index, (split, count) in enumerate((("train", 12), ("validation", 3), ("test", 6))):
+        texts[f"data/{name}/{split}.jsonl"] = "".join(_row(split, number, index) for number in range(count))
+    return texts
 
 
-def _row(split: str, number: int, place: int) -> str:
+def _row(split: str, number: int, split_index: int) -> str:
     answer, reason = _ITEMS[number % len(_ITEMS)]
     row = {
         "id": f"{split}-{number}",
-        "question": f"Policy {100 * (place + 1) + number}: {reason}. What happens?",
+        "question": f"Policy {100 * (split_index + 1) + number}: {reason}. What happens?",
         "choices": [option for option, _ in _ITEMS],
         "answer": answer,
         "group": f"{split} policy {number}",

@@ -80,7 +80,7 @@ def test_an_answer_that_is_not_among_the_choices_is_named_in_other_formats(tmp_p
         ({"target": None}, "the target is empty"),
         ({"target": {"a": 1}}, "target holds a dict"),
         ({"context": ""}, "the context is empty"),
-        ({"context": " Answer: "}, "empty but for its 'Answer:'"),
+        ({"context": " Answer: "}, "nothing but 'Answer:'"),
     ],
 )
 def test_an_empty_context_or_target_is_named(tmp_path: Path, change: Row, said: str) -> None:

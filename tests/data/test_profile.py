@@ -71,9 +71,9 @@ def test_one_changed_word_leaves_a_near_duplicate_and_other_texts_none(seed: int
 
 def test_case_spacing_and_punctuation_do_not_count_and_numbers_do() -> None:
     runs = Runs()
-    assert runs.of("The rate,  IS 3.5 per cent!") == runs.of("the rate is 3.5 PER cent")
-    assert runs.of("The rate is 3.5 per cent") != runs.of("The rate is 3.6 per cent")
-    assert runs.of("!?") == frozenset()
+    assert runs.of_text("The rate,  IS 3.5 per cent!") == runs.of_text("the rate is 3.5 PER cent")
+    assert runs.of_text("The rate is 3.5 per cent") != runs.of_text("The rate is 3.6 per cent")
+    assert runs.of_text("!?") == frozenset()
 
 
 def test_wording_that_all_share_makes_no_two_alike() -> None:

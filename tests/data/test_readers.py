@@ -31,7 +31,7 @@ def refusal(path: Path) -> HarnessError:
 
 def test_rows_keep_their_line_numbers_across_blank_lines(tmp_path: Path) -> None:
     path = written(tmp_path, "a.jsonl", "\ufeff" + GOOD + "\n  \r\n" + GOOD.strip())
-    assert [(row.place, row.where) for row in read_rows(path)] == [(1, f"{path}:1"), (4, f"{path}:4")]
+    assert [(row.number, row.location) for row in read_rows(path)] == [(1, f"{path}:1"), (4, f"{path}:4")]
     assert list(read_jsonl(path)) == [{"context": "a", "target": "b"}] * 2
 
 
@@ -144,7 +144,7 @@ def test_csv_cells_stay_text_and_may_hold_lines_quotes_nul_and_a_megabyte(tmp_pa
     )
     first, second = read_rows(path)
     assert first.cells == {"id": "007", "context": 'two\r\nlines, "quoted"', "target": "\0"}
-    assert (second.cells["context"], second.cells["target"], second.place) == (long, "1e3", 4)
+    assert (second.cells["context"], second.cells["target"], second.number) == (long, "1e3", 4)
 
 
 def test_parquet_is_read_with_types_and_leaves_nothing_behind(
@@ -159,7 +159,7 @@ def test_parquet_is_read_with_types_and_leaves_nothing_behind(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temp"))
     rows = read_rows(tmp_path / "a.parquet")
     assert rows[1].cells == {"question": "b", "choices": ["y", "z", "w"], "n": 2}
-    assert rows[1].where == f"{tmp_path / 'a.parquet'}, row 2"
+    assert rows[1].location == f"{tmp_path / 'a.parquet'}, row 2"
     assert list((tmp_path / "temp").iterdir()) == []
     assert capfd.readouterr().err == ""
 
