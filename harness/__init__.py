@@ -1,6 +1,6 @@
-"""The public names: a task, method or metric file imports from here and from nowhere deeper.
+"""The public names: task, method and metric files import only from this package.
 
-Importing this loads neither torch nor any other heavy library; names that need more than the schema load on first use.
+Importing it loads neither torch nor another heavy library; names that need more than the schema load on first use.
 
     from harness import Example, Source, Task, metrics, prompts, read_jsonl
 """
@@ -96,7 +96,7 @@ _FUNCTIONS = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public module or function on first use (PEP 562)."""
+    """Return a public module or function, imported on first use (PEP 562)."""
     if name in _MODULES:
         return importlib.import_module(_MODULES[name])
     if name in _FUNCTIONS:

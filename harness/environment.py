@@ -1,6 +1,7 @@
-"""The machine and the software a run sees, found out without importing torch.
+"""The machine and the software of a run, read without importing torch.
 
-`machine` names what memory and time may be compared within: processor, threads of cores, memory; on CUDA the device too.
+Memory and time are comparable between runs with the same `machine`: processor, threads of cores, memory; on CUDA also the
+device.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ PACKAGES = (
 
 
 def describe(device: Literal["cpu", "cuda"], *, threads: int, device_name: str = "") -> Environment:
-    """Describe this machine; `device_name` is CUDA's own name where a worker knows it."""
+    """Return a description of this machine; `device_name` is CUDA's own name if a worker knows it."""
     name = device_name or (processor() if device == "cpu" else cuda_name())
     gib = round(memory_bytes() / 2**30)
     machine = f"{processor()}, {threads} of {cores()} cores, {gib} GiB" + (f", {name}" if device == "cuda" else "")
@@ -51,12 +52,12 @@ def describe(device: Literal["cpu", "cuda"], *, threads: int, device_name: str =
 
 
 def cores() -> int:
-    """Processors that this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def allocator(device: Literal["cpu", "cuda"]) -> str:
-    """What hands out memory: the C library's allocator or one loaded before it, on CUDA torch's with its settings."""
+    """Return the memory allocator: the C library's or a preloaded one; on CUDA torch's with its settings."""
     if device == "cuda":
         settings = os.environ.get("PYTORCH_ALLOC_CONF") or os.environ.get("PYTORCH_CUDA_ALLOC_CONF", "")
         return " ".join(filter(None, ("torch", settings)))
@@ -65,22 +66,22 @@ def allocator(device: Literal["cpu", "cuda"]) -> str:
 
 
 def threads_per_run(jobs: int) -> int:
-    """Threads for each of `jobs` runs at a time: the cores, or OMP_NUM_THREADS where that is set, divided."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, (int(asked) if asked.isdigit() and int(asked) else cores()) // jobs)
+    """Return the threads for each of `jobs` simultaneous runs: the cores, or OMP_NUM_THREADS if set, divided by `jobs`."""
+    setting = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, (int(setting) if setting.isdigit() and int(setting) else cores()) // jobs)
 
 
 @functools.cache
 def processor() -> str:
-    """The processor's model name."""
+    """Return the processor's model name."""
     info = _cpuinfo()
-    found = re.search(r"^model name\s*:\s*(.+)$", info, re.MULTILINE)
-    return found.group(1).strip() if found else platform.processor() or platform.machine()
+    match = re.search(r"^model name\s*:\s*(.+)$", info, re.MULTILINE)
+    return match.group(1).strip() if match else platform.processor() or platform.machine()
 
 
 @functools.cache
 def memory_bytes() -> int:
-    """Memory that this process may use: the machine's, or the container's limit where that is lower."""
+    """Return the bytes of memory that this process may use: the machine's, or the container's limit if that is lower."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
@@ -91,35 +92,35 @@ def memory_bytes() -> int:
 
 
 def cuda_present() -> bool:
-    """Whether a CUDA device is here and the installed torch was built for CUDA."""
+    """Return whether this machine has a CUDA device and the installed torch was built for CUDA."""
     if os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip() in ("", "-1"):
         return False
     return Path("/proc/driver/nvidia/version").exists() and _torch_has_cuda()
 
 
 def fast_bf16() -> bool:
-    """Whether this processor multiplies bf16 in hardware; elsewhere bf16 is slower than fp32."""
+    """Return whether this processor multiplies bf16 in hardware; if not, bf16 is slower than fp32."""
     flags = _cpuinfo()
     return bool(re.search(r"\b(amx_bf16|avx512_bf16)\b", flags)) or bool(re.search(r"^Features.*\bbf16\b", flags, re.M))
 
 
 def cuda_fast_bf16() -> bool:
-    """Whether the first CUDA device multiplies bf16 in hardware, as compute capability 8.0 and later do.
+    """Return whether the first CUDA device multiplies bf16 in hardware, as compute capability 8.0 and later do.
 
-    Where the driver does not tell, it is taken to: PyTorch emulates bf16 on older devices, slowly but rightly.
+    If the driver does not tell, the result is True: PyTorch emulates bf16 on older devices, slowly but correctly.
     """
-    found = re.match(r"([0-9]+)\.[0-9]+$", _cuda_query("compute_cap"))
-    return found is None or int(found[1]) >= 8
+    match = re.match(r"([0-9]+)\.[0-9]+$", _cuda_query("compute_cap"))
+    return match is None or int(match[1]) >= 8
 
 
 def cuda_name() -> str:
-    """The first CUDA device's name; empty where that is not known."""
+    """Return the first CUDA device's name; empty if unknown."""
     return _cuda_query("name")
 
 
 @functools.cache
 def _cuda_query(field: str) -> str:
-    """Return a property of the first CUDA device from the driver's own tool; empty where that is missing."""
+    """Return a property of the first CUDA device from the driver's own tool; empty if the tool is missing."""
     try:
         out = subprocess.run(
             ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader"], capture_output=True, text=True, timeout=10
@@ -130,7 +131,7 @@ def _cuda_query(field: str) -> str:
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of the packages that decide a result; a missing one is left out."""
+    """Return the versions of the packages that affect results, without missing ones."""
     versions = {}
     for name in PACKAGES:
         try:
@@ -142,7 +143,7 @@ def package_versions() -> dict[str, str]:
 
 @functools.cache
 def commit() -> str:
-    """The commit this code was checked out at, with `+` where the working tree differs; else a hash of the code."""
+    """Return the commit of this code, with `+` if the working tree differs; without a repository a hash of the code."""
     root = Path(__file__).resolve().parent.parent
     if (root / ".git").exists():
         try:
@@ -156,7 +157,7 @@ def commit() -> str:
 
 @functools.cache
 def knows_commit(name: str) -> bool:
-    """Whether the commit is in the history of this code; outside of a repository, whether it names this code."""
+    """Return whether the commit is in the history of this code; for a hash of code, whether it is this code's."""
     if name.startswith("code-"):
         return name == code_hash()
     root = Path(__file__).resolve().parent.parent
@@ -171,7 +172,7 @@ def knows_commit(name: str) -> bool:
 
 @functools.cache
 def code_hash() -> str:
-    """Name this code by a hash of its files, where no repository names it."""
+    """Return a name for this code from the hash of its files, for use without a repository."""
     code = hashlib.sha256()
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         code.update(path.read_bytes())
@@ -193,9 +194,9 @@ def _cpuinfo() -> str:
 
 @functools.cache
 def _torch_has_cuda() -> bool:
-    """Read torch's own note of what it was built for, instead of importing it, which takes seconds."""
-    found = importlib.util.find_spec("torch")
-    if found is None or found.origin is None:
+    """Return whether torch was built for CUDA, from its `version.py`: importing torch takes seconds."""
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
         return False
-    note = Path(found.origin).with_name("version.py")
+    note = Path(spec.origin).with_name("version.py")
     return bool(re.search(r"^cuda\b[^=]*=\s*['\"]", note.read_text(), re.MULTILINE)) if note.exists() else False

@@ -1,6 +1,6 @@
-"""What runs leave, as frozen dataclasses: the spec of a run, its answers, scores, cost, environment and record. No logic.
+"""The dataclasses of a run: its spec, answers, scores, cost, environment and record. No logic.
 
-Everything a reader sees is computed from records and answers. `schema` holds what authors write.
+All tables, figures and pages are computed from records and answers. `schema` has the dataclasses for authors.
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Status = Literal["ok", "oom", "failed", "interrupted"]
 Scoring = Literal["choices", "generate", "perplexity"]
-GROUP, HASH = "group", "hash"  # values of `RunSpec.clients_by`: each group is a client; groups are dealt by their hash
+GROUP, HASH = (
+    "group",
+    "hash",
+)  # values of `RunSpec.clients_by`: each group is a client; groups are divided by their hash
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Cost of one phase (load, train, evaluate, probe), each measured from its own reset.
+    """The cost of one phase (load, train, evaluate, probe), with peaks measured from a reset at its start.
 
-    `peak_bytes` is what the method comparison uses: live tensor bytes on the CPU, allocated bytes on CUDA.
-    `reserved_bytes` is CUDA's, `resident_bytes` the process's own; `seconds` excludes the measured step's overhead.
+    Methods are compared by `peak_bytes`: live tensor bytes on the CPU, allocated bytes on CUDA. `reserved_bytes` are those of
+    CUDA's allocator, `resident_bytes` those of the process; `seconds` excludes the overhead of counting bytes in one step.
     """
 
     seconds: float
@@ -49,7 +52,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run cost. Weights are counts of numbers, `*_bytes` bytes, times seconds."""
+    """The cost of a run. Weights are counts, `*_bytes` are bytes, and times are seconds."""
 
     phases: Mapping[str, Phase]
     parts: Parts | None
@@ -64,9 +67,9 @@ class Cost:
 
 @dataclass(frozen=True)
 class Environment:
-    """The machine and the software. `machine` names what memory and time may be compared within.
+    """The machine and the software. Memory and time are comparable only between runs with the same `machine`.
 
-    `driver` is the version of CUDA's driver (empty on the CPU), `allocator` what hands out memory and how it is set.
+    `driver` is the version of CUDA's driver (empty on the CPU), `allocator` the memory allocator with its settings.
     """
 
     python: str
@@ -83,14 +86,15 @@ class Environment:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model said to one example: the evidence that every score is recomputed from.
+    """A model's answer to one example, from which every score can be recomputed.
 
-    `text` is the raw output (for choices: the option picked). `parsed` is what the task's parser made of it, None where
-    it could make nothing. `loglik` holds the log-likelihood in nats of each option, in the order of `choices`; where
-    the answer was written, of all of what was written, its end included, as one number; where the text itself is scored
-    ("perplexity"), of each token of the target, in order, and `text` and `parsed` are empty. `cut_tokens` is how many
-    tokens of the context, or of examples shown before it, did not fit into the model's window. `amount` is the
-    example's.
+    `text` is the raw output (for choices: the likeliest option). `parsed` is the result of the task's parser, or None if the
+    text could not be parsed.
+    `loglik` depends on the scoring and is in nats. For choices it is the log-likelihood of each option, in the order of
+    `choices`. For generation it is one number, that of the generated text with its end token. For perplexity it is that of
+    each token of the target, in order, and `text` and `parsed` are empty.
+    `cut_tokens` is the number of tokens of the context, and of examples shown before it, that did not fit into the model's
+    window. `amount` is the example's.
     """
 
     id: str
@@ -107,19 +111,20 @@ class Answer:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """Everything that decides a result, flat and fully resolved before anything runs. `id` names it.
+    """All settings that decide a result, flat and fully resolved before the run. `id` identifies them.
 
-    `batch_size` is examples per optimizer step; `micro_batch` how many of them go through the model at once (memory,
-    not results). `rank`, `alpha` and `dropout` are 0 where the method has none. `train_examples` and `test_examples`
-    are the numbers used. `data` is the fingerprint of the examples and their rendered prompts.
+    `batch_size` is the number of examples per optimizer step, `micro_batch` how many of them go through the model at once;
+    the latter affects memory, not results. `rank`, `alpha` and `dropout` are 0 for methods without them. `train_examples`
+    and `test_examples` are the numbers used. `data` is the fingerprint of the examples and their rendered prompts.
 
-    `split` is what is answered: `validation` for a trial of `--tune`, which no table shows. `tuned_over` are the rates
-    of which `learning_rate` was best there; empty without a search. `checkpointing` says that activations are computed
-    again in the backward pass (memory and time, not results). `remote_code` says that Python code which came with the
-    model was run, as the user asked for by name. `probes` are tasks that the model is asked as well, as
-    `name@fingerprint`; no other answer depends on them. `rounds`, `clients` and `clients_by` (what says whose an
-    example is) are of federated training. `start` is the id of the run whose weights training starts from, empty for
-    the base model. `joined` are tasks, named alike, whose training examples are mixed in and counted apart.
+    `split` is the split to answer: `validation` for a trial of `--tune`, which no table shows. `tuned_over` are the rates
+    of the search, of which `learning_rate` was best; empty without a search. `checkpointing` is True if activations are
+    computed again in the backward pass; this affects memory and time, not results. `remote_code` is True if Python code of
+    the model was run, as allowed by the user's flag. `probes` are further tasks for the trained model, as
+    `name@fingerprint`; no other answer depends on them.
+    `rounds`, `clients` and `clients_by` are for federated training; `clients_by` names the clients' slice (or `GROUP` or
+    `HASH`). `start` is the id of the run from whose weights training starts, empty for the base model. `joined` are tasks,
+    as `name@fingerprint`, whose training examples are mixed in; `train_examples` does not count them.
     """
 
     task: str
@@ -158,18 +163,18 @@ class RunSpec:
 
     @cached_property
     def id(self) -> str:
-        """The first ten hex digits of the SHA-256 of the spec's canonical JSON."""
+        """Return the first ten hex digits of the SHA-256 of the spec's canonical JSON."""
         text = json.dumps(self.fields(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:10]
 
     def fields(self) -> dict[str, Any]:
-        """What is hashed and stored; what came later, with a default, only where it has another value: old ids stay."""
+        """Return the fields to hash and store; those with a default only if they differ from it, which preserves old ids."""
         values = ((field, getattr(self, field.name)) for field in dataclasses.fields(self))
         return {field.name: value for field, value in values if value != field.default}
 
     @property
     def name(self) -> str:
-        """The words of a run, e.g. `lora-r8`; `base` and `full` have no rank."""
+        """Return the run's method and rank, such as `lora-r8`; `base` and `full` have no rank."""
         return f"{self.method}-r{self.rank}" if self.rank else self.method
 
 
@@ -188,10 +193,10 @@ class Score:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What a run's model scored on a task that it was only asked, in the words of a `Record`.
+    """The scores of a run's model on a probe, a task without training; fields as in `Record`.
 
-    `limit` is how many of that task's test questions were asked at most, 0 for all: with it they are found again. None in
-    records from before it was kept, and for a probe that asks what the run's own test asks.
+    `limit` is the maximum number of the task's test questions, 0 for all; the same questions can be selected by it again. It
+    is None in records of older versions, and for a probe with the same questions as the run's own test.
     """
 
     data: str
@@ -206,7 +211,7 @@ class ProbeResult:
 
 @dataclass(frozen=True)
 class Record:
-    """One finished run. `reason` says why a run is not ok; `guess` says in words what scores `chance`."""
+    """A finished run. `reason` explains a status other than ok; `guess` describes the guessing that scores `chance`."""
 
     spec: RunSpec
     status: Status

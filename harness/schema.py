@@ -1,7 +1,7 @@
-"""What authors write, as frozen dataclasses: examples, sources, metrics, tasks and methods. No logic: read this first.
+"""The dataclasses for authors: examples, sources, metrics, tasks and methods. No logic: read this first.
 
-A `Task` yields `Example`s. A `Method` says what trains. One run of the two is fixed by a `RunSpec` and ends as a `Record`
-with its `Answer`s; these are in `harness.record`.
+A `Task` yields `Example`s. A `Method` decides which weights train. A `RunSpec` defines one run of a task and a method, and
+the run's result is a `Record` with its `Answer`s; these are in `harness.record`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Gold = Literal["source", "audited"]
 class Example:
     """One question with its gold answer.
 
-    `group` is the filing, vignette or claim file that several questions share: splits never cut a group in two and
-    errors are clustered on it. Empty means that the example is its own group. `context` is what the question is about;
-    when an input is too long for the model, only `context` is shortened. `slices` are the breakdowns to report,.
+    `group` is the filing, vignette or claim file that several questions share: splits never divide a group, and errors are
+    clustered by it. If it is empty, the example is its own group. `context` is the text that the question is about; if an
+    input is too long for the model, only `context` is shortened. `slices` are the breakdowns to report, as {name: value}.
     `amount` is the money at stake, in the task's currency (a claim's amount), for metrics that count money; the model
     does not see it.
     """
@@ -39,14 +39,15 @@ class Example:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a task's data comes from, pinned.
+    """The source of a task's data, pinned to a revision or a hash.
 
-    `uri` is a folder relative to the tasks folder for data that the project ships, `hf:owner/name` for a hub data set,
-    `github:owner/name` for files of a repository, `own:name` for files that only the user may have, or an absolute
-    path. `sha256` is `harness.data.loading.hash_folder` of the shipped folder, empty where unpinned. `files` are the paths of
-    what is read of a published data set, on the hub with `*` and `**`: nothing else is fetched at `revision` (empty:
-    all of a hub data set), and a folder that holds one of them, or its name alone where it has no `*`, is taken for a
-    copy. `folder` is what the copy is called below `--data DIR` (empty: the last part of the uri).
+    `uri` is one of these: a folder relative to the tasks folder, for data of the project; `hf:owner/name`, a hub data set;
+    `github:owner/name`, files of a repository; `own:name`, files that only the user may have; or an absolute path.
+    `sha256` is `harness.data.loading.hash_folder` of the project's folder, empty if not pinned.
+    `files` are the paths to read from a published data set; on the hub they may contain `*` and `**`. Nothing else is
+    fetched at `revision`; an empty `files` means all of a hub data set. A local folder counts as a copy of the data set if
+    it has one of these files; the file's name alone is enough for a path without `*`.
+    `folder` is the name of the copy below `--data DIR`; if empty, the last part of the uri.
     """
 
     uri: str
@@ -61,13 +62,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Metric:
-    """How answers become a number.
+    """A function from answers to a number.
 
-    `score` gives the value of one answer (1.0 right, 0.0 wrong or unparsed, or an amount of money). `combine` gives the
-    value of a whole set and is used instead of the mean of `score` where that is not what the metric means (macro-F1);
-    its interval is then a bootstrap over groups. `unit` is "share", one such as "USD per claim", or empty. `classes`
-    maps target and parsed text to the classes whose confusion the tables show. `ready` raises a HarnessError where it
-    cannot be computed here, before anything trains.
+    `score` gives the value of one answer (1.0 right, 0.0 wrong or unparsed, or an amount of money). `combine` gives the value
+    of a set of answers, for metrics that are not the mean of `score` (macro-F1); their interval is a bootstrap over groups.
+    `unit` is "share", a unit such as "USD per claim", or empty. `classes` maps target and parsed text to the classes of the
+    confusion table. `ready` raises a HarnessError before training if the metric cannot be computed on this machine.
     """
 
     name: str
@@ -84,15 +84,16 @@ class Metric:
 class Task:
     """A file that yields examples.
 
-    `load(folder, split)` reads one split. `prompt(example)` renders the input, the same for training and testing, and
-    ends where the answer begins (no trailing blank). `parse(text, example)` turns an output into the form that metrics
-    compare, None where it is not an answer. The first metric is the headline. `scoring` is "choices" where the options
-    are compared by log-likelihood, "generate" where the model writes, and "perplexity" where the target is a text that
-    is read on behind the prompt, token by token, and nothing is answered. `chance(examples)` is what guessing scores on
-    the first metric (see `score.chance` for tasks that do not say), and `guess` says in words what guessing is here.
-    `audit` is a CSV file that says which gold answers of the source are wrong (see `harness.data.audit`), and `gold` whether
-    they are corrected. `splits` are those that there are: a task with a test alone is there to be asked, as a probe,
-    and nothing trains on it.
+    `load(folder, split)` reads one split. `prompt(example)` renders the input, the same for training and testing; the answer
+    follows directly (no trailing blank). `parse(text, example)` turns an output into the form that metrics compare, or None
+    if it is not an answer. The first metric is the headline.
+    `scoring` is "choices" if the options are compared by log-likelihood, "generate" if the model writes its answer, and
+    "perplexity" if the model reads the target behind the prompt, token by token, without answering.
+    `chance(examples)` is the score of guessing on the first metric (for tasks without it see `metrics.scoring.chance`), and
+    `guess` describes that guessing in words.
+    `audit` is a CSV file that lists the wrong gold answers of the source (see `harness.data.audit`), and `gold` is "audited"
+    if they are corrected. `splits` lists the available splits. A task with only a test split can be evaluated or used as a
+    probe, but not trained on.
     """
 
     name: str
@@ -116,19 +117,20 @@ class Task:
 
 @dataclass(frozen=True)
 class Method:
-    """A file that says what trains.
+    """A file that decides which weights train.
 
-    `load(folder_or_id, spec)` returns the model with frozen weights as this method keeps them; `adapt(model, spec)`
-    returns the model with what trains marked by `requires_grad`. `learning_rate(hidden_size)` is the default rate,
-    `alpha(rank, hidden_size)` the default alpha where a rank applies, None for the usual one. `trains` is False for the
-    base row. `ranked` says whether a rank applies. `adapter` says whether the result is a PEFT adapter. `requires`
-    lists further packages. `rate_factor(name)` is what the learning rate of the weight of that name is multiplied by,
-    None where all are alike. `window_tokens` are the tokens of the model's window that the method takes for itself.
-    `shots` are the train examples that it shows in each prompt. `save(model, folder, spec)` writes an adapter that is
-    not PEFT's, as `adapter_model.safetensors` with its config; `restore(model, folder)` puts it back on a model that
-    `load` returned. `optimizer(groups, learning_rate, betas)` makes an optimizer of the method's own over groups of
-    weights, None where it is the AdamW of all. `rounds` is how often clients that keep their examples have their
-    adapters averaged, unless asked otherwise; 0: all examples in one place.
+    `load(folder_or_id, spec)` returns the model with frozen weights in the method's precision; `adapt(model, spec)` returns
+    the model with `requires_grad` set on the weights to train. `learning_rate(hidden_size)` is the default rate, and
+    `alpha(rank, hidden_size)` the default alpha for methods with a rank; None is the usual one. `trains` is False for the
+    base row. `ranked` is True if the method has a rank, `adapter` if its result is a PEFT adapter. `frozen_bits` are the bits
+    of a frozen weight. `requires` lists further packages.
+    `rate_factor(name)` multiplies the learning rate of the weight of that name; None if all weights have the same rate.
+    `window_tokens` are the tokens of the model's window that the method itself uses. `shots` is the number of train
+    examples in each prompt.
+    `save(model, folder, spec)` writes an adapter in another format than PEFT's, as `adapter_model.safetensors` with its
+    config; `restore(model, folder)` loads it into a model from `load`. `optimizer(groups, learning_rate, betas)` returns the
+    method's own optimizer over groups of weights; None for the usual AdamW. `rounds` is the default number of rounds in which
+    clients' adapters are averaged; 0 for methods that train on all examples in one place.
     """
 
     name: str

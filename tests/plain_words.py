@@ -30,6 +30,7 @@ _LIST = """
 """
 WORDS = frozenset(_LIST.split())
 OPENINGS = ("Of", "What", "Where")
+STORED = {("harness/record.py", "started")}  # a field of stored records: another name would change their bytes
 RELATIVE = re.compile(r"\b(that|which|who|whom|whose|what|where)\b", re.IGNORECASE)
 CODE = re.compile(r"``?[^`]*``?")
 
@@ -86,7 +87,7 @@ def inspect(paths: list[Path]) -> Findings:
             findings.definitions.append(f"{path.relative_to(ROOT)}: the module's name")
         for node, name, definition in names(tree):
             findings.assignments += 1
-            if name.strip("_") in WORDS:
+            if name.strip("_") in WORDS and (str(path.relative_to(ROOT)), name) not in STORED:
                 findings.words[name] += 1
                 place = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}: {name}"
                 (findings.definitions if definition else findings.word_lines).append(place)

@@ -21,7 +21,7 @@ from harness.format import (
     size,
     spoken,
     unit_of_difference,
-    unread,
+    unread_mark,
     words,
 )
 from harness.metrics.stats import LEVEL
@@ -170,11 +170,11 @@ def _flip_lines(flip: Flip, first: str, second: str, questions: Questions) -> li
     lines += [f"  - question: {escape(example.question)}"] if example else []
     lines.append(f"  - gold: {escape(flip.a.target)}")
     said = ((first, flip.a), (second, flip.b))
-    return lines + [f"  - {escape(name)}: {escape(answer.text)}{unread(answer.parsed)}" for name, answer in said]
+    return lines + [f"  - {escape(name)}: {escape(answer.text)}{unread_mark(answer.parsed)}" for name, answer in said]
 
 
 def _said(answer: Any) -> str:
-    return _short(answer.text) + unread(answer.parsed)
+    return _short(answer.text) + unread_mark(answer.parsed)
 
 
 def _short(text: str) -> str:

@@ -15,7 +15,7 @@ from harness.analysis.aggregate import Cell
 from harness.analysis.compare import Comparison, Flip
 from harness.analysis.items import Metrics, Run
 from harness.analysis.sections import Section
-from harness.format import short, unread
+from harness.format import short, unread_mark
 from harness.record import Answer
 from harness.schema import Example
 from harness.store.withhold import MARK
@@ -123,4 +123,4 @@ def _outcome(flip: Flip) -> str:
 
 
 def _said(answer: Answer) -> str:
-    return (short(answer.text, LONGEST) or "nothing") + unread(answer.parsed)
+    return (short(answer.text, LONGEST) or "nothing") + unread_mark(answer.parsed)

@@ -58,7 +58,9 @@ def write_outputs(
     for run in runs:
         by_task[run.record.spec.task].append(run)
     desk = Desk(folder, known, metrics, publication)
-    made = processes.each(partial(_views, desk), [(n, by_task[name]) for n, name in enumerate(sorted(by_task), 1)])
+    made = processes.parallel_map(
+        partial(_views, desk), [(n, by_task[name]) for n, name in enumerate(sorted(by_task), 1)]
+    )
     paths = [path for one in made for path in one.paths]
     paths += exports.write(folder, [cell for one in made for cell in one.cells], known) if publication else []
     page = report.whole([one.part for one in made], [run.record for run in runs])

@@ -114,7 +114,7 @@ def test_what_is_done_in_processes_comes_back_in_order_and_fails_as_it_would_her
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("harness.environment.cores", lambda: 2)
-    found = processes.each(lambda n: (n * n, os.getpid()), range(5))
+    found = processes.parallel_map(lambda n: (n * n, os.getpid()), range(5))
     assert [square for square, _ in found] == [0, 1, 4, 9, 16]
     assert os.getpid() not in {process for _, process in found}
 
@@ -122,10 +122,10 @@ def test_what_is_done_in_processes_comes_back_in_order_and_fails_as_it_would_her
         raise HarnessError("no good", where=f"thing {n}", fix="another")
 
     with pytest.raises(HarnessError) as caught:
-        processes.each(fail, [7, 8])
+        processes.parallel_map(fail, [7, 8])
     assert (caught.value.problem, caught.value.where, caught.value.fix) == ("no good", "thing 7", "another")
     with pytest.raises(HarnessError, match="memory"):
-        processes.each(lambda n: os._exit(9), [1, 2])
+        processes.parallel_map(lambda n: os._exit(9), [1, 2])
 
 
 def test_views_are_made_without_torch(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def look(request: Request) -> Outlook:
         return replace(best, test_seconds=_reading(size, test, request))
 
     seedless = tuple(dict.fromkeys(replace(spec, seed=0) for spec in request.specs))
-    forecasts = dict(zip(seedless, processes.each(forecast, seedless), strict=True))
+    forecasts = dict(zip(seedless, processes.parallel_map(forecast, seedless), strict=True))
     totals = [sum(pair) for pair in train] or [0]
     return Outlook(
         forecasts=tuple(_with_seed(forecasts[replace(spec, seed=0)], spec.seed) for spec in request.specs),
