@@ -1,7 +1,7 @@
-"""What a step of training reads: sequences packed with the skills' questions, and repeated random tokens.
+"""The batches of training: sequences packed with the skills' questions, and repeated random tokens.
 
-A batch is a function of (seed, step), so that a resumed training sees what an unbroken one would, whatever number of
-processes makes its batches. Examples are easy ones at first, fewer of them later, and sequences grow longer.
+A batch is a function of (seed, step): a resumed training reads the same batches as an uninterrupted one, for any number of
+processes. Examples are easy at first, later ones less often, and sequences grow longer.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ LENGTHS = (
     (0.6, 256),
     (0.9, 384),
     (1.0, 512),
-)  # up to that share of the steps, sequences of so many tokens
-ANSWERS = 0.3  # of a step's positions, the most that the loss looks at
-REST_SHARE = 0.04  # of the positions outside answers and repeats, the share that the loss sees at all
+)  # (share of the steps up to which it holds, tokens of a sequence)
+ANSWERS = 0.3  # the largest share of a step's positions in the loss
+REST_SHARE = 0.04  # the share of positions in the loss outside answers and repeats
 REST_WEIGHT = 0.5
-KEYS_ALONE = 250  # steps at the start with nothing but keys and their values
+KEYS_ALONE = 250  # steps at the start with only keys and their values
 FIRST_PLAIN_TOKEN = 259  # after the special and byte tokens
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 class Batches(torch.utils.data.Dataset[Batch]):
-    """The batches from step `first` to the last of `steps`, for a data loader."""
+    """The batches from step `first` to the last of `steps`, as a data set for a data loader."""
 
     def __init__(self, first: int, steps: int, tokenizer: Any) -> None:
         self.first, self.steps, self.tokenizer = first, steps, tokenizer
@@ -46,35 +46,35 @@ class Batches(torch.utils.data.Dataset[Batch]):
 def batch(step: int, steps: int, tokenizer: Any) -> Batch:
     """Return the tokens [rows, length], the positions to predict from [n] (flat) and their weights [n].
 
-    n depends on the length alone, so that a step can be recorded once a length; positions left over weigh nothing.
+    n depends on the length only, so that a step is recorded once a length; surplus positions have the weight 0.
     """
     rng = draws.Draw(f"{SEED}/{step}")
     length = next(length for share, length in LENGTHS if step < share * steps)
     repeats = 0.15 if length == LENGTHS[0][1] else 0.04
     easy_share = 1.0 if step < KEYS_ALONE else max(0.2, 0.95 - 2.0 * step / steps)
     rows = [
-        repeated(rng, length, len(tokenizer), tokenizer.eos_token_id)
+        repetitions(rng, length, len(tokenizer), tokenizer.eos_token_id)
         if rng.random() < repeats
         else documents(rng, length, tokenizer, easy_share)
         for _ in range(max(1, TOKENS // length))
     ]
-    chosen = [
+    targets = [
         (row * length + column, 1.0 if mark == 1 else REST_WEIGHT)
         for row, (_, marks) in enumerate(rows)
         for column, mark in enumerate(marks[1:])
         if mark == 1 or (mark == 0 and rng.random() < REST_SHARE)
     ]
     most = int(ANSWERS * length * len(rows))
-    chosen = sorted(rng.sample(chosen, most)) if len(chosen) > most else chosen + [(0, 0.0)] * (most - len(chosen))
-    positions, weights = zip(*chosen, strict=True)
+    targets = sorted(rng.sample(targets, most)) if len(targets) > most else targets + [(0, 0.0)] * (most - len(targets))
+    positions, weights = zip(*targets, strict=True)
     return torch.tensor([tokens for tokens, _ in rows]), torch.tensor(positions), torch.tensor(weights)
 
 
-def repeated(rng: random.Random, length: int, vocabulary: int, end: int) -> tuple[list[int], list[int]]:
-    """Return spans of random tokens said several times, with marks: 1 where a repeat can be predicted, else -1.
+def repetitions(rng: random.Random, length: int, vocabulary: int, end: int) -> tuple[list[int], list[int]]:
+    """Return spans of random tokens repeated several times, with marks: 1 if a repeat can be predicted, else -1.
 
-    Each sequence keeps to a random part of the vocabulary, often a small one: with few tokens about, attending to the
-    earlier ones pays at once, and copying forms out of that far sooner than from the whole vocabulary.
+    Each sequence uses a random part of the vocabulary, often a small one. With few different tokens, attention to earlier
+    ones pays at once, and copying develops from it much sooner than with the whole vocabulary.
     """
     tokens: list[int] = []
     marks: list[int] = []
@@ -93,7 +93,7 @@ def repeated(rng: random.Random, length: int, vocabulary: int, end: int) -> tupl
 
 
 def documents(rng: draws.Draw, length: int, tokenizer: Any, easy_share: float) -> tuple[list[int], list[int]]:
-    """Return a sequence packed with questions of the skills, with marks: 1 on answers and their ends, 0 elsewhere."""
+    """Return a sequence packed with the skills' questions, with marks: 1 for answers and their ends, 0 for the rest."""
     tokens: list[int] = []
     marks: list[int] = []
     while len(tokens) < length:

@@ -1,4 +1,4 @@
-"""Writes the model card of `tiny` from what was measured: the training log, the suite, the base rows of the tasks.
+"""A script that writes the model card of `tiny` from the training log, the suite and the base rows of the tasks.
 
 python -m harness.tiny.card [--results results]
 """
@@ -63,7 +63,7 @@ def suite_rows(suite: dict[str, Any]) -> str:
 
 
 def task_rows(results: Path) -> str:
-    """Return the published base rows of `results` as a Markdown table, or a sentence where there are none."""
+    """Return the published base rows of `results` as a Markdown table, or a sentence if there are none."""
     from harness.store import records
 
     rows = []

@@ -1,4 +1,4 @@
-"""What the skills are made of: random words, phrases, numbers and dates, and the form of a question."""
+"""The building blocks of the skills: random words, phrases, numbers and dates, and the form of a question."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ Pair = tuple[str, str]
 
 
 class Draw(random.Random):
-    """A random generator that asks for easy examples where `easy` is set: few rows, one-word labels, short numbers.
+    """A random generator for easy examples if `easy` is set: few rows, one-word labels, short numbers.
 
-    Finding a row by its label takes two steps of attention that only pay together; in small examples they are found
-    soon, in large ones hardly ever.
+    To look up a row by its label a model needs two steps of attention that only pay together. It learns them soon from
+    small examples, and hardly ever from large ones.
     """
 
     easy = False
 
 
 def easy(rng: random.Random) -> bool:
-    """Whether the generator asks for easy examples."""
+    """Return whether the generator is set to easy examples."""
     return isinstance(rng, Draw) and rng.easy
 
 
@@ -38,14 +38,14 @@ def phrase(rng: random.Random, longest: int = 3) -> str:
 
 def phrases(rng: random.Random, count: int, longest: int = 3) -> list[str]:
     """Return `count` different phrases."""
-    found: dict[str, None] = {}
-    while len(found) < count:
-        found[phrase(rng, longest)] = None
-    return list(found)
+    results: dict[str, None] = {}
+    while len(results) < count:
+        results[phrase(rng, longest)] = None
+    return list(results)
 
 
 def number(rng: random.Random) -> str:
-    """Return a number as tables show them: 7, 1,234, (56), 12.5, 3,400.00; short ones are common."""
+    """Return a number in a format of tables: 7, 1,234, (56), 12.5, 3,400.00; short ones are common."""
     if easy(rng):
         return str(rng.randint(0, 999))
     value = rng.randint(0, 10 ** rng.randint(1, 5) - 1)
@@ -60,10 +60,10 @@ def number(rng: random.Random) -> str:
 
 def numbers(rng: random.Random, count: int) -> list[str]:
     """Return `count` different numbers."""
-    found: dict[str, None] = {}
-    while len(found) < count:
-        found[number(rng)] = None
-    return list(found)
+    results: dict[str, None] = {}
+    while len(results) < count:
+        results[number(rng)] = None
+    return list(results)
 
 
 def date(rng: random.Random) -> datetime.date:
@@ -72,23 +72,23 @@ def date(rng: random.Random) -> datetime.date:
 
 
 def ask(question: str, context: str = "", options: list[str] | None = None) -> str:
-    """Render a question as the harness renders its tasks."""
+    """Return a question in the format of the harness's tasks."""
     head = f"{context}\n\n" if context else ""
-    listed = "\nOptions:\n" + "\n".join(f"- {option}" for option in options) if options else ""
-    return f"{head}{question}{listed}\nAnswer:"
+    option_lines = "\nOptions:\n" + "\n".join(f"- {option}" for option in options) if options else ""
+    return f"{head}{question}{option_lines}\nAnswer:"
 
 
-def one(rng: random.Random, *wordings: str) -> str:
+def choose(rng: random.Random, *wordings: str) -> str:
     """Return one of the wordings."""
     return rng.choice(wordings)
 
 
 def sentence(rng: random.Random, longest: int = 12) -> str:
-    """Return a run of random words that begins with a capital."""
+    """Return random words as a sentence, with a capital at the start."""
     return " ".join(pick(rng, rng.randint(4, longest))).capitalize() + "."
 
 
-def shown(rng: random.Random, label: str) -> str:
+def in_table_case(rng: random.Random, label: str) -> str:
     """Return a label in one of the cases that tables use."""
     style = 0.0 if easy(rng) else rng.random()
     return label if style < 0.4 else label.capitalize() if style < 0.8 else label.title()

@@ -1,9 +1,9 @@
-"""Trains `tiny` from scratch on `skills.py`; stops and resumes at any time.
+"""A script that trains `tiny` from scratch on `skills.py`; it can be stopped and resumed at any time.
 
     python -m harness.tiny.pretrain --steps 20000 --work FOLDER [--device cuda]
 
-The attention starts as a circuit that copies (`circuit.py`); sequences of repeated random tokens keep it up. The loss
-counts answers and repeats fully and the rest of the text, mostly unpredictable, hardly (`batches.py`).
+The attention starts as a circuit that copies (`circuit.py`); sequences of repeated random tokens preserve it. Answers and
+repeats have full weight in the loss; the rest of the text is mostly unpredictable and has little (`batches.py`).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def make_model(tokenizer: Any) -> Any:
             bos_token_id=1,
             eos_token_id=2,
             pad_token_id=2,
-            initializer_range=0.07,  # about 1 / sqrt(hidden): at the usual 0.02 so narrow a model hardly starts to learn
+            initializer_range=0.07,  # about 1 / sqrt(hidden): with the usual 0.02 so narrow a model hardly learns
         )
     )
     circuit.start_copying(model, tokenizer.convert_ids_to_tokens(list(range(len(tokenizer)))))
@@ -63,9 +63,9 @@ def rate(step: int, steps: int) -> float:
 
 
 def pretrain(work: Path, steps: int, out: Path, *, device: str = "cpu", workers: int = 1, every: int = 1000) -> None:
-    """Train to `steps`, keeping a checkpoint in `work` every so many steps, and write the weights to `out` at the end.
+    """Train to `steps`, with a checkpoint in `work` every `every` steps, and write the weights to `out` at the end.
 
-    `workers` processes make the batches; with 0 the one that trains does.
+    `workers` processes make the batches; with 0 the training process makes them.
     """
     from transformers import AutoTokenizer
 
@@ -91,12 +91,12 @@ def pretrain(work: Path, steps: int, out: Path, *, device: str = "cpu", workers:
         prefetch_factor=8 if workers else None,
         multiprocessing_context="spawn" if workers else None,
     )
-    started = time.perf_counter()
+    start = time.perf_counter()
     for step, batch in enumerate(loader, first):
         loss = stepper(batch, rate(step, steps))
         running = loss.clone() if step == 0 else 0.98 * running + 0.02 * loss
         if (step + 1) % LOG_STEPS == 0 or step + 1 == steps:
-            speed = (step + 1 - first) * TOKENS / (time.perf_counter() - started)
+            speed = (step + 1 - first) * TOKENS / (time.perf_counter() - start)
             _log(work, step + 1, running.item(), speed)
         if (step + 1) % every == 0 or step + 1 == steps:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}

@@ -1,8 +1,8 @@
-"""The held-out skills of `tiny` as a task: what `--probe general` asks it before and after tuning. It needs no files.
+"""The held-out skills of `tiny` as a task, for `--probe general` before and after tuning. It needs no files.
 
-The questions are the ones `suite.py` asks, from the generators of `skills.py` with seeds that training never uses: the
-first of them are the test, and those behind it the other two splits, which a probe does not ask. A right answer is right
-in every letter. Nobody answers by guessing, so there is no chance level.
+The questions are those of `suite.py`, from the generators of `skills.py` with seeds that training never uses. The first are
+the test split, those after it the other two splits, which a probe does not use. A right answer equals the target in every
+letter. Nobody can guess it, so there is no chance level.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from harness.record import Split
 from harness.schema import Example, Source, Task
 from harness.tiny import skills
 
-EACH: dict[Split, int] = {"test": 40, "validation": 5, "train": 20}  # questions a skill, in the order of drawing
+PER_SKILL: dict[Split, int] = {"test": 40, "validation": 5, "train": 20}  # questions a skill, in the order of sampling
 NAME = "tiny_skills"
 
 
 def load(folder: Path, split: Split) -> Iterator[Example]:
-    """Yield a split's questions, skill by skill; no question twice, in no two splits."""
+    """Yield a split's questions, skill by skill; no question occurs twice, within a split or between splits."""
     for skill, (make, _) in skills.SKILLS.items():
-        rng, drawn = random.Random(f"held out/{skill}"), dict[str, str]()
-        while len(drawn) < sum(EACH.values()):
-            drawn.setdefault(*make(rng)[0])
-        before = sum(list(EACH.values())[: list(EACH).index(split)])
-        for number, (prompt, answer) in enumerate(drawn.items()):
-            if before <= number < before + EACH[split]:
+        rng, questions = random.Random(f"held out/{skill}"), dict[str, str]()
+        while len(questions) < sum(PER_SKILL.values()):
+            questions.setdefault(*make(rng)[0])
+        before = sum(list(PER_SKILL.values())[: list(PER_SKILL).index(split)])
+        for number, (prompt, answer) in enumerate(questions.items()):
+            if before <= number < before + PER_SKILL[split]:
                 yield Example(f"{skill}-{number}", prompt, answer, slices={"skill": skill})
 
 
 def prompt(example: Example) -> str:
-    """Return the question, which is rendered already."""
+    """Return the question, which is already the complete prompt."""
     return example.question
 
 

@@ -1,15 +1,15 @@
-"""The skills that compare and calculate: numbers, dates, sums."""
+"""The skills of comparing and calculating: numbers, dates, sums."""
 
 from __future__ import annotations
 
 import datetime
 import random
 
-from harness.tiny.draws import Pair, ask, date, easy, one, phrases, pick
+from harness.tiny.draws import Pair, ask, choose, date, easy, phrases, pick
 
 
 def amount(rng: random.Random, digits: int) -> int:
-    """Return a number of up to `digits` digits; leading sizes are equally likely."""
+    """Return a number of up to `digits` digits; each number of digits is equally likely."""
     size = rng.randint(1, digits)
     return rng.randint(10 ** (size - 1) if size > 1 else 0, 10**size - 1)
 
@@ -17,12 +17,12 @@ def amount(rng: random.Random, digits: int) -> int:
 def near(rng: random.Random, value: int) -> int:
     """Return another number, often of the same length."""
     low = 10 ** (len(str(value)) - 1) if value > 9 else 0
-    other = rng.randint(low, 10 ** len(str(value)) - 1) if rng.random() < 0.7 else amount(rng, 5)
-    return other if other != value else value + 1
+    candidate = rng.randint(low, 10 ** len(str(value)) - 1) if rng.random() < 0.7 else amount(rng, 5)
+    return candidate if candidate != value else value + 1
 
 
 def compare(rng: random.Random) -> list[Pair]:
-    """Tell of pairs of numbers which is larger, or whether one exceeds the other."""
+    """Return questions about pairs of numbers: the larger one, or whether the first exceeds the second."""
     digits = 3 if easy(rng) else 5
     style, form = rng.randrange(3), rng.choice(["{}", "{}", "{:,}"])
     pairs: list[Pair] = []
@@ -32,24 +32,24 @@ def compare(rng: random.Random) -> list[Pair]:
         a, b = form.format(left), form.format(right)
         if style == 0:
             larger = rng.random() < 0.5
-            word = one(rng, "larger", "higher", "more") if larger else one(rng, "smaller", "lower", "less")
-            chosen = max(left, right) if larger else min(left, right)
-            pairs.append((ask(f"Which is {word}, {a} or {b}?"), form.format(chosen)))
+            word = choose(rng, "larger", "higher", "more") if larger else choose(rng, "smaller", "lower", "less")
+            extreme = max(left, right) if larger else min(left, right)
+            pairs.append((ask(f"Which is {word}, {a} or {b}?"), form.format(extreme)))
         elif style == 1:
             word = rng.choice(["more than", "above", "less than", "below", "at least", "at most"])
             truth = left > right if word in ("more than", "above", "at least") else left < right
             pairs.append((ask(f"Is {a} {word} {b}?"), "yes" if truth else "no"))
         else:
             first, second = phrases(rng, 2, 2)
-            context = one(rng, "The {} is {} and the {} is {}.", "{}: {}\n{}: {}", "{} {}, {} {}.")
-            question = one(rng, "Which is larger?", "Which has more?")
+            context = choose(rng, "The {} is {} and the {} is {}.", "{}: {}\n{}: {}", "{} {}, {} {}.")
+            question = choose(rng, "Which is larger?", "Which has more?")
             answer = first if left > right else second
             pairs.append((ask(question, context.format(first, a, second, b)), answer))
     return pairs
 
 
 def order_dates(rng: random.Random) -> list[Pair]:
-    """Tell which of two days comes first, or whether one is before the other."""
+    """Return questions about pairs of days: the earlier one, or whether the first is before the second."""
     style = rng.randrange(2)
     pairs: list[Pair] = []
     for _ in range(rng.randint(2, 5)):
@@ -57,7 +57,7 @@ def order_dates(rng: random.Random) -> list[Pair]:
         right = left + datetime.timedelta(days=rng.choice([-1, 1]) * rng.randint(1, rng.choice([20, 200, 1500])))
         if style == 0:
             early = rng.random() < 0.5
-            word = one(rng, "earlier", "first") if early else one(rng, "later", "last")
+            word = choose(rng, "earlier", "first") if early else choose(rng, "later", "last")
             pairs.append((ask(f"Which day is {word}, {left} or {right}?"), str((min if early else max)(left, right))))
         else:
             before = rng.random() < 0.5
@@ -67,7 +67,7 @@ def order_dates(rng: random.Random) -> list[Pair]:
 
 
 def arithmetic(rng: random.Random) -> list[Pair]:
-    """Add, subtract, take a share of small numbers, count."""
+    """Return questions that add, subtract, take a percentage of small numbers, or count."""
     return [_reckon(rng, rng.randrange(5)) for _ in range(rng.randint(2, 5))]
 
 
@@ -81,6 +81,8 @@ def _reckon(rng: random.Random, style: int) -> Pair:
         return ask(f"What is {share}% of {tens}?"), f"{tens * share / 100:g}"
     left, right = amount(rng, 2 if easy(rng) else 3), amount(rng, 2 if easy(rng) else 3)
     if style == 0:
-        return ask(one(rng, "What is {} + {}?", "Add {} and {}.").format(left, right)), str(left + right)
+        return ask(choose(rng, "What is {} + {}?", "Add {} and {}.").format(left, right)), str(left + right)
     left, right = max(left, right), min(left, right)
-    return ask(one(rng, "What is {} - {}?", "{} less {}?", "Take {1} from {0}.").format(left, right)), str(left - right)
+    return ask(choose(rng, "What is {} - {}?", "{} less {}?", "Take {1} from {0}.").format(left, right)), str(
+        left - right
+    )

@@ -1,9 +1,9 @@
-"""The text `tiny` is trained on: general skills over random words and numbers, with no finance in it.
+"""The training text of `tiny`: general skills over random words and numbers, with no finance in it.
 
-Every skill is a function of a random generator that returns a list of (prompt, answer): several questions about one
-context, which the first prompt holds. Every answer teaches as much as a whole example would, at a fraction of the
-tokens. Words are drawn at random from `words.txt`, so they are labels and no facts: nothing here says what any of them
-means. `SKILLS` names all skills with their shares.
+Every skill is a function that takes a random generator and returns a list of (prompt, answer). These are several questions
+about one context, contained in the first prompt. Every answer teaches as much as an example of its own would, for a fraction
+of the tokens. Words are sampled at random from `words.txt`, so they are labels and no facts: no text tells their meanings.
+`SKILLS` lists all skills with their shares.
 """
 
 from __future__ import annotations
@@ -11,7 +11,20 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from harness.tiny.draws import WORDS, Pair, ask, easy, number, numbers, one, phrase, phrases, pick, sentence, shown
+from harness.tiny.draws import (
+    WORDS,
+    Pair,
+    ask,
+    choose,
+    easy,
+    in_table_case,
+    number,
+    numbers,
+    phrase,
+    phrases,
+    pick,
+    sentence,
+)
 from harness.tiny.meanings import recall
 from harness.tiny.reckoning import arithmetic, compare, order_dates
 from harness.tiny.records import record
@@ -19,8 +32,8 @@ from harness.tiny.rules import rules
 
 
 def copy(rng: random.Random) -> list[Pair]:
-    """Repeat phrases, numbers, sentences."""
-    question = one(rng, "Repeat: {}", "Copy this text: {}", "Write again: {}", "Say the same: {}")
+    """Return questions to repeat phrases, numbers, sentences."""
+    question = choose(rng, "Repeat: {}", "Copy this text: {}", "Write again: {}", "Say the same: {}")
     kinds: list[Callable[[], str]] = [
         lambda: phrase(rng, 12),
         lambda: number(rng),
@@ -32,25 +45,25 @@ def copy(rng: random.Random) -> list[Pair]:
 
 
 def keys(rng: random.Random) -> list[Pair]:
-    """Ask for the value of every key of a short list: the first thing to learn, and quickly learned alone."""
+    """Return questions for the value of every key of a short list: the first skill to learn, quickly learned alone."""
     labels = pick(rng, rng.randint(2, 5))
     values = [rng.choice(WORDS) if rng.random() < 0.5 else str(rng.randint(0, 999)) for _ in labels]
-    mark, question = one(rng, " | ", ": ", " = "), one(rng, "{}", "{}", "What is the {}?", "Give {}.")
+    mark, question = choose(rng, " | ", ": ", " = "), choose(rng, "{}", "{}", "What is the {}?", "Give {}.")
     context = "\n".join(f"{label}{mark}{value}" for label, value in zip(labels, values, strict=True))
     order = rng.sample(range(len(labels)), len(labels))
     return [(ask(question.format(labels[i]), "" if n else context), values[i]) for n, i in enumerate(order)]
 
 
 def table(rng: random.Random) -> list[Pair]:
-    """Read cells of a table whose labels share words."""
+    """Return questions for cells of a table whose labels share words."""
     rows, columns = rng.randint(2, 10), rng.choice([1, 2, 2, 2, 3])
     if easy(rng):
         rows, columns = rng.randint(1, 4), rng.choice([1, 1, 2])
-    labels = [shown(rng, label) for label in _labels(rng, rows)]
+    labels = [in_table_case(rng, label) for label in _labels(rng, rows)]
     year, step = rng.randint(2005, 2028), rng.choice([-1, 1])
     heads = [str(year + step * i) for i in range(columns)] if rng.random() < 0.8 else pick(rng, columns)
     cells = [numbers(rng, columns) for _ in range(rows)]
-    mark = one(rng, " | ", " | ", " | ", ": " if columns == 1 else " ; ", " ; ")
+    mark = choose(rng, " | ", " | ", " | ", ": " if columns == 1 else " ; ", " ; ")
     lines = [label + mark + mark.join(row) for label, row in zip(labels, cells, strict=True)]
     if columns > 1:
         lines.insert(0, phrase(rng, 2).capitalize() + mark + mark.join(heads))
@@ -66,56 +79,59 @@ def table(rng: random.Random) -> list[Pair]:
 
 
 def _labels(rng: random.Random, count: int) -> list[str]:
-    """Return different labels; half of the time of few words, so that only all words of a label tell it apart."""
+    """Return different labels; half of the time from few words, so that only all words of a label identify it."""
     if easy(rng) or rng.random() < 0.5:
         return phrases(rng, count, 4)
-    some = pick(rng, 8)
-    found: dict[str, None] = {}
-    while len(found) < count:
-        words = rng.sample(some, rng.randint(1, 3)) + pick(rng, rng.choice([0, 0, 1, 2]))
-        found[" ".join(rng.sample(words, len(words)))] = None
-    return list(found)
+    shared = pick(rng, 8)
+    labels: dict[str, None] = {}
+    while len(labels) < count:
+        words = rng.sample(shared, rng.randint(1, 3)) + pick(rng, rng.choice([0, 0, 1, 2]))
+        labels[" ".join(rng.sample(words, len(words)))] = None
+    return list(labels)
 
 
 def _cell_question(rng: random.Random, label: str, head: str, columns: int) -> str:
-    """Return a question for one cell; half of the time its words are drawn anew."""
+    """Return a question for one cell; half of the time with random words."""
     if rng.random() < 0.2:
         label = f'"{label}"'
     if rng.random() < 0.5:
         before, between, after = (" ".join(pick(rng, rng.randint(0, 3))) for _ in range(3))
         first, second = (label, head) if rng.random() < 0.5 else (head, label)
         words = (before, first, between, second, after) if columns > 1 else (before, label, after)
-        return " ".join(word for word in words if word).capitalize() + one(rng, "?", ".", ":")
+        return " ".join(word for word in words if word).capitalize() + choose(rng, "?", ".", ":")
     if columns == 1:
-        return one(rng, "What is the {}?", "Give {}.", "How much is {}?", "State the number for {}.").format(label)
-    return one(
+        return choose(rng, "What is the {}?", "Give {}.", "How much is {}?", "State the number for {}.").format(label)
+    return choose(
         rng, "What is the {0} for {1}?", "Give {0} in {1}.", "In {1}, how much was {0}?", "{1}: {0}?",
         "State the number shown for {0} in {1}.", "What was reported as {0} for the year {1}?",
     ).format(label, head)  # fmt: skip
 
 
 def camel(rng: random.Random) -> list[Pair]:
-    """Give names written in camel case from a list, join words, take them apart, write a ratio of names."""
-    names = {key: _joined(pick(rng, rng.randint(1, 6))) for key in phrases(rng, rng.randint(2, 5), 3)}
+    """Return questions for names in camel case from a list, for joining and splitting words, for a ratio of names."""
+    names = {key: _camel_case(pick(rng, rng.randint(1, 6))) for key in phrases(rng, rng.randint(2, 5), 3)}
     context = "\n".join(f"{key} = {value}" for key, value in names.items())
-    pairs = [(one(rng, "Tag of {}?", "Name for {}?").format(key), value) for key, value in names.items()]
+    pairs = [(choose(rng, "Tag of {}?", "Name for {}?").format(key), value) for key, value in names.items()]
     first, second = rng.sample(list(names), 2)
     pairs.append((f"{first} over {second}, as a formula", f"{names[first]} / {names[second]}"))
     items = pick(rng, rng.randint(1, 6))
-    pairs += [(f"Join: {' '.join(items)}", _joined(items)), (f"Words of {names[first]}?", _apart(names[first]))]
+    pairs += [
+        (f"Join: {' '.join(items)}", _camel_case(items)),
+        (f"Words of {names[first]}?", _split_words(names[first])),
+    ]
     rng.shuffle(pairs)
     return [(ask(question, "" if n else context), answer) for n, (question, answer) in enumerate(pairs)]
 
 
-def _joined(items: list[str]) -> str:
+def _camel_case(items: list[str]) -> str:
     return "".join(item.capitalize() for item in items)
 
 
-def _apart(name: str) -> str:
+def _split_words(name: str) -> str:
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
 
 
-# Shares of the texts; of the tokens, a third goes to tables, a sixth each to records, rules and remembering.
+# Shares of the texts. Tables have a third of the tokens; records, rules and remembering have a sixth each.
 SKILLS: dict[str, tuple[Callable[[random.Random], list[Pair]], float]] = {
     "copy": (copy, 0.3),
     "keys": (keys, 0.3),
@@ -131,7 +147,7 @@ SKILLS: dict[str, tuple[Callable[[random.Random], list[Pair]], float]] = {
 
 
 def draw(rng: random.Random) -> list[Pair]:
-    """Return the questions of a skill drawn by share."""
+    """Return the questions of a skill, sampled by share."""
     names = list(SKILLS)
     name = rng.choices(names, weights=[SKILLS[n][1] for n in names])[0]
     return SKILLS[name][0](rng)

@@ -1,9 +1,9 @@
-"""The held-out general suite: how often `tiny` gives exactly the right answer, skill by skill.
+"""The held-out general suite: the share of exactly right answers of `tiny`, skill by skill.
 
     python -m harness.tiny.suite [--model FOLDER] [--each 200] [--write]
 
-The questions come from the generators of `skills.py` with seeds that training never uses. Greedy decoding gives the
-right answer exactly when every token of it, and the end of text, is the likeliest one given those before: one pass.
+The questions come from the generators of `skills.py` with seeds that training never uses. Greedy decoding gives the right
+answer if and only if each of its tokens, and the end of text, is the likeliest after those before it. One pass is enough.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.tiny.tokenizer import FOLDER
 
 
 def right(model: Any, tokenizer: Any, prompt: str, answer: str) -> bool:
-    """Tell whether greedy decoding would write the answer and stop."""
+    """Return whether greedy decoding would write the answer and stop."""
     import torch
 
     head = tokenizer(prompt, add_special_tokens=False)["input_ids"]
@@ -29,17 +29,17 @@ def right(model: Any, tokenizer: Any, prompt: str, answer: str) -> bool:
     return bool(logits[len(head) - 1 : -1].argmax(-1).tolist() == tail)
 
 
-def score(model: Any, tokenizer: Any, each: int) -> dict[str, float]:
-    """Return the share of right answers of every skill, over `each` questions a skill."""
+def score(model: Any, tokenizer: Any, per_skill: int) -> dict[str, float]:
+    """Return the share of right answers of every skill, over `per_skill` questions each."""
     shares: dict[str, float] = {}
     for name, (make, _) in skills.SKILLS.items():
         rng = random.Random(f"held out/{name}")
-        shares[name] = sum(right(model, tokenizer, *make(rng)[0]) for _ in range(each)) / each
+        shares[name] = sum(right(model, tokenizer, *make(rng)[0]) for _ in range(per_skill)) / per_skill
     return shares
 
 
 def main() -> None:
-    """Print the scores as JSON, and with --write keep them beside the weights."""
+    """Print the scores as JSON; with --write also store them beside the weights."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=FOLDER / "model")
     parser.add_argument("--each", type=int, default=200, help="questions a skill")

@@ -1,7 +1,7 @@
 """The tokenizer of `tiny`: byte-pair encoding with byte fallback, digits split, camel case split.
 
-Learned from `words.txt` alone, each word written with and without a capital and a word before it, so that words are
-mostly one token and no text of any task is needed. Run: `python -m harness.tiny.tokenizer`.
+It is learned from `words.txt` alone, with each word with and without a capital and with a word before it. Words are mostly
+one token, and no text of any task is needed. Run: `python -m harness.tiny.tokenizer`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ FOLDER = Path(__file__).parent
 VOCABULARY = 9216
 SPECIAL = ("<unk>", "<s>", "</s>")
 BLANK = "▁"
-# Runs of letters (camel case cut before each capital), single digits, single other marks. A blank leads its piece, of
-# a digit too: were it a token of its own, every number's first token would be the same and could not be looked up.
+# Runs of letters (camel case cut before each capital), single digits, single other marks. A blank belongs to the piece
+# after it, also before a digit: as a token of its own, it would be the first token of every number, which could then not be
+# looked up.
 PIECES = rf"{BLANK}?[A-Z]?[a-z]+|{BLANK}?[A-Z]+(?![a-z])|{BLANK}?[0-9]|{BLANK}?[^{BLANK}A-Za-z0-9]|{BLANK}+"
 
 
@@ -24,21 +25,21 @@ def words() -> list[str]:
 
 
 def corpus() -> list[str]:
-    """Return the lines the merges are learned from; repeats weight a form by how often text uses it."""
+    """Return the lines for learning the merges; forms are repeated by their frequency in text."""
     lines: list[str] = []
     for word in words():
-        lines += [word] * 9 + [word.capitalize()] * 5 + [f"x{word.capitalize()}"] * 5  # the last as in camel case
+        lines += [word] * 9 + [word.capitalize()] * 5 + [f"x{word.capitalize()}"] * 5  # the last form as in camel case
     return lines
 
 
 def build() -> Any:
-    """Train and return the `transformers` fast tokenizer."""
+    """Return the `transformers` fast tokenizer, trained on `corpus`."""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=False))
-    # A word is the same token at the start of a line as within it: every line starts with a blank, taken off again on
-    # decoding. A key that is written differently in a table and in a question could hardly be found.
+    # A word is the same token at the start of a line as within it: every line starts with a blank, removed on decoding. A
+    # key with different tokens in a table and in a question could hardly be looked up.
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.Replace(" ", BLANK), normalizers.Replace("\n", f"\n{BLANK}"), normalizers.Prepend(BLANK)]
     )
@@ -85,6 +86,6 @@ def _plain_bytes(tokenizer: Any, byte_tokens: list[str]) -> Any:
 
 
 if __name__ == "__main__":
-    made = build()
-    made.save_pretrained(FOLDER / "model")
-    print(f"{len(made)} tokens written to {FOLDER.name}/model")
+    tokenizer = build()
+    tokenizer.save_pretrained(FOLDER / "model")
+    print(f"{len(tokenizer)} tokens written to {FOLDER.name}/model")

@@ -142,8 +142,8 @@ def test_rulebooks_are_decided_by_the_first_line_that_holds(monkeypatch: pytest.
 
 
 def test_questions_about_a_single_line_are_answered_from_its_condition(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules, "_told", lambda _, facts: "\n".join(facts))
-    monkeypatch.setattr(rules, "one", lambda _, *wordings: wordings[0])
+    monkeypatch.setattr(rules, "_case_text", lambda _, facts: "\n".join(facts))
+    monkeypatch.setattr(rules, "choose", lambda _, *wordings: wordings[0])
     seen = {"yes": 0, "no": 0}
     for seed in range(60):
         pairs = rules.rules(random.Random(seed))
@@ -178,7 +178,7 @@ def test_descriptions_use_words_that_belong_to_the_name() -> None:
 def test_meanings_are_all_different_and_made_of_words_that_say_something() -> None:
     found = meanings.MEANINGS
     assert len({meaning.name for meaning in found}) == len({meaning.text for meaning in found}) == meanings.COUNT
-    assert all(set(meaning.circle) <= set(meanings.PLAIN) for meaning in found)
+    assert all(set(meaning.circle) <= set(meanings.CONTENT_WORDS) for meaning in found)
 
 
 def test_the_untrained_model_already_copies_and_without_the_circuit_it_does_not(
@@ -239,7 +239,7 @@ def test_training_lowers_the_loss_and_leaves_the_pooling_heads_as_they_were(monk
     torch.manual_seed(1)
     fresh = pretrain.make_model(tokenizer())
     fresh.config._attn_implementation = steps.register_attention()
-    fixed = [(part, part.clone()) for part, _ in circuit.Fixed(fresh).parts]
+    fixed = [(part, part.clone()) for part, _ in circuit.FrozenParts(fresh).parts]
     moving = fresh.model.layers[1].mlp.up_proj.weight
     before = moving.clone()
     stepper = steps.Stepper(fresh, steps.make_optimizer(fresh))
