@@ -109,7 +109,7 @@ def method(name_or_path: str) -> Method:
     Raises:
         HarnessError: unknown or broken.
     """
-    if by_config.is_file(name_or_path):
+    if name_or_path.endswith(".json"):
         return by_config.read(name_or_path)
     return _value("method", name_or_path, methods())
 

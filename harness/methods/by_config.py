@@ -45,11 +45,6 @@ def adapt(model: Any, spec: RunSpec, config: Any) -> Any:
     return dora.start_zero_rows(model)
 
 
-def is_file(reference: str) -> bool:
-    """Return whether `--method` has a PEFT config instead of a name."""
-    return reference.endswith(".json")
-
-
 def read(reference: str) -> Method:
     """Return the method of a PEFT config; its name is the PEFT type and a hash of the settings.
 

@@ -22,14 +22,12 @@ from harness.store import records
 SAME = ("method", "rank", "alpha", "model_revision")  # fields of a spec in which both runs must agree
 
 
-def check(start: Start | None, specs: Sequence[RunSpec]) -> None:
+def check(start: Start, specs: Sequence[RunSpec]) -> None:
     """Refuse a run that cannot continue another although its spec says so.
 
     Raises:
         HarnessError: method, rank, alpha or base model differ.
     """
-    if start is None:
-        return
     pairs = [(spec, name) for spec in specs if spec.start for name in SAME]
     difference = next(((spec, name) for spec, name in pairs if getattr(spec, name) != getattr(start.spec, name)), None)
     if difference:

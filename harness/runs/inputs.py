@@ -76,8 +76,12 @@ def read(source: TaskSource, task: Task, options: Options, *, embedded: bool) ->
         HarnessError: data that is missing or unfit, or a probe that makes no sense for this task.
     """
     splits = source.splits(task)
-    probe_tasks = probes.read_all(options.probes, source, task, splits.test, options.probe_limit, embedded=embedded)
-    return Inputs(task, splits, probe_tasks, read_joined(options.joined, source))
+    inputs = Inputs(task, splits)
+    if options.probes:
+        limit = options.probe_limit
+        probe_tasks = probes.read_all(options.probes, source, task, splits.test, limit, embedded=embedded)
+        inputs = replace(inputs, probes=probe_tasks)
+    return replace(inputs, joined=read_joined(options.joined, source))
 
 
 def read_joined(names: Sequence[str], source: TaskSource) -> tuple[JoinedTask, ...]:

@@ -158,7 +158,6 @@ def make(options: Options, *, look: Look = look_in_own_process, model: Checkpoin
     registry.require(methods)
     model = model or checkpoint.read(options.model, remote_code=options.remote_code)
     records.require_writable(options.results)
-    options = replace(options, jobs=options.jobs or defaults.jobs(model, options.device or defaults.device()))
     plans = [_plan(source, task, methods, model, options) for source, task in tasks]
     if options.memory:
         plans = [replace(p, findings=look(p.preflight(p.ahead))) if p.ahead else p for p in plans]
@@ -192,23 +191,29 @@ def _plan(source: TaskSource, task: Task, methods: tuple[Method, ...], model: Ch
     loading.refuse_to_train(task, methods)
     data = inputs.read(source, task, options, embedded=model.embedded)
     default_specs = specs.make(data, methods, model, options)
-    continuation.check(options.start, default_specs)
-    trials = tune.trials(default_specs, options.tune, examples=len(data.splits.validation))
-    return update(Plan(source, data, model, methods, options, default_specs, trials=trials))
+    if options.start:
+        continuation.check(options.start, default_specs)
+    options = replace(options, jobs=options.jobs or defaults.jobs(model, default_specs[0].device))
+    plan = Plan(source, data, model, methods, options, default_specs)
+    if options.tune:
+        trials = tune.trials(default_specs, options.tune, examples=len(data.splits.validation))
+        plan = replace(plan, trials=trials)
+    return update(plan)
 
 
 def update(plan: Plan) -> Plan:
     """Return the plan as the results folder now stands: which runs are finished and, with `--tune`, the chosen rates."""
-    options, read = plan.options, tune.record_reader(plan.options.results)
-    rates = tune.ChosenRates(plan.default_specs, ())
-    if options.tune:
-        examples = len(plan.splits.validation)
-        rates = tune.choose_rates(plan.default_specs, options.tune, plan.task.metrics[0], read, examples=examples)
-    done = {spec.id for spec in rates.specs if records.finished(options.results, spec)}
-    done |= {spec.id for spec in plan.trials if tune.is_finished(read(spec))}
-    plan = replace(plan, specs=rates.specs, waiting=rates.waiting, done=frozenset(done))
-    threads = environment.threads_per_run(options.jobs)
-    return replace(plan, seconds=history.seconds(plan.ahead, options.results, threads=threads))
+    results, done = plan.options.results, set[str]()
+    plan = replace(plan, specs=plan.default_specs)
+    if plan.options.tune:
+        read, examples = tune.record_reader(results), len(plan.splits.validation)
+        rates = tune.choose_rates(plan.specs, plan.options.tune, plan.task.metrics[0], read, examples=examples)
+        plan = replace(plan, specs=rates.specs, waiting=rates.waiting)
+        done = {spec.id for spec in plan.trials if tune.is_finished(read(spec))}
+    done |= {spec.id for spec in plan.specs if records.finished(results, spec)}
+    plan = replace(plan, done=frozenset(done))
+    threads = environment.threads_per_run(plan.options.jobs)
+    return replace(plan, seconds=history.seconds(plan.ahead, results, threads=threads))
 
 
 def method_files(methods: Sequence[Method], options: Options) -> dict[str, str]:
