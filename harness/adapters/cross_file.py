@@ -24,7 +24,7 @@ from harness.metrics.scoring import parse_rate, score_answers
 from harness.record import Answer
 from harness.report.figures import matrix
 from harness.report.figures import write as plots
-from harness.report.figures.matrix import Entry, Matrix, _below
+from harness.report.figures.matrix import Entry, Matrix, column_note
 from harness.schema import Task
 from harness.store import answer_files, codec, records
 
@@ -58,7 +58,7 @@ def write(path: Path, found: Crossed) -> list[Path]:
     return [
         records.write_bytes(answers_file(path), packed),
         records.write_text(path, text + "\n"),
-        *plots.write_one(path.with_suffix(""), lambda: matrix.draw(of_adapters(found.scored, found.model))),
+        *plots.write_figure(path.with_suffix(""), lambda: matrix.draw(of_adapters(found.scored, found.model))),
     ]
 
 
@@ -142,7 +142,7 @@ def of_adapters(found: Sequence[Scored], made: str) -> Matrix:
     columns = []
     for task in tasks:
         metric, score = next(iter(next(one for one in found if one.task == task).scores.items()))
-        columns.append((task, _below(metric, score.unit, None)))
+        columns.append((task, column_note(metric, score.unit, None)))
     entries = tuple(tuple(_entry(cells.get((n, t)), cells.get((BASE, t))) for t in tasks) for n in trained)
     about = f"{made} · framed: what the row was trained on"
     return Matrix(f"adapters asked {', '.join(tasks)}", rows, tuple(columns), entries, about)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from harness.analysis.costs import machine, typical_cost
-from harness.analysis.items import Evidence, Metrics, Run, find_metric, gather
+from harness.analysis.items import ItemScores, Metrics, Run, find_metric, item_scores
 from harness.errors import HarnessError
 from harness.metrics import stats
 from harness.record import Answer, Cost, Record, RunSpec, Score, Status
@@ -110,7 +110,7 @@ class Cell:
         return (s.task, s.task_version, s.data, s.scoring, s.model, s.model_revision, s.test_examples, self.metric)
 
 
-def pool(runs: Iterable[Run], metrics: Metrics) -> tuple[list[tuple[Cell, Evidence | None]], list[Cell]]:
+def pool(runs: Iterable[Run], metrics: Metrics) -> tuple[list[tuple[Cell, ItemScores | None]], list[Cell]]:
     """Pool the runs by spec (all fields but the seed).
 
     Returns:
@@ -167,7 +167,7 @@ def _refuse_mixed_data(finished: Iterable[RunSpec]) -> None:
             )
 
 
-def _finished_cells(runs: Sequence[Run], metrics: Metrics) -> list[tuple[Cell, Evidence | None]]:
+def _finished_cells(runs: Sequence[Run], metrics: Metrics) -> list[tuple[Cell, ItemScores | None]]:
     """Pool the finished seeds of one spec: a cell without verdicts, and its evidence, for each metric."""
     records = tuple(record for record, _ in runs)
     spec, result = records[0].spec, []
@@ -175,7 +175,7 @@ def _finished_cells(runs: Sequence[Run], metrics: Metrics) -> list[tuple[Cell, E
     listed = [metric.name for metric in metrics.get(spec.task, ())] or list(records[0].scores)
     for name in (name for name in records[0].scores if all(name in record.scores for record in records)):
         metric = find_metric(spec.task, name, metrics)
-        evidence = gather(runs, metric) if metric else None
+        evidence = item_scores(runs, metric) if metric else None
         scores = [record.scores[name] for record in records]
         value, low, high = _pooled(scores, evidence)
         chance = records[0].chance if name == listed[0] else None
@@ -238,7 +238,7 @@ def read_right(answers: Sequence[Answer], metric: Metric) -> float | None:
     return math.fsum(metric.score(answer) for answer in read) / len(read)
 
 
-def _pooled(scores: Sequence[Score], evidence: Evidence | None) -> stats.Interval:
+def _pooled(scores: Sequence[Score], evidence: ItemScores | None) -> stats.Interval:
     """Return the mean over seeds with its interval; one seed keeps the interval of its record."""
     value = math.fsum(score.value for score in scores) / len(scores)
     if len(scores) == 1:
@@ -274,12 +274,17 @@ def metric_names(metrics: Metrics, finished: Sequence[Cell]) -> dict[str, list[s
     return names
 
 
-def _row_order(cell: Cell) -> tuple[Any, ...]:
-    s = cell.spec
-    place = METHOD_ORDER.index(s.method) if s.method in METHOD_ORDER else len(METHOD_ORDER)
-    return (s.task, s.task_version, s.model, s.model_revision, place, s.method, s.rank, s.id, cell.status)
+def table_order(spec: RunSpec) -> tuple[Any, ...]:
+    """Return the key that sorts rows by table: task and version, model and revision."""
+    return (spec.task, spec.task_version, spec.model, spec.model_revision)
+
+
+def method_order(spec: RunSpec) -> tuple[Any, ...]:
+    """Return the key that sorts the rows of a table: base, LoRA, QLoRA, full, other methods by name; then by rank."""
+    position = METHOD_ORDER.index(spec.method) if spec.method in METHOD_ORDER else len(METHOD_ORDER)
+    return (position, spec.method, spec.rank, spec.id)
 
 
 def in_order(cells: Iterable[Cell]) -> list[Cell]:
-    """Sort cells by task and version, model, method, rank; the metrics of one run stay in the order given."""
-    return sorted(cells, key=_row_order)
+    """Sort cells by table, method and rank; the metrics of one run stay in the order given."""
+    return sorted(cells, key=lambda cell: (*table_order(cell.spec), *method_order(cell.spec), cell.status))

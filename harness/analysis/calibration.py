@@ -11,13 +11,15 @@ model that is far too sure of itself may still rank well.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from harness.analysis import selective
+from harness.analysis.aggregate import Cell
+from harness.analysis.items import Metrics, find_metric
 from harness.analysis.selective import Automated, Floats, Judged, Whole
 from harness.metrics import stats
 from harness.metrics.scoring import cluster_key
@@ -63,6 +65,9 @@ class Calibration:
     automated: tuple[Automated, ...]
 
 
+Calibrations = Mapping[str, Calibration]  # by run id
+
+
 def confidence(answer: Answer, scoring: Scoring) -> float | None:
     """Return the probability that the model gave its answer, None where the record does not tell.
 
@@ -75,6 +80,25 @@ def confidence(answer: Answer, scoring: Scoring) -> float | None:
     if scoring == "generate" and nats:
         return math.exp(min(0.0, math.fsum(nats)))
     return None
+
+
+def calibrations(cells: Iterable[Cell], answers: Mapping[str, Sequence[Answer]], metrics: Metrics) -> Calibrations:
+    """Return the calibration of each finished run with confidences and answers that are right or wrong, by run id.
+
+    Args:
+        cells: the rows; those of the headline metric count.
+        answers: by run id.
+        metrics: as for `compare.cells`.
+    """
+    by_run: dict[str, Calibration] = {}
+    for cell in cells:
+        metric = find_metric(cell.spec.task, cell.metric, metrics)
+        for run_id in cell.run_ids if cell.headline and cell.status == "ok" else ():
+            if metric is None or not answers.get(run_id):
+                continue
+            value = calibration(answers[run_id], metric, cell.spec.scoring)
+            by_run |= {run_id: value} if value else {}
+    return by_run
 
 
 def calibration(answers: Sequence[Answer], metric: Metric, scoring: Scoring) -> Calibration | None:

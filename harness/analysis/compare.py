@@ -16,16 +16,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
-from harness.analysis.aggregate import Cell, Difference, Gains, metric_names, pool
+from harness.analysis.aggregate import Cell, Difference, Gains, method_order, metric_names, pool, table_order
 from harness.analysis.costs import same_machine
-from harness.analysis.items import Evidence, Metrics, Run, find_metric, gather
+from harness.analysis.items import ItemScores, Metrics, Run, find_metric, item_scores
 from harness.metrics import stats
 from harness.record import Answer, Record, RunSpec
 from harness.schema import Metric
 
 __all__ = ["Cell", "Comparison", "Difference", "Flip", "cells", "compare_records"]
 
-Draft = tuple[Cell, Evidence | None]
+Draft = tuple[Cell, ItemScores | None]
 Key = TypeVar("Key")
 Differences = Mapping[tuple[int, int], Difference]
 
@@ -50,10 +50,10 @@ def cells(runs: Iterable[Run], metrics: Metrics | None = None) -> list[Cell]:
     drafts = [(replace(cell, gains=split.get(place)), evidence) for place, (cell, evidence) in enumerate(drafts)]
     families: defaultdict[tuple[object, ...], list[Draft]] = defaultdict(list)
     names = metric_names(metrics, [cell for cell, _ in drafts])
-    for draft in sorted(drafts, key=lambda draft: _sort_key(draft[0], names)):  # of equals, the first is "best"
+    for draft in sorted(drafts, key=lambda draft: _order(draft[0], names)):  # of equals, the first is "best"
         families[draft[0].family].append(draft)
     judged = [cell for family in families.values() for cell in _judge(family)]
-    return sorted(judged + failed, key=lambda cell: _sort_key(cell, names))
+    return sorted(judged + failed, key=lambda cell: _order(cell, names))
 
 
 def _judge(family: Sequence[Draft]) -> list[Cell]:
@@ -186,12 +186,10 @@ def _fields_shared(a: RunSpec, b: RunSpec) -> int:
     return sum(getattr(a, field.name) == getattr(b, field.name) for field in dataclasses.fields(RunSpec))
 
 
-def _sort_key(cell: Cell, names: Mapping[str, Sequence[str]]) -> tuple[Any, ...]:
-    spec = cell.spec
-    method = {"base": 0, "full": 2}.get(spec.method, 1)
-    listed = names.get(spec.task, [])
-    place = listed.index(cell.metric) if cell.metric in listed else 0
-    return (spec.task, spec.task_version, spec.model, place, method, spec.method, spec.rank, spec.id, cell.status)
+def _order(cell: Cell, names: Mapping[str, Sequence[str]]) -> tuple[Any, ...]:
+    listed = names.get(cell.spec.task, [])
+    position = listed.index(cell.metric) if cell.metric in listed else 0
+    return (*table_order(cell.spec), position, *method_order(cell.spec), cell.status)
 
 
 @dataclass(frozen=True)
@@ -241,7 +239,7 @@ def compare_records(a: Run, b: Run, metrics: Metrics | None = None) -> Compariso
     if not why_not:
         for name in (name for name in a[0].scores if name in b[0].scores):
             metric = find_metric(a[0].spec.task, name, metrics or {})
-            left, right = (gather([run], metric) if metric else None for run in (a, b))
+            left, right = (item_scores([run], metric) if metric else None for run in (a, b))
             if left is not None and right is not None and left.pairs_with(right):
                 found[name] = right.minus(left)
         why_not = "" if found else "not comparable: the two have no answers to the same questions"

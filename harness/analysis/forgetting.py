@@ -16,9 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from harness.analysis import aggregate
-from harness.analysis.aggregate import Cell, Difference, pool, row_of
-from harness.analysis.items import Evidence, Metrics, find_metric
+from harness.analysis.aggregate import Cell, Difference, method_order, pool, row_of, table_order
+from harness.analysis.items import ItemScores, Metrics, find_metric
 from harness.data import probes
 from harness.metrics import stats
 from harness.metrics.scoring import score_one
@@ -29,7 +28,7 @@ FEWEST = 20  # questions of a slice that is looked at by itself
 
 Said = tuple[Record, Sequence[Answer]]  # a probe's, as the record of a run
 Probed = tuple[Record, Mapping[str, Sequence[Answer]]]  # a record with the answers to its probes, by task
-Draft = tuple[Cell, Evidence | None]
+Draft = tuple[Cell, ItemScores | None]
 Verdict = Literal["base", "forgot", "better", "no difference shown", "nothing to forget", "not comparable"]
 
 
@@ -104,7 +103,7 @@ def changes(runs: Iterable[Probed], cells: Iterable[Cell], metrics: Metrics) -> 
     return [*_adjusted(sorted(wholes, key=_place)), *_adjusted(sorted(slices, key=_place))]
 
 
-def cannot(base: Cell) -> bool:
+def base_cannot(base: Cell) -> bool:
     """Tell whether the base model cannot be shown to do the probe at all."""
     if base.unit != "share" or not base.higher_is_better or base.low is None:
         return False
@@ -112,9 +111,7 @@ def cannot(base: Cell) -> bool:
 
 
 def _place(change: Change) -> tuple[Any, ...]:
-    s, order = change.spec, aggregate.METHOD_ORDER
-    place = order.index(s.method) if s.method in order else len(order)
-    return (s.task, s.task_version, s.model, s.model_revision, change.probe, change.part, place, s.method, s.rank, s.id)
+    return (*table_order(change.spec), change.probe, change.part, *method_order(change.spec))
 
 
 def _family(spec: RunSpec) -> tuple[object, ...]:
@@ -154,13 +151,13 @@ def _against_base(
             base=base[0] if base else None,
             difference=Difference(paired.difference, paired.low, paired.high, paired.p, paired.p) if paired else None,
             learned=learned.get(row_of(spec)),
-            can=base is not None and not cannot(base[0]),
+            can=base is not None and not base_cannot(base[0]),
         )
         found.append(change)
     return found
 
 
-def _nearest(cell: Cell, evidence: Evidence | None, bases: Sequence[Draft]) -> Draft | None:
+def _nearest(cell: Cell, evidence: ItemScores | None, bases: Sequence[Draft]) -> Draft | None:
     """Return the base model's row that answered the same questions; of several the one that is nearest in its settings."""
     usable = [base for base in bases if base[1] and evidence and evidence.pairs_with(base[1])]
 

@@ -18,10 +18,11 @@ from harness.schema import Metric
 
 Run = tuple[Record, Sequence[Answer] | None]
 Metrics = Mapping[str, Sequence[Metric]]
+ProbeAnswers = Mapping[str, Mapping[str, Sequence[Answer]]]  # by run id, then by the probe's task
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ItemScores:
     """One metric of one cell, item by item.
 
     Items are the examples, in id order, or blocks of groups for a metric that is no mean (see `stats.pseudo_values`).
@@ -42,24 +43,24 @@ class Evidence:
         """The standard error of the mean that comes from the choice of questions, clustered by group; no seeds in it."""
         return stats.standard_error(self.values, self.clusters)
 
-    def pairs_with(self, other: Evidence) -> bool:
+    def pairs_with(self, other: ItemScores) -> bool:
         """Whether the two are about the same items in the same groups."""
         return self.items == other.items and self.clusters == other.clusters
 
-    def minus(self, other: Evidence) -> stats.Paired:
+    def minus(self, other: ItemScores) -> stats.Paired:
         """This minus the other, paired on the same items."""
         share = self.bounded and other.bounded
         repeats = (self.runs, other.runs)
         return stats.paired_difference(self.values, other.values, self.clusters, share=share, repeats=repeats)
 
-    def not_worse_p(self, other: Evidence, margin: float, *, higher_is_better: bool) -> float:
+    def not_worse_p(self, other: ItemScores, margin: float, *, higher_is_better: bool) -> float:
         """The p-value of this being worse than the other by the margin or more; see `stats.not_worse_p`."""
         share, repeats = self.bounded and other.bounded, (self.runs, other.runs)
         a, b = (self.values, other.values) if higher_is_better else (other.values, self.values)
         return stats.not_worse_p(a, b, self.clusters, margin, share=share, repeats=repeats)
 
 
-def gather(runs: Sequence[Run], metric: Metric) -> Evidence | None:
+def item_scores(runs: Sequence[Run], metric: Metric) -> ItemScores | None:
     """Collect the evidence of one cell's finished runs, None where a run has no answers or another metric's score.
 
     Raises:
@@ -87,7 +88,7 @@ def gather(runs: Sequence[Run], metric: Metric) -> Evidence | None:
         columns.append(column)
         clusters = places
     items = tuple(sorted(clusters))
-    return Evidence(
+    return ItemScores(
         items=items,
         clusters=tuple(clusters[item] for item in items),
         values=tuple(math.fsum(column[item] for column in columns) / len(columns) for item in items),

@@ -11,21 +11,21 @@ leaderboard/<task>.md               ends with the tables
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.analysis.forgetting import Change, cannot
+from harness.analysis.forgetting import Change, base_cannot
+from harness.analysis.items import ProbeAnswers
 from harness.data import probes
 from harness.metrics import stats
 from harness.metrics.scoring import cluster_key
 from harness.record import Answer
-from harness.store import records
 
 Said = tuple[Sequence[Answer], Sequence[Answer]]  # to the usual questions and to the twin's
 
 
 @dataclass(frozen=True)
-class Held:
+class TwinResult:
     """What one row does on a twin of its task.
 
     `change` is the row on the twin's questions, with its difference from the base model. `drop` is how much worse it is
@@ -46,7 +46,7 @@ class Held:
     def mark(self) -> str:
         """What may be said of the row: of its drop, and where nothing sets it apart from the base model, that."""
         marks = []
-        if self.drop is not None and self.change.learned is not None and cannot(self.change.learned):
+        if self.drop is not None and self.change.learned is not None and base_cannot(self.change.learned):
             marks.append("nothing to drop")
         elif self.drop is not None:
             worse, better = self.drop.low > 0, self.drop.high < 0
@@ -61,19 +61,21 @@ def is_twin(change: Change) -> bool:
     return change.probe in (probes.shifted(change.spec.task), probes.reordered(change.spec.task))
 
 
-def held(changes: Iterable[Change], runs: Iterable[records.Run]) -> list[Held]:
-    """Return the rows of twins, in the order of the changes; `runs` hold the answers, whole twins alone are looked at."""
-    kept = {run.record.spec.id: run for run in runs}
-    found = []
+def twin_results(
+    changes: Iterable[Change], answers: Mapping[str, Sequence[Answer]], probe_answers: ProbeAnswers
+) -> list[TwinResult]:
+    """Return the rows of whole twins, in the order of the changes; answers are by run id."""
+    rows = []
     for change in changes:
         if change.part or not is_twin(change):
             continue
         same = None
         if change.probe == probes.reordered(change.spec.task):
-            own = [kept[name] for name in change.run_ids if name in kept]
-            same = share_same([(run.answers(), run.probed().get(change.probe, ())) for run in own])
-        found.append(Held(change, None if same else _drop(change), same))
-    return found
+            run_ids = [run_id for run_id in change.run_ids if run_id in probe_answers]
+            pairs = [(answers.get(run_id, ()), probe_answers[run_id].get(change.probe, ())) for run_id in run_ids]
+            same = share_same(pairs)
+        rows.append(TwinResult(change, None if same else _drop(change), same))
+    return rows
 
 
 def _drop(change: Change) -> stats.Interval | None:

@@ -57,6 +57,11 @@ class Section:
         return tuple(cell for cell in self.cells if cell.headline)
 
     @property
+    def family(self) -> tuple[object, ...]:
+        """The values that its cells share, as `Cell.family` without the metric."""
+        return self.cells[0].family[:-1]
+
+    @property
     def records(self) -> tuple[Record, ...]:
         """Every record in it, once each."""
         return tuple({record.spec.id: record for cell in self.cells for record in cell.records}.values())

@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from harness.analysis.forgetting import NEAR_NOTHING
-from harness.analysis.items import Evidence, gather
+from harness.analysis.items import ItemScores, item_scores
 from harness.data import probes
 from harness.errors import HarnessError
 from harness.metrics.stats import Interval
@@ -40,7 +40,7 @@ class Cell:
     score: Interval
     chance: float | None
     groups: int
-    evidence: Evidence
+    evidence: ItemScores
     answers_sha256: str
 
     @property
@@ -153,7 +153,7 @@ def _row(name: str, run: Run, tasks: Sequence[Task]) -> Row:
 
 def _cell(record: Record, answers: Sequence[Answer], task: Task) -> Cell:
     metric = task.metrics[0]
-    evidence = gather([(record, answers)], metric)
+    evidence = item_scores([(record, answers)], metric)
     if evidence is None:
         fix = "delete the run's folder and run the same command again"
         raise HarnessError(f"a run has no {metric.name} on {task.name}", where=record.spec.id, fix=fix)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from harness.analysis.items import Metrics, Run, find_metric
+from harness.analysis.items import Metrics, find_metric
+from harness.analysis.results import TaskResults
 from harness.analysis.sections import Section
 from harness.format import Table, heading, number, short, words
 from harness.metrics import UNPARSED, scoring
@@ -17,37 +18,36 @@ LINE = "line"  # the slice that names the line of business
 MOST_CLASSES, MOST_LINES = 12, 20  # of a confusion matrix that people can read
 
 
-def breakdown(section: Section, runs: Iterable[Run], metrics: Metrics | None = None) -> list[Table]:
+def breakdown(section: Section, results: TaskResults) -> list[Table]:
     """Return a table for each slice of the test set: its values down, the runs across, the headline metric inside.
 
     What is counted in money is shown by line of business (`LINE`) as well. Values are means over seeds. `±` is the widest
     half of a 95 % interval in the row, of single runs, so that nobody reads an order into small slices.
     """
-    answers = {record.spec.id: found for record, found in runs if found}
+    answers = results.answers
     cells = [cell for cell in section.headline if any(run in answers for run in cell.run_ids)]
     columns = {section.label(cell): [_slices(answers[run]) for run in cell.run_ids if run in answers] for cell in cells}
     places: dict[str, dict[str, None]] = {}
     for name, value in sorted({place for runs in columns.values() for slices in runs for place in slices}):
         places.setdefault(name, {})[value] = None
     tables = []
-    for place, metric in enumerate(_metrics(section, metrics) if cells else ()):
+    for place, metric in enumerate(_metrics(section, results.metrics) if cells else ()):
         money = metric.unit not in ("share", "")
         shown = [name for name in places if place == 0 or (money and name == LINE)]
         tables += [_slice_table(name, list(places[name]), columns, metric) for name in shown]
     return tables
 
 
-def confusion(section: Section, runs: Iterable[Run], metrics: Metrics | None = None) -> list[Table]:
+def confusion(section: Section, results: TaskResults) -> list[Table]:
     """Return what was said for what, of the base model and of the best run: the right class down, the one said across.
 
     By line of business where the answers name it (`LINE`); all seeds together. Empty for tasks without classes, and for
     more than `MOST_CLASSES` of them.
     """
-    metric = next((metric for metric in _metrics(section, metrics) if metric.classes), None)
-    answers = {record.spec.id: found for record, found in runs if found}
+    metric = next((metric for metric in _metrics(section, results.metrics) if metric.classes), None)
     tables = []
     for cell in (cell for cell in section.headline if cell is section.base or cell.best_or_tied == "best"):
-        said = [answer for run in cell.run_ids for answer in answers.get(run, ())]
+        said = [answer for run in cell.run_ids for answer in results.answers.get(run, ())]
         if metric is not None and said:
             tables += _confusion(f"Confusion of {section.label(cell)}", said, metric)
     return tables
@@ -76,10 +76,10 @@ def _confusion(title: str, answers: Sequence[Answer], metric: Metric) -> list[Ta
     return [Table(title, (*first, "right", *said), tuple(rows), left=frozenset(range(len(first) + 1)))]
 
 
-def _metrics(section: Section, metrics: Metrics | None) -> list[Metric]:
+def _metrics(section: Section, metrics: Metrics) -> list[Metric]:
     """Return the section's metrics that can be computed here, the headline's first; none where that one cannot."""
     names = list(dict.fromkeys(cell.metric for cell in (*section.headline, *section.cells) if cell.metric))
-    found = [find_metric(section.cells[0].spec.task, name, metrics or {}) for name in names]
+    found = [find_metric(section.cells[0].spec.task, name, metrics) for name in names]
     return [metric for metric in found if metric is not None] if found and found[0] is not None else []
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.analysis.aggregate import Cell
-from harness.analysis.calibration import Calibration, calibration
-from harness.analysis.items import Metrics, Run, find_metric
+from harness.analysis.calibration import Calibration, Calibrations
 from harness.analysis.sections import Section
 from harness.analysis.selective import Part
 from harness.format import Table, escape, interval, markdown, number
@@ -24,56 +23,36 @@ TITLE = "Confidence of the answers, and what share could be automated"
 WHOLE_LINE = "Confidence is of the whole line that was written"
 
 
-Trust = Mapping[str, Calibration]  # of each run whose answers tell, by its id
-
-
 @dataclass(frozen=True)
-class Row:
-    """One run: what it is called, its record, how well its confidence says what is right."""
+class CalibratedRun:
+    """A run with its name in tables, its record and its calibration."""
 
     name: str
     record: Record
-    found: Calibration
+    calibration: Calibration
 
 
-def trust(cells: Iterable[Cell], runs: Iterable[Run], metrics: Metrics | None = None) -> Trust:
-    """Judge the finished runs whose answers have a confidence and are right or wrong, each once.
-
-    It takes a second for a few runs, so tables, figures and page share it.
-
-    Args:
-        cells: those of the headline metric are looked at.
-        runs: records with their answers.
-        metrics: as for `compare.cells`.
-    """
-    answers = {record.spec.id: said for record, said in runs if said}
-    found: dict[str, Calibration] = {}
-    for cell in cells:
-        metric = find_metric(cell.spec.task, cell.metric, metrics or {})
-        for record in cell.records if cell.headline and cell.status == "ok" else ():
-            said = answers.get(record.spec.id)
-            judged = calibration(said, metric, record.spec.scoring) if said and metric else None
-            found |= {record.spec.id: judged} if judged else {}
-    return found
-
-
-def rows(section: Section, known: Trust) -> list[Row]:
-    """Return the runs of a section, seed by seed, of which something is known."""
+def rows(section: Section, calibrations: Calibrations) -> list[CalibratedRun]:
+    """Return the runs of a section that have a calibration, seed by seed."""
     return [
-        Row(section.label(cell) + f" s{record.spec.seed}" * (len(cell.seeds) > 1), record, known[record.spec.id])
+        CalibratedRun(_run_name(section, cell, record), record, calibrations[record.spec.id])
         for cell in section.headline
         for record in cell.records
-        if cell.status == "ok" and record.spec.id in known
+        if cell.status == "ok" and record.spec.id in calibrations
     ]
 
 
-def table(found: Sequence[Row]) -> Table | None:
+def _run_name(section: Section, cell: Cell, record: Record) -> str:
+    return section.label(cell) + f" s{record.spec.seed}" * (len(cell.seeds) > 1)
+
+
+def table(found: Sequence[CalibratedRun]) -> Table | None:
     """Return the table of these runs, None where there is none."""
     columns = ["run", "ECE %", "95 % interval", "by chance", "too sure by", "95 % interval", "Brier"]
     columns += [f"{word} {100 * target:.0f} %" for target in SHOWN for word in ("automated", "sure")]
     lines = []
     for row in found:
-        one = row.found
+        one = row.calibration
         line = [row.name, number(one.ece.value), interval(one.ece.low, one.ece.high), number(one.floor)]
         line += [number(one.overconfidence.value, sign=True)]
         line += [interval(one.overconfidence.low, one.overconfidence.high, sign=True), number(one.brier.value, "")]
@@ -87,7 +66,7 @@ def _share(part: Part | None) -> str:
     return "none" if part is None else number(part.share)
 
 
-def reading(found: Sequence[Row]) -> list[str]:
+def reading(found: Sequence[CalibratedRun]) -> list[str]:
     """Say how to read the table."""
     if not found:
         return []
@@ -103,14 +82,14 @@ def reading(found: Sequence[Row]) -> list[str]:
     ]
     if any(row.record.spec.scoring == "generate" for row in found):
         lines.append(f"{WHOLE_LINE}, of which right may judge only a part.")
-    if any(row.found.groups != row.found.rated for row in found):
+    if any(row.calibration.groups != row.calibration.rated for row in found):
         lines.append("Answers that share a group count for fewer, by how alike right and wrong are within groups.")
-    if missing := [row.name for row in found if row.found.rated < row.found.n]:
+    if missing := [row.name for row in found if row.calibration.rated < row.calibration.n]:
         lines.append(f"Answers without a confidence are never automated ({', '.join(missing)}).")
     return lines
 
 
-def reliability(row: Row) -> Table:
+def reliability(row: CalibratedRun) -> Table:
     """Return a run's bins: mean confidence, share right with its interval, number of answers."""
     lines = tuple(
         (
@@ -119,12 +98,12 @@ def reliability(row: Row) -> Table:
             interval(one.accuracy.low, one.accuracy.high),
             f"{one.count:,}",
         )
-        for one in row.found.bins
+        for one in row.calibration.bins
     )
     return Table(row.name, ("confidence %", "right %", "95 % interval", "answers"), lines, left=frozenset())
 
 
-def as_markdown(task: str, found: Sequence[tuple[Section, Sequence[Row]]]) -> str:
+def as_markdown(task: str, found: Sequence[tuple[Section, Sequence[CalibratedRun]]]) -> str:
     """Return a task's calibration as a Markdown document, with every run's bins."""
     blocks = [f"# {escape(task)}: calibration"]
     for section, listed in found:
@@ -138,7 +117,7 @@ def as_markdown(task: str, found: Sequence[tuple[Section, Sequence[Row]]]) -> st
     return "\n\n".join(blocks) + "\n"
 
 
-def as_json(found: Sequence[tuple[Section, Sequence[Row]]]) -> str:
+def as_json(found: Sequence[tuple[Section, Sequence[CalibratedRun]]]) -> str:
     """Return all runs as strict JSON: full precision, fractions, null where there is no bound or no part."""
     runs = [
         {
@@ -147,7 +126,7 @@ def as_json(found: Sequence[tuple[Section, Sequence[Row]]]) -> str:
             "id": row.record.spec.id,
             "name": row.name,
             "seed": row.record.spec.seed,
-            **_plain(row.found),
+            **_plain(row.calibration),
         }
         for section, listed in found
         for row in listed

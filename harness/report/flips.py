@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from harness import errors
 from harness.analysis import compare
 from harness.analysis.aggregate import Cell
 from harness.analysis.compare import Comparison, Flip
-from harness.analysis.items import Metrics, Run
+from harness.analysis.items import Run
+from harness.analysis.results import TaskResults
 from harness.analysis.sections import Section
 from harness.format import short, unread_mark
 from harness.record import Answer
@@ -24,6 +26,7 @@ MOST = 5  # examples of each kind, won and lost
 LONGEST, LONGEST_OPTION = 900, 120  # characters of a text, of one of the options
 
 Questions = Mapping[str, Example]
+NO_QUESTIONS: Questions = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -46,19 +49,16 @@ class Flipped:
     command: str
 
 
-def flipped(
-    section: Section, runs: Sequence[Run], metrics: Metrics | None = None, questions: Questions | None = None
-) -> Flipped | None:
+def flipped(section: Section, results: TaskResults, questions: Questions = NO_QUESTIONS) -> Flipped | None:
     """Return what the best tuned row of a section flipped; None where base or answers are missing, or nothing flipped.
 
     Args:
         section: the rows.
-        runs: every record of the task with its answers.
-        metrics: as for `compare.cells`.
+        results: of the task.
         questions: the task's examples by id. One whose gold answer is not the recorded one is of other data: left out.
     """
-    pair = _pair(section, runs)
-    found = compare.compare_records(*pair, metrics) if pair else None
+    pair = _pair(section, results.runs)
+    found = compare.compare_records(*pair, results.metrics) if pair else None
     if found is None or not found.flips:
         return None
     won = [flip for flip in found.flips if flip.won]
@@ -71,7 +71,7 @@ def flipped(
         return Flipped(title, f"{counts}. The licence of the data does not let its texts be shown.", (), command)
     chosen = [*_spread(won), *_spread(lost)]
     some = "" if len(chosen) == len(found.flips) else f"; shown are up to {MOST} of each, evenly over all of them"
-    return Flipped(title, f"{counts}{some}.", tuple(_shown(flip, names, questions or {}) for flip in chosen), command)
+    return Flipped(title, f"{counts}{some}.", tuple(_shown(flip, names, questions) for flip in chosen), command)
 
 
 def _pair(section: Section, runs: Sequence[Run]) -> tuple[Run, Run] | None:

@@ -11,21 +11,15 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.analysis import compare
-from harness.analysis.aggregate import Cell
-from harness.analysis.forgetting import Change
-from harness.analysis.items import Metrics, Run
-from harness.analysis.robustness import Held
-from harness.analysis.sections import Section, held_equal, sections
+from harness.analysis.results import TaskResults
+from harness.analysis.sections import Section, held_equal
 from harness.format import NONE, Table, interval, magnitude, number, percent_sign, size
 from harness.record import Record
-from harness.report import calibration, flips, forgetting, tables, verdict
-from harness.report import robustness as report_robustness
-from harness.report.calibration import Trust
-from harness.report.figures import write
+from harness.report import calibration, flips, forgetting, robustness, tables, verdict
 from harness.report.figures.style import FAINT, GRID, INK, PAPER
 from harness.report.flips import Questions
 from harness.report.leaderboard import PACKAGES, distinct, package
@@ -51,61 +45,23 @@ _ROLES = {INK: "var(--ink)", PAPER: "var(--paper)", FAINT: "var(--faint)", GRID:
 _UNDRAWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def page(
-    runs: Iterable[Run],
-    tasks: Mapping[str, Task] | None = None,
-    *,
-    figures: Mapping[str, Figures] | None = None,
-    questions: Mapping[str, Questions] | None = None,
-    changes: Sequence[Change] = (),
-    twins: Sequence[Held] = (),
-) -> str:
-    """Return the page of all these runs; arguments as `part`, by task where they are of one task."""
-    runs, tasks = list(runs), tasks or {}
-    metrics: Metrics = {name: task.metrics for name, task in tasks.items()}
-    cells = compare.cells(runs, metrics)
-    trust = calibration.trust(cells, runs, metrics)
-    parts = []
-    for place, name in enumerate(sorted({cell.spec.task for cell in cells}), start=1):
-        own = [run for run in runs if run[0].spec.task == name]
-        drawn = figures[name] if figures else write.svgs(name, cells, trust)
-        asked = (questions or {}).get(name, {})
-        ours = [cell for cell in cells if cell.spec.task == name]
-        told = part(place, ours, own, tasks.get(name), drawn, metrics, trust, asked, changes=changes, twins=twins)
-        parts.append(told)
-    return whole(parts, [record for record, _ in runs])
+@dataclass(frozen=True)
+class TaskDetails:
+    """Everything on the page that does not come from the runs of a task.
 
-
-def part(
-    place: int,
-    cells: Sequence[Cell],
-    runs: Sequence[Run],
-    task: Task | None,
-    figures: Figures,
-    metrics: Metrics,
-    trust: Trust,
-    questions: Questions,
-    *,
-    changes: Sequence[Change] = (),
-    twins: Sequence[Held] = (),
-) -> Part:
-    """Return what the page says of one task, which no answer is needed for any more.
-
-    Args:
-        place: of the task on the page, from 1.
-        cells: the task's, from `compare.cells`.
-        runs: the task's records with their answers, None where they are gone.
-        task: its title and source, where it is known.
-        figures: from `plots.svgs`.
-        metrics: as for `compare.cells`.
-        trust: from `calibration_tables.trust`.
-        questions: the examples by id, where they may be shown.
-        changes: from `forgetting.changes`, what probes show.
-        twins: from `robustness.held`, how the task's twins were answered.
+    `number` is the task's position on the page, from 1. `task` gives title and source, None if the task is not installed.
+    `questions` are the examples that may be shown, by id.
     """
-    found = sections(cells)
-    shown = [_section(section, runs, metrics, questions, trust, _probed(section, changes, twins)) for section in found]
-    return _task(place, cells[0].spec.task, found, task, figures) | {"sections": shown}
+
+    number: int
+    task: Task | None = None
+    figures: Figures = field(default_factory=dict)
+    questions: Questions = field(default_factory=dict)
+
+
+def part(results: TaskResults, details: TaskDetails) -> Part:
+    """Return the page's part of one task; no answer is needed for it any more."""
+    return _task(results, details) | {"sections": [_section(one, results, details) for one in results.sections]}
 
 
 def whole(parts: Sequence[Part], records: Iterable[Record]) -> str:
@@ -155,46 +111,34 @@ def sort_value(text: str) -> str:
     return "" if value is None else repr(value).replace("inf", "Infinity")
 
 
-def _task(place: int, name: str, found: Sequence[Section], task: Task | None, figures: Figures) -> Part:
+def _task(results: TaskResults, details: TaskDetails) -> Part:
     from markupsafe import Markup
 
+    def picture(name: str, svg: str) -> Markup:  # drawn as paths alone: no text of a record is in it
+        return Markup(inline(svg, f"f{details.number}-{name}-", ALT[name]))
+
     return {
-        "name": name,
-        "title": task.title if task else "",
-        "about": _about(found, task),
-        # made by plots from paths alone: no text of a record is in it
-        "figures": [(ALT[key], Markup(inline(svg, f"f{place}-{key}-", ALT[key]))) for key, svg in figures.items()],
-        "limits": limits(found),
+        "name": results.task,
+        "title": details.task.title if details.task else "",
+        "about": _about(results.sections, details.task),
+        "figures": [(ALT[name], picture(name, svg)) for name, svg in details.figures.items()],
+        "limits": limits(results.sections),
     }
 
 
-def _probed(section: Section, changes: Sequence[Change], twins: Sequence[Held]) -> list[tuple[Table, list[str]]]:
-    """Return the tables of a section's probes, each with how to read it: the words that a terminal shows."""
-    place = section.cells[0].family[:-1]
-    held = report_robustness.tables(one for one in twins if one.change.family == place)
-    return forgetting.tables([change for change in changes if change.family == place]) + held
-
-
-def _section(
-    section: Section,
-    runs: Sequence[Run],
-    metrics: Metrics,
-    questions: Questions,
-    trust: Trust,
-    probed: Sequence[tuple[Table, list[str]]],
-) -> dict[str, Any]:
-    judged = calibration.rows(section, trust)
+def _section(section: Section, results: TaskResults, details: TaskDetails) -> dict[str, Any]:
+    calibrated = calibration.rows(section, results.calibrations)
     return {
         "title": section.title,
         "verdict": verdict.verdict(section),
         "summary": summary(section),
         "alarms": alarms(section, commits="in the table of settings and runs"),
-        "tables": tables.section_tables(section, runs, metrics),
+        "tables": tables.section_tables(section, results),
         "reading": reading(section),
-        "probed": probed,
-        "calibration": calibration.table(judged),
-        "calibration_reading": calibration.reading(judged),
-        "flips": flips.flipped(section, runs, metrics, questions),
+        "probed": forgetting.tables(results.changes_of(section)) + robustness.tables(results.twins_of(section)),
+        "calibration": calibration.table(calibrated),
+        "calibration_reading": calibration.reading(calibrated),
+        "flips": flips.flipped(section, results, details.questions),
         "equal": held_equal(section)[0],
         "settings": _settings(section),
         "places": _places(section),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.analysis import sections
-from harness.analysis.robustness import Held
+from harness.analysis.robustness import TwinResult
 from harness.data import probes
 from harness.format import NONE, Table, escape, heading, interval, markdown, number, percent_sign
 from harness.report.leaderboard import Row, csv_text
@@ -20,11 +20,11 @@ _NAMES = (
 COLUMNS = tuple(_NAMES.split(", "))
 
 
-def _is_reordered(part: Sequence[Held]) -> bool:
+def _is_reordered(part: Sequence[TwinResult]) -> bool:
     return part[0].change.probe == probes.reordered(part[0].change.spec.task)
 
 
-def _shown(name: str, one: Held, *, again: bool) -> tuple[str, ...]:
+def _shown(name: str, one: TwinResult, *, again: bool) -> tuple[str, ...]:
     unit, middle, found = one.change.cell.unit, one.same if again else one.drop, one.change.difference
     kind = "share" if again else unit
     return (
@@ -39,7 +39,7 @@ def _shown(name: str, one: Held, *, again: bool) -> tuple[str, ...]:
     )
 
 
-def _reading(part: Sequence[Held]) -> list[str]:
+def _reading(part: Sequence[TwinResult]) -> list[str]:
     first = part[0].change
     paired = f"From base: paired on the questions of {first.probe}, marks Holm-adjusted over all rows and probes."
     if _is_reordered(part):
@@ -59,7 +59,7 @@ def _reading(part: Sequence[Held]) -> list[str]:
     return lines
 
 
-def _table(part: Sequence[Held]) -> Table:
+def _table(part: Sequence[TwinResult]) -> Table:
     named = sections.labels(replace(one.change.cell, spec=one.change.spec) for one in part)
     names = [named[replace(one.change.spec, seed=0)] for one in part]
     first = part[0].change
@@ -73,15 +73,15 @@ def _table(part: Sequence[Held]) -> Table:
     return Table(title, (*columns, "from base", "95 % interval", ""), tuple(rows), left=frozenset({0, 7}))
 
 
-def tables(found: Iterable[Held]) -> list[tuple[Table, list[str]]]:
+def tables(found: Iterable[TwinResult]) -> list[tuple[Table, list[str]]]:
     """Return a table for each twin, model and set of training data, each with how to read it."""
-    parts: dict[tuple[object, ...], list[Held]] = {}
+    parts: dict[tuple[object, ...], list[TwinResult]] = {}
     for one in found:
         parts.setdefault((*one.change.family, one.change.probe, one.change.cell.spec.data), []).append(one)
     return [(_table(part), _reading(part)) for part in parts.values()]
 
 
-def document(found: Sequence[Held]) -> str:
+def document(found: Sequence[TwinResult]) -> str:
     """Return the tables as Markdown that goes on after a task's other tables; nothing where there are none."""
     blocks = ["\n## In other words, and in another order"] if found else []
     for table, lines in tables(found):
@@ -89,7 +89,7 @@ def document(found: Sequence[Held]) -> str:
     return "\n\n".join(blocks) + "\n" * bool(blocks)
 
 
-def _row(one: Held) -> Row:
+def _row(one: TwinResult) -> Row:
     s, cell, found = one.change.spec, one.change.cell, one.change.difference
     drop, same = one.drop or (None, None, None), one.same or (None, None, None)
     return {
@@ -119,7 +119,7 @@ def _row(one: Held) -> Row:
     }
 
 
-def write(root: Path, task: str, found: Iterable[Held]) -> Path:
+def write(root: Path, task: str, found: Iterable[TwinResult]) -> Path:
     """Write `root/leaderboard/<task>.robustness.csv` and return its path. Same rows, same bytes."""
     text = csv_text(map(_row, found), COLUMNS)
     return records.write_text(root / "leaderboard" / f"{records.path_word(task)}.robustness.csv", text)

@@ -6,6 +6,7 @@ from harness.analysis import sequence
 from harness.analysis.sequence import Term, Trained
 from harness.format import NONE, Table, interval, number
 from harness.metrics.stats import Interval
+from harness.report.figures.matrix import Entry, Matrix, column_note
 
 AT_CHANCE = "never above chance"
 
@@ -54,3 +55,26 @@ def measure_table(found: Trained) -> Table:
         for name, one in found.measures().items()
     ]
     return Table("over all tasks, points", ("measure", "value", "95 % interval"), tuple(rows))
+
+
+def score_matrix(found: Trained, made: str) -> Matrix:
+    """The matrix of a sequence: base first, the joint run last; `made` says by which model and method."""
+    base, *stages = found.rows
+    rows = [base, *stages, *([found.joint] if found.joint else [])]
+    entries = []
+    for place, row in enumerate(rows):
+        last = range(len(found.tasks)) if row is found.joint else (place - 1,)
+        entries.append(
+            tuple(
+                Entry(*cell.score, "share", cell.score.value - base.cells[column].score.value, column in last)
+                for column, cell in enumerate(row.cells)
+            )
+        )
+    names = [("base", "untrained"), *((task.name, "trained last") for task in found.tasks), ("joint", "all at once")]
+    columns = []
+    for task, cell in zip(found.tasks, base.cells, strict=True):
+        columns.append((task.name, column_note(task.metrics[0].name, "share", cell.chance)))
+    order = " → ".join(task.name for task in found.tasks)
+    title = f"{order}: all tasks after each stage"
+    about = f"{made} · framed: what the row was trained on last"
+    return Matrix(title, tuple(names[: len(rows)]), tuple(columns), tuple(entries), about)

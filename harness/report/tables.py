@@ -7,12 +7,11 @@ are in the leaderboard file (`leaderboard`).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness.analysis.aggregate import Cell
-from harness.analysis.items import Metrics, Run
-from harness.analysis.sections import Section, sections
+from harness.analysis.results import TaskResults
+from harness.analysis.sections import Section
 from harness.format import (
     NONE,
     Table,
@@ -27,74 +26,45 @@ from harness.format import (
     size,
 )
 from harness.record import Phase
-from harness.report import calibration
+from harness.report import calibration, forgetting, robustness
 from harness.report.breakdowns import breakdown, confusion
-from harness.report.calibration import Trust
 from harness.report.leaderboard import leaderboard as leaderboard
 from harness.report.leaderboard import write_leaderboard as write_leaderboard
 from harness.report.notes import alarms, reading
 from harness.store import records
 
 
-def write(
-    root: Path,
-    task: str,
-    cells: Iterable[Cell],
-    *,
-    runs: Iterable[Run] = (),
-    metrics: Metrics | None = None,
-    trust: Trust | None = None,
-    more: str = "",
-) -> list[Path]:
-    """Write `root/leaderboard/<task>.csv` and `<task>.md`; return both paths.
-
-    Args:
-        root: the results folder.
-        task: only this task's cells and runs are used.
-        cells: from `compare.cells`.
-        runs: records with their answers, for the breakdown by slice; without them there is none.
-        metrics: as for `compare.cells`.
-        trust: from `calibration_tables.trust`, where it is at hand already.
-        more: Markdown to end the document with.
-    """
-    cells = [cell for cell in cells if cell.spec.task == task]
-    runs = [run for run in runs if run[0].spec.task == task]
-    text = document(task, cells, runs=runs, metrics=metrics, trust=trust) + more
-    path = root / "leaderboard" / f"{records.path_word(task)}.md"
-    return [write_leaderboard(root, task, cells), records.write_text(path, text)]
+def write(root: Path, results: TaskResults) -> list[Path]:
+    """Write `<task>.csv` and `<task>.md` below `root/leaderboard`, those of probes and twins too; return the paths."""
+    path = root / "leaderboard" / f"{records.path_word(results.task)}.md"
+    paths = [write_leaderboard(root, results.task, results.cells), records.write_text(path, document(results))]
+    paths += [forgetting.write(root, results.task, results.changes)] if results.changes else []
+    return paths + ([robustness.write(root, results.task, results.twins)] if results.twins else [])
 
 
-def document(
-    task: str,
-    cells: Iterable[Cell],
-    *,
-    runs: Iterable[Run] = (),
-    metrics: Metrics | None = None,
-    trust: Trust | None = None,
-) -> str:
-    """Return all tables of a task as one Markdown text; arguments as `write`."""
-    runs, cells = list(runs), list(cells)
-    trust = calibration.trust(cells, runs, metrics) if trust is None else trust
-    blocks = [f"# {escape(task)}"]
-    for section in sections(cells):
+def document(results: TaskResults) -> str:
+    """Return all tables of a task as one Markdown text."""
+    blocks = [f"# {escape(results.task)}"]
+    for section in results.sections:
         blocks.append(f"## {escape(section.title)}")
-        tables = section_tables(section, runs, metrics)
+        tables = section_tables(section, results)
         blocks += [markdown(tables[0]), "\n".join(escape(line) for line in reading(section))]
-        if warnings := alarms(section, commits=f"in the column commit of {records.path_word(task)}.csv"):
+        if warnings := alarms(section, commits=f"in the column commit of {records.path_word(results.task)}.csv"):
             blocks.append("\n".join(f"- {escape(line)}" for line in warnings))
         blocks += [f"### {escape(table.title)}\n\n{markdown(table)}" for table in tables[1:]]
-        judged = calibration.rows(section, trust)
-        if (shown := calibration.table(judged)) is not None:
-            blocks += [f"### {escape(shown.title)}\n\n{markdown(shown)}"]
-            blocks.append("\n".join(f"- {escape(line)}" for line in calibration.reading(judged)))
-    return "\n\n".join(blocks) + "\n"
+        calibrated = calibration.rows(section, results.calibrations)
+        if (table := calibration.table(calibrated)) is not None:
+            blocks += [f"### {escape(table.title)}\n\n{markdown(table)}"]
+            blocks.append("\n".join(f"- {escape(line)}" for line in calibration.reading(calibrated)))
+    more = forgetting.document(results.changes) + robustness.document(results.twins)
+    return "\n\n".join(blocks) + "\n" + more
 
 
-def section_tables(section: Section, runs: Sequence[Run], metrics: Metrics | None = None) -> list[Table]:
+def section_tables(section: Section, results: TaskResults) -> list[Table]:
     """Return every table of a section, the headline's first, those without content left out."""
-    found = [headline(section), further(section), spread(section), gains(section), memory(section), effort(section)]
-    parts = breakdown(section, runs, metrics) + confusion(section, runs, metrics)
-    return [table for table in found if table is not None] + parts
+    tables = [headline(section), further(section), spread(section), gains(section), memory(section), effort(section)]
+    parts = breakdown(section, results) + confusion(section, results)
+    return [table for table in tables if table is not None] + parts
 
 
 def headline(section: Section, *, reasons: bool = True) -> Table:

@@ -7,91 +7,119 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from harness import processes
-from harness.analysis import compare, forgetting, robustness
+from harness.analysis import results
 from harness.analysis.aggregate import Cell
 from harness.analysis.items import Metrics
+from harness.analysis.results import TaskResults
 from harness.data import loading, probes, registry, sources
 from harness.errors import HarnessError
-from harness.report import calibration, exports, tables
-from harness.report import forgetting as forgotten
-from harness.report import page as report
-from harness.report import robustness as report_robustness
+from harness.report import exports, page, tables
 from harness.report.figures import cache, write
 from harness.report.page import PAGE
 from harness.schema import Example, Task
 from harness.store import records
 
+NO_ANALYSES: Mapping[str, TaskResults] = MappingProxyType({})
+
 
 @dataclass(frozen=True)
-class Desk:
-    """What all tasks of a results folder share: where views go, the tasks known, and whether they are a publication's."""
+class ReportContext:
+    """Everything that the tasks of a results folder share: where views go, the tasks, and whether it is a publication."""
 
     folder: Path
-    known: Mapping[str, Task]
+    tasks: Mapping[str, Task]
     metrics: Metrics
+    analyses: Mapping[str, TaskResults]
     publication: bool
 
 
 @dataclass(frozen=True)
-class Made:
-    """What was made of one task: files, what the page says of it, and its cells where a publication needs them."""
+class TaskReport:
+    """The files of one task, its part of the page, and its cells if a publication needs them."""
 
     paths: tuple[Path, ...]
-    part: report.Part
+    part: page.Part
     cells: tuple[Cell, ...]
 
 
 def write_outputs(
-    folder: Path, runs: Sequence[records.Run], tasks: Mapping[str, Task] | None = None, *, publication: bool = False
+    folder: Path,
+    runs: Sequence[records.Run],
+    tasks: Mapping[str, Task] | None = None,
+    *,
+    analyses: Mapping[str, TaskResults] = NO_ANALYSES,
+    publication: bool = False,
 ) -> list[Path]:
     """Write every view of these runs below `folder` and return the files.
 
-    Tasks are independent of each other and are done side by side; the answers of one are read when it is its turn, and
-    dropped. `tasks` adds to those that are installed; a publication has the forms of `exports` too, and figures that are
-    drawn anew whatever lies there.
+    Tasks are independent of each other and are reported side by side. The answers of a task are read in its turn and then
+    dropped.
+
+    Args:
+        folder: the results folder.
+        runs: all its runs.
+        tasks: added to the installed ones.
+        analyses: by task; one is used if it covers the task's runs, otherwise the runs are analyzed here.
+        publication: write the forms of `exports` too, and draw all figures anew.
     """
     known = registry.recorded() | dict(tasks or {})
     metrics = probes.with_reordered({name: task.metrics for name, task in known.items()})
     by_task: defaultdict[str, list[records.Run]] = defaultdict(list)
     for run in runs:
         by_task[run.record.spec.task].append(run)
-    desk = Desk(folder, known, metrics, publication)
-    made = processes.parallel_map(
-        partial(_views, desk), [(n, by_task[name]) for n, name in enumerate(sorted(by_task), 1)]
-    )
-    paths = [path for one in made for path in one.paths]
-    paths += exports.write(folder, [cell for one in made for cell in one.cells], known) if publication else []
-    page = report.whole([one.part for one in made], [run.record for run in runs])
-    return [*paths, records.write_text(folder / PAGE, page)]
+    context = ReportContext(folder, known, metrics, analyses, publication)
+    numbered = [(number, by_task[name]) for number, name in enumerate(sorted(by_task), 1)]
+    reports = processes.parallel_map(partial(_report, context), numbered)
+    paths = [path for report in reports for path in report.paths]
+    paths += exports.write(folder, [cell for report in reports for cell in report.cells], known) if publication else []
+    text = page.whole([report.part for report in reports], [run.record for run in runs])
+    return [*paths, records.write_text(folder / PAGE, text)]
 
 
-def _views(desk: Desk, task: tuple[int, Sequence[records.Run]]) -> Made:
-    """Write tables and figures of one task, given its place on the page and its runs."""
-    place, runs = task
-    folder, known, metrics, name = desk.folder, desk.known, desk.metrics, runs[0].record.spec.task
-    evidence = [(run.record, run.answers() or None) for run in runs]
-    cells = compare.cells(evidence, metrics)
-    probed = [run for run in runs if run.record.probes]
-    changes = forgetting.changes([(run.record, run.probed()) for run in probed], cells, metrics)
-    held = robustness.held(changes, probed)
-    trust = calibration.trust(cells, evidence, metrics)
-    more = forgotten.document(changes) + report_robustness.document(held)
-    paths = tables.write(folder, name, cells, runs=evidence, metrics=metrics, trust=trust, more=more)
-    paths += [forgotten.write(folder, name, changes)] if changes else []
-    paths += [report_robustness.write(folder, name, held)] if held else []
+def analyze_stored(task: str, runs: Sequence[records.Run], metrics: Metrics) -> TaskResults:
+    """Read the answers of a task's runs and return their analysis."""
+    answered = [(run.record, run.answers() or None) for run in runs]
+    return results.analyze(task, answered, metrics, {r.record.spec.id: r.probed() for r in runs if r.record.probes})
+
+
+def _report(context: ReportContext, numbered: tuple[int, Sequence[records.Run]]) -> TaskReport:
+    """Write tables and figures of one task, given its number on the page and its runs."""
+    number, runs = numbered
+    name = runs[0].record.spec.task
+    known = context.analyses.get(name)
+    usable = known is not None and _covers(known, runs, context.metrics)
+    analysis = known if known is not None and usable else analyze_stored(name, runs, context.metrics)
+    paths = tables.write(context.folder, analysis)
+    figures = _figures(context, analysis)
+    task = context.tasks.get(name)
+    svgs = {path.stem: path.read_text(encoding="utf-8") for path in figures if path.suffix == ".svg"}
+    part = page.part(analysis, page.TaskDetails(number, task, svgs, _questions(task) if task else {}))
+    return TaskReport((*paths, *figures), part, analysis.cells if context.publication else ())
+
+
+def _covers(analysis: TaskResults, runs: Sequence[records.Run], metrics: Metrics) -> bool:
+    """Whether an analysis is about exactly these runs and probes, by metrics of the same tasks."""
+    stored = {run.record.spec.id: run.record for run in runs}
+    probed = {run_id for run_id, record in stored.items() if record.probes}
+    used = {analysis.task, *(name for record in stored.values() for name in record.probes)}
+    same_runs = {record.spec.id: record for record, _ in analysis.runs} == stored
+    same_metrics = used & analysis.metrics.keys() == used & metrics.keys()
+    return same_runs and same_metrics and analysis.probe_answers.keys() == probed
+
+
+def _figures(context: ReportContext, analysis: TaskResults) -> list[Path]:
+    """Draw the figures of a task, unless they were drawn from the same analysis before."""
 
     def draw() -> list[Path]:
-        return [*write.write(folder, name, cells, trust), *write.write_forgetting(folder, name, changes)]
+        return write.write(context.folder, analysis)
 
-    drawn_now = draw() if desk.publication else cache.again(folder, name, (cells, sorted(trust.items()), changes), draw)
-    figures = {path.stem: path.read_text(encoding="utf-8") for path in drawn_now if path.suffix == ".svg"}
-    asked = _questions(known[name]) if name in known else {}
-    part = report.part(
-        place, cells, evidence, known.get(name), figures, metrics, trust, asked, changes=changes, twins=held
-    )
-    return Made((*paths, *drawn_now), part, tuple(cells) if desk.publication else ())
+    if context.publication:
+        return draw()
+    content = (list(analysis.cells), sorted(analysis.calibrations.items()), list(analysis.changes))
+    return cache.again(context.folder, analysis.task, content, draw)
 
 
 def _questions(task: Task) -> dict[str, Example]:

@@ -20,8 +20,8 @@ from harness.metrics import accuracy, nats_per_token, stats
 from harness.metrics.scoring import score_answers
 from harness.record import Answer, ProbeResult
 from harness.report import forgetting as forgotten
-from harness.report import page as report
 from harness.schema import Metric
+from tests.support.analyses import page_of
 from tests.support.records import make_record, make_spec
 
 METRICS = {"other": (accuracy,), "toy": (accuracy,)}
@@ -184,9 +184,9 @@ def test_the_page_says_how_to_read_a_probe_in_the_words_of_the_other_views_and_n
     runs = [probed("base", share(50), half=30), probed("full", share(20), half=30)]
     task = answers_of(share(20))
     main = [(replace(record, scores=score_answers(task, [accuracy])), task) for record, _ in runs]
-    plain = html.unescape(report.page(main, figures={"toy": {}}))
+    plain = html.unescape(page_of(main, figures={"toy": {}}))
     found = forgetting.changes(runs, compare.cells(main, METRICS), METRICS)
-    page = html.unescape(report.page(main, figures={"toy": {}}, changes=found))
+    page = html.unescape(page_of(main, figures={"toy": {}}, changes=found))
     lines = forgotten.reading([change for change in found if not change.part])
     assert lines
     for line in lines:

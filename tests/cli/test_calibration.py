@@ -16,10 +16,10 @@ from harness.analysis.items import Run
 from harness.cli.terminal import output
 from harness.cli.terminal.tables import WIDTH
 from harness.report import calibration as calibration_tables
-from harness.report import page as report
 from harness.report import tables
-from harness.report.calibration import Row
+from harness.report.calibration import CalibratedRun
 from harness.store import records
+from tests.support.analyses import page_of, results_of
 from tests.support.cli_runner import Desk, without_torch
 from tests.support.finished_runs import make_run, make_runs
 
@@ -32,9 +32,9 @@ def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     return made
 
 
-def rows_of(runs: list[Run]) -> list[Row]:
+def rows_of(runs: list[Run]) -> list[CalibratedRun]:
     (section,) = sections.sections(cell for cell, _ in aggregate.pool(runs, {})[0])
-    return calibration_tables.rows(section, calibration_tables.trust(section.cells, runs))
+    return calibration_tables.rows(section, results_of(runs).calibrations)
 
 
 def strict(text: str) -> Any:
@@ -47,7 +47,7 @@ def strict(text: str) -> Any:
 def test_every_finished_run_has_its_row_and_the_table_fits_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     runs = make_runs(2, n=120)
     (section,) = sections.sections(compare.cells(runs))
-    found = calibration_tables.rows(section, calibration_tables.trust(section.cells, runs))
+    found = calibration_tables.rows(section, results_of(runs).calibrations)
     assert {row.record.spec.id for row in found} == {record.spec.id for record, _ in runs}
     assert len({row.name for row in found}) == len(runs)  # seeds are told apart
     output.calibration("cfa", [(section, found)])
@@ -89,18 +89,18 @@ def test_runs_without_log_likelihoods_are_told_why_they_have_no_calibration(caps
     record, answers = make_run("base", 0, n=30)
     runs: list[Run] = [(record, [replace(answer, loglik=()) for answer in answers or ()])]
     (section,) = sections.sections(compare.cells(runs))
-    assert calibration_tables.trust(section.cells, runs) == {}
+    assert results_of(runs).calibrations == {}
     output.calibration("cfa", [(section, [])])
     assert "no calibration: " in capsys.readouterr().out
-    assert calibration_tables.TITLE not in report.page(runs, figures={"cfa": {}})
-    assert calibration_tables.TITLE not in tables.document("cfa", compare.cells(runs), runs=runs)
+    assert calibration_tables.TITLE not in page_of(runs, figures={"cfa": {}})
+    assert calibration_tables.TITLE not in tables.document(results_of(runs))
 
 
 def test_written_answers_with_the_log_likelihood_of_each_token_have_a_row() -> None:
     record, answers = make_run("lora", 8, n=60, spec={"scoring": "generate"})
     said = [replace(answer, choices=(), loglik=(-0.1, -0.2)) for answer in answers or ()]
     (row,) = rows_of([(record, said)])
-    assert row.found.confidence == pytest.approx(2.718281828**-0.3)
+    assert row.calibration.confidence == pytest.approx(2.718281828**-0.3)
     assert any("whole line" in line for line in calibration_tables.reading([row]))
     assert not any("whole line" in line for line in calibration_tables.reading(rows_of(make_runs(1, n=60))))
 
@@ -114,7 +114,7 @@ def test_tables_figures_and_page_are_written_with_each_run_judged_once(
         judged.append(len(answers))
         return calibration(answers, metric, scoring)
 
-    monkeypatch.setattr(calibration_tables, "calibration", counted)
+    monkeypatch.setattr("harness.analysis.calibration.calibration", counted)
     assert desk.run("report") == 0
     assert len(judged) == len(records.read_all(desk.results)) > 2
     assert calibration_tables.TITLE in (desk.results / "report.html").read_text()
@@ -134,9 +134,9 @@ def test_page_and_leaderboard_show_the_table_and_are_the_same_twice() -> None:
     runs = make_runs(1, n=60)
     shown = calibration_tables.table(rows_of(runs))
     assert shown is not None
-    page = report.page(runs, figures={"cfa": {}})
-    assert page == report.page(runs[::-1], figures={"cfa": {}})
-    text = tables.document("cfa", compare.cells(runs), runs=runs)
+    page = page_of(runs, figures={"cfa": {}})
+    assert page == page_of(runs[::-1], figures={"cfa": {}})
+    text = tables.document(results_of(runs))
     for row in shown.rows:
         assert row[2] in page
         assert row[2] in text

@@ -26,6 +26,7 @@ from harness.runs.job import Job, Outcome, Progress
 from harness.runs.options import Options
 from harness.runs.plan import Plan
 from harness.verify.run import Check
+from tests.support.analyses import results_of
 from tests.support.data_files import asked, written
 from tests.support.finished_runs import make_failed, make_runs
 from tests.support.records import make_record, make_spec
@@ -108,16 +109,17 @@ def test_the_header_says_what_runs_on_what(planned: Plan, capsys: pytest.Capture
     assert "2 runs" in "\n".join(lines)
 
 
-def results_of(planned: Plan, capsys: pytest.CaptureFixture[str]) -> str:
+def results_text(planned: Plan, capsys: pytest.CaptureFixture[str]) -> str:
     runs = make_runs()
-    output.results(planned, compare.cells(runs))
+    output.results(results_of(runs))
+    output.conditions(planned)
     return capsys.readouterr().out
 
 
 def test_the_tables_show_value_interval_difference_and_what_ties(
     planned: Plan, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = results_of(planned, capsys)
+    text = results_text(planned, capsys)
     assert text.count("◀ best") == 1
     row = next(line for line in text.splitlines() if line.startswith("lora r8"))
     assert re.search(r"\d\d\.\d +\[\d\d\.\d, \d\d\.\d\] +\+\d\d\.\d +\[\+\d\d\.\d, \+\d\d\.\d\]", row)
@@ -130,7 +132,7 @@ def test_the_tables_show_value_interval_difference_and_what_ties(
 
 
 def test_the_tables_are_narrow_and_plain_when_piped(planned: Plan, capsys: pytest.CaptureFixture[str]) -> None:
-    text = results_of(planned, capsys)
+    text = results_text(planned, capsys)
     assert "\x1b" not in text
     found = [line for line in text.splitlines() if re.match(r"(run|base|lora|qlora|full|MiB)\b", line)]
     assert len(found) > 10
@@ -222,7 +224,7 @@ def shown(table: Table) -> str:
 
 
 def test_the_reason_why_a_run_did_not_finish_is_said_once(planned: Plan, capsys: pytest.CaptureFixture[str]) -> None:
-    output.results(planned, compare.cells([*make_runs(), make_failed("lora", 64, reason="killed by signal 9")]))
+    output.results(results_of([*make_runs(), make_failed("lora", 64, reason="killed by signal 9")]))
     text = capsys.readouterr().out
     assert "✗ oom\n" in "\n".join(line.rstrip() for line in text.splitlines())
     assert text.count("killed by signal 9") == 1
@@ -243,12 +245,12 @@ def test_text_is_broken_to_the_terminal_s_width(
 def test_a_narrow_terminal_cuts_no_figure(
     planned: Plan, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wide = results_of(planned, capsys)
+    wide = results_text(planned, capsys)
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    narrow = results_of(planned, capsys)
+    narrow = results_text(planned, capsys)
     plain = re.sub(r"\x1b\[[\d;]*m", "", narrow)
     tables = [line.rstrip() for line in wide.splitlines() if re.match(r"(run|base|lora|qlora|full|MiB)\b", line)]
     assert [line for line in tables if line not in [kept.rstrip() for kept in plain.splitlines()]] == []

@@ -22,6 +22,7 @@ from harness.runs.options import Options
 from harness.schema import Example
 from harness.store import records
 from tests.runs.test_worker import Ear
+from tests.support.analyses import results_of
 from tests.support.records import make_record
 from tests.support.tiny_models import toy_folder
 
@@ -108,8 +109,7 @@ def test_a_run_counts_what_it_cut_and_the_tables_say_so(long_task: Path, tmp_pat
         assert record.status == "ok", record.reason
         assert record.cut_examples == expected[record.spec.method] > 0
         assert sum(answer.cut_tokens > 0 for answer in answers) == expected["base"]
-    cells = compare.cells(runs)
-    text = tables.document("long", cells, runs=runs)
+    text = tables.document(results_of(runs))
     for method, count in expected.items():
         assert f"{method}: {count} inputs were too long and lost part of their context" in text
 

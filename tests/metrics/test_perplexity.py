@@ -34,6 +34,7 @@ from harness.store import records
 from harness.verify.checks.arithmetic import reparse
 from harness.verify.run import verify
 from tests.runs.test_worker import Ear
+from tests.support.analyses import results_of
 from tests.support.finished_runs import make_run
 from tests.support.tiny_models import toy_folder, toy_model, toy_spec, toy_tokenizer
 
@@ -255,7 +256,7 @@ def test_tables_and_figures_say_that_lower_is_better(runs: list[tuple[Record, li
     assert compared.rows[0][0] == "bits per byte ↓"
     assert compared.rows[0][3].startswith("-")
     assert "bits per byte (lower is better)" in overview.accuracy("wikitext", [section]).axes[0].get_xlabel()
-    assert "bits per byte ↓" in tables.document("wikitext", cells, runs=runs, metrics=KNOWN)
+    assert "bits per byte ↓" in tables.document(results_of(runs, KNOWN))
     assert "%" not in markdown(tables.headline(section)).replace("95 %", "")
 
 

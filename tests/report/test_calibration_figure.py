@@ -16,13 +16,10 @@ from harness.analysis.items import Run
 from harness.analysis.sections import sections
 from harness.report import calibration as calibration_tables
 from harness.report.figures import calibration, style, write
+from tests.support.analyses import results_of
 from tests.support.finished_runs import make_failed, make_run, make_runs
 
 RUNS: list[Run] = [*make_runs(1, n=120), make_failed("lora", 64, n=120)]
-
-
-def trust(runs: list[Run]) -> calibration_tables.Trust:
-    return calibration_tables.trust(compare.cells(runs), runs)
 
 
 def texts(svg: str) -> str:
@@ -30,7 +27,7 @@ def texts(svg: str) -> str:
 
 
 def test_the_figure_shows_base_and_the_best_row_of_each_method_in_its_colour() -> None:
-    svg = write.svgs("cfa", compare.cells(RUNS), trust(RUNS))[write.CALIBRATION]
+    svg = write.svgs(results_of(RUNS))[write.CALIBRATION]
     assert ElementTree.fromstring(svg).tag.endswith("svg")
     said = texts(svg).split("\n")
     for name in ("base", "lora r32", "qlora r32", "full"):
@@ -42,7 +39,7 @@ def test_the_figure_shows_base_and_the_best_row_of_each_method_in_its_colour() -
 
 def test_the_figure_says_which_seed_it_shows_and_of_what_a_written_answers_confidence_is() -> None:
     runs = make_runs(2, n=120)
-    said = texts(write.svgs("cfa", compare.cells(runs), trust(runs))[write.CALIBRATION])
+    said = texts(write.svgs(results_of(runs))[write.CALIBRATION])
     assert "of each method the best row, of several seeds the first" in said
     names = set(said.split("\n"))
     assert "lora r32 s0" in names
@@ -50,22 +47,21 @@ def test_the_figure_says_which_seed_it_shows_and_of_what_a_written_answers_confi
     assert "whole line" not in said
     record, answers = make_run("lora", 8, n=120, spec={"scoring": "generate"})
     written: list[Run] = [(record, [replace(answer, choices=(), loglik=(-0.1,)) for answer in answers or ()])]
-    assert "whole line" in texts(write.svgs("cfa", compare.cells(written), trust(written))[write.CALIBRATION])
+    assert "whole line" in texts(write.svgs(results_of(written))[write.CALIBRATION])
 
 
 def test_the_figure_is_written_with_the_others_the_same_twice(tmp_path: Path) -> None:
-    cells = compare.cells(RUNS)
-    paths = write.write(tmp_path, "cfa", cells, trust(RUNS))
+    paths = write.write(tmp_path, results_of(RUNS))
     assert [path.name for path in paths[-2:]] == ["calibration.svg", "calibration.png"]
     assert len(paths) == 2 * (len(write.NAMES) + 1)
     svg = paths[-2].read_text(encoding="utf-8")
-    assert write.svgs("cfa", cells[::-1], trust(RUNS[::-1]))[write.CALIBRATION] == svg
+    assert write.svgs(results_of(RUNS[::-1]))[write.CALIBRATION] == svg
 
 
 def test_without_confidences_there_is_no_such_figure() -> None:
     record, answers = make_run("base", 0, n=30)
     runs: list[Run] = [(record, [replace(answer, loglik=()) for answer in answers or ()])]
-    assert list(write.svgs("cfa", compare.cells(runs), trust(runs))) == list(write.NAMES)
+    assert list(write.svgs(results_of(runs))) == list(write.NAMES)
 
 
 @pytest.mark.parametrize("count", [1, 8])
@@ -75,7 +71,7 @@ def test_no_text_of_the_figure_is_small_and_no_two_lie_on_each_other(
     import matplotlib
 
     runs = make_runs(1, n=120)[:count]
-    found = [(s, calibration_tables.rows(s, trust(runs))) for s in sections(compare.cells(runs))]
+    found = [(s, calibration_tables.rows(s, results_of(runs).calibrations)) for s in sections(compare.cells(runs))]
     settings: Any = style.STYLE
     with matplotlib.rc_context(settings):
         figure = calibration.draw("cfa", found)

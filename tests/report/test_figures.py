@@ -22,19 +22,25 @@ from harness.analysis.sections import sections
 from harness.report.figures import overview, write
 from harness.report.figures import style as palette
 from harness.report.figures.labels import Box, beside, spread
+from tests.support.analyses import results_of
 from tests.support.finished_runs import make_failed, make_run, make_runs
 
 SVG = "{http://www.w3.org/2000/svg}svg"
 
 
 @pytest.fixture(scope="module")
-def cells() -> list[Cell]:
-    return compare.cells([*make_runs(n=120), make_failed("lora", 64, n=120)])
+def cells(runs: list[Any]) -> list[Cell]:
+    return compare.cells(runs)
 
 
 @pytest.fixture(scope="module")
-def drawn(cells: list[Cell]) -> dict[str, str]:
-    return write.svgs("cfa", cells)
+def runs() -> list[Any]:
+    return [*make_runs(n=120), make_failed("lora", 64, n=120)]
+
+
+@pytest.fixture(scope="module")
+def drawn(runs: list[Any]) -> dict[str, str]:
+    return {name: svg for name, svg in write.svgs(results_of(runs)).items() if name in write.NAMES}
 
 
 @pytest.fixture
@@ -57,10 +63,11 @@ def many_runs() -> list[Any]:
     return [make_run("base", 0, 0.33, n=60), *runs]
 
 
-def test_every_figure_is_written_as_svg_and_png(tmp_path: Path, cells: list[Cell]) -> None:
-    paths = write.write(tmp_path, "cfa", cells)
+def test_every_figure_is_written_as_svg_and_png(tmp_path: Path, runs: list[Any]) -> None:
+    paths = write.write(tmp_path, results_of(runs))
     folder = tmp_path / "figures" / "cfa"
-    names = [f"{name}.{kind}" for name in ("accuracy", "accuracy_memory", "ranks", "memory") for kind in ("svg", "png")]
+    figures = ("accuracy", "accuracy_memory", "ranks", "memory", "calibration")
+    names = [f"{name}.{kind}" for name in figures for kind in ("svg", "png")]
     assert paths == [folder / name for name in names]
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
     for path in paths:
@@ -69,7 +76,7 @@ def test_every_figure_is_written_as_svg_and_png(tmp_path: Path, cells: list[Cell
         else:
             assert path.read_bytes().startswith(b"\x89PNG")
     again = {path: path.read_bytes() for path in paths}
-    write.write(tmp_path, "cfa", list(reversed(cells)))
+    write.write(tmp_path, results_of(reversed(runs)))
     assert {path: path.read_bytes() for path in paths} == again
 
 
@@ -104,15 +111,15 @@ def test_the_memory_figure_shows_total_prediction_and_parts(drawn: dict[str, str
         assert part in said
 
 
-def test_without_runs_of_the_task_nothing_is_written(tmp_path: Path, cells: list[Cell]) -> None:
-    assert write.write(tmp_path, "other", cells) == []
+def test_without_runs_of_the_task_nothing_is_written(tmp_path: Path) -> None:
+    assert write.write(tmp_path, results_of([])) == []
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("runs", [[make_run("lora", 8, n=60)], [make_run("base", 0, n=60)], [make_failed("full")]])
 def test_a_single_run_of_any_kind_can_be_drawn(runs: Sequence[Any]) -> None:
-    found = write.svgs("cfa", compare.cells(runs))
-    assert list(found) == list(write.NAMES)
+    found = write.svgs(results_of(runs))
+    assert [name for name in found if name != write.CALIBRATION] == list(write.NAMES)
 
 
 @pytest.mark.usefixtures("style")
@@ -135,7 +142,7 @@ def test_hostile_and_long_names_are_drawn_as_they_are_without_a_warning() -> Non
     runs.append(make_failed("full", n=40, reason="<script>\x00\n$x_$" + "y" * 500, **spec))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = write.svgs("cfa", compare.cells(runs))
+        found = write.svgs(results_of(runs))
     for svg in found.values():
         assert ElementTree.fromstring(svg).tag == SVG
         outside_comments = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
@@ -167,7 +174,7 @@ def test_no_text_is_small_and_no_two_lie_on_each_other(
 
 def test_memory_of_two_machines_gets_two_panels() -> None:
     cuda = {"device": "cuda"}
-    found = write.svgs("cfa", compare.cells([make_run("lora", 8, n=40), make_run("lora", 8, n=40, spec=cuda)]))
+    found = write.svgs(results_of([make_run("lora", 8, n=40), make_run("lora", 8, n=40, spec=cuda)]))
     assert texts(found["memory"]).count("peak memory, MiB") == 2
     assert texts(found["accuracy"]).count("accuracy %") == 1
 

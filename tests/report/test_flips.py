@@ -17,12 +17,13 @@ from harness.report import flips, write
 from harness.report.flips import MOST, Flipped, flipped
 from harness.schema import Example, Source, Task
 from harness.store import withhold
+from tests.support.analyses import results_of
 from tests.support.finished_runs import Run, make_answers, make_failed, make_run, make_runs
 
 
 def found(runs: Sequence[Run], questions: flips.Questions | None = None) -> Flipped | None:
     (section,) = sections(cells(runs))
-    return flipped(section, runs, None, questions)
+    return flipped(section, results_of(runs), questions or {})
 
 
 def certain(runs: Sequence[Run], questions: flips.Questions | None = None) -> Flipped:

@@ -19,11 +19,12 @@ from harness.cli.terminal import output
 from harness.metrics import power, stats
 from harness.metrics.scoring import parse_rate, score_answers
 from harness.record import Answer
-from harness.report import page, tables
+from harness.report import tables
 from harness.report.notes import alarms, reading
 from harness.runs import plan
 from harness.runs.options import Options
 from tests.analysis.test_compare import COUNT, LISTED, first, make_run, noisy
+from tests.support.analyses import page_of, results_of
 from tests.support.finished_runs import make_runs
 from tests.support.records import make_record, make_spec
 from tests.support.sample_inputs import write_model, write_task
@@ -56,7 +57,7 @@ def test_the_smallest_difference_that_can_be_found_stands_with_the_table() -> No
 
 def test_it_is_in_every_view(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = make_runs(2, n=60)
-    for text in (tables.document("cfa", cells(runs), runs=runs), page.page(runs)):
+    for text in (tables.document(results_of(runs)), page_of(runs)):
         for part in (
             "finds a true difference",
             "Seeds differ by",
@@ -176,14 +177,13 @@ def test_a_row_that_writes_is_set_against_the_base_that_need_not() -> None:
 
 
 def test_the_terminal_shows_one_table_and_the_other_way_as_a_row(
-    tmp_path: Path, listed: Options, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (made,) = plan.make(listed)
-    output.results(made, cells(both_ways(), LISTED))
+    output.results(results_of(both_ways(), LISTED))
     out = capsys.readouterr().out
     assert out.count("95 % interval") == 2
     assert "base, writing" in out
-    output.results(made, cells(both_ways()[:2], LISTED))
+    output.results(results_of(both_ways()[:2], LISTED))
     assert capsys.readouterr().out.count("seeds  accuracy %") == 2
 
 
@@ -276,7 +276,7 @@ def test_the_alarm_stands_in_the_table_the_text_and_the_page() -> None:
     assert "base: answers 100.0 % of the questions with 'a'" in alarms(section)
     assert "▼ one answer" in section.verdict(section.headline[0])
     assert "▼ one answer" not in section.verdict(section.headline[1])
-    assert "answers 100.0 % of the questions with" in page.page([run])
+    assert "answers 100.0 % of the questions with" in page_of([run])
 
 
 # --- learning rates

@@ -17,10 +17,11 @@ from harness import metrics
 from harness.analysis.compare import cells as compare_cells
 from harness.analysis.sections import sections
 from harness.data import prompts
-from harness.report import calibration, verdict
 from harness.report import page as report
+from harness.report import verdict
 from harness.report.figures import write
 from harness.schema import Example, Source, Task
+from tests.support.analyses import page_of, results_of
 from tests.support.finished_runs import Run, make_failed, make_run, make_runs
 
 RUNS = [*make_runs(n=120), make_failed("lora", 64, n=120, reason="killed by signal 9 (often out of memory)")]
@@ -73,7 +74,7 @@ def read(page: str) -> Reader:
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return report.page(RUNS)
+    return page_of(RUNS)
 
 
 def make_task(name: str = "cfa") -> Task:
@@ -128,7 +129,7 @@ def test_every_number_of_a_table_carries_the_value_it_sorts_by(page: str) -> Non
 def test_verdict_flips_and_the_command_that_lists_them_are_on_the_page() -> None:
     asked = {"q0001": Example(id="q0001", question="What <b>is</b> it?</style><script>x</script>", target="a")}
     runs = [make_run("base", 0, 0.3, n=9), make_run("full", 0, 1.0, n=9)]
-    page = report.page(runs, questions={"cfa": asked})
+    page = page_of(runs, questions={"cfa": asked})
     text = " ".join("".join(read(page).text).split())
     command = f"python run_all.py compare {runs[0][0].spec.id} {runs[1][0].spec.id} --output md"
     (section,) = sections(compare_cells(runs))
@@ -136,16 +137,16 @@ def test_verdict_flips_and_the_command_that_lists_them_are_on_the_page() -> None
         assert part in text, part
     assert "What <b>is</b> it?</style><script>x</script>" in text
     assert "What <b>" not in page
-    assert "it?" not in report.page(runs)
+    assert "it?" not in page_of(runs)
 
 
 def test_with_several_tasks_the_page_begins_with_the_verdict_of_each() -> None:
-    page = report.page([*RUNS, make_run("lora", 8, n=40, spec={"task": "other"})])
+    page = page_of([*RUNS, make_run("lora", 8, n=40, spec={"task": "other"})])
     top = page[page.index("<nav>") : page.index("</nav>")]
     assert 'href="#task-1">cfa</a>' in top
     assert "Fine-tuning pays on these questions" in top
     assert "Whether fine-tuning pays is not shown" in top
-    assert "<nav>" not in report.page(RUNS)
+    assert "<nav>" not in page_of(RUNS)
 
 
 def test_the_page_works_in_light_and_dark_and_on_paper(page: str) -> None:
@@ -155,7 +156,7 @@ def test_the_page_works_in_light_and_dark_and_on_paper(page: str) -> None:
 
 
 def test_no_two_elements_share_an_id(page: str) -> None:
-    ids = read(report.page([*RUNS, make_run("lora", 8, n=40, spec={"task": "other"})])).ids
+    ids = read(page_of([*RUNS, make_run("lora", 8, n=40, spec={"task": "other"})])).ids
     assert len(ids) == len(set(ids))
 
 
@@ -189,13 +190,12 @@ def test_the_figures_are_in_the_page_in_order(page: str) -> None:
 
 
 def test_the_same_records_give_the_same_bytes_in_any_order(page: str) -> None:
-    assert report.page(list(reversed(RUNS))) == page
+    assert page_of(list(reversed(RUNS))) == page
 
 
 def test_a_page_of_tasks_made_one_by_one_is_that_of_all(page: str) -> None:
-    cells = compare_cells(RUNS)
-    trust = calibration.trust(cells, RUNS)
-    part = report.part(1, cells, RUNS, None, write.svgs("cfa", cells, trust), {}, trust, {})
+    results = results_of(RUNS)
+    part = report.part(results, report.TaskDetails(1, figures=write.svgs(results)))
     assert report.whole([part], [record for record, _ in RUNS]) == page
 
 
@@ -208,10 +208,10 @@ def test_what_a_record_says_is_never_taken_for_html() -> None:
     answers = [replace(answer, slices={bad: bad}) for answer in answers]
     odd = replace(record.environment, machine=bad, commit=bad, packages={"torch": bad})
     runs.append((replace(record, environment=odd), answers))
-    page = report.page(runs, {"cfa": replace(make_task(), title=bad)})
+    page = page_of(runs, {"cfa": replace(make_task(), title=bad)})
     reader = read(page)
     assert "b" not in reader.tags
-    assert reader.own == read(report.page([])).own  # one style, one script, both ours
+    assert reader.own == read(page_of([])).own  # one style, one script, both ours
     assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;&lt;b&gt;&amp;") > 5
     page.encode("utf-8")
     assert "\x00" not in page
@@ -219,26 +219,26 @@ def test_what_a_record_says_is_never_taken_for_html() -> None:
 
 
 def test_the_task_says_what_it_is(page: str) -> None:
-    text = " ".join(read(report.page(RUNS[:1], {"cfa": make_task()})).text)
+    text = " ".join(read(page_of(RUNS[:1], {"cfa": make_task()})).text)
     for part in ("Exam questions", "data/cfa @ r7", "CC BY 4.0", "ab12", "Accuracy"):
         assert part in text
 
 
 def test_a_path_of_this_machine_is_not_published() -> None:
     task = replace(make_task(), source=Source("/home/somebody/private/mine.jsonl"))
-    page = report.page(RUNS[:1], {"cfa": task})
+    page = page_of(RUNS[:1], {"cfa": task})
     assert "somebody" not in page
     assert "mine.jsonl" in page
 
 
 def test_without_runs_the_page_says_how_to_make_some() -> None:
-    assert "There are no runs yet" in "".join(read(report.page([])).text)
+    assert "There are no runs yet" in "".join(read(page_of([])).text)
 
 
 def test_below_chance_is_an_alarm_on_the_page() -> None:
-    page = report.page([make_run("base", 0, 0.05, n=120)])
+    page = page_of([make_run("base", 0, 0.05, n=120)])
     assert "scores below what guessing scores" in page
-    assert "below what guessing scores" not in report.page([make_run("base", 0, 0.5, n=120)])
+    assert "below what guessing scores" not in page_of([make_run("base", 0, 0.5, n=120)])
 
 
 def test_the_summary_names_the_least_memory_among_those_that_tie() -> None:

@@ -18,10 +18,10 @@ from harness.analysis.sections import held_equal, sections
 from harness.format import Table, markdown
 from harness.metrics import accuracy
 from harness.report import breakdowns, tables
-from harness.report import page as report
 from harness.report.leaderboard import COLUMNS, csv_text, leaderboard, plain, write_leaderboard
 from harness.report.notes import alarms, reading
 from harness.schema import Metric
+from tests.support.analyses import page_of, results_of
 from tests.support.finished_runs import MIB, make_failed, make_run, make_runs
 
 DESIGN = (
@@ -135,12 +135,12 @@ def test_the_file_is_the_same_bytes_whatever_the_order_of_the_runs(tmp_path: Pat
     assert [path.name for path in (tmp_path / "leaderboard").iterdir()] == ["cfa.csv"]
 
 
-def test_writing_a_task_leaves_out_the_others(tmp_path: Path) -> None:
-    runs = [make_run("base", 0, n=30), make_run("base", 0, n=30, spec={"task": "other"})]
-    sheet, page = tables.write(tmp_path, "other", compare.cells(runs), runs=runs)
+def test_the_files_of_a_task_bear_its_name(tmp_path: Path) -> None:
+    sheet, page = tables.write(tmp_path, results_of([make_run("base", 0, n=30, spec={"task": "other"})]))
+    assert sheet == tmp_path / "leaderboard" / "other.csv"
     assert [row["task"] for row in read(sheet.read_text())] == ["other"]
     assert page == tmp_path / "leaderboard" / "other.md"
-    assert "cfa" not in page.read_text()
+    assert page.read_text().startswith("# other\n")
 
 
 def test_the_accuracy_table_rounds_marks_and_compares(cells: list[Cell]) -> None:
@@ -187,7 +187,7 @@ def test_the_effort_table_shows_weights_share_adapter_and_times(cells: list[Cell
 def test_the_breakdown_has_a_table_for_each_slice_with_counts_and_doubt() -> None:
     runs = make_runs(2, n=120)
     (section,) = sections(compare.cells(runs))
-    level, topic = breakdowns.breakdown(section, runs)
+    level, topic = breakdowns.breakdown(section, results_of(runs))
     assert level.columns[:5] == ("level", "questions", "±", "base", "lora r2")
     assert [row[:2] for row in topic.rows] == [("derivatives", "40"), ("equity", "40"), ("ethics", "40")]
     assert float(topic.rows[0][2]) > 5
@@ -200,7 +200,7 @@ def test_the_breakdown_has_a_table_for_each_slice_with_counts_and_doubt() -> Non
 def test_without_answers_there_is_no_breakdown() -> None:
     runs = [(record, None) for record, _ in make_runs(n=60)]
     (section,) = sections(compare.cells(runs))
-    assert breakdowns.breakdown(section, runs) == []
+    assert breakdowns.breakdown(section, results_of(runs)) == []
 
 
 def test_further_metrics_stand_side_by_side_each_in_its_unit(cells: list[Cell]) -> None:
@@ -292,9 +292,9 @@ def test_where_uncommitted_runs_are_marked_is_said_where_a_reader_can_look_there
     found = compare.cells(runs)
     note = "some runs were made with changes that are in no commit"
     assert alarms(sections(found)[0]) == [note]
-    sheet, page = tables.write(tmp_path, "cfa", found, runs=runs)
+    sheet, page = tables.write(tmp_path, results_of(runs))
     assert f"- {note} (marked + in the column commit of {sheet.name})" in page.read_text()
-    assert f"<li>{note} (marked + in the table of settings and runs)</li>" in report.page(runs)
+    assert f"<li>{note} (marked + in the table of settings and runs)</li>" in page_of(runs)
 
 
 def test_memory_of_different_machines_is_said_to_be_not_comparable() -> None:
@@ -327,8 +327,8 @@ def test_every_markdown_row_has_as_many_cells_as_the_header(texts: list[str]) ->
 
 
 def test_a_task_where_nothing_finished_still_has_its_tables(tmp_path: Path) -> None:
-    cells = compare.cells([make_failed("lora", 8), make_failed("full", status="failed", reason="ValueError: x")])
-    text = tables.write(tmp_path, "cfa", cells)[1].read_text()
+    runs = [make_failed("lora", 8), make_failed("full", status="failed", reason="ValueError: x")]
+    text = tables.write(tmp_path, results_of(runs))[1].read_text()
     assert "✗ failed: ValueError: x" in text
     assert "Memory" not in text
 
@@ -339,5 +339,5 @@ def test_a_metric_that_is_no_mean_is_broken_down_too() -> None:
     )
     record, answers = make_run("lora", 8, 0.75, n=60)
     cells = compare.cells([(record, answers)])
-    tables_found = breakdowns.breakdown(sections(cells)[0], [(record, answers)], {"cfa": (share,)})
+    tables_found = breakdowns.breakdown(sections(cells)[0], results_of([(record, answers)], {"cfa": (share,)}))
     assert [row[2] for row in tables_found[0].rows] == ["–", "–"]

@@ -11,6 +11,8 @@ import pytest
 
 from harness import processes
 from harness.analysis.items import Run
+from harness.analysis.results import TaskResults, analyze
+from harness.data import registry
 from harness.errors import HarnessError
 from harness.report.figures import cache
 from harness.report.write import write_outputs
@@ -47,8 +49,9 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def plain(root: Path, task: str, cells: list[object], trust: object) -> list[Path]:
-    return [records.write_text(root / "figures" / task / "accuracy.svg", f"<svg>{len(cells)}</svg>")]
+def plain(root: Path, results: TaskResults) -> list[Path]:
+    path = root / "figures" / results.task / "accuracy.svg"
+    return [records.write_text(path, f"<svg>{len(results.cells)}</svg>")]
 
 
 def test_figures_of_what_has_not_changed_are_not_drawn_again(results: Path) -> None:
@@ -126,6 +129,29 @@ def test_what_is_done_in_processes_comes_back_in_order_and_fails_as_it_would_her
     assert (caught.value.problem, caught.value.where, caught.value.fix) == ("no good", "thing 7", "another")
     with pytest.raises(HarnessError, match="memory"):
         processes.parallel_map(lambda n: os._exit(9), [1, 2])
+
+
+def test_an_analysis_at_hand_is_shown_and_not_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.report.figures.write.write", plain)
+    keep(tmp_path, RUNS)
+    stored = records.read_all(tmp_path)
+    write_outputs(tmp_path, stored)
+    expected = views(tmp_path)
+    metrics = {"cfa": registry.recorded()["cfa"].metrics}
+    known = analyze("cfa", [(run.record, run.answers()) for run in stored], metrics)
+    monkeypatch.setattr("harness.report.write.results.analyze", None)  # would raise
+    write_outputs(tmp_path, stored, analyses={"cfa": known})
+    assert views(tmp_path) == expected
+
+
+def test_an_analysis_of_other_runs_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.report.figures.write.write", plain)
+    keep(tmp_path, RUNS)
+    write_outputs(tmp_path, records.read_all(tmp_path))
+    expected = views(tmp_path)
+    some = analyze("cfa", RUNS[:3], {"cfa": registry.recorded()["cfa"].metrics})
+    write_outputs(tmp_path, records.read_all(tmp_path), analyses={"cfa": some})
+    assert views(tmp_path) == expected
 
 
 def test_views_are_made_without_torch(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from harness import metrics
 from harness.analysis import compare
+from harness.analysis.results import TaskResults
 from harness.analysis.sections import Section, sections
 from harness.data import loading, registry
 from harness.errors import HarnessError
@@ -19,6 +20,7 @@ from harness.record import Answer
 from harness.report import breakdowns
 from harness.schema import Example, Metric, Source, Task
 from tasks import auto_claims, medical_charges
+from tests.support.analyses import results_of
 from tests.support.finished_runs import Run, make_run
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -170,7 +172,7 @@ def compared() -> tuple[Section, list[Run]]:
 
 def test_confusion_is_shown_of_base_and_of_the_best_by_line_of_business(compared: tuple[Section, list[Run]]) -> None:
     section, runs = compared
-    base, best = breakdowns.confusion(section, runs, {"lines": METRICS})
+    base, best = breakdowns.confusion(section, results_of(runs, {"lines": METRICS}))
     assert (base.title, best.title) == ("Confusion of base", "Confusion of lora r8")
     assert base.columns == ("line", "right", "said deny", "said pay", "unread")
     assert base.rows[:2] == (("all", "deny", "8", "10", "2"), ("all", "pay", "10", "8", "2"))
@@ -187,9 +189,9 @@ def test_confusion_is_shown_of_base_and_of_the_best_by_line_of_business(compared
 
 def test_money_is_broken_down_by_line_of_business(compared: tuple[Section, list[Run]]) -> None:
     section, runs = compared
-    titles = [table.title for table in breakdowns.breakdown(section, runs, {"lines": METRICS})]
+    titles = [table.title for table in breakdowns.breakdown(section, results_of(runs, {"lines": METRICS}))]
     assert titles == ["Accuracy % by line", "Leakage USD ↓ by line"]
-    leaked = breakdowns.breakdown(section, runs, {"lines": METRICS})[1]
+    leaked = breakdowns.breakdown(section, results_of(runs, {"lines": METRICS}))[1]
     assert [row[0] for row in leaked.rows] == ["home", "motor"]
     total = sum(float(row[3]) * int(row[1]) for row in leaked.rows)
     assert total == pytest.approx(10 * 100.0, abs=1)  # ten claims are paid that should be denied
@@ -198,10 +200,10 @@ def test_money_is_broken_down_by_line_of_business(compared: tuple[Section, list[
 def test_without_lines_classes_or_answers_there_is_no_such_table(compared: tuple[Section, list[Run]]) -> None:
     section, runs = compared
     bare = [(record, [replace(a, slices={}) for a in answers or ()]) for record, answers in runs]
-    (base, _) = breakdowns.confusion(section, bare, {"lines": METRICS})
+    (base, _) = breakdowns.confusion(section, results_of(bare, {"lines": METRICS}))
     assert base.columns == ("right", "said deny", "said pay", "unread")
-    assert breakdowns.confusion(section, runs, {"lines": (metrics.accuracy,)}) == []
-    assert breakdowns.confusion(section, [(record, None) for record, _ in runs], {"lines": METRICS}) == []
+    assert breakdowns.confusion(section, results_of(runs, {"lines": (metrics.accuracy,)})) == []
+    assert breakdowns.confusion(section, results_of([(record, None) for record, _ in runs], {"lines": METRICS})) == []
 
 
 def test_a_confusion_of_many_classes_or_of_a_text_that_is_no_class_is_still_read(
@@ -209,13 +211,13 @@ def test_a_confusion_of_many_classes_or_of_a_text_that_is_no_class_is_still_read
 ) -> None:
     section, runs = compared
 
-    def changed(form: str) -> list[Run]:
+    def changed(form: str) -> TaskResults:
         out: list[Run] = []
         for record, answers in runs:
             out.append((record, [replace(a, target=form.format(n)) for n, a in enumerate(answers or ())]))
-        return out
+        return replace(results_of(runs, {"lines": METRICS}), runs=tuple(out))
 
-    assert breakdowns.confusion(section, changed("class {}"), {"lines": METRICS}) == []
-    base, _ = breakdowns.confusion(section, changed("settle"), {"lines": METRICS})
+    assert breakdowns.confusion(section, changed("class {}")) == []
+    base, _ = breakdowns.confusion(section, changed("settle"))
     assert base.columns == ("line", "right", "said settle", "said something else", "unread")
     assert base.rows[0] == ("all", "settle", "0", "36", "4")

@@ -17,7 +17,7 @@ from harness import environment
 from harness.adapters.cross import Tuned
 from harness.adapters.cross import load as load_adapter
 from harness.analysis.aggregate import Difference
-from harness.analysis.items import Evidence, gather
+from harness.analysis.items import ItemScores, item_scores
 from harness.data import registry
 from harness.errors import HarnessError
 from harness.format import spoken
@@ -242,13 +242,13 @@ def points(record: Record, questions: Sequence[Questions], said: Sequence[Said])
 
 def _point(
     record: Record, questions: Questions, kind: Kind, factor: float, answers: tuple[Answer, ...]
-) -> tuple[Point, Evidence]:
+) -> tuple[Point, ItemScores]:
     scores = score_answers(answers, questions.task.metrics)
-    evidence = gather([(replace(record, scores=scores), answers)], questions.task.metrics[0])
+    evidence = item_scores([(replace(record, scores=scores), answers)], questions.task.metrics[0])
     assert evidence is not None
     return Point(kind, factor, questions.task.name, scores, answers), evidence
 
 
-def _minus(one: Evidence, other: Evidence) -> Difference:
+def _minus(one: ItemScores, other: ItemScores) -> Difference:
     paired = one.minus(other)
     return Difference(paired.difference, paired.low, paired.high, paired.p, paired.p)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.analysis import aggregate, sections
+from harness.analysis import calibration as analysis
 from harness.cli import next_command
 from harness.cli.terminal import output as ui
 from harness.data import registry
@@ -37,8 +38,9 @@ def show(results: Path, *, task: str | None = None, output: str | None = None, t
     metrics = {name: known.metrics for name, known in registry.recorded(tasks_dirs).items()}
     drafts, failed = aggregate.pool(evidence, metrics)
     listed = [*(cell for cell, _ in drafts), *failed]
-    trust = calibration.trust(listed, evidence, metrics)
-    found = [(section, calibration.rows(section, trust)) for section in sections.sections(listed)]
+    answers = {record.spec.id: given for record, given in evidence if given}
+    calibrations = analysis.calibrations(listed, answers, metrics)
+    found = [(section, calibration.rows(section, calibrations)) for section in sections.sections(listed)]
     if output == "json":
         ui.document(calibration.as_json(found))
         return DONE

@@ -141,7 +141,7 @@ def _figure(outcomes: Sequence[Outcome], results: Path) -> list[Path]:
     spec = outcomes[0].spec
     folder = (results / FOLDER / records.relative_dir(spec)).parent.parent
     name = "scaled-" + "-".join(one.spec.id for one in outcomes)
-    return write.write_one(folder / name[:100], lambda: study_figure.draw(spec.task, outcomes))
+    return write.write_figure(folder / name[:100], lambda: study_figure.draw(spec.task, outcomes))
 
 
 def _show(outcome: Outcome) -> None:

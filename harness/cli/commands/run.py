@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.analysis import compare, forgetting, robustness
+from harness.analysis.items import Run
+from harness.analysis.results import TaskResults, analyze
 from harness.cli import next_command
 from harness.cli.terminal import output
 from harness.cli.terminal.progress import Watch
 from harness.errors import HarnessError
-from harness.record import Answer, Record
 from harness.report.write import write_outputs
 from harness.runs import local, plan, runner, worker
 from harness.runs.job import Outcome
@@ -27,21 +27,20 @@ def run(options: Options, command: str) -> int:
     if not options.memory:
         plan.check(plans)
     code = DONE
+    analyses: dict[str, TaskResults] = {}
     for planned in plans:
         output.header(planned)
         one, outcomes, interrupted, tuned = _tune_and_run(planned)
         code = code if tuned else DIFFERS
-        metrics = {one.task.name: one.task.metrics} | {asked.task.name: asked.task.metrics for asked in one.probes}
-        cells = compare.cells(_evidence(one, outcomes), metrics)
-        probed = _probed(one)
-        changes = forgetting.changes([(run.record, run.probed()) for run in probed], cells, metrics)
-        output.results(one, cells, changes, robustness.held(changes, probed))
+        analyses[one.task.name] = analysis = _analyze(one, outcomes)
+        output.results(analysis)
+        output.conditions(one)
         if interrupted:
             output.say(f"{'continue':<12} {command}")
             return INTERRUPTED
         if any(outcome.status != "ok" for outcome in outcomes):
             code = DIFFERS
-    return _finish(plans, code, command)
+    return _finish(plans, analyses, code, command)
 
 
 def _tune_and_run(one: Plan) -> tuple[Plan, Sequence[Outcome], bool, bool]:
@@ -69,27 +68,19 @@ def execute(one: Plan) -> tuple[Sequence[Outcome], bool]:
     return result.outcomes, result.interrupted
 
 
-def _evidence(one: Plan, outcomes: Sequence[Outcome]) -> list[tuple[Record, Sequence[Answer] | None]]:
-    """The plan's runs as they now stand, and the base model's where it was run before on the same questions."""
-    unwritten = {outcome.job.spec.id: outcome.record for outcome in outcomes if outcome.record is not None}
-    runs: list[tuple[Record, Sequence[Answer] | None]] = []
-    for spec in one.specs:
-        finished = records.finished(one.options.results, spec)
-        if finished is not None:
-            runs.append((finished.record, finished.answers() or None))
-        elif spec.id in unwritten:
-            runs.append((unwritten[spec.id], None))
+def _analyze(one: Plan, outcomes: Sequence[Outcome]) -> TaskResults:
+    """Return the analysis of the plan's runs, and of an earlier run of the base model on the same questions."""
+    finished = [run for spec in one.specs if (run := records.finished(one.options.results, spec)) is not None]
     if all(spec.method != "base" for spec in one.specs):
-        runs += [(found.record, found.answers() or None) for found in _earlier_base(one)]
-    return runs
-
-
-def _probed(one: Plan) -> list[records.Run]:
-    """The plan's finished runs that were probed, and the base model's where it was run before."""
-    found = [records.finished(one.options.results, spec) for spec in one.specs if spec.probes]
-    if one.probes and all(spec.method != "base" for spec in one.specs):
-        found += _earlier_base(one)
-    return [run for run in found if run is not None]
+        finished += _earlier_base(one)
+    runs: list[Run] = [(run.record, run.answers() or None) for run in finished]
+    failed = {outcome.job.spec.id: outcome.record for outcome in outcomes if outcome.record is not None}
+    for run in finished:
+        failed.pop(run.record.spec.id, None)
+    runs += [(failed[spec.id], None) for spec in one.specs if spec.id in failed]
+    probed = [run for run in finished if run.record.probes] if one.probes else []
+    metrics = {one.task.name: one.task.metrics} | {asked.task.name: asked.task.metrics for asked in one.probes}
+    return analyze(one.task.name, runs, metrics, {run.record.spec.id: run.probed() for run in probed})
 
 
 def _earlier_base(one: Plan) -> list[records.Run]:
@@ -104,12 +95,13 @@ def _earlier_base(one: Plan) -> list[records.Run]:
     return []
 
 
-def _finish(plans: Sequence[Plan], code: int, command: str) -> int:
+def _finish(plans: Sequence[Plan], analyses: Mapping[str, TaskResults], code: int, command: str) -> int:
     results = plans[0].options.results
     folders = list(dict.fromkeys(records.run_dir(results, spec).parents[2] for one in plans for spec in one.specs))
     views: list[Path] = []
     try:
-        views = write_outputs(results, records.read_all(results), {one.task.name: one.task for one in plans})
+        tasks = {one.task.name: one.task for one in plans}
+        views = write_outputs(results, records.read_all(results), tasks, analyses=analyses)
     except HarnessError as problem:  # the runs are safe; an old record in the way must not hide that
         output.error(problem)
         code = DIFFERS

@@ -237,7 +237,7 @@ def _tell(options: Options, stages: Sequence[Plan], together: Sequence[Plan]) ->
     )
     path = records.write_text(options.results / records.SEQUENCES / _file(stages, together), text + "\n")
     made = f"{specs[-1].model} · {spoken(specs[-1])}"
-    drawn = write.write_one(path.with_suffix(""), lambda: matrix.draw(matrix.of_sequence(found, made)))
+    drawn = write.write_figure(path.with_suffix(""), lambda: matrix.draw(report_sequence.score_matrix(found, made)))
     output.written(
         [path, *drawn, *(run.folder for run in [*runs, *([joint] if joint else [])])],
         errors.command("verify", str(options.results)),

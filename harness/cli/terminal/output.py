@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from harness import environment
-from harness.analysis import sections
 from harness.cli.terminal import tables as ui_tables
 from harness.data import loading
 from harness.errors import HarnessError
@@ -24,9 +23,8 @@ from harness.report import robustness as report_robustness
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.analysis.compare import Cell, Comparison
-    from harness.analysis.forgetting import Change
-    from harness.analysis.robustness import Held
+    from harness.analysis.compare import Comparison
+    from harness.analysis.results import TaskResults
     from harness.analysis.sections import Section
     from harness.format import Table
     from harness.runs.forecast.fit import Outlook, Request
@@ -176,35 +174,46 @@ def untuned(plan: Plan) -> None:
         note(f"  – {run_name(spec)} is not run: {reason}")
 
 
-def results(plan: Plan, cells: Sequence[Cell], changes: Sequence[Change] = (), twins: Sequence[Held] = ()) -> None:
-    """The tables that end a run, how to read them, what was held equal and what was not tuned."""
+def results(analysis: TaskResults) -> None:
+    """Print the tables that end a run and how to read them."""
     console = out()
-    found = sections.sections(cells)
-    # Where the base model was scored in both ways, the other way stands as a row of the table of gains.
-    for section in [one for one in found if any(cell.spec.method != "base" for cell in one.headline)] or found:
+    # A base model that was scored in both ways has its other score as a row of the table of gains.
+    trained = [s for s in analysis.sections if any(cell.spec.method != "base" for cell in s.headline)]
+    for section in trained or analysis.sections:
         console.print()
-        for table in (
-            tables.headline(section, reasons=False),
-            tables.further(section),
-            tables.gains(section),
-            ui_tables.costs(section),
-        ):
-            if table is not None:
-                _show(table)
-                console.print()
-        console.print(folded("verdict      ", verdict.verdict(section), indent=13))
-        console.print()
-        for line in notes.reading(section):
-            console.print(folded("  ", line, indent=2))
-        for line in notes.alarms(section):
-            console.print(folded("  ! ", line, indent=4))
-    asked = [(forgetting.table(probe), forgetting.reading(probe)) for probe in forgetting.probes(changes)]
-    for shown, lines in (*asked, *report_robustness.tables(twins)):
+        _section(section)
+    probes = [(forgetting.table(probe), forgetting.reading(probe)) for probe in forgetting.probes(analysis.changes)]
+    for shown, lines in (*probes, *report_robustness.tables(analysis.twins)):
         console.print()
         _show(shown)
         console.print()
         for line in lines:
             console.print(folded("  ", line, indent=2))
+
+
+def _section(section: Section) -> None:
+    """Print the tables of a section, its verdict, how to read them and what is doubtful."""
+    console = out()
+    for table in (
+        tables.headline(section, reasons=False),
+        tables.further(section),
+        tables.gains(section),
+        ui_tables.costs(section),
+    ):
+        if table is not None:
+            _show(table)
+            console.print()
+    console.print(folded("verdict      ", verdict.verdict(section), indent=13))
+    console.print()
+    for line in notes.reading(section):
+        console.print(folded("  ", line, indent=2))
+    for line in notes.alarms(section):
+        console.print(folded("  ! ", line, indent=4))
+
+
+def conditions(plan: Plan) -> None:
+    """Print what the runs of a plan have in common and what was not tuned."""
+    console = out()
     console.print()
     for line in ui_tables.conditions(plan):
         console.print(folded("", line, indent=13))
@@ -271,7 +280,7 @@ def comparison(found: Comparison, everything: str) -> None:
         _show(side_by_side.costs(found))
 
 
-def calibration(task: str, found: Sequence[tuple[Section, Sequence[calibration_tables.Row]]]) -> None:
+def calibration(task: str, found: Sequence[tuple[Section, Sequence[calibration_tables.CalibratedRun]]]) -> None:
     """How well the confidence of a task's runs says what is right, section by section."""
     console = out()
     for section, rows in found:

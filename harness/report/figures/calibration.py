@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.analysis.sections import Section
 from harness.analysis.selective import TARGETS
-from harness.report.calibration import WHOLE_LINE, Row
+from harness.report.calibration import WHOLE_LINE, CalibratedRun
 from harness.report.figures import layout
 from harness.report.figures.layout import Panel
 from harness.report.figures.style import FAINT, PAPER, clean, colour, mark
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FEWEST = 0.02  # of the answers: a share wrong of fewer jumps about and says nothing
 
 
-def draw(task: str, found: Sequence[tuple[Section, Sequence[Row]]]) -> Figure:
+def draw(task: str, found: Sequence[tuple[Section, Sequence[CalibratedRun]]]) -> Figure:
     """Draw reliability, and risk over coverage, of these sections; each has rows."""
     figure, axes = layout.new(f"{task}: confidence of the answers and what is right", [5.2, 4.4] * len(found))
     for place, (section, rows) in enumerate(found):
@@ -33,10 +33,10 @@ def draw(task: str, found: Sequence[tuple[Section, Sequence[Row]]]) -> Figure:
     return figure
 
 
-def _chosen(section: Section, rows: Sequence[Row]) -> list[Row]:
+def _chosen(section: Section, rows: Sequence[CalibratedRun]) -> list[CalibratedRun]:
     """Return, of each method, the first seed of the row with the best value, in the order of the rows."""
     by_run = {row.record.spec.id: row for row in rows}
-    best: dict[str, tuple[float, Row]] = {}
+    best: dict[str, tuple[float, CalibratedRun]] = {}
     for cell in section.headline:
         row = next((by_run[run] for run in cell.run_ids if run in by_run), None)
         value = cell.value if cell.value is not None else -1.0
@@ -45,17 +45,17 @@ def _chosen(section: Section, rows: Sequence[Row]) -> list[Row]:
     return [row for _, row in best.values()]
 
 
-def _reliability(ax: Axes, panel: Panel, rows: Sequence[Row]) -> None:
+def _reliability(ax: Axes, panel: Panel, rows: Sequence[CalibratedRun]) -> None:
     ax.plot([0, 100], [0, 100], color=FAINT, linewidth=1.2, linestyle=":", zorder=1, label="perfectly calibrated")
     for row in rows:
-        method, bins = row.record.spec.method, row.found.bins
+        method, bins = row.record.spec.method, row.calibration.bins
         right = [one.accuracy for one in bins]
         reach = [[100 * (one.value - one.low) for one in right], [100 * (one.high - one.value) for one in right]]
         style: dict[str, Any] = {"marker": mark(method), "markersize": 6, "markeredgecolor": PAPER, "linewidth": 1.2}
         style |= {"elinewidth": 1, "capsize": 2, "zorder": 2, "label": clean(row.name, 28)}
         xs = [100 * one.confidence for one in bins]
         ax.errorbar(xs, [100 * one.value for one in right], yerr=reach, color=colour(method), **style)
-    lowest = min(one.confidence for row in rows for one in row.found.bins)
+    lowest = min(one.confidence for row in rows for one in row.calibration.bins)
     ax.set_xlim(max(0.0, 100 * lowest - 4), 101)
     ax.set_ylim(-1.5, 101.5)
     ax.set_xlabel("confidence %, ten bins of as many answers each")
@@ -66,12 +66,12 @@ def _reliability(ax: Axes, panel: Panel, rows: Sequence[Row]) -> None:
     layout.describe(ax, panel, about)
 
 
-def _risk(ax: Axes, panel: Panel, rows: Sequence[Row]) -> None:
+def _risk(ax: Axes, panel: Panel, rows: Sequence[CalibratedRun]) -> None:
     for target in TARGETS:
         ax.axhline(100 * (1 - target), color=FAINT, linewidth=1, linestyle=":", zorder=1)
     highest = 100 * (1 - min(TARGETS))
     for row in rows:
-        points = [(100 * share, 100 * wrong) for share, wrong in row.found.curve if share >= FEWEST]
+        points = [(100 * share, 100 * wrong) for share, wrong in row.calibration.curve if share >= FEWEST]
         if points:
             shade = colour(row.record.spec.method)
             ax.plot(*zip(*points, strict=True), color=shade, linewidth=1.8, zorder=2, label=clean(row.name, 28))

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.analysis.sequence import Trained
 from harness.format import NONE, interval, number, percent_sign, words
 from harness.report.figures import layout
 from harness.report.figures.style import FAINT, INK, PAPER, SMALL, clean
@@ -47,30 +46,8 @@ class Matrix:
     about: str
 
 
-def of_sequence(found: Trained, made: str) -> Matrix:
-    """The matrix of a sequence: base first, the joint run last; `made` says by which model and method."""
-    base, *stages = found.rows
-    rows = [base, *stages, *([found.joint] if found.joint else [])]
-    entries = []
-    for place, row in enumerate(rows):
-        last = range(len(found.tasks)) if row is found.joint else (place - 1,)
-        entries.append(
-            tuple(
-                Entry(*cell.score, "share", cell.score.value - base.cells[column].score.value, column in last)
-                for column, cell in enumerate(row.cells)
-            )
-        )
-    names = [("base", "untrained"), *((task.name, "trained last") for task in found.tasks), ("joint", "all at once")]
-    columns = []
-    for task, cell in zip(found.tasks, base.cells, strict=True):
-        columns.append((task.name, _below(task.metrics[0].name, "share", cell.chance)))
-    order = " → ".join(task.name for task in found.tasks)
-    title = f"{order}: all tasks after each stage"
-    about = f"{made} · framed: what the row was trained on last"
-    return Matrix(title, tuple(names[: len(rows)]), tuple(columns), tuple(entries), about)
-
-
-def _below(metric: str, unit: str, chance: float | None) -> str:
+def column_note(metric: str, unit: str, chance: float | None) -> str:
+    """Return the line below a column's name: its metric with the unit, and the score of guessing."""
     guess = f", guessing {number(chance)}" if chance is not None else ""
     return f"{words(metric)}{percent_sign(unit)}{guess}"
 

@@ -1,0 +1,53 @@
+"""The analysis of runs made up for tests, and the page made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from harness.analysis.compare import cells as compare_cells
+from harness.analysis.forgetting import Change
+from harness.analysis.items import Metrics, Run
+from harness.analysis.results import NO_METRICS, TaskResults, analyze
+from harness.analysis.robustness import TwinResult
+from harness.report import page
+from harness.report.figures import write
+from harness.schema import Example, Task
+
+NO_TASKS: Mapping[str, Task] = {}
+NO_EXAMPLES: Mapping[str, Mapping[str, Example]] = {}
+
+
+def results_of(
+    runs: Iterable[Run],
+    metrics: Metrics = NO_METRICS,
+    *,
+    changes: Sequence[Change] = (),
+    twins: Sequence[TwinResult] = (),
+) -> TaskResults:
+    """Return the analysis of runs of one task; changes and twins stand in for those of probes."""
+    runs = list(runs)
+    made = analyze(runs[0][0].spec.task if runs else "none", runs, metrics)
+    return replace(made, changes=tuple(changes), twins=tuple(twins)) if changes or twins else made
+
+
+def page_of(
+    runs: Iterable[Run],
+    tasks: Mapping[str, Task] = NO_TASKS,
+    *,
+    figures: Mapping[str, page.Figures] | None = None,
+    questions: Mapping[str, Mapping[str, Example]] = NO_EXAMPLES,
+    changes: Sequence[Change] = (),
+    twins: Sequence[TwinResult] = (),
+) -> str:
+    """Return the page of runs of any tasks; figures are drawn unless they are given."""
+    runs = list(runs)
+    metrics = {name: task.metrics for name, task in tasks.items()}
+    parts = []
+    for number, name in enumerate(sorted({cell.spec.task for cell in compare_cells(runs, metrics)}), start=1):
+        mine = [run for run in runs if run[0].spec.task == name]
+        made = results_of(mine, metrics, changes=changes, twins=twins)
+        drawn = figures[name] if figures else write.svgs(replace(made, changes=()))
+        details = page.TaskDetails(number, tasks.get(name), drawn, questions.get(name, {}))
+        parts.append(page.part(made, details))
+    return page.whole(parts, [record for record, _ in runs])
