@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from harness import environment, processes
 from harness.runs import local
+from tests.support.snapshot import Snapshots
 
 HERE = Path(__file__).resolve().parent
 SLOW_LIMIT = 1800  # seconds for a test marked slow; `timeout` in pyproject.toml is the limit of all others
@@ -27,6 +28,17 @@ settings.load_profile("same")
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, environment.cores() // int(workers))))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the flag that stores the texts of all surfaces anew."""
+    parser.addoption("--update-snapshots", action="store_true", help="write tests/snapshots/*.txt instead of comparing")
+
+
+@pytest.fixture
+def snapshots(request: pytest.FixtureRequest) -> Snapshots:
+    """Return what compares a surface's text with its stored one."""
+    return Snapshots(bool(request.config.getoption("--update-snapshots")))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
