@@ -23,6 +23,7 @@ from harness.format import (
     Table,
     markdown,
     percent_sign,
+    words,
 )
 from harness.report import tables
 from harness.schema import Metric
@@ -79,7 +80,7 @@ def overview(found: Sequence[Section]) -> Table:
         rows = tables.headline(section).rows
         columns.append({row[0]: " ".join(part for part in (row[2], row[3], row[6]) if part) for row in rows})
     runs = list(dict.fromkeys(run for column in columns for run in column))
-    heads = [f"{_task(section)}, {section.metric}{percent_sign(section.unit)}" for section in found]
+    heads = [f"{_task(section)}, {words(section.metric_name)}{percent_sign(section.unit)}" for section in found]
     rows = tuple((run, *(column.get(run, "") for column in columns)) for run in runs)
     return Table("Results", ("run", *heads), rows, left=frozenset(range(len(heads) + 1)))
 

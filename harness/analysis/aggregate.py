@@ -1,7 +1,7 @@
-"""Runs pooled to cells: one task, model, method, rank and metric each, the seeds in one.
+"""Runs pooled into cells: a cell is one task, model, method, rank and metric, with all its seeds.
 
-An interval speaks of other questions of the kind (clustered by group) and, from two seeds on, of other seeds (see
-`stats`); with one seed it speaks of that one trained model.
+An interval covers other questions of the same kind, clustered by group. With two seeds or more it covers other seeds too
+(see `stats`); with one seed it is about that one trained model.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from harness.schema import Metric
 METHOD_ORDER = ("base", "lora", "qlora", "full")
 
 
-CONSTANT = 0.95  # share of like answers from which on a model is said to answer always the same
-FEWEST = 20  # answers below which nothing is said
+CONSTANT = 0.95  # a model whose share of equal answers is at least this gives a constant answer
+FEWEST = 20  # answers needed to call them constant
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Gains:
-    """What a row gained over the base model that writes its answers, in two parts that add up to it.
+    """The gain of a row over the base model that writes its answers, and its two parts.
 
-    `format` is what the base model itself gains when it need not write: scored by log-likelihood less scored by what it
-    writes. `knowledge` is the row less the base model scored by log-likelihood. See `compare.gains`.
+    `format` is the base model scored by log-likelihood less the base model scored by its written answers. `knowledge` is
+    the row less the base model scored by log-likelihood. See `compare.gains`.
     """
 
     total: stats.Paired
@@ -52,17 +52,26 @@ class Gains:
 
 
 @dataclass(frozen=True)
+class ConstantAnswer:
+    """The answer that nearly all questions got: its text, or its position in the list of options, from 1."""
+
+    text: str
+    position: int | None
+    share: float
+
+
+@dataclass(frozen=True)
 class Cell:
     """The runs of one spec that differ in their seed only, on one metric.
 
-    A cell of runs that did not finish has their status and reason and no value. `records` are in seed order, `spec`
-    is the first one's. `chance` is known for the headline metric only. `cost` is that of one whole run, the one in
-    the middle by training peak, and None where the seeds ran on different machines.
+    A cell of unfinished runs has their status and reason and no value. `records` are in seed order; `spec` is that of the
+    first. `chance` is set for the headline metric only. `cost` is that of the run with the median training peak, None if
+    the seeds ran on different machines.
 
-    `seed_sd` is the spread between seeds and `item_se` the standard error from the choice of questions alone; the
-    interval holds both. `not_worse` says that a paired test shows the cell to lie within `compare.MARGIN` of the best.
-    `constant` says in words that nearly all answers are the same. `read_right` is the headline metric over the answers
-    that could be read. `gains` is there where the base model was scored in both ways.
+    `seed_sd` is the standard deviation between seeds, `item_se` the standard error from the choice of questions; the
+    interval covers both. `not_worse`: a paired test shows the cell to lie within `compare.MARGIN` of the best. `constant`
+    is set if nearly all answers are equal. `readable_score` is the headline metric over the readable answers. `gains` is
+    set if the base model was scored in both ways.
     """
 
     spec: RunSpec
@@ -84,8 +93,8 @@ class Cell:
     best_or_tied: Literal["best", "tied", ""] = ""
     not_worse: bool = False
     gains: Gains | None = None
-    constant: str = ""
-    read_right: float | None = None
+    constant: ConstantAnswer | None = None
+    readable_score: float | None = None
     chance: float | None = None
     below_chance: bool = False
     parse_rate: float | None = None
@@ -95,17 +104,17 @@ class Cell:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds pooled here."""
+        """The seeds of its runs."""
         return tuple(record.spec.seed for record in self.records)
 
     @property
     def run_ids(self) -> tuple[str, ...]:
-        """The ids of the runs pooled here."""
+        """The ids of its runs."""
         return tuple(record.spec.id for record in self.records)
 
     @property
     def family(self) -> tuple[object, ...]:
-        """What cells must share to be set against each other."""
+        """The values that cells share if they may be compared with each other."""
         s = self.spec
         return (s.task, s.task_version, s.data, s.scoring, s.model, s.model_revision, s.test_examples, self.metric)
 
@@ -114,8 +123,8 @@ def pool(runs: Iterable[Run], metrics: Metrics) -> tuple[list[tuple[Cell, ItemSc
     """Pool the runs by spec (all fields but the seed).
 
     Returns:
-        The finished cells, still without verdicts, each with its evidence (None where answers are gone); and the cells
-        of runs that did not finish, one for each metric of their task, with status and reason and no value.
+        The finished cells, not compared yet, each with its item scores (None if answers are gone); and the cells of
+        unfinished runs, one for each metric of their task, with status and reason and no value.
 
     Raises:
         HarnessError: runs of one spec saw different data, or answers contradict their record.
@@ -134,21 +143,21 @@ def pool(runs: Iterable[Run], metrics: Metrics) -> tuple[list[tuple[Cell, ItemSc
 
 
 def row_of(spec: RunSpec) -> RunSpec:
-    """Return what names a row: all settings but the seed and what is asked besides."""
+    """Return the spec of a row: all settings except the seed and the probes."""
     return replace(spec, seed=0, probes=())
 
 
 def _distinct(runs: Iterable[Run]) -> list[Run]:
-    """Keep one run of each spec, a finished one where there is one: the same run may lie in two folders.
+    """Keep one run of each spec, a finished one if there is one: the same run may lie in two folders.
 
-    Probes change no other answer, so runs that differ in them alone are one; that with most of them is kept.
+    Probes change no other answer. Runs that differ in their probes only count as one, and the one with most probes stays.
     """
-    kept: dict[RunSpec, Run] = {}
+    by_spec: dict[RunSpec, Run] = {}
     for run in runs:
-        place = replace(run[0].spec, probes=())
-        if place not in kept or _worth(run[0]) > _worth(kept[place][0]):
-            kept[place] = run
-    return sorted(kept.values(), key=lambda run: (run[0].spec.seed, run[0].spec.id))
+        key = replace(run[0].spec, probes=())
+        if key not in by_spec or _worth(run[0]) > _worth(by_spec[key][0]):
+            by_spec[key] = run
+    return sorted(by_spec.values(), key=lambda run: (run[0].spec.seed, run[0].spec.id))
 
 
 def _worth(record: Record) -> tuple[bool, int]:
@@ -156,33 +165,33 @@ def _worth(record: Record) -> tuple[bool, int]:
 
 
 def _refuse_mixed_data(finished: Iterable[RunSpec]) -> None:
-    seen: dict[RunSpec, RunSpec] = {}
+    first_of: dict[RunSpec, RunSpec] = {}
     for spec in finished:
-        other = seen.setdefault(replace(spec, data=""), spec)
-        if other.data != spec.data:
+        first = first_of.setdefault(replace(spec, data=""), spec)
+        if first.data != spec.data:
             raise HarnessError(
                 "runs of the same spec saw different examples or prompts and cannot be pooled",
-                where=f"{spec.task} v{spec.task_version} {spec.name}: data {other.data[:12]} and {spec.data[:12]}",
+                where=f"{spec.task} v{spec.task_version} {spec.name}: data {first.data[:12]} and {spec.data[:12]}",
                 fix="raise the task's version when its data or prompt changes, or move the older runs away",
             )
 
 
 def _finished_cells(runs: Sequence[Run], metrics: Metrics) -> list[tuple[Cell, ItemScores | None]]:
-    """Pool the finished seeds of one spec: a cell without verdicts, and its evidence, for each metric."""
+    """Pool the finished seeds of one spec: for each metric a cell, not compared yet, and its item scores."""
     records = tuple(record for record, _ in runs)
     spec, result = records[0].spec, []
-    answers = [answer for _, found in runs for answer in found or ()]
-    listed = [metric.name for metric in metrics.get(spec.task, ())] or list(records[0].scores)
+    answers = [answer for _, given in runs for answer in given or ()]
+    names = [metric.name for metric in metrics.get(spec.task, ())] or list(records[0].scores)
     for name in (name for name in records[0].scores if all(name in record.scores for record in records)):
         metric = find_metric(spec.task, name, metrics)
         evidence = item_scores(runs, metric) if metric else None
         scores = [record.scores[name] for record in records]
         value, low, high = _pooled(scores, evidence)
-        chance = records[0].chance if name == listed[0] else None
+        chance = records[0].chance if name == names[0] else None
         cell = Cell(
             spec=spec,
             metric=name,
-            headline=name == listed[0],
+            headline=name == names[0],
             status="ok",
             records=records,
             unit=scores[0].unit,
@@ -194,8 +203,8 @@ def _finished_cells(runs: Sequence[Run], metrics: Metrics) -> list[tuple[Cell, I
             high=high,
             seed_sd=statistics.stdev(score.value for score in scores) if len(scores) > 1 else None,
             item_se=evidence.item_se() if evidence else None,
-            constant=constant(answers) if name == listed[0] and spec.scoring != "perplexity" else "",
-            read_right=read_right(answers, metric) if metric and name == listed[0] else None,
+            constant=constant_answer(answers) if name == names[0] and spec.scoring != "perplexity" else None,
+            readable_score=readable_score(answers, metric) if metric and name == names[0] else None,
             chance=chance,
             below_chance=chance is not None and (high < chance if scores[0].higher_is_better else low > chance),
             parse_rate=math.fsum(record.parse_rate for record in records) / len(records),
@@ -206,32 +215,32 @@ def _finished_cells(runs: Sequence[Run], metrics: Metrics) -> list[tuple[Cell, I
     return result
 
 
-def constant(answers: Sequence[Answer]) -> str:
-    """Say that nearly all answers are the same, by text or by place among the options; empty where they are not.
+def constant_answer(answers: Sequence[Answer]) -> ConstantAnswer | None:
+    """Return the answer that nearly all questions got, by text or by position among the options; None if there is none.
 
-    Not said where the gold answers are as uniform, nor of answers that could not be read: those are counted apart.
+    None too if the gold answers are as uniform. Unreadable answers do not count: they are reported apart.
     """
-    read = [answer for answer in answers if answer.parsed is not None]
-    placed = [answer for answer in read if answer.parsed in answer.choices and answer.target in answer.choices]
-    said = [
-        ("answers {1} % of the questions with '{0}'", [(a.parsed or "", a.target) for a in read]),
-        (
-            "picks option {0} of the list in {1} % of the questions",
-            [(str(a.choices.index(a.parsed or "") + 1), str(a.choices.index(a.target) + 1)) for a in placed],
-        ),
-    ]
-    for words, pairs in said:
-        if len(pairs) < max(FEWEST, len(answers) / 2):
-            continue
-        usual, count = Counter(given for given, _ in pairs).most_common(1)[0]
-        share, gold = count / len(pairs), sum(right == usual for _, right in pairs) / len(pairs)
-        if share >= CONSTANT and gold <= share - 0.05:
-            return words.format(usual if len(usual) <= 40 else f"{usual[:39]}…", f"{100 * share:.1f}")
-    return ""
+    readable = [answer for answer in answers if answer.parsed is not None]
+    listed_both = [a for a in readable if a.parsed in a.choices and a.target in a.choices]
+    texts = [(answer.parsed or "", answer.target) for answer in readable]
+    positions = [(a.choices.index(a.parsed or "") + 1, a.choices.index(a.target) + 1) for a in listed_both]
+    enough = max(FEWEST, len(answers) / 2)
+    if len(texts) >= enough and (text := _most_frequent(texts)):
+        return ConstantAnswer(str(text[0]), None, text[1])
+    if len(positions) >= enough and (position := _most_frequent(positions)):
+        return ConstantAnswer("", int(position[0]), position[1])
+    return None
 
 
-def read_right(answers: Sequence[Answer], metric: Metric) -> float | None:
-    """Return the metric over the answers that could be read, None where there are none or answers are missing."""
+def _most_frequent(pairs: Sequence[tuple[str, str]] | Sequence[tuple[int, int]]) -> tuple[str | int, float] | None:
+    """Return the most frequent answer with its share, None below `CONSTANT` or if gold answers are as uniform."""
+    usual, count = Counter(answer for answer, _ in pairs).most_common(1)[0]
+    share, gold = count / len(pairs), sum(target == usual for _, target in pairs) / len(pairs)
+    return (usual, share) if share >= CONSTANT and gold <= share - 0.05 else None
+
+
+def readable_score(answers: Sequence[Answer], metric: Metric) -> float | None:
+    """Return the metric over the readable answers, None if there are none or the metric is no mean."""
     read = [answer for answer in answers if answer.parsed is not None]
     if not read or metric.combine is not None:
         return None
@@ -239,7 +248,7 @@ def read_right(answers: Sequence[Answer], metric: Metric) -> float | None:
 
 
 def _pooled(scores: Sequence[Score], evidence: ItemScores | None) -> stats.Interval:
-    """Return the mean over seeds with its interval; one seed keeps the interval of its record."""
+    """Return the mean over seeds with its interval; a single seed keeps the interval of its record."""
     value = math.fsum(score.value for score in scores) / len(scores)
     if len(scores) == 1:
         return stats.Interval(value, scores[0].low, scores[0].high)
@@ -255,22 +264,22 @@ def _pooled(scores: Sequence[Score], evidence: ItemScores | None) -> stats.Inter
 
 
 def _broken_cells(records: Sequence[Record], status: Status, names: dict[str, list[str]]) -> list[Cell]:
-    """Keep runs that did not finish as rows without a value, one for each metric of the task."""
+    """Return unfinished runs as cells without a value, one for each metric of the task."""
     spec = records[0].spec
     reason = "; ".join(dict.fromkeys(record.reason for record in records if record.reason))
     return [
-        Cell(spec=spec, metric=name, headline=place == 0, status=status, records=tuple(records), reason=reason)
-        for place, name in enumerate(names.get(spec.task) or [""])
+        Cell(spec=spec, metric=name, headline=position == 0, status=status, records=tuple(records), reason=reason)
+        for position, name in enumerate(names.get(spec.task) or [""])
     ]
 
 
 def metric_names(metrics: Metrics, finished: Sequence[Cell]) -> dict[str, list[str]]:
-    """List each task's metrics, headline first."""
-    names = {task: [metric.name for metric in listed] for task, listed in metrics.items()}
+    """Return the names of each task's metrics, headline first."""
+    names = {task: [metric.name for metric in task_metrics] for task, task_metrics in metrics.items()}
     for cell in finished:
-        listed = names.setdefault(cell.spec.task, [])
-        if cell.metric not in listed:
-            listed.append(cell.metric)
+        task_metrics = names.setdefault(cell.spec.task, [])
+        if cell.metric not in task_metrics:
+            task_metrics.append(cell.metric)
     return names
 
 

@@ -1,11 +1,11 @@
-"""Can single answers be trusted: confidence against being right, and what share could go out without a person.
+"""Calibration of single answers: confidence against correctness, and the share that could be given without review.
 
-The confidence of an answer is the probability that the model itself gave it, from the log-likelihoods that it was
-picked or written by. The recorded answers hold these, so everything here is a function of records.
+The confidence of an answer is its probability under the model, computed from the log-likelihoods in its record. So
+everything here is a function of records.
 
-Two questions, and they differ. Calibration: of the answers given with 80 % confidence, are 80 % right? And ranking: are
-the right ones those of high confidence, so that answers above a threshold can go out and the others to a person? A
-model that is far too sure of itself may still rank well.
+Two different questions are answered. Calibration: are 80 % of the answers with 80 % confidence right? Ranking: do right
+answers have the higher confidence, so that a threshold separates answers to give from answers to review? An overconfident
+model may still rank well.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from harness.analysis import selective
 from harness.analysis.aggregate import Cell
 from harness.analysis.items import Metrics, find_metric
-from harness.analysis.selective import Automated, Floats, Judged, Whole
+from harness.analysis.selective import AnswerOutcomes, AutomatedPart, Floats, Ints
 from harness.metrics import stats
 from harness.metrics.scoring import cluster_key
 from harness.record import Answer, Scoring
@@ -32,7 +32,7 @@ RESAMPLES, SEED = 1000, 0
 
 @dataclass(frozen=True)
 class Bin:
-    """A tenth of the answers, by confidence: mean confidence, share right with its 95 % interval, number of answers."""
+    """A tenth of the answers by confidence: mean confidence, share right with its 95 % interval, number of answers."""
 
     confidence: float
     accuracy: stats.Interval
@@ -41,13 +41,13 @@ class Bin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Confidence against right and wrong of one run. Fractions, intervals at 95 % clustered by group.
+    """The calibration of one run. Fractions; intervals at 95 %, clustered by group.
 
-    `n` are all answers, `rated` those with a confidence, which all but the last three fields are about. `ece` is the
-    expected calibration error; `floor` is what a perfectly calibrated model with these confidences would show on as
-    many answers, by chance alone, so an error near it is none. `overconfidence` is mean confidence minus share right.
-    `brier` is the mean square of confidence minus right. `curve` holds (share of all answers given, share of these
-    that is wrong) at each threshold, most confident first; `aurc` is the area under it.
+    `n` counts all answers, `rated` those with a confidence; all fields except the last three are about the rated ones.
+    `ece` is the expected calibration error. `floor` is the expected error of a perfectly calibrated model with the same
+    confidences and as many answers. `overconfidence` is mean confidence less share right. `brier` is the mean square of
+    confidence less correctness (1 or 0). `curve` holds (share of all answers given, share of these that is wrong) at each
+    threshold, most confident first; `aurc` is the area under it.
     """
 
     n: int
@@ -62,17 +62,17 @@ class Calibration:
     bins: tuple[Bin, ...]
     curve: tuple[tuple[float, float], ...]
     aurc: float
-    automated: tuple[Automated, ...]
+    automated: tuple[AutomatedPart, ...]
 
 
 Calibrations = Mapping[str, Calibration]  # by run id
 
 
 def confidence(answer: Answer, scoring: Scoring) -> float | None:
-    """Return the probability that the model gave its answer, None where the record does not tell.
+    """Return the probability of an answer under the model, None if the record lacks log-likelihoods.
 
-    Of options, the softmax over the log-likelihoods by which the option was picked: whole options with their end token,
-    not divided by length. Of what was written, the product over the tokens written.
+    Choices: the softmax over the log-likelihoods of whole options with their end token, not divided by length. Generated
+    text: the product over its tokens.
     """
     nats = answer.loglik
     if scoring == "choices" and len(nats) == len(answer.choices) > 1:
@@ -102,27 +102,27 @@ def calibrations(cells: Iterable[Cell], answers: Mapping[str, Sequence[Answer]],
 
 
 def calibration(answers: Sequence[Answer], metric: Metric, scoring: Scoring) -> Calibration | None:
-    """Judge the confidences of one run.
+    """Return the calibration of one run.
 
-    An answer that could not be read is wrong and never automated. One without a confidence is never automated either.
+    An unreadable answer is wrong and never automated. An answer without a confidence is never automated either.
 
     Args:
         answers: of one run, in any order.
         metric: the task's first.
-        scoring: how the run was scored.
+        scoring: of the run.
 
     Returns:
-        None where no answer has a confidence, or the metric does not call each answer right (1) or wrong (0).
+        None if no answer has a confidence, or if the metric does not score each answer 1 or 0.
     """
-    judged = judge(answers, metric, scoring)
-    if judged is None or np.isnan(judged.confidence).all():
+    outcomes = answer_outcomes(answers, metric, scoring)
+    if outcomes is None or np.isnan(outcomes.confidence).all():
         return None
-    there = ~np.isnan(judged.confidence)
-    sure, right = judged.confidence[there], judged.right[there]
-    groups = [group for group, kept in zip(judged.groups, there, strict=True) if kept]
-    order = selective.prefixes(judged)
+    rated = ~np.isnan(outcomes.confidence)
+    sure, right = outcomes.confidence[rated], outcomes.right[rated]
+    groups = [group for group, is_rated in zip(outcomes.groups, rated, strict=True) if is_rated]
+    order = selective.prefixes(outcomes)
     return Calibration(
-        n=len(judged.right),
+        n=len(outcomes.right),
         rated=len(right),
         groups=len(set(groups)),
         confidence=float(sure.mean()),
@@ -133,13 +133,13 @@ def calibration(answers: Sequence[Answer], metric: Metric, scoring: Scoring) -> 
         brier=stats.clustered_interval(((sure - right) ** 2).tolist(), groups, share=True),
         bins=reliability(sure, right, groups),
         curve=tuple(zip((order.count / order.n).tolist(), (1 - order.right / order.count).tolist(), strict=True)),
-        aurc=selective.risk_coverage_area(judged),
-        automated=selective.automated(judged, order=order),
+        aurc=selective.risk_coverage_area(outcomes),
+        automated=selective.automated(outcomes, order=order),
     )
 
 
-def judge(answers: Sequence[Answer], metric: Metric, scoring: Scoring) -> Judged | None:
-    """Return the answers as numbers, in the order of their ids; None where the metric is not one of right and wrong."""
+def answer_outcomes(answers: Sequence[Answer], metric: Metric, scoring: Scoring) -> AnswerOutcomes | None:
+    """Return the answers as numbers, in the order of their ids; None if the metric is not one of right and wrong."""
     if not answers or metric.combine is not None or metric.unit != "share" or not metric.higher_is_better:
         return None
     answers = sorted(answers, key=lambda answer: answer.id)
@@ -148,8 +148,8 @@ def judge(answers: Sequence[Answer], metric: Metric, scoring: Scoring) -> Judged
         return None
     sure = [confidence(answer, scoring) for answer in answers]
     read = np.array([answer.parsed is not None for answer in answers])
-    return Judged(
-        np.array([math.nan if one is None else one for one in sure]),
+    return AnswerOutcomes(
+        np.array([math.nan if value is None else value for value in sure]),
         np.where(read, right, 0.0),
         read,
         tuple(cluster_key(answer) for answer in answers),
@@ -159,9 +159,9 @@ def judge(answers: Sequence[Answer], metric: Metric, scoring: Scoring) -> Judged
 def calibration_error(sure: Floats, right: Floats, groups: Sequence[Hashable]) -> stats.Interval:
     """Return the expected calibration error over bins of equal mass, with an interval from a bootstrap of whole groups.
 
-    The mean over bins of |mean confidence - share right|, each weighted by its answers (Naeini, Cooper and Hauskrecht
-    2015); of equal mass, because of equal width most answers of a sure model share one bin (Nixon et al. 2019). It is
-    never negative and so lies above the truth on average, by about `error_by_chance` where the model is calibrated.
+    The error is the mean over bins of |mean confidence - share right|, each weighted by its answers (Naeini, Cooper and
+    Hauskrecht 2015). Bins have equal mass, because most answers of a confident model share one bin of equal width (Nixon
+    et al. 2019). The error is never negative, so for a calibrated model it lies above 0 by about `error_by_chance`.
 
     Args:
         sure: confidences [n].
@@ -169,9 +169,9 @@ def calibration_error(sure: Floats, right: Floats, groups: Sequence[Hashable]) -
         groups: [n].
     """
     names = sorted(set(groups), key=repr)
-    place = {name: number for number, name in enumerate(names)}
+    code_of = {name: number for number, name in enumerate(names)}
     order = np.argsort(sure, kind="stable")
-    gaps, codes = (sure - right)[order], np.array([place[group] for group in groups])[order]
+    gaps, codes = (sure - right)[order], np.array([code_of[group] for group in groups])[order]
     value = float(_errors(gaps, np.ones((1, len(gaps))))[0])
     if len(names) == 1:
         return stats.Interval(value, 0.0, 1.0)
@@ -180,16 +180,16 @@ def calibration_error(sure: Floats, right: Floats, groups: Sequence[Hashable]) -
 
 @lru_cache(maxsize=1)  # the runs of a task have the same groups
 def _times(count: int) -> Floats:
-    """Return how often each of `count` groups is drawn in each resample, [draws, groups]."""
+    """Return the number of draws of each of `count` groups in each resample, [draws, groups]."""
     picks = np.random.default_rng(SEED).integers(0, count, size=(RESAMPLES, count))
     rows = count * np.arange(RESAMPLES)[:, None]
     return np.bincount((picks + rows).ravel(), minlength=RESAMPLES * count).reshape(RESAMPLES, -1).astype(float)
 
 
 def error_by_chance(sure: Floats) -> float:
-    """Return the expected calibration error that right and wrong drawn by these very confidences show on average.
+    """Return the mean calibration error of answers whose correctness is drawn with exactly these confidences.
 
-    By the normal approximation of each bin's share, E|N(0, s)| = s sqrt(2 / pi); answers taken as independent.
+    Uses the normal approximation of each bin's share, E|N(0, s)| = s sqrt(2 / pi), and takes answers as independent.
     """
     ordered = np.sort(sure)
     bins = _bins(np.ones((1, len(sure))))[0]
@@ -201,25 +201,25 @@ def reliability(sure: Floats, right: Floats, groups: Sequence[Hashable]) -> tupl
     """Return the bins of `calibration_error`, least confident first; arguments as there."""
     order = np.argsort(sure, kind="stable")
     bins = _bins(np.ones((1, len(sure))))[0]
-    found = []
+    bins_of_run = []
     for number in np.unique(bins):
         inside = order[bins == number]
         share = stats.clustered_interval(right[inside].tolist(), [groups[i] for i in inside], share=True)
-        found.append(Bin(float(sure[inside].mean()), share, len(inside)))
-    return tuple(found)
+        bins_of_run.append(Bin(float(sure[inside].mean()), share, len(inside)))
+    return tuple(bins_of_run)
 
 
-def _bins(weights: Floats) -> Whole:
+def _bins(weights: Floats) -> Ints:
     """Return the bin of each answer in the order of confidence, [draws, n]; each holds a tenth of the weight."""
     middle = np.cumsum(weights, axis=1) - weights / 2
-    found: Whole = np.minimum((middle / weights.sum(axis=1, keepdims=True) * BINS).astype(np.int64), BINS - 1)
-    return found
+    bins: Ints = np.minimum((middle / weights.sum(axis=1, keepdims=True) * BINS).astype(np.int64), BINS - 1)
+    return bins
 
 
 def _errors(gaps: Floats, weights: Floats) -> Floats:
     """Return the calibration error of each draw; `gaps` [n] in the order of confidence, `weights` [draws, n]."""
     draws = len(weights)
-    places = _bins(weights) + BINS * np.arange(draws)[:, None]
-    sums = np.bincount(places.ravel(), weights=(weights * gaps).ravel(), minlength=draws * BINS)
+    codes = _bins(weights) + BINS * np.arange(draws)[:, None]
+    sums = np.bincount(codes.ravel(), weights=(weights * gaps).ravel(), minlength=draws * BINS)
     errors: Floats = np.abs(sums).reshape(draws, BINS).sum(axis=1) / weights.sum(axis=1)
     return errors

@@ -1,11 +1,11 @@
-"""Which cell is better, and what cannot be told apart: what a table may say, from records and answers alone.
+"""Paired comparisons of cells and of single runs, from records and answers alone.
 
-`cells` pools the seeds of each spec and sets every cell against the base model and against the best. p-values are
-Holm-adjusted over all pairs of cells of a family: the same task, examples, prompts, model and metric. All pairs, because
-the best is chosen by looking: of eight methods that are alike, corrected for seven comparisons only, some would be
-called worse than the best in more than 5 % of tables (tests/metrics/test_coverage.py). A cell is "tied" with the best unless its
-adjusted p-value is below 5 %, so a table never shows an order that the data does not support.
-`compare_records` sets two single runs side by side.
+`cells` pools the seeds of each spec and compares every cell with the base model and with the best. p-values are
+Holm-adjusted over all pairs of cells of a family: the same task, examples, prompts, model and metric. All pairs count,
+because the best is chosen after looking at the data. With eight equal methods and a correction for seven comparisons, more
+than 5 % of tables would call some method worse than the best (tests/metrics/test_coverage.py). A cell is "tied" with the best
+unless its adjusted p-value is below 5 %, so a table never shows an order that the data does not support.
+`compare_records` compares two single runs.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ Draft = tuple[Cell, ItemScores | None]
 Key = TypeVar("Key")
 Differences = Mapping[tuple[int, int], Difference]
 
-MARGIN = 0.03  # a share; what a smaller rank may lose and still count as not worse than the best
+MARGIN = 0.03  # a share; a row that loses less than this to the best counts as not worse
 
 
 def cells(runs: Iterable[Run], metrics: Metrics | None = None) -> list[Cell]:
     """Pool runs over seeds and compare the cells; sorted by task, model, metric (headline first), method and rank.
 
     Args:
-        runs: pairs of a record and its answers, None where they are gone: such a cell keeps its recorded score and
-            has no paired comparison.
-        metrics: each task's metrics, headline first. Where a task is not in it, the harness's own metrics of the
-            recorded names are used.
+        runs: pairs of a record and its answers. Without answers (None) a cell keeps its recorded score and has no
+            paired comparison.
+        metrics: each task's metrics, headline first. For other tasks, the harness's own metrics of the recorded names
+            are used.
 
     Raises:
         HarnessError: runs of one spec saw different data, or answers contradict their record.
@@ -47,20 +47,20 @@ def cells(runs: Iterable[Run], metrics: Metrics | None = None) -> list[Cell]:
     metrics = metrics or {}
     drafts, failed = pool(runs, metrics)
     split = gains(drafts)
-    drafts = [(replace(cell, gains=split.get(place)), evidence) for place, (cell, evidence) in enumerate(drafts)]
+    drafts = [(replace(cell, gains=split.get(position)), evidence) for position, (cell, evidence) in enumerate(drafts)]
     families: defaultdict[tuple[object, ...], list[Draft]] = defaultdict(list)
     names = metric_names(metrics, [cell for cell, _ in drafts])
     for draft in sorted(drafts, key=lambda draft: _order(draft[0], names)):  # of equals, the first is "best"
         families[draft[0].family].append(draft)
-    judged = [cell for family in families.values() for cell in _judge(family)]
-    return sorted(judged + failed, key=lambda cell: _order(cell, names))
+    compared = [cell for family in families.values() for cell in _judge(family)]
+    return sorted(compared + failed, key=lambda cell: _order(cell, names))
 
 
 def _judge(family: Sequence[Draft]) -> list[Cell]:
-    """Set the cells of a family against base and best, every p-value corrected for all pairs of them."""
-    places = [place for place, (_, evidence) in enumerate(family) if evidence is not None]
-    found = {(i, j): paired for i in places for j in places if i < j and (paired := _minus(family[i], family[j]))}
-    adjusted = _adjusted(found)
+    """Compare the cells of a family with base and best; every p-value is corrected for all pairs of cells."""
+    usable = [position for position, (_, evidence) in enumerate(family) if evidence is not None]
+    differences = {(i, j): paired for i in usable for j in usable if i < j and (paired := _minus(family[i], family[j]))}
+    adjusted = _adjusted(differences)
     both_ways = adjusted | {(j, i): _turned(difference) for (i, j), difference in adjusted.items()}
     return _against_best(_against_base(family, both_ways), both_ways)
 
@@ -70,97 +70,100 @@ def _minus(a: Draft, b: Draft) -> stats.Paired | None:
     return left.minus(right) if left is not None and right is not None and left.pairs_with(right) else None
 
 
-def _turned(found: Difference) -> Difference:
-    return replace(found, value=-found.value, low=-found.high, high=-found.low)
+def _turned(difference: Difference) -> Difference:
+    return replace(difference, value=-difference.value, low=-difference.high, high=-difference.low)
 
 
-def _against_base(family: Sequence[Draft], found: Differences) -> list[Draft]:
-    """Fill in `vs_base`: this cell minus the base model's, on the same examples."""
-    bases = [place for place, (cell, _) in enumerate(family) if cell.spec.method == "base"]
+def _against_base(family: Sequence[Draft], differences: Differences) -> list[Draft]:
+    """Fill in `vs_base`: each cell less the base model's, on the same examples."""
+    bases = [position for position, (cell, _) in enumerate(family) if cell.spec.method == "base"]
     result = []
-    for place, (cell, evidence) in enumerate(family):
-        usable = [base for base in bases if (place, base) in found] if cell.spec.method != "base" else []
-        # of several (other dtype, other device) the one whose spec is nearest
+    for position, (cell, evidence) in enumerate(family):
+        usable = [base for base in bases if (position, base) in differences] if cell.spec.method != "base" else []
+        # there may be several (other dtype, other device): the one with the nearest spec
         base = max(usable, key=lambda base: _fields_shared(family[base][0].spec, cell.spec), default=None)
-        result.append((replace(cell, vs_base=found[place, base]) if base is not None else cell, evidence))
+        result.append((replace(cell, vs_base=differences[position, base]) if base is not None else cell, evidence))
     return result
 
 
-def _against_best(family: Sequence[Draft], found: Differences) -> list[Cell]:
-    """Mark the best cell and those that cannot be told from it; never one of whose answers none could be read.
+def _against_best(family: Sequence[Draft], differences: Differences) -> list[Cell]:
+    """Mark the best cell and those tied with it; never a cell without any readable answer.
 
-    An unread answer costs nothing on some metrics (nothing is overpaid), so such a cell would win there. Where the
-    answers of one are gone and no paired test is possible, cells whose intervals overlap count as tied.
+    An unreadable answer costs nothing on some metrics (nothing is overpaid), so such a cell would win there. If answers are
+    gone and no paired test is possible, cells with overlapping intervals count as tied.
     """
-    valued = [place for place, (cell, _) in enumerate(family) if cell.value is not None and cell.parse_rate]
+    valued = [position for position, (cell, _) in enumerate(family) if cell.value is not None and cell.parse_rate]
     if not valued:
         return [cell for cell, _ in family]
     sign = 1.0 if family[0][0].higher_is_better else -1.0
-    top = max(valued, key=lambda place: sign * (family[place][0].value or 0.0))
+    top = max(valued, key=lambda position: sign * (family[position][0].value or 0.0))
     marks: dict[int, Literal["best", "tied", ""]] = {top: "best"}
-    for place in valued:
-        if (place, top) in found:
-            marks[place] = "tied" if found[place, top].p_holm >= stats.LEVEL else ""
-        elif place != top and _overlap(family[place][0], family[top][0]):
-            marks[place] = "tied"
-    alike = _not_worse(family, [place for place in valued if (place, top) in found], top)
+    for position in valued:
+        if (position, top) in differences:
+            marks[position] = "tied" if differences[position, top].p_holm >= stats.LEVEL else ""
+        elif position != top and _overlap(family[position][0], family[top][0]):
+            marks[position] = "tied"
+    close = _not_worse(family, [position for position in valued if (position, top) in differences], top)
     return [
         replace(
             cell,
-            vs_best=found.get((place, top)) if place in valued else None,
-            best_or_tied=marks.get(place, ""),
-            not_worse=place in alike,
+            vs_best=differences.get((position, top)) if position in valued else None,
+            best_or_tied=marks.get(position, ""),
+            not_worse=position in close,
         )
-        for place, (cell, _) in enumerate(family)
+        for position, (cell, _) in enumerate(family)
     ]
 
 
-def _not_worse(family: Sequence[Draft], places: Sequence[int], top: int) -> set[int]:
-    """Return the cells that are shown to lie within `MARGIN` of the best, the best among them; none but for shares.
+def _not_worse(family: Sequence[Draft], positions: Sequence[int], top: int) -> set[int]:
+    """Return the cells shown to lie within `MARGIN` of the best, the best included; none if the metric is no share.
 
-    One-sided at 2.5 %, Holm-adjusted over the cells. That the best is chosen by looking errs on the safe side: its value
-    is then more likely too high than too low.
+    The test is one-sided at 2.5 %, Holm-adjusted over the cells. The best is chosen after looking at the data, which errs
+    on the safe side: its value is more likely too high than too low.
     """
     best, best_evidence = family[top]
     if best.unit != "share":
         return set()
     p = [
         evidence.not_worse_p(best_evidence, MARGIN, higher_is_better=best.higher_is_better)
-        for evidence in (family[place][1] for place in places)
+        for evidence in (family[position][1] for position in positions)
         if evidence is not None and best_evidence is not None
     ]
-    return {top, *(place for place, one in zip(places, stats.holm(p), strict=True) if one < stats.LEVEL / 2)}
+    return {
+        top,
+        *(position for position, p_value in zip(positions, stats.holm(p), strict=True) if p_value < stats.LEVEL / 2),
+    }
 
 
 def gains(drafts: Sequence[Draft]) -> dict[int, Gains]:
-    """Split what each trained row gained into format and knowledge, where the base model was scored in both ways.
+    """Return the gain of each trained row in two parts, format and knowledge, if the base model was scored in both ways.
 
-    Against a base model that has to write its answers, fine-tuning seems to teach much, for part of it is only the form
-    in which answers are expected. Scored by the log-likelihood of the options, the base model need not know the form. So
+    A base model that writes its answers may fail by their form alone, so part of a row's gain over it is form. Scored by the
+    log-likelihood of the options, the base model need not know the form. So
 
         row - base that writes  =  (row - base by log-likelihood)  +  (base by log-likelihood - base that writes)
         gain                    =   knowledge                      +   format
 
-    all paired on the same questions. Two things to know: by log-likelihood some option is always picked, so what guessing
-    scores on questions that the writing model left unreadable counts as format; and a model that writes well may score
-    better in writing than by log-likelihood, the format gain is then negative.
+    all paired on the same questions. By log-likelihood some option is always picked, so the score of guessing on
+    questions with an unreadable written answer counts as format. A model may score better in writing than by
+    log-likelihood; the format gain is then negative.
 
     Returns:
-        by place among `drafts`.
+        by position in `drafts`.
     """
     bases: dict[tuple[object, ...], dict[str, Draft]] = defaultdict(dict)
     for cell, evidence in drafts:
         if cell.spec.method == "base" and evidence is not None:
             bases[_but_scoring(cell)].setdefault(cell.spec.scoring, (cell, evidence))
     result = {}
-    for place, draft in enumerate(drafts):
-        both = bases.get(_but_scoring(draft[0]), {})
-        if draft[0].spec.method == "base" or not both.keys() >= {"choices", "generate"}:
+    for position, draft in enumerate(drafts):
+        base_by_scoring = bases.get(_but_scoring(draft[0]), {})
+        if draft[0].spec.method == "base" or not base_by_scoring.keys() >= {"choices", "generate"}:
             continue
-        picked, written = both["choices"], both["generate"]
-        found = (_minus(draft, written), _minus(picked, written), _minus(draft, picked))
-        if found[0] and found[1] and found[2]:
-            result[place] = Gains(found[0], found[1], found[2])
+        picked, generated = base_by_scoring["choices"], base_by_scoring["generate"]
+        parts = (_minus(draft, generated), _minus(picked, generated), _minus(draft, picked))
+        if parts[0] and parts[1] and parts[2]:
+            result[position] = Gains(parts[0], parts[1], parts[2])
     return result
 
 
@@ -173,12 +176,12 @@ def _overlap(a: Cell, b: Cell) -> bool:
     return None in (a.low, a.high, b.low, b.high) or (a.low <= b.high and b.low <= a.high)  # type: ignore[operator]
 
 
-def _adjusted(found: Mapping[Key, stats.Paired]) -> dict[Key, Difference]:
-    """Add Holm's p-values over all the differences."""
-    corrected = stats.holm([paired.p for paired in found.values()])
+def _adjusted(differences: Mapping[Key, stats.Paired]) -> dict[Key, Difference]:
+    """Return the differences with Holm's p-values over all of them."""
+    corrected = stats.holm([paired.p for paired in differences.values()])
     return {
-        place: Difference(paired.difference, paired.low, paired.high, paired.p, p)
-        for (place, paired), p in zip(found.items(), corrected, strict=True)
+        key: Difference(paired.difference, paired.low, paired.high, paired.p, p)
+        for (key, paired), p in zip(differences.items(), corrected, strict=True)
     }
 
 
@@ -187,14 +190,14 @@ def _fields_shared(a: RunSpec, b: RunSpec) -> int:
 
 
 def _order(cell: Cell, names: Mapping[str, Sequence[str]]) -> tuple[Any, ...]:
-    listed = names.get(cell.spec.task, [])
-    position = listed.index(cell.metric) if cell.metric in listed else 0
+    task_metrics = names.get(cell.spec.task, [])
+    position = task_metrics.index(cell.metric) if cell.metric in task_metrics else 0
     return (*table_order(cell.spec), position, *method_order(cell.spec), cell.status)
 
 
 @dataclass(frozen=True)
 class Flip:
-    """One question that the two runs answered differently well. `won`: the second run did better."""
+    """A question with different scores in the two runs. `won`: the second run has the better one."""
 
     a: Answer
     b: Answer
@@ -205,12 +208,12 @@ class Flip:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs side by side; differences are `b` minus `a`.
+    """Two runs side by side; differences are `b` less `a`.
 
-    `fields` are the spec's fields that differ, as (name, a's, b's). `scores` is empty, and `why_not` says why, where
-    the runs are not comparable; `cost_why_not` says the same of memory and time. `flips` are the questions on which they
-    differ by the headline metric, those that `b` lost first, in id order. `worse` names the metrics on which `b` is worse
-    by a paired test (5 %, Holm-adjusted over the metrics).
+    `fields` are the fields of the spec that differ, as (name, a's, b's). If the runs are not comparable, `why_not` has the
+    reason and `scores` is empty; `cost_why_not` has the reason for memory and time. `flips` are the questions with different
+    scores on the headline metric, those lost by `b` first, in id order. `worse` names the metrics on which `b` is worse by
+    a paired test (5 %, Holm-adjusted over the metrics).
     """
 
     a: Record
@@ -228,22 +231,22 @@ def compare_records(a: Run, b: Run, metrics: Metrics | None = None) -> Compariso
     """Compare two single runs metric by metric, paired by example, p-values Holm-adjusted over the metrics.
 
     Args:
-        a: a record and its answers (None where they are gone).
+        a: a record and its answers (None if they are gone).
         b: the other.
         metrics: as for `cells`.
     """
     names = [field.name for field in dataclasses.fields(RunSpec)]
     pairs = [(name, getattr(a[0].spec, name), getattr(b[0].spec, name)) for name in names]
     why_not = _why_not(a[0], b[0])
-    found: dict[str, stats.Paired] = {}
+    differences: dict[str, stats.Paired] = {}
     if not why_not:
         for name in (name for name in a[0].scores if name in b[0].scores):
             metric = find_metric(a[0].spec.task, name, metrics or {})
             left, right = (item_scores([run], metric) if metric else None for run in (a, b))
             if left is not None and right is not None and left.pairs_with(right):
-                found[name] = right.minus(left)
-        why_not = "" if found else "not comparable: the two have no answers to the same questions"
-    scores = _adjusted(found)
+                differences[name] = right.minus(left)
+        why_not = "" if differences else "not comparable: the two have no answers to the same questions"
+    scores = _adjusted(differences)
     headline = next((name for name in _headline_first(a[0], metrics or {}) if name in scores), "")
     return Comparison(
         a=a[0],
@@ -254,7 +257,9 @@ def compare_records(a: Run, b: Run, metrics: Metrics | None = None) -> Compariso
         cost_why_not=same_machine(a[0], b[0]),
         headline=headline,
         flips=_flips(a, b, find_metric(a[0].spec.task, headline, metrics or {})) if headline else (),
-        worse=tuple(name for name, found in scores.items() if _is_worse(found, a[0].scores[name].higher_is_better)),
+        worse=tuple(
+            name for name, differences in scores.items() if _is_worse(differences, a[0].scores[name].higher_is_better)
+        ),
     )
 
 
@@ -262,25 +267,25 @@ def _headline_first(record: Record, metrics: Metrics) -> list[str]:
     return [metric.name for metric in metrics.get(record.spec.task, ())] or list(record.scores)
 
 
-def _is_worse(found: Difference, higher_is_better: bool) -> bool:
-    return found.p_holm < stats.LEVEL and (found.value < 0) == higher_is_better
+def _is_worse(difference: Difference, higher_is_better: bool) -> bool:
+    return difference.p_holm < stats.LEVEL and (difference.value < 0) == higher_is_better
 
 
 def _flips(a: Run, b: Run, metric: Metric | None) -> tuple[Flip, ...]:
     if metric is None:
         return ()
     second = {answer.id: answer for answer in b[1] or ()}
-    found = []
-    for one in a[1] or ():
-        other = second[one.id]
-        left, right = metric.score(one), metric.score(other)
+    flips = []
+    for answer in a[1] or ():
+        partner = second[answer.id]
+        left, right = metric.score(answer), metric.score(partner)
         if left != right:
-            found.append(Flip(one, other, left, right, won=(right > left) == metric.higher_is_better))
-    return tuple(sorted(found, key=lambda flip: (flip.won, flip.a.id)))
+            flips.append(Flip(answer, partner, left, right, won=(right > left) == metric.higher_is_better))
+    return tuple(sorted(flips, key=lambda flip: (flip.won, flip.a.id)))
 
 
 def _why_not(a: Record, b: Record) -> str:
-    """Return why two runs' scores must not be compared, an empty string where they may."""
+    """Return the reason if the scores of two runs must not be compared, otherwise an empty string."""
     for record, name in ((a, "the first"), (b, "the second")):
         if record.status != "ok":
             return f"not comparable: {name} run is {record.status}"

@@ -1,4 +1,4 @@
-"""What a run cost, pooled over seeds, and whether two costs may be compared at all: only within one machine."""
+"""The cost of runs, pooled over seeds. Costs are comparable within one machine only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.record import Cost, Record
 
 
 def same_machine(a: Record, b: Record) -> str:
-    """Return why memory and time of the two runs are not comparable, an empty string where they are."""
+    """Return the reason if memory and time of the two runs are not comparable, otherwise an empty string."""
     if a.cost is None or b.cost is None:
         return "not comparable: a run has no measured cost"
     if a.spec.device != b.spec.device:
@@ -19,15 +19,15 @@ def same_machine(a: Record, b: Record) -> str:
 
 
 def machine(records: Sequence[Record]) -> str:
-    """Name what memory and time may be compared within; empty where the records are of several machines."""
-    places = {f"{record.environment.machine} · {record.spec.device}" for record in records}
-    return places.pop() if len(places) == 1 else ""
+    """Return the name of the machine and device of the records; empty if there are several."""
+    machines = {f"{record.environment.machine} · {record.spec.device}" for record in records}
+    return machines.pop() if len(machines) == 1 else ""
 
 
 def typical_cost(records: Sequence[Record]) -> Cost | None:
-    """Return the whole cost of the run in the middle by training peak, then time; None across machines.
+    """Return the cost of the median run by training peak, then time; None across machines.
 
-    One real run and not a mixture of several, so that its parts add up to its peak.
+    It is the cost of one real run and not a mixture, so its parts add up to its peak.
     """
     costs = [record.cost for record in records if record.cost is not None]
     if not costs or not machine(records):
@@ -40,8 +40,8 @@ def typical_cost(records: Sequence[Record]) -> Cost | None:
     return sorted(costs, key=size)[(len(costs) - 1) // 2]
 
 
-def cost_note(shown: Sequence[Record]) -> str:
-    """Return why the runs' memory and time must not be compared with each other, an empty string where they may."""
-    records = [record for record in shown if record.cost is not None]
+def cost_note(runs: Sequence[Record]) -> str:
+    """Return the reason if memory and time of the runs are not comparable with each other, otherwise an empty string."""
+    records = [record for record in runs if record.cost is not None]
     reasons = (same_machine(records[0], record) for record in records[1:])
     return next((reason for reason in reasons if reason), "")

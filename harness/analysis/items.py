@@ -1,6 +1,6 @@
-"""What the runs of one cell say about each test item, ready to be paired with another cell's.
+"""Scores of the runs of one cell on each test item, to be paired with those of another cell.
 
-A cell is one task, model, method, rank and so on: every field of the spec but the seed.
+A cell is one task, model, method, rank and so on: every field of the spec except the seed.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ ProbeAnswers = Mapping[str, Mapping[str, Sequence[Answer]]]  # by run id, then b
 class ItemScores:
     """One metric of one cell, item by item.
 
-    Items are the examples, in id order, or blocks of groups for a metric that is no mean (see `stats.pseudo_values`).
-    `values` are means over the seeds, `runs` the value of each seed. `bounded` says whether values lie in [0, 1].
+    Items are the examples in id order; for a metric that is no mean they are blocks of groups (see `stats.pseudo_values`).
+    `values` are means over the seeds, `runs` the value of each seed. `bounded`: values lie in [0, 1].
     """
 
     items: tuple[str, ...]
@@ -36,32 +36,32 @@ class ItemScores:
     bounded: bool
 
     def interval(self, *, share: bool) -> stats.Interval:
-        """The mean over items and seeds; its interval speaks of other questions and of other seeds."""
+        """The mean over items and seeds; its interval covers other questions and other seeds."""
         return stats.clustered_interval(self.values, self.clusters, share=share, repeats=(self.runs,))
 
     def item_se(self) -> float:
-        """The standard error of the mean that comes from the choice of questions, clustered by group; no seeds in it."""
+        """The standard error of the mean from the choice of questions alone, clustered by group."""
         return stats.standard_error(self.values, self.clusters)
 
-    def pairs_with(self, other: ItemScores) -> bool:
-        """Whether the two are about the same items in the same groups."""
-        return self.items == other.items and self.clusters == other.clusters
+    def pairs_with(self, partner: ItemScores) -> bool:
+        """Whether the two have the same items in the same groups."""
+        return self.items == partner.items and self.clusters == partner.clusters
 
-    def minus(self, other: ItemScores) -> stats.Paired:
-        """This minus the other, paired on the same items."""
-        share = self.bounded and other.bounded
-        repeats = (self.runs, other.runs)
-        return stats.paired_difference(self.values, other.values, self.clusters, share=share, repeats=repeats)
+    def minus(self, partner: ItemScores) -> stats.Paired:
+        """This less its partner, paired on the same items."""
+        share = self.bounded and partner.bounded
+        repeats = (self.runs, partner.runs)
+        return stats.paired_difference(self.values, partner.values, self.clusters, share=share, repeats=repeats)
 
-    def not_worse_p(self, other: ItemScores, margin: float, *, higher_is_better: bool) -> float:
-        """The p-value of this being worse than the other by the margin or more; see `stats.not_worse_p`."""
-        share, repeats = self.bounded and other.bounded, (self.runs, other.runs)
-        a, b = (self.values, other.values) if higher_is_better else (other.values, self.values)
+    def not_worse_p(self, partner: ItemScores, margin: float, *, higher_is_better: bool) -> float:
+        """The p-value of this being worse than its partner by the margin or more; see `stats.not_worse_p`."""
+        share, repeats = self.bounded and partner.bounded, (self.runs, partner.runs)
+        a, b = (self.values, partner.values) if higher_is_better else (partner.values, self.values)
         return stats.not_worse_p(a, b, self.clusters, margin, share=share, repeats=repeats)
 
 
 def item_scores(runs: Sequence[Run], metric: Metric) -> ItemScores | None:
-    """Collect the evidence of one cell's finished runs, None where a run has no answers or another metric's score.
+    """Return the item scores of one cell's finished runs, None if a run lacks answers or a score of this metric.
 
     Raises:
         HarnessError: the answers do not give the recorded score, or two seeds answered different examples.
@@ -71,22 +71,22 @@ def item_scores(runs: Sequence[Run], metric: Metric) -> ItemScores | None:
     for record, answers in runs:
         if not answers or metric.name not in record.scores:
             return None
-        column, places = _column(answers, metric)
-        recorded, found = record.scores[metric.name].value, math.fsum(column.values()) / len(column)
-        if not math.isclose(recorded, found, rel_tol=1e-9, abs_tol=1e-9):
+        column, clusters_of_run = _column(answers, metric)
+        recorded, computed = record.scores[metric.name].value, math.fsum(column.values()) / len(column)
+        if not math.isclose(recorded, computed, rel_tol=1e-9, abs_tol=1e-9):
             raise HarnessError(
-                f"the answers of a run give {metric.name} {found:.6g} and its record says {recorded:.6g}",
+                f"the answers of a run give {metric.name} {computed:.6g}, its record says {recorded:.6g}",
                 where=f"{record.spec.task} {record.spec.name} s{record.spec.seed}-{record.spec.id}",
                 fix="run `verify` on it; if the metric has changed, raise the task's version and run again",
             )
-        if clusters and places != clusters:
+        if clusters and clusters_of_run != clusters:
             raise HarnessError(
                 "two seeds of the same spec answered different examples",
                 where=f"{record.spec.task} {record.spec.name} s{record.spec.seed}-{record.spec.id}",
                 fix="run `verify`, then delete the damaged run and run the same command again",
             )
         columns.append(column)
-        clusters = places
+        clusters = clusters_of_run
     items = tuple(sorted(clusters))
     return ItemScores(
         items=items,
@@ -98,12 +98,12 @@ def item_scores(runs: Sequence[Run], metric: Metric) -> ItemScores | None:
 
 
 def _column(answers: Sequence[Answer], metric: Metric) -> tuple[dict[str, float], dict[str, object]]:
-    """Return each item's value and each item's cluster."""
-    places = [cluster_key(answer) for answer in answers]
+    """Return the value and the cluster of each item."""
+    clusters = [cluster_key(answer) for answer in answers]
     if metric.combine is None:
         by_id = {answer.id: metric.score(answer) for answer in answers}
-        return by_id, {answer.id: place for answer, place in zip(answers, places, strict=True)}
-    values = stats.pseudo_values(metric.combine, answers, places)
+        return by_id, {answer.id: cluster for answer, cluster in zip(answers, clusters, strict=True)}
+    values = stats.pseudo_values(metric.combine, answers, clusters)
     blocks = {f"block {number:03}": value for number, value in enumerate(values)}
     return blocks, {name: name for name in blocks}
 

@@ -1,7 +1,7 @@
-"""What may stand in one table or figure: the cells of one task, version, model and set of examples and prompts.
+"""Sections: the cells that may share a table or figure, of one task, version, model and set of examples and prompts.
 
-Runs of a task that differ in one of these are not set against each other; each set is a section of its own. Within a
-section a run is called by its method and rank; where two runs share these, what sets them apart is added.
+Runs of a task that differ in one of these are not compared with each other; each set is a section of its own. Within a
+section a row is named by its method and rank; rows of the same name get the settings that differ added.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.analysis.aggregate import Cell, in_order
-from harness.format import NONE, heading, number, percent_sign, words
+from harness.format import NONE
 from harness.metrics.stats import LEVEL
 from harness.record import Record, RunSpec
 
@@ -24,24 +24,24 @@ SHORT = {
     "weight_decay": "decay",
     "clients_by": "clients by",
 }
-HELD_EQUAL = (
-    ("train_examples", "training examples"),
-    ("epochs", "epochs"),
-    ("batch_size", "examples per optimizer step"),
-    ("max_tokens", "longest input, tokens"),
-    ("max_new_tokens", "longest answer, tokens"),
-    ("warmup", "warm-up, share of steps"),
-    ("weight_decay", "weight decay"),
-    ("dropout", "dropout"),
-    ("scoring", "scoring"),
-    ("dtype", "number format"),
-    ("device", "device"),
+EQUAL_SETTINGS = (
+    "train_examples",
+    "epochs",
+    "batch_size",
+    "max_tokens",
+    "max_new_tokens",
+    "warmup",
+    "weight_decay",
+    "dropout",
+    "scoring",
+    "dtype",
+    "device",
 )
 
 
 @dataclass(frozen=True)
 class Section:
-    """Cells that may be set against each other, in leaderboard order, all metrics. `title` tells sections apart.
+    """Cells that may be compared with each other, in leaderboard order, all metrics. `title` tells sections apart.
 
     `other_base` is the base model's headline cell on the same questions, scored in the other way.
     """
@@ -63,38 +63,32 @@ class Section:
 
     @property
     def records(self) -> tuple[Record, ...]:
-        """Every record in it, once each."""
+        """Its records, each once."""
         return tuple({record.spec.id: record for cell in self.cells for record in cell.records}.values())
 
     @property
-    def metric(self) -> str:
-        """The headline metric in words."""
-        return words(next((cell.metric for cell in self.headline if cell.metric), "score"))
+    def metric_name(self) -> str:
+        """The name of the headline metric."""
+        return next((cell.metric for cell in self.headline if cell.metric), "score")
 
     @property
     def unit(self) -> str:
-        """The headline metric's unit."""
+        """The unit of the headline metric."""
         return next((cell.unit for cell in self.headline if cell.status == "ok"), "share")
 
     @property
-    def heading(self) -> str:
-        """The headline metric in words with its unit, and an arrow where lower is better."""
-        better = all(cell.higher_is_better for cell in self.headline)
-        return heading(self.metric, self.unit, higher_is_better=better)
+    def higher_is_better(self) -> bool:
+        """Whether a higher headline metric is better."""
+        return all(cell.higher_is_better for cell in self.headline)
 
     @property
     def chance(self) -> float | None:
-        """What guessing scores on the headline metric, None where it is not known."""
+        """The score of guessing on the headline metric, None if unknown."""
         return next((cell.chance for cell in self.headline if cell.chance is not None), None)
 
     @property
-    def chance_shown(self) -> str:
-        """`chance` as people read it, with its unit."""
-        return f"{number(self.chance, self.unit)}{percent_sign(self.unit)}"
-
-    @property
     def guess(self) -> str:
-        """What scores `chance`, in words."""
+        """The strategy that scores `chance`, as its record names it."""
         return next((cell.records[0].guess for cell in self.headline if cell.chance is not None), "guessing")
 
     @property
@@ -103,23 +97,12 @@ class Section:
         return next((c for c in self.headline if c.spec.method == "base" and c.value is not None), None)
 
     def label(self, cell: Cell) -> str:
-        """A row's name, such as `lora r8`."""
+        """Return the name of a row, such as `lora r8`."""
         return self.labels[replace(cell.spec, seed=0)]
-
-    def verdict(self, cell: Cell, *, reason: bool = True) -> str:
-        """The marks of a finished row; the status of another, with its reason unless that stands elsewhere."""
-        if cell.status != "ok":
-            return f"✗ {cell.status}" + (f": {cell.reason}" if cell.reason and reason else "")
-        alone = sum(other.value is not None for other in self.headline) == 1
-        marks = ["" if alone else {"best": "◀ best", "tied": "≈ best", "": ""}[cell.best_or_tied]]
-        marks.append(f"▼ below {self.chance_shown}" if cell.below_chance else "")
-        marks.append("▼ one answer" if cell.constant else "")
-        marks.append("≈ base" if like_base(cell) else "")
-        return ", ".join(mark for mark in marks if mark)
 
 
 def sections(cells: Iterable[Cell]) -> list[Section]:
-    """Split cells into sections, in leaderboard order."""
+    """Return the cells by section, in leaderboard order."""
     parts: defaultdict[tuple[object, ...], list[Cell]] = defaultdict(list)
     for cell in in_order(cells):
         parts[cell.family[:-1]].append(cell)
@@ -136,13 +119,13 @@ def sections(cells: Iterable[Cell]) -> list[Section]:
 
 
 def _scored_otherwise(base: Cell, cell: Cell) -> bool:
-    same = ("task_version", "data", "model", "model_revision", "test_examples")
-    alike = all(getattr(base.spec, name) == getattr(cell.spec, name) for name in same)
-    return alike and base.spec.scoring != cell.spec.scoring
+    fields = ("task_version", "data", "model", "model_revision", "test_examples")
+    shared = all(getattr(base.spec, name) == getattr(cell.spec, name) for name in fields)
+    return shared and base.spec.scoring != cell.spec.scoring
 
 
 def _titles(firsts: Sequence[Cell]) -> list[str]:
-    """Title each section by its model and size, and by as much more as tells them apart."""
+    """Return a title for each section: its model and size, and as much more as tells sections apart."""
 
     def size(cell: Cell) -> str:
         groups = f" in {cell.groups:,} groups" if cell.groups and cell.groups != cell.n else ""
@@ -163,32 +146,33 @@ def _titles(firsts: Sequence[Cell]) -> list[str]:
 
 
 def labels(cells: Iterable[Cell]) -> dict[RunSpec, str]:
-    """Name each spec (seed 0): method and rank, and the fields that set it apart from others of the same name."""
+    """Return the name of each spec (seed 0): method and rank, with the settings that differ within a name."""
     specs = list(dict.fromkeys(replace(cell.spec, seed=0) for cell in cells))
-    alike: defaultdict[str, list[RunSpec]] = defaultdict(list)
+    by_name: defaultdict[str, list[RunSpec]] = defaultdict(list)
     for spec in specs:
-        alike[_name(spec)].append(spec)
-    found = {}
-    for name, same in alike.items():
+        by_name[_name(spec)].append(spec)
+    names = {}
+    for name, specs_of_name in by_name.items():
         fields = [field.name for field in dataclasses.fields(RunSpec) if field.name != "probes"]
-        differ = [field for field in fields if len({getattr(spec, field) for spec in same}) > 1]
-        for spec in same:
-            apart = ", ".join(f"{SHORT.get(field, field)} {_value(getattr(spec, field))}" for field in differ)
-            found[spec] = f"{name} ({apart})" if apart else name
-    return found
+        differ = [field for field in fields if len({getattr(spec, field) for spec in specs_of_name}) > 1]
+        for spec in specs_of_name:
+            apart = ", ".join(f"{SHORT.get(field, field)} {setting_text(getattr(spec, field))}" for field in differ)
+            names[spec] = f"{name} ({apart})" if apart else name
+    return names
 
 
-def held_equal(section: Section) -> tuple[list[tuple[str, str]], list[str]]:
-    """Return what all trained runs shared, as (name, value), and the names of what should be shared and was not."""
+def shared_settings(section: Section) -> tuple[dict[str, object], list[str]]:
+    """Return the settings that all trained runs share, by field, and the fields of `EQUAL_SETTINGS` that differ."""
     trained = [record.spec for record in section.records if record.spec.train_examples]
-    same, apart = [], []
-    for field, name in HELD_EQUAL:
+    shared: dict[str, object] = {}
+    different = []
+    for field in EQUAL_SETTINGS:
         values = {getattr(spec, field) for spec in trained}
         if len(values) == 1:
-            same.append((name, _value(values.pop())))
+            shared[field] = values.pop()
         elif values:
-            apart.append(name)
-    return same, apart
+            different.append(field)
+    return shared, different
 
 
 def like_base(cell: Cell) -> bool:
@@ -200,9 +184,10 @@ def _name(spec: RunSpec) -> str:
     return f"{spec.method} r{spec.rank}" if spec.rank else spec.method
 
 
-def _value(value: object) -> str:
+def setting_text(value: object) -> str:
+    """Return the value of a setting as people read it."""
     if isinstance(value, tuple):
-        return ", ".join(map(_value, value)) or NONE
+        return ", ".join(map(setting_text, value)) or NONE
     if isinstance(value, float):
         return f"{value:g}"
     return f"{value:,}" if isinstance(value, int) else str(value) or NONE

@@ -1,6 +1,6 @@
-"""What share of the answers can go out without a person reading them: those above a threshold of confidence.
+"""Selective prediction: the share of answers that can be given without review, those above a confidence threshold.
 
-As seen on the test set, and guaranteed: with a threshold chosen so that precision holds on new answers too.
+`observed` holds on this test set. `guaranteed` has a threshold whose precision holds on new answers too.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import numpy.typing as npt
 from harness.metrics import stats
 
 TARGETS = (0.90, 0.95, 0.99)  # precisions that an automated part has to hold
-START = 0.10  # of the answers: no guarantee is sought for less, so that one slip at the top does not end the search
+START = 0.10  # share of the answers; the search begins here, so that one error at the top does not end it
 
 Floats = npt.NDArray[np.float64]
-Whole = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Answers as numbers, one an answer, all [n].
+class AnswerOutcomes:
+    """Answers as numbers, all [n].
 
-    `confidence` is a probability, NaN where the answer has none. `right` is 1.0 or 0.0. `read` says whether the answer
-    could be parsed. `groups` are what errors are clustered on.
+    `confidence` is a probability, NaN if the answer has none. `right` is 1.0 or 0.0. `read`: the answer could be parsed.
+    `groups` are the clusters of the answers.
     """
 
     confidence: Floats
@@ -45,8 +45,8 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Automated:
-    """The largest part that holds a precision: as seen on the test set, and guaranteed (see `guaranteed`); or None."""
+class AutomatedPart:
+    """The largest part with a precision, on the test set and guaranteed (see `guaranteed`); None if there is none."""
 
     target: float
     observed: Part | None
@@ -57,123 +57,122 @@ class Automated:
 class Prefixes:
     """The most confident answers above every possible threshold, from the highest on, all [thresholds].
 
-    `count` of them and how many are `right`; `effective` is how many independent answers they are worth. `n` are all
-    answers of the test set. A threshold never falls between answers of like confidence.
+    `count` is their number and `right` the number of right ones; `effective` is the number of independent answers that they
+    are worth. `n` counts all answers of the test set. A threshold never separates answers of equal confidence.
     """
 
     threshold: Floats
-    count: Whole
+    count: Ints
     right: Floats
     effective: Floats
     n: int
 
 
-def prefixes(judged: Judged) -> Prefixes:
+def prefixes(outcomes: AnswerOutcomes) -> Prefixes:
     """Return the answers that can be automated, most confident first, at every threshold.
 
-    The effective number is Kish's (1965), count / (1 + (m - 1) rho), with m the mean size of a group, within the
-    part, as an answer sees it. rho, the correlation of right and wrong within groups, is taken to be the same in
-    every part and estimated on the whole test set; where all are right or all wrong nothing can be estimated, and it
-    is 1: each group is one observation.
+    The effective number is Kish's (1965), count / (1 + (m - 1) rho). m is the mean size of an answer's group within the
+    part. rho, the correlation of right and wrong within groups, is taken to be the same in every part and is estimated on
+    the whole test set. If all answers are right or all are wrong, rho is 1: each group is one observation.
     """
-    usable = np.flatnonzero(judged.read & ~np.isnan(judged.confidence))
-    order = usable[np.argsort(-judged.confidence[usable], kind="stable")]
-    sure, count = judged.confidence[order], np.arange(1, len(order) + 1)
-    pairs = np.cumsum([2 * earlier + 1 for earlier in _earlier([judged.groups[i] for i in order])])
-    effective = count / (1 + (pairs / count - 1) * _correlation(judged)) if len(order) else np.zeros(0)
+    usable = np.flatnonzero(outcomes.read & ~np.isnan(outcomes.confidence))
+    order = usable[np.argsort(-outcomes.confidence[usable], kind="stable")]
+    sure, count = outcomes.confidence[order], np.arange(1, len(order) + 1)
+    pairs = np.cumsum([2 * earlier + 1 for earlier in _earlier([outcomes.groups[i] for i in order])])
+    effective = count / (1 + (pairs / count - 1) * _correlation(outcomes)) if len(order) else np.zeros(0)
     last = np.flatnonzero(np.append(sure[1:] < sure[:-1], [True] * bool(len(sure))))
     return Prefixes(
         threshold=sure[last],
         count=count[last],
-        right=np.cumsum(judged.right[order])[last],
-        effective=np.maximum.accumulate(effective)[last] if len(order) else effective,  # more answers never tell less
-        n=len(judged.right),
+        right=np.cumsum(outcomes.right[order])[last],
+        effective=np.maximum.accumulate(effective)[last]
+        if len(order)
+        else effective,  # more answers never count for less
+        n=len(outcomes.right),
     )
 
 
 def _earlier(groups: Sequence[Hashable]) -> list[int]:
-    """Return how many of the same group stand before each item."""
-    seen: dict[Hashable, int] = {}
-    found = []
+    """Return the number of earlier items of the same group, for each item."""
+    counts: dict[Hashable, int] = {}
+    earlier = []
     for group in groups:
-        found.append(seen.get(group, 0))
-        seen[group] = found[-1] + 1
-    return found
+        earlier.append(counts.get(group, 0))
+        counts[group] = earlier[-1] + 1
+    return earlier
 
 
-def _correlation(judged: Judged) -> float:
+def _correlation(outcomes: AnswerOutcomes) -> float:
     """Return the correlation of right and wrong within groups, from the design effect of the share right."""
-    n, share = len(judged.right), float(judged.right.mean())
-    size = sum(2 * earlier + 1 for earlier in _earlier(judged.groups)) / n
+    n, share = len(outcomes.right), float(outcomes.right.mean())
+    size = sum(2 * earlier + 1 for earlier in _earlier(outcomes.groups)) / n
     if size == 1:
         return 0.0
     if not 0 < share < 1 or size == n:
         return 1.0
-    design = stats.standard_error(judged.right.tolist(), judged.groups) ** 2 / (share * (1 - share) / (n - 1))
+    design = stats.standard_error(outcomes.right.tolist(), outcomes.groups) ** 2 / (share * (1 - share) / (n - 1))
     return min(1.0, max(0.0, (design - 1) / (size - 1)))
 
 
-def risk_coverage_area(judged: Judged) -> float:
-    """Return the area under the curve of risk over coverage: the mean share wrong over all numbers of answers given.
+def risk_coverage_area(outcomes: AnswerOutcomes) -> float:
+    """Return the area under the risk-coverage curve: the mean share wrong over all numbers of answers given.
 
-    The most confident are given first, those that can never be automated last; answers of like confidence count as
-    being given in random order. Geifman and El-Yaniv 2017.
+    The most confident answers are given first, unreadable ones last; answers of equal confidence count as given in random
+    order. Geifman and El-Yaniv 2017.
     """
-    key = np.where(judged.read & ~np.isnan(judged.confidence), judged.confidence, -1.0)
-    _, place, size = np.unique(-key, return_inverse=True, return_counts=True)
-    mean = np.bincount(place, weights=judged.right) / size
-    given = np.arange(1, len(key) + 1)
-    return float(np.mean(1 - np.cumsum(np.repeat(mean, size)) / given))
+    key = np.where(outcomes.read & ~np.isnan(outcomes.confidence), outcomes.confidence, -1.0)
+    _, rank_of, size = np.unique(-key, return_inverse=True, return_counts=True)
+    mean = np.bincount(rank_of, weights=outcomes.right) / size
+    answered = np.arange(1, len(key) + 1)
+    return float(np.mean(1 - np.cumsum(np.repeat(mean, size)) / answered))
 
 
 def automated(
-    judged: Judged, targets: Sequence[float] = TARGETS, *, order: Prefixes | None = None
-) -> tuple[Automated, ...]:
-    """Return the largest part that holds each precision, targets in ascending order; `order`, where it is at hand."""
-    order = prefixes(judged) if order is None else order
+    outcomes: AnswerOutcomes, targets: Sequence[float] = TARGETS, *, order: Prefixes | None = None
+) -> tuple[AutomatedPart, ...]:
+    """Return the largest part with each precision, targets in ascending order; `order` saves computing `prefixes`."""
+    order = prefixes(outcomes) if order is None else order
     sure = guaranteed(order, targets)
-    found = []
-    for target, place in zip(sorted(targets), sure, strict=True):
+    parts = []
+    for target, position in zip(sorted(targets), sure, strict=True):
         holds = np.flatnonzero(order.right >= target * order.count - 1e-9)
-        seen = _part(order, int(holds[-1])) if len(holds) else None
-        found.append(Automated(target, seen, None if place is None else _part(order, place)))
-    return tuple(found)
+        observed = _part(order, int(holds[-1])) if len(holds) else None
+        parts.append(AutomatedPart(target, observed, None if position is None else _part(order, position)))
+    return tuple(parts)
 
 
-def _part(order: Prefixes, place: int) -> Part:
-    return Part(float(order.count[place] / order.n), float(order.threshold[place]))
+def _part(order: Prefixes, position: int) -> Part:
+    return Part(float(order.count[position] / order.n), float(order.threshold[position]))
 
 
 def guaranteed(order: Prefixes, targets: Sequence[float] = TARGETS) -> list[int | None]:
-    """Return, for each target in ascending order, the lowest threshold above which precision is shown to hold.
+    """Return, for each target in ascending order, the lowest threshold with a guaranteed precision.
 
-    Shown means: were the test set drawn again and again, for at most 5 % of test sets (for each target) the precision
-    on new answers above the threshold found would be below the target. A threshold chosen by looking, as `observed`
-    is, has no such property: it is the luckiest of many.
+    Guaranteed: if the test set were drawn again and again, then for at most 5 % of test sets (for each target) the precision
+    on new answers above the threshold would be below the target. A threshold chosen after looking at the data, such as that
+    of `observed`, has no such guarantee: it is the luckiest of many.
 
-    Thresholds are tested from the highest on, and the first that fails ends the search (fixed-sequence testing, which
-    needs no correction: Angelopoulos et al. 2021, "Learn then test"). Each test is exact: precision is
-    below the target unless the lower bound of Clopper and Pearson (1934) at 95 %, one-sided, lies above it. The
-    search begins at `START` of the answers, or where so few answers could show anything: 59 for 95 %, 299 for 99 %,
-    all of them right.
+    Thresholds are tested from the highest down; the first failure ends the search (fixed-sequence testing needs no
+    correction: Angelopoulos et al. 2021, "Learn then test"). Each test is exact: the precision counts as too low unless the
+    one-sided 95 % lower bound of Clopper and Pearson (1934) lies above the target. The search begins at `START` of the
+    answers, or at the least number that can pass if all are right: 59 for 95 %, 299 for 99 %.
 
-    What is assumed: that new answers are drawn like those of the test set; that for the first threshold tested,
-    precision does not rise where confidence falls; and of answers that share a group, that their effective number
-    (see `prefixes`) stands for their number, as in Korn and Graubard's (1998) form of the bound. That is an
-    approximation: exact are groups of one. A higher target never gets a larger part than a lower one: it is then cut,
-    which is always allowed.
+    Assumptions: new answers are drawn like those of the test set. At the first threshold tested, precision does not rise
+    while confidence falls. For answers of one group, the effective number (see `prefixes`) replaces their number, as in Korn
+    and Graubard's (1998) form of the bound; this is exact for groups of one and approximate otherwise. A higher target never
+    gets a larger part than a lower one: its part is then cut, which keeps the guarantee.
 
     Returns:
-        places in `order`, None where no part is shown to hold the target.
+        positions in `order`, None if no part has the guarantee.
     """
     from scipy.special import betainc
 
-    found: list[int | None] = []
+    positions: list[int | None] = []
     most = len(order.count) - 1
     for target in sorted(targets):
         tested = (order.effective >= math.log(stats.LEVEL) / math.log(target)) & (order.count >= START * order.n)
         if most < 0 or not tested.any():
-            found.append(None)
+            positions.append(None)
             most = -1
             continue
         first = int(np.argmax(tested))
@@ -182,5 +181,5 @@ def guaranteed(order: Prefixes, targets: Sequence[float] = TARGETS) -> list[int 
         failed = np.append(p[first:] > stats.LEVEL, True)
         last = min(first + int(np.argmax(failed)) - 1, most)
         most = last if last >= first else -1
-        found.append(most if most >= 0 else None)
-    return found
+        positions.append(most if most >= 0 else None)
+    return positions

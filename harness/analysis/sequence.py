@@ -1,9 +1,9 @@
-"""Tasks trained one after the other: the matrix "after stage i, on task j", read from the runs' stored answers, and its sums.
+"""Sequences of tasks: the matrix of scores "after stage i, on task j" from the runs' stored answers, and its summary.
 
 R[i][j] is the score on task j after stage i, i from 1 to T; stage i trains on task i. Row 0 is the base model. A joint run,
-trained on all tasks at once, stands apart. All rows are paired on the same questions of each task. Every score is computed
-from the answers, and a score that differs from its record is an error. Each of the field's four numbers is a mean of terms;
-a term is the score of one row on one task, alone or less that of another row:
+trained on all tasks at once, is a row of its own. All rows are paired on the same questions of each task. Every score is
+computed from the answers, and a score that differs from its record is an error. Each of the four measures is a mean of
+terms; a term is the score of one row on one task, alone or less that of another row:
 
     average accuracy    (1/T)     sum over j of        R[T][j]                               Lopez-Paz & Ranzato 2017
     backward transfer   1/(T-1)   sum over j < T of    R[T][j] - R[j][j]                     (arXiv:1706.08840)
@@ -35,7 +35,7 @@ ScoreMatrix = Sequence[Sequence[float]]
 
 @dataclass(frozen=True)
 class Cell:
-    """One row on one task: the headline score with its interval, what guessing scores, and the evidence to pair it."""
+    """The headline score of one row on one task with its interval, the score of guessing, and the item scores."""
 
     score: Interval
     chance: float | None
@@ -45,13 +45,13 @@ class Cell:
 
     @property
     def above_chance(self) -> bool:
-        """Whether the interval lies above what guessing scores; where that is not known, above next to nothing."""
+        """Whether the interval lies above the score of guessing, or above `NEAR_NOTHING` if that is unknown."""
         return self.score.low > (NEAR_NOTHING if self.chance is None else self.chance)
 
 
 @dataclass(frozen=True)
 class Row:
-    """What a stage's model scores on every task, in the order of the tasks."""
+    """The scores of one stage's model on every task, in the order of the tasks."""
 
     name: str
     run_id: str
@@ -59,8 +59,8 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Trained:
-    """The tasks in the order of training, the base model and each stage, and the joint run if there is one."""
+class SequenceResults:
+    """The tasks in the order of training, a row for the base model and each stage, and the joint run if there is one."""
 
     tasks: tuple[Task, ...]
     rows: tuple[Row, ...]
@@ -72,68 +72,66 @@ class Trained:
         return [[cell.score.value for cell in row.cells] for row in self.rows]
 
     def difference(self, task: int, a: Row, b: Row) -> Interval:
-        """The score of a less that of b on a task, paired on its questions and clustered by group."""
-        found = a.cells[task].evidence.minus(b.cells[task].evidence)
-        return Interval(found.difference, found.low, found.high)
+        """Return the score of a less that of b on a task, paired on its questions and clustered by group."""
+        paired = a.cells[task].evidence.minus(b.cells[task].evidence)
+        return Interval(paired.difference, paired.low, paired.high)
 
     def term(self, term: Term) -> Interval:
-        """A term with its interval."""
+        """Return the value of a term with its interval."""
         row = self.rows[term.row]
         if term.less is None:
             return row.cells[term.task].score
         return self.difference(term.task, row, self.rows[term.less])
 
     def measures(self) -> dict[str, Interval]:
-        """The four numbers of `transfer`, and how far the last stage is from the joint run on average."""
+        """Return the four measures, and the mean difference of the last stage from the joint run."""
         matrix = self.matrix
-        found = {name: mean_of_intervals([*map(self.term, terms(matrix))]) for name, terms in MEASURES.items()}
+        values = {name: mean_of_intervals([*map(self.term, terms(matrix))]) for name, terms in MEASURES.items()}
         if self.joint:
             last, joint = self.rows[-1], self.joint
             away = [self.difference(task, last, joint) for task in range(len(self.tasks))]
-            found["last stage less joint"] = mean_of_intervals(away)
-        return found
+            values["last stage less joint"] = mean_of_intervals(away)
+        return values
 
     def at_chance(self, task: int) -> bool:
-        """Whether no stage lifts a task above chance: nothing of it was learned, and nothing can be forgotten."""
+        """Whether no stage is above chance on a task: nothing was learned, so nothing can be forgotten."""
         rows = self.rows + ((self.joint,) if self.joint else ())
         return not any(row.cells[task].above_chance for row in rows)
 
 
 def require_shares(tasks: Sequence[Task]) -> None:
-    """Refuse tasks whose headline scores cannot be averaged.
+    """Raise if the headline scores of the tasks cannot be averaged.
 
     Raises:
-        HarnessError: one is no share, or a lower one is better.
+        HarnessError: a headline metric is no share, or a lower one is better.
     """
     for task in tasks:
         first = task.metrics[0]
         if first.unit != "share" or not first.higher_is_better:
-            problem = (
-                f"{first.title} of {task.name} is no share of right answers, so an average over tasks means nothing"
-            )
+            problem = f"{first.title}, the headline metric of {task.name}, is no share of right answers and has no average over tasks"
             raise HarnessError(
-                problem, where=f"task {task.name}", fix="leave this task out; `--probe` asks it beside a run"
+                problem, where=f"task {task.name}", fix="leave this task out, or measure it with `--probe` of a run"
             )
 
 
-def read(tasks: Sequence[Task], runs: Sequence[Run], joint: Run | None = None) -> Trained:
-    """Read the rows of a sequence from its runs: the base model's, then each stage's, in order.
+def read(tasks: Sequence[Task], runs: Sequence[Run], joint: Run | None = None) -> SequenceResults:
+    """Return the rows of a sequence from its runs: the base model's, then each stage's, in order.
 
     Raises:
-        HarnessError: a run has no answers to a task, or they do not give the recorded score.
+        HarnessError: a run has no answers to a task, or its answers do not give the recorded score.
     """
-    _refuse_mended(runs)
-    names = ["base", *(f"{place} {task.name}" for place, task in enumerate(tasks, start=1))]
+    _refuse_retrained(runs)
+    names = ["base", *(f"{number} {task.name}" for number, task in enumerate(tasks, start=1))]
     rows = tuple(_row(name, run, tasks) for name, run in zip(names, runs, strict=True))
-    return Trained(tuple(tasks), rows, _row("joint", joint, tasks) if joint else None)
+    return SequenceResults(tuple(tasks), rows, _row("joint", joint, tasks) if joint else None)
 
 
-def _refuse_mended(runs: Sequence[Run]) -> None:
-    """Refuse a stage that went on from weights which are gone, because the stage before it was trained again since."""
+def _refuse_retrained(runs: Sequence[Run]) -> None:
+    """Raise if a stage was trained again after the next stage had continued from its weights."""
     for before, after in itertools.pairwise(runs[1:]):
-        ended = datetime.fromisoformat(before.record.started) + timedelta(seconds=before.record.seconds - 1)
-        if datetime.fromisoformat(after.record.started) < ended:  # a start is known to the second
-            problem = f"the stage on {before.record.spec.task} was trained again after {after.record.spec.task} went on from it"
+        end = datetime.fromisoformat(before.record.started) + timedelta(seconds=before.record.seconds - 1)
+        if datetime.fromisoformat(after.record.started) < end:  # a start is known to the second
+            problem = f"the stage on {before.record.spec.task} was trained again after the stage on {after.record.spec.task} continued from it"
             fix = "delete this folder and run the same command again"
             raise HarnessError(problem, where=str(after.folder), fix=fix)
 
@@ -142,12 +140,12 @@ def _row(name: str, run: Run, tasks: Sequence[Task]) -> Row:
     probed = run.probed()
     cells = []
     for task in tasks:
-        own = run.record.spec.task == task.name
-        if not own and task.name not in probed:
+        is_own = run.record.spec.task == task.name
+        if not is_own and task.name not in probed:
             fix = "delete this folder and run the same command again"
             raise HarnessError(f"the run has no answers to {task.name}", where=str(run.folder), fix=fix)
-        record = run.record if own else probes.as_run(run.record, task.name)
-        cells.append(_cell(record, run.answers() if own else probed[task.name], task))
+        record = run.record if is_own else probes.as_run(run.record, task.name)
+        cells.append(_cell(record, run.answers() if is_own else probed[task.name], task))
     return Row(name, run.record.spec.id, tuple(cells))
 
 
@@ -158,19 +156,19 @@ def _cell(record: Record, answers: Sequence[Answer], task: Task) -> Cell:
         fix = "delete the run's folder and run the same command again"
         raise HarnessError(f"a run has no {metric.name} on {task.name}", where=record.spec.id, fix=fix)
     score = record.scores[metric.name]
-    known = Interval(score.value, score.low, score.high)
-    return Cell(known, record.chance, score.groups, evidence, record.answers_sha256)
+    interval = Interval(score.value, score.low, score.high)
+    return Cell(interval, record.chance, score.groups, evidence, record.answers_sha256)
 
 
-def stated(found: Trained) -> dict[str, Any]:
-    """Return everything as plain values at full precision, fractions; answers are named by run and checksum."""
-    rows = [*found.rows, *([found.joint] if found.joint else [])]
+def as_document(results: SequenceResults) -> dict[str, Any]:
+    """Return the results as plain values at full precision, as fractions; answers are named by run and checksum."""
+    rows = [*results.rows, *([results.joint] if results.joint else [])]
     return {
-        "tasks": [{"name": t.name, "version": t.version, "metric": t.metrics[0].name} for t in found.tasks],
-        "at_chance": [task.name for place, task in enumerate(found.tasks) if found.at_chance(place)],
-        "rows": [{"stage": row.name, "run": row.run_id, "scores": _scores(row, found.tasks)} for row in rows],
-        "matrix": found.matrix,
-        "measures": {name: one._asdict() for name, one in found.measures().items()},
+        "tasks": [{"name": t.name, "version": t.version, "metric": t.metrics[0].name} for t in results.tasks],
+        "at_chance": [task.name for position, task in enumerate(results.tasks) if results.at_chance(position)],
+        "rows": [{"stage": row.name, "run": row.run_id, "scores": _scores(row, results.tasks)} for row in rows],
+        "matrix": results.matrix,
+        "measures": {name: value._asdict() for name, value in results.measures().items()},
     }
 
 
@@ -189,7 +187,7 @@ def _scores(row: Row, tasks: Sequence[Task]) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Term:
-    """The score on `task` (from 0) of `row` (0 is the base model), less that of row `less` where there is one."""
+    """The score on `task` (from 0) of `row` (0 is the base model), less that of row `less` unless it is None."""
 
     task: int
     row: int
@@ -197,13 +195,13 @@ class Term:
 
 
 def average_terms(matrix: ScoreMatrix) -> list[Term]:
-    """Return the terms of average accuracy, see the module's text. The matrix is [T + 1][T]."""
+    """Return the terms of average accuracy. The matrix is [T + 1][T]."""
     last = len(matrix) - 1
     return [Term(task, last) for task in range(last)]
 
 
 def backward_terms(matrix: ScoreMatrix) -> list[Term]:
-    """Return the terms of backward transfer: below 0 is forgetting."""
+    """Return the terms of backward transfer; a value below 0 is forgetting."""
     last = len(matrix) - 1
     return [Term(task, last, task + 1) for task in range(last - 1)]
 
@@ -214,9 +212,9 @@ def forward_terms(matrix: ScoreMatrix) -> list[Term]:
 
 
 def forgetting_terms(matrix: ScoreMatrix) -> list[Term]:
-    """Return the terms of forgetting, each the best stage before the last, the first of equals, less the last.
+    """Return the terms of forgetting: the best stage before the last (the first of equals) less the last.
 
-    The best of several scores is in part the luckiest, so forgetting errs on the large side.
+    The best of several scores is in part luck, so forgetting errs on the large side.
     """
     last = len(matrix) - 1
     best = [max(range(1, last), key=lambda row: matrix[row][task]) for task in range(last - 1)]
@@ -239,11 +237,11 @@ def mean_of_terms(matrix: ScoreMatrix, terms: Sequence[Term]) -> float:
 
 
 def mean_of_intervals(parts: Sequence[Interval]) -> Interval:
-    """Return the mean_of_intervals of independent values with an interval made of theirs.
+    """Return the mean of independent values with an interval made of theirs.
 
-    Each end lies off the mean_of_intervals by the root of the summed squares of the parts' own distances, over their number (MOVER, Zou and
-    Donner 2008): so the parts' limits, and their width where no answer differs, are kept. The tasks' questions are
-    independent of each other; that several terms are about one trained model is no error of questions.
+    The distance of each end from the mean is the root of the summed squares of the parts' own distances, divided by their
+    number (MOVER, Zou and Donner 2008). So the parts' limits are kept, and their width if no answer differs. The questions
+    of different tasks are independent. Several terms may be about one trained model, which is no error of questions.
     """
     centre = math.fsum(part.value for part in parts) / len(parts)
     down = math.sqrt(math.fsum((part.value - part.low) ** 2 for part in parts)) / len(parts)

@@ -16,6 +16,7 @@ from harness.analysis.selective import Part
 from harness.format import Table, escape, interval, markdown, number
 from harness.metrics.stats import Interval
 from harness.record import Record
+from harness.report.names import metric_words
 
 FORMAT = 1  # of the JSON; raised when a name in it changes its meaning or goes
 SHOWN = (0.95, 0.99)  # the precisions that a table has room for
@@ -139,7 +140,7 @@ def why_not(section: Section) -> str:
     if all(cell.status != "ok" for cell in section.headline):
         return "no calibration: no run has finished"
     return (
-        f"no calibration: {section.metric} does not call each answer right or wrong, or the answers are not at hand or "
+        f"no calibration: {metric_words(section)} does not call each answer right or wrong, or the answers are not at hand or "
         "hold no log-likelihoods"
     )
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.compare import MARGIN
 from harness.analysis.costs import cost_note
-from harness.analysis.sections import Section, held_equal, like_base
+from harness.analysis.sections import Section, like_base
 from harness.format import number, points, unit_of_difference
 from harness.metrics import power
 from harness.record import HASH
 from harness.report import notes
+from harness.report.names import chance_text, constant_words, different_settings
 
 if TYPE_CHECKING:
     from harness.analysis.aggregate import Cell
@@ -160,9 +161,9 @@ def alarms(section: Section, *, commits: str = "") -> list[str]:
         unread = 0.0 if cell.parse_rate is None else 1 - cell.parse_rate
         if cell.status != "ok":
             found.append(f"{name} did not finish: {cell.status}" + (f", {cell.reason}" if cell.reason else ""))
-        doubts = [f"scores below what {section.guess} scores, {section.chance_shown}"] if cell.below_chance else []
+        doubts = [f"scores below what {section.guess} scores, {chance_text(section)}"] if cell.below_chance else []
         doubts += [f"{number(unread)} % of its answers could not be read and count as wrong"] if unread else []
-        doubts += [cell.constant] if cell.constant else []
+        doubts += [constant_words(cell.constant)] if cell.constant else []
         if doubts:
             found.append(f"{name}: {'; '.join(doubts)}")
         if cut := max((record.cut_examples for record in cell.records), default=0):
@@ -173,9 +174,8 @@ def alarms(section: Section, *, commits: str = "") -> list[str]:
         found.append(f"some runs were made with changes that are in no commit{marked}")
     if reason := cost_note(section.records):
         found.append(f"memory and time: {reason}")
-    apart = held_equal(section)[1]
-    if apart:
-        found.append("not held equal between the trained runs: " + ", ".join(apart))
+    if different := different_settings(section):
+        found.append("not held equal between the trained runs: " + ", ".join(different))
     return found
 
 
@@ -185,7 +185,7 @@ def reading(section: Section) -> list[str]:
     if any(not cell.higher_is_better for cell in section.cells):
         lines.append("↓: lower is better.")
     if section.chance is not None:
-        lines.append(f"{section.guess[:1].upper()}{section.guess[1:]} scores {section.chance_shown}.")
+        lines.append(f"{section.guess[:1].upper()}{section.guess[1:]} scores {chance_text(section)}.")
     group = "clustered by group" if any(c.groups != c.n for c in section.headline) else "over questions"
     seeds = {len(cell.seeds) for cell in section.headline if cell.status == "ok" and cell.spec.train_examples}
     if seeds and max(seeds) > 1:

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.results import TaskResults
-from harness.analysis.sections import Section, held_equal
+from harness.analysis.sections import Section
 from harness.format import NONE, Table, interval, magnitude, number, percent_sign, size
 from harness.record import Record
 from harness.report import calibration, flips, forgetting, robustness, tables, verdict
 from harness.report.figures.style import FAINT, GRID, INK, PAPER
 from harness.report.flips import Questions
 from harness.report.leaderboard import PACKAGES, distinct, package
+from harness.report.names import equal_settings, metric_words
 from harness.report.notes import alarms, reading
 from harness.schema import Task
 from harness.store import answer_files
@@ -139,7 +140,7 @@ def _section(section: Section, results: TaskResults, details: TaskDetails) -> di
         "calibration": calibration.table(calibrated),
         "calibration_reading": calibration.reading(calibrated),
         "flips": flips.flipped(section, results, details.questions),
-        "equal": held_equal(section)[0],
+        "equal": equal_settings(section),
         "settings": _settings(section),
         "places": _places(section),
     }
@@ -189,7 +190,7 @@ def summary(section: Section) -> list[str]:
     tied = [cell for cell in section.headline if cell.best_or_tied == "tied"]
     alone = sum(cell.value is not None for cell in section.headline) == 1
     lines = f"{'' if alone else 'Best: '}{section.label(best)} with {number(best.value, unit)}{percent_sign(unit)} "
-    lines += f"{interval(best.low, best.high, unit)} {section.metric}"
+    lines += f"{interval(best.low, best.high, unit)} {metric_words(section)}"
     if section.base is not None and best is not section.base:
         lines += f", against {number(section.base.value, unit)} of the base model"
     lines += f". Not to be told from it: {', '.join(map(section.label, tied))}." if tied else "."

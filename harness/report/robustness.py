@@ -20,12 +20,26 @@ _NAMES = (
 COLUMNS = tuple(_NAMES.split(", "))
 
 
+MARKS = {
+    "drops": "▼ drops",
+    "better": "▲ better here",
+    "no drop shown": "≈ no drop shown",
+    "nothing to drop": "nothing to drop",
+    "no drop measured": "",
+}
+
+
+def _marks(twin: TwinResult) -> str:
+    """Return the marks of a row: about its drop, and whether it can be told from the base model."""
+    return ", ".join(mark for mark in (MARKS[twin.verdict], "≈ base" if twin.like_base else "") if mark)
+
+
 def _is_reordered(part: Sequence[TwinResult]) -> bool:
     return part[0].change.probe == probes.reordered(part[0].change.spec.task)
 
 
 def _shown(name: str, one: TwinResult, *, again: bool) -> tuple[str, ...]:
-    unit, middle, found = one.change.cell.unit, one.same if again else one.drop, one.change.difference
+    unit, middle, found = one.change.cell.unit, one.agreement if again else one.drop, one.change.difference
     kind = "share" if again else unit
     return (
         name,
@@ -35,7 +49,7 @@ def _shown(name: str, one: TwinResult, *, again: bool) -> tuple[str, ...]:
         interval(middle.low, middle.high, kind) if middle else "",
         number(found.value, unit, sign=True) if found else "",
         interval(found.low, found.high, unit, sign=True) if found else "",
-        one.mark,
+        _marks(one),
     )
 
 
@@ -52,9 +66,9 @@ def _reading(part: Sequence[TwinResult]) -> list[str]:
         "is not paired. Part of it may be that these are harder: the base model's own drop shows it where that model is "
         "above guessing. " + paired
     ]
-    if any("no drop shown" in one.mark for one in part):
+    if any(one.verdict == "no drop shown" for one in part):
         lines.append("≈ no drop shown is not the same as none; the interval says how large it may be.")
-    if any("nothing to drop" in one.mark for one in part):
+    if any(one.verdict == "nothing to drop" for one in part):
         lines.append("Nothing to drop: no better than guessing on the usual test, so that no drop can show.")
     return lines
 
@@ -91,7 +105,7 @@ def document(found: Sequence[TwinResult]) -> str:
 
 def _row(one: TwinResult) -> Row:
     s, cell, found = one.change.spec, one.change.cell, one.change.difference
-    drop, same = one.drop or (None, None, None), one.same or (None, None, None)
+    drop, same = one.drop or (None, None, None), one.agreement or (None, None, None)
     return {
         "task": s.task,
         "fingerprint": s.data,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.analysis import sequence
-from harness.analysis.sequence import Term, Trained
+from harness.analysis.sequence import SequenceResults, Term
 from harness.format import NONE, Table, interval, number
 from harness.metrics.stats import Interval
 from harness.report.figures.matrix import Entry, Matrix, column_note
@@ -23,7 +23,7 @@ def _moved(one: Interval) -> str:
     return f"{100 * one.value:+.1f} {_ends(one)}"
 
 
-def matrix_table(found: Trained) -> Table:
+def matrix_table(found: SequenceResults) -> Table:
     """Return the matrix: a row for each stage, a column for each task, with what guessing scores above it."""
     names = [task.name for task in found.tasks]
     guess = ("guessing", *(NONE if c.chance is None else number(c.chance) for c in found.rows[0].cells))
@@ -33,7 +33,7 @@ def matrix_table(found: Trained) -> Table:
     return Table("after the row's stage, on the column's task, %", ("stage", *names), (guess, *rows))
 
 
-def task_table(found: Trained) -> Table:
+def task_table(found: SequenceResults) -> Table:
     """Return what became of each task: what its own stage brought, and what the last left of its best."""
     last, rows = len(found.tasks), []
     forgotten = {term.task: term for term in sequence.forgetting_terms(found.matrix)}
@@ -48,7 +48,7 @@ def task_table(found: Trained) -> Table:
     return Table("what became of each task, points", columns, tuple(rows), frozenset({0, 3, 5}))
 
 
-def measure_table(found: Trained) -> Table:
+def measure_table(found: SequenceResults) -> Table:
     """Return the summary."""
     rows = [
         (name, number(one.value) if name == "average accuracy" else f"{100 * one.value:+.1f}", _ends(one))
@@ -57,7 +57,7 @@ def measure_table(found: Trained) -> Table:
     return Table("over all tasks, points", ("measure", "value", "95 % interval"), tuple(rows))
 
 
-def score_matrix(found: Trained, made: str) -> Matrix:
+def score_matrix(found: SequenceResults, made: str) -> Matrix:
     """The matrix of a sequence: base first, the joint run last; `made` says by which model and method."""
     base, *stages = found.rows
     rows = [base, *stages, *([found.joint] if found.joint else [])]

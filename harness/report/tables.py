@@ -30,6 +30,7 @@ from harness.report import calibration, forgetting, robustness
 from harness.report.breakdowns import breakdown, confusion
 from harness.report.leaderboard import leaderboard as leaderboard
 from harness.report.leaderboard import write_leaderboard as write_leaderboard
+from harness.report.names import marks, metric_heading, metric_words
 from harness.report.notes import alarms, reading
 from harness.store import records
 
@@ -84,11 +85,11 @@ def headline(section: Section, *, reasons: bool = True) -> Table:
                 interval(cell.low, cell.high, unit),
                 number(base.value, unit, sign=True) if base else "",
                 interval(base.low, base.high, unit, sign=True) if base else "",
-                section.verdict(cell, reason=reasons),
+                marks(section, cell, reason=reasons),
             )
         )
-    columns = ("run", "seeds", section.heading, "95 % interval", "against base", "95 % interval", "")
-    return Table(section.metric.capitalize(), columns, tuple(rows), left=frozenset({0, 6}))
+    columns = ("run", "seeds", metric_heading(section), "95 % interval", "against base", "95 % interval", "")
+    return Table(metric_words(section).capitalize(), columns, tuple(rows), left=frozenset({0, 6}))
 
 
 def further(section: Section) -> Table | None:
@@ -141,12 +142,12 @@ def gains(section: Section) -> Table | None:
     if split and section.other_base is not None:
         way = {"choices": "by log-likelihood", "generate": "writing"}[section.other_base.spec.scoring]
         named.insert(0, (f"base, {way}", section.other_base))
-    columns = ["run", f"{section.metric}{percent_sign(section.unit)}", "answers read %", "score of those read"]
+    columns = ["run", f"{metric_words(section)}{percent_sign(section.unit)}", "answers read %", "score of those read"]
     columns += ["gain on base that writes", "95 % interval", "of it format", "of it knowledge", "95 % interval"] * split
     rows = []
     for label, cell in named:
         row = [label, *(number(value, cell.unit) for value in (cell.value,)), number(cell.parse_rate)]
-        row.append(number(cell.read_right, cell.unit))
+        row.append(number(cell.readable_score, cell.unit))
         if split:
             row += _gained(cell)
         rows.append(tuple(row))

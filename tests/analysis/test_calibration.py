@@ -16,11 +16,11 @@ from harness import metrics
 from harness.analysis.calibration import (
     BINS,
     Calibration,
+    answer_outcomes,
     calibration,
     calibration_error,
     confidence,
     error_by_chance,
-    judge,
 )
 from harness.metrics import stats
 from harness.record import Answer
@@ -127,7 +127,7 @@ def test_bins_hold_a_tenth_of_the_answers_each_with_the_interval_of_their_share(
     assert [one.confidence for one in found.bins] == sorted(one.confidence for one in found.bins)
     error = sum(one.count * abs(one.confidence - one.accuracy.value) for one in found.bins) / 203
     assert found.ece.value == pytest.approx(error)
-    judged = judge(answers, metrics.accuracy, "choices")
+    judged = answer_outcomes(answers, metrics.accuracy, "choices")
     assert judged is not None
     lowest = np.argsort(judged.confidence)[: found.bins[0].count]
     share = stats.clustered_interval(judged.right[lowest].tolist(), lowest.tolist(), share=True)
@@ -136,7 +136,7 @@ def test_bins_hold_a_tenth_of_the_answers_each_with_the_interval_of_their_share(
 
 def test_the_brier_score_is_that_of_scikit_learn() -> None:
     answers = drawn(100)
-    judged = judge(answers, metrics.accuracy, "choices")
+    judged = answer_outcomes(answers, metrics.accuracy, "choices")
     assert judged is not None
     assert measured(answers).brier.value == pytest.approx(brier_score_loss(judged.right, judged.confidence))
 

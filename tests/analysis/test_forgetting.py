@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from harness.analysis import compare, forgetting
 from harness.analysis.aggregate import pool
-from harness.analysis.forgetting import Change, Probed
+from harness.analysis.forgetting import Change, ProbedRun
 from harness.metrics import accuracy, nats_per_token, stats
 from harness.metrics.scoring import score_answers
 from harness.record import Answer, ProbeResult
@@ -45,7 +45,7 @@ def probed(
     half: int = 0,
     metric: Metric = accuracy,
     answers: Sequence[Answer] | None = None,
-) -> Probed:
+) -> ProbedRun:
     said = answers if answers is not None else answers_of(right, half=half)
     trains = {} if method != "base" else {"learning_rate": 0.0, "epochs": 0.0, "batch_size": 0, "train_examples": 0}
     spec = make_spec(method=method, rank=rank, seed=seed, probes=("other@0",), **trains)
@@ -53,7 +53,7 @@ def probed(
     return make_record(spec, probes={"other": probe}), {"other": said}
 
 
-def changes(*runs: Probed, metrics: dict[str, Any] | None = None) -> dict[str, Change]:
+def changes(*runs: ProbedRun, metrics: dict[str, Any] | None = None) -> dict[str, Change]:
     """The rows of the whole probe by the run's name."""
     found = forgetting.changes(runs, (), metrics or METRICS)
     return {change.spec.name: change for change in found if not change.part}

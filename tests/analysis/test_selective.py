@@ -14,17 +14,19 @@ from scipy.special import betainc, ndtr
 from scipy.stats import binomtest
 
 from harness.analysis import selective
-from harness.analysis.selective import TARGETS, Floats, Judged
+from harness.analysis.selective import TARGETS, AnswerOutcomes, Floats
 from harness.metrics import stats
 
 DRAWS = 2000
 A, B = 4.0, 0.5  # the confidences are Beta(4, 1/2): most of them high, the mean 89 %
 
 
-def judged(sure: Sequence[float] | Floats, right: Sequence[float] | Floats, *, size: int = 1) -> Judged:
+def judged(sure: Sequence[float] | Floats, right: Sequence[float] | Floats, *, size: int = 1) -> AnswerOutcomes:
     """Answers in groups of `size` neighbours, all of them read."""
     n = len(sure)
-    return Judged(np.array(sure), np.array(right, dtype=float), np.full(n, True), tuple(i // size for i in range(n)))
+    return AnswerOutcomes(
+        np.array(sure), np.array(right, dtype=float), np.full(n, True), tuple(i // size for i in range(n))
+    )
 
 
 def precision(threshold: float, power: int) -> float:
@@ -112,7 +114,7 @@ def test_the_effective_number_of_all_answers_is_that_of_the_standard_error(size:
 
 
 def test_answers_that_cannot_be_read_or_have_no_confidence_are_never_automated() -> None:
-    found = Judged(
+    found = AnswerOutcomes(
         np.array([0.9, 0.8, math.nan, 0.7]),
         np.array([1.0, 0.0, 1.0, 1.0]),
         np.array([True, False, True, True]),
@@ -127,7 +129,7 @@ def test_answers_that_cannot_be_read_or_have_no_confidence_are_never_automated()
 
 
 def test_no_answer_at_all_can_be_automated_where_none_has_a_confidence() -> None:
-    nothing = Judged(np.full(3, math.nan), np.ones(3), np.full(3, True), (0, 1, 2))
+    nothing = AnswerOutcomes(np.full(3, math.nan), np.ones(3), np.full(3, True), (0, 1, 2))
     assert [(one.observed, one.guaranteed) for one in selective.automated(nothing)] == [(None, None)] * 3
 
 
@@ -152,7 +154,7 @@ def test_a_higher_precision_never_lets_more_out_and_a_guarantee_never_more_than_
 ) -> None:
     sure, right, read = (np.array(column) for column in zip(*answers * times, strict=True))
     found = selective.automated(
-        Judged(sure, np.where(read, right, 0.0), read, tuple(i // size for i in range(len(sure))))
+        AnswerOutcomes(sure, np.where(read, right, 0.0), read, tuple(i // size for i in range(len(sure))))
     )
     for kind in ("observed", "guaranteed"):
         shares = [part.share if part else 0.0 for part in (getattr(one, kind) for one in found)]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from harness import HarnessError
-from harness.analysis.aggregate import Cell, constant
+from harness.analysis.aggregate import Cell, ConstantAnswer, constant_answer
 from harness.analysis.compare import MARGIN, cells
 from harness.analysis.items import Run
 from harness.analysis.sections import Section, sections
@@ -20,6 +20,7 @@ from harness.metrics import power, stats
 from harness.metrics.scoring import parse_rate, score_answers
 from harness.record import Answer
 from harness.report import tables
+from harness.report.names import marks
 from harness.report.notes import alarms, reading
 from harness.runs import plan
 from harness.runs.options import Options
@@ -251,21 +252,21 @@ def answers_of(said: Sequence[str | None], gold: Sequence[str], choices: Sequenc
 def test_a_model_that_always_says_the_same_is_called_so_by_word_and_by_place() -> None:
     labels = [["yes", "no"]] * 100
     gold = ["yes", "no"] * 50
-    assert constant(answers_of(["no"] * 97 + ["yes"] * 3, gold, labels)) == "answers 97.0 % of the questions with 'no'"
-    assert constant(answers_of(["no"] * 90 + ["yes"] * 10, gold, labels)) == ""
+    assert constant_answer(answers_of(["no"] * 97 + ["yes"] * 3, gold, labels)) == ConstantAnswer("no", None, 0.97)
+    assert constant_answer(answers_of(["no"] * 90 + ["yes"] * 10, gold, labels)) is None
     options = [[f"a{i}", f"b{i}", f"c{i}"] for i in range(100)]
     second = [row[1] for row in options]
     mixed = [row[i % 3] for i, row in enumerate(options)]
-    assert constant(answers_of(second, mixed, options)) == "picks option 2 of the list in 100.0 % of the questions"
-    assert constant(answers_of(mixed, second, options)) == ""
+    assert constant_answer(answers_of(second, mixed, options)) == ConstantAnswer("", 2, 1.0)
+    assert constant_answer(answers_of(mixed, second, options)) is None
 
 
 def test_where_the_gold_is_as_uniform_or_little_was_read_nothing_is_said() -> None:
     labels = [["yes", "no"]] * 100
-    assert constant(answers_of(["no"] * 100, ["no"] * 97 + ["yes"] * 3, labels)) == ""
-    assert constant(answers_of([None] * 80 + ["no"] * 20, ["yes", "no"] * 50, labels)) == ""
-    assert constant(answers_of(["no"] * 10, ["yes", "no"] * 5, labels[:10])) == ""
-    assert constant([]) == ""
+    assert constant_answer(answers_of(["no"] * 100, ["no"] * 97 + ["yes"] * 3, labels)) is None
+    assert constant_answer(answers_of([None] * 80 + ["no"] * 20, ["yes", "no"] * 50, labels)) is None
+    assert constant_answer(answers_of(["no"] * 10, ["yes", "no"] * 5, labels[:10])) is None
+    assert constant_answer([]) is None
 
 
 def test_the_alarm_stands_in_the_table_the_text_and_the_page() -> None:
@@ -274,8 +275,8 @@ def test_the_alarm_stands_in_the_table_the_text_and_the_page() -> None:
     run = (replace(record, scores=score_answers(always, LISTED["toy"])), always)
     section = only([run, make_run(noisy(0.8, 1))])
     assert "base: answers 100.0 % of the questions with 'a'" in alarms(section)
-    assert "▼ one answer" in section.verdict(section.headline[0])
-    assert "▼ one answer" not in section.verdict(section.headline[1])
+    assert "▼ one answer" in marks(section, section.headline[0])
+    assert "▼ one answer" not in marks(section, section.headline[1])
     assert "answers 100.0 % of the questions with" in page_of([run])
 
 
@@ -308,4 +309,4 @@ def test_several_rates_side_by_side_are_an_alarm_since_the_table_is_of_the_test_
 
 def test_a_cell_of_failed_runs_has_none_of_this() -> None:
     found: list[Cell] = cells([(make_record(make_spec(), status="oom", scores={}, cost=None), None)], LISTED)
-    assert {(c.not_worse, c.constant, c.gains, c.item_se) for c in found} == {(False, "", None, None)}
+    assert {(c.not_worse, c.constant, c.gains, c.item_se) for c in found} == {(False, None, None, None)}

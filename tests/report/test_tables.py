@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from harness.analysis import compare
 from harness.analysis.aggregate import Cell
-from harness.analysis.sections import held_equal, sections
+from harness.analysis.sections import sections, shared_settings
 from harness.format import Table, markdown
 from harness.metrics import accuracy
 from harness.report import breakdowns, tables
 from harness.report.leaderboard import COLUMNS, csv_text, leaderboard, plain, write_leaderboard
+from harness.report.names import marks
 from harness.report.notes import alarms, reading
 from harness.schema import Metric
 from tests.support.analyses import page_of, results_of
@@ -254,8 +255,8 @@ def test_two_runs_of_one_name_are_told_apart_by_what_differs() -> None:
 def test_what_is_not_held_equal_is_an_alarm() -> None:
     runs = [make_run("lora", 8, n=40), make_run("full", 0, n=40, spec={"epochs": 9.0})]
     (section,) = sections(compare.cells(runs))
-    same, apart = held_equal(section)
-    assert ("examples per optimizer step", "32") in same
+    same, apart = shared_settings(section)
+    assert same["batch_size"] == 32
     assert apart == ["epochs"]
     assert any("not held equal" in line and "epochs" in line for line in alarms(section))
 
@@ -274,7 +275,7 @@ def test_below_chance_unreadable_answers_and_failures_are_alarms() -> None:
         "full did not finish: oom, killed by signal 9",
     ):
         assert part in text
-    assert section.verdict(section.headline[0]) == "▼ below 33.3 %"
+    assert marks(section, section.headline[0]) == "▼ below 33.3 %"
     (clean,) = sections(compare.cells(make_runs(n=60)))
     assert alarms(clean) == []
 

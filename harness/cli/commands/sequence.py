@@ -233,7 +233,7 @@ def _tell(options: Options, stages: Sequence[Plan], together: Sequence[Plan]) ->
     for line in READING:
         output.say(output.folded("", line, indent=0))
     text = json.dumps(
-        sequence.stated(found) | {"specs": _specs(runs, joint)}, indent=1, ensure_ascii=False, allow_nan=False
+        sequence.as_document(found) | {"specs": _specs(runs, joint)}, indent=1, ensure_ascii=False, allow_nan=False
     )
     path = records.write_text(options.results / records.SEQUENCES / _file(stages, together), text + "\n")
     made = f"{specs[-1].model} · {spoken(specs[-1])}"

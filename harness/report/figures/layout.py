@@ -16,6 +16,7 @@ from harness.analysis.aggregate import Cell
 from harness.analysis.sections import Section
 from harness.format import number, percent_sign
 from harness.report.figures.style import FAINT, PAPER, SMALL, clean, colour, mark
+from harness.report.names import metric_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +46,7 @@ class Panel:
     def axis(self) -> str:
         """The title of the axis that shows values."""
         better = "" if all(cell.higher_is_better for cell in self.cells) else " (lower is better)"
-        return clean(f"{self.section.metric}{percent_sign(self.section.unit)}{better}")
+        return clean(f"{metric_words(self.section)}{percent_sign(self.section.unit)}{better}")
 
     def label(self, cell: Cell, width: int = 40) -> str:
         """A row's name, fit to be drawn."""

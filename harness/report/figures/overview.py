@@ -16,6 +16,7 @@ from harness.report.figures import layout
 from harness.report.figures.labels import label_ends, label_points
 from harness.report.figures.layout import Line, Panel
 from harness.report.figures.style import FAINT, INK, METHOD_COLOURS, PAPER, PART_COLOURS, SMALL, clean, colour, mark
+from harness.report.names import marks, metric_words
 from harness.report.tables import memory_unit
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def accuracy(task: str, found: Sequence[Section]) -> Figure:
     """Draw the headline metric of every run with its interval and value, chance and the base model as lines."""
     shown = [Panel(section, section.headline) for section in found]
     heights = [1.5 + 0.3 * len(panel.cells) for panel in shown]
-    figure, axes = layout.new(f"{task}: {found[0].metric} by method and rank", heights)
+    figure, axes = layout.new(f"{task}: {metric_words(found[0])} by method and rank", heights)
     for ax, panel in zip(axes, shown, strict=True):
         layout.rows(ax, panel)
         for row, cell in enumerate(panel.cells):
@@ -47,11 +48,11 @@ def accuracy(task: str, found: Sequence[Section]) -> Figure:
 
 def _accuracy_row(ax: Axes, panel: Panel, row: int, cell: Cell) -> None:
     if cell.value is None:
-        layout.row_text(ax, row, clean(panel.section.verdict(cell), 80), aside=False, color=FAINT)
+        layout.row_text(ax, row, clean(marks(panel.section, cell), 80), aside=False, color=FAINT)
         return
     low, high = panel.error(cell)
     ax.errorbar(panel.value(cell), row, xerr=[[low], [high]], **layout.dot(cell))
-    shown = (number(cell.value, cell.unit), interval(cell.low, cell.high, cell.unit), panel.section.verdict(cell))
+    shown = (number(cell.value, cell.unit), interval(cell.low, cell.high, cell.unit), marks(panel.section, cell))
     layout.row_text(ax, row, "  ".join(filter(None, shown)), aside=True)
 
 
@@ -59,7 +60,7 @@ def accuracy_memory(task: str, found: Sequence[Section]) -> Figure:
     """Draw the headline metric against the peak of live memory in training, each trained run a labelled point."""
     shown = [panel for section in found for panel in layout.by_machine(section)]
     heights = [5.0 + 0.12 * max(0, len(panel.cells) - 12) for panel in shown]
-    figure, axes = layout.new(f"{task}: {found[0].metric} against memory in training", heights)
+    figure, axes = layout.new(f"{task}: {metric_words(found[0])} against memory in training", heights)
     layout.finish(figure, [_accuracy_memory(ax, panel) for ax, panel in zip(axes, shown, strict=True)])
     return figure
 
@@ -110,7 +111,7 @@ def _near(lines: Sequence[Line], ends: Sequence[float]) -> tuple[list[Line], lis
 def ranks(task: str, found: Sequence[Section]) -> Figure:
     """Draw the headline metric over rank, a line and band for each method with ranks, the other methods as lines."""
     shown = [Panel(section, section.headline) for section in found]
-    figure, axes = layout.new(f"{task}: {found[0].metric} over rank", [5.0] * len(shown))
+    figure, axes = layout.new(f"{task}: {metric_words(found[0])} over rank", [5.0] * len(shown))
     layout.finish(figure, [_ranks(ax, panel) for ax, panel in zip(axes, shown, strict=True)])
     return figure
 
@@ -204,9 +205,7 @@ def _memory_row(ax: Axes, panel: Panel, row: int, scale: float, unit: str) -> No
     left_of = ax.get_yaxis_transform() + ScaledTranslation(-10 / 72, 0, figure.dpi_scale_trans)
     ax.plot(0, row, marker=mark(method), color=colour(method), transform=left_of, markersize=6, clip_on=False)
     if cell.cost is None:
-        text = (
-            panel.section.verdict(cell) if cell.status != "ok" else "no single cost: its runs are of several machines"
-        )
+        text = marks(panel.section, cell) if cell.status != "ok" else "no single cost: its runs are of several machines"
         layout.row_text(ax, row, clean(text, 80), aside=False, color=FAINT)
         return
     train, total = cell.cost.phases.get("train"), layout.peak(cell) / scale

@@ -1,0 +1,68 @@
+"""The words for a section's metric, for its score of guessing, for the marks of its rows and for settings."""
+
+from __future__ import annotations
+
+from harness.analysis.aggregate import Cell, ConstantAnswer
+from harness.analysis.sections import Section, like_base, setting_text, shared_settings
+from harness.format import heading, number, percent_sign, words
+
+SETTINGS = {
+    "train_examples": "training examples",
+    "epochs": "epochs",
+    "batch_size": "examples per optimizer step",
+    "max_tokens": "longest input, tokens",
+    "max_new_tokens": "longest answer, tokens",
+    "warmup": "warm-up, share of steps",
+    "weight_decay": "weight decay",
+    "dropout": "dropout",
+    "scoring": "scoring",
+    "dtype": "number format",
+    "device": "device",
+}
+MARKS = {"best": "◀ best", "tied": "≈ best", "": ""}
+
+
+def metric_words(section: Section) -> str:
+    """Return the name of the headline metric in words."""
+    return words(section.metric_name)
+
+
+def metric_heading(section: Section) -> str:
+    """Return the headline metric in words with its unit, and an arrow if lower is better."""
+    return heading(section.metric_name, section.unit, higher_is_better=section.higher_is_better)
+
+
+def chance_text(section: Section) -> str:
+    """Return the score of guessing with its unit."""
+    return f"{number(section.chance, section.unit)}{percent_sign(section.unit)}"
+
+
+def marks(section: Section, cell: Cell, *, reason: bool = True) -> str:
+    """Return the marks of a finished row; of an unfinished one its status, with the reason unless that is shown elsewhere."""
+    if cell.status != "ok":
+        return f"✗ {cell.status}" + (f": {cell.reason}" if cell.reason and reason else "")
+    alone = sum(row.value is not None for row in section.headline) == 1
+    row_marks = ["" if alone else MARKS[cell.best_or_tied]]
+    row_marks.append(f"▼ below {chance_text(section)}" if cell.below_chance else "")
+    row_marks.append("▼ one answer" if cell.constant else "")
+    row_marks.append("≈ base" if like_base(cell) else "")
+    return ", ".join(mark for mark in row_marks if mark)
+
+
+def constant_words(constant: ConstantAnswer) -> str:
+    """Return a clause about a model that gives nearly always the same answer."""
+    share = f"{100 * constant.share:.1f} % of the questions"
+    if constant.position is not None:
+        return f"picks option {constant.position} of the list in {share}"
+    text = constant.text if len(constant.text) <= 40 else f"{constant.text[:39]}…"
+    return f"answers {share} with '{text}'"
+
+
+def equal_settings(section: Section) -> list[tuple[str, str]]:
+    """Return the settings that all trained runs of a section share, as (name, value)."""
+    return [(SETTINGS[field], setting_text(value)) for field, value in shared_settings(section)[0].items()]
+
+
+def different_settings(section: Section) -> list[str]:
+    """Return the names of the settings that should be shared and differ between the trained runs."""
+    return [SETTINGS[field] for field in shared_settings(section)[1]]
