@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness import errors
 from harness.adapters import library
 from harness.adapters.library import Kept
 from harness.analysis import compare
@@ -62,7 +61,7 @@ def card(
     task: Task | None,
     *,
     limits: tuple[int, int] | None = (0, 0),
-    words: Sequence[str] = (),
+    command: str = "",
 ) -> str:
     """Return the card of an adapter.
 
@@ -72,7 +71,7 @@ def card(
         base: the base model on the same questions, likewise; None where it was not run.
         task: the task, None where it is not known here.
         limits: of training and test examples (0 is all), None where they could not be found out.
-        words: flags by which the task is found where it does not come with the harness.
+        command: the command that trains the run again.
     """
     record, spec = kept.run.record, kept.spec
     metrics = {task.name: task.metrics} if task else None
@@ -99,7 +98,7 @@ def card(
         markdown(Table("", ("setting", "value"), _settings(spec), left=frozenset({0, 1}))),
         _bullets(_made(kept)),
         "## Rebuild",
-        _rebuilt(spec, task, limits, words),
+        _rebuilt(spec, limits, command),
         "## Licence",
         f"Data: {escape((task.source.license if task else '') or 'not known here')}. The base model has its own. Under "
         "which licence this adapter may be passed on follows from both, and is for whoever publishes it to state.",
@@ -224,11 +223,11 @@ def _origin(spec: RunSpec) -> str:
     return f"{before} {more}".strip()
 
 
-def _rebuilt(spec: RunSpec, task: Task | None, limits: tuple[int, int] | None, words: Sequence[str]) -> str:
+def _rebuilt(spec: RunSpec, limits: tuple[int, int] | None, command: str) -> str:
     if _origin(spec):
         return f"{_origin(spec)} No single command trains it from the base model; `sequence` and `--continue-from` do."
     revision = f"the weights of the base model have the revision `{spec.model_revision}`"
-    lines = [f"```\n{errors.command(*rebuild(spec, task, limits or (0, 0), words))}\n```"]
+    lines = [f"```\n{command}\n```"]
     if limits is None:
         lines.append(
             "The run's examples were not at hand when this card was written, so it is not known whether they are all of the "
@@ -241,45 +240,6 @@ def _rebuilt(spec: RunSpec, task: Task | None, limits: tuple[int, int] | None, w
     else:
         lines.append(f"The run that this makes has the id `{spec.id}` where {revision}.")
     return "\n\n".join(lines)
-
-
-def rebuild(
-    spec: RunSpec, task: Task | None = None, limits: tuple[int, int] = (0, 0), words: Sequence[str] = ()
-) -> list[str]:
-    """Return the words of the command that trains a run of this spec, every setting written out.
-
-    Args:
-        spec: of the run.
-        task: the task, where it is known here.
-        limits: of training and test examples, 0 is all.
-        words: flags by which the task is found, in place of `--task NAME`.
-    """
-    audited = task is not None and task.gold == "audited"
-    named = ["--task", spec.task.removesuffix("-audited") if audited else spec.task]
-    found = [*(words if "--task" in words else (*named, *words)), *["--gold", "audited"] * audited]
-    known = spec.method in registry.methods()
-    flags: list[tuple[str, object]] = [
-        ("--model", spec.model),
-        ("--method", spec.method if known else library.CONFIG),
-        ("--rank", spec.rank or None),
-        ("--alpha", repr(spec.alpha) if spec.rank else None),
-        ("--seeds", f"{spec.seed},"),
-        ("--epochs", repr(spec.epochs)),
-        ("--batch-size", spec.batch_size),
-        ("--micro-batch", spec.micro_batch),
-        ("--learning-rate", repr(spec.learning_rate)),
-        ("--rounds", spec.rounds or None),
-        ("--clients-by", spec.clients_by or None),
-        ("--max-tokens", spec.max_tokens),
-        ("--train-examples", limits[0] or None),
-        ("--test-examples", limits[1] or None),
-        ("--scoring", spec.scoring if spec.scoring != "perplexity" else None),
-        ("--dtype", spec.dtype),
-        ("--device", spec.device),
-    ]
-    found += [word for flag, value in flags if value is not None for word in (flag, str(value))]
-    found += ["--checkpointing"] * spec.checkpointing + ["--trust-remote-code"] * spec.remote_code
-    return found
 
 
 def _bullets(lines: Sequence[str]) -> str:

@@ -16,12 +16,10 @@ from typing import Any, Literal
 from harness.analysis.costs import machine, typical_cost
 from harness.analysis.items import ItemScores, Metrics, Run, find_metric, item_scores
 from harness.errors import HarnessError
+from harness.methods import position
 from harness.metrics import stats
 from harness.record import Answer, Cost, Record, RunSpec, Score, Status
 from harness.schema import Metric
-
-METHOD_ORDER = ("base", "lora", "qlora", "full")
-
 
 CONSTANT = 0.95  # a model whose share of equal answers is at least this gives a constant answer
 FEWEST = 20  # answers needed to call them constant
@@ -290,8 +288,7 @@ def table_order(spec: RunSpec) -> tuple[Any, ...]:
 
 def method_order(spec: RunSpec) -> tuple[Any, ...]:
     """Return the key that sorts the rows of a table: base, LoRA, QLoRA, full, other methods by name; then by rank."""
-    position = METHOD_ORDER.index(spec.method) if spec.method in METHOD_ORDER else len(METHOD_ORDER)
-    return (position, spec.method, spec.rank, spec.id)
+    return (*position(spec.method), spec.rank, spec.id)
 
 
 def in_order(cells: Iterable[Cell]) -> list[Cell]:

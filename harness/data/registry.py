@@ -95,11 +95,10 @@ def recorded(extra_dirs: Iterable[Path | str] = ()) -> dict[str, Task]:
 
 
 def methods() -> dict[str, Entry[Method]]:
-    """Return every method by name, the harness's own first and in their order."""
-    order = {name: position for position, name in enumerate(harness.methods.BUILT_IN)}
+    """Return every method by name, those of this folder first, in the order of all lists and tables."""
     folder = Path(str(harness.methods.__file__)).parent
     entries = [_from_module(path, "harness.methods", Method, "METHOD") for path in _files(folder, "METHOD")]
-    entries.sort(key=lambda entry: (order.get(entry.name, len(order)), entry.name))
+    entries.sort(key=lambda entry: harness.methods.position(entry.name))
     return _by_name("method", [*entries, *_from_packages("harness.methods", Method, "METHOD")])
 
 

@@ -4,24 +4,9 @@ Methods differ in the weights that they train. The loop, the order and the loss 
 so is the optimizer, except for `full8`, whose point is the optimizer's state.
 """
 
-BUILT_IN = (
-    "base",
-    "lora",
-    "qlora",
-    "lora8",
-    "dora",
-    "rslora",
-    "lora-fa",
-    "lora+",
-    "pissa",
-    "ia3",
-    "prompt",
-    "prefix",
-    "bottleneck",
-    "lora+prefix",
-    "lora+bottleneck",
-    "fedlora",
-    "full",
-    "full8",
-    "fewshot",
-)
+COMPARED = ("base", "lora", "qlora", "full")  # by default; these come first wherever methods are listed
+
+
+def position(name: str) -> tuple[int, str]:
+    """Return the sort key of a method: those that are compared by default in their order, then the others by name."""
+    return (COMPARED.index(name) if name in COMPARED else len(COMPARED), name)

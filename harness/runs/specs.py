@@ -14,12 +14,10 @@ from harness.model.checkpoint import Checkpoint
 from harness.record import RunSpec
 from harness.runs import defaults
 from harness.runs.inputs import Inputs
-from harness.runs.options import Options
+from harness.runs.options import MAX_TOKENS, Options
 from harness.schema import Method, Task
 from harness.training import clients
 
-BATCH_SIZE = 16
-MAX_TOKENS = 4096
 WARMUP = 0.05
 WEIGHT_DECAY = 0.0
 
@@ -44,12 +42,6 @@ def _shared(inputs: Inputs, methods: Sequence[Method], model: Checkpoint, option
     if device == "cuda" and not options.imagined and not environment.cuda_present():
         raise HarnessError(
             "no CUDA device was found, or torch was built without CUDA", where="--device cuda", fix="--device cpu"
-        )
-    if model.hidden and (widest := max(options.ranks)) > model.hidden and any(method.ranked for method in methods):
-        raise HarnessError(
-            f"rank {widest} is above the size of the model's layers ({model.hidden})",
-            where=f"--rank {widest}",
-            fix=f"choose a rank of at most {model.hidden}",
         )
     max_tokens = options.max_tokens or min(model.window, MAX_TOKENS)
     if max_tokens > model.window:
@@ -102,7 +94,7 @@ def _method_specs(
             fix="correct the config, or pass --learning-rate",
         )
     rate = options.learning_rate or method.learning_rate(model.hidden)
-    batch_size = options.batch_size or BATCH_SIZE
+    batch_size = options.batch_size
     trained = replace(
         shared,
         learning_rate=rate,

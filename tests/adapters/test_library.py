@@ -14,7 +14,7 @@ import pytest
 from harness import metrics
 from harness.adapters import card as adapter_card
 from harness.adapters import library
-from harness.cli import app, flags
+from harness.cli import app, next_command, settings
 from harness.cli.app import main
 from harness.cli.commands.adapters import ACTIONS
 from harness.data import registry
@@ -310,15 +310,13 @@ def test_the_command_of_a_card_makes_the_run_again(tmp_path: Path, flags_given: 
     task, place = str(write_task(tmp_path / "toy.jsonl")), ["--results", str(tmp_path), "--no-memory"]
 
     def planned(words: list[str]) -> plan.Plan:
-        parser = app.Parser(prog="run")
-        flags.run_flags(parser)
-        (found,) = plan.make(flags.read_options(parser.parse([*words, *place])))
+        (found,) = plan.make(settings.run_options(app.read("run", [*words, *place])))
         return found
 
     first = planned(["--task", task, "--model", str(asked.model), *shlex.split(flags_given)])
     for spec in first.specs:
         limits = (first.options.train_examples, first.options.test_examples)
-        words = adapter_card.rebuild(spec, first.task, limits, ("--task", task))
+        words = next_command.rebuild(spec, first.task, limits, ("--task", task))
         words[words.index("--model") + 1] = str(asked.model)  # the card names the folder, not where it lay
         (again,) = planned(words).specs
         assert again.id == spec.id

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.cli import app, flags
+from harness.cli import app, settings
 from harness.data import published, registry
 from harness.errors import HarnessError
 from harness.model import checkpoint
@@ -165,10 +165,9 @@ def test_a_file_inside_an_archive_is_read_where_it_is_and_nothing_is_unpacked(tm
 
 def test_the_flag_alone_lets_foreign_code_run_and_the_record_says_so(tmp_path: Path) -> None:
     command = write_inputs(tmp_path)
-    parser = app.Parser(prog="x")
-    flags.run_flags(parser)
+    place = ("--results", str(tmp_path / "results"))
     asked = {
-        words: plan.make(flags.read_options(parser.parse([*command, *words, "--results", str(tmp_path / "results")])))
+        words: plan.make(settings.run_options(app.read("run", [*command, *words, *place])))
         for words in ((), ("--trust-remote-code",))
     }
     plain, trusting = ([spec.fields() for spec in found[0].specs] for found in asked.values())

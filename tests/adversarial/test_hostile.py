@@ -225,12 +225,11 @@ def data_file(folder: Path, name: str) -> Path:
 def test_a_hostile_data_file_is_checked_run_and_reported(
     name: str, tmp_path: Path, harmless: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("harness.cli.commands.run.worker.run", guess)
     monkeypatch.setattr("harness.cli.commands.run.plan.check", lambda plans: None)
     path, results, model = data_file(tmp_path, name), tmp_path / "results", write_model(tmp_path / "model")
     assert main(["check", str(path)]) == 0, capsys.readouterr().out
     flags = ["--method", "base,full", "--no-memory", "--model", str(model), "--results", str(results)]
-    assert main(["--task", str(path), *flags]) == 0, capsys.readouterr().err
+    assert main(["--task", str(path), *flags], work=guess) == 0, capsys.readouterr().err
     printed = capsys.readouterr()
     assert OBEYED.search(printed.out + printed.err) is None
     assert main(["verify", str(results), "--task", str(path)]) == 0

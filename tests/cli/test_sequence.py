@@ -14,6 +14,7 @@ import pytest
 from harness.adapters import cross
 from harness.adapters.cross import Tuned
 from harness.analysis import sequence
+from harness.cli import app, flags, settings
 from harness.cli.app import main
 from harness.cli.commands import sequence as sequencing
 from harness.data import loading, probes, registry
@@ -21,7 +22,7 @@ from harness.data.source import TaskSource
 from harness.errors import HarnessError
 from harness.record import Record
 from harness.report import sequence as report_sequence
-from harness.runs import continuation, options, plan, worker
+from harness.runs import continuation, plan, worker
 from harness.runs.job import Job, Outcome
 from harness.runs.options import Options, Start
 from harness.runs.plan import Plan
@@ -81,7 +82,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     toy_folder(folder / "toy")
     made = Desk(folder, [])
 
-    def execute(one: Plan) -> tuple[Sequence[Outcome], bool]:
+    def execute(one: Plan, _: object = None) -> tuple[Sequence[Outcome], bool]:
         for job in one.jobs():
             store.prepare(job.folder)
             worker.run(replace(job, threads=1), Ear())
@@ -294,14 +295,9 @@ def test_runs_of_a_sequence_are_in_no_table_and_their_adapters_are_found(desk: D
 
 
 def test_a_user_goes_on_from_a_run_with_its_method_and_rank(desk: Desk) -> None:
-    from harness.cli import flags
-    from harness.cli.app import Parser
-
     first = desk.stages()[1].record.spec
-    parser = Parser(prog="run")
-    flags.run_flags(parser)
     words = ["--task", "cfa", "--continue-from", first.id, "--results", str(desk.results)]
-    found = flags.read_options(parser.parse(words))
+    found = settings.run_options(app.read("run", words))
     assert (found.methods, found.ranks) == (("base", "lora"), (4,))
     assert found.start
     assert found.start.spec == first
@@ -347,4 +343,5 @@ def test_another_rank_and_weights_that_are_gone_are_refused(desk: Desk, tmp_path
 
 
 def test_the_flags_of_a_sequence_are_those_of_a_run() -> None:
-    assert {flag for flag, _ in sequencing.NUMBERS} <= set(options.EXAMPLES)
+    mine = {row for row in sequencing.FLAGS if row.name not in ("--task", "--method", "--rank", "--seed", "--joint")}
+    assert mine <= set(flags.RUN)

@@ -207,8 +207,8 @@ def ask(job: Job, reporter: Reporter) -> None:
 def probed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
     """A desk at which base, LoRA and full were run on a task and asked another."""
     without_torch(monkeypatch)
-    monkeypatch.setattr("harness.cli.commands.run.worker.run", ask)
     desk, other = Desk(tmp_path, capsys), write_task(tmp_path / "other.jsonl", rows=120)
+    desk.work = ask
     other.write_text(other.read_text().replace("Filing", "Claim"))
     assert desk.train("--probe", str(other)) == 0, desk.err
     return desk

@@ -44,14 +44,14 @@ def test_running_again_keeps_what_is_finished(desk: Desk) -> None:
     assert before == {path: path.stat().st_mtime_ns for path in desk.results.rglob(records.RECORD)}
 
 
-def test_a_run_that_dies_is_a_row_and_the_exit_code_is_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.cli.commands.run.worker.run", guess_but_lora_is_killed)
+def test_a_run_that_dies_is_a_row_and_the_exit_code_is_one(desk: Desk) -> None:
+    desk.work = guess_but_lora_is_killed
     assert desk.train() == 1
     assert "killed by signal 9 (often out of memory)" in desk.out
     assert "✓ full" in desk.err
     assert "killed by signal 9" not in (desk.results / "leaderboard" / "toy.csv").read_text()
     assert ",failed," in (desk.results / "leaderboard" / "toy.csv").read_text()
-    monkeypatch.setattr("harness.cli.commands.run.worker.run", guess)
+    desk.work = guess
     assert desk.train() == 0
     assert desk.err.count("finished before, kept") == 2
 
@@ -191,19 +191,15 @@ def test_every_command_has_help_with_examples_that_can_be_typed(
         assert (program, script) == ("python", "run_all.py")
         name = words[0] if words[0] in COMMANDS else "run"
         assert name == (command or "run")
-        build, _ = app._COMMANDS[name]
-        build(parser := app.Parser(prog=name))
-        found = parser.parse(words[1:] if words[0] == name else words)
+        arguments = app.read(name, words[1:] if words[0] == name else words)
         if name == "adapters":
-            _, build, _ = adapters.action(found.action)
-            build(parser := app.Parser(prog=found.action))
-            parser.parse(found.rest)
+            adapters.read(arguments.action, arguments.rest)
 
 
 def test_no_flag_goes_without_a_word_of_help() -> None:
-    for name, (build, _) in {**app._COMMANDS, **{n: (b, None) for n, (_, b, _) in adapters.ACTIONS.items()}}.items():
-        build(parser := app.Parser(prog=name))
-        assert [action.dest for action in parser._actions if not action.help] == [], name
+    tables = {name: app.module(name).FLAGS for name in COMMANDS}
+    for rows in [*tables.values(), *(action.flags for action in adapters.ACTIONS.values())]:
+        assert [row.name for row in rows if not row.help] == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)

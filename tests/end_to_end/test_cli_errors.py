@@ -162,7 +162,7 @@ BAD: dict[str, tuple[Bad, str]] = {
     "rank below 0": (flagged("--rank", "-8"), "rank -8 is below 1"),
     "rank in words": (flagged("--rank", "abc"), "--rank 2,8,32"),
     "rank forgotten": (flagged("--rank", "8,,16"), "--rank 8,,16 is not a list of whole numbers"),
-    "rank above the width": (flagged("--rank", "65"), "rank 65 is above"),
+    "rank above the width": (flagged("--rank", "65"), "rank 65 is not between 1 and 64"),
     "no seeds": (flagged("--seeds", "0"), "--seeds 0"),
     "a seed for a count": (flagged("--seeds", "42"), "for the one seed 42: --seeds 42,"),
     "epochs below 0": (flagged("--epochs", "-1"), "--epochs -1 is not a number above 0"),

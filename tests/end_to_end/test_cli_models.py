@@ -13,7 +13,6 @@ import pytest
 from harness.cli.app import main
 from harness.runs import plan
 from harness.runs.forecast import preflight
-from tests.support.cli_runner import guess
 from tests.support.sample_inputs import write_model, write_task
 from tests.support.tiny_models import toy_folder, toy_model
 
@@ -165,7 +164,6 @@ def toy(whole: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A real model of 20,000 weights, looked at in this process, which has torch already."""
     monkeypatch.setitem(plan.make.__kwdefaults__ or {}, "look", preflight.look)
     monkeypatch.setitem(plan.check.__kwdefaults__ or {}, "look", preflight.look)
-    monkeypatch.setattr("harness.cli.commands.run.worker.run", guess)
     return Path(shutil.copytree(whole, place / "toymodel"))
 
 

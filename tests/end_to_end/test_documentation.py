@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from harness.cli import app, flags
+from harness.cli import app, settings
 from harness.data import loading, registry
 from harness.data.columns import COLUMNS
 from harness.record import Answer
@@ -140,12 +140,9 @@ def test_the_pages_name_every_command_and_only_make_targets_and_files_that_exist
 def test_every_command_parses(command: list[str], place: Path) -> None:
     (place / "my_tasks").mkdir()
     name = name_of(command)
-    parser = app.Parser(prog="python run_all.py")
-    build, _ = app._COMMANDS[name]
-    build(parser)
-    found = parser.parse(command[1:] if command[0] == name else command)
-    if name in ("run", "plan") and not found.continue_from:  # which has to be there
-        options = flags.read_options(found)
+    arguments = app.read(name, command[1:] if command[0] == name else command)
+    if name in ("run", "plan") and not arguments.continue_from:  # which has to be there
+        options = settings.run_options(arguments)
         for method in options.methods:
             assert registry.method(method).name == method
         for task in options.tasks:

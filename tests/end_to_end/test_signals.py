@@ -56,9 +56,9 @@ def command(tmp_path: Path) -> list[str]:
         "    (pathlib.Path(__file__).parent / 'planning').touch()\n"
         "    time.sleep(3600)\n"
         "if __name__ == '__main__':\n"
-        "    run.worker.run = cli_runner.base_then_wait\n"
         "    run.plan.check = wait if '--wait-in-plan' in sys.argv else lambda plans: None\n"
-        "    sys.exit(cli.main([word for word in sys.argv[1:] if word != '--wait-in-plan']))\n"
+        "    words = [word for word in sys.argv[1:] if word != '--wait-in-plan']\n"
+        "    sys.exit(cli.main(words, work=cli_runner.base_then_wait))\n"
     )
     task, model = write_task(tmp_path / "toy.jsonl"), write_model(tmp_path / "model")
     flags = ["--task", str(task), "--model", str(model), "--no-memory", "--results", str(tmp_path / "results")]

@@ -16,7 +16,7 @@ from harness import environment
 from harness.data import registry
 from harness.errors import HarnessError
 from harness.model import checkpoint, tokenize
-from harness.runs import defaults, options, plan
+from harness.runs import defaults, plan
 from harness.runs.forecast import history, peak_memory, preflight
 from harness.runs.forecast.preflight import Findings, Preflight
 from harness.runs.options import Options
@@ -298,43 +298,3 @@ def test_a_plan_without_memory_never_imports_torch(asked: Options, tmp_path: Pat
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
-
-
-@pytest.mark.parametrize(("text", "found"), [("3", (0, 1, 2)), ("0,1,2", (0, 1, 2)), ("7,", (7,)), ("1", (0,))])
-def test_one_number_of_seeds_is_how_many_and_a_list_names_them(text: str, found: tuple[int, ...]) -> None:
-    assert options.seeds(text) == found
-
-
-@pytest.mark.parametrize(
-    "read",
-    [
-        lambda: options.ranks("0"),
-        lambda: options.ranks("-1,8"),
-        lambda: options.ranks("eight"),
-        lambda: options.ranks(""),
-        lambda: options.ranks("1.5"),
-        lambda: options.seeds("0"),
-        lambda: options.seeds("-1,2"),
-        lambda: options.count("0", "--batch-size"),
-        lambda: options.positive("nan", "--epochs"),
-        lambda: options.positive("inf", "--epochs"),
-        lambda: options.positive("-1", "--epochs"),
-        lambda: options.positive("much", "--epochs"),
-        lambda: options.one_of("bf61", ("bf16", "fp32"), "--dtype"),
-        lambda: options.words([",,"], "--task"),
-        lambda: options.relabel(["positive"]),
-        lambda: options.relabel(["a=b,a=c"]),
-        lambda: options.folder("no/such/folder", "--data"),
-    ],
-)
-def test_a_value_that_makes_no_sense_is_refused_with_its_flag(read: Any) -> None:
-    with pytest.raises(HarnessError) as caught:
-        read()
-    assert caught.value.where.startswith("--")
-    assert caught.value.fix
-
-
-def test_lists_may_be_repeated_or_joined_by_commas_and_name_each_thing_once() -> None:
-    assert options.words(["a,b", "c", "a"], "--task") == ("a", "b", "c")
-    assert options.ranks("8,2,8") == (8, 2)
-    assert options.relabel(["up=down,down=up"]) == (("up", "down"), ("down", "up"))

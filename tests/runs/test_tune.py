@@ -80,8 +80,9 @@ def dies_above(job: Job, reporter: Reporter) -> None:
 @pytest.fixture
 def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
     without_torch(monkeypatch)
-    monkeypatch.setattr("harness.cli.commands.run.worker.run", learn)
-    return Desk(tmp_path, capsys)
+    made = Desk(tmp_path, capsys)
+    made.work = learn
+    return made
 
 
 def records(folder: Path) -> list[Record]:
@@ -209,10 +210,8 @@ def test_running_again_keeps_trials_and_choices_and_more_seeds_reuse_them(desk: 
     assert len(after) == len(before) + 2
 
 
-def test_a_rate_whose_loss_is_no_number_is_a_result_and_not_tried_again(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("harness.cli.commands.run.worker.run", diverges_above)
+def test_a_rate_whose_loss_is_no_number_is_a_result_and_not_tried_again(desk: Desk) -> None:
+    desk.work = diverges_above
     assert desk.train("--tune", "3") == 0
     assert len(chosen(desk)["lora-r2"].tuned_over) == 3
     before = {path: path.stat().st_mtime_ns for path in desk.results.rglob(store.RECORD)}
@@ -220,14 +219,12 @@ def test_a_rate_whose_loss_is_no_number_is_a_result_and_not_tried_again(
     assert before == {path: path.stat().st_mtime_ns for path in desk.results.rglob(store.RECORD)}
 
 
-def test_a_trial_that_was_killed_leaves_its_run_out_until_it_has_run(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("harness.cli.commands.run.worker.run", dies_above)
+def test_a_trial_that_was_killed_leaves_its_run_out_until_it_has_run(desk: Desk) -> None:
+    desk.work = dies_above
     assert desk.train("--tune", "3") == 1
     assert "lora  r2   s0 is not run: the trial at" in desk.err
     assert set(chosen(desk)) == {"base", "full"}
-    monkeypatch.setattr("harness.cli.commands.run.worker.run", learn)
+    desk.work = learn
     assert desk.train("--tune", "3") == 0
     assert chosen(desk)["lora-r2"].learning_rate == best_rate(chosen(desk)["lora-r2"])
 

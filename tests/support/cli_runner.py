@@ -14,6 +14,7 @@ from harness.cli.app import main
 from harness.metrics.scoring import chance, parse_rate, score_answers
 from harness.record import Answer
 from harness.runs.job import Job, Reporter
+from harness.runs.local import Target
 from harness.store import records
 from tests.support.records import make_environment, make_record
 from tests.support.sample_inputs import write_model, write_task
@@ -63,15 +64,14 @@ def guess_but_lora_is_killed(job: Job, reporter: Reporter) -> None:
 
 
 def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let runs guess, nobody look at the model, and no figure be drawn."""
-    monkeypatch.setattr("harness.cli.commands.run.worker.run", guess)
+    """Let nobody look at the model, and no figure be drawn; a `Desk` lets runs guess."""
     monkeypatch.setattr("harness.cli.commands.run.plan.check", lambda plans: None)
     monkeypatch.setattr("harness.report.figures.write.write", lambda *_: [])
     monkeypatch.setattr("harness.environment.commit", clean_commit)
 
 
 class Desk:
-    """A folder with data and a model, and the program run in it without torch."""
+    """A folder with data and a model, and the program run in it without torch; `work` does a run."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
@@ -79,11 +79,12 @@ class Desk:
         self.model = write_model(folder / "model")
         self.results = folder / "results"
         self.capsys = capsys
+        self.work: Target = guess
         self.out = self.err = ""
 
     def run(self, *arguments: str) -> int:
         """Run a command on this folder's results; what it printed is then in `out` and `err`."""
-        code = main([*arguments, "--results", str(self.results)])
+        code = main([*arguments, "--results", str(self.results)], work=self.work)
         self.out, self.err = self.capsys.readouterr()
         return code
 

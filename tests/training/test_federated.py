@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from harness.adapters import card
 from harness.analysis.compare import cells
 from harness.analysis.sections import sections
+from harness.cli import next_command
 from harness.cli.app import main
 from harness.cli.terminal import tables
 from harness.data import loading, registry
@@ -330,7 +330,7 @@ def notes(spec: RunSpec) -> list[str]:
 
 
 def test_the_command_that_rebuilds_a_run_names_clients_and_rounds() -> None:
-    words = card.rebuild(make_spec(method="fedlora", rounds=7, clients=4, clients_by="line"))
+    words = next_command.rebuild(make_spec(method="fedlora", rounds=7, clients=4, clients_by="line"))
     assert words[words.index("--rounds") + 1] == "7"
     assert words[words.index("--clients-by") + 1] == "line"
-    assert "--rounds" not in card.rebuild(make_spec())
+    assert "--rounds" not in next_command.rebuild(make_spec())

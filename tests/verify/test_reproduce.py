@@ -12,7 +12,7 @@ from harness.record import Answer, Environment, Record
 from harness.runs.job import Job, Reporter
 from harness.store import records, withhold
 from harness.verify import reproduce
-from tests.support.cli_runner import Desk, guess, without_torch
+from tests.support.cli_runner import Desk, without_torch
 from tests.support.records import make_answers, make_environment, make_record
 
 
@@ -20,7 +20,6 @@ from tests.support.records import make_answers, make_environment, make_record
 def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
     """Finished runs of a worker that guesses, and the same worker to train them again."""
     without_torch(monkeypatch)
-    monkeypatch.setattr("harness.cli.commands.verify_rerun.worker.run", guess)
     monkeypatch.setattr("harness.cli.commands.verify_rerun.local.warm_up", lambda: None)
     made = Desk(tmp_path, capsys)
     assert made.train() == 0
@@ -67,10 +66,8 @@ def test_a_run_of_another_machine_that_comes_out_otherwise_is_not_comparable(des
     assert "commit: abcdef012345 then" in desk.out
 
 
-def test_a_run_of_other_data_or_another_model_is_not_comparable_and_is_not_trained(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("harness.cli.commands.verify_rerun.worker.run", _refuse)
+def test_a_run_of_other_data_or_another_model_is_not_comparable_and_is_not_trained(desk: Desk) -> None:
+    desk.work = _refuse
     assert again(desk, "full", "--model", "tiny") == 1
     assert "NOT COMPARABLE" in desk.out
     assert "the model here is" in desk.out
@@ -86,8 +83,8 @@ def _refuse(job: Job, reporter: Reporter) -> None:
     raise AssertionError("nothing may be trained")
 
 
-def test_a_run_that_dies_the_second_time_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.cli.commands.verify_rerun.worker.run", _refuse)
+def test_a_run_that_dies_the_second_time_is_told(desk: Desk) -> None:
+    desk.work = _refuse
     assert again(desk) == 1
     assert "failed: its process ended with exit code 1" in desk.out
 

@@ -2,3 +2,5 @@
 
 Spectra and studies are computed here; their tables and figures stand beside them.
 """
+
+EPSILON, TOP = 0.5, 10  # the largest |cosine| of an intruder, and how many directions count, as the paper has them

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from harness.adapters.intruders import spectrum
+from harness.adapters.intruders import EPSILON, TOP, spectrum
 from harness.adapters.intruders.spectrum import Bases
 from harness.adapters.intruders.weights import Change
 
@@ -50,9 +50,7 @@ class Directions:
         return (factor - 1) * (self.left * self.values) @ self.right
 
 
-def pick(
-    change: Change, bases: Bases, *, epsilon: float = spectrum.EPSILON, top: int = spectrum.TOP
-) -> tuple[Directions, Directions]:
+def pick(change: Change, bases: Bases, *, epsilon: float = EPSILON, top: int = TOP) -> tuple[Directions, Directions]:
     """Return the intruders among the `top` largest directions of a tuned weight, and their control.
 
     The control has fewer where the weight has no more directions that are no intruders.

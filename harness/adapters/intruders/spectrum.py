@@ -19,10 +19,10 @@ from dataclasses import dataclass
 
 import torch
 
+from harness.adapters.intruders import EPSILON, TOP
 from harness.adapters.intruders.weights import Change
 
 EPSILONS = tuple(tenths / 10 for tenths in range(3, 10))
-EPSILON, TOP = 0.5, 10  # the headline's, as the paper has them
 ENERGY = 0.9  # of the squared singular values, for the effective rank
 SMALL = 1024  # up to this smaller side a whole decomposition is faster than a truncated one
 

@@ -1,36 +1,61 @@
-"""`adapters`: the adapters of the finished runs, listed, shown, exported for other programs and uploaded, without torch."""
+"""`adapters`: the adapters of finished runs: list, show, export for other programs and upload, without torch."""
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from harness import errors
 from harness.adapters import card, library
 from harness.adapters.library import Kept
 from harness.analysis.items import Run
-from harness.cli import flags, next_command
+from harness.cli import flags, next_command, parse, settings
+from harness.cli.arguments import Arguments, Flag, Parser
 from harness.cli.commands import adapters_merge, adapters_score
 from harness.cli.lookup import Lookup, find
 from harness.cli.terminal import output
 from harness.data import hub, registry
 from harness.errors import HarnessError, did_you_mean
-from harness.runs import options
 from harness.store import records
 from harness.verify.checks import data as data_checks
 
 DONE = 0
 
-Build = Callable[[argparse.ArgumentParser], None]
-Call = Callable[[argparse.Namespace], int]
+
+@dataclass(frozen=True)
+class Action:
+    """What an action does in words, its flags, and its function, which returns an exit code."""
+
+    summary: str
+    flags: Sequence[Flag]
+    call: Callable[[Arguments], int]
 
 
-def action(name: str) -> tuple[str, Build, Call]:
-    """Return what an action does in words, its flags and its function.
+FLAGS = (
+    Flag("action", "one of those below; each has its own --help", metavar="ACTION", example="list"),
+    Flag("rest", "the flags of the action", metavar="...", nargs=argparse.REMAINDER),
+)
+
+
+def main(arguments: Arguments) -> int:
+    """Do an action."""
+    return action(arguments.action).call(read(arguments.action, arguments.rest))
+
+
+def read(name: str, words: Sequence[str]) -> Arguments:
+    """Return the values of an action's flags."""
+    wanted = action(name)
+    return Parser(wanted.flags, prog=errors.command("adapters", name), description=wanted.summary).read(words)
+
+
+def action(name: str) -> Action:
+    """Return the action of this name.
 
     Raises:
-        HarnessError: there is no such action.
+        HarnessError: there is none.
     """
     if name not in ACTIONS:
         fix = did_you_mean(name, ACTIONS) or f"one of {', '.join(ACTIONS)}"
@@ -38,22 +63,22 @@ def action(name: str) -> tuple[str, Build, Call]:
     return ACTIONS[name]
 
 
-def show_list(found: argparse.Namespace) -> int:
+def show_list(arguments: Arguments) -> int:
     """List every run's adapter."""
-    results = options.path(found.results)
-    runs = library.of(records.read_kept(results))
+    runs = library.of(records.read_kept(arguments.results))
     if not runs:
-        raise next_command.nothing("no run here has left an adapter", results)
+        raise next_command.nothing("no run here has left an adapter", arguments.results)
     output.table(library.table(runs, _licences()))
     output.say()
-    output.say(next_command.command("adapters", "export", runs[0].record.spec.id, "FOLDER", results=results))
+    run = runs[0].record.spec.id
+    output.say(next_command.command("adapters", "export", run, "FOLDER", results=arguments.results))
     return DONE
 
 
-def show(found: argparse.Namespace) -> int:
+def show(arguments: Arguments) -> int:
     """Show all that is known of one adapter."""
-    kept = find(found.run, options.path(found.results))
-    for name, value in library.facts(kept, _licences().get(kept.spec.task, "")):
+    adapter = find(arguments.run, arguments.results)
+    for name, value in library.facts(adapter, _licences().get(adapter.spec.task, "")):
         output.say(output.folded(f"{name:<17} ", value, indent=18))
     return DONE
 
@@ -62,94 +87,97 @@ def _licences() -> dict[str, str]:
     return {name: task.source.license for name, task in registry.recorded().items()}
 
 
-def export(found: argparse.Namespace) -> int:
+def export(arguments: Arguments) -> int:
     """Write one adapter in PEFT's layout, with its model card, into a new folder."""
-    folder = options.path(found.folder)
-    kept = find(found.run, options.path(found.results))
-    library.require_peft(kept)
-    library.require_empty(folder)
-    output.written(_write(kept, folder, found))
+    adapter = find(arguments.run, arguments.results)
+    library.require_peft(adapter)
+    library.require_empty(arguments.folder)
+    output.written(_write(adapter, arguments.folder, arguments))
     return DONE
 
 
-def push(found: argparse.Namespace) -> int:
+def push(arguments: Arguments) -> int:
     """Upload one adapter with its model card to the hub: what `export` writes, and nothing else."""
-    kept = find(found.run, options.path(found.results))
-    library.require_peft(kept)
-    hub.check_push(found.repo)
-    with tempfile.TemporaryDirectory() as place:
-        _write(kept, Path(place), found)
-        address = hub.push(Path(place), found.repo, public=found.public)
+    adapter = find(arguments.run, arguments.results)
+    library.require_peft(adapter)
+    hub.check_push(arguments.repo)
+    with tempfile.TemporaryDirectory() as folder:
+        _write(adapter, Path(folder), arguments)
+        address = hub.push(Path(folder), arguments.repo, public=arguments.public)
     output.say(f"uploaded to {address}")
     return DONE
 
 
-def _write(kept: Kept, folder: Path, found: argparse.Namespace) -> list[Path]:
-    results, asked = options.path(found.results), flags.task_options(found)
-    lookup, record = Lookup(asked), kept.run.record
+def _write(adapter: Kept, folder: Path, arguments: Arguments) -> list[Path]:
+    options, record = settings.options(arguments), adapter.run.record
+    lookup = Lookup(options)
     task = lookup.task(record)
     splits = lookup.splits(task.name) if task else None
     limits = data_checks.limits(task, [record], splits) if task and splits else None
+    words = next_command.task_words(options) if task and task.name in lookup.files else ()
     text = card.card(
-        kept,
-        (record, kept.run.answers() or None),
-        _base_of(kept, results),
+        adapter,
+        (record, adapter.run.answers() or None),
+        _base_of(adapter, arguments.results),
         task,
         limits=limits,
-        words=next_command.task_words(asked) if task and task.name in lookup.files else (),
+        command=errors.command(*next_command.rebuild(adapter.spec, task, limits or (0, 0), words)),
     )
-    return library.export(kept, folder, text)
+    return library.export(adapter, folder, text)
 
 
-def _base_of(kept: Kept, results: Path) -> Run | None:
-    """Return the base model's run on the same questions, scored in the same way, where it is among the results."""
-    same = ("task", "task_version", "data", "scoring", "model", "model_revision", "test_examples", "dtype", "device")
-    for run in records.read_all(results, kept.spec.task, skip_damaged=True):
-        alike = all(getattr(run.record.spec, name) == getattr(kept.spec, name) for name in same)
-        if alike and run.record.spec.method == "base" and run.record.status == "ok":
+def _base_of(adapter: Kept, results: Path) -> Run | None:
+    """Return the base model's run on the same questions, scored in the same way; None if it is not in the results."""
+    fields = ("task", "task_version", "data", "scoring", "model", "model_revision", "test_examples", "dtype", "device")
+    for run in records.read_all(results, adapter.spec.task, skip_damaged=True):
+        comparable = all(getattr(run.record.spec, name) == getattr(adapter.spec, name) for name in fields)
+        if comparable and run.record.spec.method == "base" and run.record.status == "ok":
             return run.record, run.answers() or None
     return None
 
 
-def _run_flag(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "run", metavar="RUN", help="the beginning of a run's id, its name such as lora-r8, or its folder"
-    )
-    flags.results_flag(parser)
-
-
-def _export_flags(parser: argparse.ArgumentParser) -> None:
-    _run_flag(parser)
-    parser.add_argument("folder", metavar="FOLDER", help="a new or empty folder")
-    _card_flags(parser)
-
-
-def _push_flags(parser: argparse.ArgumentParser) -> None:
-    _run_flag(parser)
-    parser.add_argument("repo", metavar="OWNER/NAME", help="a model of the hub, made where it is not there")
-    parser.add_argument("--public", action="store_true", help="make it one that everybody sees (default: private)")
-    _card_flags(parser)
-
-
-def _card_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--task", action="append", metavar="FILE", help="the data file of a run on a task without code")
-    flags.data_flags(parser)
-
-
-ACTIONS: dict[str, tuple[str, Build, Call]] = {
-    "list": ("list the adapter of every finished run", flags.results_flag, show_list),
-    "show": ("show all that is known of one adapter", _run_flag, show),
-    "export": ("write an adapter for other programs, with its model card", _export_flags, export),
-    "push": ("upload an adapter to the hub, with its model card", _push_flags, push),
-    "merge": ("make one adapter of several of one base model", adapters_merge.flags, adapters_merge.merge),
-    "score": (
-        "answer the test split of tasks with adapters, trained on one and scored on another",
-        adapters_score.flags,
-        adapters_score.score,
+RUN = Flag(
+    "run", "the beginning of a run's id, its name such as lora-r8, or its folder", metavar="RUN", example="3a69984"
+)
+CARD = (flags.TASK_FILE, *flags.SOURCES)  # the card of a run shows its task
+ACTIONS = {
+    "list": Action("list the adapter of every finished run", (flags.RESULTS,), show_list),
+    "show": Action("show all that is known of one adapter", (RUN, flags.RESULTS), show),
+    "export": Action(
+        "write an adapter for other programs, with its model card",
+        (
+            RUN,
+            Flag("folder", "a new or empty folder", parse.path, metavar="FOLDER", example="my-adapter"),
+            *CARD,
+            flags.RESULTS,
+        ),
+        export,
     ),
-    "matrix": (
-        "compute what `score` wrote anew from its answers, and draw it",
-        adapters_score.matrix_flags,
+    "push": Action(
+        "upload an adapter to the hub, with its model card",
+        (
+            RUN,
+            Flag("repo", "a model of the hub, made if it is not there", metavar="OWNER/NAME", example="owner/name"),
+            Flag("--public", "make it one that everybody sees", unset="private", switch=True),
+            *CARD,
+            flags.RESULTS,
+        ),
+        push,
+    ),
+    "merge": Action(
+        "make one adapter of several of one base model",
+        adapters_merge.FLAGS,
+        adapters_merge.main,
+    ),
+    "score": Action(
+        "answer the test split of tasks with adapters, trained on one and scored on another",
+        adapters_score.FLAGS,
+        adapters_score.main,
+    ),
+    "matrix": Action(
+        "compute the result of `score` anew from its answers, and draw it",
+        adapters_score.MATRIX_FLAGS,
         adapters_score.matrix,
     ),
 }
+NOTES = "actions:\n" + "\n".join(f"  {name:<7} {entry.summary}" for name, entry in ACTIONS.items())

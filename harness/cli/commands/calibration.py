@@ -1,4 +1,4 @@
-"""`calibration`: how well each run's confidence says which answers are right, and what share could be automated."""
+"""`calibration`: how far each run's confidence can be trusted, and the share of answers that could be automated."""
 
 from __future__ import annotations
 
@@ -7,13 +7,28 @@ from pathlib import Path
 
 from harness.analysis import aggregate, sections
 from harness.analysis import calibration as analysis
-from harness.cli import next_command
-from harness.cli.terminal import output as ui
+from harness.cli import flags, next_command
+from harness.cli.arguments import Arguments, Flag
+from harness.cli.flags import choice
+from harness.cli.terminal import output as terminal
 from harness.data import registry
 from harness.report import calibration
 from harness.store import records
 
 DONE = 0
+FORMATS = ("json", "md")
+FLAGS = (
+    Flag("--task", "only this task", metavar="NAME", example="cfa", unset="all"),
+    choice("--output", "a document with every run's bins, instead of tables", FORMATS),
+    flags.TASKS_DIR,
+    flags.RESULTS,
+)
+
+
+def main(arguments: Arguments) -> int:
+    """Show the calibration of every run of the results, task by task."""
+    tasks_dirs = arguments.tasks_dirs or ()
+    return show(arguments.results, task=arguments.task, output=arguments.output, tasks_dirs=tasks_dirs)
 
 
 def show(results: Path, *, task: str | None = None, output: str | None = None, tasks_dirs: Sequence[Path] = ()) -> int:
@@ -29,25 +44,25 @@ def show(results: Path, *, task: str | None = None, output: str | None = None, t
         HarnessError: there are no results, or none of this task.
     """
     runs = records.read_all(results, task)
-    place = results / ("runs" if runs else "published")  # as `report` does
+    folder = results / ("runs" if runs else "published")  # as `report` does
     runs = runs or records.read_published(results, task)
     if not runs:
         raise next_command.no_runs(task, results)
-    ui.note(f"from {place}, {len(runs):,} run{'s' * (len(runs) != 1)}")
+    terminal.note(f"from {folder}, {len(runs):,} run{'s' * (len(runs) != 1)}")
     evidence = [(run.record, run.answers() or None) for run in runs]
-    metrics = {name: known.metrics for name, known in registry.recorded(tasks_dirs).items()}
+    metrics = {name: entry.metrics for name, entry in registry.recorded(tasks_dirs).items()}
     drafts, failed = aggregate.pool(evidence, metrics)
-    listed = [*(cell for cell, _ in drafts), *failed]
-    answers = {record.spec.id: given for record, given in evidence if given}
-    calibrations = analysis.calibrations(listed, answers, metrics)
-    found = [(section, calibration.rows(section, calibrations)) for section in sections.sections(listed)]
+    cells = [*(cell for cell, _ in drafts), *failed]
+    answers = {record.spec.id: rows for record, rows in evidence if rows}
+    calibrations = analysis.calibrations(cells, answers, metrics)
+    parts = [(section, calibration.rows(section, calibrations)) for section in sections.sections(cells)]
     if output == "json":
-        ui.document(calibration.as_json(found))
+        terminal.document(calibration.as_json(parts))
         return DONE
-    for name in dict.fromkeys(section.cells[0].spec.task for section, _ in found):
-        own = [(section, rows) for section, rows in found if section.cells[0].spec.task == name]
+    for name in dict.fromkeys(section.cells[0].spec.task for section, _ in parts):
+        parts_of_task = [(section, rows) for section, rows in parts if section.cells[0].spec.task == name]
         if output == "md":
-            ui.document(calibration.as_markdown(name, own))
+            terminal.document(calibration.as_markdown(name, parts_of_task))
         else:
-            ui.calibration(name, own)
+            terminal.calibration(name, parts_of_task)
     return DONE

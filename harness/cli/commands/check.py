@@ -1,4 +1,4 @@
-"""`check`: is a task or a data file fit to be run, and what will a reader of its numbers want to know?"""
+"""`check`: a task or a data file without training: can it be read and scored, and how is its data made up?"""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from multiprocessing import get_context
 
 from harness import processes
+from harness.cli import flags, parse, settings
+from harness.cli.arguments import Arguments, Flag
 from harness.cli.terminal import output, tasks
 from harness.data import audit, loading, profile, published
 from harness.data.source import TaskSource
@@ -21,10 +23,27 @@ from harness.verify.check import Check
 
 DONE, DIFFERS = 0, 1
 HASH_SEEDS = ("1", "2")
+FLAGS = (
+    Flag(
+        "task",
+        "tasks by name, or data files, joined by commas",
+        parse.words,
+        field="tasks",
+        metavar="TASK|FILE",
+        example="cfa",
+    ),
+    Flag("--model", "the model to whose window the examples are compared", metavar="DIR|ID", default=Options.model),
+    *flags.SOURCES,
+)
+
+
+def main(arguments: Arguments) -> int:
+    """Check tasks."""
+    return check(settings.options(arguments))
 
 
 def check(options: Options) -> int:
-    """Check each task as a run would, and by the oracle tests, and show a prompt and what is known of the data."""
+    """Check each task as a run would and by the oracle tests; show a prompt and the facts of the data."""
     model = checkpoint.read(options.model)
     return max([_check(name, options, model) for name in options.tasks])
 
@@ -36,7 +55,7 @@ def _check(name: str, options: Options, model: Checkpoint) -> int:
     splits = source.splits(task)
     fingerprint = loading.fingerprint(task, splits)
     apart = "; ids, questions and groups are in one split each" if len(task.splits) > 1 else ""
-    found = [
+    checked = [
         Check(f"every example can be read{apart}", True),
         *oracle.checks(task, splits),
         _stable(source, fingerprint),
@@ -49,29 +68,29 @@ def _check(name: str, options: Options, model: Checkpoint) -> int:
     if not splits.train:  # nothing that a test could be too much like
         notes = [(heading, text) for heading, text in notes if heading != "alike"]
     tasks.task(task, splits, fingerprint, left_out, notes)
-    output.each_check(task.name, found)
-    return DONE if all(one.ok for one in found) else DIFFERS
+    output.each_check(task.name, checked)
+    return DONE if all(check.ok for check in checked) else DIFFERS
 
 
 def _about_gold(task: Task, splits: loading.Splits) -> list[tuple[str, str]]:
-    """Count the gold answers by what the task's audit says of them; nothing where it has none."""
-    found = audit.counts(task, [example for _, part in splits.items() for example in part])
-    said = " · ".join(f"{verdict} {count:,}" for verdict, count in sorted(found.items()))
-    used = "corrected" if task.gold == "audited" else "as in the source; --gold audited corrects it"
-    return [("gold", f"{said} ({used})")] if said else []
+    """Return the counts of gold answers by the verdict of the task's audit; nothing without an audit."""
+    counts = audit.counts(task, [example for _, part in splits.items() for example in part])
+    text = " · ".join(f"{verdict} {count:,}" for verdict, count in sorted(counts.items()))
+    state = "corrected" if task.gold == "audited" else "as in the source; --gold audited corrects it"
+    return [("gold", f"{text} ({state})")] if text else []
 
 
-def _stable(source: TaskSource, here: str) -> Check:
-    """Whether processes with other hash seeds read the same data: the order of a set must decide nothing."""
+def _stable(source: TaskSource, expected: str) -> Check:
+    """Check that processes with other hash seeds read the same data: the order of a set must decide nothing."""
     with ExitStack() as stack:
-        asked = {}
+        futures = {}
         # A pool starts its process when it is first asked: side by side, each in its environment.
         for seed in HASH_SEEDS:
             pool = stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
             with processes.environment_of(PYTHONHASHSEED=seed):
-                asked[seed] = pool.submit(fingerprint, source)
-        found = {seed: one.result() for seed, one in asked.items()}
-    faults = [f"{there} under seed {seed}, {here} here" for seed, there in found.items() if there != here]
+                futures[seed] = pool.submit(fingerprint, source)
+        results = {seed: future.result() for seed, future in futures.items()}
+    faults = [f"{result} under seed {seed}, {expected} here" for seed, result in results.items() if result != expected]
     return checks.check("the data is the same under two hash seeds", faults)
 
 
@@ -82,7 +101,7 @@ def fingerprint(source: TaskSource) -> str:
 
 
 def _tokens(task: Task, splits: loading.Splits, model: Checkpoint) -> tuple[str, str]:
-    """Say how long the examples are in the model's tokens, and how many do not fit its window."""
+    """Return the lengths of the examples in the model's tokens, and how many exceed its window."""
     from tokenizers import Tokenizer
 
     path = model.folder / "tokenizer.json"
@@ -91,13 +110,13 @@ def _tokens(task: Task, splits: loading.Splits, model: Checkpoint) -> tuple[str,
     tokenizer = Tokenizer.from_file(str(path))
     tokenizer.no_truncation()
     examples = [example for _, part in splits.items() for example in part]
-    texts = [f"{task.prompt(one)} {max((one.target, *one.choices), key=len)}" for one in examples]
-    lengths = sorted(len(found.ids) for found in tokenizer.encode_batch_fast(texts))
+    texts = [f"{task.prompt(e)} {max((e.target, *e.choices), key=len)}" for e in examples]
+    lengths = sorted(len(encoding.ids) for encoding in tokenizer.encode_batch_fast(texts))
     long = sum(length > model.window for length in lengths)
     then = "read in overlapping windows" if task.scoring == "perplexity" else "their context is shortened, and counted"
-    told = (
+    fit = (
         f"{long:,} of {len(lengths):,} exceed the {model.window:,} of {model.name}: {then}"
         if long
         else f"all fit {model.name}'s {model.window:,}"
     )
-    return "tokens", f"median {lengths[len(lengths) // 2]:,} · longest {lengths[-1]:,} · {told}"
+    return "tokens", f"median {lengths[len(lengths) // 2]:,} · longest {lengths[-1]:,} · {fit}"

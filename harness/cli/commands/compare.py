@@ -8,8 +8,10 @@ from pathlib import Path
 
 from harness.analysis import compare
 from harness.analysis.compare import Comparison
-from harness.cli import next_command
-from harness.cli.terminal import output as ui
+from harness.cli import flags, next_command
+from harness.cli.arguments import Arguments, Flag
+from harness.cli.flags import choice
+from harness.cli.terminal import output as terminal
 from harness.data import loading, registry
 from harness.errors import HarnessError
 from harness.report import comparison
@@ -18,6 +20,30 @@ from harness.store import records
 from harness.store.find import find_run
 
 DONE, DIFFERS = 0, 1
+FORMATS = ("json", "md")
+FLAGS = (
+    Flag("a", "a run's name such as lora-r8, its id, or its folder", metavar="A", example="base"),
+    Flag("b", "another, whose scores are compared with those of A", metavar="B", example="lora-r8"),
+    Flag("--task", "the task, if a name alone is not enough", metavar="NAME", example="cfa"),
+    choice("--output", "a document with every question that flipped, instead of tables", FORMATS),
+    Flag("--fail-if-worse", "exit code 1 if B is worse by a paired test", switch=True),
+    *flags.FOLDERS,
+    flags.RESULTS,
+)
+
+
+def main(arguments: Arguments) -> int:
+    """Compare two runs."""
+    return show(
+        arguments.a,
+        arguments.b,
+        arguments.results,
+        task=arguments.task,
+        output=arguments.output,
+        fail_if_worse=arguments.fail_if_worse,
+        tasks_dirs=arguments.tasks_dirs or (),
+        data_dir=arguments.data,
+    )
 
 
 def show(
@@ -31,46 +57,47 @@ def show(
     tasks_dirs: Sequence[Path] = (),
     data_dir: Path | None = None,
 ) -> int:
-    """Set two runs side by side; A and B are names such as `lora-r8`, ids, or folders.
+    """Compare two runs; A and B are names such as `lora-r8`, ids, or folders.
 
     Args:
-        a: the first run, against which the second is held.
+        a: the first run, with which the second is compared.
         b: the second.
         results: the results folder.
-        task: where a name alone is not enough.
+        task: needed if a name alone is not enough.
         output: "json" or "md" for a document on stdout, None for the terminal's tables.
-        fail_if_worse: return 1 where B is worse on any metric by a paired test (5 %, Holm-adjusted over the metrics). Two
+        fail_if_worse: return 1 if B is worse on any metric by a paired test (5 %, Holm-adjusted over the metrics). Two
             runs that cannot be compared are then an error: a gate that cannot judge must not open.
         tasks_dirs: folders of further task files.
-        data_dir: where the tasks' data lies, if elsewhere.
+        data_dir: the folder of the tasks' data, if it is elsewhere.
     """
-    first, second = _both(a, b, results, task)
-    known = registry.recorded(tasks_dirs).get(first.record.spec.task)
-    found = compare.compare_records(
+    first, second = _pair(a, b, results, task)
+    definition = registry.recorded(tasks_dirs).get(first.record.spec.task)
+    compared = compare.compare_records(
         (first.record, first.answers() or None),
         (second.record, second.answers() or None),
-        {known.name: known.metrics} if known else {},
+        {definition.name: definition.metrics} if definition else {},
     )
-    if fail_if_worse and found.why_not:
+    if fail_if_worse and compared.why_not:
         raise HarnessError(
-            f"--fail-if-worse cannot judge: {found.why_not}", where=f"{a} and {b}", fix="name two runs on one task"
+            f"--fail-if-worse cannot judge: {compared.why_not}", where=f"{a} and {b}", fix="name two runs on one task"
         )
     if output:
-        questions = _questions(known, found, data_dir) if known else {}
-        ui.document((comparison.as_json if output == "json" else comparison.as_markdown)(found, questions))
+        questions = _questions(definition, compared, data_dir) if definition else {}
+        terminal.document((comparison.as_json if output == "json" else comparison.as_markdown)(compared, questions))
     else:
-        ui.comparison(found, _everything(a, b, results, task))
-    return DIFFERS if fail_if_worse and found.worse else DONE
+        terminal.comparison(compared, _with_every_flip(a, b, results, task))
+    return DIFFERS if fail_if_worse and compared.worse else DONE
 
 
-def _everything(a: str, b: str, results: Path, task: str | None) -> str:
+def _with_every_flip(a: str, b: str, results: Path, task: str | None) -> str:
+    """Return the command for a list of every question that flipped."""
     more = ("--task", task) if task else ()
     return next_command.command("compare", shlex.quote(a), shlex.quote(b), *more, "--output", "md", results=results)
 
 
-def _questions(task: Task, found: Comparison, data_dir: Path | None) -> dict[str, Example]:
-    """The questions that flipped as the task has them, where its data is at hand and still has these answers."""
-    gold = {flip.a.id: flip.a.target for flip in found.flips}
+def _questions(task: Task, compared: Comparison, data_dir: Path | None) -> dict[str, Example]:
+    """Return the questions that flipped, if the task's data is at hand and has these answers still."""
+    gold = {flip.a.id: flip.a.target for flip in compared.flips}
     try:
         examples = loading.load_splits(task, data_dir=data_dir).test
     except HarnessError:
@@ -78,7 +105,7 @@ def _questions(task: Task, found: Comparison, data_dir: Path | None) -> dict[str
     return {example.id: example for example in examples if gold.get(example.id) == example.target}
 
 
-def _both(a: str, b: str, results: Path, task: str | None) -> tuple[records.Run, records.Run]:
+def _pair(a: str, b: str, results: Path, task: str | None) -> tuple[records.Run, records.Run]:
     runs = records.read_all(results, task) or records.read_published(results, task)  # as `report` does
     if not runs and not all((Path(name) / records.RECORD).is_file() for name in (a, b)):
         raise next_command.no_runs(task, results)

@@ -1,4 +1,4 @@
-"""`intruders RUN …`: which directions the training of a run brought into the weights, for a person or a program."""
+"""`intruders RUN …`: the directions that training brought into the weights of runs, for a person or a program."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import processes
-from harness.adapters.intruders import spectrum, weights
+from harness.adapters.intruders import EPSILON, TOP, spectrum, weights
 from harness.adapters.intruders.spectrum import Matrix
 from harness.adapters.intruders.spectrum_tables import document, tables
 from harness.adapters.intruders.weights import FOLDER, RunWeights
@@ -27,8 +27,8 @@ def show(
     names: Sequence[str],
     results: Path,
     *,
-    epsilon: float = spectrum.EPSILON,
-    top: int = spectrum.TOP,
+    epsilon: float = EPSILON,
+    top: int = TOP,
     task: str | None = None,
     model: str | None = None,
     output: str | None = None,
@@ -40,32 +40,32 @@ def show(
         names: runs, by name, id or folder.
         results: the results folder.
         epsilon: of the headline; 0.3 to 0.9 are counted beside it.
-        top: how many of the largest singular vectors of each weight are looked at.
-        task: where a name alone is not enough.
-        model: the folder or hub id of the base model, where the recorded name is none.
+        top: how many of the largest singular vectors of each weight are examined.
+        task: needed if a name alone is not enough.
+        model: the folder or hub id of the base model, if the recorded name is neither.
         output: "json" for a document on stdout, None for tables.
         remote_code: whether code that came with a model may run.
 
     Raises:
         HarnessError: there is no such run, it kept no weights, its base model is not here, or it changed none.
     """
-    asked = ready_all(names, results, task, model, remote_code=remote_code)
+    selected = ready_all(names, results, task, model, remote_code=remote_code)
     processes.quieten()
-    bases = spectrum.Bases(keep=len(asked) > 1)
+    bases = spectrum.Bases(keep=len(selected) > 1)
     epsilons = sorted({*spectrum.EPSILONS, epsilon})
-    found: list[tuple[RunSpec, Sequence[Matrix]]] = []
+    spectra: list[tuple[RunSpec, Sequence[Matrix]]] = []
     documents, paths = [], []
-    for run in asked:
+    for run in selected:
         ui.note(f"decomposing the weights of {spoken(run.spec)}")
         matrices = [spectrum.examine(change, bases, top) for change in run.changes()]
-        found.append((run.spec, matrices))
+        spectra.append((run.spec, matrices))
         documents.append(document(run.spec, matrices, epsilons, epsilon=epsilon, top=top))
         path = results / FOLDER / records.relative_dir(run.spec).with_suffix(".json")
         paths.append(records.write_text(path, json.dumps(documents[-1], indent=1, allow_nan=False) + "\n"))
     if output:
         ui.document(json.dumps(documents, indent=1, allow_nan=False))
         return DONE
-    for table in tables(found, epsilons, epsilon=epsilon, top=top):
+    for table in tables(spectra, epsilons, epsilon=epsilon, top=top):
         ui.say(table.title)
         ui.table(table)
         ui.say()
@@ -84,15 +84,16 @@ def ready_all(
 
 
 def _ready(run: records.Run, model: str | None, *, remote_code: bool) -> RunWeights:
-    """Return where the weights of a run are."""
+    """Return a run with the folder of its weights and its base model."""
     spec = run.record.spec
-    kept = next((run.folder / name for name in (records.ADAPTER, records.MODEL) if (run.folder / name).is_dir()), None)
-    if kept is None:
+    names = (records.ADAPTER, records.MODEL)
+    folder = next((run.folder / name for name in names if (run.folder / name).is_dir()), None)
+    if folder is None:
         fix = "name a run of an adapter, or train again with --save-full (published runs keep no weights)"
         raise HarnessError(f"{spoken(spec)} kept no weights", where=str(run.folder), fix=fix)
-    if kept.name == records.ADAPTER and not weights.changes_weights(kept):
+    if folder.name == records.ADAPTER and not weights.changes_weights(folder):
         fix = "name a run of LoRA or its like, or of full fine-tuning with --save-full"
-        raise HarnessError(f"{spec.method} changes no weight of the model", where=str(kept), fix=fix)
-    began = f"the run began from {spec.model_revision}"
-    here = checkpoint.base_of_runs([spec], model, remote_code=remote_code, describe=lambda _: began)
-    return RunWeights(run, here, kept)
+        raise HarnessError(f"{spec.method} changes no weight of the model", where=str(folder), fix=fix)
+    origin = f"the run began from {spec.model_revision}"
+    base = checkpoint.base_of_runs([spec], model, remote_code=remote_code, describe=lambda _: origin)
+    return RunWeights(run, base, folder)

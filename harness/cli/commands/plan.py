@@ -1,22 +1,48 @@
-"""`plan`: what would run; on a GPU that need not be here, what fits and how; and how near past predictions came."""
+"""`plan`: the runs that would be made, their fit on a GPU that need not be here, and the errors of past predictions."""
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.cli import flags, parse, settings
+from harness.cli.arguments import Arguments, Flag
 from harness.cli.terminal import output
 from harness.errors import HarnessError
 from harness.model import architectures
-from harness.runs import options, plan
-from harness.runs.forecast import fit, history
-from harness.runs.forecast import gpu as speed
+from harness.runs import plan
+from harness.runs.forecast import fit, gpu, history
 from harness.runs.forecast.gpu import Card
 from harness.runs.options import Options
 from harness.store import records
 
 DONE = 0
+GPU = "on which GPU, which need not be here"
+FLAGS = (
+    *flags.RUN,
+    Flag(
+        "--gpu",
+        "a card or a size: what fits, in which way, and how fast",
+        metavar="H100|24GiB",
+        example="H100",
+        group=GPU,
+    ),
+    Flag("--price", "price of an hour of the GPU, for the cost of each run", parse.positive, example="2.50", group=GPU),
+    Flag(
+        "--share-of-peak",
+        "share of the GPU's peak that products of matrices reach",
+        parse.share,
+        example="0.4",
+        unset=f"{gpu.SHARE:g}",
+        group=GPU,
+    ),
+    Flag(
+        "--accuracy",
+        "show only how near past predictions of memory came",
+        switch=True,
+        group=GPU,
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -25,66 +51,70 @@ class Gpu:
 
     card: Card | None = None
     price: float | None = None
-    share: float = speed.SHARE
+    share: float = gpu.SHARE
 
 
-def read_gpu(found: argparse.Namespace) -> Gpu:
-    """Turn the flags into a `Gpu`.
+def main(arguments: Arguments) -> int:
+    """Show what `run` would do, or how near past predictions came."""
+    if arguments.accuracy:
+        return show_accuracy(arguments.results)
+    return show(settings.run_options(arguments), read_gpu(arguments))
+
+
+def read_gpu(arguments: Arguments) -> Gpu:
+    """Return the values of the GPU flags.
 
     Raises:
-        HarnessError: an unknown card, a price without a card, a share above 1, or a size that tells no speed.
+        HarnessError: an unknown card, a price or a share of its peak without a card, or a size that tells no speed.
     """
-    price = None if found.price is None else options.positive(found.price, "--price")
-    share = speed.SHARE if found.share_of_peak is None else options.positive(found.share_of_peak, "--share-of-peak")
-    if share > 1:
-        fix = "--share-of-peak 0.4"
-        raise HarnessError(f"a share of {share:g} is above the peak", where="--share-of-peak", fix=fix)
-    if found.gpu is None:
-        if price is not None or found.share_of_peak is not None:
+    price, share = arguments.price, arguments.share_of_peak
+    if arguments.gpu is None:
+        if price is not None or share is not None:
             flag = "--price" if price is not None else "--share-of-peak"
             raise HarnessError("no card named, so there is no time to tell", where=flag, fix="--gpu H100")
         return Gpu()
-    card = speed.card(found.gpu)
+    card = gpu.card(arguments.gpu)
     if price is not None and not card.flops:
-        known = ", ".join(one.name for one in speed.CARDS)
-        problem = f"no listed card has about {found.gpu}, so its speed is not known, nor the cost"
-        raise HarnessError(problem, where="--price", fix=f"--gpu with one of {known}")
-    if found.no_memory:
+        names = ", ".join(listed.name for listed in gpu.CARDS)
+        problem = f"no listed card has about {arguments.gpu}, so its speed is not known, nor the cost"
+        raise HarnessError(problem, where="--price", fix=f"--gpu with one of {names}")
+    if not arguments.memory:
         raise HarnessError("--gpu asks for memory and --no-memory for none", where="--gpu", fix="leave one of them out")
-    return Gpu(card, price, share)
+    return Gpu(card, price, gpu.SHARE if share is None else share)
 
 
-def show(asked: Options, gpu: Gpu) -> int:
+def show(options: Options, target: Gpu) -> int:
     """Show what `run` would do and do nothing."""
-    if gpu.card is None and not architectures.is_only_shipped(asked.model):
-        for one in plan.make(asked):
-            output.header(one)
-            output.planned(one)
+    if target.card is None and not architectures.is_only_shipped(options.model):
+        for planned in plan.make(options):
+            output.header(planned)
+            output.planned(planned)
         return DONE
-    model, shipped = architectures.read(asked.model)
-    imagined = replace(asked, device=asked.device or "cuda", dtype=asked.dtype or "bf16", imagined=True, memory=False)
-    for one in plan.make(imagined, model=model):
+    model, shipped = architectures.read(options.model)
+    device, dtype = options.device or "cuda", options.dtype or "bf16"
+    imagined = replace(options, device=device, dtype=dtype, imagined=True, memory=False)
+    for planned in plan.make(imagined, model=model):
         request = fit.Request(
             folder=model.folder,
             config=shipped.config if shipped else None,
-            specs=one.default_specs,
-            train=tuple((one.task.prompt(e), e.target) for e in one.splits.train),
-            test=tuple((one.task.prompt(e), max((e.target, *e.choices), key=len)) for e in one.splits.test),
-            card=gpu.card,
-            share=gpu.share,
+            specs=planned.default_specs,
+            train=tuple((planned.task.prompt(e), e.target) for e in planned.splits.train),
+            test=tuple((planned.task.prompt(e), max((e.target, *e.choices), key=len)) for e in planned.splits.test),
+            card=target.card,
+            share=target.share,
         )
-        output.forecast(one, request, fit.look_in_own_process(request), price=gpu.price)
+        output.forecast(planned, request, fit.look_in_own_process(request), price=target.price)
     return DONE
 
 
 def show_accuracy(results: Path) -> int:
     """Show how far the predicted training peaks of all past runs were from the measured ones."""
-    found = history.prediction_errors(run.record for run in records.read_all(results))
-    if not found:
+    errors = history.prediction_errors(run.record for run in records.read_all(results))
+    if not errors:
         raise HarnessError(
             "no finished run has both a predicted and a measured peak",
             where=str(results),
             fix="run a task first, without --no-memory, or name another folder: --results DIR",
         )
-    output.accuracy(found)
+    output.accuracy(errors)
     return DONE

@@ -1,14 +1,16 @@
-"""`publish`: copy what can be believed into `results/published`, and write every view of all that lies there."""
+"""`publish`: copy verified runs into `results/published`, and write every view of that folder."""
 
 from __future__ import annotations
 
 import shlex
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness import environment
-from harness.cli import next_command
+from harness.cli import flags, next_command, settings
+from harness.cli.arguments import Arguments
 from harness.cli.lookup import Lookup
 from harness.cli.terminal import output
 from harness.data import probes
@@ -24,6 +26,11 @@ from harness.verify.checks import arithmetic, files, provenance, seeds
 from harness.verify.checks import data as data_checks
 
 DONE = 0
+FLAGS = (
+    replace(flags.TASK, help="only these tasks", metavar="NAME", unset="all", group=""),
+    *flags.SOURCES,
+    flags.RESULTS,
+)
 FIXES = {
     provenance.CLEAN: "commit what changed and run again",
     provenance.KNOWN: "run again with code that is committed here",
@@ -36,14 +43,19 @@ FIXES = {
 }
 
 
-def publish(results: Path, options: Options) -> int:
-    """Publish the runs of the tasks asked for, or of all; nothing is written unless all of them can be.
+def main(arguments: Arguments) -> int:
+    """Publish runs."""
+    return publish(arguments.results, settings.options(arguments))
 
-    Where there is none but some are published, tables, figures and page are made anew, by the code as it is now.
+
+def publish(results: Path, options: Options) -> int:
+    """Publish the runs of these tasks, or of all if none is named; nothing is written unless all of them can be.
+
+    If no run is left to publish, the tables, figures and page of the published ones are made anew by the present code.
 
     Raises:
         HarnessError: the code is not committed, a run was cut short or does not verify, a row has fewer than three
-            seeds, model or data are not pinned, or what is published already was changed.
+            seeds, model or data are not pinned, or a published file was changed.
     """
     lookup = Lookup(options)
     runs = [run for run in store.read_all(results) if not lookup.wanted or run.record.spec.task in lookup.wanted]
@@ -59,7 +71,7 @@ def publish(results: Path, options: Options) -> int:
     for run in runs:
         _refuse_unproved(run, lookup)
     _refuse_unfit_together(_with_published(published, runs), lookup, results)
-    texts = {run.record.spec.id: kept for run in runs if (kept := _to_hand_on(run, lookup)) is not None}
+    texts = {run.record.spec.id: text for run in runs if (text := _to_hand_on(run, lookup)) is not None}
     new = store.publish(results, runs, texts, {run.record.spec.id: _probes_to_hand_on(run, lookup) for run in runs})
     for folder in new:
         output.say(f"published  {folder}")
@@ -77,7 +89,7 @@ def publish(results: Path, options: Options) -> int:
 
 
 def _without_unknown(runs: Sequence[store.Run], lookup: Lookup) -> list[store.Run]:
-    """Leave out, with a note, runs that cannot be verified because their task is not known here."""
+    """Return the runs of tasks known here; print a note on the others, which cannot be verified."""
     unknown = Counter(run.record.spec.task for run in runs if lookup.task(run.record) is None)
     for name, count in sorted(unknown.items()):
         output.note(
@@ -105,8 +117,8 @@ def _refuse_unproved(run: store.Run, lookup: Lookup) -> None:
         )
     task = lookup.task(run.record)
     assert task is not None
-    found = checking.verify(run.folder, task, examples=lookup.examples(task.name), probed=lookup.probed(run.record))
-    bad = next((check for check in found if not check.ok), None)
+    checks = checking.verify(run.folder, task, examples=lookup.examples(task.name), probed=lookup.probed(run.record))
+    bad = next((check for check in checks if not check.ok), None)
     if bad is not None:
         raise HarnessError(
             f"the run does not verify: {bad.name}: {bad.detail}",
@@ -116,10 +128,10 @@ def _refuse_unproved(run: store.Run, lookup: Lookup) -> None:
 
 
 def _with_published(published: Path, runs: Sequence[store.Run]) -> list[store.Run]:
-    """Return the runs with those that are published already, which must be as they were."""
+    """Return the runs and those published before, whose files must be unchanged."""
     if changed := files.changed_runs(published):
         raise HarnessError(
-            "what is published was changed or removed since",
+            "a published file was changed or removed",
             where=str(published / changed[0]),
             fix=shlex.join(("git", "checkout", "--", str(published))),
         )
@@ -148,7 +160,7 @@ def _refuse_unfit_together(runs: Sequence[store.Run], lookup: Lookup, results: P
 
 
 def _to_hand_on(run: store.Run, lookup: Lookup) -> tuple[Answer, ...] | None:
-    """Return answers with stand-ins for texts that may not be handed on; None where the answers go out as they are.
+    """Return answers with stand-ins for texts that may not be handed on; None if the answers go out as they are.
 
     Raises:
         HarnessError: the scores cannot be computed from stand-ins.
@@ -157,10 +169,10 @@ def _to_hand_on(run: store.Run, lookup: Lookup) -> tuple[Answer, ...] | None:
 
 
 def _probes_to_hand_on(run: store.Run, lookup: Lookup) -> dict[str, tuple[Answer, ...]]:
-    """Return as `_to_hand_on` the answers to probes by task, those left out that go out as they are."""
-    known = lookup.probed(run.record)
+    """Return as `_to_hand_on` the answers to probes by task, without those that go out as they are."""
+    tasks = lookup.probed(run.record)
     fit = {
-        name: _fit_to_hand_on(run.folder, probes.as_run(run.record, name), answers, known[name][0])
+        name: _fit_to_hand_on(run.folder, probes.as_run(run.record, name), answers, tasks[name][0])
         for name, answers in run.probed().items()
     }
     return {name: answers for name, answers in fit.items() if answers is not None}
@@ -185,7 +197,7 @@ def _fit_to_hand_on(
 
 def _score_alike(record: Record, answers: Sequence[Answer], task: Task) -> bool:
     try:
-        found = arithmetic.of_answers(record, answers, task)
+        checks = arithmetic.of_answers(record, answers, task)
     except Exception:  # a task's own parser or metric met a stand-in instead of a text of its form
         return False
-    return all(check.ok for check in found)
+    return all(check.ok for check in checks)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from harness.cli import next_command
+from harness.cli import flags, next_command
+from harness.cli.arguments import Arguments
 from harness.cli.terminal import output
 from harness.data import registry
 from harness.report.write import write_outputs
 from harness.store import records
 
 DONE = 0
+FLAGS = (flags.RESULTS,)
 
 
-def write_report(results: Path) -> int:
+def main(arguments: Arguments) -> int:
     """Write tables, figures and the report."""
+    results = arguments.results
     runs = records.read_all(results) or records.read_published(results)
     if not runs:
         raise next_command.nothing("there are no results to report", results)

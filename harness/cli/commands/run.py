@@ -7,22 +7,36 @@ from pathlib import Path
 
 from harness.analysis.items import Run
 from harness.analysis.results import TaskResults, analyze
-from harness.cli import next_command
+from harness.cli import flags, next_command, settings
+from harness.cli.arguments import Arguments
 from harness.cli.terminal import output
 from harness.cli.terminal.progress import Watch
 from harness.errors import HarnessError
 from harness.report.write import write_outputs
 from harness.runs import local, plan, runner, worker
 from harness.runs.job import Outcome
+from harness.runs.local import Target
 from harness.runs.options import Options
 from harness.runs.plan import Plan
 from harness.store import records
 
 DONE, DIFFERS, INTERRUPTED = 0, 1, 130
+FLAGS = flags.RUN
 
 
-def run(options: Options, command: str) -> int:
-    """Run the tasks one after the other; `command` is what the user typed, repeated to say how to continue."""
+def main(arguments: Arguments) -> int:
+    """Run the methods on tasks."""
+    return run(settings.run_options(arguments), arguments.line, work=arguments.work)
+
+
+def run(options: Options, command: str, *, work: Target | None = None) -> int:
+    """Run the tasks one after the other.
+
+    Args:
+        options: the settings.
+        command: the command as typed, repeated to show how to continue.
+        work: does a run, in a process of its own; None for the worker that trains.
+    """
     plans = plan.make(options)
     if not options.memory:
         plan.check(plans)
@@ -30,7 +44,7 @@ def run(options: Options, command: str) -> int:
     analyses: dict[str, TaskResults] = {}
     for planned in plans:
         output.header(planned)
-        one, outcomes, interrupted, tuned = _tune_and_run(planned)
+        one, outcomes, interrupted, tuned = _tune_and_run(planned, work)
         code = code if tuned else DIFFERS
         analyses[one.task.name] = analysis = _analyze(one, outcomes)
         output.results(analysis)
@@ -43,28 +57,28 @@ def run(options: Options, command: str) -> int:
     return _finish(plans, analyses, code, command)
 
 
-def _tune_and_run(one: Plan) -> tuple[Plan, Sequence[Outcome], bool, bool]:
+def _tune_and_run(one: Plan, work: Target | None) -> tuple[Plan, Sequence[Outcome], bool, bool]:
     """Run the trials of `--tune`, then the runs at the rates that they chose.
 
     Returns the plan with these rates, how its runs ended, whether the user stopped them, and whether all rates are known.
     """
     if one.tuning is not None:
-        _, interrupted = execute(one.tuning)
+        _, interrupted = execute(one.tuning, work)
         one = plan.update(one)
         if interrupted:
             return one, (), True, False
         output.untuned(one)
-    outcomes, interrupted = execute(one)
+    outcomes, interrupted = execute(one, work)
     return one, outcomes, interrupted, not one.waiting
 
 
-def execute(one: Plan) -> tuple[Sequence[Outcome], bool]:
-    """Do what is left of a plan's runs; return how they ended, and whether the user stopped them."""
+def execute(one: Plan, work: Target | None = None) -> tuple[Sequence[Outcome], bool]:
+    """Do the runs of a plan that are still to do; return how they ended, and whether the user stopped them."""
     jobs = one.jobs()
     if jobs:
         local.warm_up()
     with Watch(one) as watch:
-        result = runner.run(jobs, local.LocalProcesses(worker.run, slots=one.options.jobs), watch)
+        result = runner.run(jobs, local.LocalProcesses(work or worker.run, slots=one.options.jobs), watch)
     return result.outcomes, result.interrupted
 
 

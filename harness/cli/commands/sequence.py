@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 from collections.abc import Sequence
@@ -11,7 +10,8 @@ from pathlib import Path
 
 from harness import errors
 from harness.analysis import sequence
-from harness.cli import flags as shared
+from harness.cli import flags, parse, settings
+from harness.cli.arguments import Arguments, Flag
 from harness.cli.commands import run as running
 from harness.cli.terminal import output
 from harness.data import loading as data
@@ -22,99 +22,81 @@ from harness.format import spoken
 from harness.record import RunSpec
 from harness.report import sequence as report_sequence
 from harness.report.figures import matrix, write
-from harness.runs import options as read
 from harness.runs import plan
+from harness.runs.local import Target
 from harness.runs.options import Options, Start
 from harness.runs.plan import Plan
 from harness.store import records
 
 DONE, DIFFERS, INTERRUPTED = 0, 1, 130
-NUMBERS = (
-    ("--epochs", "passes over the training examples of each task (default: the task's)"),
-    ("--batch-size", "examples per optimizer step (default: 16)"),
-    ("--micro-batch", "of them at once: memory, not results (default: by how long they are)"),
-    ("--learning-rate", "of every stage (default: by method and model width)"),
-    ("--alpha", "LoRA's alpha (default: by rank and model width)"),
-    ("--train-examples", "use at most so many training examples of each task, whole groups (default: all)"),
-    ("--test-examples", "use at most so many test examples of each task, whole groups (default: all)"),
-    ("--max-tokens", "window for prompt and answer (default: the model's, 4096 at most)"),
+FLAGS = (
+    replace(
+        flags.TASK,
+        help="two or more tasks or data files, in the order of training",
+        metavar="A,B,C",
+        example="cfa,sec_qa",
+    ),
+    Flag(
+        "--method",
+        "the method that trains",
+        parse.single(parse.text),
+        field="methods",
+        metavar="NAME",
+        example="lora",
+        default=("lora",),
+        group=flags.WHAT,
+    ),
+    Flag(
+        "--rank",
+        "rank of LoRA and its like",
+        parse.single(parse.count),
+        field="ranks",
+        example="8",
+        default=(8,),
+        group=flags.WHAT,
+    ),
+    Flag(
+        "--seed",
+        "seed of every stage",
+        parse.single(parse.integer(0)),
+        field="seeds",
+        example="0",
+        default=(0,),
+        group=flags.WHAT,
+    ),
+    Flag("--joint", "also train on all tasks at once, as a row to compare with", switch=True, group=flags.WHAT),
+    *flags.rows("--model", "--trust-remote-code"),
+    *flags.FOLDERS,
+    *flags.rows("--epochs", "--batch-size", "--micro-batch", "--learning-rate", "--alpha"),
+    *flags.rows("--train-examples", "--test-examples", "--max-tokens", "--dtype", "--device", "--no-memory"),
+    flags.RESULTS,
 )
 
 
-def flags(parser: argparse.ArgumentParser) -> None:
-    """What `sequence` takes."""
-    parser.add_argument(
-        "--task", action="append", metavar="A,B,C", help="two or more tasks or data files, in the order of training"
-    )
-    parser.add_argument("--method", metavar="NAME", default="lora", help="what trains (default lora)")
-    parser.add_argument("--rank", metavar="N", default="8", help="of LoRA and its like (default 8)")
-    parser.add_argument("--seed", metavar="N", default="0", help="of every stage (default 0)")
-    parser.add_argument(
-        "--joint", action="store_true", help="also train on all tasks at once, as a row to compare with"
-    )
-    parser.add_argument("--model", metavar="DIR|ID", default="tiny", help="model folder or hub id (default: tiny)")
-    parser.add_argument("--trust-remote-code", action="store_true", help=shared.REMOTE_CODE)
-    for flag, text in NUMBERS:
-        parser.add_argument(flag, metavar="N", help=text)
-    parser.add_argument(
-        "--dtype", metavar="bf16|fp32", help="number format (default: bf16 where the processor is fast at it)"
-    )
-    parser.add_argument("--device", metavar="cpu|cuda", help="where it runs (default: cuda where there is one)")
-    parser.add_argument("--no-memory", action="store_true", help="plan without predicting memory")
-    shared.folder_flags(parser)
-    shared.results_flag(parser)
-
-
-def read_options(found: argparse.Namespace) -> Options:
-    """Turn the flags into `Options` over all tasks, refusing what makes no sense.
+def main(arguments: Arguments) -> int:
+    """Train a sequence of tasks.
 
     Raises:
-        HarnessError: fewer than two tasks, several ranks, or a method that trains nothing.
+        HarnessError: fewer than two tasks, or a method that trains nothing.
     """
-
-    def number(name: str) -> int | None:
-        text = getattr(found, name)
-        return None if text is None else read.count(text, f"--{name.replace('_', '-')}")
-
-    def rate(name: str) -> float | None:
-        text = getattr(found, name)
-        return None if text is None else read.positive(text, f"--{name.replace('_', '-')}")
-
-    tasks = read.words(found.task, "--task") if found.task else ()
-    if len(tasks) < 2:
+    if len(arguments.tasks or ()) < 2:
         raise HarnessError("a sequence has two tasks or more", where="--task", fix="--task cfa,sec_qa,claims")
-    if not registry.method(found.method).trains:
-        raise HarnessError(f"{found.method} trains nothing", where="--method", fix="--method lora")
-    if not (found.seed.isascii() and found.seed.isdigit()):
-        raise HarnessError(f"--seed {found.seed} is not a whole number from 0 on", where="--seed", fix="--seed 0")
-    tasks_dirs, data = shared.folders(found)
-    return Options(
-        tasks=tasks,
-        methods=(found.method,),
-        ranks=(read.count(found.rank, "--rank"),),
-        seeds=(int(found.seed),),
-        model=found.model,
-        results=read.path(found.results),
-        data=data,
-        tasks_dirs=tasks_dirs,
-        remote_code=found.trust_remote_code,
-        memory=not found.no_memory,
-        epochs=rate("epochs"),
-        batch_size=number("batch_size"),
-        micro_batch=number("micro_batch"),
-        learning_rate=rate("learning_rate"),
-        alpha=rate("alpha"),
-        train_examples=number("train_examples") or 0,
-        test_examples=number("test_examples") or 0,
-        max_tokens=number("max_tokens"),
-        dtype=None if found.dtype is None else read.one_of(found.dtype, shared.DTYPES, "--dtype"),  # type: ignore[arg-type]
-        device=None if found.device is None else read.one_of(found.device, shared.DEVICES, "--device"),  # type: ignore[arg-type]
-        jobs=1,
-    )
+    options = replace(settings.options(arguments), jobs=1)
+    (method,) = options.methods
+    if not registry.method(method).trains:
+        raise HarnessError(f"{method} trains nothing", where="--method", fix="--method lora")
+    return run(options, arguments.line, joint=arguments.joint, work=arguments.work)
 
 
-def run(options: Options, command: str, *, joint: bool = False) -> int:
-    """Train what is left of the sequence, then read all of it back, print it and write it."""
+def run(options: Options, command: str, *, joint: bool = False, work: Target | None = None) -> int:
+    """Train the stages that are still to do, then read all of them, print the tables and write them.
+
+    Args:
+        options: the settings of all stages.
+        command: the command as typed, repeated to show how to continue.
+        joint: whether one more run trains on all tasks at once.
+        work: does a run, in a process of its own; None for the worker that trains.
+    """
     stages = make(options)
     together = [_joint(options, stages)] if joint else []
     if not options.memory:
@@ -122,7 +104,7 @@ def run(options: Options, command: str, *, joint: bool = False) -> int:
     _header(stages, together)
     for one, name in [*zip(stages, _names(stages), strict=True), *((one, "joint") for one in together)]:
         output.note(name)
-        outcomes, interrupted = running.execute(one)
+        outcomes, interrupted = running.execute(one, work)
         if interrupted:
             output.say(f"{'continue':<12} {command}")
             return INTERRUPTED

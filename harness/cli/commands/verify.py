@@ -1,13 +1,16 @@
-"""`verify`: look at one run, a folder of runs, a leaderboard or a publication, and say what does not hold."""
+"""`verify`: check one run, a folder of runs, a leaderboard or a publication, and show every check that fails."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import errors
+from harness.cli import flags, parse, settings
+from harness.cli.arguments import Arguments, Flag
+from harness.cli.commands import verify_rerun
 from harness.cli.lookup import Lookup
 from harness.cli.terminal import output
 from harness.errors import HarnessError
@@ -16,18 +19,59 @@ from harness.runs.options import Options
 from harness.store import records
 from harness.verify import review, waivers
 from harness.verify import run as checking
-from harness.verify.check import Check, check
+from harness.verify.check import Check
+from harness.verify.check import check as make_check
 from harness.verify.checks import files, views
 from harness.verify.review import Review
 from harness.verify.waivers import Waiver
 
 DONE, DIFFERS = 0, 1
 TOGETHER = ""  # the place of checks that look at all runs
+FLAGS = (
+    Flag(
+        "path",
+        "a run, a folder of runs or a table",
+        parse.path,
+        metavar="PATH",
+        example="results/published",
+        unset="all of the results",
+        nargs="?",
+    ),
+    Flag(
+        "--report",
+        "write the review there: review.md and review.html",
+        parse.path,
+        metavar="DIR",
+        example="review",
+    ),
+    Flag(
+        "--waivers",
+        "accepted findings",
+        parse.path,
+        metavar="FILE",
+        example="waivers.toml",
+        unset="waivers.toml beside `published`",
+    ),
+    Flag("--rerun", "train this run (a name, id or folder) again and compare", metavar="RUN", example="3a69984"),
+    replace(flags.BASE_MODEL, help=f"for --rerun: {flags.BASE_MODEL.help}"),
+    replace(flags.REMOTE_CODE, help=f"for --rerun: {flags.REMOTE_CODE.help}"),
+    flags.TASK_FILE,
+    *flags.SOURCES,
+    flags.RESULTS,
+)
+
+
+def main(arguments: Arguments) -> int:
+    """Check what a path holds, or train one of its runs again."""
+    path, options = arguments.path or arguments.results, settings.options(arguments)
+    if arguments.rerun is not None:
+        return verify_rerun.rerun(path, arguments.rerun, options, model=arguments.model, work=arguments.work)
+    return verify(path, options, report=arguments.report, excuses=arguments.waivers)
 
 
 @dataclass(frozen=True)
 class Target:
-    """A results folder to look at, and where only a part of it is meant (a run, a table), that part."""
+    """A results folder to look at; `only` is the part of it to check (a run, a table), empty for all."""
 
     root: Path
     publication: bool
@@ -40,27 +84,27 @@ class Target:
 
     @property
     def is_view(self) -> bool:
-        """Whether only a table, a figure or the page is meant."""
+        """Whether only a table, a figure or the page is to be checked."""
         return views.is_view(self.only)
 
     @property
     def is_local_view(self) -> bool:
-        """Whether that table is one of a results folder that was not published."""
+        """Whether that table belongs to a results folder outside of a publication."""
         return self.is_view and not self.publication
 
     def folders(self) -> list[Path]:
-        """The folders of the runs to look at one by one; of a task's table its task's."""
+        """The folders of the runs to check one by one; for the table of a task, those of its task."""
         if self.only and not self.is_view:
             return _runs_below(self.root / self.only)
         task = Path(self.only).name.split(".")[0] if self.only.startswith(views.FOLDERS[0]) else ""
-        found = _runs_below(self.runs)
+        folders = _runs_below(self.runs)
         if not self.publication and not self.is_view:
-            found = [folder for folder in found if not folder.is_relative_to(self.root / "published")]
-        return [folder for folder in found if folder.relative_to(self.runs).parts[:1] == (task,)] or found
+            folders = [folder for folder in folders if not folder.is_relative_to(self.root / "published")]
+        return [folder for folder in folders if folder.relative_to(self.runs).parts[:1] == (task,)] or folders
 
 
 def verify(path: Path, options: Options, *, report: Path | None = None, excuses: Path | None = None) -> int:
-    """Look at everything that `path` holds; 1 where something differs that no waiver excuses.
+    """Check everything below `path`; return 1 if something differs and no waiver excuses it.
 
     Args:
         path: a run's folder, a folder of runs, a published folder, or a table, figure or page of one.
@@ -71,44 +115,47 @@ def verify(path: Path, options: Options, *, report: Path | None = None, excuses:
     Raises:
         HarnessError: there is nothing to verify, or nothing that can be, or the waivers are malformed.
     """
-    found = targets(path)
-    if report is not None and len(found) > 1:
-        fix = errors.command("verify", str(found[-1].root), "--report", str(report))
+    parts = targets(path)
+    if report is not None and len(parts) > 1:
+        fix = errors.command("verify", str(parts[-1].root), "--report", str(report))
         raise HarnessError("a review is of one folder, and here are two", where=str(path), fix=fix)
     lookup, code = Lookup(options), DONE
-    for target in found:
-        judged = _look(target, path, lookup, _excuses(target, excuses))
-        code = code if judged.ok else DIFFERS
+    for target in parts:
+        verdict = _look(target, path, lookup, _excuses(target, excuses))
+        code = code if verdict.ok else DIFFERS
         if report is not None:
-            output.written(review.write(report, judged))
+            output.written(review.write(report, verdict))
     return code
 
 
 def targets(path: Path) -> list[Target]:
-    """Find out what a path means.
+    """Return the results folders of a path: one, or local runs and the publication beside them.
 
     Raises:
-        HarnessError: there is no run in it.
+        HarnessError: there is no run below it.
     """
-    for place in (path, *path.parents):
-        if _is_publication(place, itself=place == path):
-            if not _runs_below(place):
-                raise _nothing(path)
-            return [Target(place, True, "" if path == place else path.relative_to(place).as_posix())]
-        inside = path.relative_to(place).as_posix()
-        if views.is_view(inside) and path.exists() and _runs_below(place / "runs"):
-            return [Target(place, False, inside)]
+    for folder in (path, *path.parents):
+        if _is_publication(folder, itself=folder == path):
+            if not _runs_below(folder):
+                raise _no_results(path)
+            return [Target(folder, True, "" if path == folder else path.relative_to(folder).as_posix())]
+        inside = path.relative_to(folder).as_posix()
+        if views.is_view(inside) and path.exists() and _runs_below(folder / "runs"):
+            return [Target(folder, False, inside)]
     local = Target(path, False)
-    found = [local] if local.folders() else []
+    parts = [local] if local.folders() else []
     if _runs_below(path / "published"):
-        found.append(Target(path / "published", True))
-    if not found:
-        raise _nothing(path)
-    return found
+        parts.append(Target(path / "published", True))
+    if not parts:
+        raise _no_results(path)
+    return parts
 
 
 def _is_publication(folder: Path, *, itself: bool) -> bool:
-    """A folder with a list of checksums; that lost its list, one called `published`, or tables and runs side by side."""
+    """Tell whether a folder is a publication: it has a list of checksums, or has lost it but looks like one.
+
+    A folder without the list looks like one if it is called `published`, or has tables and runs side by side.
+    """
     if (folder / files.SUMS).is_file():
         return True
     beside = (folder / views.FOLDERS[0]).is_dir() and not (folder / "runs").is_dir()
@@ -116,10 +163,10 @@ def _is_publication(folder: Path, *, itself: bool) -> bool:
 
 
 def _runs_below(folder: Path) -> list[Path]:
-    return sorted(found.parent for found in folder.rglob(records.RECORD)) if folder.is_dir() else []
+    return sorted(record.parent for record in folder.rglob(records.RECORD)) if folder.is_dir() else []
 
 
-def _nothing(path: Path) -> HarnessError:
+def _no_results(path: Path) -> HarnessError:
     fix = f"run a task first: {errors.command('--task', 'cfa')}"
     return HarnessError("there are no results to verify", where=str(path), fix=fix)
 
@@ -130,36 +177,36 @@ def _excuses(target: Target, path: Path | None) -> Sequence[Waiver]:
 
 
 def _look(target: Target, path: Path, lookup: Lookup, excuses: Sequence[Waiver]) -> Review:
-    """Make every check of a target, print what came of it, and return it as a review."""
-    found, runs, unknown, unlike = _one_by_one(target, lookup)
+    """Make every check of a target, print the results, and return them as a review."""
+    checks, runs, unknown, changed = _one_by_one(target, lookup)
     if (target.publication and not target.only) or target.is_view:
-        found[TOGETHER] = _together(target, runs, lookup, unknown)
-    judged = review.judge(target.root, found, excuses, whole=not target.only)
-    for place in found:
-        shown = place or f"{target.root.name}: all {len(found) - 1} runs together"
-        output.checks(shown if place != "." else str(path), found[place], _waived(judged, place))
-    output.verified(len(found) - (TOGETHER in found), unknown, unlike)
-    if unknown and not found:
+        checks[TOGETHER] = _together(target, runs, lookup, unknown)
+    verdict = review.judge(target.root, checks, excuses, whole=not target.only)
+    for folder in checks:
+        heading = folder or f"{target.root.name}: all {len(checks) - 1} runs together"
+        output.checks(heading if folder != "." else str(path), checks[folder], _waived(verdict, folder))
+    output.verified(len(checks) - (TOGETHER in checks), unknown, changed)
+    if unknown and not checks:
         raise HarnessError(f"the task '{unknown[0]}' is not known here", where=str(path), fix=output.FILE_FLAGS)
-    return judged
+    return verdict
 
 
-def _waived(judged: Review, place: str) -> Mapping[Check, Waiver]:
-    return {f.check: f.waiver for f in judged.findings if f.waiver and f.place in (f.check.where, place)}
+def _waived(verdict: Review, folder: str) -> Mapping[Check, Waiver]:
+    return {f.check: f.waiver for f in verdict.findings if f.waiver and f.place in (f.check.where, folder)}
 
 
 def _one_by_one(
     target: Target, lookup: Lookup
 ) -> tuple[dict[str, list[Check]], list[records.Run], list[str], list[str]]:
-    """Verify each run: the checks by place, the runs that can be read, the unknown tasks, the data files that differ."""
-    found: dict[str, list[Check]] = {}
-    runs, unknown, unlike = [], [], []
+    """Verify each run; return checks by folder, readable runs, unknown tasks, and tasks whose data file changed."""
+    checks: dict[str, list[Check]] = {}
+    runs, unknown, changed = [], [], []
     for folder in target.folders():
-        place = folder.relative_to(target.root).as_posix()
+        name = folder.relative_to(target.root).as_posix()
         try:
             record = records.read_record(folder)
         except HarnessError as problem:
-            found[place] = [files.strict(folder), Check(files.RECORD, False, problem.problem)]
+            checks[name] = [files.strict(folder), Check(files.RECORD, False, problem.problem)]
             continue
         runs.append(records.Run(folder, record))
         task = lookup.task(record)
@@ -167,22 +214,23 @@ def _one_by_one(
             unknown.append(record.spec.task)
             continue
         examples, probed = lookup.examples(task.name, record.spec.split), lookup.probed(record)
-        found[place] = checking.verify(folder, task, examples=examples, probed=probed)
-        if task.name in lookup.files and not all(one.ok for one in found[place]):
-            unlike.append(task.name)
-    return found, runs, unknown, unlike
+        checks[name] = checking.verify(folder, task, examples=examples, probed=probed)
+        if task.name in lookup.files and not all(check.ok for check in checks[name]):
+            changed.append(task.name)
+    return checks, runs, unknown, changed
 
 
 def _together(target: Target, runs: Sequence[records.Run], lookup: Lookup, unknown: Sequence[str]) -> list[Check]:
-    """Make the checks of all runs; where a table alone is meant, those of that table."""
+    """Make the checks of all runs; if only a table is to be checked, those of that table."""
     rebuild = functools.partial(write_outputs, tasks=lookup.known, publication=target.publication)
     if target.is_view:
         runs = _readable(_runs_below(target.runs))
-        made = files.of_publication(target.root) if target.publication else []
-        made += views.of_publication(target.root, runs, rebuild)
-        return [one for one in made if one.ok or one.where.startswith(target.only) or not one.where]
+        checks = files.of_publication(target.root) if target.publication else []
+        checks += views.of_publication(target.root, runs, rebuild)
+        return [check for check in checks if check.ok or check.where.startswith(target.only) or not check.where]
     checks = checking.publication(target.root, runs, lookup.of(run.record for run in runs), rebuild)
-    return [check(checking.KNOWN_TASK, [f"{name}: {output.FILE_FLAGS}" for name in sorted(set(unknown))]), *checks]
+    unknown_tasks = [f"{name}: {output.FILE_FLAGS}" for name in sorted(set(unknown))]
+    return [make_check(checking.KNOWN_TASK, unknown_tasks), *checks]
 
 
 def _readable(folders: Sequence[Path]) -> list[records.Run]:

@@ -17,6 +17,7 @@ from harness.model import checkpoint
 from harness.record import Record, RunSpec
 from harness.runs import continuation, local, runner, worker
 from harness.runs.job import Job, Outcome, Progress
+from harness.runs.local import Target
 from harness.runs.options import Options, Start
 from harness.store import records
 from harness.store.find import find_run
@@ -27,14 +28,15 @@ from harness.verify.reproduce import Outcome as Verdict
 DONE, DIFFERS, INTERRUPTED = 0, 1, 130
 
 
-def rerun(path: Path, name: str, options: Options, *, model: str | None = None) -> int:
+def rerun(path: Path, name: str, options: Options, *, model: str | None = None, work: Target | None = None) -> int:
     """Train again and say REPRODUCED (0), or DIFFERS or NOT COMPARABLE, and why (1).
 
     Args:
         path: where the run lies: a folder of runs, or its own.
         name: the run: its name (the first seed then), its id or its folder.
         options: which tasks and data are at hand.
-        model: the folder or hub id of the model, where the recorded name is none.
+        model: the folder or hub id of the model, if the recorded name is neither.
+        work: does the run, in a process of its own; None for the worker that trains.
 
     Raises:
         HarnessError: there is no such run, or it did not finish.
@@ -54,7 +56,7 @@ def rerun(path: Path, name: str, options: Options, *, model: str | None = None) 
         if isinstance(job, Verdict):
             return _tell(old.record.spec, job)
         local.warm_up()
-        result = runner.run([job], local.LocalProcesses(worker.run), _Watch())
+        result = runner.run([job], local.LocalProcesses(work or worker.run), _Watch())
         if result.interrupted:
             return INTERRUPTED
         (ended,) = result.outcomes

@@ -1,0 +1,19 @@
+"""`list`: every task with its data at a glance, and every method, without results and without a model."""
+
+from __future__ import annotations
+
+from harness.cli import flags
+from harness.cli.arguments import Arguments
+from harness.cli.terminal import tasks as terminal
+from harness.data import loading, registry
+
+DONE = 0
+FLAGS = flags.FOLDERS
+
+
+def main(arguments: Arguments) -> int:
+    """List tasks and methods; a broken one is listed with its error."""
+    tasks = registry.tasks(arguments.tasks_dirs or ())
+    sizes = {name: loading.sizes(entry.value, arguments.data) for name, entry in tasks.items() if entry.value}
+    terminal.listing(tasks.values(), registry.methods().values(), sizes)
+    return DONE

@@ -1,0 +1,182 @@
+"""Readers of the command line: a text becomes a value, or an error names the flag, the value found and the value needed.
+
+A reader takes the text of a flag (its texts, if the flag may be repeated), the flag's name and an example of a good value.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError, did_you_mean
+
+Reader = Callable[[Any, str, str], Any]
+MAX_SEEDS = 30  # a larger number is taken for the name of one seed
+
+
+def text(value: str, flag: str, example: str) -> str:
+    """Return the text as it is."""
+    return value
+
+
+def words(texts: str | Iterable[str], flag: str, example: str) -> tuple[str, ...]:
+    """Split repeated and comma-separated values: `--task a --task b,c` is a, b, c; each once, in order."""
+    parts = [part.strip() for value in _list(texts) for part in value.split(",")]
+    names = tuple(dict.fromkeys(filter(None, parts)))
+    if not names:
+        raise HarnessError(f"{flag} has no value", where=flag, fix=f"{flag} {example}")
+    return names
+
+
+def single(reader: Reader) -> Reader:
+    """Return a reader of one value as a tuple of it, for a field that holds several in other commands."""
+    return lambda value, flag, example: (reader(value, flag, example),)
+
+
+def integer(least: int, most: float = math.inf) -> Reader:
+    """Return a reader of a whole number from `least` to `most`."""
+
+    def read(value: str, flag: str, example: str) -> int:
+        number = int(value) if re.fullmatch(r"\s*[0-9]{1,9}\s*", value) else least - 1
+        if not least <= number <= most:
+            bounds = f"from {least} to {most}" if most < math.inf else f"of {least} or more"
+            problem = f"{flag} {value} is not a whole number {bounds}"
+            raise HarnessError(problem, where=flag, fix=f"{flag} {example}")
+        return number
+
+    return read
+
+
+def number(
+    *, above: float = -math.inf, least: float = -math.inf, most: float = math.inf, below: float = math.inf
+) -> Reader:
+    """Return a reader of a finite number within these bounds."""
+    ends = ((above, "above"), (least, "from"), (most, "up to"), (below, "below"))
+    bounds = " ".join(f"{word} {end:g}" for end, word in ends if math.isfinite(end))
+
+    def read(value: str, flag: str, example: str) -> float:
+        try:
+            amount = float(value)
+        except ValueError:
+            amount = math.nan
+        if not (math.isfinite(amount) and above < amount < below and least <= amount <= most):
+            problem = f"{flag} {value} is not a number {bounds}"
+            raise HarnessError(problem, where=flag, fix=f"{flag} {example}")
+        return amount
+
+    return read
+
+
+count, positive, share = integer(1), number(above=0), number(above=0, most=1)
+
+
+def numbers(value: str, flag: str, example: str) -> tuple[float, ...]:
+    """Read finite numbers between commas, such as `--weights 0.5,0.5`."""
+    try:
+        amounts = tuple(float(part) for part in value.split(","))
+    except ValueError:
+        amounts = ()
+    if not amounts or not all(map(math.isfinite, amounts)):
+        raise HarnessError(f"{flag} {value} is not a list of numbers", where=flag, fix=f"{flag} {example}")
+    return amounts
+
+
+def factors(value: str, flag: str, example: str) -> tuple[float, ...]:
+    """Read finite numbers of 0 or more between commas, such as `--scale 0,0.5,1`, in order and each once."""
+    amounts = numbers(value, flag, example)
+    if min(amounts) < 0:
+        raise HarnessError(f"{flag} {value} has a number below 0", where=flag, fix=f"{flag} {example}")
+    return tuple(sorted({amount + 0.0 for amount in amounts}))  # no minus zero
+
+
+def ranks(texts: str | Iterable[str], flag: str, example: str) -> tuple[int, ...]:
+    """Read ranks such as 4,16,64; the model's limit is checked as soon as the model is known."""
+    joined = ",".join(_list(texts))
+    values = _integers(joined, flag, example)
+    if min(values) < 1:
+        problem = f"rank {min(values)} is below 1, and a rank is a whole number of 1 or more"
+        raise HarnessError(problem, where=f"{flag} {joined}", fix=f"{flag} {example}")
+    return values
+
+
+def seeds(value: str, flag: str, example: str) -> tuple[int, ...]:
+    """Read seeds: one number is how many (3 is 0, 1, 2), a list names them (`0,1,2`, or `7,` for one)."""
+    values = _integers(value, flag, example)
+    if "," in value:
+        if min(values) < 0:
+            problem = f"seed {min(values)} is below 0, and a seed is a whole number of 0 or more"
+            raise HarnessError(problem, where=f"{flag} {value}", fix=f"{flag} 0,1,2")
+        return values
+    (number_of,) = values
+    if number_of < 1:
+        raise HarnessError(f"{flag} {number_of} leaves nothing to run", where=flag, fix=f"{flag} {example}")
+    if number_of > MAX_SEEDS:
+        problem = f"{flag} {number_of} means {number_of} seeds, 0 to {number_of - 1}; at most {MAX_SEEDS} are possible"
+        raise HarnessError(problem, where=flag, fix=f"for the one seed {number_of}: {flag} {number_of},")
+    return tuple(range(number_of))
+
+
+def one_of(choices: Sequence[str]) -> Reader:
+    """Return a reader of one of a few words, such as `--dtype bf16`."""
+
+    def read(value: str, flag: str, example: str) -> str:
+        if value not in choices:
+            fix = did_you_mean(value, choices) or "choose one of " + ", ".join(choices)
+            raise HarnessError(f"{flag} {value} is unknown", where=flag, fix=fix)
+        return value
+
+    return read
+
+
+def relabel(texts: Iterable[str], flag: str, example: str) -> tuple[tuple[str, str], ...]:
+    """Read `--relabel positive=neutral,neutral=positive`: (label in the file, label to use)."""
+    pairs = []
+    for part in words(texts, flag, example):
+        old, sign, new = (word.strip() for word in part.partition("="))
+        if not (sign and old and new) or "=" in new:
+            raise HarnessError(f"'{part}' is not of the form old=new", where=flag, fix=f"{flag} {example}")
+        pairs.append((old, new))
+    labels = [old for old, _ in pairs]
+    if twice := next((label for label in labels if labels.count(label) > 1), None):
+        raise HarnessError(f"the label '{twice}' has two new names", where=flag, fix="name each label once")
+    return tuple(pairs)
+
+
+def path(value: str, flag: str = "", example: str = "") -> Path:
+    """Read a path; `~` is the user's own folder, even if the shell left it as it is (`--results=~/x`)."""
+    with contextlib.suppress(RuntimeError):  # ~name of a user who is not known here
+        return Path(value).expanduser()
+    return Path(value)
+
+
+def folder(value: str, flag: str, example: str) -> Path:
+    """Read the name of a folder that exists and may be read."""
+    name = path(value)
+    if not name.is_dir():
+        problem = f"'{value}' is not a folder" if name.exists() else f"there is no folder '{value}'"
+        raise HarnessError(problem, where=flag, fix="check the path")
+    if not os.access(name, os.R_OK | os.X_OK):
+        raise HarnessError(f"the folder '{value}' may not be read", where=flag, fix="check its permissions")
+    return name
+
+
+def folders(texts: Iterable[str], flag: str, example: str) -> tuple[Path, ...]:
+    """Read the names of folders, one for each time that the flag is typed."""
+    return tuple(folder(value, flag, example) for value in texts)
+
+
+def _list(texts: str | Iterable[str]) -> list[str]:
+    return [texts] if isinstance(texts, str) else list(texts)
+
+
+def _integers(value: str, flag: str, example: str) -> tuple[int, ...]:
+    """Read whole numbers between commas; a comma may end the list, an empty place is a number forgotten."""
+    parts = [part.strip() for part in value.strip().removesuffix(",").split(",")]
+    if not all(re.fullmatch(r"-?[0-9]{1,9}", part) for part in parts):
+        raise HarnessError(f"{flag} {value} is not a list of whole numbers", where=flag, fix=f"{flag} {example}")
+    return tuple(dict.fromkeys(int(part) for part in parts))

@@ -1,0 +1,70 @@
+"""The values of a command's flags as `Options`, with what takes the results folder and the plugins to know."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+from harness import errors
+from harness.cli import parse
+from harness.cli.arguments import Arguments
+from harness.data import registry
+from harness.errors import HarnessError
+from harness.runs import continuation
+from harness.runs.options import Options, Start
+from harness.store import records
+from harness.store.find import find_run
+
+
+def options(arguments: Arguments) -> Options:
+    """Return the values that `Options` has a field for; a value of None is the default."""
+    values = {field.name: getattr(arguments, field.name, None) for field in fields(Options)}
+    return Options(**{"tasks": ()} | {name: value for name, value in values.items() if value is not None})
+
+
+def run_options(arguments: Arguments) -> Options:
+    """Return the options of runs: `all` stands for every method, `--continue-from` for a run with its method and rank.
+
+    Raises:
+        HarnessError: no task is named, or the run to continue is not there, did not finish or has no weights.
+    """
+    if not arguments.tasks:
+        fix = f"{errors.command('--task', 'cfa')}   ({errors.command('list')})"
+        raise HarnessError("no task given", where="--task", fix=fix)
+    settings = options(arguments)
+    settings = replace(settings, methods=_methods(settings.methods))
+    if arguments.continue_from is None:
+        return settings
+    start = _start(arguments.continue_from, settings)
+    return replace(
+        settings,
+        start=start,
+        methods=settings.methods if arguments.methods else ("base", start.spec.method),
+        ranks=arguments.ranks or (start.spec.rank or 1,),
+    )
+
+
+def _start(name: str, settings: Options) -> Start:
+    """Return the run to continue."""
+    runs = records.read_kept(settings.results)
+    if not runs and not (parse.path(name) / records.RECORD).is_file():
+        fix = "name the results folder with --results, or a run by its folder"
+        raise HarnessError("there are no runs to continue", where=str(settings.results), fix=fix)
+    run = find_run(name, runs, several="pass an id")
+    if run.record.status != "ok":
+        problem = f"a run that did not finish ({run.record.status}) cannot be continued"
+        raise HarnessError(problem, where=str(run.folder), fix="name a finished run")
+    start = Start(run.record.spec, run.folder)
+    continuation.require(start)
+    return start
+
+
+def _methods(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names with `all` as every registered method that works and has its packages installed.
+
+    A broken method, or one without its packages, stops only a run that names it.
+    """
+    if "all" not in names:
+        return names
+    entries = registry.methods().values()
+    working = [entry.name for entry in entries if entry.value is not None and not registry.missing(entry.value)]
+    return tuple(dict.fromkeys(part for name in names for part in (working if name == "all" else [name])))
