@@ -73,7 +73,7 @@ class Flag:
         """Return the texts that the reader turns into this value."""
         if self.writer:
             return self.writer(value)
-        if isinstance(value, tuple) and all(isinstance(part, Path) for part in value):
+        if isinstance(value, list) or (isinstance(value, tuple) and all(isinstance(part, Path) for part in value)):
             return [str(part) for part in value]
         return [",".join(map(_text, value)) if isinstance(value, tuple) else _text(value)]
 

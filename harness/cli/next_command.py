@@ -65,6 +65,7 @@ def rebuild(
         "train_examples": limits[0],
         "test_examples": limits[1],
         "scoring": spec.scoring if spec.scoring != "perplexity" else None,
-        "probes": (),
+        "data": None,  # of a spec: a fingerprint
+        "probes": (),  # of a spec: with fingerprints
     }
     return [*words, *write(flags.RUN, values)]

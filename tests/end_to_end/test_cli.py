@@ -179,13 +179,15 @@ def test_a_new_task_can_be_checked_at_once_and_is_never_overwritten(
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_every_command_has_help_with_examples_that_can_be_typed(
-    command: str, capsys: pytest.CaptureFixture[str]
+    command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main([*command.split(), "--help"]) == 0
     out = capsys.readouterr().out
     assert "usage:" in out
     shown = [line.strip() for line in out.split("examples:\n")[1].splitlines()]
     assert shown
+    (tmp_path / "data_sets").mkdir()  # which an example names
+    monkeypatch.chdir(tmp_path)
     for line in shown:
         program, script, *words = shlex.split(line)
         assert (program, script) == ("python", "run_all.py")

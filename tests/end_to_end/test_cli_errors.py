@@ -334,8 +334,7 @@ def test_several_tasks_are_checked_one_after_the_other(desk: Desk) -> None:
 def test_the_program_itself_ends_with_two_and_no_traceback(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "run_all.py"), "--task", "cfaa"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stdout == ""
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"error: no task named 'cfaa'\n  --> {len(registry.tasks())} tasks known\n" + (
         "  help: did you mean 'cfa'?   python run_all.py list\n"
     )

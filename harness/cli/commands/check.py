@@ -32,7 +32,13 @@ FLAGS = (
         metavar="TASK|FILE",
         example="cfa",
     ),
-    Flag("--model", "the model to whose window the examples are compared", metavar="DIR|ID", default=Options.model),
+    Flag(
+        "--model",
+        "the model whose window the examples are compared with",
+        metavar="DIR|ID",
+        example="tiny",
+        default=Options.model,
+    ),
     *flags.SOURCES,
 )
 

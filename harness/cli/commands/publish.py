@@ -131,7 +131,7 @@ def _with_published(published: Path, runs: Sequence[store.Run]) -> list[store.Ru
     """Return the runs and those published before, whose files must be unchanged."""
     if changed := files.changed_runs(published):
         raise HarnessError(
-            "a published file was changed or removed",
+            "a published file was changed or removed since",
             where=str(published / changed[0]),
             fix=shlex.join(("git", "checkout", "--", str(published))),
         )

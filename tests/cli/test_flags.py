@@ -1,0 +1,162 @@
+"""The tables of flags: what is declared, read, written again and documented comes from one row."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli import app, flags, flags_page, next_command, settings
+from harness.cli.arguments import Flag, write
+from harness.cli.commands import adapters
+from harness.errors import HarnessError
+from harness.runs.options import Options
+from harness.store import records
+from tests.support.cli_runner import Desk, without_torch
+from tests.support.records import make_spec
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLES = {name: app.module(name).FLAGS for name in app.COMMANDS}
+TABLES |= {f"adapters {name}": action.flags for name, action in adapters.ACTIONS.items()}
+ROWS = [(name, row) for name, rows in TABLES.items() for row in rows]
+NO_OPTION = {"continue_from"}  # becomes `start` when a command begins
+
+
+@pytest.fixture
+def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Desk:
+    without_torch(monkeypatch)
+    return Desk(tmp_path, capsys)
+
+
+@pytest.mark.parametrize(("name", "row"), ROWS, ids=[f"{name} {row.name}" for name, row in ROWS])
+def test_the_example_of_a_row_can_be_read(
+    name: str, row: Flag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if row.switch is not None or row.nargs == "...":
+        return
+    (tmp_path / "my_tasks").mkdir()
+    (tmp_path / "data_sets").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert row.example
+    example = row.example.split(" or ")[0]
+    value = row.reader([example] if row.repeat else example, row.name, row.example)
+    texts = row.texts(value)
+    assert row.reader(texts if row.repeat else texts[0], row.name, row.example) == value
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_no_two_rows_of_a_command_have_one_name_or_one_field(name: str) -> None:
+    rows = TABLES[name]
+    assert len({row.name for row in rows}) == len({row.key for row in rows}) == len(rows)
+
+
+def test_every_flag_of_a_run_is_a_field_of_the_options_and_no_default_stands_twice() -> None:
+    defaults = {field.name: field.default for field in fields(Options)}
+    assert {row.key for row in flags.RUN} - NO_OPTION <= defaults.keys()
+    for row in flags.RUN:
+        assert row.default in (None, defaults.get(row.key)), row.name
+    plain = settings.options(app.read("run", ["--task", "cfa"]))
+    assert plain == Options(tasks=("cfa",))
+
+
+FULL: dict[str, Any] = {
+    "tasks": ("a", "b"),
+    "methods": ("lora", "full"),
+    "ranks": (4, 16),
+    "seeds": (7,),
+    "model": "owner/name",
+    "relabel": (("up", "down"), ("down", "up")),
+    "labels": ("up", "down"),
+    "gold": "audited",
+    "scoring": "both",
+    "epochs": 0.5,
+    "batch_size": 8,
+    "micro_batch": 2,
+    "learning_rate": 1e-05,
+    "tune": 3,
+    "alpha": 7.5,
+    "max_tokens": 100,
+    "train_examples": 20,
+    "test_examples": 9,
+    "dtype": "bf16",
+    "device": "cpu",
+    "jobs": 2,
+    "memory": False,
+    "save_full": True,
+    "checkpointing": True,
+    "remote_code": True,
+    "probes": ("general", "shifted"),
+    "rounds": 5,
+    "clients_by": "line",
+}
+
+
+def test_what_is_written_from_the_table_is_read_as_the_same_options(tmp_path: Path) -> None:
+    options = Options(**FULL, results=tmp_path / "r", data=tmp_path, tasks_dirs=(tmp_path, ROOT / "tasks"))
+    rest = {field.name for field in fields(Options)} - {row.key for row in flags.RUN}
+    assert rest == {"imagined", "probe_limit", "start", "joined"}  # which no flag sets
+    unchanged = {field.name for field in fields(Options) if getattr(options, field.name) == field.default}
+    assert unchanged == rest
+    assert settings.options(app.read("run", write(flags.RUN, vars(options)))) == options
+
+
+def test_seeds_are_written_as_they_are_read() -> None:
+    row = next(row for row in flags.RUN if row.name == "--seeds")
+    assert [row.texts(seeds) for seeds in ((0,), (0, 1, 2), (7,), (1, 2))] == [["1"], ["3"], ["7,"], ["1,2,"]]
+
+
+def test_the_command_of_a_spec_names_every_setting_with_a_row_of_its_name() -> None:
+    spec = make_spec(method="lora", rank=4, checkpointing=True, seed=5)
+    words = next_command.rebuild(spec, limits=(20, 0))
+    arguments = app.read("run", words)
+    same = {row.key for row in flags.RUN} & vars(spec).keys() - {"data", "train_examples", "test_examples", "probes"}
+    assert {"alpha", "dtype", "epochs", "micro_batch", "learning_rate"} <= same
+    for key in same:
+        assert getattr(arguments, key) == getattr(spec, key) or not getattr(spec, key), key
+    assert (arguments.methods, arguments.ranks, arguments.seeds) == (("lora",), (4,), (5,))
+    assert (arguments.train_examples, arguments.test_examples) == (20, None)
+
+
+def test_the_page_of_all_flags_is_that_of_the_tables() -> None:
+    stale = "docs/flags.md is stale: python -m harness.cli.flags_page > docs/flags.md"
+    assert (ROOT / "docs" / "flags.md").read_text(encoding="utf-8") == flags_page.text(), stale
+
+
+def test_reading_flags_opens_no_folder(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.train()
+    closed = desk.results / "runs"
+    words = ["--task", str(desk.task), "--continue-from", "lora-r2", "--results", str(desk.results)]
+
+    def refuse(*_: object, **__: object) -> Any:
+        raise PermissionError(13, "Permission denied", str(closed))
+
+    with monkeypatch.context() as patch:
+        for name in ("open", "read_text", "read_bytes", "iterdir", "glob", "rglob"):
+            patch.setattr(Path, name, refuse)
+        arguments = app.read("run", words)
+        assert arguments.continue_from == "lora-r2"
+        with pytest.raises(PermissionError):
+            settings.run_options(arguments)
+    with pytest.raises(HarnessError, match="weights of lora r2 s0 are not here"):  # a run that guessed has none
+        settings.run_options(arguments)
+
+
+def test_a_run_to_continue_must_have_finished(desk: Desk) -> None:
+    desk.train()
+    (run,) = [run for run in records.read_all(desk.results) if run.record.spec.method == "full"]
+    records.write_record(run.folder, replace(run.record, status="oom", scores={}, reason="too large"))
+    assert desk.train("--continue-from", "full") == 2
+    assert "did not finish (oom)" in desk.err
+    assert desk.run("--task", str(desk.task), "--continue-from", "nothing") == 2
+    assert "no run is called 'nothing'" in desk.err
+
+
+@pytest.mark.parametrize("words", [["list"], ["--help"], ["plan", "--help"], ["adapters", "merge", "--help"], None])
+def test_help_list_and_reading_flags_import_no_torch(words: list[str] | None) -> None:
+    call = "app.read('run', ['--task', 'cfa', '--rank', '2'])" if words is None else f"app.main({words})"
+    code = f"import sys; from harness.cli import app; {call}; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
