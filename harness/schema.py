@@ -130,7 +130,8 @@ class Method:
     `save(model, folder, spec)` writes an adapter in another format than PEFT's, as `adapter_model.safetensors` with its
     config; `restore(model, folder)` loads it into a model from `load`. `optimizer(groups, learning_rate, betas)` returns the
     method's own optimizer over groups of weights; None for the usual AdamW. `rounds` is the default number of rounds in which
-    clients' adapters are averaged; 0 for methods that train on all examples in one place.
+    clients' adapters are averaged; 0 for methods that train on all examples in one place. `dropout` is True if LoRA's dropout
+    applies.
     """
 
     name: str
@@ -151,3 +152,4 @@ class Method:
     restore: Callable[[Any, Path], Any] | None = None
     optimizer: Callable[[Sequence[dict[str, Any]], float, tuple[float, float]], Any] | None = None
     rounds: int = 0
+    dropout: bool = False

@@ -88,6 +88,7 @@ METHOD = dataclasses.replace(
     title="adapter modules behind feed-forward",
     adapt=adapt,
     alpha=None,
+    dropout=False,
     requires=(),
     save=save,
     restore=restore,

@@ -32,4 +32,5 @@ METHOD = dataclasses.replace(
     adapt=adapt,
     learning_rate=learning_rate,
     ranked=False,
+    dropout=False,
 )

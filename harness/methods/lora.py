@@ -75,7 +75,8 @@ def _forward(layer: Any, inputs: Any) -> Any:
     (name,) = layer.active_adapters
     low, high, dropout = layer.lora_A[name], layer.lora_B[name].weight, layer.lora_dropout[name]
     weight = _frozen_weight(base_layer)
-    if weight is not None and isinstance(dropout, torch.nn.Identity):
+    idle = isinstance(dropout, torch.nn.Identity) or not dropout.training
+    if weight is not None and idle:
         return lora_kernel.product(inputs, weight, base_layer.bias, low.weight, high, layer.scaling[name])
     frozen = base_layer(inputs)
     inner = low(dropout(inputs))
@@ -125,6 +126,7 @@ METHOD = Method(
     learning_rate=learning_rate,
     alpha=alpha,
     ranked=True,
+    dropout=True,
     adapter=True,
     requires=("peft",),
 )

@@ -33,5 +33,6 @@ METHOD = dataclasses.replace(
     adapt=adapt,
     learning_rate=learning_rate,
     ranked=False,
+    dropout=False,
     window_tokens=VIRTUAL_TOKENS,
 )
