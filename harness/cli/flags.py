@@ -141,6 +141,15 @@ TRAINING = (
         unset=f"{ALPHA:g}, and by the rank for models as narrow as tiny",
     ),
     Flag(
+        "--lora-dropout",
+        "share of the inputs of LoRA's layers that training drops at random",
+        parse.number(least=0, below=1),
+        field="dropout",
+        metavar="P",
+        example="0.1",
+        default=Options.dropout,
+    ),
+    Flag(
         "--train-examples",
         "use at most so many training examples, whole groups",
         count,

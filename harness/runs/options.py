@@ -70,6 +70,7 @@ class Options:
     learning_rate: float | None = None
     tune: int = 0
     alpha: float | None = None
+    dropout: float = 0.0
     max_tokens: int | None = None
     train_examples: int = 0
     test_examples: int = 0

@@ -97,6 +97,7 @@ def _method_specs(
     batch_size = options.batch_size
     trained = replace(
         shared,
+        dropout=options.dropout if method.dropout else 0.0,
         learning_rate=rate,
         weight_decay=WEIGHT_DECAY,
         warmup=WARMUP,

@@ -79,6 +79,7 @@ FULL: dict[str, Any] = {
     "learning_rate": 1e-05,
     "tune": 3,
     "alpha": 7.5,
+    "dropout": 0.25,
     "max_tokens": 100,
     "train_examples": 20,
     "test_examples": 9,

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from harness.cli import app, next_command
 from harness.data import registry
+from harness.errors import HarnessError
 from harness.methods import lora
 from harness.record import RunSpec
+from harness.runs import plan
 from harness.training import loop
+from tests.support.records import make_spec
+from tests.support.sample_inputs import toy_options
 from tests.support.tiny_models import toy_model, toy_spec
 
 RATE = 0.4
@@ -44,6 +51,26 @@ def layers(model: Any) -> Iterator[tuple[str, Any]]:
     from peft.tuners.lora import LoraLayer
 
     yield from ((name, layer) for name, layer in model.named_modules() if isinstance(layer, LoraLayer))
+
+
+def test_the_flag_reaches_the_specs_of_methods_that_take_dropout_and_the_default_changes_no_id(tmp_path: Path) -> None:
+    asked = replace(toy_options(tmp_path), methods=("base", "lora", "bottleneck", "full"), ranks=(4,))
+    words = ("--task", "toy", "--lora-dropout", "0.25")
+    (usual,), (dropped,) = (plan.make(replace(asked, dropout=p)) for p in (0.0, app.read("run", words).dropout))
+    assert [spec.dropout for spec in dropped.specs] == [0.0, 0.25, 0.0, 0.0]
+    changed = [old.method for old, new in zip(usual.specs, dropped.specs, strict=True) if old.id != new.id]
+    assert changed == ["lora"]
+    assert "--lora-dropout" not in next_command.rebuild(usual.specs[1])
+    again = app.read("run", next_command.rebuild(dropped.specs[1]))
+    assert again.dropout == 0.25
+    assert make_spec().id == "0419a3c323"  # as before there was a flag
+    assert make_spec(dropout=0.25).id != make_spec().id
+
+
+@pytest.mark.parametrize("text", ["1", "-0.1", "a lot"])
+def test_a_rate_that_is_no_share_below_one_is_refused(text: str) -> None:
+    with pytest.raises(HarnessError, match=f"--lora-dropout {text} is not a number from 0 below 1"):
+        app.read("run", ["--task", "toy", f"--lora-dropout={text}"])
 
 
 def test_dropout_changes_the_loss_in_training_and_not_in_evaluation() -> None:
