@@ -1,4 +1,4 @@
-"""What to type: a line or two of examples for each command, shown below its flags by `--help`."""
+"""A line or two of examples for each command, which `--help` shows below its flags."""
 
 from __future__ import annotations
 

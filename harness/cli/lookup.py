@@ -108,5 +108,5 @@ def find(name: str, results: Path) -> Kept:
     own = (Path(name) / records.RECORD).is_file()
     runs = [] if own else records.read_kept(results)
     if not own and not runs:
-        raise next_command.nothing("there are no runs", results)
+        raise next_command.no_results("there are no runs", results)
     return library.read(find_run(name, runs, several=SEVERAL))

@@ -23,7 +23,7 @@ def command(*words: str, results: Path) -> str:
     return errors.command(*words, *folder)
 
 
-def nothing(problem: str, results: Path) -> HarnessError:
+def no_results(problem: str, results: Path) -> HarnessError:
     """Return the error of a command without the results it needs."""
     return HarnessError(problem, where=str(results), fix=command("--task", "cfa", results=results))
 
@@ -33,7 +33,7 @@ def no_runs(task: str | None, results: Path) -> HarnessError:
     if task and (names := {run.record.spec.task for run in records.read_all(results)}):
         fix = did_you_mean(task, names) or "pass one of these"
         return HarnessError(f"no run of the task '{task}'", where=f"tasks: {', '.join(sorted(names))}", fix=fix)
-    return nothing("there are no results", results)
+    return no_results("there are no results", results)
 
 
 def task_words(options: Options) -> list[str]:

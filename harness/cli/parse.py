@@ -44,7 +44,7 @@ def integer(least: int, most: float = math.inf) -> Reader:
     def read(value: str, flag: str, example: str) -> int:
         number = int(value) if re.fullmatch(r"\s*[0-9]{1,9}\s*", value) else least - 1
         if not least <= number <= most:
-            bounds = f"from {least} to {most}" if most < math.inf else f"of {least} or more"
+            bounds = f"from {least} to {most}" if most < math.inf else f"from {least} on"
             problem = f"{flag} {value} is not a whole number {bounds}"
             raise HarnessError(problem, where=flag, fix=f"{flag} {example}")
         return number
@@ -57,7 +57,7 @@ def number(
 ) -> Reader:
     """Return a reader of a finite number within these bounds."""
     ends = ((above, "above"), (least, "from"), (most, "up to"), (below, "below"))
-    bounds = " ".join(f"{word} {end:g}" for end, word in ends if math.isfinite(end))
+    bounds = " and ".join(f"{word} {end:g}" for end, word in ends if math.isfinite(end))
 
     def read(value: str, flag: str, example: str) -> float:
         try:

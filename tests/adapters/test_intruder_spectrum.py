@@ -266,7 +266,7 @@ def test_the_document_for_programs_is_what_is_kept(results: Path, capsys: pytest
         (("base",), "kept no weights"),
         (("prompt",), "changes no weight"),
         (("lora-r3",), "no run is called"),
-        (("lora-r2", "--epsilon", "1.5"), "--epsilon 1.5 is not a number above 0 up to 1"),
+        (("lora-r2", "--epsilon", "1.5"), "--epsilon 1.5 is not a number above 0 and up to 1"),
         (("lora-r2", "--k", "0"), "--k"),
         (("lora-r2", "--output", "xml"), "--output"),
     ],

@@ -57,11 +57,11 @@ def test_a_value_that_makes_no_sense_is_refused_with_its_flag(reader: parse.Read
 @pytest.mark.parametrize(
     ("reader", "text", "needed"),
     [
-        (parse.count, "1.5", "a whole number of 1 or more"),
+        (parse.count, "1.5", "a whole number from 1 on"),
         (parse.integer(0, 65535), "x", "a whole number from 0 to 65535"),
         (parse.positive, "-1", "a number above 0"),
-        (parse.share, "1.5", "a number above 0 up to 1"),
-        (parse.number(least=0, below=1), "1", "a number from 0 below 1"),
+        (parse.share, "1.5", "a number above 0 and up to 1"),
+        (parse.number(least=0, below=1), "1", "a number from 0 and below 1"),
     ],
 )
 def test_an_error_names_flag_value_found_and_value_needed(reader: parse.Reader, text: str, needed: str) -> None:

@@ -69,7 +69,7 @@ def test_the_flag_reaches_the_specs_of_methods_that_take_dropout_and_the_default
 
 @pytest.mark.parametrize("text", ["1", "-0.1", "a lot"])
 def test_a_rate_that_is_no_share_below_one_is_refused(text: str) -> None:
-    with pytest.raises(HarnessError, match=f"--lora-dropout {text} is not a number from 0 below 1"):
+    with pytest.raises(HarnessError, match=f"--lora-dropout {text} is not a number from 0 and below 1"):
         app.read("run", ["--task", "toy", f"--lora-dropout={text}"])
 
 
@@ -127,7 +127,7 @@ def test_activations_that_are_computed_twice_draw_the_same_dropout() -> None:
         spec = spec_of(checkpointing=checkpointing)
         model = adapted(spec)
         loop.make_ready(model, spec)
-        loss(model, 11).backward()
+        loss(model, 11).backward()  # type: ignore[no-untyped-call]
         gradients.append({name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None})
     assert gradients[0].keys() == gradients[1].keys() != set()
     for name, gradient in gradients[0].items():
@@ -137,9 +137,14 @@ def test_activations_that_are_computed_twice_draw_the_same_dropout() -> None:
 def test_without_dropout_the_fused_product_computes_training_too(monkeypatch: pytest.MonkeyPatch) -> None:
     from harness.methods import lora_kernel
 
-    calls = []
+    calls: list[object] = []
     product = lora_kernel.product
-    monkeypatch.setattr(lora_kernel, "product", lambda *words: calls.append(1) or product(*words))
+
+    def counted(*operands: Any) -> torch.Tensor:
+        calls.append(operands)
+        return product(*operands)
+
+    monkeypatch.setattr(lora_kernel, "product", counted)
     for dropout, mode, fused in ((0.0, True, True), (RATE, True, False), (RATE, False, True)):
         calls.clear()
         loss(adapted(spec_of(dropout=dropout)).train(mode))

@@ -27,7 +27,7 @@ DONE = 0
 
 @dataclass(frozen=True)
 class Action:
-    """What an action does in words, its flags, and its function, which returns an exit code."""
+    """An action: its purpose in words, its flags, and its function, which returns an exit code."""
 
     summary: str
     flags: Sequence[Flag]
@@ -47,8 +47,8 @@ def main(arguments: Arguments) -> int:
 
 def read(name: str, words: Sequence[str]) -> Arguments:
     """Return the values of an action's flags."""
-    wanted = action(name)
-    return Parser(wanted.flags, prog=errors.command("adapters", name), description=wanted.summary).read(words)
+    entry = action(name)
+    return Parser(entry.flags, prog=errors.command("adapters", name), description=entry.summary).read(words)
 
 
 def action(name: str) -> Action:
@@ -67,7 +67,7 @@ def show_list(arguments: Arguments) -> int:
     """List every run's adapter."""
     runs = library.of(records.read_kept(arguments.results))
     if not runs:
-        raise next_command.nothing("no run here has left an adapter", arguments.results)
+        raise next_command.no_results("no run here has left an adapter", arguments.results)
     output.table(library.table(runs, _licences()))
     output.say()
     run = runs[0].record.spec.id

@@ -1,4 +1,4 @@
-"""`intruders`: the directions that training brought into the weights of runs, counted, or scaled to see what they do."""
+"""`intruders`: the directions that training brought into the weights of runs: counted, or scaled to see their effect."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def ready_all(
     """Return the runs of these names, all checked before anything is decomposed; arguments and errors as `show`."""
     runs = records.read_all(results, task) or records.read_published(results, task)
     if not runs and not all((Path(name) / records.RECORD).is_file() for name in names):
-        raise next_command.nothing("there are no results", results)
+        raise next_command.no_results("there are no results", results)
     return [_ready(find_run(name, runs), model, remote_code=remote_code) for name in dict.fromkeys(names)]
 
 

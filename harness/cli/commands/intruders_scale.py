@@ -1,4 +1,4 @@
-"""`intruders RUN … --scale 0,0.5,1`: do the intruders of a run matter? It is asked again with them scaled."""
+"""`intruders RUN … --scale 0,0.5,1`: the effect of a run's intruders: it answers again with them scaled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.adapters.intruders.study import Outcome, Questions
 from harness.adapters.intruders.weights import FOLDER, RunWeights
 from harness.cli.commands.intruders_count import DONE, ready_all
 from harness.cli.lookup import Lookup
-from harness.cli.terminal import output as ui
+from harness.cli.terminal import output as terminal
 from harness.data import probes
 from harness.data.split import sample
 from harness.errors import HarnessError
@@ -27,7 +27,7 @@ from harness.verify.checks import data as data_checks
 
 NAME = "scaled.json"
 
-Found = Sequence[tuple[Directions, Directions]]
+Parts = Sequence[tuple[Directions, Directions]]
 
 
 def scale(
@@ -40,18 +40,18 @@ def scale(
     model: str | None = None,
     output: str | None = None,
 ) -> int:
-    """Ask runs again with their intruders, and then a control, scaled by each factor; write and show what comes of it.
+    """Ask runs again with their intruders, and then a control, scaled by each factor; write and show the results.
 
     `results/intruders/<task>/<model>/<method>/<run>/` gets `scaled.json` and every answer, the folder of the model the
     figure.
 
     Args:
         names: runs, by name, id or folder.
-        factors: 0 or more; a factor of 1 is asked whether it is among them or not.
-        options: which tasks and data are at hand, the probes, the results folder, and how many questions are asked.
+        factors: 0 or more; a factor of 1 is always added.
+        options: the tasks and data at hand, the probes, the results folder, and the number of questions.
         epsilon: the bound on |cosine| below which a direction is an intruder.
-        top: how many of the largest directions of each weight are looked at.
-        model: the folder or hub id of the base model, where the recorded name is none.
+        top: how many of the largest directions of each weight are examined.
+        model: the folder or hub id of the base model, if the recorded name is neither.
         output: "json" for a document on stdout, None for tables.
 
     Raises:
@@ -60,72 +60,74 @@ def scale(
     """
     lookup = Lookup(options)
     task = next(iter(lookup.wanted), None)
-    asked = ready_all(names, options.results, task, model, remote_code=options.remote_code)
-    questions = [_questions(one, lookup, options) for one in asked]
+    selected = ready_all(names, options.results, task, model, remote_code=options.remote_code)
+    questions = [_questions(weights, lookup, options) for weights in selected]
     processes.quieten()
-    bases = spectrum.Bases(keep=len(asked) > 1)
-    found = [_find(one, bases, epsilon, top) for one in asked]
-    if not any(own.count for one in found for own, _ in one):
+    bases = spectrum.Bases(keep=len(selected) > 1)
+    parts = [_find(weights, bases, epsilon, top) for weights in selected]
+    if not any(intruders.count for part in parts for intruders, _ in part):
         problem = f"no weight has an intruder: none of its {top} largest directions has |cosine| < {epsilon:g}"
         raise HarnessError(problem, where=", ".join(names), fix="a larger --epsilon or --k, or another run")
     outcomes: list[Outcome] = []
     documents, paths = [], []
-    for one, wanted, parts in zip(asked, questions, found, strict=True):
-        if not any(own.count for own, _ in parts):
-            ui.note(f"{spoken(one.spec)} has no intruders: nothing to scale")
+    for weights, run_questions, part in zip(selected, questions, parts, strict=True):
+        if not any(intruders.count for intruders, _ in part):
+            terminal.note(f"{spoken(weights.spec)} has no intruders: nothing to scale")
             continue
-        outcome = study.measure(one.run, one.kept, one.base.folder, wanted, parts, factors, ui.note)
-        for alike in outcome.alike:
-            if alike.same < alike.recorded:
+        outcome = study.measure(
+            weights.run, weights.kept, weights.base.folder, run_questions, part, factors, terminal.note
+        )
+        for agreement in outcome.alike:
+            if agreement.same < agreement.recorded:
                 batches = " (fewer questions make other batches, which round otherwise)" * bool(options.test_examples)
-                ui.note(f"warning: {spoken(one.spec)} on {alike.words}{batches}")
-        folder = options.results / FOLDER / records.relative_dir(one.spec)
-        document = _write(outcome, wanted, folder, epsilon, top)
+                terminal.note(f"warning: {spoken(weights.spec)} on {agreement.words}{batches}")
+        folder = options.results / FOLDER / records.relative_dir(weights.spec)
+        document = _write(outcome, run_questions, folder, epsilon, top)
         outcomes.append(outcome)
         documents.append(document)
         paths.append(folder / NAME)
-    for drawn in dict.fromkeys((one.spec.task, one.spec.model) for one in outcomes):
-        own_outcomes = [one for one in outcomes if (one.spec.task, one.spec.model) == drawn]
-        paths += _figure(own_outcomes, options.results)
+    for key in dict.fromkeys((outcome.spec.task, outcome.spec.model) for outcome in outcomes):
+        outcomes_of_model = [outcome for outcome in outcomes if (outcome.spec.task, outcome.spec.model) == key]
+        paths += _figure(outcomes_of_model, options.results)
     if output:
-        ui.document(json.dumps(documents, indent=1, allow_nan=False))
+        terminal.document(json.dumps(documents, indent=1, allow_nan=False))
         return DONE
     for outcome in outcomes:
         _show(outcome)
-    ui.written(paths)
+    terminal.written(paths)
     return DONE
 
 
-def _questions(one: RunWeights, lookup: Lookup, options: Options) -> list[Questions]:
-    """Return what a run is asked: its own test questions, as it was asked them, and the probes."""
-    record, spec = one.run.record, one.spec
+def _questions(weights: RunWeights, lookup: Lookup, options: Options) -> list[Questions]:
+    """Return the questions for a run: its test questions as before, and the probes."""
+    record, spec = weights.run.record, weights.spec
     task = lookup.task(record)
     splits = lookup.splits(task.name) if task else None
     if task is None or splits is None:
         problem = f"the task '{spec.task}' or its data is not here"
-        raise HarnessError(problem, where=f"{spec.task} {spoken(spec)} ({spec.id})", fix=ui.FILE_FLAGS)
+        raise HarnessError(problem, where=f"{spec.task} {spoken(spec)} ({spec.id})", fix=terminal.FILE_FLAGS)
     runs = records.read_all(options.results, spec.task)
     like = [record, *(run.record for run in runs if run.record.spec.data == spec.data)]
     limits = data_checks.limits(task, like, splits)
     if limits is None or task.version != spec.task_version:
         problem = f"{task.name} v{task.version} here has other examples or prompts than the run was asked"
-        raise HarnessError(problem, where=f"{spec.task} {spoken(spec)} ({spec.id})", fix=ui.FILE_FLAGS)
+        raise HarnessError(problem, where=f"{spec.task} {spoken(spec)} ({spec.id})", fix=terminal.FILE_FLAGS)
     task = dataclasses.replace(task, scoring=spec.scoring)
     examples = sample(sample(splits.test, limits[1]), options.test_examples)
-    found = [Questions(task, spec, examples, spec.data, probe=False, recorded=one.run.answers())]
-    said = one.run.probed()
+    questions = [Questions(task, spec, examples, spec.data, probe=False, recorded=weights.run.answers())]
+    probe_answers = weights.run.probed()
     source = lookup.source(task)
-    for probe in probes.read_all(options.probes, source, task, splits.test, embedded=one.base.embedded):
-        kept = record.probes.get(probe.task.name)
-        own = said.get(probe.task.name, ()) if kept is not None and kept.data == probe.data else ()
+    for probe in probes.read_all(options.probes, source, task, splits.test, embedded=weights.base.embedded):
+        result = record.probes.get(probe.task.name)
+        recorded = probe_answers.get(probe.task.name, ()) if result is not None and result.data == probe.data else ()
         few = sample(probe.examples, options.test_examples)
-        found.append(Questions(probe.task, probe.spec(spec), few, probe.data, probe=True, recorded=own))
-    return found
+        questions.append(Questions(probe.task, probe.spec(spec), few, probe.data, probe=True, recorded=recorded))
+    return questions
 
 
-def _find(one: RunWeights, bases: spectrum.Bases, epsilon: float, top: int) -> Found:
-    ui.note(f"decomposing the weights of {spoken(one.spec)}")
-    return [scaling.pick(change, bases, epsilon=epsilon, top=top) for change in one.changes()]
+def _find(weights: RunWeights, bases: spectrum.Bases, epsilon: float, top: int) -> Parts:
+    terminal.note(f"decomposing the weights of {spoken(weights.spec)}")
+    return [scaling.pick(change, bases, epsilon=epsilon, top=top) for change in weights.changes()]
 
 
 def _write(outcome: Outcome, questions: Sequence[Questions], folder: Path, epsilon: float, top: int) -> Any:
@@ -140,7 +142,7 @@ def _write(outcome: Outcome, questions: Sequence[Questions], folder: Path, epsil
 def _figure(outcomes: Sequence[Outcome], results: Path) -> list[Path]:
     spec = outcomes[0].spec
     folder = (results / FOLDER / records.relative_dir(spec)).parent.parent
-    name = "scaled-" + "-".join(one.spec.id for one in outcomes)
+    name = "scaled-" + "-".join(outcome.spec.id for outcome in outcomes)
     return write.write_figure(folder / name[:100], lambda: study_figure.draw(spec.task, outcomes))
 
 
@@ -148,9 +150,9 @@ def _show(outcome: Outcome) -> None:
     task = outcome.spec.task
     for probe in dict.fromkeys(point.task for point in outcome.points if point.task != task):
         table = study_tables.table(outcome, task, probe)
-        ui.say(table.title)
-        ui.table(table)
-        ui.say()
+        terminal.say(table.title)
+        terminal.table(table)
+        terminal.say()
     for line in study_tables.reading(outcome):
-        ui.say(ui.folded("  ", line, indent=2))
-    ui.say()
+        terminal.say(terminal.folded("  ", line, indent=2))
+    terminal.say()

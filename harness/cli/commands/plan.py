@@ -1,4 +1,4 @@
-"""`plan`: the runs that would be made, their fit on a GPU that need not be here, and the errors of past predictions."""
+"""`plan`: the runs to be made, their fit on a GPU that need not be here, and the errors of past predictions."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def read_gpu(arguments: Arguments) -> Gpu:
         return Gpu()
     card = gpu.card(arguments.gpu)
     if price is not None and not card.flops:
-        names = ", ".join(listed.name for listed in gpu.CARDS)
+        names = ", ".join(entry.name for entry in gpu.CARDS)
         problem = f"no listed card has about {arguments.gpu}, so its speed is not known, nor the cost"
         raise HarnessError(problem, where="--price", fix=f"--gpu with one of {names}")
     if not arguments.memory:

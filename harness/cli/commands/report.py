@@ -18,7 +18,7 @@ def main(arguments: Arguments) -> int:
     results = arguments.results
     runs = records.read_all(results) or records.read_published(results)
     if not runs:
-        raise next_command.nothing("there are no results to report", results)
+        raise next_command.no_results("there are no results to report", results)
     unknown = {run.record.spec.task for run in runs} - registry.recorded().keys()
     output.written(
         write_outputs(results, runs),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Sequence
@@ -102,9 +103,9 @@ def run(options: Options, command: str, *, joint: bool = False, work: Target | N
     if not options.memory:
         plan.check([*stages, *together])
     _header(stages, together)
-    for one, name in [*zip(stages, _names(stages), strict=True), *((one, "joint") for one in together)]:
+    for planned, name in [*zip(stages, _names(stages), strict=True), *((planned, "joint") for planned in together)]:
         output.note(name)
-        outcomes, interrupted = running.execute(one, work)
+        outcomes, interrupted = running.execute(planned, work)
         if interrupted:
             output.say(f"{'continue':<12} {command}")
             return INTERRUPTED
@@ -112,41 +113,39 @@ def run(options: Options, command: str, *, joint: bool = False, work: Target | N
             output.say(f"{name} {failed.status}: {failed.reason}")
             output.say(f"{'again':<12} {command}   (finished stages are kept)")
             return DIFFERS
-    return _tell(options, stages, together)
+    return _show(options, stages, together)
 
 
 def make(options: Options) -> list[Plan]:
     """Plan every stage: the base model and the first task, then each task from the weights of the stage before.
 
     Raises:
-        HarnessError: whatever would stop a stage later and can be known now; tasks whose scores cannot be averaged, or of
-            which one trains on what another asks.
+        HarnessError: a problem that would stop a stage later; scores without an average; or a task trains on a question
+            that another task asks.
     """
     sequence.require_shares([plan.load_task(name, options) for name in options.tasks])
     adapter = registry.method(options.methods[0]).adapter
     options = replace(options, probe_limit=options.test_examples, save_full=not adapter)
     stages: list[Plan] = []
-    for place, name in enumerate(options.tasks):
-        others = tuple(other for other in options.tasks if other != name)
-        asked = replace(options, tasks=(name,), probes=others)
+    for name in options.tasks:
+        settings_of_stage = replace(options, tasks=(name,), probes=tuple(t for t in options.tasks if t != name))
         if stages:
             before = stages[-1].specs[-1]
-            asked = replace(asked, start=Start(before, records.run_dir(options.results, before)))
+            start = Start(before, records.run_dir(options.results, before))
+            stages += plan.make(replace(settings_of_stage, start=start), model=stages[0].model)
         else:
-            asked = replace(asked, methods=("base", *options.methods))
-        stages += plan.make(asked, model=stages[0].model if place else None)
+            stages += plan.make(replace(settings_of_stage, methods=("base", *options.methods)))
     _refuse_leaks(stages)
     return stages
 
 
 def _refuse_leaks(stages: Sequence[Plan]) -> None:
-    for one in stages:
-        trained = {question_key(example): example.id for example in one.splits.train}
-        for other in stages:
-            if asked := next((e for e in other.splits.test if question_key(e) in trained), None):
-                problem = f"{one.task.name} trains on a question that {other.task.name} asks"
-                where = f"examples {trained[question_key(asked)]!r} and {asked.id!r}"
-                raise HarnessError(problem, where=where, fix="leave one of the two tasks out")
+    for stage, tested in itertools.product(stages, repeat=2):
+        trained = {question_key(example): example.id for example in stage.splits.train}
+        if question := next((e for e in tested.splits.test if question_key(e) in trained), None):
+            problem = f"{stage.task.name} trains on a question that {tested.task.name} asks"
+            ids = f"examples {trained[question_key(question)]!r} and {question.id!r}"
+            raise HarnessError(problem, where=ids, fix="leave one of the two tasks out")
 
 
 def _joint(options: Options, stages: Sequence[Plan]) -> Plan:
@@ -154,26 +153,26 @@ def _joint(options: Options, stages: Sequence[Plan]) -> Plan:
 
     Nothing is predicted: the longest of all tasks' examples decide its memory, and a plan looks at one task.
     """
-    trained = [one.specs[-1] for one in stages]
-    seen = math.fsum(spec.epochs * spec.train_examples for spec in trained)
-    first, *others = options.tasks
-    asked = replace(
+    trained = [stage.specs[-1] for stage in stages]
+    passes = math.fsum(spec.epochs * spec.train_examples for spec in trained)
+    first, *rest = options.tasks
+    settings_of_joint = replace(
         options,
         tasks=(first,),
-        probes=tuple(others),
-        joined=tuple(others),
+        probes=tuple(rest),
+        joined=tuple(rest),
         probe_limit=options.test_examples,
-        epochs=seen / sum(spec.train_examples for spec in trained),
+        epochs=passes / sum(spec.train_examples for spec in trained),
         micro_batch=min(spec.micro_batch for spec in trained),
         max_tokens=min(spec.max_tokens for spec in trained),
         memory=False,
     )
-    (made,) = plan.make(asked, model=stages[0].model)
-    return made
+    (planned,) = plan.make(settings_of_joint, model=stages[0].model)
+    return planned
 
 
 def _names(stages: Sequence[Plan]) -> list[str]:
-    return [f"stage {place} of {len(stages)}: {one.task.name}" for place, one in enumerate(stages, start=1)]
+    return [f"stage {number} of {len(stages)}: {stage.task.name}" for number, stage in enumerate(stages, start=1)]
 
 
 def _header(stages: Sequence[Plan], together: Sequence[Plan]) -> None:
@@ -181,15 +180,15 @@ def _header(stages: Sequence[Plan], together: Sequence[Plan]) -> None:
     sizes = (
         f"{p.task.name} v{p.task.version}, {len(p.splits.train):,} train, {len(p.splits.test):,} test" for p in stages
     )
-    done = sum(len(one.done) for one in (*stages, *together))
-    count = sum(len(one.specs) for one in (*stages, *together))
+    done = sum(len(planned.done) for planned in (*stages, *together))
+    count = sum(len(planned.specs) for planned in (*stages, *together))
     lines = [
         ("sequence", " → ".join(sizes)),
         ("model", f"{spec.model} @ {spec.model_revision[:7]}… · {spec.dtype} · {spoken(spec)}"),
         ("plan", f"{count} runs, one after the other" + f" · {done} done already" * bool(done)),
         ("asked", "all tasks after every stage, the same questions each time"),
     ]
-    lines += [("--data", text) for one in stages if (text := data.passed_over(one.task, one.options.data))]
+    lines += [("--data", text) for stage in stages if (text := data.passed_over(stage.task, stage.options.data))]
     if together:
         passes = together[0].specs[-1].epochs
         lines.append(("joint", f"all training examples at once, {passes:.3g} passes, so as many steps as all stages"))
@@ -198,16 +197,16 @@ def _header(stages: Sequence[Plan], together: Sequence[Plan]) -> None:
     output.say()
 
 
-def _tell(options: Options, stages: Sequence[Plan], together: Sequence[Plan]) -> int:
+def _show(options: Options, stages: Sequence[Plan], together: Sequence[Plan]) -> int:
     base, *_ = stages[0].specs
-    specs = [base, *(one.specs[-1] for one in stages)]
+    specs = [base, *(stage.specs[-1] for stage in stages)]
     joint = _finished(options, together[0].specs[-1]) if together else None
     runs = [_finished(options, spec) for spec in specs]
-    found = sequence.read([one.task for one in stages], runs, joint)
+    scores = sequence.read([stage.task for stage in stages], runs, joint)
     for table in (
-        report_sequence.matrix_table(found),
-        report_sequence.task_table(found),
-        report_sequence.measure_table(found),
+        report_sequence.matrix_table(scores),
+        report_sequence.task_table(scores),
+        report_sequence.measure_table(scores),
     ):
         output.say(table.title)
         output.table(table)
@@ -215,13 +214,13 @@ def _tell(options: Options, stages: Sequence[Plan], together: Sequence[Plan]) ->
     for line in READING:
         output.say(output.folded("", line, indent=0))
     text = json.dumps(
-        sequence.as_document(found) | {"specs": _specs(runs, joint)}, indent=1, ensure_ascii=False, allow_nan=False
+        sequence.as_document(scores) | {"specs": _specs(runs, joint)}, indent=1, ensure_ascii=False, allow_nan=False
     )
     path = records.write_text(options.results / records.SEQUENCES / _file(stages, together), text + "\n")
-    made = f"{specs[-1].model} · {spoken(specs[-1])}"
-    drawn = write.write_figure(path.with_suffix(""), lambda: matrix.draw(report_sequence.score_matrix(found, made)))
+    title = f"{specs[-1].model} · {spoken(specs[-1])}"
+    figures = write.write_figure(path.with_suffix(""), lambda: matrix.draw(report_sequence.score_matrix(scores, title)))
     output.written(
-        [path, *drawn, *(run.folder for run in [*runs, *([joint] if joint else [])])],
+        [path, *figures, *(run.folder for run in [*runs, *([joint] if joint else [])])],
         errors.command("verify", str(options.results)),
     )
     return DONE
@@ -248,6 +247,6 @@ def _specs(runs: Sequence[records.Run], joint: records.Run | None) -> list[dict[
 def _file(stages: Sequence[Plan], together: Sequence[Plan]) -> Path:
     """Name the file after the tasks and after the last stage, whose id stands for all before it."""
     last = stages[-1].specs[-1]
-    words = "-".join(records.path_word(one.task.name) for one in stages)[:80]
+    words = "-".join(records.path_word(stage.task.name) for stage in stages)[:80]
     joint = f"-joint-{together[0].specs[-1].id}" if together else ""
     return Path(f"{words}.{records.path_word(last.name)}.s{last.seed}-{last.id}{joint}.json")
