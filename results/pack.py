@@ -22,7 +22,7 @@ def main(root: Path) -> int:
     """Pack all runs below a folder; 2 if it cannot be done."""
     sums = root / files.SUMS
     try:
-        for check in files.of_publication(root) if sums.exists() else []:
+        for check in files.publication_checks(root) if sums.exists() else []:
             if not check.ok:
                 problem = f"what is published was changed: {check.name}: {check.detail}"
                 raise HarnessError(problem, where=str(root / check.where), fix="git checkout it")

@@ -1,8 +1,9 @@
-"""What `verify` looks at, one module a concern; every check has a name, by which reviews and waivers speak of it.
+"""The result of one check of `verify`; reviews and waivers refer to a check by its name.
 
-`files` and `identity` ask whether the evidence is whole and is what it says, `arithmetic` whether the numbers follow from
-it, `data` and `provenance` where it comes from, `cost` whether machine and memory make sense, `seeds` whether runs were
-left out or picked, `views` whether tables, figures and page are those of the runs.
+The modules of `checks` hold one concern each. `files` and `identity` ask whether the evidence is complete and unchanged.
+`arithmetic` asks whether the numbers follow from the answers. `data` and `provenance` check the origin of data, code and
+model. `cost` checks machine and memory. `seeds` looks for runs left out or selected. `views` compares tables, figures
+and page with the runs.
 """
 
 from __future__ import annotations
@@ -13,26 +14,26 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at: its name, whether it holds, what was found where it does not, and the file if it is one."""
+    """A check's result: its name, whether it holds, a description of the fault, and the file it is about, if any."""
 
     name: str
     ok: bool
     detail: str = ""
-    where: str = ""
+    path: str = ""
 
 
-def check(name: str, faults: Sequence[str], where: str = "") -> Check:
-    """Return a check that holds where there are no faults; the first three are told."""
-    shown = ", ".join(faults[:3]) + (f" and {len(faults) - 3} more" if len(faults) > 3 else "")
-    return Check(name, not faults, shown, where)
+def check(name: str, faults: Sequence[str], path: str = "") -> Check:
+    """Return a check that holds if there are no faults; its detail lists the first three."""
+    detail = ", ".join(faults[:3]) + (f" and {len(faults) - 3} more" if len(faults) > 3 else "")
+    return Check(name, not faults, detail, path)
 
 
-def same(name: str, recorded: object, found: object) -> Check:
-    """Return a check that holds where what was recorded is what was found."""
-    return Check(name, recorded == found, "" if recorded == found else f"recorded {recorded}, found {found}")
+def check_equal(name: str, recorded: object, actual: object) -> Check:
+    """Return a check that holds if the recorded value equals the actual one."""
+    return Check(name, recorded == actual, "" if recorded == actual else f"recorded {recorded}, found {actual}")
 
 
-def each(name: str, places: Iterable[str], fault: Callable[[str], str]) -> list[Check]:
-    """Return a failed check for each place that has a fault, or the one that holds."""
-    found = [Check(name, False, text, place) for place in places if (text := fault(place))]
-    return found or [Check(name, True)]
+def check_each(name: str, paths: Iterable[str], fault: Callable[[str], str]) -> list[Check]:
+    """Return a failed check for each path with a fault, or a single check that holds."""
+    failures = [Check(name, False, text, path) for path in paths if (text := fault(path))]
+    return failures or [Check(name, True)]

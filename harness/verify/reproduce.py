@@ -1,7 +1,7 @@
-"""A run trained again: is what came out the same, and if not, could it have been?
+"""The verdict on a run that was trained again: reproduced, different, or not comparable.
 
-The same code, machine, packages and number of threads give the same answers to the last digit, so a difference there is
-one. Elsewhere sums may be taken in another order, and a difference says nothing about who is right.
+The same code, machine, packages and number of threads give the same answers to the last digit, so a difference is real.
+In another environment sums may be computed in another order, and a difference does not tell which run is right.
 """
 
 from __future__ import annotations
@@ -14,39 +14,44 @@ from harness.record import Answer, Environment, Record
 from harness.store import withhold
 
 Verdict = Literal["REPRODUCED", "DIFFERS", "NOT COMPARABLE"]
-SHOWN = 5
+MAX_LISTED = 5
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The verdict, why, and what was seen, in sentences."""
+    """The verdict, its reasons and the observations behind it, as sentences."""
 
     verdict: Verdict
-    why: tuple[str, ...] = ()
-    seen: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    observations: tuple[str, ...] = ()
 
 
 def judge(old: tuple[Record, Sequence[Answer]], new: tuple[Record, Sequence[Answer]]) -> Outcome:
-    """Compare a run with the same run trained again.
+    """Return the verdict on a run compared with the same run trained again.
 
     Args:
-        old: the record and its answers.
-        new: those of now, of the same spec.
+        old: the stored record and its answers.
+        new: the new record of the same spec and its answers.
     """
-    (before, kept), (after, given) = old, new
-    elsewhere = differences(before.environment, after.environment)
+    (before, old_answers), (after, new_answers) = old, new
+    changes = differences(before.environment, after.environment)
+    verdict: Verdict = "NOT COMPARABLE" if changes else "DIFFERS"
     if after.status != "ok":
-        return Outcome("NOT COMPARABLE" if elsewhere else "DIFFERS", (*elsewhere, f"{after.status}: {after.reason}"))
-    if kept and withhold.is_withheld(kept[0]):
-        given = withhold.withheld(given)
-    seen = (_answers_seen(kept, given), *_scores_seen(before, after))
-    if _said(kept) == _said(given) and before.scores == after.scores and _probed(before) == _probed(after):
-        return Outcome("REPRODUCED", elsewhere, seen)
-    return Outcome("NOT COMPARABLE" if elsewhere else "DIFFERS", elsewhere, seen)
+        return Outcome(verdict, (*changes, f"{after.status}: {after.reason}"))
+    if old_answers and withhold.is_withheld(old_answers[0]):
+        new_answers = withhold.withheld(new_answers)
+    observations = (_answer_comparison(old_answers, new_answers), *_score_comparison(before, after))
+    if (
+        _answer_texts(old_answers) == _answer_texts(new_answers)
+        and before.scores == after.scores
+        and _probe_scores(before) == _probe_scores(after)
+    ):
+        return Outcome("REPRODUCED", changes, observations)
+    return Outcome(verdict, changes, observations)
 
 
 def differences(a: Environment, b: Environment) -> tuple[str, ...]:
-    """Say what of the machine, the software and the code is another one, as far as a result may depend on it."""
+    """Return the differences in machine, software and code that a result may depend on, as sentences."""
     pairs = {name: (getattr(a, name), getattr(b, name)) for name in ("machine", "threads", "driver", "commit")}
     names = sorted(a.packages.keys() | b.packages.keys())
     pairs |= {name: (a.packages.get(name, "none"), b.packages.get(name, "none")) for name in names}
@@ -55,34 +60,36 @@ def differences(a: Environment, b: Environment) -> tuple[str, ...]:
     )
 
 
-def _said(answers: Sequence[Answer]) -> list[tuple[str, str, str | None]]:
+def _answer_texts(answers: Sequence[Answer]) -> list[tuple[str, str, str | None]]:
     return [(answer.id, answer.text, answer.parsed) for answer in answers]
 
 
-def _probed(record: Record) -> dict[str, object]:
+def _probe_scores(record: Record) -> dict[str, object]:
     return {name: probe.scores for name, probe in record.probes.items()}
 
 
-def _answers_seen(kept: Sequence[Answer], given: Sequence[Answer]) -> str:
-    now = {answer.id: answer for answer in given}
-    other = [a.id for a in kept if (b := now.get(a.id)) is None or (a.text, a.parsed) != (b.text, b.parsed)]
-    if other or len(kept) != len(given):
-        more = f" and {len(other) - SHOWN} more" if len(other) > SHOWN else ""
-        return f"{len(other)} of {len(kept)} answers differ: {', '.join(other[:SHOWN])}{more}"
-    off = [abs(x - y) for a in kept for x, y in zip(a.loglik, now[a.id].loglik, strict=False)]
-    digits = "" if not off else f", log-likelihoods {f'within {max(off):.2g}' if max(off) else 'to the last digit'}"
-    return f"{len(kept)} of {len(kept)} answers are equal{digits}"
+def _answer_comparison(old: Sequence[Answer], new: Sequence[Answer]) -> str:
+    now = {answer.id: answer for answer in new}
+    changed = [a.id for a in old if (b := now.get(a.id)) is None or (a.text, a.parsed) != (b.text, b.parsed)]
+    if changed or len(old) != len(new):
+        more = f" and {len(changed) - MAX_LISTED} more" if len(changed) > MAX_LISTED else ""
+        return f"{len(changed)} of {len(old)} answers differ: {', '.join(changed[:MAX_LISTED])}{more}"
+    gaps = [abs(x - y) for a in old for x, y in zip(a.loglik, now[a.id].loglik, strict=False)]
+    digits = "" if not gaps else f", log-likelihoods {f'within {max(gaps):.2g}' if max(gaps) else 'to the last digit'}"
+    return f"{len(old)} of {len(old)} answers are equal{digits}"
 
 
-def _scores_seen(before: Record, after: Record) -> list[str]:
+def _score_comparison(before: Record, after: Record) -> list[str]:
     names = [name for name in before.scores if before.scores[name] != after.scores.get(name)]
-    told = [f"{name}: {before.scores[name].value!r} then, {_value(after, name)} now" for name in names]
-    told += [f"scores of the probe {name} differ" for name in _probed(before) if _unlike(name, before, after)]
-    return told or ["every score and interval is equal"]
+    lines = [f"{name}: {before.scores[name].value!r} then, {_value(after, name)} now" for name in names]
+    lines += [
+        f"scores of the probe {name} differ" for name in _probe_scores(before) if _probe_differs(name, before, after)
+    ]
+    return lines or ["every score and interval is equal"]
 
 
-def _unlike(name: str, before: Record, after: Record) -> bool:
-    return _probed(before)[name] != _probed(after).get(name)
+def _probe_differs(name: str, before: Record, after: Record) -> bool:
+    return _probe_scores(before)[name] != _probe_scores(after).get(name)
 
 
 def _value(record: Record, name: str) -> str:

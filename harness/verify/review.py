@@ -1,6 +1,6 @@
-"""The report of a review: every check of `verify` as PASS, FAIL or WAIVED, with what shows each finding.
+"""The report of a review: a verdict on every check of `verify`, and a command that shows each finding.
 
-A pure function of what `verify` found: same findings, same bytes, as Markdown and as a page that opens from disk.
+The report is a pure function of the findings: equal findings give equal bytes, as Markdown and as a page for a browser.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ from harness.verify.checks import files, provenance
 from harness.verify.checks.catalogue import CONCERNS
 from harness.verify.waivers import Waiver
 
-_UNDRAWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
-Verdict = Literal["PASS", "FAIL", "WAIVED", "NOT MADE"]
+Verdict = Literal["PASS", "FAIL", "WAIVED", "NOT APPLICABLE"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A check that does not hold, where, the command that shows it, and the waiver that excuses it, if one does."""
+    """A failed check with its run or file, a command that shows it, and its waiver, if any."""
 
     check: Check
-    place: str
+    path: str
     command: str
     waiver: Waiver | None
 
 
 @dataclass(frozen=True)
 class Item:
-    """One line of the checklist: a check, what it is there to catch, how often it was made, and what was found."""
+    """A line of the checklist: a check, the fault that it catches, how often it was made, and its findings."""
 
     concern: str
     name: str
     catches: str
-    made: int
+    count: int
     findings: tuple[Finding, ...]
 
     @property
     def verdict(self) -> Verdict:
-        """WAIVED only where every finding is; NOT MADE where there was nothing to look at."""
-        if not self.made:
-            return "NOT MADE"
+        """The verdict: WAIVED if every finding is waived, NOT APPLICABLE if the check was never made."""
+        if not self.count:
+            return "NOT APPLICABLE"
         if not self.findings:
             return "PASS"
         return "WAIVED" if all(finding.waiver for finding in self.findings) else "FAIL"
@@ -58,7 +58,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Review:
-    """The whole checklist for a folder, in the order of `CONCERNS`. `runs` is how many were looked at."""
+    """The complete checklist for a folder, in the order of `CONCERNS`. `runs` is the number of verified runs."""
 
     path: str
     runs: int
@@ -67,90 +67,90 @@ class Review:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Everything found, excused or not."""
+        """All findings, waived or not."""
         return tuple(finding for item in self.items for finding in item.findings)
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was found that no waiver excuses."""
+        """Whether every finding is waived."""
         return all(item.verdict != "FAIL" for item in self.items)
 
     def count(self, verdict: Verdict) -> int:
-        """How many checks have this verdict."""
+        """Return the number of checks with this verdict."""
         return sum(item.verdict == verdict for item in self.items)
 
 
 def judge(
-    path: Path, found: Mapping[str, Sequence[Check]], excuses: Sequence[Waiver] = (), *, whole: bool = True
+    path: Path, results: Mapping[str, Sequence[Check]], excuses: Sequence[Waiver] = (), *, complete: bool = True
 ) -> Review:
-    """Turn what was found into a review.
+    """Return the review of a folder.
 
     Args:
         path: the results folder, as the user named it.
-        found: checks by place: a run's folder relative to `path`, empty for those of all runs together.
+        results: checks by run: its folder relative to `path`, empty for the checks of all runs together.
         excuses: the waivers.
-        whole: whether all of the folder was looked at, so that each waiver should excuse something.
+        complete: whether the entire folder was verified, so that each waiver must excuse a finding.
     """
-    made: dict[str, int] = {}
+    counts: dict[str, int] = {}
     findings: dict[str, list[Finding]] = {}
     used: list[Waiver] = []
 
-    def note(place: str, check: Check) -> None:
-        made[check.name] = made.get(check.name, 0) + 1
+    def add(run: str, check: Check) -> None:
+        counts[check.name] = counts.get(check.name, 0) + 1
         if not check.ok:
-            at = check.where or place
-            waiver = next((one for one in excuses if one.covers(check, at)), None)
+            target = check.path or run
+            waiver = next((excuse for excuse in excuses if excuse.covers(check, target)), None)
             used.extend([waiver] if waiver else [])
-            findings.setdefault(check.name, []).append(Finding(check, at, shown_by(path, check, at), waiver))
+            findings.setdefault(check.name, []).append(Finding(check, target, command_for(path, check, target), waiver))
 
-    for place, checks in found.items():
+    for run, checks in results.items():
         for check in checks:
-            note(place, check)
-    if excuses and whole:
-        note("", waivers.unused(excuses, used))
+            add(run, check)
+    if excuses and complete:
+        add("", waivers.unused(excuses, used))
     items = tuple(
-        Item(concern, name, catches, made.get(name, 0), tuple(findings.get(name, ())))
+        Item(concern, name, catches, counts.get(name, 0), tuple(findings.get(name, ())))
         for concern, names in CONCERNS.items()
         for name, catches in names.items()
     )
-    return Review(str(path), sum(place != "" for place in found), items, tuple(excuses))
+    return Review(str(path), sum(run != "" for run in results), items, tuple(excuses))
 
 
-def shown_by(path: Path, check: Check, place: str) -> str:
-    """Return the command that shows a finding."""
+def command_for(path: Path, check: Check, target: str) -> str:
+    """Return the command that shows a finding; `target` is a run's folder or a file below `path`."""
     folder = shlex.quote(str(path))
-    if check.name in (files.SHA256, files.THERE):
+    if check.name in (files.CHECKSUMS, files.FILES_PRESENT):
         return f"(cd {folder} && sha256sum --check --quiet {files.SUMS})"
-    if check.name == provenance.APPENDED:
-        return f"git log -p -- {shlex.quote(str(path / place))}"
-    if check.name in (provenance.KNOWN, provenance.CLEAN):
+    if check.name == provenance.HISTORY:
+        return f"git log -p -- {shlex.quote(str(path / target))}"
+    if check.name in (provenance.COMMIT, provenance.COMMITTED):
         return f"grep -rh --include=record.json '\"commit\"' {folder} | sort | uniq -c"
-    inside = place and (path / place).exists() and check.name != files.NO_OTHER
-    return errors.command("verify", str(path / place if inside else path))
+    inside = target and (path / target).exists() and check.name != files.FILES_LISTED
+    return errors.command("verify", str(path / target if inside else path))
 
 
 def write(folder: Path, review: Review) -> list[Path]:
-    """Write `review.md` and `review.html` into a folder, each whole or not at all."""
+    """Write `review.md` and `review.html` into a folder, each atomically."""
     texts = {"review.md": as_markdown(review), "review.html": page(review)}
     return [records.write_text(folder / name, text) for name, text in texts.items()]
 
 
 def summary(review: Review) -> str:
-    """Say in one sentence what came of it."""
-    counts = [(review.count(verdict), verdict) for verdict in ("PASS", "FAIL", "WAIVED", "NOT MADE")]  # type: ignore[arg-type]
-    told = ", ".join(f"{count} {verdict}" for count, verdict in counts if count)
-    return f"{review.runs} run{'s' * (review.runs != 1)}, {len(review.items)} checks: {told}."
+    """Return the counts of runs, checks and verdicts as a sentence."""
+    counts = [(review.count(verdict), verdict) for verdict in ("PASS", "FAIL", "WAIVED", "NOT APPLICABLE")]  # type: ignore[arg-type]
+    verdicts = ", ".join(f"{count} {verdict}" for count, verdict in counts if count)
+    return f"{review.runs} run{'s' * (review.runs != 1)}, {len(review.items)} checks: {verdicts}."
 
 
 def as_markdown(review: Review) -> str:
-    """Return the review as Markdown; text of results is escaped, commands stand in code blocks."""
+    """Return the review as Markdown; texts of results are escaped, commands are in code blocks."""
     blocks = [f"# Review of {escape(review.path)}", escape(summary(review))]
     for concern in CONCERNS:
         rows = [item for item in review.items if item.concern == concern]
         table = Table(
             concern,
-            ("", "check", "made", "catches"),
-            tuple((item.verdict, item.name, f"{item.made:,}", item.catches) for item in rows),
+            ("verdict", "check", "count", "catches"),
+            tuple((item.verdict, item.name, f"{item.count:,}", item.catches) for item in rows),
             left=frozenset({0, 1, 3}),
         )
         blocks += [f"## {concern}", markdown(table)]
@@ -161,22 +161,22 @@ def as_markdown(review: Review) -> str:
 
 def _finding(finding: Finding) -> str:
     lines = [f"**{'WAIVED' if finding.waiver else 'FAIL'}** {escape(finding.check.name)}"]
-    lines += [f"- where: {escape(finding.place)}"] * bool(finding.place)
-    lines += [f"- found: {escape(finding.check.detail)}"] * bool(finding.check.detail)
+    lines += [f"- path: {escape(finding.path)}"] * bool(finding.path)
+    lines += [f"- fault: {escape(finding.check.detail)}"] * bool(finding.check.detail)
     if finding.waiver:
         lines.append(f"- waived on {finding.waiver.date.isoformat()}: {escape(finding.waiver.reason)}")
-    command = _UNDRAWABLE.sub("�", " ".join(finding.command.split()))
+    command = _UNPRINTABLE.sub("�", " ".join(finding.command.split()))
     return "\n".join([*lines, "", f"      {command}" if lines[1:] else f"    {command}"])
 
 
 def page(review: Review) -> str:
-    """Return the review as one page without scripts, every text of results escaped."""
+    """Return the review as one page without scripts, with every text of results escaped."""
     import jinja2
 
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_drawable)
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_printable)
     template = environment.from_string(Path(__file__).with_name("review.html").read_text(encoding="utf-8"))
     return template.render(review=review, concerns=list(CONCERNS), summary=summary(review)) + "\n"
 
 
-def _drawable(value: Any) -> Any:
-    return _UNDRAWABLE.sub("�", value) if isinstance(value, str) else value
+def _printable(value: Any) -> Any:
+    return _UNPRINTABLE.sub("�", value) if isinstance(value, str) else value

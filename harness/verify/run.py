@@ -1,4 +1,4 @@
-"""Does a results folder still prove its numbers? A run against itself, and a publication against all its runs.
+"""Verifies that a results folder proves its numbers: a run by itself, and a publication with all its runs.
 
 The checks are in `harness.verify.check`, by concern; `harness.verify.checks.catalogue` lists them.
 """
@@ -14,80 +14,85 @@ from harness.record import Record
 from harness.schema import Example, Task
 from harness.store import records as store
 from harness.verify.check import Check as Check
-from harness.verify.check import same
+from harness.verify.check import check_equal
 from harness.verify.checks import arithmetic, cost, files, identity, probes, provenance, seeds, views
 from harness.verify.checks import data as data_checks
 
-KNOWN_TASK = identity.KNOWN
+TASK_AVAILABLE = identity.TASK_AVAILABLE
 
 
 def verify(
-    folder: Path, task: Task, *, examples: Sequence[Example] | None = None, probed: probes.Known | None = None
+    folder: Path, task: Task, *, examples: Sequence[Example] | None = None, probed: probes.ProbeTasks | None = None
 ) -> list[Check]:
-    """Check one run's folder against itself and the task.
+    """Return the checks of one run's folder against its record and its task.
 
     Args:
         folder: the run's folder, `.../<task>/<model>/<method>/s<seed>-<id>`.
-        task: the task it claims; its parser and metrics are used.
-        examples: the test examples (or more of them) to hold the gold answers against, where they are at hand.
-        probed: the tasks of the run's probes by name, each with what is asked of it where that is at hand.
+        task: the task named by the record; its parser and metrics are used.
+        examples: the test examples, or more, to compare gold answers with; None if not available.
+        probed: the tasks of the run's probes by name, each with its examples if available.
 
     Returns:
-        The checks in the order made. What cannot be read ends the list with a check that failed; a run that did not
-        finish has no answers to check.
+        The checks in order. If a file is unreadable the list ends with that failed check. A run that did not finish has
+        no answers to check.
     """
-    strict = files.strict(folder)
+    strict = files.strict_json_check(folder)
     try:
         record = store.read_record(folder)
     except HarnessError as error:
-        return [strict, Check(files.RECORD, False, error.problem)]
-    checks = [strict, Check(files.RECORD, True), *identity.of_run(folder, record, task), *cost.of_run(record)]
+        return [strict, Check(files.RECORD_READABLE, False, error.problem)]
+    checks = [
+        strict,
+        Check(files.RECORD_READABLE, True),
+        *identity.run_checks(folder, record, task),
+        *cost.run_checks(record),
+    ]
     if record.status != "ok":
-        return [*checks, *arithmetic.of_unfinished(record)]
+        return [*checks, *arithmetic.unfinished_run_checks(record)]
     try:
         answers = store.read_answers(folder)
         digest = store.answers_sha256(folder)
     except (HarnessError, OSError) as error:
-        return [*checks, Check(files.ANSWERS, False, getattr(error, "problem", str(error)))]
-    checks += [Check(files.ANSWERS, True), same(files.CHECKSUM, record.answers_sha256, digest)]
+        return [*checks, Check(files.ANSWERS_READABLE, False, getattr(error, "problem", str(error)))]
+    checks += [Check(files.ANSWERS_READABLE, True), check_equal(files.ANSWERS_CHECKSUM, record.answers_sha256, digest)]
     return [
         *checks,
-        *arithmetic.of_answers(record, answers, task),
-        *arithmetic.of_gold(record, answers, task, examples),
-        *probes.of_run(folder, record, probed or {}),
+        *arithmetic.answer_checks(record, answers, task),
+        *arithmetic.gold_checks(record, answers, task, examples),
+        *probes.run_checks(folder, record, probed or {}),
     ]
 
 
 def publication(
     root: Path, runs: Sequence[store.Run], tasks: Sequence[tuple[Task, Splits | None]], rebuild: views.Rebuild
 ) -> list[Check]:
-    """Check what only all runs of a publication together can show; `verify` looks at each by itself.
+    """Return the checks of all runs of a publication together; `verify` checks each by itself.
 
     Args:
         root: the published folder.
-        runs: the runs in it that can be read.
-        tasks: their tasks with all examples, None where the data is not here.
-        rebuild: writes the views of runs below a folder.
+        runs: its readable runs.
+        tasks: their tasks with all examples, None if the data is not available.
+        rebuild: a function that writes the views of runs below a folder.
     """
     return [
-        *files.of_publication(root),
-        *identity.of_all(runs),
+        *files.publication_checks(root),
+        *identity.publication_checks(runs),
         *together([run.record for run in runs], tasks),
-        *provenance.of_history(root),
-        *views.of_publication(root, runs, rebuild),
+        *provenance.history_checks(root),
+        *views.publication_checks(root, runs, rebuild),
     ]
 
 
 def together(records: Sequence[Record], tasks: Sequence[tuple[Task, Splits | None]]) -> list[Check]:
-    """Check records that are published together, or are about to be; arguments as `publication`."""
-    found = [check for record in records for check in provenance.of_record(record)]
+    """Return the checks of records that are, or will be, published together; arguments as in `publication`."""
+    checks = [check for record in records for check in provenance.record_checks(record)]
     for task, splits in tasks:
-        own = [record for record in records if record.spec.task == task.name]
-        found += [provenance.of_task(task), *data_checks.of_task(task, own, splits)]
-    return [*_once(found), *seeds.of_all(records)]
+        task_records = [record for record in records if record.spec.task == task.name]
+        checks += [provenance.task_check(task), *data_checks.task_checks(task, task_records, splits)]
+    return [*_distinct(checks), *seeds.publication_checks(records)]
 
 
-def _once(found: Sequence[Check]) -> list[Check]:
-    """Leave out of checks of one name those that hold, but for one where all do; faults that are the same, once."""
-    failed = {check.name for check in found if not check.ok}
-    return list(dict.fromkeys(check for check in found if not check.ok or check.name not in failed))
+def _distinct(checks: Sequence[Check]) -> list[Check]:
+    """Return each failed check once, and one check for each name of which all hold."""
+    failed = {check.name for check in checks if not check.ok}
+    return list(dict.fromkeys(check for check in checks if not check.ok or check.name not in failed))

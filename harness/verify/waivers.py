@@ -1,14 +1,14 @@
-"""Waivers: findings of `verify` that are known and accepted, each with a reason and the date it was given.
+"""Waivers: findings of `verify` that a person accepted, each with a reason and a date.
 
     # results/waivers.toml
     [[waiver]]
-    check = "figures are drawn again byte for byte"
-    where = "figures/cfa/*.png"        # optional: which runs or files; * and ? as in file names
-    reason = "drawn with an older matplotlib; the SVG files are equal"
+    check = "figures are reproducible byte for byte"
+    where = "figures/cfa/*.png"        # optional: pattern of runs or files; * and ? as in file names
+    reason = "an older matplotlib drew them; the SVG files are equal"
     date = 2026-03-01
 
-The file is read strictly: a misspelt check, a field too many or a reason left out is an error, and a waiver that excuses
-nothing fails a check of its own.
+The file is read strictly: a misspelt check, an unknown field or a missing reason is an error. A waiver that matches no
+finding fails the check `every waiver is used`. Former names of checks are accepted.
 """
 
 from __future__ import annotations
@@ -23,51 +23,53 @@ from typing import Any
 
 from harness.errors import HarnessError, did_you_mean
 from harness.verify.check import Check, check
-from harness.verify.checks.catalogue import NAMES, WAIVERS
+from harness.verify.checks.catalogue import FORMER_NAMES, NAMES, WAIVERS
 
 FILE = "waivers.toml"
 FIELDS = {"check": str, "where": str, "reason": str, "date": datetime.date}
-SHORTEST = 10  # characters of a reason
+MIN_REASON = 10  # characters
+KINDS: dict[type, str] = {str: "text", datetime.date: "a date such as 2026-03-01"}
 
 
 @dataclass(frozen=True)
 class Waiver:
-    """One accepted finding: the check's name, where (a pattern of places), why, and since when."""
+    """An accepted finding: the check's name, a pattern of runs or files, the reason and the date."""
 
     check: str
-    where: str
+    pattern: str
     reason: str
     date: datetime.date
 
-    def covers(self, found: Check, place: str) -> bool:
-        """Whether it excuses this check at this place (a run's folder or a file, relative to what is verified)."""
-        return found.name == self.check and fnmatchcase(place, self.where)
+    def covers(self, check: Check, path: str) -> bool:
+        """Return whether it excuses this check at a path: a run's folder or a file, relative to the verified folder."""
+        return check.name == self.check and fnmatchcase(path, self.pattern)
 
 
-def find(path: Path) -> Path | None:
-    """Return the waivers that belong to a results folder: in it, or in the folder that `published` lies in."""
-    places = [path, path.parent] if path.name == "published" else [path]
-    return next((place / FILE for place in places if (place / FILE).is_file()), None)
+def waiver_file(path: Path) -> Path | None:
+    """Return the file of waivers of a results folder, or of the folder above `published`; None if there is none."""
+    folders = [path, path.parent] if path.name == "published" else [path]
+    return next((folder / FILE for folder in folders if (folder / FILE).is_file()), None)
 
 
 def read(path: Path) -> tuple[Waiver, ...]:
-    """Read a file of waivers.
+    """Return the waivers of a file.
 
     Raises:
-        HarnessError: not TOML, an unknown table or field, a missing or ill-typed one, an unknown check, or one twice.
+        HarnessError: the file is not TOML, or has an unknown table, field or check, a missing or ill-typed field, or two
+            waivers of one check and pattern.
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise _error(f"the waivers cannot be read: {error}", path) from None
-    listed = data.pop("waiver", [])
-    if data or not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
-        raise _error("the file holds something else than [[waiver]] tables", path)
-    found = [_waiver(item, number, path) for number, item in enumerate(listed, start=1)]
-    places = [(waiver.check, waiver.where) for waiver in found]
-    if twice := next((place for place in places if places.count(place) > 1), None):
-        raise _error(f"two waivers excuse {twice[0]!r} at {twice[1]!r}", path)
-    return tuple(found)
+    items = data.pop("waiver", [])
+    if data or not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise _error("the file has content other than [[waiver]] tables", path)
+    waivers = [_waiver(item, number, path) for number, item in enumerate(items, start=1)]
+    targets = [(waiver.check, waiver.pattern) for waiver in waivers]
+    if duplicate := next((target for target in targets if targets.count(target) > 1), None):
+        raise _error(f"two waivers excuse {duplicate[0]!r} at {duplicate[1]!r}", path)
+    return tuple(waivers)
 
 
 def _waiver(item: dict[str, Any], number: int, path: Path) -> Waiver:
@@ -76,24 +78,29 @@ def _waiver(item: dict[str, Any], number: int, path: Path) -> Waiver:
         raise _error(f"{name} has the unknown field {unknown[0]!r}", path, did_you_mean(unknown[0], FIELDS))
     item = {"where": "*"} | item
     for field, kind in FIELDS.items():
-        if type(item.get(field)) is not kind:  # a datetime is a date too, but not a day
-            raise _error(f"{name} has no {field}, or one that is no {kind.__name__}", path)
-    if item["check"] not in NAMES:
-        raise _error(f"{name} excuses an unknown check {item['check']!r}", path, did_you_mean(item["check"], NAMES))
-    if len(item["reason"].strip()) < SHORTEST:
-        raise _error(f"{name} gives no reason", path, "say why this finding is accepted, in a sentence")
+        if type(item.get(field)) is not kind:  # a datetime is an instance of date too
+            raise _error(f"{name} needs the field {field!r} as {KINDS[kind]}, found {item.get(field)!r}", path)
+    check_name = FORMER_NAMES.get(item["check"], item["check"])
+    if check_name not in NAMES:
+        raise _error(f"{name} has the unknown check {check_name!r}", path, did_you_mean(check_name, NAMES))
+    if len(item["reason"].strip()) < MIN_REASON:
+        raise _error(
+            f"{name} has the reason {item['reason']!r}, at least {MIN_REASON} characters are needed",
+            path,
+            "give the reason for accepting this finding in a sentence",
+        )
     if not item["where"].strip():
-        raise _error(f"{name} excuses nothing: its where is empty", path)
-    return Waiver(**item)
+        raise _error(f"{name} has an empty field 'where', a pattern is needed", path)
+    return Waiver(check_name, item["where"], item["reason"], item["date"])
 
 
 def _error(problem: str, path: Path, fix: str = "") -> HarnessError:
     return HarnessError(
-        problem, where=str(path), fix=fix or "a [[waiver]] has check, reason and date, and may have where"
+        problem, where=str(path), fix=fix or "a [[waiver]] has the fields check, reason and date, and optionally where"
     )
 
 
 def unused(waivers: Iterable[Waiver], used: Iterable[Waiver]) -> Check:
-    """Check that each waiver excuses something that was found."""
-    kept = set(used)
-    return check(WAIVERS, [f"{waiver.check} at {waiver.where}" for waiver in waivers if waiver not in kept], FILE)
+    """Return the check that each waiver excuses a finding."""
+    used = set(used)
+    return check(WAIVERS, [f"{waiver.check} at {waiver.pattern}" for waiver in waivers if waiver not in used], FILE)

@@ -220,4 +220,4 @@ def test_training_a_run_of_somebody_again_does_not_run_its_models_code_unasked(
     found = Options(tasks=(command[1],))
     verdict = verify_rerun._job([record], lookup.Lookup(found), found, command[3], tmp_path)
     assert isinstance(verdict, Outcome)
-    assert "--trust-remote-code" in verdict.why[0]
+    assert "--trust-remote-code" in verdict.reasons[0]

@@ -67,7 +67,7 @@ def test_a_careful_fault_is_found_by_the_check_that_is_there_for_it(
     (root / files.SUMS).write_text(files.sums_text(root), encoding="utf-8")
     names = found(root, published[1], capsys)
     assert check in names
-    assert not names & {files.SHA256, files.THERE, files.NO_OTHER, files.LISTED}
+    assert not names & {files.CHECKSUMS, files.FILES_PRESENT, files.FILES_LISTED, files.LIST_FORM}
 
 
 @pytest.mark.slow
@@ -92,10 +92,10 @@ def test_data_that_changed_or_is_gone_is_found(
     root, tasks_dir = copied(published, tmp_path), Path(shutil.copytree(published[1], tmp_path / "tasks"))
     path = tasks_dir / "data" / "pick" / "test.jsonl"
     path.write_text(path.read_text().replace("it rises", "it soars"))
-    assert found(root, tasks_dir, capsys) == {data.AT_HAND}
+    assert found(root, tasks_dir, capsys) == {data.AVAILABLE}
     task = tasks_dir / "pick.py"
     task.write_text(re.sub(r'sha256="\w+"', 'sha256=""', task.read_text()))
-    assert found(root, tasks_dir, capsys) >= {data.RENDERS, arithmetic.GOLD, provenance.DATA}
+    assert found(root, tasks_dir, capsys) >= {data.FINGERPRINT, arithmetic.GOLD, provenance.DATA}
 
 
 def test_history_that_was_rewritten_is_found(
@@ -113,13 +113,13 @@ def test_history_that_was_rewritten_is_found(
     assert found(root, published[1], capsys) == set()
     record(lambda content: content.update(seconds=1.0))(root)
     (root / files.SUMS).write_text(files.sums_text(root), encoding="utf-8")
-    assert found(root, published[1], capsys) == {provenance.APPENDED}
+    assert found(root, published[1], capsys) == {provenance.HISTORY}
     git("commit", "-qam", "nothing to see")
-    assert found(root, published[1], capsys) == {provenance.APPENDED}
+    assert found(root, published[1], capsys) == {provenance.HISTORY}
 
 
 def test_every_check_of_the_catalogue_is_reported_for_some_fault() -> None:
     planted = {check for _, check in (CARELESS | CAREFUL).values()} | {check for _, check in CARELESS.values()}
-    elsewhere = {views.FIGURES, data.AT_HAND, provenance.DATA, provenance.APPENDED, catalogue.WAIVERS}
+    elsewhere = {views.FIGURES, data.AVAILABLE, provenance.DATA, provenance.HISTORY, catalogue.WAIVERS}
     assert planted | elsewhere == set(catalogue.NAMES)
     assert len(CARELESS) + len(CAREFUL) >= 30

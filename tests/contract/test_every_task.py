@@ -22,7 +22,7 @@ from harness.data import loading, registry, sources
 from harness.metrics.scoring import chance
 from harness.schema import Example, Task
 from harness.verify import task as oracle
-from harness.verify.task import answered, headline, near, of_sentences, same_options, shares
+from harness.verify.task import has_common_options, has_sentence_answers, headline, make_answers, margin, share_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIES = ROOT.parent / "shared" / "data"  # data that others published, where it lies beside the project
@@ -89,13 +89,13 @@ def test_gold_answers_score_everything(name: str, split: str, form: str) -> None
     if split not in task.splits:
         pytest.skip("a test alone, to be asked and not trained on")
     examples = dict(splits_of(name).items())[split]  # type: ignore[index]
-    answers = answered(task, examples, [form.format(e.target) for e in examples])
+    answers = make_answers(task, examples, [form.format(e.target) for e in examples])
     assert [a.id for a in answers if a.parsed is None] == []
     assert [a.id for a in answers if task.metrics[0].score(a) != 1.0] == []
     for metric in task.metrics:
         values = [metric.score(a) for a in answers]
         value = metric.combine(answers) if metric.combine else sum(values) / len(values)
-        assert value == pytest.approx(1.0 if metric in shares(task) else 0.0, abs=1e-12), metric.name
+        assert value == pytest.approx(1.0 if metric in share_metrics(task) else 0.0, abs=1e-12), metric.name
 
 
 @every_task
@@ -114,14 +114,16 @@ def test_wrong_answers_score_nothing(name: str) -> None:
     examples, texts = [], []
     for position, example in enumerate(test):
         text = oracle.wrong_text(test, position)
-        if of_sentences(task, test):  # another text shares words with this one: what shares none is wrong altogether
+        if has_sentence_answers(
+            task, test
+        ):  # another text shares words with this one: what shares none is wrong altogether
             text = "qzx vvv"
         if text is not None:
             examples.append(example)
             texts.append(text)
     assert len(examples) > 0.9 * len(test)
-    answers = answered(task, examples, texts)
-    for metric in shares(task):
+    answers = make_answers(task, examples, texts)
+    for metric in share_metrics(task):
         assert [(a.id, a.text, a.target) for a in answers if metric.score(a) != 0.0] == [], metric.name
 
 
@@ -129,13 +131,13 @@ def test_wrong_answers_score_nothing(name: str) -> None:
 @pytest.mark.parametrize("text", ["", "  \n", "\n\n", "qzx vvv 17 of ???", "I am not sure, it depends."])
 def test_what_is_no_answer_is_unparsed_and_scores_nothing(name: str, text: str) -> None:
     task, test = answers_of(name), splits_of(name).test
-    answers = answered(task, test, [text] * len(test))
+    answers = make_answers(task, test, [text] * len(test))
     if text.strip() == "" or task.parse is not None or task.scoring == "choices":
         # Where words of the text are asked for, any line is an answer.
         words = {e.id for e in test if e.slices.get("answer") == "text"} if text.strip() else set()
         assert [a.id for a in answers if a.parsed is not None and a.id not in words] == []
-    for metric in shares(task):
-        if of_sentences(task, test) and text.strip():  # it shares a word with some
+    for metric in share_metrics(task):
+        if has_sentence_answers(task, test) and text.strip():  # it shares a word with some
             assert sum(map(metric.score, answers)) / len(answers) < guessing(task, test)
         else:
             assert sum(map(metric.score, answers)) == 0.0
@@ -145,39 +147,41 @@ def test_what_is_no_answer_is_unparsed_and_scores_nothing(name: str, text: str) 
 def test_shuffled_gold_answers_score_what_guessing_scores(name: str) -> None:
     task, test = answers_of(name), splits_of(name).test
     order = random.Random(20).sample(range(len(test)), len(test))
-    if task.scoring == "choices" and not same_options(test):  # the place of another question's gold
+    if task.scoring == "choices" and not has_common_options(test):  # the place of another question's gold
         places = [test[i].choices.index(test[i].target) for i in order]
         texts = [e.choices[place % len(e.choices)] for e, place in zip(test, places, strict=True)]
-        assert headline(task, test, texts) == pytest.approx(guessing(task, test), abs=near(task, test))
+        assert headline(task, test, texts) == pytest.approx(guessing(task, test), abs=margin(task, test))
     else:
         texts = [test[i].target for i in order]
-        assert headline(task, test, texts) <= guessing(task, test) + near(task, test)
+        assert headline(task, test, texts) <= guessing(task, test) + margin(task, test)
 
 
 @every_task
 def test_no_place_among_the_options_gives_the_answer_away(name: str) -> None:
     task = task_of(name)
-    if task.scoring != "choices" or same_options(splits_of(name).test):
+    if task.scoring != "choices" or has_common_options(splits_of(name).test):
         pytest.skip("no options of its own for each question")
     if is_public(task):
         pytest.skip("the options are the source's, not the project's to write")
     for examples in filter(None, (splits_of(name).train, splits_of(name).test)):
         for place in range(max(len(e.choices) for e in examples)):
             texts = [e.choices[place % len(e.choices)] for e in examples]
-            assert headline(task, examples, texts) == pytest.approx(guessing(task, examples), abs=near(task, examples))
+            assert headline(task, examples, texts) == pytest.approx(
+                guessing(task, examples), abs=margin(task, examples)
+            )
 
 
 @every_task
 def test_neither_the_longest_nor_the_shortest_option_gives_the_answer_away(name: str) -> None:
     task = task_of(name)
-    if task.scoring != "choices" or same_options(splits_of(name).test):
+    if task.scoring != "choices" or has_common_options(splits_of(name).test):
         pytest.skip("no options of its own for each question")
     if is_public(task):
         pytest.skip("the options are the source's, not the project's to write")
     test = splits_of(name).test
     for pick in (max, min):
         texts = [pick(e.choices, key=len) for e in test]
-        assert headline(task, test, texts) <= guessing(task, test) + 2 * near(task, test)
+        assert headline(task, test, texts) <= guessing(task, test) + 2 * margin(task, test)
 
 
 @every_task

@@ -25,6 +25,7 @@ from harness.runs.options import Options
 from harness.runs.plan import Plan
 from harness.store import codec, records, withhold
 from harness.tiny import questions, skills
+from harness.verify.checks import arithmetic, files
 from tests.runs.test_worker import Ear, job_of, model, planned  # noqa: F401 - fixtures
 from tests.support import answer_rows
 from tests.support.cli_runner import Desk, guess, without_torch
@@ -227,9 +228,9 @@ def test_what_was_forgotten_is_shown_kept_and_verified(probed: Desk, tmp_path: P
     page = (probed.results / "report.html").read_text()
     assert "against what changed on a probe" in page
     assert "▼ forgot" in page
-    files = ["--task", str(probed.task), "--task", str(tmp_path / "other.jsonl")]
+    data_files = ["--task", str(probed.task), "--task", str(tmp_path / "other.jsonl")]
     assert probed.run("report") == 0
-    assert main(["verify", str(probed.results), *files]) == 0
+    assert main(["verify", str(probed.results), *data_files]) == 0
 
 
 def test_a_changed_answer_to_a_probe_is_found(probed: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -240,21 +241,21 @@ def test_a_changed_answer_to_a_probe_is_found(probed: Desk, tmp_path: Path, caps
     row["loglik"] = [-0.5 if choice == row["target"] else -1.5 for choice in row["choices"]]
     row["text"] = row["parsed"] = row["target"]
     answer_rows.write_rows(path, rows)
-    files = ["--task", str(probed.task), "--task", str(tmp_path / "other.jsonl")]
+    data_files = ["--task", str(probed.task), "--task", str(tmp_path / "other.jsonl")]
     capsys.readouterr()
-    assert main(["verify", str(folder), *files]) == 1
+    assert main(["verify", str(folder), *data_files]) == 1
     out = capsys.readouterr().out
-    assert "answers have the recorded checksum: probe other" in out
-    assert "every score comes out again: probe other" in out
+    assert f"{files.ANSWERS_CHECKSUM}: probe other" in out
+    assert f"{arithmetic.SCORES}: probe other" in out
     record = records.read_record(folder)
     digest = records.answers_sha256(folder, path.name)
     records.write_record(
         folder, replace(record, probes={"other": replace(record.probes["other"], answers_sha256=digest)})
     )
-    assert main(["verify", str(folder), *files]) == 1
+    assert main(["verify", str(folder), *data_files]) == 1
     out = capsys.readouterr().out
     assert "checksum" not in out
-    assert "every score comes out again: probe other" in out
+    assert f"{arithmetic.SCORES}: probe other" in out
 
 
 def test_answers_to_a_probe_are_published_with_the_run(probed: Desk) -> None:

@@ -299,7 +299,7 @@ def test_the_metric_scores_answers_and_gold_costs_nothing(package: Path) -> None
     given = [(rises, rises, 0.0), (rises, falls, 120.0), (falls, rises, 45.0), (rises, None, 20.0)]
     for target, parsed, cost in given:
         assert metric.score(Answer("q", "g", target, parsed or "?", parsed)) == cost
-    check = oracle.gold(registry.task("renewals"), metric, [Example("q", "Which?", rises, (rises, falls))])
+    check = oracle.check_gold(registry.task("renewals"), metric, [Example("q", "Which?", rises, (rises, falls))])
     assert (check.ok, metric.higher_is_better) == (True, False)
 
 

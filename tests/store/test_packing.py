@@ -70,7 +70,7 @@ def test_a_publication_of_schema_1_verifies_before_and_after_it_is_packed(
         text = (run.folder / records.RECORD).read_text()
         assert records.record_text(run.record) == text
         assert records.record_text(originals[run.folder]) == records.with_schema(text, 1)
-    assert all(check.ok for check in files.of_publication(root))
+    assert all(check.ok for check in files.publication_checks(root))
     assert main(["publish", "--results", str(root.parent), "--tasks-dir", str(tasks_dir)]) == 0
     assert "<code>answers.jsonl.gz</code>" in (root / "report.html").read_text()
     assert verified(root, tasks_dir)
@@ -86,7 +86,7 @@ def test_packing_is_no_change_to_what_git_knows_and_any_other_change_is_one(old:
         subprocess.run(["git", *who, *words], cwd=root.parent, check=True, capture_output=True)
 
     def changed() -> list[str]:
-        return [check.where for check in provenance.of_history(root) if not check.ok]
+        return [check.where for check in provenance.history_checks(root) if not check.ok]
 
     for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "published")):
         git(*words)
@@ -139,5 +139,5 @@ def test_a_publication_that_was_changed_is_not_packed(
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | {"seconds": 1.0}))
     assert script.main(old[0]) == 2
-    assert files.SHA256 in capsys.readouterr().err
+    assert files.CHECKSUMS in capsys.readouterr().err
     assert not list(old[0].rglob("*.gz"))

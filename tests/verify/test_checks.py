@@ -69,13 +69,13 @@ def test_the_list_of_checksums_comes_back_as_it_was_written(
         (root / name).write_bytes(text)
     (root / files.SUMS).write_text(files.sums_text(root), encoding="utf-8")
     assert set(files.read_sums(root)) == set(content) - {files.SUMS}
-    assert failed(files.of_publication(root)) == []
+    assert failed(files.publication_checks(root)) == []
 
 
 @pytest.mark.parametrize("line", ["0" * 63 + "  a", "0" * 64 + " a", "0" * 64 + "  ", "0" * 64 + "  /etc/passwd", "0" * 64 + "  a/../../b", "G" * 64 + "  a", ""])  # fmt: skip
 def test_a_list_of_another_form_is_refused_by_its_line(line: str, tmp_path: Path) -> None:
     (tmp_path / files.SUMS).write_text(f"{'1' * 64}  first\n{line}\n")
-    with pytest.raises(HarnessError, match="line 2 is not of its form"):
+    with pytest.raises(HarnessError, match="line 2 "):
         files.read_sums(tmp_path)
 
 
@@ -103,10 +103,10 @@ def test_the_last_digit_of_a_bound_counts_unless_the_run_names_another_scipy(ver
     score = score_answers(answers, TASK.metrics)["accuracy"]
     near = {"accuracy": replace(score, low=math.nextafter(score.low, 0))}
     record = make_record(scores=near, environment=make_environment(packages=packages))
-    checks = {check.name: check.ok for check in arithmetic.of_answers(record, answers, TASK)}
+    checks = {check.name: check.ok for check in arithmetic.answer_checks(record, answers, TASK)}
     assert checks[arithmetic.SCORES] is holds
     far = make_record(scores={"accuracy": replace(score, low=score.low - 1e-9)}, environment=record.environment)
-    checks = {check.name: check.ok for check in arithmetic.of_answers(far, answers, TASK)}
+    checks = {check.name: check.ok for check in arithmetic.answer_checks(far, answers, TASK)}
     assert not checks[arithmetic.SCORES]
 
 
@@ -114,23 +114,25 @@ def test_the_last_digit_of_a_bound_counts_unless_the_run_names_another_scipy(ver
 def test_inputs_that_were_cut_are_those_of_the_answers_and_of_training(cut: int, train: int, holds: bool) -> None:
     answers = [replace(answer, cut_tokens=5 * (place < 2)) for place, answer in enumerate(make_answers(12, 0))]
     record = make_record(make_spec(train_examples=train), cut_examples=cut)
-    checks = {check.name: check.ok for check in arithmetic.of_answers(record, answers, TASK)}
-    assert checks[arithmetic.CUT] is holds
+    checks = {check.name: check.ok for check in arithmetic.answer_checks(record, answers, TASK)}
+    assert checks[arithmetic.TRUNCATION] is holds
 
 
 # --- cost
 
 
 def test_a_cost_that_can_be_true_passes_and_one_of_cuda_needs_driver_and_allocator() -> None:
-    assert failed(cost.of_run(make_record())) == []
+    assert failed(cost.run_checks(make_record())) == []
     spec = make_spec(device="cuda")
     phases = {name: replace(phase, reserved_bytes=phase.peak_bytes) for name, phase in make_cost().phases.items()}
     made = replace(make_cost(), phases=phases)
     gpu = make_environment(driver="580.1", allocator="torch")
-    assert failed(cost.of_run(make_record(spec, cost=made, environment=gpu))) == []
+    assert failed(cost.run_checks(make_record(spec, cost=made, environment=gpu))) == []
     for lacking in (replace(gpu, driver=""), replace(gpu, allocator="")):
-        assert failed(cost.of_run(make_record(spec, cost=made, environment=lacking))) == [cost.DESCRIBED]
-    assert failed(cost.of_run(make_record(spec, environment=gpu))) == [cost.SANE]  # less reserved than handed out
+        assert failed(cost.run_checks(make_record(spec, cost=made, environment=lacking))) == [cost.ENVIRONMENT]
+    assert failed(cost.run_checks(make_record(spec, environment=gpu))) == [
+        cost.PLAUSIBLE
+    ]  # less reserved than handed out
 
 
 @given(
@@ -151,14 +153,14 @@ def test_a_peak_is_sane_only_where_it_holds_weights_gradients_and_state(
     record = make_record(
         cost=replace(made, phases=phases, parts=parts, weights_bytes=frozen + trained, trained_weights=1 + trained // 4)
     )
-    names = failed(cost.of_run(record))
-    assert cost.ADDS_UP not in names
-    assert (cost.SANE in names) == (rest < 0 or state < 4 * (1 + trained // 4) * 0.99)
+    names = failed(cost.run_checks(record))
+    assert cost.PARTS_SUM not in names
+    assert (cost.PLAUSIBLE in names) == (rest < 0 or state < 4 * (1 + trained // 4) * 0.99)
 
 
 def test_a_finished_run_without_a_cost_is_noticed_and_one_that_did_not_fit_needs_none() -> None:
-    assert failed(cost.of_run(make_record(cost=None))) == [cost.SANE]
-    assert failed(cost.of_run(make_record(status="oom", cost=None))) == []
+    assert failed(cost.run_checks(make_record(cost=None))) == [cost.PLAUSIBLE]
+    assert failed(cost.run_checks(make_record(status="oom", cost=None))) == []
 
 
 # --- seeds
@@ -176,41 +178,41 @@ def rows(*given: tuple[int, int], **changes: Any) -> list[Record]:
     [
         ((0, 1, 2), []),
         ((0, 1, 2, 3), []),
-        ((0, 1), [seeds.MANY]),
-        ((0, 1, 3), [seeds.ALL]),
-        ((1, 2, 3), [seeds.ALL]),
-        ((7,), [seeds.MANY, seeds.ALL]),
+        ((0, 1), [seeds.SEED_COUNT]),
+        ((0, 1, 3), [seeds.NO_GAPS]),
+        ((1, 2, 3), [seeds.NO_GAPS]),
+        ((7,), [seeds.SEED_COUNT, seeds.NO_GAPS]),
     ],
 )
 def test_seeds_count_from_zero_and_are_three_or_more(given_seeds: tuple[int, ...], expected: list[str]) -> None:
-    assert failed(seeds.of_all(rows(*((8, seed) for seed in given_seeds)))) == expected
+    assert failed(seeds.publication_checks(rows(*((8, seed) for seed in given_seeds)))) == expected
 
 
 def test_all_rows_of_a_table_have_the_same_seeds_and_other_tables_their_own() -> None:
     three, four = [(8, seed) for seed in range(3)], [(2, seed) for seed in range(4)]
-    assert failed(seeds.of_all(rows(*three, *four))) == [seeds.ALL]
-    assert failed(seeds.of_all([*rows(*three), *rows(*four, data="f" * 16)])) == []
+    assert failed(seeds.publication_checks(rows(*three, *four))) == [seeds.NO_GAPS]
+    assert failed(seeds.publication_checks([*rows(*three), *rows(*four, data="f" * 16)])) == []
 
 
 def test_the_base_model_needs_no_seeds_and_a_row_that_did_not_fit_none() -> None:
     base = make_record(make_spec(method="base", rank=0, train_examples=0))
     oom = make_record(make_spec(method="full", rank=0), status="oom", scores={}, cost=None)
-    assert failed(seeds.of_all([base, oom, *rows((8, 0), (8, 1), (8, 2))])) == []
+    assert failed(seeds.publication_checks([base, oom, *rows((8, 0), (8, 1), (8, 2))])) == []
 
 
 def test_generated_answers_may_be_equal_by_chance_and_with_the_same_loss_they_are_a_copy() -> None:
     made = [replace(record, answers_sha256="same") for record in rows((8, 0), (8, 1), (8, 2), scoring="generate")]
-    assert failed(seeds.of_all(made)) == [seeds.APART]
+    assert failed(seeds.publication_checks(made)) == [seeds.DISTINCT_SEEDS]
     apart = [replace(record, final_loss=0.1 * place) for place, record in enumerate(made)]
-    assert failed(seeds.of_all(apart)) == []
+    assert failed(seeds.publication_checks(apart)) == []
     chosen = [replace(record, spec=replace(record.spec, scoring="choices")) for record in apart]
-    assert failed(seeds.of_all(chosen)) == [seeds.APART]
+    assert failed(seeds.publication_checks(chosen)) == [seeds.DISTINCT_SEEDS]
 
 
-@pytest.mark.parametrize(("change", "expected"), [({"learning_rate": 0.5}, [seeds.ONE]), ({"epochs": 9.0}, [seeds.ONE]), ({"micro_batch": 4}, [])])  # fmt: skip
+@pytest.mark.parametrize(("change", "expected"), [({"learning_rate": 0.5}, [seeds.ONE_SETTING]), ({"epochs": 9.0}, [seeds.ONE_SETTING]), ({"micro_batch": 4}, [])])  # fmt: skip
 def test_a_method_with_two_settings_was_searched_on_the_test(change: dict[str, Any], expected: list[str]) -> None:
     made = rows((8, 0), (8, 1), (8, 2)) + rows((8, 0), (8, 1), (8, 2), **change)
-    assert failed(seeds.of_all(made)) == expected
+    assert failed(seeds.publication_checks(made)) == expected
 
 
 # --- where it comes from
@@ -226,7 +228,7 @@ def test_a_commit_is_known_where_the_history_has_it() -> None:
 @pytest.mark.parametrize(("revision", "holds"), [("a" * 12, True), ("0" * 40, True), ("main", False), ("", False), ("none", False)])  # fmt: skip
 def test_weights_are_pinned_by_a_checksum_or_a_commit(revision: str, holds: bool) -> None:
     record = make_record(make_spec(model_revision=revision), environment=make_environment(commit=clean_commit()))
-    assert failed(provenance.of_record(record)) == ([] if holds else [provenance.MODEL])
+    assert failed(provenance.record_checks(record)) == ([] if holds else [provenance.MODEL])
 
 
 def test_the_allocator_is_named_with_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:

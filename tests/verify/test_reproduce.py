@@ -110,7 +110,7 @@ def pair(
 def test_equal_answers_elsewhere_are_reproduced_and_the_difference_is_told() -> None:
     found = reproduce.judge(*pair(OLD, make_environment(threads=8, packages={"torch": "2.14.0"})))
     assert found.verdict == "REPRODUCED"
-    assert found.why == (
+    assert found.reasons == (
         "threads: 2 then, 8 now",
         "torch: 2.13.0 then, 2.14.0 now",
         "transformers: 5.23.0 then, none now",
@@ -119,18 +119,18 @@ def test_equal_answers_elsewhere_are_reproduced_and_the_difference_is_told() -> 
 
 def test_log_likelihoods_that_moved_are_told() -> None:
     moved = [replace(answer, loglik=(-0.5, -1.5, -2.75)) for answer in OLD]
-    assert reproduce.judge(*pair(moved)).seen[0].endswith("log-likelihoods within 0.25")
+    assert reproduce.judge(*pair(moved)).observations[0].endswith("log-likelihoods within 0.25")
 
 
 def test_answers_that_are_missing_or_scores_that_moved_differ() -> None:
     assert reproduce.judge(*pair(OLD[:-1])).verdict == "DIFFERS"
     found = reproduce.judge(*pair(OLD, scores={}))
-    assert (found.verdict, found.seen[1]) == ("DIFFERS", "accuracy: 0.75 then, missing now")
+    assert (found.verdict, found.observations[1]) == ("DIFFERS", "accuracy: 0.75 then, missing now")
 
 
 def test_a_second_run_that_did_not_finish_says_why() -> None:
     found = reproduce.judge(*pair([], status="oom", reason="too large", scores={}))
-    assert (found.verdict, found.why) == ("DIFFERS", ("oom: too large",))
+    assert (found.verdict, found.reasons) == ("DIFFERS", ("oom: too large",))
 
 
 def test_answers_without_their_texts_are_compared_by_stand_ins() -> None:

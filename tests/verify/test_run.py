@@ -15,6 +15,7 @@ from harness.metrics.scoring import parse_rate, score_answers
 from harness.record import Answer
 from harness.schema import Example, Source, Task
 from harness.store import records
+from harness.verify.checks import arithmetic, files, identity
 from harness.verify.run import Check, verify
 from tests.support import answer_rows
 from tests.support.records import make_answers, make_record, make_spec
@@ -77,7 +78,7 @@ def test_a_changed_spec_no_longer_hashes_to_the_folders_name(tmp_path: Path) -> 
     folder = write(tmp_path, make_answers(9, 0))
     edit(folder / "record.json", lambda data: data["spec"].update(learning_rate=0.02))
     found = failed(verify(folder, TASK))
-    assert "the spec hashes to the id in the folder's name" in found
+    assert identity.SPEC_ID in found
 
 
 def test_a_folder_under_another_methods_name_is_noticed(tmp_path: Path) -> None:
@@ -85,18 +86,18 @@ def test_a_folder_under_another_methods_name_is_noticed(tmp_path: Path) -> None:
     moved = folder.parent.with_name("lora-r32") / folder.name
     moved.parent.mkdir()
     folder.rename(moved)
-    assert failed(verify(moved, TASK)) == ["the folder's words say what the spec says"]
+    assert failed(verify(moved, TASK)) == [identity.FOLDER_PATH]
 
 
 def test_another_version_of_the_task_is_noticed(tmp_path: Path) -> None:
     folder = write(tmp_path, make_answers(9, 0))
-    assert failed(verify(folder, replace(TASK, version=2))) == ["the task is the one that ran"]
+    assert failed(verify(folder, replace(TASK, version=2))) == [identity.TASK_VERSION]
 
 
 def test_an_answer_that_was_edited_breaks_the_checksum(tmp_path: Path) -> None:
     folder = write(tmp_path, make_answers(9, 0))
     answer_rows.replace_text(folder / records.ANSWERS, '"group": "g0"', '"group": "gx"')
-    assert "answers have the recorded checksum" in failed(verify(folder, TASK))
+    assert files.ANSWERS_CHECKSUM in failed(verify(folder, TASK))
 
 
 def test_a_parsed_form_that_the_raw_text_does_not_give_is_noticed(tmp_path: Path) -> None:
@@ -104,10 +105,10 @@ def test_a_parsed_form_that_the_raw_text_does_not_give_is_noticed(tmp_path: Path
     folder = write(tmp_path, answers, scoring="generate")
     rewrite(folder, [*answers[:-1], replace(answers[-1], parsed="a")])
     checks = {check.name: check for check in verify(folder, TASK)}
-    assert not checks["every raw text parses to what was stored"].ok
-    assert checks["every raw text parses to what was stored"].detail == "q11"
-    assert not checks["every score comes out again"].ok
-    assert not checks["the parse rate comes out again"].ok
+    assert not checks[arithmetic.PARSES].ok
+    assert checks[arithmetic.PARSES].detail == "q11"
+    assert not checks[arithmetic.SCORES].ok
+    assert not checks[arithmetic.PARSE_RATE].ok
 
 
 def test_a_tasks_own_parser_is_the_one_used(tmp_path: Path) -> None:
@@ -116,25 +117,25 @@ def test_a_tasks_own_parser_is_the_one_used(tmp_path: Path) -> None:
 
     folder = write(tmp_path, written(), scoring="generate")
     names = failed(verify(folder, replace(TASK, parse=parse)))
-    assert names == ["every raw text parses to what was stored"]
+    assert names == [arithmetic.PARSES]
 
 
 def test_an_option_that_is_not_the_likeliest_is_noticed(tmp_path: Path) -> None:
     folder = write(tmp_path, make_answers(9, 3))  # the wrong ones say "b" with "a" as the likeliest
-    assert failed(verify(folder, TASK)) == ["every option picked is the likeliest"]
+    assert failed(verify(folder, TASK)) == [arithmetic.TOP_OPTION]
 
 
 @pytest.mark.parametrize("field", ["value", "low", "high"])
 def test_a_polished_score_is_noticed(tmp_path: Path, field: str) -> None:
     folder = write(tmp_path, make_answers(9, 0))
     edit(folder / "record.json", lambda data: data["scores"]["accuracy"].update({field: 0.42}))
-    assert failed(verify(folder, TASK)) == ["every score comes out again"]
+    assert failed(verify(folder, TASK)) == [arithmetic.SCORES]
 
 
 def test_a_score_that_is_missing_or_of_no_metric_is_noticed(tmp_path: Path) -> None:
     folder = write(tmp_path, make_answers(9, 0))
     edit(folder / "record.json", lambda d: d["scores"].update(invented=d["scores"].pop("macro_f1")))
-    detail = next(check.detail for check in verify(folder, TASK) if check.name == "every score comes out again")
+    detail = next(check.detail for check in verify(folder, TASK) if check.name == arithmetic.SCORES)
     assert "invented" in detail
     assert "macro_f1 is missing" in detail
 
@@ -144,8 +145,8 @@ def test_answers_left_out_or_given_twice_are_noticed(tmp_path: Path) -> None:
     folder = write(tmp_path, answers)
     rewrite(folder, [*answers[:-2], answers[0]])
     found = failed(verify(folder, TASK))
-    assert "there are as many answers as test examples" in found
-    assert "no question is answered twice" in found
+    assert arithmetic.ANSWER_COUNT in found
+    assert arithmetic.UNIQUE_ANSWERS in found
 
 
 def test_gold_that_is_not_the_tasks_is_noticed(tmp_path: Path) -> None:
@@ -154,7 +155,7 @@ def test_gold_that_is_not_the_tasks_is_noticed(tmp_path: Path) -> None:
     examples = [Example(id=a.id, question="?", target=a.target, choices=a.choices, group=a.group) for a in answers]
     assert failed(verify(folder, TASK, examples=examples)) == []
     moved = [replace(examples[0], target="b"), *examples[1:]]
-    assert failed(verify(folder, TASK, examples=moved)) == ["options, groups and gold are the task's"]
+    assert failed(verify(folder, TASK, examples=moved)) == [arithmetic.GOLD]
 
 
 @pytest.mark.parametrize("name", ["record.json", "answers.jsonl.gz"])
@@ -168,7 +169,7 @@ def test_a_file_that_cannot_be_read_is_a_failed_check_and_no_crash(tmp_path: Pat
         path.write_bytes(path.read_bytes()[:-20] if damage == "cut" else b"\xff\xfe\x00")
     last = verify(folder, TASK)[-1]
     assert not last.ok
-    assert last.name == f"{'record' if name == 'record.json' else 'answers'} can be read"
+    assert last.name == (files.RECORD_READABLE if name == "record.json" else files.ANSWERS_READABLE)
     assert last.detail
 
 
@@ -178,4 +179,4 @@ def test_a_run_that_did_not_finish_is_checked_for_what_it_claims(tmp_path: Path)
     records.write_record(folder, make_record(spec, status="oom", scores={}, cost=None, reason="too large"))
     assert failed(verify(folder, TASK)) == []
     records.write_record(folder, make_record(spec, status="oom", cost=None, reason="too large"))
-    assert failed(verify(folder, TASK)) == ["an unfinished run claims no scores"]
+    assert failed(verify(folder, TASK)) == [arithmetic.NO_SCORES]

@@ -82,14 +82,14 @@ def broken(name: str) -> tuple[Task, list[Example]]:
 @pytest.mark.parametrize(
     ("name", "check"),
     [
-        ("a metric that looks for a part", "wrong answers score nothing"),
-        ("a parser that reads everything", "an empty answer and nonsense are not read"),
-        ("a metric that is always content", "shuffled answers score what guessing does"),
-        ("a prompt that tells the answer", "do not depend on it"),
+        ("a metric that looks for a part", "wrong answers"),
+        ("a parser that reads everything", "nonsense"),
+        ("a metric that is always content", "shuffled answers"),
+        ("a prompt that tells the answer", "depends on its answer"),
         ("a prompt that ends in a blank", "ends in a blank"),
-        ("a parser that reads nothing", "gold answers are perfect"),
-        ("options of which the first is right", "number 1 is right in 100 %"),
-        ("a chance that is too low", "shuffled answers score what guessing does"),
+        ("a parser that reads nothing", "gold answers"),
+        ("options of which the first is right", "number 1 "),
+        ("a chance that is too low", "shuffled answers"),
     ],
 )
 def test_what_is_broken_is_found_by_the_check_that_is_there_for_it(name: str, check: str) -> None:
@@ -97,9 +97,9 @@ def test_what_is_broken_is_found_by_the_check_that_is_there_for_it(name: str, ch
 
 
 def test_the_other_answer_is_clearly_another_number() -> None:
-    assert oracle.apart("100", "250")
-    assert not oracle.apart("100", "101")  # a tolerance might take one for the other
-    assert not oracle.apart("pay; 100; clause 3", "deny; 0; clause 3")
+    assert oracle.clearly_differ("100", "250")
+    assert not oracle.clearly_differ("100", "101")  # a tolerance might take one for the other
+    assert not oracle.clearly_differ("pay; 100; clause 3", "deny; 0; clause 3")
 
 
 UNSTABLE = '''
@@ -155,5 +155,5 @@ def test_check_says_how_long_examples_are_for_the_model(tmp_path: Path, capsys: 
 
 
 def test_unparsed_answers_are_made_as_a_run_makes_them() -> None:
-    (answer,) = oracle.answered(FREE, NUMBERS[:1], ["about 7"])
+    (answer,) = oracle.make_answers(FREE, NUMBERS[:1], ["about 7"])
     assert answer == Answer("q0", "", "7", "about 7", "about 7", ())

@@ -32,14 +32,14 @@ FLAGS = (
     flags.RESULTS,
 )
 FIXES = {
-    provenance.CLEAN: "commit what changed and run again",
-    provenance.KNOWN: "run again with code that is committed here",
+    provenance.COMMITTED: "commit what changed and run again",
+    provenance.COMMIT: "run again with code that is committed here",
     provenance.MODEL: "run again: a model folder or hub id pins itself by its weights or commit",
     provenance.DATA: "give the task's Source a sha256 or a revision, raise its version and run again",
-    data_checks.AT_HAND: "name where it is: --data DIR",
-    seeds.ALL: "run the seeds that are missing, for every row",
-    seeds.APART: "delete the copies and run those seeds",
-    seeds.ONE: "choose settings on validation examples; move runs of other settings out of the results folder",
+    data_checks.AVAILABLE: "name where it is: --data DIR",
+    seeds.NO_GAPS: "run the seeds that are missing, for every row",
+    seeds.DISTINCT_SEEDS: "delete the copies and run those seeds",
+    seeds.ONE_SETTING: "choose settings on validation examples; move runs of other settings out of the results folder",
 }
 
 
@@ -65,7 +65,7 @@ def publish(results: Path, options: Options) -> int:
         raise HarnessError(
             "there are no finished runs to publish",
             where=str(results / "runs"),
-            fix=next_command.command("--task", "cfa", "--seeds", str(seeds.LEAST), results=results),
+            fix=next_command.command("--task", "cfa", "--seeds", str(seeds.MIN_SEEDS), results=results),
         )
     _refuse_unclean()
     for run in runs:
@@ -151,11 +151,13 @@ def _refuse_unfit_together(runs: Sequence[store.Run], lookup: Lookup, results: P
     if bad is None:
         return
     task = bad.detail.split(" ")[0]
-    more = next_command.command("--task", task, "--seeds", str(seeds.LEAST), results=results)
+    more = next_command.command("--task", task, "--seeds", str(seeds.MIN_SEEDS), results=results)
     raise HarnessError(
-        f"these runs cannot be published: {bad.name}, and here not",
+        f"these runs cannot be published, a check fails: {bad.name}",
         where=bad.detail,
-        fix=more if bad.name == seeds.MANY else FIXES.get(bad.name, next_command.command("verify", results=results)),
+        fix=more
+        if bad.name == seeds.SEED_COUNT
+        else FIXES.get(bad.name, next_command.command("verify", results=results)),
     )
 
 
@@ -197,7 +199,7 @@ def _fit_to_hand_on(
 
 def _score_alike(record: Record, answers: Sequence[Answer], task: Task) -> bool:
     try:
-        checks = arithmetic.of_answers(record, answers, task)
+        checks = arithmetic.answer_checks(record, answers, task)
     except Exception:  # a task's own parser or metric met a stand-in instead of a text of its form
         return False
     return all(check.ok for check in checks)

@@ -172,7 +172,7 @@ def _no_results(path: Path) -> HarnessError:
 
 
 def _excuses(target: Target, path: Path | None) -> Sequence[Waiver]:
-    path = path or (waivers.find(target.root) if target.publication else None)
+    path = path or (waivers.waiver_file(target.root) if target.publication else None)
     return waivers.read(path) if path else ()
 
 
@@ -181,7 +181,7 @@ def _look(target: Target, path: Path, lookup: Lookup, excuses: Sequence[Waiver])
     checks, runs, unknown, changed = _one_by_one(target, lookup)
     if (target.publication and not target.only) or target.is_view:
         checks[TOGETHER] = _together(target, runs, lookup, unknown)
-    verdict = review.judge(target.root, checks, excuses, whole=not target.only)
+    verdict = review.judge(target.root, checks, excuses, complete=not target.only)
     for folder in checks:
         heading = folder or f"{target.root.name}: all {len(checks) - 1} runs together"
         output.checks(heading if folder != "." else str(path), checks[folder], _waived(verdict, folder))
@@ -192,7 +192,7 @@ def _look(target: Target, path: Path, lookup: Lookup, excuses: Sequence[Waiver])
 
 
 def _waived(verdict: Review, folder: str) -> Mapping[Check, Waiver]:
-    return {f.check: f.waiver for f in verdict.findings if f.waiver and f.place in (f.check.where, folder)}
+    return {f.check: f.waiver for f in verdict.findings if f.waiver and f.path in (f.check.path, folder)}
 
 
 def _one_by_one(
@@ -206,7 +206,7 @@ def _one_by_one(
         try:
             record = records.read_record(folder)
         except HarnessError as problem:
-            checks[name] = [files.strict(folder), Check(files.RECORD, False, problem.problem)]
+            checks[name] = [files.strict_json_check(folder), Check(files.RECORD_READABLE, False, problem.problem)]
             continue
         runs.append(records.Run(folder, record))
         task = lookup.task(record)
@@ -225,12 +225,12 @@ def _together(target: Target, runs: Sequence[records.Run], lookup: Lookup, unkno
     rebuild = functools.partial(write_outputs, tasks=lookup.known, publication=target.publication)
     if target.is_view:
         runs = _readable(_runs_below(target.runs))
-        checks = files.of_publication(target.root) if target.publication else []
-        checks += views.of_publication(target.root, runs, rebuild)
-        return [check for check in checks if check.ok or check.where.startswith(target.only) or not check.where]
+        checks = files.publication_checks(target.root) if target.publication else []
+        checks += views.publication_checks(target.root, runs, rebuild)
+        return [check for check in checks if check.ok or check.path.startswith(target.only) or not check.path]
     checks = checking.publication(target.root, runs, lookup.of(run.record for run in runs), rebuild)
     unknown_tasks = [f"{name}: {output.FILE_FLAGS}" for name in sorted(set(unknown))]
-    return [make_check(checking.KNOWN_TASK, unknown_tasks), *checks]
+    return [make_check(checking.TASK_AVAILABLE, unknown_tasks), *checks]
 
 
 def _readable(folders: Sequence[Path]) -> list[records.Run]:

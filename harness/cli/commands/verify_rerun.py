@@ -118,7 +118,7 @@ def _from_where_it_began(job: Job, runs: Sequence[records.Run]) -> Job | Verdict
 
 def _tell(spec: RunSpec, verdict: Verdict) -> int:
     output.say(f"{verdict.verdict}  {spec.task} {spoken(spec)} ({spec.id})")
-    for line in (*verdict.seen, *verdict.why):
+    for line in (*verdict.observations, *verdict.reasons):
         output.say(f"    {line}")
     return DONE if verdict.verdict == "REPRODUCED" else DIFFERS
 

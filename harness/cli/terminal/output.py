@@ -327,6 +327,6 @@ def checks(name: str, found: Sequence[Check], waived: Mapping[Check, Waiver] = M
     console = out()
     console.print(f"{'✗' if set(bad) - set(waived) else '✓'} {name}  {len(found) - len(bad)}/{len(found)} checks")
     for check in bad:
-        told = ": ".join(filter(None, (check.name, check.where, check.detail)))
+        told = ": ".join(filter(None, (check.name, check.path, check.detail)))
         excuse = f" (waived {waived[check].date.isoformat()}: {waived[check].reason})" if check in waived else ""
         console.print(f"    {'waived' if excuse else 'differs'}: {told}{excuse}")

@@ -1,4 +1,4 @@
-"""The checks that `verify` makes, one file a concern.
+"""The checks of `verify`, one file a concern.
 
 A check reads records and answers and returns findings; it writes nothing.
 """

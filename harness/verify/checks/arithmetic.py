@@ -1,7 +1,7 @@
-"""Do the numbers of a run follow from its answers? Every answer is parsed and scored anew from its raw text.
+"""Checks that the numbers of a run follow from its answers: every raw text is parsed and scored again.
 
-They must come out equal to the last digit. Where a run was made with another scipy or numpy than is here, the bounds of
-intervals may differ in the last digit (their quantiles do) and are compared to twelve.
+The numbers must be equal to the last digit. If a run used another version of scipy or numpy, the bounds of intervals
+are compared to twelve digits, because quantiles differ in the last digit between versions.
 """
 
 from __future__ import annotations
@@ -18,49 +18,53 @@ from harness.metrics.text import default_parse
 from harness.record import Answer, Record, Score, Scoring
 from harness.schema import Example, Task
 from harness.store import withhold
-from harness.verify.check import Check, check, same
+from harness.verify.check import Check, check, check_equal
 
-COUNT = "there are as many answers as test examples"
-ONCE = "no question is answered twice"
-PARSED = "every raw text parses to what was stored"
-LIKELIEST = "every option picked is the likeliest"
-SCORES = "every score comes out again"
-RATE = "the parse rate comes out again"
-CUT = "the inputs that were cut are counted"
-GOLD = "options, groups and gold are the task's"
-CHANCE = "what guessing scores comes out again"
-NO_CLAIM = "an unfinished run claims no scores"
-
-
-def of_unfinished(record: Record) -> list[Check]:
-    """A run that did not finish has no number to check, and may claim none."""
-    return [check(NO_CLAIM, ["it has scores"] if record.scores else [])]
+ANSWER_COUNT = "there is one answer per test example"
+UNIQUE_ANSWERS = "every question is answered once"
+PARSES = "parsed answers are reproducible"
+TOP_OPTION = "every chosen option has the highest log-likelihood"
+SCORES = "scores are reproducible"
+PARSE_RATE = "parse rate is reproducible"
+TRUNCATION = "number of truncated inputs is correct"
+GOLD = "options, groups and gold answers match the task"
+CHANCE = "chance level is reproducible"
+NO_SCORES = "unfinished runs have no scores"
 
 
-def of_answers(record: Record, answers: Sequence[Answer], task: Task) -> list[Check]:
-    """Parse and score the answers anew and hold the record against what comes out."""
+def unfinished_run_checks(record: Record) -> list[Check]:
+    """Return the check of a run that did not finish: it may claim no score."""
+    return [
+        check(NO_SCORES, [f"the run is {record.status} and has {len(record.scores)} scores"] if record.scores else [])
+    ]
+
+
+def answer_checks(record: Record, answers: Sequence[Answer], task: Task) -> list[Check]:
+    """Return the checks of a record against its answers, parsed and scored again."""
     ids = [answer.id for answer in answers]
     repeated = sorted({name for name in ids if ids.count(name) > 1}) if len(set(ids)) < len(ids) else []
     scoring = record.spec.scoring
     return [
-        same(COUNT, record.spec.test_examples, len(answers)),
-        check(ONCE, repeated),
-        _failing(PARSED, answers, lambda a: reparse(a, task, scoring) == a.parsed),
-        _failing(LIKELIEST, answers, lambda a: scoring != "choices" or a.text == _likeliest(a)),
+        check_equal(ANSWER_COUNT, record.spec.test_examples, len(answers)),
+        check(UNIQUE_ANSWERS, repeated),
+        _failing(PARSES, answers, lambda a: reparse(a, task, scoring) == a.parsed),
+        _failing(TOP_OPTION, answers, lambda a: scoring != "choices" or a.text == _top_option(a)),
         check(SCORES, _score_faults(record, answers, task)),
-        same(RATE, record.parse_rate, parse_rate(answers)),
-        check(CUT, _cut_faults(record, answers)),
+        check_equal(PARSE_RATE, record.parse_rate, parse_rate(answers)),
+        check(TRUNCATION, _cut_faults(record, answers)),
     ]
 
 
-def of_gold(record: Record, answers: Sequence[Answer], task: Task, examples: Sequence[Example] | None) -> list[Check]:
-    """Hold gold answers, options and groups, and what guessing scores, against the task's examples, if they are here."""
+def gold_checks(
+    record: Record, answers: Sequence[Answer], task: Task, examples: Sequence[Example] | None
+) -> list[Check]:
+    """Return the checks of gold answers, options, groups and chance level against the task's examples, if available."""
     if examples is None:
         return []
-    known = {example.id: example for example in examples}
+    by_id = {example.id: example for example in examples}
 
     def holds(answer: Answer) -> bool:
-        example = known.get(answer.id)
+        example = by_id.get(answer.id)
         if example is None:
             return False
         example = withhold.as_withheld(example) if withhold.is_withheld(answer) else example
@@ -68,16 +72,16 @@ def of_gold(record: Record, answers: Sequence[Answer], task: Task, examples: Seq
         gold = (example.target, example.choices, example.group or example.id, example.amount)
         return gold == (answer.target, answer.choices, group, answer.amount)
 
-    asked = [known[answer.id] for answer in answers if answer.id in known]
-    guessed = chance(replace(task, scoring=record.spec.scoring), asked) if asked else None
-    return [_failing(GOLD, answers, holds), same(CHANCE, record.chance, guessed)]
+    test_examples = [by_id[answer.id] for answer in answers if answer.id in by_id]
+    level = chance(replace(task, scoring=record.spec.scoring), test_examples) if test_examples else None
+    return [_failing(GOLD, answers, holds), check_equal(CHANCE, record.chance, level)]
 
 
 def reparse(answer: Answer, task: Task, scoring: Scoring) -> str | None:
-    """Parse an answer's raw text again, with the task's parser or the harness's own; what is not written is its own parse.
+    """Return the parsed form of an answer's raw text, by the task's parser or the harness's default.
 
-    The example is rebuilt from the answer, so a parser may look at `id`, `target`, `choices`, `group` and `slices`, and
-    finds `question` and `context` empty.
+    A chosen option is not parsed: its text is returned. The example is rebuilt from the answer, so a parser can read
+    `id`, `target`, `choices`, `group` and `slices`; `question` and `context` are empty.
     """
     if scoring != "generate":
         return answer.text
@@ -92,33 +96,34 @@ def reparse(answer: Answer, task: Task, scoring: Scoring) -> str | None:
     return (task.parse or default_parse)(answer.text, example)
 
 
-def _likeliest(answer: Answer) -> str | None:
-    """Return the option of the highest log-likelihood (the first of equals); None where the two do not fit together."""
+def _top_option(answer: Answer) -> str | None:
+    """Return the option of the highest log-likelihood, the first if several are equal; None if the counts differ."""
     if not answer.loglik or len(answer.loglik) != len(answer.choices):
         return None
     return answer.choices[answer.loglik.index(max(answer.loglik))]
 
 
 def _score_faults(record: Record, answers: Sequence[Answer], task: Task) -> list[str]:
-    """Name each score that does not come out again; the answers are parsed anew by the caller."""
+    """Return a fault for each score that is not reproducible; the caller checks the parsed forms."""
     if not answers:
         return ["there are no answers"]
     try:
-        fresh = score_answers(answers, task.metrics)
+        computed = score_answers(answers, task.metrics)
     except HarnessError as error:
         return [error.problem]
-    faults = [f"{name} is recorded and the task has no such metric" for name in record.scores if name not in fresh]
+    faults = [f"{name} is recorded, but the task has no such metric" for name in record.scores if name not in computed]
     equal = _equal if _same_numerics(record) else _nearly_equal
-    for name, score in fresh.items():
+    for name, score in computed.items():
         recorded = record.scores.get(name)
         if recorded is None:
             faults.append(f"{name} is missing")
         elif not equal(recorded, score):
-            faults.append(
-                f"{name} is {score.value!r} [{score.low!r}, {score.high!r}] n {score.n} in {score.groups}, recorded"
-                f" {recorded.value!r} [{recorded.low!r}, {recorded.high!r}] n {recorded.n} in {recorded.groups}"
-            )
+            faults.append(f"{name} is {_score_text(score)}, recorded {_score_text(recorded)}")
     return faults
+
+
+def _score_text(score: Score) -> str:
+    return f"{score.value!r} [{score.low!r}, {score.high!r}] n {score.n} in {score.groups}"
 
 
 def _equal(a: Score, b: Score) -> bool:
@@ -131,7 +136,7 @@ def _nearly_equal(a: Score, b: Score) -> bool:
 
 
 def _same_numerics(record: Record) -> bool:
-    """Whether the record names no other scipy or numpy than the ones here."""
+    """Return whether the record names the installed versions of scipy and numpy, or none."""
     packages = record.environment.packages
     return all(packages.get(name, _version(name)) == _version(name) for name in ("numpy", "scipy"))
 
@@ -142,14 +147,16 @@ def _version(name: str) -> str:
 
 
 def _cut_faults(record: Record, answers: Sequence[Answer]) -> list[str]:
-    """A base run cuts what it was asked; one that trained may have cut training examples as well."""
+    """Return a fault if the recorded number of truncated inputs is impossible.
+
+    A base run truncates test inputs only; a run with training may truncate training examples as well. The number of
+    training examples of joined tasks is unknown.
+    """
     cut = sum(answer.cut_tokens > 0 for answer in answers)
     trained = record.spec.train_examples > 0
-    most = (
-        float("inf") if record.spec.joined else cut + record.spec.train_examples
-    )  # those of joined tasks are not known
-    fits = cut <= record.cut_examples <= most if trained else cut == record.cut_examples
-    return [] if fits else [f"{cut} answers had their input cut, recorded {record.cut_examples}"]
+    limit = float("inf") if record.spec.joined else cut + record.spec.train_examples
+    possible = cut <= record.cut_examples <= limit if trained else cut == record.cut_examples
+    return [] if possible else [f"{cut} answers have a truncated input, recorded {record.cut_examples}"]
 
 
 def _failing(name: str, answers: Iterable[Answer], holds: Callable[[Answer], bool]) -> Check:

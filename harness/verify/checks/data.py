@@ -1,4 +1,4 @@
-"""Do a task's examples and prompts, rendered by the code that is here, have the fingerprint that the runs recorded?"""
+"""Checks of a task's examples and prompts, rendered by the present code, against the fingerprint in the records."""
 
 from __future__ import annotations
 
@@ -12,33 +12,36 @@ from harness.record import Record
 from harness.schema import Task
 from harness.verify.check import Check
 
-RENDERS = "examples and prompts have the recorded fingerprint"
-AT_HAND = "the task's data is at hand"
-SLACK = 16  # a limit cuts between groups, so what it left may be smaller than the limit itself
+FINGERPRINT = "examples and prompts match the recorded fingerprint"
+AVAILABLE = "task data is available"
+SLACK = 16  # a limit cuts between groups, so fewer examples than the limit may remain
 
 
-def of_task(task: Task, records: Sequence[Record], splits: Splits | None) -> list[Check]:
-    """Render a task's prompts again.
+def task_checks(task: Task, records: Sequence[Record], splits: Splits | None) -> list[Check]:
+    """Return the checks of a task's prompts, rendered again.
 
     Args:
-        task: the task as it is here.
+        task: the task as it is now.
         records: its runs.
-        splits: all its examples, None where the data is not here.
+        splits: all its examples, None if the data is not available.
     """
     if splits is None:
         return [
-            Check(AT_HAND, False, f"{task.name}: without it gold answers and prompts are not checked; pass --data DIR")
+            Check(
+                AVAILABLE, False, f"{task.name}: gold answers and prompts cannot be checked without it; pass --data DIR"
+            )
         ]
     by_data: dict[str, list[Record]] = {}
     for record in records:
         by_data.setdefault(record.spec.data, []).append(record)
-    lost = [name for name, runs in by_data.items() if limits(task, runs, splits) is None]
-    detail = f"{task.name}: no prompts of version {task.version} here have {', '.join(lost)}" if lost else ""
-    return [Check(AT_HAND, True), Check(RENDERS, not lost, detail)]
+    unmatched = [name for name, runs in by_data.items() if limits(task, runs, splits) is None]
+    names = ", ".join(unmatched)
+    detail = f"{task.name}: no prompts of version {task.version} have the fingerprint {names}" if unmatched else ""
+    return [Check(AVAILABLE, True), Check(FINGERPRINT, not unmatched, detail)]
 
 
 def limits(task: Task, records: Sequence[Record], splits: Splits) -> tuple[int, int] | None:
-    """Return the limits (training, test; 0 is all) under which the examples have the records' fingerprint, if any do."""
+    """Return the limits (training, test; 0 is all) that give the records' fingerprint, None if none do."""
     for train, test in _candidates(records, splits):
         limited = Splits(
             train=sample(splits.train, train),
@@ -51,7 +54,7 @@ def limits(task: Task, records: Sequence[Record], splits: Splits) -> tuple[int, 
 
 
 def _candidates(records: Sequence[Record], splits: Splits) -> Iterator[tuple[int, int]]:
-    """Yield limits that leave as many examples as the runs had; those of training are only known from runs that trained."""
+    """Yield limits that give the runs' numbers of examples; only runs with training tell the limit of training."""
     trained = {record.spec.train_examples for record in records if record.spec.train_examples}
     trains = [0 if count == len(splits.train) else count for count in sorted(trained)] or [0]
     tested = records[0].spec.test_examples

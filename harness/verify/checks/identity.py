@@ -1,4 +1,4 @@
-"""Is a run the one that its folder says? The id is the hash of the spec, the words are the spec's."""
+"""Checks that a run's folder matches its record: the id is the hash of the spec, the path's words are the spec's."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from pathlib import Path
 from harness.record import Record
 from harness.schema import Task
 from harness.store import records
-from harness.verify.check import Check, check, same
+from harness.verify.check import Check, check, check_equal
 
-HASH = "the spec hashes to the id in the folder's name"
-WORDS = "the folder's words say what the spec says"
-TASK = "the task is the one that ran"
-KNOWN = "the task is known here"
-ONCE = "no run is there twice"
+SPEC_ID = "spec id matches the folder name"
+FOLDER_PATH = "folder path matches the spec"
+TASK_VERSION = "task name and version match the record"
+TASK_AVAILABLE = "task is available"
+UNIQUE_RUNS = "no run occurs twice"
 
 
-def of_run(folder: Path, record: Record, task: Task) -> list[Check]:
-    """Hold a run's folder and the task of that name against its record."""
-    spec, place = record.spec, folder.resolve()
+def run_checks(folder: Path, record: Record, task: Task) -> list[Check]:
+    """Return the checks of a run's folder and of the task of that name against its record."""
+    spec, path = record.spec, folder.resolve()
     words = records.relative_dir(spec).parts
     return [
-        same(HASH, place.name.rpartition("-")[2], spec.id),
-        same(WORDS, "/".join(place.parts[-len(words) :]), "/".join(words)),
-        same(TASK, f"{spec.task} v{spec.task_version}", f"{task.name} v{task.version}"),
+        check_equal(SPEC_ID, path.name.rpartition("-")[2], spec.id),
+        check_equal(FOLDER_PATH, "/".join(path.parts[-len(words) :]), "/".join(words)),
+        check_equal(TASK_VERSION, f"{spec.task} v{spec.task_version}", f"{task.name} v{task.version}"),
     ]
 
 
-def of_all(runs: Sequence[records.Run]) -> list[Check]:
-    """Look for runs of one id in several folders."""
+def publication_checks(runs: Sequence[records.Run]) -> list[Check]:
+    """Return the check that no run's id occurs in several folders."""
     counts = Counter(run.record.spec.id for run in runs)
-    return [check(ONCE, [name for name, count in counts.items() if count > 1])]
+    return [check(UNIQUE_RUNS, [name for name, count in counts.items() if count > 1])]

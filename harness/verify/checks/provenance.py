@@ -1,6 +1,6 @@
-"""Where a publication comes from: code that anybody can check out, pinned weights and data, records never changed.
+"""Checks of a publication's origin: code that anybody can check out, pinned weights and data, unchanged records.
 
-What git remembers is asked of git: a record may be added to a publication, and never change or leave.
+Git's history shows whether a published record was changed or removed: records may only be added.
 """
 
 from __future__ import annotations
@@ -19,58 +19,63 @@ from harness.store import answer_files, records
 from harness.verify.check import Check, check
 from harness.verify.checks import files
 
-KNOWN = "the commit is in the history of this repository"
-CLEAN = "the code was committed when it ran"
-MODEL = "the model's weights are pinned"
-DATA = "the task's data is pinned"
-WHOLE = "every run came to an end"
-APPENDED = "no published run was changed later"
-PINNED = re.compile("[0-9a-f]{12,64}")  # of a commit, or of a checksum
+COMMIT = "commit is in this repository's history"
+COMMITTED = "code was committed before the run"
+MODEL = "model weights are pinned"
+DATA = "task data is pinned"
+COMPLETE = "every run finished or ran out of memory"
+HISTORY = "published runs are unchanged since their commit"
+PINNED = re.compile("[0-9a-f]{12,64}")  # a commit or a checksum
 
 
-def of_record(record: Record) -> list[Check]:
-    """Look at what one published record says it was made of, and whether it came to an end."""
+def record_checks(record: Record) -> list[Check]:
+    """Return the checks of a record's code, weights and status."""
     name, revision = record.environment.commit, record.spec.model_revision
     commit = name.removesuffix("+")
     return [
-        check(WHOLE, [] if record.status in records.PUBLISHABLE else [f"the run is {record.status}"]),
-        check(CLEAN, [f"{name}: files were changed that are in no commit"] if name.endswith("+") else []),
-        check(KNOWN, [] if environment.knows_commit(commit) else [f"commit {commit or '(none)'} is not known here"]),
+        check(COMPLETE, [] if record.status in records.PUBLISHABLE else [f"the run is {record.status}"]),
+        check(COMMITTED, [f"{name}: the working tree had uncommitted changes"] if name.endswith("+") else []),
+        check(
+            COMMIT,
+            [] if environment.knows_commit(commit) else [f"commit {commit or '(none)'} is not in this repository"],
+        ),
         check(MODEL, [] if PINNED.fullmatch(revision) else [f"{record.spec.model} @ {revision or '(nothing)'}"]),
     ]
 
 
-def of_task(task: Task) -> Check:
-    """Look whether a task's data is pinned by a checksum or a commit."""
-    return check(DATA, [] if _pinned(task.source) else [f"{task.name}: neither checksum nor commit of {_place(task)}"])
+def task_check(task: Task) -> Check:
+    """Return the check that a task's data is pinned by a checksum or a commit."""
+    return check(
+        DATA, [] if _pinned(task.source) else [f"{task.name}: no checksum or commit is given for {_source_name(task)}"]
+    )
 
 
 def _pinned(source: Source) -> bool:
     return bool(PINNED.fullmatch(source.sha256) or PINNED.fullmatch(source.revision))
 
 
-def _place(task: Task) -> str:
+def _source_name(task: Task) -> str:
     return Path(task.source.uri).name if Path(task.source.uri).is_absolute() else task.source.uri
 
 
-def of_history(root: Path) -> list[Check]:
-    """Ask git for records and answers below `root` that were changed or removed after they were committed.
+def history_checks(root: Path) -> list[Check]:
+    """Return a failed check for each record or answers file below `root` that git shows as changed or removed.
 
     Packing is not a change: a record of schema 1 may be raised to the current schema, and its answers replaced by the
-    same lines, packed. Nothing where the folder is in no repository: then there is no history to ask.
+    same lines, packed. The list is empty if the folder is in no repository.
     """
     try:
         _git(root, "rev-parse", "--show-toplevel")
-        changed_or_gone = ("--raw", "--no-abbrev", "--no-renames", "--diff-filter=MDT", "--relative")
-        log = _git(root, "log", "--format=", "-m", *changed_or_gone, "--", ".")  # -m: what a merge changed too
-        now = _git(root, "diff", *changed_or_gone, "HEAD", "--", ".")
+        filters = ("--raw", "--no-abbrev", "--no-renames", "--diff-filter=MDT", "--relative")
+        log = _git(root, "log", "--format=", "-m", *filters, "--", ".")  # -m: changes of a merge too
+        now = _git(root, "diff", *filters, "HEAD", "--", ".")
     except (OSError, subprocess.SubprocessError):
         return []
-    before = {_name_and_blob(line) for line in [*log, *now] if line}
-    lost = {name for name, blob in before if files.is_evidence(name) and not _is_packed_since(root / name, blob)}
-    return [Check(APPENDED, False, "changed or removed after it was committed", name) for name in sorted(lost)] or [
-        Check(APPENDED, True)
-    ]
+    versions = {_name_and_blob(line) for line in [*log, *now] if line}
+    changed = {name for name, blob in versions if files.is_evidence(name) and not _is_packed_since(root / name, blob)}
+    return [
+        Check(HISTORY, False, "the file was changed or removed after its commit", name) for name in sorted(changed)
+    ] or [Check(HISTORY, True)]
 
 
 def _name_and_blob(line: str) -> tuple[str, str]:
@@ -80,7 +85,7 @@ def _name_and_blob(line: str) -> tuple[str, str]:
 
 
 def _is_packed_since(path: Path, blob: str) -> bool:
-    """Return whether the file with git's hash `blob` is stored here in the form of a newer schema, otherwise equal."""
+    """Return whether the file with git's hash `blob` is stored at `path` in a newer schema, otherwise equal."""
     try:
         if path.name == records.RECORD:
             text = path.read_bytes().decode("utf-8")
@@ -93,7 +98,7 @@ def _is_packed_since(path: Path, blob: str) -> bool:
 
 
 def _blob(content: bytes, example: str) -> str:
-    """Return git's hash of a file with this content, by the algorithm that the hash `example` was made with."""
+    """Return git's hash of a file with this content, by the algorithm of the hash `example`."""
     digest = hashlib.sha256() if len(example) == 64 else hashlib.sha1(usedforsecurity=False)
     digest.update(b"blob %d\0" % len(content) + content)
     return digest.hexdigest()
@@ -101,5 +106,5 @@ def _blob(content: bytes, example: str) -> str:
 
 def _git(folder: Path, *arguments: str) -> Sequence[str]:
     command = ["git", "-c", "core.quotepath=off", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
-    return done.stdout.splitlines()
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
+    return result.stdout.splitlines()

@@ -1,8 +1,8 @@
-"""Were runs left out, repeated or picked? Looks at the runs of a publication together.
+"""Checks for runs left out, repeated or selected, over all runs of a publication together.
 
-A row is what differs in its seed only. Seeds count from 0, and all rows of a table have the same: a seed that went badly
-cannot be left out, neither everywhere nor in one row. A method and rank stands in a table with one setting, since of
-several the best would be chosen by its test score; what is searched is searched on validation examples.
+The runs of a row differ in their seed only. Seeds count from 0, and all rows of a table have the same seeds, so a bad
+seed cannot be left out, neither everywhere nor in one row. A method and rank has one setting in a table. With several,
+the best would be selected by its test score; a search uses validation examples instead.
 """
 
 from __future__ import annotations
@@ -14,32 +14,39 @@ from dataclasses import replace
 from harness.record import Record, RunSpec
 from harness.verify.check import Check, check
 
-LEAST = 3
-MANY = "each row that trained has three seeds or more"
-ALL = "no seed is left out"
-APART = "seeds learned different things"
-ONE = "settings were not chosen by test scores"
+MIN_SEEDS = 3
+SEED_COUNT = f"every trained row has at least {MIN_SEEDS} seeds"
+NO_GAPS = "no seed is missing"
+DISTINCT_SEEDS = "seeds gave different answers"
+ONE_SETTING = "settings were not selected by test score"
 
 
-def of_all(records: Sequence[Record]) -> list[Check]:
-    """Look at all runs of a publication."""
+def publication_checks(records: Sequence[Record]) -> list[Check]:
+    """Return the checks of all runs of a publication."""
     rows: defaultdict[RunSpec, list[Record]] = defaultdict(list)
     for record in records:
         if record.spec.train_examples:
             rows[replace(record.spec, seed=0)].append(record)
     finished = {spec: row for spec, row in rows.items() if any(record.status == "ok" for record in row)}
     return [
-        check(
-            MANY, [f"{_name(spec)}: {len(_seeds(row))}" for spec, row in finished.items() if len(_seeds(row)) < LEAST]
-        ),
-        check(ALL, _gaps(finished)),
-        check(APART, [fault for row in finished.values() for fault in _alike(row)]),
-        check(ONE, _searched(rows)),
+        check(SEED_COUNT, _count_faults(finished)),
+        check(NO_GAPS, _gaps(finished)),
+        check(DISTINCT_SEEDS, [fault for row in finished.values() for fault in _copies(row)]),
+        check(ONE_SETTING, _setting_faults(rows)),
     ]
 
 
 def _seeds(row: Sequence[Record]) -> list[int]:
     return sorted(record.spec.seed for record in row if record.status == "ok")
+
+
+def _count_faults(rows: dict[RunSpec, list[Record]]) -> list[str]:
+    counts = {spec: len(_seeds(row)) for spec, row in rows.items()}
+    return [
+        f"{_name(spec)} has {count} seed{'s' * (count != 1)}, at least {MIN_SEEDS} are needed"
+        for spec, count in counts.items()
+        if count < MIN_SEEDS
+    ]
 
 
 def _gaps(rows: dict[RunSpec, list[Record]]) -> list[str]:
@@ -48,16 +55,19 @@ def _gaps(rows: dict[RunSpec, list[Record]]) -> list[str]:
         tables[_table(spec)].append(spec)
     faults = []
     for specs in tables.values():
-        most = max(max(_seeds(rows[spec])) for spec in specs) + 1
+        count = max(max(_seeds(rows[spec])) for spec in specs) + 1
         for spec in specs:
-            missing = sorted(set(range(most)) - set(_seeds(rows[spec])))
+            missing = sorted(set(range(count)) - set(_seeds(rows[spec])))
             if missing:
                 faults.append(f"{_name(spec)} lacks seed {', '.join(map(str, missing))}")
     return faults
 
 
-def _alike(row: Sequence[Record]) -> list[str]:
-    """Two seeds with the same answers: with log-likelihoods, to the last digit, or with the same loss as well, a copy."""
+def _copies(row: Sequence[Record]) -> list[str]:
+    """Return a fault for seeds of a row with the same answers.
+
+    Answers with equal log-likelihoods are a copy. Generated answers are a copy if the final loss is equal as well.
+    """
     counts = Counter(
         (record.answers_sha256, None if record.spec.scoring == "choices" else record.final_loss)
         for record in row
@@ -67,18 +77,18 @@ def _alike(row: Sequence[Record]) -> list[str]:
     return [f"{count} seeds of {name} have the same answers" for _, count in counts.items() if count > 1]
 
 
-def _searched(specs: Iterable[RunSpec]) -> list[str]:
+def _setting_faults(specs: Iterable[RunSpec]) -> list[str]:
     settings: defaultdict[tuple[object, ...], set[RunSpec]] = defaultdict(set)
     for spec in specs:
         if spec.train_examples:
-            # how many go through the model at once is memory and not a setting that a score depends on, nor are probes
+            # the size of micro-batches and the probes do not change scores, so they are no settings
             settings[(*_table(spec), spec.method, spec.rank, spec.dtype, spec.device)].add(
                 replace(spec, micro_batch=0, probes=())
             )
     return [
-        f"{_name(min(found, key=lambda spec: spec.id))} was tested with {len(found)} settings"
-        for found in settings.values()
-        if len(found) > 1
+        f"{_name(min(group, key=lambda spec: spec.id))} was tested with {len(group)} settings, 1 is allowed"
+        for group in settings.values()
+        if len(group) > 1
     ]
 
 

@@ -1,4 +1,4 @@
-"""Are the tables, figures and the page of a results folder those of its runs? They are made again and compared as bytes."""
+"""Checks that a results folder's tables, figures and page follow from its runs: they are rebuilt and compared as bytes."""
 
 from __future__ import annotations
 
@@ -9,56 +9,67 @@ from pathlib import Path
 from harness.errors import HarnessError
 from harness.report.page import PAGE
 from harness.store import records
-from harness.verify.check import Check, each
+from harness.verify.check import Check, check_each
 
 FOLDERS = ("leaderboard", "figures")
-CSV = "CSV tables are made again byte for byte"
-MARKDOWN = "Markdown tables are made again byte for byte"
-LATEX = "LaTeX tables are made again byte for byte"
-INDEX = "the model index is made again byte for byte"
-FIGURES = "figures are drawn again byte for byte"
-REPORT = "the page is made again byte for byte"
-KINDS = {".csv": CSV, ".md": MARKDOWN, ".tex": LATEX, ".json": INDEX, ".svg": FIGURES, ".png": FIGURES, ".html": REPORT}
+CSV = "CSV tables are reproducible byte for byte"
+MARKDOWN = "Markdown tables are reproducible byte for byte"
+LATEX = "LaTeX tables are reproducible byte for byte"
+INDEX = "model index is reproducible byte for byte"
+FIGURES = "figures are reproducible byte for byte"
+PAGE_BYTES = "report page is reproducible byte for byte"
+KINDS = {
+    ".csv": CSV,
+    ".md": MARKDOWN,
+    ".tex": LATEX,
+    ".json": INDEX,
+    ".svg": FIGURES,
+    ".png": FIGURES,
+    ".html": PAGE_BYTES,
+}
 
 Rebuild = Callable[[Path, Sequence[records.Run]], object]
 
 
-def of_publication(root: Path, runs: Sequence[records.Run], rebuild: Rebuild) -> list[Check]:
-    """Make every view of the runs anew, in a folder of its own, and compare it with what lies in `root`.
+def publication_checks(root: Path, runs: Sequence[records.Run], rebuild: Rebuild) -> list[Check]:
+    """Return the checks of every view in `root` against the views rebuilt from the runs in a temporary folder.
 
     Args:
         root: the folder.
         runs: all its runs.
-        rebuild: writes the views of runs below a folder.
+        rebuild: a function that writes the views of runs below a folder.
     """
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory() as folder:
         try:
-            rebuild(Path(made), runs)
+            rebuild(Path(folder), runs)
         except HarnessError as problem:
             return [
-                Check(name, False, f"cannot be made again: {problem.problem}") for name in dict.fromkeys(KINDS.values())
+                Check(name, False, f"the views cannot be rebuilt: {problem.problem}")
+                for name in dict.fromkeys(KINDS.values())
             ]
-        fresh, old = read(Path(made)), read(root)
+        fresh, old = read(Path(folder)), read(root)
     return [
-        found
+        result
         for kind in dict.fromkeys(KINDS.values())
-        for found in each(kind, _of_kind(kind, {*fresh, *old}), lambda name: _fault(old.get(name), fresh.get(name)))
+        for result in check_each(
+            kind, _names_of_kind(kind, {*fresh, *old}), lambda name: _fault(old.get(name), fresh.get(name))
+        )
     ]
 
 
 def is_view(name: str) -> bool:
-    """Tell whether a path within a results folder is that of a table, a figure or the page."""
+    """Return whether a path within a results folder is that of a table, a figure or the page."""
     return name == PAGE or name.partition("/")[0] in FOLDERS
 
 
 def read(root: Path) -> dict[str, bytes]:
-    """Return the views below a results folder: path and content."""
+    """Return the views below a results folder, contents by path."""
     paths = [path for name in FOLDERS for path in (root / name).rglob("*")] + [root / PAGE]
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths if path.is_file()}
 
 
-def _of_kind(kind: str, names: set[str]) -> list[str]:
-    """A file of no known kind counts as a figure: whatever it is, nothing makes it."""
+def _names_of_kind(kind: str, names: set[str]) -> list[str]:
+    """Return the names of a kind, sorted. A file with an unknown suffix counts as a figure."""
     return sorted(name for name in names if KINDS.get(Path(name).suffix, FIGURES) == kind)
 
 
@@ -66,8 +77,12 @@ def _fault(old: bytes | None, fresh: bytes | None) -> str:
     if old is None:
         return "the file is missing"
     if fresh is None:
-        return "nothing here makes this file"
+        return "no run produces this file"
     if old == fresh:
         return ""
     line = next((n for n, (a, b) in enumerate(zip(old.split(b"\n"), fresh.split(b"\n"), strict=False), 1) if a != b), 0)
-    return f"differs from what the runs give, first in line {line}" if line else "differs from what the runs give"
+    return (
+        f"the file differs from the runs' output, first in line {line}"
+        if line
+        else "the file differs from the runs' output"
+    )
