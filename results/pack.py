@@ -25,7 +25,7 @@ def main(root: Path) -> int:
         for check in files.publication_checks(root) if sums.exists() else []:
             if not check.ok:
                 problem = f"what is published was changed: {check.name}: {check.detail}"
-                raise HarnessError(problem, where=str(root / check.where), fix="git checkout it")
+                raise HarnessError(problem, where=str(root / check.path), fix="git checkout it")
         folders = packing.pack(root)
         if sums.exists():
             records.write_text(sums, files.sums_text(root))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import tomllib
@@ -87,4 +88,15 @@ def test_what_is_next_after_a_new_task_works_where_the_program_is_installed(tmp_
 
 def test_only_one_module_knows_how_the_program_is_started() -> None:
     found = [path.name for path in (ROOT / "harness").rglob("*.py") if "run_all" in path.read_text(encoding="utf-8")]
-    assert found == ["program.py"]
+    assert found == ["errors.py"]
+
+
+def test_every_error_says_where_and_how_to_fix_it() -> None:
+    bare = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in [*(ROOT / "harness").rglob("*.py"), *(ROOT / "tasks").glob("*.py")]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("HarnessError", "TrainingFailed")
+        if not {"where", "fix"} <= {keyword.arg for keyword in node.keywords}
+    ]
+    assert bare == []

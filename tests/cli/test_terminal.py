@@ -17,8 +17,7 @@ from harness.analysis.sections import sections
 from harness.cli.terminal import output, tasks
 from harness.cli.terminal import tables as ui_tables
 from harness.cli.terminal.progress import Watch
-from harness.data import loading, registry
-from harness.data.source import TaskSource
+from harness.data import registry
 from harness.errors import HarnessError
 from harness.format import Table
 from harness.report import tables, verdict
@@ -27,7 +26,6 @@ from harness.runs.options import Options
 from harness.runs.plan import Plan
 from harness.verify.run import Check
 from tests.support.analyses import results_of
-from tests.support.data_files import asked, written
 from tests.support.finished_runs import make_failed, make_runs
 from tests.support.records import make_record, make_spec
 from tests.support.sample_inputs import write_model, write_task
@@ -330,29 +328,3 @@ def test_checks_name_what_differs(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert "✗ toy  1/2 checks" in text
     assert "differs: two: 1 and 2" in text
-
-
-def test_a_task_is_shown_with_its_sizes_and_a_prompt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    task = TaskSource(str(write_task(tmp_path / "toy.jsonl"))).task()
-    splits = loading.load_splits(task)
-    tasks.task(task, splits, "abc")
-    text = capsys.readouterr().out
-    assert f"{len(splits.train)} examples" in text
-    assert f"Answer: {splits.train[0].target}" in text
-    assert re.search(r"guessing +\d\d\.\d % accuracy \(always giving the commonest answer\)", text)
-
-
-def test_a_task_that_names_no_chance_is_shown_with_that_of_its_options(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    task = TaskSource(str(written(tmp_path, asked()))).task()
-    tasks.task(task, loading.load_splits(task), "abc")
-    assert re.search(r"guessing +33\.3 % accuracy$", capsys.readouterr().out, re.MULTILINE)
-
-
-def test_two_runs_are_shown_side_by_side_with_what_differs(capsys: pytest.CaptureFixture[str]) -> None:
-    runs = {record.spec.name: (record, answers) for record, answers in make_runs()}
-    output.comparison(compare.compare_records(runs["lora-r2"], runs["full"]), "compare lora-r2 full --output md")
-    text = capsys.readouterr().out
-    for words in ("differs in", "learning_rate", "difference", "train peak"):
-        assert words in text

@@ -86,7 +86,7 @@ def test_packing_is_no_change_to_what_git_knows_and_any_other_change_is_one(old:
         subprocess.run(["git", *who, *words], cwd=root.parent, check=True, capture_output=True)
 
     def changed() -> list[str]:
-        return [check.where for check in provenance.history_checks(root) if not check.ok]
+        return [check.path for check in provenance.history_checks(root) if not check.ok]
 
     for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "published")):
         git(*words)

@@ -22,7 +22,7 @@ from harness.verify import review, waivers
 from harness.verify.check import Check
 from harness.verify.checks import arithmetic, catalogue, files, views
 from harness.verify.waivers import Waiver
-from tests.support.snapshot import snapshot
+from tests.support.snapshot import Snapshots
 
 ROOT = Path(__file__).resolve().parents[2]
 GIVEN = """
@@ -168,7 +168,7 @@ def test_a_former_and_a_present_name_of_one_check_are_two_waivers_of_it(tmp_path
         waivers.read(path)
 
 
-def test_a_review_of_each_verdict_reads_as_its_snapshots() -> None:
+def test_a_review_of_each_verdict_reads_as_its_snapshots(snapshots: Snapshots) -> None:
     day = datetime.date(2026, 2, 3)
     excuse = Waiver(views.MARKDOWN, "leaderboard/*.md", "a typing error in a heading was mended by hand", day)
     results = {
@@ -184,8 +184,8 @@ def test_a_review_of_each_verdict_reads_as_its_snapshots() -> None:
         ],
     }
     judged = review.judge(Path("results/published"), results, [excuse])
-    snapshot("review.md", review.as_markdown(judged))
-    snapshot("review.html", review.page(judged))
+    snapshots.check("review.md", review.as_markdown(judged))
+    snapshots.check("review.html", review.page(judged))
 
 
 def test_content_is_shown_and_never_run() -> None:
