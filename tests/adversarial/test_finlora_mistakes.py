@@ -88,7 +88,7 @@ def test_the_gold_fed_back_scores_everything_also_where_golds_contain_each_other
 def test_scores_do_not_depend_on_pythons_hash_seed() -> None:
     code = """
 import json
-from harness import metrics, registry
+from harness import metrics; from harness.data import registry
 from harness.schema import Answer, Example
 from harness.metrics.scoring import score_answers
 labels = ("negative", "neutral", "positive")
