@@ -9,7 +9,7 @@ from harness import published
 from tasks import _xbrl_statements as statements
 
 SALES = ("Revenues", "SalesRevenueNet", "RevenueFromContractWithCustomerExcludingAssessedTax")
-RATIOS = {  # us-gaap elements of numerator and denominator, of which the first that is a line counts; unit
+RATIOS = {  # us-gaap elements of numerator and denominator (the first that is a line counts), and the unit
     "current ratio": (("AssetsCurrent",), ("LiabilitiesCurrent",), "times"),
     "debt ratio": (("Liabilities",), ("Assets",), "%"),
     "equity ratio": (("StockholdersEquity",), ("Assets",), "%"),
@@ -24,20 +24,22 @@ Rows = Iterator[dict[str, str]]
 
 
 def read(path: Path) -> Rows:
-    """Yield an instance's questions, and a row for each thing that is left out; nothing of another file."""
+    """Yield an instance's questions, and a row for each omission; nothing if the file is no instance."""
     if (filing := statements.read_filing(path)) is None:
         return
     tags: set[str] = set()
-    about = chain.from_iterable((of_lines(one), of_ratios(one)) for one in filing.statements)
-    for row in chain(*about, of_sums(filing)):
+    rows = chain.from_iterable(
+        (line_questions(statement), ratio_questions(statement)) for statement in filing.statements
+    )
+    for row in chain(*rows, sum_questions(filing)):
         if row.get("unit") != "tag" or row["target"] not in tags:  # a line of two statements has one tag
             tags.add(row.get("target", ""))
             yield {"group": filing.issuer} | row
     yield from ({"left out": reason} for reason, count in filing.left_out.items() for _ in range(count))
 
 
-def of_lines(statement: statements.Statement) -> Rows:
-    """Yield the value of each line for one of its periods, its tag, and its change from the period before."""
+def line_questions(statement: statements.Statement) -> Rows:
+    """Yield, for each line, the value in one of its periods, the tag, and the change from the period before."""
     for line in statement.lines:
         if not line.unique:
             yield {"left out": "line of an ambiguous name"}
@@ -45,7 +47,7 @@ def of_lines(statement: statements.Statement) -> Rows:
         row, name = {"context": str(statement), "unit": line.unit}, f'"{line.name}"'
         unit, periods, columns = f", in {line.unit}" * bool(line.unit), statement.periods, line.columns
         column = columns[int(published.digest(line.element + line.name), 16) % len(columns)]
-        value = statements.written(line.shown(column))
+        value = statements.number_text(line.printed_value(column))
         yield row | {"kind": "value", "question": f"What is {name} for {periods[column]}{unit}?", "target": value}
         if line.element.startswith("us-gaap:"):
             question = f"Which us-gaap element is the line {name} reported as?"
@@ -53,29 +55,31 @@ def of_lines(statement: statements.Statement) -> Rows:
         else:
             yield {"left out": "tag of the filer's own"}
         new, *older = columns
-        for old in [old for old in older if abs(periods[old].days - periods[new].days) <= 7][:1]:  # of one length
+        for old in [old for old in older if abs(periods[old].days - periods[new].days) <= 7][
+            :1
+        ]:  # periods of equal length
             question = f"What is the change in {name} between {periods[old]} and {periods[new]}{unit}?"
-            change = statements.written(line.shown(new) - line.shown(old))
+            change = statements.number_text(line.printed_value(new) - line.printed_value(old))
             yield row | {"kind": "change", "question": question, "target": change}
 
 
-def of_ratios(statement: statements.Statement) -> Rows:
+def ratio_questions(statement: statements.Statement) -> Rows:
     """Yield each declared ratio of two lines of the statement, for each of its periods."""
     lines = {line.element: line for line in statement.lines if line.unique}
     for ratio, (above, below, unit) in RATIOS.items():
-        one, other = (
+        numerator, denominator = (
             next((lines[e] for e in map("us-gaap:{}".format, names) if e in lines), None) for names in (above, below)
         )
-        if one is None or other is None or one.unit != other.unit:
+        if numerator is None or denominator is None or numerator.unit != denominator.unit:
             continue
-        for column in sorted({*one.columns} & {*other.columns}):
-            if one.negated or other.negated or not other.shown(column):
+        for column in sorted({*numerator.columns} & {*denominator.columns}):
+            if numerator.negated or denominator.negated or not denominator.printed_value(column):
                 yield {"left out": "ratio with a sign turned, or by zero"}
                 continue
-            value = one.shown(column) / other.shown(column)
+            value = numerator.printed_value(column) / denominator.printed_value(column)
             target = f"{_rounded(100 * value, '0.1')}%" if unit == "%" else _rounded(value, "0.01")
-            what = f'the {ratio}, "{one.name}" divided by "{other.name}", for {statement.periods[column]}, {HOW[unit]}'
-            row = {"kind": "ratio", "question": f"What is {what}?", "target": target, "unit": unit}
+            description = f'the {ratio}, "{numerator.name}" divided by "{denominator.name}", for {statement.periods[column]}, {HOW[unit]}'
+            row = {"kind": "ratio", "question": f"What is {description}?", "target": target, "unit": unit}
             yield row | {"context": str(statement)}
 
 
@@ -83,14 +87,19 @@ def _rounded(value: Decimal, digits: str) -> str:
     return str(value.quantize(Decimal(digits), ROUND_HALF_UP))
 
 
-def of_sums(filing: statements.Filing) -> Rows:
+def sum_questions(filing: statements.Filing) -> Rows:
     """Yield each total of the calculation linkbase, as a question about its parts and their weights."""
-    for one in filing.sums:
-        if one.gap:
-            yield {"left out": f"sum that {'is rounded' if abs(one.gap) <= one.rounding else 'does not add up'}"}
-        elif not all(one.names):
+    for total in filing.sums:
+        if total.gap:
+            yield {"left out": f"sum that {'is rounded' if abs(total.gap) <= total.rounding else 'does not add up'}"}
+        elif not all(total.names):
             yield {"left out": "sum of a line without label"}
         else:
-            what = f'"{one.names[0]}", the sum of its parts, each times its weight, in {one.unit}'
-            row = {"kind": "subtotal", "question": f"What is {what}?", "target": one.shown[0], "unit": one.unit}
-            yield row | {"context": str(one)}
+            description = f'"{total.names[0]}", the sum of its parts, each times its weight, in {total.unit}'
+            row = {
+                "kind": "subtotal",
+                "question": f"What is {description}?",
+                "target": total.values[0],
+                "unit": total.unit,
+            }
+            yield row | {"context": str(total)}

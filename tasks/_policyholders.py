@@ -1,4 +1,4 @@
-"""The simulated US policyholders that two tasks ask about. Not a task itself."""
+"""The simulated US policyholders of two tasks. Not a task itself."""
 
 from harness import Source, published
 

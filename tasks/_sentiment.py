@@ -1,4 +1,4 @@
-"""What the sentiment tasks share: three labels, one question, how a FinLoRA row is read. Not a task itself."""
+"""The shared parts of the sentiment tasks: three labels, one question, the reader of FinLoRA rows. Not a task itself."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,15 +9,15 @@ LABELS = ("negative", "neutral", "positive")
 
 
 def example(id: str, text: str, label: str, kind: str = "news") -> Example:
-    """Return a sentence as an example, `kind` being what it is called in the question."""
+    """Return a sentence as an example; `kind` is its name in the question, such as "news" or "tweet"."""
     question = f"Is the sentiment of this {kind} negative, neutral or positive?"
     return Example(id, question, label, LABELS, context=text.strip())
 
 
 def finlora(cells: published.Cells, id: str, label: Callable[[str], str] = str) -> Example:
-    """Return a row with FinLoRA's columns `context, target` as an example, its label put through `label`."""
-    asked, text = published.instruction(cells)
-    return example(id, text, label(cells["target"].strip()), "tweet" if "this tweet" in asked else "news")
+    """Return a row with FinLoRA's columns `context, target` as an example; `label` maps the source's labels."""
+    instruction, text = published.instruction(cells)
+    return example(id, text, label(cells["target"].strip()), "tweet" if "this tweet" in instruction else "news")
 
 
 def task(name: str, title: str, source: Source, load: published.Load, **fields: Any) -> Task:

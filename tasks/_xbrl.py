@@ -1,4 +1,4 @@
-"""The XML of an XBRL filing: the facts of an instance, and what the linkbases and the schema beside it say.
+"""The XML of an XBRL filing: the facts of an instance, and the labels, arcs and titles of its linkbases and schema.
 
 Only the standard library reads it. A document type declaration is refused before anything is expanded, so that no file
 can define entities or name another file, and nothing is fetched. Elements are written `prefix:Name`.
@@ -23,7 +23,9 @@ from harness import HarnessError
 _INSTANCE, _LINK = "{http://www.xbrl.org/2003/instance}", "{http://www.xbrl.org/2003/linkbase}"
 _XLINK, _XML = "{http://www.w3.org/1999/xlink}", "{http://www.w3.org/XML/1998/namespace}"
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
-_NUMBER = re.compile(r"[+-]?[0-9]{1,16}(\.[0-9]{0,12})?", re.ASCII)  # 28 digits, which Decimal adds without rounding
+_NUMBER = re.compile(
+    r"[+-]?[0-9]{1,16}(\.[0-9]{0,12})?", re.ASCII
+)  # at most 28 digits: Decimal adds these without rounding
 _DECIMALS = re.compile(r"-?[0-9]{1,2}", re.ASCII)
 
 
@@ -39,13 +41,13 @@ class Period:
 
     @property
     def days(self) -> int:
-        """Length in days, 0 for a moment."""
+        """Return the length in days, 0 for a moment."""
         return (date.fromisoformat(self.end) - date.fromisoformat(self.start)).days + 1 if self.start else 0
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One reported number without dimensions; `decimals` is None where it is exact."""
+    """One reported number without dimensions; `decimals` is None if it is exact."""
 
     element: str
     period: Period
@@ -60,10 +62,10 @@ Arcs = Mapping[str, Sequence[tuple[str, str, Decimal]]]  # parent to its childre
 
 @dataclass(frozen=True)
 class Instance:
-    """What an instance reports.
+    """The content of an instance.
 
-    `issuer` is the filer's identifier (its CIK), empty where it has none; `schema` is the name of its schema without
-    ending; `left_out` counts the facts that are left out, by reason.
+    `issuer` is the filer's identifier (its CIK), empty if it has none; `schema` is the name of its schema without
+    ending; `left_out` counts the omitted facts by reason.
     """
 
     issuer: str
@@ -73,17 +75,17 @@ class Instance:
 
 
 def read_xml(path: Path) -> tuple[ET.Element, dict[str, str]]:
-    """Return an XML file's root and its namespaces' prefixes; a document type declaration is refused unread.
+    """Return an XML file's root and its namespaces' prefixes; a document type declaration is refused before reading it.
 
     Raises:
-        HarnessError: a document type declaration, or not well-formed.
+        HarnessError: the file has a document type declaration, or is not well-formed.
     """
     prefixes: dict[str, str] = {}
 
     def refuse(*_: object) -> NoReturn:
-        fix = "remove the <!DOCTYPE …> and what it defines, or download the file from EDGAR again: filings have none"
-        where = f"{path}, line {guard.CurrentLineNumber}"
-        raise HarnessError("this XML file declares a document type, which could define entities", where=where, fix=fix)
+        fix = "remove the <!DOCTYPE …> with its definitions, or download the file from EDGAR again: filings have none"
+        line = f"{path}, line {guard.CurrentLineNumber}"
+        raise HarnessError("this XML file declares a document type, which could define entities", where=line, fix=fix)
 
     guard = expat.ParserCreate(namespace_separator=" ")
     guard.StartDoctypeDeclHandler = refuse
@@ -98,13 +100,13 @@ def read_xml(path: Path) -> tuple[ET.Element, dict[str, str]]:
 
 
 def read_instance(path: Path) -> Instance | None:
-    """Read an instance's facts; None where the file is no instance (a linkbase, a page of EDGAR's viewer).
+    """Return an instance's facts, or None if the file is no instance (a linkbase, a page of EDGAR's viewer).
 
-    Left out, and counted: facts with dimensions, nil facts, texts, repeated facts. A fact is rounded to its `decimals`.
-    Of facts that agree after rounding the most exact one is kept; of facts that do not, none.
+    Facts with dimensions, nil facts, texts and repeated facts are omitted and counted. A fact is rounded to its `decimals`.
+    If repeated facts agree after rounding, the most exact one is used; if they do not, none is.
 
     Raises:
-        HarnessError: unreadable.
+        HarnessError: the file is unreadable.
     """
     root, prefixes = read_xml(path)
     if root.tag != f"{_INSTANCE}xbrl":
@@ -117,7 +119,7 @@ def read_instance(path: Path) -> Instance | None:
 
 
 def _period(context: ET.Element) -> Period | str:
-    """Return a context's period, or why its facts are left out."""
+    """Return a context's period, or the reason why its facts are omitted."""
     for part in ("segment", "scenario"):
         if context.find(f".//{_INSTANCE}{part}") is not None:
             return "fact with a dimension"
@@ -140,10 +142,10 @@ def _unit(unit: ET.Element) -> str:
 
 
 def _facts(root: ET.Element, prefixes: Mapping[str, str], left_out: Counter[str]) -> Facts:
-    """Return the facts by element and period, of each element those in its commonest unit; count the others."""
+    """Return the facts by element and period, for each element in its commonest unit; count the others."""
     periods = {context.get("id"): _period(context) for context in root.iter(f"{_INSTANCE}context")}
     units = {unit.get("id"): _unit(unit) for unit in root.iter(f"{_INSTANCE}unit")}
-    found: defaultdict[tuple[str, str], defaultdict[Period, list[Fact]]] = defaultdict(lambda: defaultdict(list))
+    groups: defaultdict[tuple[str, str], defaultdict[Period, list[Fact]]] = defaultdict(lambda: defaultdict(list))
     for node in root:
         if "contextRef" not in node.attrib:
             continue
@@ -162,24 +164,24 @@ def _facts(root: ET.Element, prefixes: Mapping[str, str], left_out: Counter[str]
         else:
             exact = None if decimals == "INF" else int(decimals)
             element = _element(node.tag, prefixes)
-            found[element, unit][period].append(Fact(element, period, unit, _rounded(Decimal(number), exact), exact))
+            groups[element, unit][period].append(Fact(element, period, unit, _rounded(Decimal(number), exact), exact))
     facts: dict[str, dict[Period, Fact]] = {}
-    for (element, _), by_period in sorted(found.items(), key=lambda item: (-len(item[1]), item[0])):
+    for (element, _), by_period in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
         if element in facts:
             left_out["fact in another unit"] += sum(map(len, by_period.values()))
             continue
         facts[element] = {}
-        for period, same in by_period.items():
-            best = max(same, key=lambda fact: 100 if fact.decimals is None else fact.decimals)
-            if agree := all(_rounded(best.value, fact.decimals) == fact.value for fact in same):
+        for period, facts_of_period in by_period.items():
+            best = max(facts_of_period, key=lambda fact: 100 if fact.decimals is None else fact.decimals)
+            if agree := all(_rounded(best.value, fact.decimals) == fact.value for fact in facts_of_period):
                 facts[element][period] = best
-            if len(same) > 1:
-                left_out["fact repeated" if agree else "fact contradicted"] += len(same) - agree
+            if len(facts_of_period) > 1:
+                left_out["fact repeated" if agree else "fact contradicted"] += len(facts_of_period) - agree
     return facts
 
 
 def _rounded(value: Decimal, decimals: int | None) -> Decimal:
-    """Return a value rounded to its decimals, half to even; one with fewer digits as it is."""
+    """Return a value rounded to its decimals, half to even; a value with fewer digits is unchanged."""
     if decimals is None or -decimals <= int(value.as_tuple().exponent):
         return value
     return value.quantize(Decimal(1).scaleb(-decimals))
@@ -191,7 +193,7 @@ def _element(tag: str, prefixes: Mapping[str, str]) -> str:
 
 
 class Links:
-    """What linkbases and schema say: `labels` by element and role, `titles` by role of a statement or note."""
+    """The content of linkbases and schema: `labels` by element and role, `titles` by role of a statement or note."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._roots = [read_xml(path)[0] for path in paths]
@@ -207,22 +209,22 @@ class Links:
 
     def trees(self, kind: str) -> dict[str, Arcs]:
         """Return the arcs of each role of the presentation or the calculation linkbase."""
-        found: dict[str, dict[str, list[tuple[Decimal, int, str, str, Decimal]]]] = {}
-        for place, (role, parent, child, arc) in enumerate(self._arcs(kind)):
+        rows_of: dict[str, dict[str, list[tuple[Decimal, int, str, str, Decimal]]]] = {}
+        for number, (role, parent, child, arc) in enumerate(self._arcs(kind)):
             if isinstance(parent, str) and isinstance(child, str):
                 label = arc.get("preferredLabel", "").rpartition("/")[2]
-                row = (_decimal(arc.get("order")), place, child, label, _decimal(arc.get("weight")))
-                found.setdefault(role, {}).setdefault(parent, []).append(row)
+                row = (_decimal(arc.get("order")), number, child, label, _decimal(arc.get("weight")))
+                rows_of.setdefault(role, {}).setdefault(parent, []).append(row)
         return {
             role: {parent: [row[2:] for row in sorted(rows)] for parent, rows in arcs.items()}
-            for role, arcs in found.items()
+            for role, arcs in rows_of.items()
         }
 
     def label(self, element: str, role: str) -> str:
-        """Return the label of a role, else the one that it negates, else the usual one; empty where there is none."""
+        """Return the label of a role, else the label that it negates, else the usual one; empty if there is none."""
         labels, plain = self.labels.get(element, {}), role.removeprefix("negated")
         roles = (role, plain[:1].lower() + plain[1:], "label", "terseLabel", "verboseLabel")
-        return next((labels[known] for known in roles if known in labels), "")
+        return next((labels[name] for name in roles if name in labels), "")
 
     def _arcs(self, kind: str) -> Iterator[tuple[str, Any, Any, ET.Element]]:
         """Yield role, from, to and arc; both ends are elements, or resources (labels) as nodes."""
@@ -234,10 +236,10 @@ class Links:
                     ends[node.get(f"{_XLINK}label")].append(located or node)
             for arc in link.iter(f"{_LINK}{kind}Arc"):
                 if arc.get("use") != "prohibited":
-                    for one in ends[arc.get(f"{_XLINK}from")]:
-                        for other in ends[arc.get(f"{_XLINK}to")]:
-                            yield link.get(f"{_XLINK}role", ""), one, other, arc
+                    for start in ends[arc.get(f"{_XLINK}from")]:
+                        for end in ends[arc.get(f"{_XLINK}to")]:
+                            yield link.get(f"{_XLINK}role", ""), start, end, arc
 
 
-def _decimal(found: str | None) -> Decimal:
-    return Decimal(found) if found and _NUMBER.fullmatch(found) else Decimal(1)
+def _decimal(text: str | None) -> Decimal:
+    return Decimal(text) if text and _NUMBER.fullmatch(text) else Decimal(1)

@@ -1,11 +1,11 @@
-"""The main statements and the sums of an XBRL filing, as EDGAR gives it, read for questions.
+"""The main statements and the sums of an XBRL filing in EDGAR's form, read for questions.
 
-What belongs to an instance is found by the name of the schema that it refers to, there or not: `x-20240630.xsd` goes
-with `x-20240630_lab.xml`, `x-20240630_pre.xml` and so on.
+The files of an instance are identified by the name of its schema, even if the schema itself is missing: `x-20240630.xsd`
+goes with `x-20240630_lab.xml`, `x-20240630_pre.xml` and so on.
 
-- Lines stand in the order of the presentation linkbase, or of the calculation linkbase where there is no other.
-- Negated labels are honoured: a line that the filing prints with the opposite sign is shown so (`Line.negated`).
-- Sums carry values as reported, which is what the weights of the calculation linkbase are for.
+- Lines are in the order of the presentation linkbase; if there is none, in that of the calculation linkbase.
+- Negated labels are honoured: a line that the filing prints with the opposite sign has it here, too (`Line.negated`).
+- Sums have values as reported, because the weights of the calculation linkbase are meant for those.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _SCALES = {9: "billions of ", 6: "millions of ", 3: "thousands of ", 0: ""}
 _LINKBASE = re.compile(r"_(cal|def|lab|pre|ref)\.xml$")
 _OTHER = re.compile(r"parenthetical|details?$|tables?$|policies|disclosure|notes|textblock", re.IGNORECASE)
 _MAIN = re.compile(r"statement|balancesheet", re.IGNORECASE)
-MOST_PERIODS = 4  # columns of a statement, the newest
+MOST_PERIODS = 4  # the most columns of a statement, the newest periods
 
 
 @dataclass(frozen=True)
 class Line:
     """A line of a statement, with a cell for each of its periods.
 
-    `name` is the label; lines that share one are told apart by heading, and start or end of the period. `unique` is
-    False where that does not help. `unit` is in words, as shown: "thousands of USD" where `scale` is 3.
+    `name` is the label. Lines with the same label get their heading, and start or end of the period, in front; `unique` is
+    False if they still have the same name. `unit` is in words, as printed: "thousands of USD" if `scale` is 3.
     """
 
     element: str
@@ -46,11 +46,11 @@ class Line:
 
     @property
     def columns(self) -> list[int]:
-        """The places of the periods for which there is a value."""
+        """Return the indices of the periods with a value."""
         return [column for column, fact in enumerate(self.cells) if fact]
 
-    def shown(self, column: int) -> Decimal:
-        """Return the value as the filing prints it, in the line's unit; one of `columns` only."""
+    def printed_value(self, column: int) -> Decimal:
+        """Return the value as the filing prints it, in the line's unit; `column` must be one of `columns`."""
         fact = self.cells[column]
         assert fact is not None
         return (-fact.value if self.negated else fact.value).scaleb(-self.scale)
@@ -58,19 +58,21 @@ class Line:
 
 @dataclass(frozen=True)
 class Statement:
-    """A main statement: its periods, newest first (of one end the shortest first), and its lines."""
+    """A main statement: its periods, newest first (for the same end the shortest first), and its lines."""
 
     title: str
     periods: tuple[Period, ...]
     lines: tuple[Line, ...]
 
     def __str__(self) -> str:
-        """Title, unit, and a line `label | value | value` each; a line in another unit names it."""
+        """Return title, unit, and a row `label | value | value` for each line; a line in another unit names it."""
         common = Counter(line.unit for line in self.lines).most_common(1)[0][0]
         unit = f"in {common or 'plain numbers'}, unless a line says otherwise"
         rows = [self.title, unit, " | ".join(("line", *map(str, self.periods)))]
         for line in self.lines:
-            values = (written(line.shown(column)) if fact else "n/a" for column, fact in enumerate(line.cells))
+            values = (
+                number_text(line.printed_value(column)) if fact else "n/a" for column, fact in enumerate(line.cells)
+            )
             name = line.name if line.unit == common else f"{line.name} ({line.unit or 'plain number'})"
             rows.append(" | ".join((name, *values)))
         return "\n".join(rows)
@@ -86,34 +88,34 @@ class Sum:
 
     @property
     def facts(self) -> list[Fact]:
-        """The total, then the parts."""
+        """Return the total, then the parts."""
         return [self.total, *(fact for _, fact in self.parts)]
 
     @property
     def unit(self) -> str:
-        """The unit in words, as shown."""
+        """Return the unit in words, as printed."""
         return scaled(self.facts)[1]
 
     @property
-    def shown(self) -> list[str]:
-        """The total, then the parts, as reported, in the unit."""
-        return [written(fact.value.scaleb(-scaled(self.facts)[0])) for fact in self.facts]
+    def values(self) -> list[str]:
+        """Return the total, then the parts, as reported, in the unit."""
+        return [number_text(fact.value.scaleb(-scaled(self.facts)[0])) for fact in self.facts]
 
     def __str__(self) -> str:
-        """The parts, a line `label | weight | value` each, without the total."""
+        """Return a row `label | weight | value` for each part, without the total."""
         rows = [f'Parts of "{self.names[0]}" for {self.total.period}, in {self.unit}', "part | weight | value"]
-        for name, value, (weight, _) in zip(self.names[1:], self.shown[1:], self.parts, strict=True):
-            rows.append(f"{name} | {written(weight)} | {value}")
+        for name, value, (weight, _) in zip(self.names[1:], self.values[1:], self.parts, strict=True):
+            rows.append(f"{name} | {number_text(weight)} | {value}")
         return "\n".join(rows)
 
     @property
     def gap(self) -> Decimal:
-        """By how much the weighted parts exceed the total."""
+        """Return the weighted sum of the parts minus the total."""
         return sum((weight * fact.value for weight, fact in self.parts), -self.total.value)
 
     @property
     def rounding(self) -> Decimal:
-        """How large a gap rounding explains: half a unit of the last stated digit of every number."""
+        """Return the largest gap that rounding explains: half a unit of the last reported digit of every number."""
         halves = (
             abs(weight) * Decimal(5).scaleb(-fact.decimals - 1)
             for weight, fact in ((Decimal(1), self.total), *self.parts)
@@ -124,7 +126,7 @@ class Sum:
 
 @dataclass(frozen=True)
 class Filing:
-    """What a filing reports: `issuer` is the filer's identifier (its CIK), `left_out` counts facts by reason."""
+    """The content of a filing: `issuer` is the filer's identifier (its CIK), `left_out` counts omitted facts by reason."""
 
     issuer: str
     statements: tuple[Statement, ...]
@@ -132,53 +134,53 @@ class Filing:
     left_out: Mapping[str, int]
 
 
-def written(value: Decimal) -> str:
-    """Return a number as statements show it: thousands separators, no needless decimals, a minus sign."""
-    whole = value.to_integral_value()
-    return format((whole if value == whole else value.normalize()) + 0, ",f")  # + 0: there is no minus zero
+def number_text(value: Decimal) -> str:
+    """Return a number in the format of statements: thousands separators, no needless decimals, a minus sign."""
+    integer = value.to_integral_value()
+    return format((integer if value == integer else value.normalize()) + 0, ",f")  # + 0: there is no minus zero
 
 
 def scaled(facts: Sequence[Fact]) -> tuple[int, str]:
-    """Return the power of ten in which facts of one unit are shown, from their commonest `decimals`, and the unit."""
-    stated = Counter(-fact.decimals for fact in facts if fact.decimals is not None)
-    digits = min(stated, key=lambda exponent: (-stated[exponent], exponent), default=0)
-    scale = next((known for known in _SCALES if known <= digits), 0)
+    """Return the power of ten for printing facts of one unit, from their commonest `decimals`, and the unit."""
+    counts = Counter(-fact.decimals for fact in facts if fact.decimals is not None)
+    digits = min(counts, key=lambda exponent: (-counts[exponent], exponent), default=0)
+    scale = next((scale for scale in _SCALES if scale <= digits), 0)
     return scale, f"{_SCALES[scale]}{facts[0].unit}"
 
 
 def read_filing(path: Path) -> Filing | None:
-    """Read the filing of an instance; None where the file is no XBRL instance.
+    """Return the filing of an instance, or None if the file is no XBRL instance.
 
     Raises:
-        HarnessError: unreadable, or without labels, or without a statement.
+        HarnessError: the filing is unreadable, has no labels, or has no statement.
     """
-    if _LINKBASE.search(path.name) or (found := read_instance(path)) is None:
+    if _LINKBASE.search(path.name) or (instance := read_instance(path)) is None:
         return None
-    family = re.compile(rf"{re.escape(found.schema)}(_(cal|lab|pre)\.xml|\.xsd(\.xml)?)")
-    links = Links([other for other in sorted(path.parent.iterdir()) if family.fullmatch(other.name)])
+    family = re.compile(rf"{re.escape(instance.schema)}(_(cal|lab|pre)\.xml|\.xsd(\.xml)?)")
+    links = Links([file for file in sorted(path.parent.iterdir()) if family.fullmatch(file.name)])
     if not links.labels:
-        fix = f"put {found.schema}_lab.xml beside it"
+        fix = f"put {instance.schema}_lab.xml beside it"
         raise HarnessError("this filing has no labels in English", where=str(path), fix=fix)
-    statements = tuple(_statements(links, found.facts))
+    statements = tuple(_statements(links, instance.facts))
     if not statements:
-        fix = f"put {found.schema}_pre.xml beside it, and {found.schema}.xsd, which names the statements"
+        fix = f"put {instance.schema}_pre.xml beside it, and {instance.schema}.xsd, which names the statements"
         raise HarnessError("this filing has no statement that can be read", where=str(path), fix=fix)
     names = {element: links.label(element, "label") for element in links.labels}
-    names |= {line.element: line.name for one in reversed(statements) for line in reversed(one.lines)}
-    sums = tuple(_sums(links, found.facts, names))
-    return Filing(found.issuer or found.schema, statements, sums, found.left_out)
+    names |= {line.element: line.name for statement in reversed(statements) for line in reversed(statement.lines)}
+    sums = tuple(_sums(links, instance.facts, names))
+    return Filing(instance.issuer or instance.schema, statements, sums, instance.left_out)
 
 
 def _statements(links: Links, facts: Facts) -> Iterator[Statement]:
-    """Yield the statements proper: as the schema defines them, without a schema by the names of their roles."""
+    """Yield the main statements, by the schema's definitions, or by the names of their roles if there is no schema."""
     for role, arcs in (links.trees("presentation") or links.trees("calculation")).items():
         title, name = links.titles.get(role, ""), role.rpartition("/")[2]
         main = " - Statement - " in title if title else _MAIN.search(name)
         if main and not _OTHER.search(title or name):
             words = re.sub(r"^Statement (?!Of)", "", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
-            made = _statement(title.partition(" - Statement - ")[2] or words, links, arcs, facts)
-            if made:
-                yield made
+            statement = _statement(title.partition(" - Statement - ")[2] or words, links, arcs, facts)
+            if statement:
+                yield statement
 
 
 def _walk(arcs: Arcs) -> Iterator[tuple[str, str, str]]:
@@ -203,10 +205,10 @@ def _statement(title: str, links: Links, arcs: Arcs, facts: Facts) -> Statement 
     for element, role, parent in rows:
         side = _side(role)
         cells = tuple(_cell(facts[element], period, at_start=side == "start") for period in periods)
-        known = [fact for fact in cells if fact]
-        if known:
+        reported = [fact for fact in cells if fact]
+        if reported:
             label = links.label(element, role)
-            lines.append(Line(element, label, known[0].unit, cells, negated="negated" in role.lower()))
+            lines.append(Line(element, label, reported[0].unit, cells, negated="negated" in role.lower()))
             heading = re.sub(r"( \[[A-Z][A-Za-z ]*\]|:)+$", "", links.label(parent, ""))
             name = f"{heading}: {label}" if heading else label
             longer.append((name, f"{name} at the {side}" if side else name))
@@ -214,12 +216,12 @@ def _statement(title: str, links: Links, arcs: Arcs, facts: Facts) -> Statement 
 
 
 def _side(role: str) -> str:
-    """Return the side of the period that a label's role says a balance is of; empty where it says nothing."""
+    """Return the side of the period (start or end) of a balance by its label's role; empty if the role has none."""
     return next((side for side in ("start", "end") if f"period{side}" in role.lower()), "")
 
 
 def _columns(periods: Sequence[Period]) -> tuple[Period, ...]:
-    """Return a statement's periods: spans or moments, as most facts have; those with half as many as the fullest."""
+    """Return a statement's periods: spans or moments, as for most facts, with at least half the facts of the fullest."""
     spans = [period for period in periods if period.start]
     counts = Counter(spans if 2 * len(spans) >= len(periods) else [period for period in periods if not period.start])
     full = [period for period, count in counts.items() if 2 * count >= max(counts.values())]
@@ -228,33 +230,35 @@ def _columns(periods: Sequence[Period]) -> tuple[Period, ...]:
 
 
 def _finished(lines: Sequence[Line], longer: Sequence[tuple[str, str]]) -> Iterator[Line]:
-    """Yield the lines with names that tell them apart, as far as possible, and in the scale of their unit."""
+    """Yield the lines with different names, as far as possible, and in the scale of their unit."""
     names = [(line.name, *more) for line, more in zip(lines, longer, strict=True)]
     counts = [Counter(column) for column in zip(*names, strict=True)]
     for line, choice in zip(lines, names, strict=True):
         level = next((level for level, name in enumerate(choice) if counts[level][name] == 1), None)
-        scale, unit = scaled([fact for other in lines if other.unit == line.unit for fact in other.cells if fact])
+        scale, unit = scaled(
+            [fact for neighbour in lines if neighbour.unit == line.unit for fact in neighbour.cells if fact]
+        )
         name = choice[-1 if level is None else level]
         yield replace(line, name=name, unique=level is not None, scale=scale, unit=unit)
 
 
 def _cell(facts: Mapping[Period, Fact], period: Period, *, at_start: bool) -> Fact | None:
-    """Return a line's fact for a column; in a column of days, a balance is that of its end, or of the day before it."""
+    """Return a line's fact for a column; in a column of a span, a balance is that of its end, or of the day before it."""
     if at_start and period.start:
         return facts.get(Period("", (date.fromisoformat(period.start) - timedelta(days=1)).isoformat()))
     return facts.get(period) or facts.get(Period("", period.end))
 
 
 def _sums(links: Links, facts: Facts, names: Mapping[str, str]) -> Iterator[Sum]:
-    """Yield every total that has at least two parts reported for its period, once; a missing label is empty."""
-    seen: set[tuple[str, ...]] = set()
+    """Yield once every total with at least two parts reported for its period; a missing label is empty."""
+    keys: set[tuple[str, ...]] = set()
     for arcs in links.trees("calculation").values():
         for parent, children in arcs.items():
             for period, total in facts.get(parent, {}).items():
                 reported = [(weight, facts.get(child, {}).get(period)) for child, _, weight in children]
                 parts = tuple((weight, fact) for weight, fact in reported if fact and fact.unit == total.unit)
                 key = (parent, str(period), *sorted(fact.element for _, fact in parts))
-                if len(parts) > 1 and key not in seen:
-                    seen.add(key)
+                if len(parts) > 1 and key not in keys:
+                    keys.add(key)
                     elements = (parent, *(fact.element for _, fact in parts))
                     yield Sum(total, parts, tuple(names.get(element, "") for element in elements))

@@ -1,8 +1,8 @@
 """ARC-Challenge: science questions for grades 3 to 9, with three to five options.
 
-The options are not listed; each is scored as what could follow the question. Questions of the same words (with other
-options) share a group. A local copy may be the `test.json` of
-LLM-Adapters, the test only, which is then dealt 60/10/30.
+The options are not listed; each is scored as a continuation of the question. Questions of the same words (with other
+options) share a group. A local copy may be the `test.json` of LLM-Adapters. It has the test only, which is then split
+60/10/30.
 """
 
 import re
@@ -20,18 +20,18 @@ ASKED = re.compile(
 
 
 def example(cells: published.Cells, id: str) -> Example:
-    """Return a row of the hub's columns (`question_stem` in OpenBookQA's), or of LLM-Adapters', as an example."""
+    """Return a row as an example, with the hub's columns (`question_stem` in OpenBookQA) or those of LLM-Adapters."""
     if "answerKey" in cells:
         choices = tuple(text.strip() for text in cells["choices"]["text"])
         question = cells.get("question_stem") or cells["question"]
         target = choices[cells["choices"]["label"].index(cells["answerKey"])]
         return Example(id, question.strip(), target, choices, published.digest(question))
-    found = ASKED.fullmatch(cells["instruction"])
-    if found is None:
+    match = ASKED.fullmatch(cells["instruction"])
+    if match is None:
         raise ValueError("no question with Answer1, Answer2, ...")
-    choices = tuple(text.strip() for text in re.split(r"\sAnswer\d: ", found[2]))
+    choices = tuple(text.strip() for text in re.split(r"\sAnswer\d: ", match[2]))
     target = choices[int(cells["answer"].removeprefix("answer")) - 1]
-    return Example(id, found[1].strip(), target, choices, published.digest(found[1]))
+    return Example(id, match[1].strip(), target, choices, published.digest(match[1]))
 
 
 TASK = Task(

@@ -1,15 +1,15 @@
 """Triage motor claims: settle in the normal course, or refer to the investigators?
 
 Source: the synthetic claims and customers of Amazon SageMaker's fraud detection example (A. Arsanjani 2021, MIT), joined
-by policy. Of 5,000 claims 164 are marked as fraud, so that always settling would be 97 % right; each of these is joined
-by one other claim, chosen by the hash of its policy number, and 4,672 claims are left out. Postcode, gender and
-education are not shown. Amounts are rounded to whole dollars; "N/A" is shown as "not applicable". Macro-F1 counts
-answers that cannot be read as a class of their own.
+by policy. The source marks 164 of 5,000 claims as fraud, so that always settling would be 97 % right. The task balances
+them with 164 other claims, selected by the hash of the policy number, and omits 4,672 claims. Postcode, gender and education
+are not shown. Amounts are rounded to whole dollars; "N/A" is shown as "not applicable". Macro-F1 counts unreadable answers
+as a class of their own.
 
-In money, at stake is what is claimed above the deductible. Leakage is what is paid on fraud, wrongly withheld what is held
-back of sound claims; an answer that cannot be read goes to the investigators. The cost of errors weighs the two: fraud
-that is settled costs the claim, a sound claim that is referred a twentieth of it, in work and goodwill. The twentieth is
-this project's assumption: put your own into `COSTS`.
+For the metrics in money, the amount at stake is the claim above the deductible. Leakage is money paid on fraud; wrongly
+withheld is money held back on sound claims; an unreadable answer refers the claim to the investigators. The cost of errors
+weighs the two: settled fraud costs the claim, a referred sound claim costs a twentieth of it, in work and goodwill. The
+twentieth is this project's assumption: put your own into `COSTS`.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from harness import Example, Metric, Source, Task, commonest, metrics, prompts, 
 FOLDER = " archived/fraud_detection/data"
 FILES: published.Files = {"test": (f"{FOLDER}/claims.csv",)}
 SETTLE, REFER = "settle", "refer to investigators"
-COSTS = {(REFER, SETTLE): 1.0, (SETTLE, REFER): 0.05}  # (right, said) to a share of the amount at stake
+COSTS = {(REFER, SETTLE): 1.0, (SETTLE, REFER): 0.05}  # (correct, predicted) to a share of the amount at stake
 CLAIM = {
     "incident_type": "Incident",
     "collision_type": "Collision",
@@ -47,40 +47,40 @@ CLAIM = {
 
 
 def balanced(claims: Sequence[published.Cells]) -> set[str]:
-    """Return the policies of every claim marked as fraud and of as many others."""
+    """Return the policies of all claims marked as fraud and of as many others."""
     fraud = {claim["policy_id"] for claim in claims if claim["fraud"] == "1"}
-    others = {claim["policy_id"] for claim in claims} - fraud
-    return fraud | set(sorted(others, key=lambda policy: hashlib.sha256(policy.encode()).digest())[: len(fraud)])
+    remaining = {claim["policy_id"] for claim in claims} - fraud
+    return fraud | set(sorted(remaining, key=lambda policy: hashlib.sha256(policy.encode()).digest())[: len(fraud)])
 
 
 def read(path: Path) -> Iterator[published.Cells]:
-    """Yield the claims, each with what is known of its customer and whether it is of the balanced ones."""
+    """Yield the claims, each with its customer's data and whether it belongs to the balanced selection."""
     customers = {row["policy_id"]: row for row in published.read_cells(path.with_name("customers.csv"))}
     claims = list(published.read_cells(path))
-    taken = balanced(claims)
+    selection = balanced(claims)
     for claim in claims:
-        yield {**customers[claim["policy_id"]], **claim, "taken": claim["policy_id"] in taken}
+        yield {**customers[claim["policy_id"]], **claim, "taken": claim["policy_id"] in selection}
 
 
 def cell(text: str) -> str:
-    """Return a cell as it is shown: amounts in whole numbers."""
+    """Return a cell's text in the prompt: amounts are rounded to whole numbers."""
     return "not applicable" if text == "N/A" else f"{float(text):.0f}" if "." in text else text
 
 
 def example(claim: published.Cells, id: str) -> Example | str:
-    """Return a claim as an example; each is of a policy of its own, which is its group."""
+    """Return a claim as an example; each has its own policy, which is its group."""
     if not claim["taken"]:
         return "for balance"
     lines = "\n".join(f"{title}: {cell(claim[name])}" for name, title in CLAIM.items())
     target = REFER if claim["fraud"] == "1" else SETTLE
-    asked = f"Should this claim be handled as '{SETTLE}' or '{REFER}'?"
+    question = f"Should this claim be handled as '{SETTLE}' or '{REFER}'?"
     amount = max(0.0, round(float(claim["total_claim_amount"]) - float(claim["policy_deductable"]), 2))
     line = {"line": claim["incident_type"].lower()}
-    return Example(id, asked, target, (SETTLE, REFER), f"policy {claim['policy_id']}", lines, line, amount)
+    return Example(id, question, target, (SETTLE, REFER), f"policy {claim['policy_id']}", lines, line, amount)
 
 
 def money(name: str, title: str, costs: Mapping[tuple[str, str], float]) -> Metric:
-    """Return what errors cost, as shares of the amounts at stake; what cannot be read is referred."""
+    """Return the metric of the cost of errors, as shares of the amounts at stake; unreadable answers refer the claim."""
     return metrics.cost_of(costs, unread=REFER, name=name, title=title, unit="USD per claim", of_amount=True)
 
 

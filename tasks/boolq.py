@@ -1,7 +1,7 @@
 """BoolQ: is it true, by this passage? The hub's validation file is the test here, as its own test has no answers.
 
 A local copy may be the `test.json` of LLM-Adapters: the same questions without the passage, to be answered from
-memory, dealt 60/10/30. Scores of the two are not comparable.
+memory, split 60/10/30. Scores of the two are not comparable.
 """
 
 import re
@@ -18,9 +18,9 @@ ASKED = re.compile(
 
 
 def example(cells: published.Cells, id: str) -> Example:
-    """Return a row of the hub's columns `question, passage, answer`, or of LLM-Adapters', as an example."""
-    asked = cells["question"] if "question" in cells else ASKED.fullmatch(cells["instruction"])[1]  # type: ignore[index]
-    question = f"{asked.strip().rstrip('?')}? Answer true or false."
+    """Return a row as an example, with the hub's columns `question, passage, answer` or those of LLM-Adapters."""
+    text = cells["question"] if "question" in cells else ASKED.fullmatch(cells["instruction"])[1]  # type: ignore[index]
+    question = f"{text.strip().rstrip('?')}? Answer true or false."
     target = str(cells["answer"]).lower()
     return Example(id, question, target, ("false", "true"), context=str(cells.get("passage", "")).strip())
 

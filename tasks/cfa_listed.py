@@ -1,4 +1,4 @@
-"""The questions of `cfa` as a candidate sees them, with the options listed: for models that can choose from a list."""
+"""The questions of `cfa` as in an exam, with the options listed: for models that can choose from a list."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The questions of `cfa_shifted` with the options listed, for what was trained on `cfa_listed`."""
+"""The questions of `cfa_shifted` with the options listed, for models trained on `cfa_listed`."""
 
 from dataclasses import replace
 

@@ -1,7 +1,7 @@
-"""The concepts and formulas of `cfa` in another examiner's voice: stems are short scenes, cases are told by who is in them.
+"""The concepts and formulas of `cfa` in another examiner's voice: stems are short scenes, cases have a narrator.
 
-A test alone, to be asked of a model that was trained on `cfa`: `--task cfa --probe shifted`. Right options, formulas and
-the form of a question are those of `cfa`; `data/cfa_shifted/make.py` writes the rest.
+The task has a test split only, for models trained on `cfa`: `--task cfa --probe shifted`. Right options, formulas and the
+form of a question are those of `cfa`; `data/cfa_shifted/make.py` writes the rest.
 """
 
 from dataclasses import replace

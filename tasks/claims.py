@@ -1,8 +1,8 @@
 """Insurance claims: read a policy schedule and a claim report, then decide, compute and cite, in one line.
 
 The answer has the form `pay in part; 1240.00; clause 4`. Gold comes from `data/claims/adjudicate.py`; the texts from
-`data/claims/make.py`. Right and wrong is counted for each of the three parts and for all of them together, and in
-money: what would be paid above what is due, and what would be withheld. Claims of one file share a policy.
+`data/claims/make.py`. Metrics count right answers for each of the three parts and for all together, and money: the amount
+paid above what is due, and the amount withheld. Claims of one file share a policy.
 """
 
 import re
@@ -25,15 +25,15 @@ def load(folder: Path, split: Split) -> Iterator[Example]:
 
 
 def parse(text: str, example: Example) -> str | None:
-    """Return the first line as `decision; amount; clause N`, None where it is not of that form.
+    """Return the first line as `decision; amount; clause N`, or None if it has another form.
 
-    Strict on the words and their order; the amount is any number of whole cents, so `$1,240` is `1240.00`.
+    Words and their order must match exactly; the amount is any number of whole cents, so `$1,240` is `1240.00`.
     """
-    found = FORM.fullmatch(text.strip().partition("\n")[0].strip())
-    amount = parse_number(found[2].strip()) if found else None
-    if found is None or amount is None or amount >= 10**12 or amount * 100 % 1:
+    match = FORM.fullmatch(text.strip().partition("\n")[0].strip())
+    amount = parse_number(match[2].strip()) if match else None
+    if match is None or amount is None or amount >= 10**12 or amount * 100 % 1:
         return None
-    return f"{found[1].lower()}; {amount:.2f}; clause {int(found[3])}"
+    return f"{match[1].lower()}; {amount:.2f}; clause {int(match[3])}"
 
 
 def part(text: str, name: str) -> str:
@@ -42,7 +42,7 @@ def part(text: str, name: str) -> str:
 
 
 def share(name: str, title: str) -> Metric:
-    """Return the share of answers in which one part is right."""
+    """Return the metric of the share of answers with one part right."""
 
     def right(answer: Answer) -> float:
         return float(answer.parsed is not None and part(answer.parsed, name) == part(answer.target, name))
@@ -51,12 +51,12 @@ def share(name: str, title: str) -> Metric:
 
 
 def paid(text: str | None) -> Decimal:
-    """Return what an answer pays, in USD: nothing where it denies, refers or could not be parsed."""
+    """Return the amount that an answer pays, in USD: 0 if it denies, refers or could not be parsed."""
     return Decimal(part(text, "amount")) if text and part(text, "decision").startswith("pay") else Decimal(0)
 
 
 def money(name: str, title: str, sign: int) -> Metric:
-    """Return the USD per claim paid above what is due (`sign` 1), or due and not paid (-1)."""
+    """Return the metric of USD per claim paid above the amount due (`sign` 1), or due and not paid (-1)."""
 
     def score(answer: Answer) -> float:
         return float(max(sign * (paid(answer.parsed) - paid(answer.target)), Decimal(0)))
@@ -65,7 +65,7 @@ def money(name: str, title: str, sign: int) -> Metric:
 
 
 def chance(examples: Sequence[Example]) -> float:
-    """Return the share of the commonest decision: what always giving it scores."""
+    """Return the share of the commonest decision, the score of always giving it."""
     return max(Counter(part(example.target, "decision") for example in examples).values()) / len(examples)
 
 

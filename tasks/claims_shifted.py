@@ -1,7 +1,7 @@
 """The claims of `claims` as another insurer prints them: headings, other words for each clause, pounds with pence.
 
-A test alone, to be asked of a model that was trained on `claims`: `--task claims --probe shifted`. The rules, the form of
-the answer and the shares of reasons are those of `claims`; `data/claims_shifted/make.py` writes the texts.
+The task has a test split only, for models trained on `claims`: `--task claims --probe shifted`. The rules, the form of the
+answer and the shares of reasons are those of `claims`; `data/claims_shifted/make.py` writes the texts.
 """
 
 import re
@@ -14,7 +14,7 @@ _CURRENCY = re.compile(r"£|gbp", re.IGNORECASE)
 
 
 def parse(text: str, example: Example) -> str | None:
-    """Read an answer as `claims` does; the amount may carry the sign of a pound."""
+    """Return an answer parsed as in `claims`; the amount may have the sign of a pound."""
     return claims.parse(_CURRENCY.sub("", text), example)
 
 

@@ -1,9 +1,9 @@
-"""ConvFinQA: a conversation about a page of an annual report, each turn a question that may lean on those before it.
+"""ConvFinQA: a conversation about a page of an annual report, each turn a question that may refer to earlier ones.
 
-Source: Chen et al. 2022, the turns of training and of validation, which is the test here because the source's test has
-no answers; a seventh of training becomes validation. A turn shows the questions before it and, as in the source's own
-models, not their answers. Answers and scoring as in `finqa`; training rows about a filing of the test are left out and
-counted. A local copy may be the archive or the two files out of it.
+Source: Chen et al. 2022, the turns of training and validation. The validation file is the test of this task because the
+source's test has no answers; a seventh of training becomes validation. A turn shows the questions before it and, as for the
+source's own models, not their answers. Answers and scoring are those of `finqa`. Training rows about a filing of the test
+are omitted and counted. A local copy may be the archive or the two files out of it.
 """
 
 from dataclasses import replace
@@ -18,9 +18,9 @@ FILES: published.Files = {
 
 
 def example(cells: published.Cells, id: str) -> Example | str:
-    """Return a turn; how far into the conversation it comes is a slice."""
+    """Return a turn as an example; its number in the conversation is a slice."""
     turn = cells["annotation"]
-    answer = _reports.shown(turn["exe_ans"])
+    answer = _reports.answer_text(turn["exe_ans"])
     if parse_number(answer) is None and answer not in ("yes", "no", ""):
         return "answer no number"
     *before, last = [question.strip() for question in turn["cur_dial"]]

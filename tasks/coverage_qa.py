@@ -1,8 +1,8 @@
 """Name the clause of a policy that a rule belongs to: each sentence of a policy wording, twelve headings to choose from.
 
-Source: the policy clauses of the GCC Insurance Intelligence Lab's synthetic sets (MIT). Each sentence of a clause's
-text is a question, its clause's heading the answer; sentences of a clause are in training and test alike, because the
-clauses are the classes. It is a small task, of some sixty sentences: intervals are wide. No sentence is dropped.
+Source: the policy clauses of the GCC Insurance Intelligence Lab's synthetic sets (MIT). Each sentence of a clause's text is
+a question, the clause's heading is the answer. Sentences of a clause are both in training and test, because the clauses are
+the classes. It is a small task, of some sixty sentences: intervals are wide. No sentence is dropped.
 """
 
 import re
@@ -26,12 +26,12 @@ def read(path: Path) -> Iterator[published.Cells]:
 
 def example(cells: published.Cells, id: str) -> Example:
     """Return a sentence as an example."""
-    asked = f"Which clause of the policy does this rule belong to: {'; '.join(cells['headings'])}?"
-    return Example(id, asked, cells["heading"], cells["headings"], context=cells["sentence"])
+    question = f"Which clause of the policy does this rule belong to: {'; '.join(cells['headings'])}?"
+    return Example(id, question, cells["heading"], cells["headings"], context=cells["sentence"])
 
 
 def source(files: published.Files) -> Source:
-    """Return where files of these sets come from."""
+    """Return the source of files of these sets."""
     return Source(
         uri="github:gcc-insurance-intelligence-lab/insurance-datasets-synthetic",
         revision="1d90f4208af7a9820c011b8446a2c9b0e77a3ee1",

@@ -1,10 +1,10 @@
-"""CPA: multiple-choice questions of the Uniform CPA Examination, out of your own question file.
+"""CPA: multiple-choice questions of the Uniform CPA Examination, from your own question file.
 
-Mock exams are copyrighted, so that none comes with the project and none is fetched. Put `questions.jsonl`, `.csv` or
-`.parquet` into `DIR/cpa` and pass `--data DIR`; `python run_all.py check cpa --data DIR` tells what does not fit, row
-by row. Columns: `question`, four options `A`, `B`, `C`, `D`, `answer` (a letter), `section` (such as FAR), and where
-there is a common exhibit `exhibit`, with its text. Questions on one exhibit share a group; the file is dealt 60/10/30.
-Questions in another form, CFA ones with three options among them, need no task: `--task FILE` reads them.
+Mock exams are copyrighted, so the project contains none and fetches none. Put `questions.jsonl`, `.csv` or `.parquet` into
+`DIR/cpa` and pass `--data DIR`; `python run_all.py check cpa --data DIR` lists errors row by row. Columns: `question`, four
+options `A`, `B`, `C`, `D`, `answer` (a letter), `section` (such as FAR), and `exhibit`, the text of a common exhibit, if
+there is one. Questions on one exhibit share a group; the file is split 60/10/30. Questions in another form, such as CFA ones
+with three options, need no task: `--task FILE` reads them.
 """
 
 from harness import Example, Source, Task, metrics, prompts, published
@@ -15,7 +15,7 @@ SECTIONS = ("AUD", "BAR", "BEC", "FAR", "ISC", "REG", "TCP")
 
 
 def example(cells: published.Cells, id: str) -> Example:
-    """Return a question, its section being a slice."""
+    """Return a question as an example; its section is a slice."""
     question, section = cells["question"].strip(), cells["section"].strip().upper()
     letter, exhibit = cells["answer"].strip().upper(), (cells.get("exhibit") or "").strip()
     choices = tuple(" ".join(str(cells[name]).split()) for name in LETTERS)

@@ -1,10 +1,10 @@
 """Credit scoring: is an applicant for consumer credit a good or a bad risk?
 
 Source: the Statlog German credit data (H. Hofmann 1994, CC BY 4.0), 1,000 applicants, as FinBen publishes them
-(Xie et al. 2024, arXiv:2402.12659) with codes such as "X1: A11"; the codes are shown in words here. Sex with marital
-status (X9) and whether the applicant is a foreign worker (X20) are not shown: they may not decide about credit in many
-places. Seven of ten are good risks. The cost of errors is the one that comes with the data: a bad risk granted
-credit costs five times what a good risk refused does; an answer that cannot be read is refused.
+(Xie et al. 2024, arXiv:2402.12659) with codes such as "X1: A11"; the prompts have words instead of codes. Sex with marital
+status (X9) and whether the applicant is a foreign worker (X20) are not shown: in many countries they must not decide about
+credit. Seven of ten are good risks. The cost of errors is the data's own: a bad risk with credit costs five times as much as
+a good risk without. An unreadable answer refuses credit.
 """
 
 import re
@@ -17,7 +17,7 @@ FILES: published.Files = {
     "test": ("data/test-*.parquet", "test.jsonl"),
 }
 GOOD, BAD = "good", "bad"
-COSTS = {(BAD, GOOD): 5.0, (GOOD, BAD): 1.0}  # (right, said); the data's own cost matrix
+COSTS = {(BAD, GOOD): 5.0, (GOOD, BAD): 1.0}  # (correct, predicted); the data's own cost matrix
 ATTRIBUTE = re.compile(r"\bX(\d{1,2})\b\W*(?:is\s+)?(A\d{2,3}|\d+(?:\.\d+)?)")
 NAMES = {
     1: "Checking account",
@@ -57,14 +57,14 @@ CODES = {
 
 def example(cells: published.Cells, id: str) -> Example:
     """Return an applicant as an example."""
-    found = {int(number): value for number, value in ATTRIBUTE.findall(str(cells["text"]))}
-    lines = [f"{name}: {shown(found[number])}" for number, name in NAMES.items()]
-    asked = f"Is this applicant a {GOOD} or a {BAD} credit risk?"
-    return Example(id, asked, str(cells["answer"]).strip().lower(), (GOOD, BAD), context="\n".join(lines))
+    attributes = {int(number): value for number, value in ATTRIBUTE.findall(str(cells["text"]))}
+    lines = [f"{name}: {attribute_text(attributes[number])}" for number, name in NAMES.items()]
+    question = f"Is this applicant a {GOOD} or a {BAD} credit risk?"
+    return Example(id, question, str(cells["answer"]).strip().lower(), (GOOD, BAD), context="\n".join(lines))
 
 
-def shown(value: str) -> str:
-    """Return a code in words, a number without needless decimals."""
+def attribute_text(value: str) -> str:
+    """Return a code in words, or a number without needless decimals."""
     return CODES[value] if value.startswith("A") else f"{float(value):g}"
 
 

@@ -1,11 +1,11 @@
-"""FinanceBench: questions over 10-Ks and the like of listed companies that are answered with a number.
+"""FinanceBench: questions over 10-Ks and similar filings of listed companies, answered with a number.
 
-Source: the open sample of Islam et al. 2023, whose answers people judged. Without a judge only numbers can be scored:
-questions answered in sentences are left out and counted. The context is the evidence that the source names (the full
-filing is not shown), as extracted, one cell of a table a line. There is one file only, so filings are dealt into the
-three splits: a small task with wide intervals. The source rounds its own answers (`$8.70` for a line of 8,738 million),
-so a number is right within one percent. Where the question names the unit, a bare number is in it: asked for in
-USD millions, `1577`, `1,577 million` and `1.577 billion` are the same.
+Source: the open sample of Islam et al. 2023, for which people judged answers. Without a judge only numbers can be scored:
+questions answered in sentences are omitted and counted. The context is the evidence that the source names (the full filing
+is not shown), as extracted, one cell of a table a line. There is one file only, so filings are distributed to the three
+splits: a small task with wide intervals. The source rounds its own answers (`$8.70` for a line of 8,738 million), so a
+number is right within one percent. If the question names the unit, a bare number has that unit: for USD millions, `1577`,
+`1,577 million` and `1.577 billion` are the same.
 """
 
 import re
@@ -20,12 +20,12 @@ SCALE = re.compile(r" (thousand|million|billion)$")
 
 
 def example(cells: published.Cells, id: str) -> Example | str:
-    """Return a question answered with a number, in the unit that it names; the group is the filing."""
-    answer = _reports.shown(cells["answer"])
+    """Return a question with a number as its answer, in the question's unit; the group is the filing."""
+    answer = _reports.answer_text(cells["answer"])
     if parse_number(answer) is None:
         return "answer in sentences"
-    named = {unit.lower() for unit in UNIT.findall(cells["question"])}
-    scaled = f"{answer} {next(iter(named))}" if len(named) == 1 else answer
+    units = {unit.lower() for unit in UNIT.findall(cells["question"])}
+    scaled = f"{answer} {next(iter(units))}" if len(units) == 1 else answer
     target = scaled if parse_number(scaled) is not None else answer
     pages = (page["evidence_text"].splitlines() for page in cells["evidence"])
     context = "\n\n".join("\n".join(line.strip() for line in page if line.strip()) for page in pages)
@@ -34,7 +34,7 @@ def example(cells: published.Cells, id: str) -> Example | str:
 
 
 def parse(text: str, example: Example) -> str | None:
-    """Return the first line where it is a number, a bare one with the target's scale; None where it is none."""
+    """Return the first line if it is a number, a bare one with the target's scale; otherwise None."""
     line, scale = first_number(text, example), SCALE.search(example.target)
     if line is None or scale is None or re.search("[a-z]", line.lower().replace("usd", "")):
         return line

@@ -1,10 +1,10 @@
-"""Fifty formulas of finance in 1,000 worded problems: apply the formula that is given, answer with two decimals.
+"""Fifty formulas of finance in 1,000 worded problems: apply the given formula, answer with two decimals.
 
 Source: FinLoRA's Financial Math (Wang et al. 2025, arXiv:2505.19819), training and test files as published; a seventh
-of training becomes validation. A number is right within half a cent (0.005), the two decimals asked for: `$7,600.00`
+of training becomes validation. A number is right within half a cent (0.005), for answers with two decimals: `$7,600.00`
 is `7600.0` and `5.09` is not `5.0`. No row is dropped, but the source has wrong gold answers (the first test row's NPV of
-974.49 is labelled 15092.44). Of the 1,000 labels 866 agree with what the formula gives, 28 do not, and 106 problems cannot
-be read with certainty: `data/financial_math/audit.py`. Labels stay as they are unless `--gold audited` is given.
+974.49 is labelled 15092.44). The 1,000 labels were audited (`data/financial_math/audit.py`): 866 agree with the formula, 28
+do not, and 106 problems cannot be read with certainty. `--gold audited` corrects the labels.
 """
 
 import re
@@ -21,12 +21,12 @@ HEAD = re.compile(
 
 def example(cells: published.Cells, id: str) -> Example:
     """Return a row as an example; the formula's name is a slice."""
-    found = HEAD.fullmatch(cells["context"])
-    if found is None:
+    match = HEAD.fullmatch(cells["context"])
+    if match is None:
         raise ValueError("no formula and question in `context`")
-    given = f"Formula: {found[1]}: {found[2].strip()}"
-    asked = f"{found[3].rstrip('.').strip().strip(chr(34))}\nAnswer with a number with 2 decimal places."
-    return Example(id, asked, cells["target"].strip(), (), "", given, {"formula": found[1]})
+    context = f"Formula: {match[1]}: {match[2].strip()}"
+    question = f"{match[3].rstrip('.').strip().strip(chr(34))}\nAnswer with a number with 2 decimal places."
+    return Example(id, question, cells["target"].strip(), (), "", context, {"formula": match[1]})
 
 
 TASK = Task(

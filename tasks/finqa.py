@@ -1,11 +1,11 @@
-"""FinQA: what the text and the table on a page of an annual report amount to, worked out in one to several steps.
+"""FinQA: a number worked out in one to several steps from the text and the table on a page of an annual report.
 
-Source: Chen et al. 2021, training, validation and public test as published; the private test has no answers. The answer
-is what the source's program yields (`exe_ans`), rounded to five decimals, or yes or no. The headline is the source's
-own rule, equal to five decimals; `rounded` takes an answer of three digits or more for what it is rounded from, so that
-`14.5%` is right for 0.14464. The program itself is neither trained on nor asked for, which makes the task harder than
-it was for models that write one. Training rows about a filing of the test are left out and counted. In tables a
-negative stands as the source writes it, `-12 ( 12 )`.
+Source: Chen et al. 2021, training, validation and public test as published; the private test has no answers. The answer is
+the result of the source's program (`exe_ans`), rounded to five decimals, or yes or no. The headline is the source's own
+rule, equality to five decimals. `rounded` also accepts an answer of three digits or more if the target rounds to it:
+`14.5%` is right for 0.14464. The program itself is neither trained on nor asked for. The task is therefore harder than for
+models that write a program. Training rows about a filing of the test are omitted and counted. In tables a negative is
+written as in the source, `-12 ( 12 )`.
 """
 
 from harness import Example, Source, Task, parse_number, prompts, published
@@ -19,8 +19,8 @@ FILES: published.Files = {
 
 
 def example(cells: published.Cells, id: str) -> Example | str:
-    """Return a question on a page; the group is the filing, which has several pages."""
-    answer = _reports.shown(cells["qa"]["exe_ans"])
+    """Return a question on a page as an example; the group is the filing, which has several pages."""
+    answer = _reports.answer_text(cells["qa"]["exe_ans"])
     if parse_number(answer) is None and answer not in ("yes", "no", ""):
         return "answer no number"
     question = f"{cells['qa']['question'].strip()}\n{_reports.ASKED}"

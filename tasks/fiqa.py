@@ -1,7 +1,7 @@
 """FiQA 2018: sentiment of financial tweets and headlines, three labels.
 
 The hub gives a score from -1 to 1; as in FinGPT, below -0.1 is negative and from 0.1 up positive. A local copy may be
-FinLoRA's `fiqa_test.jsonl` (235 rows, 2 of them repeated, dealt 60/10/30). The hub revision is not pinned, so that
+FinLoRA's `fiqa_test.jsonl` (235 rows, 2 of them repeated, split 60/10/30). The hub revision is not pinned, so that
 the hub files are read from a local copy only.
 """
 
@@ -16,7 +16,7 @@ FILES: published.Files = {
 
 
 def example(cells: published.Cells, id: str) -> Example:
-    """Return a row of the hub's columns `sentence, score, type`, or of FinLoRA's, as an example."""
+    """Return a row as an example, with the hub's columns `sentence, score, type` or those of FinLoRA."""
     if "score" not in cells:
         return _sentiment.finlora(cells, id)
     score = float(cells["score"])

@@ -1,11 +1,11 @@
 """FNXL: name the US GAAP tag of a number in a sentence of an annual report; some 2,800 tags, none of them listed.
 
-Source: Sharma et al. 2023, the release's `train.csv`, `dev.csv` and `test.csv`. No commit is pinned, because none that
-holds the three could be established: put them into `DIR/FNXL` and pass `--data DIR`. Each number with a tag is a
-question (column `numerals-tags`), sentences without one give none. The release deals sentences, so that its splits
-share companies and filings: its rows are pooled, and companies are dealt 60/10/30. A number with two tags in one
-sentence is left out and counted, as is what is no US GAAP tag. A tag is compared whole, with or without its prefix
-`us-gaap:`, and case counts.
+Source: Sharma et al. 2023, the release's `train.csv`, `dev.csv` and `test.csv`. No commit is pinned, because no commit with
+all three files could be established: put them into `DIR/FNXL` and pass `--data DIR`. Each number with a tag is a question
+(column `numerals-tags`); sentences without a tag give none. The release splits by sentence, so that its splits share
+companies and filings. Here its rows are pooled, and companies are split 60/10/30. A number with two tags in one sentence is
+omitted and counted, and so are tags outside of US GAAP. A tag must match completely, with or without its prefix `us-gaap:`,
+and case counts.
 """
 
 import ast
@@ -21,7 +21,7 @@ OTHERS = ("train.csv", "dev.csv")
 
 
 def read(path: Path) -> Iterator[published.Cells]:
-    """Yield each number that has a tag, of all three files."""
+    """Yield each number with a tag from all three files."""
     for file in (path, *map(path.with_name, OTHERS)):
         for cells in published.read_cells(file):
             for tag, numbers in tagged(cells["numerals-tags"]):
@@ -29,7 +29,7 @@ def read(path: Path) -> Iterator[published.Cells]:
 
 
 def tagged(text: str) -> Iterable[tuple[str, list[str]]]:
-    """Return tags with their numbers out of a cell, `{'us-gaap:Assets': ['13']}`; an empty tag where it is damaged."""
+    """Return the tags of a cell with their numbers, `{'us-gaap:Assets': ['13']}`; an empty tag for a damaged cell."""
     try:
         return dict(ast.literal_eval(text or "{}")).items()
     except (ValueError, SyntaxError, TypeError):
@@ -38,11 +38,11 @@ def tagged(text: str) -> Iterable[tuple[str, list[str]]]:
 
 def example(cells: published.Cells, id: str) -> Example | str:
     """Return a number as an example; the group is the company."""
-    asked = f'Which US GAAP tag has the number "{cells["number"]}" in this sentence?'
+    question = f'Which US GAAP tag has the number "{cells["number"]}" in this sentence?'
     tag = xbrl_tag.TAG.fullmatch(cells["tag"].strip())
     if tag is None:
         return "no US GAAP tag"
-    return Example(id, asked, f"us-gaap:{tag[1]}", (), cells["company"], " ".join(cells["sentence"].split()))
+    return Example(id, question, f"us-gaap:{tag[1]}", (), cells["company"], " ".join(cells["sentence"].split()))
 
 
 TASK = replace(

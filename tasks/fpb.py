@@ -1,7 +1,7 @@
 """Financial PhraseBank: sentiment of sentences from financial news, at least half of the annotators agreeing.
 
-The source is an archive of text files with lines `sentence@label` in ISO 8859-1; it has no split, so its rows are
-dealt 60/10/30. A local copy may be the archive, `Sentences_50Agree.txt` out of it, or FinLoRA's `fpb_test.jsonl`.
+The source is an archive of text files with lines `sentence@label` in ISO 8859-1; it has no splits, so its rows are
+split 60/10/30. A local copy may be the archive, `Sentences_50Agree.txt` out of it, or FinLoRA's `fpb_test.jsonl`.
 """
 
 import io
@@ -18,7 +18,7 @@ FILES: published.Files = {
 
 
 def read(path: Path) -> Iterator[published.Cells]:
-    """Yield `sentence` and `label` of each line of the text file or of the archive's; JSONL rows as they are."""
+    """Yield `sentence` and `label` of each line of the text file or of the archive's; JSONL rows are unchanged."""
     if path.suffix == ".jsonl":
         yield from published.read_cells(path)
         return

@@ -1,10 +1,9 @@
 """Triage claims by their signs of fraud: clean, under review, flagged or confirmed fraud.
 
-Source: the fraud cases of the GCC Insurance Intelligence Lab's synthetic sets (MIT). The file holds 235 rows, of which
-162 repeat another one in every cell: they are left out, 73 cases remain, and intervals are wide. The README of the
-source speaks of 250 rows. The labels stand as they are, and no amounts are given: confusion is shown by line of business
-and not in money. Macro-F1 counts answers that cannot be read as a class of
-their own.
+Source: the fraud cases of the GCC Insurance Intelligence Lab's synthetic sets (MIT). The file has 235 rows (the source's
+README says 250). 162 of them repeat another row in every cell and are omitted; 73 cases remain, and intervals are wide. The
+labels are unchanged. The file has no amounts, so confusion is shown by line of business and not in money. Macro-F1 counts
+unreadable answers as a class of their own.
 """
 
 from harness import Example, Task, commonest, metrics, prompts, published
@@ -12,7 +11,7 @@ from tasks import coverage_qa
 
 FILES: published.Files = {"test": ("data/fraud_cases_synthetic.csv",)}
 LABELS = ("Clean", "Under Review", "Flagged", "Confirmed Fraud")
-SHOWN = {
+FIELDS = {
     "policy_type": "Claim",
     "claimant_profile_risk": "Risk profile of the claimant",
     "incident_pattern": "Pattern",
@@ -23,10 +22,10 @@ SHOWN = {
 
 def example(cells: published.Cells, id: str) -> Example:
     """Return a case as an example."""
-    asked = f"What is the state of this case: {'; '.join(LABELS)}?"
-    lines = "\n".join(f"{title}: {cells[name]}" for name, title in SHOWN.items())
+    question = f"What is the state of this case: {'; '.join(LABELS)}?"
+    lines = "\n".join(f"{title}: {cells[name]}" for name, title in FIELDS.items())
     line = {"line": cells["policy_type"].lower()}
-    return Example(id, asked, cells["synthetic_flag_label"], LABELS, context=lines, slices=line)
+    return Example(id, question, cells["synthetic_flag_label"], LABELS, context=lines, slices=line)
 
 
 TASK = Task(

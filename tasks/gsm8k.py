@@ -1,8 +1,8 @@
 """GSM8K: grade-school word problems, answered with the number alone and compared as a number.
 
-The target is what stands behind `####` in the source; the reasoning before it is not trained on and not asked for, so
-scores are below those published for answers with reasoning. An output that does reason is read behind its last `####`.
-A local copy may be the `test.jsonl` of the source's repository, the test only, which is then dealt 60/10/30.
+The target is the number behind `####` in the source. The reasoning before it is not trained on and not asked for, so scores
+are below those published for answers with reasoning. If an output does reason, it is read behind its last `####`. A local
+copy may be the `test.jsonl` of the source's repository. It has the test only, which is then split 60/10/30.
 """
 
 from harness import Example, Source, Task, metrics, parse_number, prompts, published
@@ -11,7 +11,7 @@ FILES: published.Files = {"train": ("main/train-*.parquet",), "test": ("main/tes
 
 
 def example(cells: published.Cells, id: str) -> Example:
-    """Return a row of `question, answer` as an example; the answer without thousands separators."""
+    """Return a row of `question, answer` as an example; thousands separators of the answer are removed."""
     number = cells["answer"].rpartition("####")[2].strip().replace(",", "")
     if parse_number(number) is None:
         raise ValueError("no number behind ####")
@@ -19,7 +19,7 @@ def example(cells: published.Cells, id: str) -> Example:
 
 
 def parse(text: str, example: Example) -> str | None:
-    """Return the number behind the last `####`, without one the first line where that is a number."""
+    """Return the number behind the last `####`; without a `####`, the first line if it is a number; otherwise None."""
     _, mark, after = text.rpartition("####")
     line = ((after if mark else text).strip().splitlines() or [""])[0].strip().removesuffix(".")
     return line if parse_number(line) is not None else None

@@ -1,7 +1,7 @@
-"""Headlines on gold: nine yes-or-no questions about each, such as whether it tells of a price going up.
+"""Headlines on gold: nine yes-or-no questions about each, such as whether it reports a rising price.
 
 Rows are FinGPT's (`instruction, input, output`) or, in a local copy, FinLoRA's `headline_test.jsonl`. The questions
-about one headline share a group, and a training headline that the test has as well is left out. The hub revision is
+about one headline share a group, and training headlines that are also in the test are omitted. The hub revision is
 not pinned, so that the hub files are read from a local copy only.
 """
 
@@ -15,9 +15,9 @@ LABELS = ("No", "Yes")
 
 
 def example(cells: published.Cells, id: str) -> Example:
-    """Return a question about a headline; the list of answers is cut off its end."""
-    asked, text = published.instruction(cells)
-    question = asked.partition(" Please choose an answer from")[0]
+    """Return a question about a headline, without the list of answers at its end."""
+    instruction, text = published.instruction(cells)
+    question = instruction.partition(" Please choose an answer from")[0]
     target = published.output(cells).capitalize()
     return Example(id, question, target, LABELS, published.digest(text), text, {"kind": question})
 

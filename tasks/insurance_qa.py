@@ -1,10 +1,10 @@
-"""InsuranceQA: pick the answer that an expert gave to a consumer's question about insurance, of four.
+"""InsuranceQA: pick the answer that an expert gave to a consumer's question about insurance, out of four.
 
-Source: Feng et al. 2015, version 2, whose files give a question with its right answers and a pool of 100 that a search
-engine found. Options are the first right answer and the three of the pool nearest to it in length, so that length does
-not tell; other right answers are never among them. Their order is that of their hash. Words are put together from the
-vocabulary with blanks between, as the source has them. Training questions whose answer is also one of the test are left
-out and counted, as are questions with fewer than three wrong answers. The source is for research only.
+Source: Feng et al. 2015, version 2. Its files give a question with its right answers and a pool of 100 answers from a search
+engine. The options are the first right answer and the three of the pool nearest to it in length, so that length gives no
+hint; other right answers are never among them. The options are in the order of their hashes. Texts are words of the
+vocabulary with blanks between, as in the source. Training questions are omitted and counted if their answer is also in the
+test, and all questions if they have fewer than three wrong answers. The source is for research only.
 """
 
 import gzip
@@ -30,7 +30,7 @@ def lines(path: Path, fields: int) -> Iterator[list[str]]:
 
 
 def read(path: Path) -> Iterator[published.Cells]:
-    """Yield the questions of a split with the texts of their right answers and of the wrong ones in their pools."""
+    """Yield the questions of a split with the texts of their right answers and the wrong ones of their pools."""
     words = dict(lines(path.with_name(Path(WORDS).name), 2))
 
     def text(coded: str) -> str:
@@ -52,8 +52,8 @@ def read(path: Path) -> Iterator[published.Cells]:
 def example(cells: published.Cells, id: str) -> Example | str:
     """Return a question with its four options; questions with one right answer share a group."""
     right, wrong = cells["right"], dict.fromkeys(cells["wrong"])
-    others = {metrics.fold(text): text for text in wrong if metrics.fold(text) != metrics.fold(right)}
-    nearest = sorted(others.values(), key=lambda text: abs(len(text) - len(right)))[:WRONG]
+    candidates = {metrics.fold(text): text for text in wrong if metrics.fold(text) != metrics.fold(right)}
+    nearest = sorted(candidates.values(), key=lambda text: abs(len(text) - len(right)))[:WRONG]
     if len(nearest) < WRONG:
         return "too few wrong answers"
     choices = sorted((right, *nearest), key=lambda text: published.digest(f"{cells['question']} {text}"))

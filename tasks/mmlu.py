@@ -1,9 +1,9 @@
-"""MMLU: four options on general knowledge, by subject. A suite to see what fine-tuning on something else forgets.
+"""MMLU: four options on general knowledge, by subject. A suite for measuring what fine-tuning on another task forgets.
 
 The test is the source's; its validation questions serve as training and its few-shot ones as validation, so that a
-subject has only some ten to forty questions to train on. The `auxiliary_train` set is not used. A local copy has
-`test/`, `val/` and `dev/` with one CSV a subject and no header; the one of 2020-09-08 differs by some rows from the
-hub's and repeats a few questions, which are left out, as are questions with two equal options.
+subject has only some ten to forty training questions. The `auxiliary_train` set is not used. A local copy has `test/`,
+`val/` and `dev/` with one CSV a subject and no header. The copy of 2020-09-08 differs by some rows from the hub's and
+repeats a few questions. Repeated questions and questions with two equal options are omitted.
 """
 
 import csv
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness import Example, Source, Split, Task, metrics, prompts, published
 
-_PLACES: dict[Split, tuple[str, str]] = {
+_FOLDERS: dict[Split, tuple[str, str]] = {
     "train": ("validation", "val"),
     "validation": ("dev", "dev"),
     "test": ("test", "test"),
@@ -24,7 +24,7 @@ def files(subject: str = "") -> published.Files:
     """Return the files of one subject, or of all."""
     return {
         split: (f"{subject or 'all'}/{name}-*.parquet", f"{folder}/{subject or '*'}_{folder}.csv")
-        for split, (name, folder) in _PLACES.items()
+        for split, (name, folder) in _FOLDERS.items()
     }
 
 
@@ -64,6 +64,6 @@ TASK = Task(
 
 
 def subject(name: str, title: str) -> Task:
-    """Return the task of one subject, named as in the source."""
+    """Return the task of one subject, under the source's name."""
     source = replace(TASK.source, files=published.patterns(files(name)))
     return replace(TASK, name=name, title=title, source=source, load=published.Load(files(name), example, read))

@@ -1,11 +1,10 @@
 """Entity types in loan agreements filed with the SEC: is a name in a sentence a person, an organization or a location?
 
 Rows are FinGPT's (`instruction, input, output`) or, in a local copy, FinLoRA's `ner_test.jsonl`. Those 3,502 rows are
-206 questions in 17 wordings each; 561 repeat another to the letter and 1,275 more but for the order in which the
-options are listed. Left out, 1,666 rows remain, of 98 entities in their sentences. The questions about one sentence
-share a group, so that wordings of one question never stand on both sides of a split and errors are clustered on it.
-Two rows in three are "person", so that macro-F1 says more than accuracy. The hub revision is not pinned, so that the
-hub files are read from a local copy only.
+206 questions in 17 wordings each. 561 rows repeat another exactly, and 1,275 more except for the order of the options.
+Without them 1,666 rows remain, about 98 entities in their sentences. The questions about one sentence share a group, so that
+wordings of one question are never in two splits and errors are clustered by it. Two rows in three are "person", so that
+macro-F1 says more than accuracy. The hub revision is not pinned, so that the hub files are read from a local copy only.
 """
 
 from harness import Example, Source, Task, commonest, metrics, prompts, published
@@ -18,9 +17,9 @@ LABELS = ("location", "organization", "person")
 
 
 def example(cells: published.Cells, id: str) -> Example:
-    """Return a question about an entity of a sentence; the options, listed in changing order, are named in ours."""
-    asked, text = published.instruction(cells)
-    question = f"{asked.partition('Options:')[0].strip()} The types are location, organization and person."
+    """Return a question about an entity of a sentence; its options, in varying order, are replaced by one fixed list."""
+    instruction, text = published.instruction(cells)
+    question = f"{instruction.partition('Options:')[0].strip()} The types are location, organization and person."
     return Example(id, question, published.output(cells), LABELS, published.digest(text), text)
 
 

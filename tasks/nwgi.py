@@ -1,4 +1,4 @@
-"""News with GPT instructions: sentiment of news, labelled by a language model in seven degrees, three here.
+"""News with GPT instructions: sentiment of news, labelled by a language model in seven degrees, reduced to three.
 
 As in FinGPT, "mildly" counts as neutral. The gold is a model's opinion, not a person's. A local copy may be FinLoRA's
 `nwgi_test.jsonl`. The hub revision is not pinned, so that the hub files are read from a local copy only.
@@ -18,7 +18,7 @@ LABELS |= dict.fromkeys(("mildly negative", "mildly positive"), "neutral") | {
 
 
 def example(cells: published.Cells, id: str) -> Example:
-    """Return a row of the hub's columns `news, label`, or of FinLoRA's, as an example."""
+    """Return a row as an example, with the hub's columns `news, label` or those of FinLoRA."""
     if "news" in cells:
         return _sentiment.example(id, cells["news"], LABELS[cells["label"]])
     return _sentiment.finlora(cells, id, LABELS.__getitem__)

@@ -1,6 +1,6 @@
 """OpenBookQA: elementary science, four options, without the book; each option is scored as a continuation.
 
-A local copy may be the `test.json` of LLM-Adapters, the test only, which is then dealt 60/10/30.
+A local copy may be the `test.json` of LLM-Adapters. It has the test only, which is then split 60/10/30.
 """
 
 from dataclasses import replace

@@ -1,6 +1,6 @@
 """Questions over excerpts of annual reports: look up a value, tag a line, write a ratio, work out a number.
 
-The filers are fictional and their statements add up; `data/sec_qa/make.py` writes them. Values count as numbers in
+The filers are fictional and their statements add up; `data/sec_qa/make.py` writes them. Values are compared as numbers in
 the filing's units, tags by name, formulas by value: `(a / b) * 100` is `100 * a / b`.
 """
 
@@ -34,7 +34,7 @@ _SCALES = {"thousand": 3, "million": 6, "billion": 9}
 def load(folder: Path, split: Split) -> Iterator[Example]:
     """Yield the examples of a split; the two questions of a filing share a group.
 
-    The filing's unit is a slice, because an answer keeps its slices and not its context: `parse` reads it there.
+    The filing's unit is a slice, because a stored answer has its slices and not its context; `parse` needs the unit.
     """
     for row in read_jsonl(folder / f"{split}.jsonl"):
         unit = "millions" if "million" in row["context"].lower() else "thousands"
@@ -43,12 +43,12 @@ def load(folder: Path, split: Split) -> Iterator[Example]:
 
 
 def parse(text: str, example: Example) -> str | None:
-    """Read the first line of an output by the example's kind: a plain number, a tag without prefix, a formula."""
+    """Return the first line of an output, parsed by the example's kind: a number, a tag without prefix, a formula."""
     line = (text.strip().splitlines() or [""])[0].strip().removesuffix(".")
     match example.slices["kind"]:
         case "tag":
-            found = _TAG.fullmatch(line)
-            return found[1] if found and found[1][0].isupper() else None
+            match = _TAG.fullmatch(line)
+            return match[1] if match and match[1][0].isupper() else None
         case "formula":
             formula = parse_expression(line)
             return formula.text if formula and formula.names else None
@@ -57,9 +57,9 @@ def parse(text: str, example: Example) -> str | None:
 
 
 def _number(line: str, example: Example) -> str | None:
-    """A number in what was asked for: percent, a multiple, or money in the filing's units ("4.5 million" is turned)."""
+    """Return a number in the question's unit: percent, a multiple, or money in the filing's unit ("4.5 million" scaled)."""
     value = parse_number(line)
-    words = re.sub(r"[^a-z$%]", "", line.lower())  # what stands beside the digits
+    words = re.sub(r"[^a-z$%]", "", line.lower())  # the words beside the digits
     if value is None:
         return None
     if example.target.endswith("%"):
@@ -70,13 +70,13 @@ def _number(line: str, example: Example) -> str | None:
         scale = next((name for name in _SCALES if name in words), "")
         allowed = words.replace(f"{scale}s", "").replace(scale, "") in _MONEY
         if scale:
-            unit = example.slices.get("unit", "thousands")  # answers kept before there was this slice lack it
+            unit = example.slices.get("unit", "thousands")  # older stored answers lack this slice
             value = value.scaleb(-_SCALES[unit.removesuffix("s")])
     return format(value.normalize(), "f") if allowed else None
 
 
 def score(answer: Answer) -> float:
-    """1.0 where right by its kind: a rounded number within half a unit of its last decimal, a whole one exactly."""
+    """Return 1.0 for a right answer of its kind: a rounded number within half a unit of its last decimal, others exactly."""
     if answer.parsed is None:
         return 0.0
     kind = answer.slices["kind"]

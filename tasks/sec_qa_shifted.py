@@ -1,7 +1,7 @@
 """The questions of `sec_qa` over accounts in another style: line names as under IFRS, euro and sterling, other tables.
 
-A test alone, to be asked of a model that was trained on `sec_qa`: `--task sec_qa --probe shifted`. Tags and formulas are
-asked for in us-gaap elements, as there; `data/sec_qa_shifted/make.py` writes the texts.
+The task has a test split only, for models trained on `sec_qa`: `--task sec_qa --probe shifted`. Tags and formulas are in
+us-gaap elements, as in `sec_qa`; `data/sec_qa_shifted/make.py` writes the texts.
 """
 
 import re
@@ -14,7 +14,7 @@ _CURRENCY = re.compile(r"[€£]|\b(?:eur|gbp|euros?|pounds?|sterling)\b", re.IG
 
 
 def parse(text: str, example: Example) -> str | None:
-    """Read an answer as `sec_qa` does; an amount may carry the accounts' currency."""
+    """Return an answer parsed as in `sec_qa`; an amount may have the accounts' currency."""
     return sec_qa.parse(_CURRENCY.sub("", text), example)
 
 

@@ -1,9 +1,9 @@
 """Twitter Financial News Sentiment: tweets that are bearish, bullish or neither.
 
-The hub's labels are 0 bearish, 1 bullish, 2 neutral; its validation file is the test here. A local copy may be
-FinLoRA's `tfns_test.jsonl` (that file's 2,388 rows), in which "neutral" and "positive" are exchanged, as the hub's
-counts (347, 475, 1,566) show: all 2,041 rows with one of them are mended. The hub revision is not pinned, so that the
-hub files are read from a local copy only.
+The hub's labels are 0 bearish, 1 bullish, 2 neutral; its validation file is the test of this task. A local copy may be
+FinLoRA's `tfns_test.jsonl` (that file's 2,388 rows). It has "neutral" and "positive" exchanged, as the hub's counts (347,
+475, 1,566) show: all 2,041 rows with one of them are corrected. The hub revision is not pinned, so that the hub files are
+read from a local copy only.
 """
 
 from harness import Example, Source, published
@@ -15,7 +15,7 @@ EXCHANGED = {"negative": "negative", "neutral": "positive", "positive": "neutral
 
 
 def example(cells: published.Cells, id: str) -> Example:
-    """Return a row of the hub's columns `text, label`, or of FinLoRA's with its labels mended, as an example."""
+    """Return a row as an example, with the hub's columns `text, label` or those of FinLoRA, whose labels are corrected."""
     if "text" in cells:
         return _sentiment.example(id, cells["text"], HUB_LABELS[str(cells["label"])], "tweet")
     return _sentiment.finlora(cells, id, EXCHANGED.__getitem__)

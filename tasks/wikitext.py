@@ -1,9 +1,9 @@
-"""WikiText-2: how surprising held-out paragraphs of Wikipedia are, in bits per byte, before and after training on others.
+"""WikiText-2: perplexity of held-out paragraphs of Wikipedia, in bits per byte, before and after training on others.
 
-Source: Merity et al. 2016 (arXiv:1609.07843), the raw text, as kept by PyTorch's examples. Articles are groups; where
-only the test file is at hand its articles are dealt 60/10/30. A paragraph is read below its article's title, and each of
-its tokens is scored once, in windows of `--max-tokens` that move on by half; nothing is generated and nothing is right.
-Headings and empty lines are left out. In training the end of a paragraph longer than the window is cut, and counted.
+Source: Merity et al. 2016 (arXiv:1609.07843), the raw text in PyTorch's examples. Articles are groups; if only the test file
+is available, its articles are split 60/10/30. A paragraph is read below its article's title, and each of its tokens is
+scored once, in windows of `--max-tokens` that move on by half. Nothing is generated, and there are no right answers.
+Headings and empty lines are omitted. In training the end of a paragraph longer than the window is cut, and counted.
 """
 
 import re
@@ -29,21 +29,21 @@ def read(path: Path) -> Iterator[published.Cells]:
     except ValueError as error:
         raise HarnessError("this file is not UTF-8", where=str(path), fix="download it again") from error
     for line in map(str.strip, lines):
-        if found := HEADING.fullmatch(line):
-            title = found[2] if found[1] == "=" else title
+        if match := HEADING.fullmatch(line):
+            title = match[2] if match[1] == "=" else title
         elif line:
             yield {"title": title, "text": line}
 
 
 def example(cells: published.Cells, id: str) -> Example | str:
-    """Return a paragraph as an example: its article's title is read first, then itself."""
+    """Return a paragraph as an example; its article's title is read before it."""
     if not cells["title"]:
         return "before the first title"
     return Example(id, cells["title"], cells["text"], (), cells["title"], cells["text"])
 
 
 def title(example: Example) -> str:
-    """Return what stands above the text."""
+    """Return the title above the text."""
     return example.question
 
 

@@ -1,7 +1,7 @@
 """Write a ratio with a filing's values filled in: `(6226000000 / 38542000000) * 100`, 104 questions over 10-Ks.
 
-Source and splits as in `xbrl_value`. Formulas are compared by exact value: `100*a/b` is `(a / b) * 100`, and a result
-that was rounded is not. Thousands separators and dollar signs in an answer are read over.
+Source and splits as in `xbrl_value`. Formulas are compared by exact value: `100*a/b` equals `(a / b) * 100`, and a rounded
+result does not. Thousands separators and dollar signs in an answer are ignored.
 """
 
 import re
@@ -15,13 +15,13 @@ SEPARATOR = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))|\$")
 
 
 def parse(text: str, example: Example) -> str | None:
-    """Return the first line as a formula of numbers alone in one spelling, None where it is anything else."""
+    """Return the first line as a formula of numbers in its canonical spelling, or None if it is not one."""
     formula = parse_expression(SEPARATOR.sub("", text.strip().partition("\n")[0]))
     return formula.text if formula and not formula.names else None
 
 
 def score(answer: Answer) -> float:
-    """Return 1.0 where the formula has the target's value."""
+    """Return 1.0 if the formula has the target's value."""
     return float(answer.parsed is not None and equal(answer.parsed, answer.target))
 
 

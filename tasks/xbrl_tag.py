@@ -1,6 +1,6 @@
 """Name the US GAAP tag that a filer used for a line: 108 questions over XBRL fragments of 10-Ks by six issuers.
 
-Source and splits as in `xbrl_value`. A tag is compared whole, with or without its prefix `us-gaap:`, and case counts,
+Source and splits as in `xbrl_value`. A tag must match completely, with or without its prefix `us-gaap:`, and case counts,
 as in the taxonomy: `us-gaap:AssetsCurrent` is not `us-gaap:Assets`.
 """
 
@@ -15,13 +15,13 @@ TAG = re.compile(r"(?:us-gaap:)?([A-Z][A-Za-z0-9]+)")
 
 
 def parse(text: str, example: Example) -> str | None:
-    """Return the first line as a tag with its prefix, None where it is not one tag alone."""
-    found = TAG.fullmatch(text.strip().partition("\n")[0].strip())
-    return f"us-gaap:{found[1]}" if found else None
+    """Return the first line as a tag with its prefix, or None if it is not a single tag."""
+    match = TAG.fullmatch(text.strip().partition("\n")[0].strip())
+    return f"us-gaap:{match[1]}" if match else None
 
 
 def score(answer: Answer) -> float:
-    """Return 1.0 where the tag is the target, case included."""
+    """Return 1.0 if the tag is the target, including case."""
     return float(answer.parsed == answer.target)
 
 

@@ -1,8 +1,8 @@
 """Explain a term of XBRL reporting in a sentence: 649 terms in the test, 5,833 in training and validation.
 
-Source: the terminology of XBRL Agent as published by FinLoRA (Wang et al. 2025, arXiv:2505.19819). Of 6,507 rows eight
-have "nan" for a term or its explanation, twelve give a term two explanations, and five repeat another row: they are left
-out. ROUGE-L tells how near the words are to the definition, not whether the explanation is true. BERTScore needs an
+Source: the terminology of XBRL Agent as published by FinLoRA (Wang et al. 2025, arXiv:2505.19819). Some of its 6,507 rows are
+omitted: eight have "nan" for a term or its explanation, twelve give a term two explanations, and five repeat another row.
+ROUGE-L measures how close the words are to the definition, not whether the explanation is true. BERTScore needs an
 encoder; a task of your own adds it: `replace(xbrl_term.TASK, name="xbrl_term_bert", metrics=(*xbrl_term.TASK.metrics,
 metrics.bertscore("FOLDER or hub id", layers=17)))`. Guessing is explaining another term of the test.
 """
@@ -17,7 +17,7 @@ MISSING = "nan"
 
 
 def example(cells: published.Cells, id: str) -> Example | str:
-    """Return a term as an example; one of a row that lacks the term or its explanation is left out."""
+    """Return a term as an example; rows without the term or its explanation are omitted."""
     context = str(cells["context"]).strip()
     if not (context.startswith(ASKED) and context.endswith(CUE)):
         raise ValueError(f"`context` is not '{ASKED}TERM.{CUE}'")
@@ -29,11 +29,11 @@ def example(cells: published.Cells, id: str) -> Example | str:
 
 
 def chance(examples: Sequence[Example]) -> float:
-    """Return the ROUGE-L of explanations given in turn by one: each is the next term's."""
+    """Return the ROUGE-L of guessing: each term is explained by the explanation of the next term."""
     order = sorted(examples, key=lambda e: e.id)
     pairs = zip(order, [*order[1:], *order[:1]], strict=True)
-    given = [Answer(e.id, e.group, e.target, other.target, other.target) for e, other in pairs]
-    return sum(map(metrics.rouge_l.score, given)) / len(given)
+    answers = [Answer(e.id, e.group, e.target, next_example.target, next_example.target) for e, next_example in pairs]
+    return sum(map(metrics.rouge_l.score, answers)) / len(answers)
 
 
 TASK = Task(

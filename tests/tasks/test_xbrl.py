@@ -13,7 +13,7 @@ import pytest
 import tests.support.filings as filings
 from harness.errors import HarnessError
 from tasks._xbrl import Period, read_instance
-from tasks._xbrl_statements import Filing, Statement, read_filing, written
+from tasks._xbrl_statements import Filing, Statement, number_text, read_filing
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "sec_xbrl_filings"
 INSTANCES = ("nflx-2010q3/nflx-20100930.xml", "tsla-2024q2/tsla-20240630_htm.xml", "unp-2012fy/unp-20121231.xml")
@@ -81,7 +81,7 @@ def test_sums_carry_weights_and_values_as_reported(tmp_path: Path) -> None:
         'Parts of "Total current assets" for 2023-12-31, in thousands of USD\npart | weight | value\n'
         "Cash | 1 | 120\nInventory | 1 | 300"
     )
-    assert [first.shown[0], int(first.gap), int(first.rounding)] == ["420", 0, 1500]
+    assert [first.values[0], int(first.gap), int(first.rounding)] == ["420", 0, 1500]
     assert str(others[1]).endswith("Revenues | 1 | 1,500\nCost of revenues | -1 | 900")
     assert len(others) == 3
 
@@ -179,7 +179,7 @@ def test_other_xml_files_are_no_filings(tmp_path: Path) -> None:
     ("value", "text"), [("-0.0", "0"), ("1234567.50", "1,234,567.5"), ("1E+3", "1,000"), ("-26941", "-26,941")]
 )
 def test_numbers_are_written_plainly(value: str, text: str) -> None:
-    assert written(Decimal(value)) == text
+    assert number_text(Decimal(value)) == text
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_numbers_are_written_plainly(value: str, text: str) -> None:
 def test_real_values_are_those_of_the_instance(name: str, title: str, line: str, values: str) -> None:
     one = statement(read(real(name)), title)
     (found,) = [other for other in one.lines if other.name == line]
-    assert " ".join(written(found.shown(column)) for column in found.columns) == values
+    assert " ".join(number_text(found.printed_value(column)) for column in found.columns) == values
 
 
 @pytest.mark.parametrize("name", INSTANCES)
