@@ -25,12 +25,7 @@ def _seeds(seeds: tuple[int, ...]) -> list[str]:
 
 
 RESULTS = Flag(
-    "--results",
-    "where runs and tables lie",
-    parse.path,
-    metavar="DIR",
-    example="results",
-    default=Options.results,
+    "--results", "where runs and tables lie", parse.path, metavar="DIR", example="results", default=Options.results
 )
 TASKS_DIR = Flag(
     "--tasks-dir",
@@ -120,11 +115,7 @@ TRAINING = (
         unset="by their length",
     ),
     Flag(
-        "--learning-rate",
-        "for every method that trains",
-        positive,
-        example="0.001",
-        unset="by method and model width",
+        "--learning-rate", "for every method that trains", positive, example="0.001", unset="by method and model width"
     ),
     Flag(
         "--tune",
@@ -149,20 +140,8 @@ TRAINING = (
         example="0.1",
         default=Options.dropout,
     ),
-    Flag(
-        "--train-examples",
-        "use at most so many training examples, whole groups",
-        count,
-        example="500",
-        unset="all",
-    ),
-    Flag(
-        "--test-examples",
-        "use at most so many test examples, whole groups",
-        count,
-        example="200",
-        unset="all",
-    ),
+    Flag("--train-examples", "use at most so many training examples, whole groups", count, example="500", unset="all"),
+    Flag("--test-examples", "use at most so many test examples, whole groups", count, example="200", unset="all"),
     Flag(
         "--max-tokens",
         "window for prompt and answer",
@@ -171,11 +150,7 @@ TRAINING = (
         unset=f"the model's, {MAX_TOKENS} at most",
     ),
     Flag(
-        "--rounds",
-        "for federated methods: how often adapters are averaged",
-        count,
-        example="10",
-        unset="the method's",
+        "--rounds", "for federated methods: how often adapters are averaged", count, example="10", unset="the method's"
     ),
     Flag(
         "--jobs",

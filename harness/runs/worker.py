@@ -200,8 +200,6 @@ def _load(job: Job, method: Method, phases: dict[str, Phase], state: RunState) -
     from harness.model import loading
 
     spec = job.spec
-    if method.ranked:
-        loading.check_rank(loading.shape(str(job.model_folder), remote_code=spec.remote_code), spec.rank)
     with memory.phase(spec.device) as meter:
         tokenizer = loading.load_tokenizer(job.model_folder, remote_code=spec.remote_code)
         model = continuation.load(job, method)

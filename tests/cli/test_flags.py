@@ -142,7 +142,9 @@ def test_reading_flags_opens_no_folder(desk: Desk, monkeypatch: pytest.MonkeyPat
         assert arguments.continue_from == "lora-r2"
         with pytest.raises(PermissionError):
             settings.run_options(arguments)
-    with pytest.raises(HarnessError, match="weights of lora r2 s0 are not here"):  # a run that guessed has none
+    with pytest.raises(
+        HarnessError, match="cannot continue lora r2 s0: its folder holds no weights"
+    ):  # a run that guessed has none
         settings.run_options(arguments)
 
 

@@ -164,11 +164,7 @@ ACTIONS = {
         ),
         push,
     ),
-    "merge": Action(
-        "make one adapter of several of one base model",
-        adapters_merge.FLAGS,
-        adapters_merge.main,
-    ),
+    "merge": Action("make one adapter of several of one base model", adapters_merge.FLAGS, adapters_merge.main),
     "score": Action(
         "answer the test split of tasks with adapters, trained on one and scored on another",
         adapters_score.FLAGS,

@@ -22,10 +22,7 @@ FLAGS = (
     ),
     Flag("--k", "how many of each weight's largest directions", parse.count, example="10", default=TOP),
     Flag(
-        "--task",
-        "the task, if a name alone is not enough; the data file of a run",
-        metavar="NAME|FILE",
-        example="cfa",
+        "--task", "the task, if a name alone is not enough; the data file of a run", metavar="NAME|FILE", example="cfa"
     ),
     flags.BASE_MODEL,
     flags.REMOTE_CODE,

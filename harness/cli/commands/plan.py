@@ -36,12 +36,7 @@ FLAGS = (
         unset=f"{gpu.SHARE:g}",
         group=GPU,
     ),
-    Flag(
-        "--accuracy",
-        "show only how near past predictions of memory came",
-        switch=True,
-        group=GPU,
-    ),
+    Flag("--accuracy", "show only how near past predictions of memory came", switch=True, group=GPU),
 )
 
 

@@ -54,11 +54,7 @@ FLAGS = (
         repeat=True,
     ),
     Flag(
-        "--max-adapters",
-        "adapters in memory; the least recently used leaves it",
-        parse.count,
-        example="16",
-        default=16,
+        "--max-adapters", "adapters in memory; the least recently used leaves it", parse.count, example="16", default=16
     ),
     Flag("--max-queue", "requests that may wait; further ones get 503", parse.count, example="256", default=256),
     Flag("--max-batch", "requests that are written at once", parse.count, example="32", default=32),

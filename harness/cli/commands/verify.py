@@ -37,13 +37,7 @@ FLAGS = (
         unset="all of the results",
         nargs="?",
     ),
-    Flag(
-        "--report",
-        "write the review there: review.md and review.html",
-        parse.path,
-        metavar="DIR",
-        example="review",
-    ),
+    Flag("--report", "write the review there: review.md and review.html", parse.path, metavar="DIR", example="review"),
     Flag(
         "--waivers",
         "accepted findings",
