@@ -90,7 +90,7 @@ def factors(value: str, flag: str, example: str) -> tuple[float, ...]:
     """Read finite numbers of 0 or more between commas, such as `--scale 0,0.5,1`, in order and each once."""
     amounts = numbers(value, flag, example)
     if min(amounts) < 0:
-        raise HarnessError(f"{flag} {value} has a number below 0", where=flag, fix=f"{flag} {example}")
+        raise HarnessError(f"{flag} {value} is not a list of numbers from 0 on", where=flag, fix=f"{flag} {example}")
     return tuple(sorted({amount + 0.0 for amount in amounts}))  # no minus zero
 
 

@@ -222,7 +222,7 @@ def serve(bench: Bench, *words: str) -> int:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--port", "99999"], "not a port"),
+        (["--port", "99999"], "is not a whole number from 0 to 65535"),
         (["--bits", "5"], "--bits 5"),
         (["--max-batch", "0"], "not a whole number"),
         (["--adapter", "mine"], "NAME=RUN"),
