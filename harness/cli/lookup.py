@@ -1,4 +1,4 @@
-"""What a name means: the run that a user names, and the task that a record names with its examples as they are here."""
+"""The run of a name that a user types, and the task of a name in a record, with its examples as they are here."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ SEVERAL = "pass an id; `adapters list` shows them"
 
 
 class Lookup:
-    """Tasks and examples by the name that a record gives; `wanted` are those of `--task`, and `files` of them data files."""
+    """Tasks and examples by their names in records; `selected` are those of `--task`, `files` those of them in data files."""
 
     def __init__(self, options: Options) -> None:
-        asked = [(source := options.source(name).unlimited(), source.task()) for name in options.tasks]
-        self._tasks: dict[str, Task] = {task.name: task for _, task in asked}
-        self.wanted = frozenset(self._tasks)
-        self.files = frozenset(task.name for _, task in asked if Path(task.source.uri).is_file())
-        self._sources = {task.name: source for source, task in asked}
+        pairs = [(source := options.source(name).unlimited(), source.task()) for name in options.tasks]
+        self._tasks: dict[str, Task] = {task.name: task for _, task in pairs}
+        self.selected = frozenset(self._tasks)
+        self.files = frozenset(task.name for _, task in pairs if Path(task.source.uri).is_file())
+        self._sources = {task.name: source for source, task in pairs}
         self._folders = TaskSource("", options.tasks_dirs, options.data)
         for name, task in registry.recorded(options.tasks_dirs).items():
             self._tasks.setdefault(name, task)
 
     @property
-    def known(self) -> Mapping[str, Task]:
+    def tasks(self) -> Mapping[str, Task]:
         """Every task that is known here, by name."""
         return self._tasks
 
     def task(self, record: Record) -> Task | None:
-        """The task of a record, None where nothing here has its name."""
+        """Return the task of a record, None if nothing here has its name."""
         return self._tasks.get(record.spec.task)
 
     def source(self, task: Task) -> TaskSource:
@@ -58,13 +58,13 @@ class Lookup:
         return self.source(self._tasks[name]).name if name in self._tasks else name
 
     def examples(self, name: str, split: Split = "test") -> Sequence[Example] | None:
-        """The task's examples of a split, None where its data is not at hand."""
-        found = self.splits(name)
-        return dict(found.items())[split] if found else None
+        """Return the task's examples of a split, None if its data is not at hand."""
+        splits = self.splits(name)
+        return dict(splits.items())[split] if splits else None
 
     @functools.cache  # noqa: B019 - lives as long as one command
     def splits(self, name: str) -> Splits | None:
-        """All the task's examples, None where its data is not at hand."""
+        """Return all the task's examples, None if its data is not at hand."""
         try:
             task = self._tasks[name]
             return self.source(task).splits(task)
@@ -72,41 +72,41 @@ class Lookup:
             return None
 
     def probed(self, record: Record) -> dict[str, tuple[Task, Sequence[Example] | None]]:
-        """The known tasks of a record's probes, each with what is asked of it, None where its data is not at hand."""
-        known, limit = self.probe_tasks(record), self.probe_limit(record)
-        found = {name: (task, probes.questions(s, limit) if s else None) for name, (task, s) in known.items()}
-        return found | self._reordered(record)
+        """Return the known tasks of a record's probes with their questions; None as questions if data is not at hand."""
+        tasks, limit = self.probe_tasks(record), self.probe_limit(record)
+        questions = {name: (task, probes.questions(s, limit) if s else None) for name, (task, s) in tasks.items()}
+        return questions | self._reordered(record)
 
     def probe_tasks(self, record: Record) -> dict[str, tuple[Task, Splits | None]]:
-        """The known tasks of a record's probes with all their examples."""
+        """Return the known tasks of a record's probes with all their examples."""
         return {name: (self._tasks[name], self.splits(name)) for name in record.probes if name in self._tasks}
 
     def probe_limit(self, record: Record) -> int:
-        """How many questions of each probe were asked at most."""
+        """Return how many questions of each probe were asked at most."""
         return probes.limit_of(record, self.probe_tasks(record))
 
     def _reordered(self, record: Record) -> dict[str, tuple[Task, Sequence[Example] | None]]:
-        """The record's own test questions with their options in another order, if its model was asked these."""
-        name, task, asked = probes.reordered(record.spec.task), self.task(record), self.examples(record.spec.task)
+        """Return the record's test questions with their options in another order, if its model was asked these."""
+        name, task, examples = probes.reordered(record.spec.task), self.task(record), self.examples(record.spec.task)
         if name not in record.probes or task is None:
             return {}
-        again = tuple(map(probes.reorder, sample(tuple(asked), record.spec.test_examples))) if asked else None
+        again = tuple(map(probes.reorder, sample(tuple(examples), record.spec.test_examples))) if examples else None
         return {name: (replace(task, name=name), again)}
 
     def of(self, records: Iterable[Record]) -> list[tuple[Task, Splits | None]]:
-        """The known tasks of these records with their examples."""
+        """Return the known tasks of these records with their examples."""
         names = sorted({record.spec.task for record in records} & self._tasks.keys())
         return [(self._tasks[name], self.splits(name)) for name in names]
 
 
 def find(name: str, results: Path) -> Kept:
-    """Return the adapter that a run's name, the beginning of its id, or its folder means.
+    """Return the adapter of a run, given the run's name, the beginning of its id, or its folder.
 
     Raises:
         HarnessError: no such run, several of them, a run without an adapter, or a damaged one.
     """
-    own = (Path(name) / records.RECORD).is_file()
-    runs = [] if own else records.read_kept(results)
-    if not own and not runs:
+    is_folder = (Path(name) / records.RECORD).is_file()
+    runs = [] if is_folder else records.read_kept(results)
+    if not is_folder and not runs:
         raise next_command.no_results("there are no runs", results)
     return library.read(find_run(name, runs, several=SEVERAL))

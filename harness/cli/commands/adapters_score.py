@@ -103,7 +103,7 @@ def _score(adapters: Sequence[Tuned], folder: Path, tasks: Sequence[tuple[Task, 
 def matrix(arguments: Arguments) -> int:
     """Compute scores and retention anew from stored answers, print them, and write document and figure again."""
     lookup = Lookup(settings.options(arguments))
-    return _finish(arguments.file, cross_file.recompute(arguments.file, lookup.known))
+    return _finish(arguments.file, cross_file.recompute(arguments.file, lookup.tasks))
 
 
 def _finish(path: Path, crossed: Crossed) -> int:

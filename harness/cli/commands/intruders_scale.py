@@ -59,7 +59,7 @@ def scale(
             intruder; or with a factor of 1 a run does not give its recorded answers.
     """
     lookup = Lookup(options)
-    task = next(iter(lookup.wanted), None)
+    task = next(iter(lookup.selected), None)
     selected = ready_all(names, options.results, task, model, remote_code=options.remote_code)
     questions = [_questions(weights, lookup, options) for weights in selected]
     processes.quieten()

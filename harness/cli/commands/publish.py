@@ -58,10 +58,10 @@ def publish(results: Path, options: Options) -> int:
             seeds, model or data are not pinned, or a published file was changed.
     """
     lookup = Lookup(options)
-    runs = [run for run in store.read_all(results) if not lookup.wanted or run.record.spec.task in lookup.wanted]
+    runs = [run for run in store.read_all(results) if not lookup.selected or run.record.spec.task in lookup.selected]
     runs = _without_unknown(runs, lookup)
     published = results / "published"
-    if not any(run.record.status == "ok" for run in runs) and (lookup.wanted or not store.find(published)):
+    if not any(run.record.status == "ok" for run in runs) and (lookup.selected or not store.find(published)):
         raise HarnessError(
             "there are no finished runs to publish",
             where=str(results / "runs"),
@@ -76,7 +76,7 @@ def publish(results: Path, options: Options) -> int:
     for folder in new:
         output.say(f"published  {folder}")
     output.say(f"{len(new)} new, {len(runs) - len(new)} published before")
-    paths = write_outputs(published, store.find(published), lookup.known, publication=True)
+    paths = write_outputs(published, store.find(published), lookup.tasks, publication=True)
     store.write_text(published / files.SUMS, files.sums_text(published))
     commands = [shlex.join(("git", "add", str(published)))]
     if results == store.DEFAULT_ROOT:  # the README shows what is published there
@@ -141,7 +141,7 @@ def _with_published(published: Path, runs: Sequence[store.Run]) -> list[store.Ru
 
 def _refuse_unfit_together(runs: Sequence[store.Run], lookup: Lookup, results: Path) -> None:
     records = [run.record for run in runs]
-    if lost := sorted({record.spec.task for record in records} - lookup.known.keys()):
+    if lost := sorted({record.spec.task for record in records} - lookup.tasks.keys()):
         raise HarnessError(
             f"runs of '{lost[0]}' are published and that task is not known here",
             where=str(results / "published"),

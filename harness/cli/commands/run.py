@@ -1,4 +1,4 @@
-"""`run`: plan every task, run what is to do, show the tables, say what to type next."""
+"""`run`: plan every task, do its runs, show the tables and the next command."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def run(options: Options, command: str, *, work: Target | None = None) -> int:
     analyses: dict[str, TaskResults] = {}
     for planned in plans:
         output.header(planned)
-        one, outcomes, interrupted, tuned = _tune_and_run(planned, work)
+        planned, outcomes, interrupted, tuned = _tune_and_run(planned, work)
         code = code if tuned else DIFFERS
-        analyses[one.task.name] = analysis = _analyze(one, outcomes)
+        analyses[planned.task.name] = analysis = _analyze(planned, outcomes)
         output.results(analysis)
-        output.conditions(one)
+        output.conditions(planned)
         if interrupted:
             output.say(f"{'continue':<12} {command}")
             return INTERRUPTED
@@ -57,64 +57,68 @@ def run(options: Options, command: str, *, work: Target | None = None) -> int:
     return _finish(plans, analyses, code, command)
 
 
-def _tune_and_run(one: Plan, work: Target | None) -> tuple[Plan, Sequence[Outcome], bool, bool]:
+def _tune_and_run(planned: Plan, work: Target | None) -> tuple[Plan, Sequence[Outcome], bool, bool]:
     """Run the trials of `--tune`, then the runs at the rates that they chose.
 
     Returns the plan with these rates, how its runs ended, whether the user stopped them, and whether all rates are known.
     """
-    if one.tuning is not None:
-        _, interrupted = execute(one.tuning, work)
-        one = plan.update(one)
+    if planned.tuning is not None:
+        _, interrupted = execute(planned.tuning, work)
+        planned = plan.update(planned)
         if interrupted:
-            return one, (), True, False
-        output.untuned(one)
-    outcomes, interrupted = execute(one, work)
-    return one, outcomes, interrupted, not one.waiting
+            return planned, (), True, False
+        output.untuned(planned)
+    outcomes, interrupted = execute(planned, work)
+    return planned, outcomes, interrupted, not planned.waiting
 
 
-def execute(one: Plan, work: Target | None = None) -> tuple[Sequence[Outcome], bool]:
+def execute(planned: Plan, work: Target | None = None) -> tuple[Sequence[Outcome], bool]:
     """Do the runs of a plan that are still to do; return how they ended, and whether the user stopped them."""
-    jobs = one.jobs()
+    jobs = planned.jobs()
     if jobs:
         local.warm_up()
-    with Watch(one) as watch:
-        result = runner.run(jobs, local.LocalProcesses(work or worker.run, slots=one.options.jobs), watch)
+    with Watch(planned) as watch:
+        result = runner.run(jobs, local.LocalProcesses(work or worker.run, slots=planned.options.jobs), watch)
     return result.outcomes, result.interrupted
 
 
-def _analyze(one: Plan, outcomes: Sequence[Outcome]) -> TaskResults:
+def _analyze(planned: Plan, outcomes: Sequence[Outcome]) -> TaskResults:
     """Return the analysis of the plan's runs, and of an earlier run of the base model on the same questions."""
-    finished = [run for spec in one.specs if (run := records.finished(one.options.results, spec)) is not None]
-    if all(spec.method != "base" for spec in one.specs):
-        finished += _earlier_base(one)
+    finished = [run for spec in planned.specs if (run := records.finished(planned.options.results, spec)) is not None]
+    if all(spec.method != "base" for spec in planned.specs):
+        finished += _earlier_base(planned)
     runs: list[Run] = [(run.record, run.answers() or None) for run in finished]
     failed = {outcome.job.spec.id: outcome.record for outcome in outcomes if outcome.record is not None}
     for run in finished:
         failed.pop(run.record.spec.id, None)
-    runs += [(failed[spec.id], None) for spec in one.specs if spec.id in failed]
-    probed = [run for run in finished if run.record.probes] if one.probes else []
-    metrics = {one.task.name: one.task.metrics} | {asked.task.name: asked.task.metrics for asked in one.probes}
-    return analyze(one.task.name, runs, metrics, {run.record.spec.id: run.probed() for run in probed})
+    runs += [(failed[spec.id], None) for spec in planned.specs if spec.id in failed]
+    probed = [run for run in finished if run.record.probes] if planned.probes else []
+    metrics = {planned.task.name: planned.task.metrics} | {
+        probe.task.name: probe.task.metrics for probe in planned.probes
+    }
+    return analyze(planned.task.name, runs, metrics, {run.record.spec.id: run.probed() for run in probed})
 
 
-def _earlier_base(one: Plan) -> list[records.Run]:
-    like = one.default_specs[0]
-    same = ("data", "scoring", "model", "model_revision", "test_examples", "dtype", "device", "max_tokens")
-    earlier = records.read_all(one.options.results, like.task, skip_damaged=True)
-    for found in sorted(earlier, key=lambda run: run.record.spec.probes != like.probes):
-        spec = found.record.spec
-        alike = all(getattr(spec, name) == getattr(like, name) for name in same)
-        if found.record.status == "ok" and spec.method == "base" and alike:
-            return [found]
+def _earlier_base(planned: Plan) -> list[records.Run]:
+    like = planned.default_specs[0]
+    fields = ("data", "scoring", "model", "model_revision", "test_examples", "dtype", "device", "max_tokens")
+    earlier = records.read_all(planned.options.results, like.task, skip_damaged=True)
+    for run in sorted(earlier, key=lambda run: run.record.spec.probes != like.probes):
+        spec = run.record.spec
+        comparable = all(getattr(spec, name) == getattr(like, name) for name in fields)
+        if run.record.status == "ok" and spec.method == "base" and comparable:
+            return [run]
     return []
 
 
 def _finish(plans: Sequence[Plan], analyses: Mapping[str, TaskResults], code: int, command: str) -> int:
     results = plans[0].options.results
-    folders = list(dict.fromkeys(records.run_dir(results, spec).parents[2] for one in plans for spec in one.specs))
+    folders = list(
+        dict.fromkeys(records.run_dir(results, spec).parents[2] for planned in plans for spec in planned.specs)
+    )
     views: list[Path] = []
     try:
-        tasks = {one.task.name: one.task for one in plans}
+        tasks = {planned.task.name: planned.task for planned in plans}
         views = write_outputs(results, records.read_all(results), tasks, analyses=analyses)
     except HarnessError as problem:  # the runs are safe; an old record in the way must not hide that
         output.error(problem)

@@ -216,7 +216,7 @@ def _one_by_one(
 
 def _together(target: Target, runs: Sequence[records.Run], lookup: Lookup, unknown: Sequence[str]) -> list[Check]:
     """Make the checks of all runs; if only a table is to be checked, those of that table."""
-    rebuild = functools.partial(write_outputs, tasks=lookup.known, publication=target.publication)
+    rebuild = functools.partial(write_outputs, tasks=lookup.tasks, publication=target.publication)
     if target.is_view:
         runs = _readable(_runs_below(target.runs))
         checks = files.publication_checks(target.root) if target.publication else []

@@ -52,68 +52,68 @@ def rerun(path: Path, name: str, options: Options, *, model: str | None = None, 
         like = [old.record, *(run.record for run in runs if run.record.spec.data == old.record.spec.data)]
         job = _job(like, Lookup(options), options, model or old.record.spec.model, Path(folder))
         if not isinstance(job, Verdict):
-            job = _from_where_it_began(job, runs)
+            job = _with_start(job, runs)
         if isinstance(job, Verdict):
             return _tell(old.record.spec, job)
         local.warm_up()
         result = runner.run([job], local.LocalProcesses(work or worker.run), _Watch())
         if result.interrupted:
             return INTERRUPTED
-        (ended,) = result.outcomes
-        if ended.record is None:
-            return _tell(old.record.spec, Verdict("NOT COMPARABLE", (f"{ended.status}: {ended.reason}",)))
-        new = records.Run(job.folder, ended.record)
+        (outcome,) = result.outcomes
+        if outcome.record is None:
+            return _tell(old.record.spec, Verdict("NOT COMPARABLE", (f"{outcome.status}: {outcome.reason}",)))
+        new = records.Run(job.folder, outcome.record)
         return _tell(old.record.spec, comparing.judge((old.record, old.answers()), (new.record, new.answers())))
 
 
 def _job(like: Sequence[Record], lookup: Lookup, options: Options, model: str, folder: Path) -> Job | Verdict:
-    """Return what a worker needs to do the first of these runs on the same data again, or why it cannot be done here."""
+    """Return the job of doing the first of these runs again on the same data, or why it cannot be done here."""
     old = like[0]
     spec, task = old.spec, lookup.task(old)
     splits = lookup.splits(task.name) if task else None
     if task is None or splits is None:
         return Verdict("NOT COMPARABLE", (f"the task '{spec.task}' or its data is not here ({output.FILE_FLAGS})",))
-    found = data_checks.limits(task, like, splits)
-    if found is None or task.version != spec.task_version:
+    limits = data_checks.limits(task, like, splits)
+    if limits is None or task.version != spec.task_version:
         return Verdict("NOT COMPARABLE", (f"{task.name} v{task.version} here has other examples or prompts",))
     if spec.device == "cuda" and not environment.cuda_present():
         return Verdict("NOT COMPARABLE", ("it ran on CUDA, and here is none",))
     if spec.remote_code and not options.remote_code:  # a record of somebody else must not make this machine run code
         return Verdict("NOT COMPARABLE", ("code that came with the model was run; --trust-remote-code allows it here",))
     try:
-        here = checkpoint.read(model, remote_code=spec.remote_code)
+        base = checkpoint.read(model, remote_code=spec.remote_code)
     except HarnessError as problem:
         return Verdict("NOT COMPARABLE", (f"{problem.problem}; --model DIR names where it is",))
-    if here.revision != spec.model_revision:
-        return Verdict("NOT COMPARABLE", (f"the model here is {here.revision}, and it was {spec.model_revision}",))
+    if base.revision != spec.model_revision:
+        return Verdict("NOT COMPARABLE", (f"the model here is {base.revision}, and it was {spec.model_revision}",))
     return Job(
         spec=spec,
         folder=records.run_dir(folder, spec),
-        source=replace(lookup.source(task), train_limit=found[0], test_limit=found[1]),
-        model_folder=here.folder,
+        source=replace(lookup.source(task), train_limit=limits[0], test_limit=limits[1]),
+        model_folder=base.folder,
         probes=tuple(map(lookup.reference, probes.names(spec))),
         probe_limit=lookup.probe_limit(old),
         threads=min(old.environment.threads, environment.cores()),
     )
 
 
-def _from_where_it_began(job: Job, runs: Sequence[records.Run]) -> Job | Verdict:
-    """Return the job with the run that it goes on from, if it does, or why it cannot be done here."""
+def _with_start(job: Job, runs: Sequence[records.Run]) -> Job | Verdict:
+    """Return the job with the run that it continues, if any, or why it cannot be done here."""
     if job.spec.joined:
         return Verdict(
             "NOT COMPARABLE", ("it trained on several tasks: `sequence --joint --results DIR` does it again",)
         )
     if not job.spec.start:
         return job
-    found = next((run for run in runs if run.record.spec.id == job.spec.start), None)
+    start = next((run for run in runs if run.record.spec.id == job.spec.start), None)
     try:
-        if found is None:
+        if start is None:
             raise HarnessError("the run is not here", where="", fix="")
-        continuation.require(Start(found.record.spec, found.folder))
+        continuation.require(Start(start.record.spec, start.folder))
     except HarnessError:
         why = f"it goes on from {job.spec.start}, whose weights are not here; name a folder with both"
         return Verdict("NOT COMPARABLE", (why,))
-    return replace(job, start=found.folder)
+    return replace(job, start=start.folder)
 
 
 def _tell(spec: RunSpec, verdict: Verdict) -> int:
@@ -124,7 +124,7 @@ def _tell(spec: RunSpec, verdict: Verdict) -> int:
 
 
 class _Watch:
-    """Tells on stderr what goes on."""
+    """A watcher that reports on stderr."""
 
     def on_start(self, job: Job) -> None:
         """A run starts."""
