@@ -141,7 +141,7 @@ def evaluation(answers: Run, task: Task | None) -> tuple[str | None, list[EvalRe
     from huggingface_hub.repocard_data import model_index_to_eval_results
 
     cells = compare.cells([answers], {task.name: task.metrics} if task else None)
-    entries: list[dict[str, Any]] = json.loads(exports.index(cells, task))["model-index"]
+    entries: list[dict[str, Any]] = json.loads(exports.model_index(cells, task))["model-index"]
     if not entries:
         return None, []
     name, results = model_index_to_eval_results(entries)

@@ -27,14 +27,14 @@ def breakdown(section: Section, results: TaskResults) -> list[Table]:
     answers = results.answers
     cells = [cell for cell in section.headline if any(run in answers for run in cell.run_ids)]
     columns = {section.label(cell): [_slices(answers[run]) for run in cell.run_ids if run in answers] for cell in cells}
-    places: dict[str, dict[str, None]] = {}
-    for name, value in sorted({place for runs in columns.values() for slices in runs for place in slices}):
-        places.setdefault(name, {})[value] = None
+    values_of: dict[str, dict[str, None]] = {}
+    for name, value in sorted({slice_ for runs in columns.values() for slices in runs for slice_ in slices}):
+        values_of.setdefault(name, {})[value] = None
     tables = []
-    for place, metric in enumerate(_metrics(section, results.metrics) if cells else ()):
+    for slice_, metric in enumerate(_metrics(section, results.metrics) if cells else ()):
         money = metric.unit not in ("share", "")
-        shown = [name for name in places if place == 0 or (money and name == LINE)]
-        tables += [_slice_table(name, list(places[name]), columns, metric) for name in shown]
+        names = [name for name in values_of if slice_ == 0 or (money and name == LINE)]
+        tables += [_slice_table(name, list(values_of[name]), columns, metric) for name in names]
     return tables
 
 
@@ -47,9 +47,9 @@ def confusion(section: Section, results: TaskResults) -> list[Table]:
     metric = next((metric for metric in _metrics(section, results.metrics) if metric.classes), None)
     tables = []
     for cell in (cell for cell in section.headline if cell is section.base or cell.best_or_tied == "best"):
-        said = [answer for run in cell.run_ids for answer in results.answers.get(run, ())]
-        if metric is not None and said:
-            tables += _confusion(f"Confusion of {section.label(cell)}", said, metric)
+        answers_of_cell = [answer for run in cell.run_ids for answer in results.answers.get(run, ())]
+        if metric is not None and answers_of_cell:
+            tables += _confusion(f"Confusion of {section.label(cell)}", answers_of_cell, metric)
     return tables
 
 
@@ -61,26 +61,36 @@ def _confusion(title: str, answers: Sequence[Answer], metric: Metric) -> list[Ta
     if all(lines) and len(lines) <= MOST_LINES:
         counted |= {line: confusion_of([a for a in answers if a.slices[LINE] == line], key) for line in lines}
     classes = sorted({target for target, _ in counted[""]})
-    others = sorted({said for _, said in counted[""] if said is not UNPARSED} - set(classes))
+    more_classes = sorted({columns for _, columns in counted[""] if columns is not UNPARSED} - set(classes))
     if len(classes) > MOST_CLASSES:
         return []
     rows = []
     for line, cells in counted.items():
         for target in (target for target in classes if any(right == target for right, _ in cells)):
-            counts = [cells[target, said] for said in classes]
-            counts += [sum(cells[target, said] for said in others)] * bool(others) + [cells[target, UNPARSED]]
+            counts = [cells[target, columns] for columns in classes]
+            counts += [sum(cells[target, columns] for columns in more_classes)] * bool(more_classes) + [
+                cells[target, UNPARSED]
+            ]
             first = [short(line) or "all"] * (len(counted) > 1)
             rows.append((*first, short(target), *(f"{count:,}" for count in counts)))
-    said = [*(f"said {short(name, 40)}" for name in classes), *["said something else"] * bool(others), "unread"]
+    columns = [
+        *(f"said {short(name, 40)}" for name in classes),
+        *["said something else"] * bool(more_classes),
+        "unread",
+    ]
     first = [words(LINE)] * (len(counted) > 1)
-    return [Table(title, (*first, "right", *said), tuple(rows), left=frozenset(range(len(first) + 1)))]
+    return [Table(title, (*first, "right", *columns), tuple(rows), left=frozenset(range(len(first) + 1)))]
 
 
 def _metrics(section: Section, metrics: Metrics) -> list[Metric]:
     """Return the section's metrics that can be computed here, the headline's first; none where that one cannot."""
     names = list(dict.fromkeys(cell.metric for cell in (*section.headline, *section.cells) if cell.metric))
-    found = [find_metric(section.cells[0].spec.task, name, metrics) for name in names]
-    return [metric for metric in found if metric is not None] if found and found[0] is not None else []
+    metrics_of_section = [find_metric(section.cells[0].spec.task, name, metrics) for name in names]
+    return (
+        [metric for metric in metrics_of_section if metric is not None]
+        if metrics_of_section and metrics_of_section[0] is not None
+        else []
+    )
 
 
 def _slice_table(
@@ -92,21 +102,21 @@ def _slice_table(
     rows = []
     for value in values:
         parts = {label: [run[name, value] for run in runs if (name, value) in run] for label, runs in columns.items()}
-        shown = [number(_mean(part, metric), metric.unit) for part in parts.values()]
-        every = [part for found in parts.values() for part in found]
+        means = [number(_mean(part, metric), metric.unit) for part in parts.values()]
+        every = [part for parts_of_row in parts.values() for part in parts_of_row]
         half = max((_half(part, metric) for part in every), default=math.nan) if metric.combine is None else math.nan
-        rows.append((short(value), f"{max(map(len, every)):,}", number(half, metric.unit), *shown))
+        rows.append((short(value), f"{max(map(len, every)):,}", number(half, metric.unit), *means))
     title = heading(metric.name, metric.unit, higher_is_better=metric.higher_is_better)
     title = f"{title[:1].upper()}{title[1:]} by {words(name)}"
     return Table(title, (words(name), "questions", "±", *columns), tuple(rows))
 
 
 def _slices(answers: Sequence[Answer]) -> dict[tuple[str, str], list[Answer]]:
-    found: dict[tuple[str, str], list[Answer]] = {}
+    by_slice: dict[tuple[str, str], list[Answer]] = {}
     for answer in answers:
-        for place in answer.slices.items():
-            found.setdefault(place, []).append(answer)
-    return found
+        for slice_ in answer.slices.items():
+            by_slice.setdefault(slice_, []).append(answer)
+    return by_slice
 
 
 def _mean(runs: Sequence[Sequence[Answer]], metric: Metric) -> float | None:
@@ -115,5 +125,5 @@ def _mean(runs: Sequence[Sequence[Answer]], metric: Metric) -> float | None:
 
 
 def _half(answers: Sequence[Answer], metric: Metric) -> float:
-    found = scoring.score_one(answers, metric)
-    return max(found.value - found.low, found.high - found.value)
+    score = scoring.score_one(answers, metric)
+    return max(score.value - score.low, score.high - score.value)

@@ -47,18 +47,23 @@ def _run_name(section: Section, cell: Cell, record: Record) -> str:
     return section.label(cell) + f" s{record.spec.seed}" * (len(cell.seeds) > 1)
 
 
-def table(found: Sequence[CalibratedRun]) -> Table | None:
+def table(runs: Sequence[CalibratedRun]) -> Table | None:
     """Return the table of these runs, None where there is none."""
     columns = ["run", "ECE %", "95 % interval", "by chance", "too sure by", "95 % interval", "Brier"]
     columns += [f"{word} {100 * target:.0f} %" for target in SHOWN for word in ("automated", "sure")]
     lines = []
-    for row in found:
-        one = row.calibration
-        line = [row.name, number(one.ece.value), interval(one.ece.low, one.ece.high), number(one.floor)]
-        line += [number(one.overconfidence.value, sign=True)]
-        line += [interval(one.overconfidence.low, one.overconfidence.high, sign=True), number(one.brier.value, "")]
-        held = {part.target: part for part in one.automated}
-        line += [_share(part) for target in SHOWN for part in (held[target].observed, held[target].guaranteed)]
+    for row in runs:
+        values = row.calibration
+        line = [row.name, number(values.ece.value), interval(values.ece.low, values.ece.high), number(values.floor)]
+        line += [number(values.overconfidence.value, sign=True)]
+        line += [
+            interval(values.overconfidence.low, values.overconfidence.high, sign=True),
+            number(values.brier.value, ""),
+        ]
+        by_target = {part.target: part for part in values.automated}
+        line += [
+            _share(part) for target in SHOWN for part in (by_target[target].observed, by_target[target].guaranteed)
+        ]
         lines.append(tuple(line))
     return Table(TITLE, tuple(columns), tuple(lines)) if lines else None
 
@@ -67,9 +72,9 @@ def _share(part: Part | None) -> str:
     return "none" if part is None else number(part.share)
 
 
-def reading(found: Sequence[CalibratedRun]) -> list[str]:
+def reading(runs: Sequence[CalibratedRun]) -> list[str]:
     """Say how to read the table."""
-    if not found:
+    if not runs:
         return []
     lines = [
         "ECE, the expected calibration error: how far confidence and the share right lie apart, mean over ten bins of "
@@ -81,11 +86,11 @@ def reading(found: Sequence[CalibratedRun]) -> list[str]:
         "5 of 100 test sets does that go wrong. None: so many answers cannot show it for any part of at least 10 %.",
         "It is said of each run and precision by itself: of the best of many runs it holds in fewer test sets.",
     ]
-    if any(row.record.spec.scoring == "generate" for row in found):
+    if any(row.record.spec.scoring == "generate" for row in runs):
         lines.append(f"{WHOLE_LINE}, of which right may judge only a part.")
-    if any(row.calibration.groups != row.calibration.rated for row in found):
+    if any(row.calibration.groups != row.calibration.rated for row in runs):
         lines.append("Answers that share a group count for fewer, by how alike right and wrong are within groups.")
-    if missing := [row.name for row in found if row.calibration.rated < row.calibration.n]:
+    if missing := [row.name for row in runs if row.calibration.rated < row.calibration.n]:
         lines.append(f"Answers without a confidence are never automated ({', '.join(missing)}).")
     return lines
 
@@ -94,31 +99,31 @@ def reliability(row: CalibratedRun) -> Table:
     """Return a run's bins: mean confidence, share right with its interval, number of answers."""
     lines = tuple(
         (
-            number(one.confidence),
-            number(one.accuracy.value),
-            interval(one.accuracy.low, one.accuracy.high),
-            f"{one.count:,}",
+            number(bin_.confidence),
+            number(bin_.accuracy.value),
+            interval(bin_.accuracy.low, bin_.accuracy.high),
+            f"{bin_.count:,}",
         )
-        for one in row.calibration.bins
+        for bin_ in row.calibration.bins
     )
     return Table(row.name, ("confidence %", "right %", "95 % interval", "answers"), lines, left=frozenset())
 
 
-def as_markdown(task: str, found: Sequence[tuple[Section, Sequence[CalibratedRun]]]) -> str:
+def as_markdown(task: str, calibrated: Sequence[tuple[Section, Sequence[CalibratedRun]]]) -> str:
     """Return a task's calibration as a Markdown document, with every run's bins."""
     blocks = [f"# {escape(task)}: calibration"]
-    for section, listed in found:
+    for section, runs in calibrated:
         blocks.append(f"## {escape(section.title)}")
-        shown = table(listed)
-        if shown is None:
+        overview = table(runs)
+        if overview is None:
             blocks.append(escape(why_not(section)))
             continue
-        blocks += [markdown(shown), "\n".join(f"- {escape(line)}" for line in reading(listed))]
-        blocks += [f"### {escape(row.name)}\n\n{markdown(reliability(row))}" for row in listed]
+        blocks += [markdown(overview), "\n".join(f"- {escape(line)}" for line in reading(runs))]
+        blocks += [f"### {escape(row.name)}\n\n{markdown(reliability(row))}" for row in runs]
     return "\n\n".join(blocks) + "\n"
 
 
-def as_json(found: Sequence[tuple[Section, Sequence[CalibratedRun]]]) -> str:
+def as_json(calibrated: Sequence[tuple[Section, Sequence[CalibratedRun]]]) -> str:
     """Return all runs as strict JSON: full precision, fractions, null where there is no bound or no part."""
     runs = [
         {
@@ -129,8 +134,8 @@ def as_json(found: Sequence[tuple[Section, Sequence[CalibratedRun]]]) -> str:
             "seed": row.record.spec.seed,
             **_plain(row.calibration),
         }
-        for section, listed in found
-        for row in listed
+        for section, section_runs in calibrated
+        for row in section_runs
     ]
     return json.dumps({"format": FORMAT, "runs": runs}, indent=1, ensure_ascii=False, allow_nan=False)
 

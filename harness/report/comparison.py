@@ -34,11 +34,11 @@ LONGEST = 60  # characters of a text in a table
 Questions = Mapping[str, Example]
 
 
-def scores(found: Comparison) -> Table:
+def scores(compared: Comparison) -> Table:
     """Scores of two runs, metric by metric, with the paired difference."""
     rows = []
-    for name, difference in found.scores.items():
-        left, right = found.a.scores[name], found.b.scores[name]
+    for name, difference in compared.scores.items():
+        left, right = compared.a.scores[name], compared.b.scores[name]
         rows.append(
             (
                 heading(name, left.unit, higher_is_better=left.higher_is_better),
@@ -49,49 +49,49 @@ def scores(found: Comparison) -> Table:
                 f"{difference.p_holm:.2g}",
             )
         )
-    return Table("scores", ("", *names(found), "difference", "95 % interval", "p"), tuple(rows))
+    return Table("scores", ("", *names(compared), "difference", "95 % interval", "p"), tuple(rows))
 
 
-def costs(found: Comparison) -> Table:
+def costs(compared: Comparison) -> Table:
     """Memory and time of two runs on one machine."""
     rows = []
     for phase in ("train", "evaluate"):
-        both = [record.cost.phases.get(phase) if record.cost else None for record in (found.a, found.b)]
-        rows.append((f"{phase} peak", *(size(one.peak_bytes) if one else NONE for one in both)))
-        rows.append((f"{phase} time", *(duration(one.seconds) if one else NONE for one in both)))
-    return Table("memory and time", ("", *names(found)), tuple(rows))
+        phases = [record.cost.phases.get(phase) if record.cost else None for record in (compared.a, compared.b)]
+        rows.append((f"{phase} peak", *(size(measured.peak_bytes) if measured else NONE for measured in phases)))
+        rows.append((f"{phase} time", *(duration(measured.seconds) if measured else NONE for measured in phases)))
+    return Table("memory and time", ("", *names(compared)), tuple(rows))
 
 
-def settings(found: Comparison) -> Table:
+def settings(compared: Comparison) -> Table:
     """The settings that differ."""
-    rows = tuple((name, str(left), str(right)) for name, left, right in found.fields)
-    return Table("differs in", ("differs in", *names(found)), rows, left=frozenset(range(3)))
+    rows = tuple((name, str(left), str(right)) for name, left, right in compared.fields)
+    return Table("differs in", ("differs in", *names(compared)), rows, left=frozenset(range(3)))
 
 
-def flips(found: Comparison, *, most: int | None = None) -> Table:
+def flips(compared: Comparison, *, most: int | None = None) -> Table:
     """The questions that flipped, example by example: id, gold answer, what each run said; texts shortened.
 
     `most` limits the rows of each kind, lost and won; None shows all.
     """
-    lost, won = ([flip for flip in found.flips if flip.won is kind] for kind in (False, True))
+    lost, won = ([flip for flip in compared.flips if flip.won is kind] for kind in (False, True))
     rows = tuple(
-        (("lost", "won")[flip.won], flip.a.id, _short(flip.a.target), _said(flip.a), _said(flip.b))
+        (("lost", "won")[flip.won], flip.a.id, _short(flip.a.target), _answer_text(flip.a), _answer_text(flip.b))
         for flip in [*lost[:most], *won[:most]]
     )
-    return Table("flips", ("", "question", "gold", *names(found)), rows, left=frozenset(range(5)))
+    return Table("flips", ("", "question", "gold", *names(compared)), rows, left=frozenset(range(5)))
 
 
-def verdict(found: Comparison) -> list[str]:
+def verdict(compared: Comparison) -> list[str]:
     """Say in words what the comparison shows and what it cannot exclude."""
-    if found.why_not or not found.headline:
-        return [f"scores: {found.why_not}"]
-    metric, difference = found.a.scores[found.headline], found.scores[found.headline]
-    _, second = names(found)
-    won = sum(flip.won for flip in found.flips)
-    lost = len(found.flips) - won
-    name = f"{words(found.headline)} of {second}"
+    if compared.why_not or not compared.headline:
+        return [f"scores: {compared.why_not}"]
+    metric, difference = compared.a.scores[compared.headline], compared.scores[compared.headline]
+    _, second = names(compared)
+    won = sum(flip.won for flip in compared.flips)
+    lost = len(compared.flips) - won
+    name = f"{words(compared.headline)} of {second}"
     if difference.p_holm < LEVEL:
-        word = "worse" if found.headline in found.worse else "better"
+        word = "worse" if compared.headline in compared.worse else "better"
         lines = [f"{name} is {word} by {number(abs(difference.value), metric.unit)}{unit_of_difference(metric.unit)}"]
     else:
         bound = -difference.low if metric.higher_is_better else difference.high
@@ -99,57 +99,57 @@ def verdict(found: Comparison) -> list[str]:
             f"a loss of up to {number(max(bound, 0.0), metric.unit)}{unit_of_difference(metric.unit)} is not excluded"
         )
         lines = [f"{name} cannot be told from that of the other by a paired test; {worst}"]
-    others = [words(name) for name in found.worse if name != found.headline]
-    lines += [f"worse, too: {', '.join(others)}"] if others else []
-    groups = len({flip.a.group for flip in found.flips})
+    worse = [words(name) for name in compared.worse if name != compared.headline]
+    lines += [f"worse, too: {', '.join(worse)}"] if worse else []
+    groups = len({flip.a.group for flip in compared.flips})
     return [*lines, f"flips: {won:,} won, {lost:,} lost of {metric.n:,} questions, in {groups:,} groups"]
 
 
-def as_markdown(found: Comparison, questions: Questions | None = None) -> str:
+def as_markdown(compared: Comparison, questions: Questions | None = None) -> str:
     """Return the comparison as a Markdown document with every flip; `questions` adds what was asked, where at hand."""
-    first, second = names(found)
-    blocks = [f"# {escape(found.a.spec.task)}: {escape(second)} against {escape(first)}"]
-    blocks.append("\n".join(f"- {escape(line)}" for line in verdict(found)))
-    blocks += [markdown(settings(found))] if found.fields else []
-    blocks += [markdown(scores(found))] if found.scores else []
-    blocks.append(escape(found.cost_why_not) if found.cost_why_not else markdown(costs(found)))
-    if found.flips:
+    first, second = names(compared)
+    blocks = [f"# {escape(compared.a.spec.task)}: {escape(second)} against {escape(first)}"]
+    blocks.append("\n".join(f"- {escape(line)}" for line in verdict(compared)))
+    blocks += [markdown(settings(compared))] if compared.fields else []
+    blocks += [markdown(scores(compared))] if compared.scores else []
+    blocks.append(escape(compared.cost_why_not) if compared.cost_why_not else markdown(costs(compared)))
+    if compared.flips:
         blocks.append("## Questions that flipped")
-    blocks += ["\n".join(_flip_lines(flip, first, second, questions or {})) for flip in found.flips]
+    blocks += ["\n".join(_flip_lines(flip, first, second, questions or {})) for flip in compared.flips]
     return "\n\n".join(blocks) + "\n"
 
 
-def as_json(found: Comparison, questions: Questions | None = None) -> str:
+def as_json(compared: Comparison, questions: Questions | None = None) -> str:
     """Return the comparison as strict JSON: full precision, fractions, null where a bound is infinite."""
     value: dict[str, Any] = {
         "format": FORMAT,
-        "task": found.a.spec.task,
-        "a": _run(found.a),
-        "b": _run(found.b),
-        "differs_in": {name: {"a": left, "b": right} for name, left, right in found.fields},
-        "not_comparable": found.why_not or None,
-        "cost_not_comparable": found.cost_why_not or None,
-        "headline": found.headline or None,
+        "task": compared.a.spec.task,
+        "a": _run(compared.a),
+        "b": _run(compared.b),
+        "differs_in": {name: {"a": left, "b": right} for name, left, right in compared.fields},
+        "not_comparable": compared.why_not or None,
+        "cost_not_comparable": compared.cost_why_not or None,
+        "headline": compared.headline or None,
         "scores": {
             name: {
-                "unit": found.a.scores[name].unit,
-                "higher_is_better": found.a.scores[name].higher_is_better,
-                "a": found.a.scores[name].value,
-                "b": found.b.scores[name].value,
+                "unit": compared.a.scores[name].unit,
+                "higher_is_better": compared.a.scores[name].higher_is_better,
+                "a": compared.a.scores[name].value,
+                "b": compared.b.scores[name].value,
                 "difference": dataclasses.asdict(difference),
             }
-            for name, difference in found.scores.items()
+            for name, difference in compared.scores.items()
         },
-        "worse": found.worse,
-        "flips": [_flip(flip, (questions or {}).get(flip.a.id)) for flip in found.flips],
+        "worse": compared.worse,
+        "flips": [_flip(flip, (questions or {}).get(flip.a.id)) for flip in compared.flips],
     }
     return json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False)
 
 
-def names(found: Comparison) -> tuple[str, str]:
+def names(compared: Comparison) -> tuple[str, str]:
     """What the two runs are called: method, rank and seed, their ids where these are the same."""
-    first, second = (spoken(record.spec) for record in (found.a, found.b))
-    return (first, second) if first != second else (f"{first} {found.a.spec.id}", f"{second} {found.b.spec.id}")
+    first, second = (spoken(record.spec) for record in (compared.a, compared.b))
+    return (first, second) if first != second else (f"{first} {compared.a.spec.id}", f"{second} {compared.b.spec.id}")
 
 
 def _run(record: Record) -> dict[str, Any]:
@@ -157,11 +157,11 @@ def _run(record: Record) -> dict[str, Any]:
 
 
 def _flip(flip: Flip, example: Example | None) -> dict[str, Any]:
-    found = {"id": flip.a.id, "group": flip.a.group, "won": flip.won, "gold": flip.a.target}
-    found |= {"question": example.question} if example else {}
+    document = {"id": flip.a.id, "group": flip.a.group, "won": flip.won, "gold": flip.a.target}
+    document |= {"question": example.question} if example else {}
     for side, answer, score in (("a", flip.a, flip.a_score), ("b", flip.b, flip.b_score)):
-        found[side] = {"text": answer.text, "parsed": answer.parsed, "score": score}
-    return found
+        document[side] = {"text": answer.text, "parsed": answer.parsed, "score": score}
+    return document
 
 
 def _flip_lines(flip: Flip, first: str, second: str, questions: Questions) -> list[str]:
@@ -169,11 +169,11 @@ def _flip_lines(flip: Flip, first: str, second: str, questions: Questions) -> li
     lines = [f"- **{('lost', 'won')[flip.won]}** {escape(flip.a.id)}"]
     lines += [f"  - question: {escape(example.question)}"] if example else []
     lines.append(f"  - gold: {escape(flip.a.target)}")
-    said = ((first, flip.a), (second, flip.b))
-    return lines + [f"  - {escape(name)}: {escape(answer.text)}{unread_mark(answer.parsed)}" for name, answer in said]
+    pairs = ((first, flip.a), (second, flip.b))
+    return lines + [f"  - {escape(name)}: {escape(answer.text)}{unread_mark(answer.parsed)}" for name, answer in pairs]
 
 
-def _said(answer: Any) -> str:
+def _answer_text(answer: Any) -> str:
     return _short(answer.text) + unread_mark(answer.parsed)
 
 

@@ -59,8 +59,12 @@ def write(root: Path, cells: Iterable[Cell], tasks: Mapping[str, Task] | None = 
     folder = root / "leaderboard"
     paths = [store.write_text(folder / "all.csv", csv_text(leaderboard(cells)))]
     for name in sorted({cell.spec.task for cell in cells}):
-        own = [cell for cell in cells if cell.spec.task == name]
-        forms = {"card.md": card(name, own), "tex": latex(name, own), "model-index.json": index(own, tasks.get(name))}
+        task_cells = [cell for cell in cells if cell.spec.task == name]
+        forms = {
+            "card.md": card(name, task_cells),
+            "tex": latex(name, task_cells),
+            "model-index.json": model_index(task_cells, tasks.get(name)),
+        }
         word = store.path_word(name)
         paths += [store.write_text(folder / f"{word}.{kind}", text) for kind, text in forms.items()]
     return paths
@@ -74,7 +78,7 @@ def card(task: str, cells: Sequence[Cell]) -> str:
         blocks += [" ".join(escape(line) for line in reading(section))]
         if warnings := alarms(section):
             blocks.append("\n".join(f"- {escape(line)}" for line in warnings))
-        blocks.append("\n".join(f"- {name}: {escape(text)}" for name, text in made_of(section)))
+        blocks.append("\n".join(f"- {name}: {escape(text)}" for name, text in provenance(section)))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -96,7 +100,7 @@ def _trained(cell: Cell) -> bool:
     return cell.cost is not None and "train" in cell.cost.phases
 
 
-def made_of(section: Section) -> list[tuple[str, str]]:
+def provenance(section: Section) -> list[tuple[str, str]]:
     """Say what a section's runs share that a reader needs to make them again."""
     records = section.records
     return [
@@ -115,7 +119,7 @@ def latex(task: str, cells: Sequence[Cell]) -> str:
 
 def _latex_table(task: str, number: int, section: Section) -> str:
     table = overview(section)
-    form = "".join("l" if place in table.left else "r" for place in range(len(table.columns)))
+    form = "".join("l" if column in table.left else "r" for column in range(len(table.columns)))
     lines = [" & ".join(latex_text(text) for text in row) + r" \\" for row in (table.columns, *table.rows)]
     label = re.sub(r"[^A-Za-z0-9-]+", "-", task)
     caption = f"{task}: {section.title}. {' '.join(reading(section))}"
@@ -141,10 +145,10 @@ def _latex_table(task: str, number: int, section: Section) -> str:
 def latex_text(text: str) -> str:
     """Return text that LaTeX sets as it is: no command, no comment, no cell border; marks as symbols."""
     text = _CONTROL.sub(" ", text).replace("◀ best", "◀")
-    return _SPECIAL.sub(lambda found: _LATEX[found[0]], text)
+    return _SPECIAL.sub(lambda match: _LATEX[match[0]], text)
 
 
-def index(cells: Sequence[Cell], task: Task | None = None) -> str:
+def model_index(cells: Sequence[Cell], task: Task | None = None) -> str:
     """Return a task's `model-index`: an entry for each finished row, with every metric, intervals as `args`."""
     entries = []
     for section in sections(cells):

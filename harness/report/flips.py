@@ -30,7 +30,7 @@ NO_QUESTIONS: Questions = MappingProxyType({})
 
 
 @dataclass(frozen=True)
-class Shown:
+class FlipExample:
     """One example as the page shows it: what happened, its id, and pairs of a name and a text."""
 
     won: bool
@@ -40,16 +40,16 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Flipped:
+class FlipSummary:
     """The flips of a section: the two runs, how many there are, those shown, and the command that lists all."""
 
     title: str
     counts: str
-    shown: tuple[Shown, ...]
+    examples: tuple[FlipExample, ...]
     command: str
 
 
-def flipped(section: Section, results: TaskResults, questions: Questions = NO_QUESTIONS) -> Flipped | None:
+def flip_summary(section: Section, results: TaskResults, questions: Questions = NO_QUESTIONS) -> FlipSummary | None:
     """Return what the best tuned row of a section flipped; None where base or answers are missing, or nothing flipped.
 
     Args:
@@ -58,20 +58,20 @@ def flipped(section: Section, results: TaskResults, questions: Questions = NO_QU
         questions: the task's examples by id. One whose gold answer is not the recorded one is of other data: left out.
     """
     pair = _pair(section, results.runs)
-    found = compare.compare_records(*pair, results.metrics) if pair else None
-    if found is None or not found.flips:
+    compared = compare.compare_records(*pair, results.metrics) if pair else None
+    if compared is None or not compared.flips:
         return None
-    won = [flip for flip in found.flips if flip.won]
-    lost = [flip for flip in found.flips if not flip.won]
-    names = _names(section, found)
-    n, title = found.a.scores[found.headline].n, f"What changed from {names[0]} to {names[1]}"
+    won = [flip for flip in compared.flips if flip.won]
+    lost = [flip for flip in compared.flips if not flip.won]
+    names = _names(section, compared)
+    n, title = compared.a.scores[compared.headline].n, f"What changed from {names[0]} to {names[1]}"
     counts = f"Of {n:,} questions {names[1]} does better on {len(won):,} and worse on {len(lost):,}"
-    command = f"{errors.FROM_SOURCE} compare {found.a.spec.id} {found.b.spec.id} --output md"
-    if any(flip.a.target.startswith(MARK) for flip in found.flips):
-        return Flipped(title, f"{counts}. The licence of the data does not let its texts be shown.", (), command)
-    chosen = [*_spread(won), *_spread(lost)]
-    some = "" if len(chosen) == len(found.flips) else f"; shown are up to {MOST} of each, evenly over all of them"
-    return Flipped(title, f"{counts}{some}.", tuple(_shown(flip, names, questions) for flip in chosen), command)
+    command = f"{errors.FROM_SOURCE} compare {compared.a.spec.id} {compared.b.spec.id} --output md"
+    if any(flip.a.target.startswith(MARK) for flip in compared.flips):
+        return FlipSummary(title, f"{counts}. The licence of the data does not let its texts be shown.", (), command)
+    sample = [*_spread(won), *_spread(lost)]
+    some = "" if len(sample) == len(compared.flips) else f"; shown are up to {MOST} of each, evenly over all of them"
+    return FlipSummary(title, f"{counts}{some}.", tuple(_example(flip, names, questions) for flip in sample), command)
 
 
 def _pair(section: Section, runs: Sequence[Run]) -> tuple[Run, Run] | None:
@@ -89,12 +89,12 @@ def _first(cell: Cell, answered: Mapping[str, Run]) -> Run | None:
     return next((answered[run] for run in cell.run_ids if run in answered), None)
 
 
-def _names(section: Section, found: Comparison) -> tuple[str, str]:
+def _names(section: Section, compared: Comparison) -> tuple[str, str]:
     """What the rows are called, with the seed where a row has several."""
     rows = {run: cell for cell in section.headline for run in cell.run_ids}
     first, second = (
         section.label(rows[record.spec.id]) + (f" s{record.spec.seed}" if len(rows[record.spec.id].seeds) > 1 else "")
-        for record in (found.a, found.b)
+        for record in (compared.a, compared.b)
     )
     return first, second
 
@@ -102,18 +102,18 @@ def _names(section: Section, found: Comparison) -> tuple[str, str]:
 def _spread(flips: Sequence[Flip]) -> list[Flip]:
     """Return at most `MOST`, evenly spaced over all, so that nobody picks which."""
     count = min(MOST, len(flips))
-    return [flips[place * len(flips) // count] for place in range(count)]
+    return [flips[position * len(flips) // count] for position in range(count)]
 
 
-def _shown(flip: Flip, names: tuple[str, str], questions: Questions) -> Shown:
+def _example(flip: Flip, names: tuple[str, str], questions: Questions) -> FlipExample:
     example = questions.get(flip.a.id)
     parts = []
     if example is not None and example.target == flip.a.target:
         parts = [("context", short(example.context, LONGEST)), ("question", short(example.question, LONGEST))]
     parts.append(("options", " · ".join(short(choice, LONGEST_OPTION) for choice in flip.a.choices)))
     parts.append(("right answer", short(flip.a.target, LONGEST)))
-    parts += [(name, _said(answer)) for name, answer in zip(names, (flip.a, flip.b), strict=True)]
-    return Shown(flip.won, _outcome(flip), flip.a.id, tuple(part for part in parts if part[1]))
+    parts += [(name, _answer_text(answer)) for name, answer in zip(names, (flip.a, flip.b), strict=True)]
+    return FlipExample(flip.won, _outcome(flip), flip.a.id, tuple(part for part in parts if part[1]))
 
 
 def _outcome(flip: Flip) -> str:
@@ -122,5 +122,5 @@ def _outcome(flip: Flip) -> str:
     return "better" if flip.won else "worse"
 
 
-def _said(answer: Answer) -> str:
+def _answer_text(answer: Answer) -> str:
     return (short(answer.text, LONGEST) or "nothing") + unread_mark(answer.parsed)

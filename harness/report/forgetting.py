@@ -41,13 +41,13 @@ def write(root: Path, task: str, changes: Iterable[Change]) -> Path:
 
 def document(changes: Sequence[Change]) -> str:
     """Return the tables of a task's probes as Markdown that goes on after its other tables."""
-    shown = tables(changes)
-    blocks = ["\n## What was forgotten"] if shown else []
-    for found, lines in shown:
+    blocks_of = tables(changes)
+    blocks = ["\n## What was forgotten"] if blocks_of else []
+    for table, lines in blocks_of:
         if lines:
-            blocks += [f"### {escape(found.title)}\n\n{markdown(found)}", "\n".join(map(escape, lines))]
+            blocks += [f"### {escape(table.title)}\n\n{markdown(table)}", "\n".join(map(escape, lines))]
         else:  # of slices
-            blocks += [f"{escape(found.title)}:\n\n{markdown(found)}"]
+            blocks += [f"{escape(table.title)}:\n\n{markdown(table)}"]
     return "\n\n".join(blocks) + "\n" * bool(blocks)
 
 
@@ -56,30 +56,30 @@ def probes(changes: Iterable[Change]) -> list[list[Change]]:
 
     Twins of the task have tables of their own, see `robustness`.
     """
-    found: dict[tuple[object, ...], list[Change]] = {}
+    by_table: dict[tuple[object, ...], list[Change]] = {}
     for change in changes:
         if not change.part and not robustness.is_twin(change):
-            found.setdefault(_place(change), []).append(change)
-    return list(found.values())
+            by_table.setdefault(_table_key(change), []).append(change)
+    return list(by_table.values())
 
 
 def tables(changes: Sequence[Change]) -> list[tuple[Table, list[str]]]:
     """Return every table of these rows with how to read it, each probe's followed by that of its slices."""
-    found: list[tuple[Table, list[str]]] = []
+    pairs: list[tuple[Table, list[str]]] = []
     for probe in probes(changes):
-        found.append((table(probe), reading(probe)))
+        pairs.append((table(probe), reading(probe)))
         if (parts := slices(probe, changes)) is not None:
-            found.append((parts, []))  # its title says how to read it
-    return found
+            pairs.append((parts, []))  # its title says how to read it
+    return pairs
 
 
-def _place(change: Change) -> tuple[object, ...]:
+def _table_key(change: Change) -> tuple[object, ...]:
     return (*change.family, change.probe, change.cell.spec.data)
 
 
 def label(change: Change, among: Sequence[Change]) -> str:
     """Return a row's name, such as `lora r8`, with what tells it from others of this name."""
-    names = sections.labels(replace(one.cell, spec=one.spec) for one in among)
+    names = sections.labels(replace(change.cell, spec=change.spec) for change in among)
     return names[replace(change.spec, seed=0)]
 
 
@@ -96,8 +96,8 @@ def table(probe: Sequence[Change]) -> Table:
             (
                 label(change, probe),
                 number(change.cell.value, unit),
-                *_shown(learned, cell.unit if cell else "share"),
-                *_shown(change.difference, unit),
+                *_difference_texts(learned, cell.unit if cell else "share"),
+                *_difference_texts(change.difference, unit),
                 MARKS[change.verdict],
             )
         )
@@ -106,24 +106,24 @@ def table(probe: Sequence[Change]) -> Table:
     return Table(title, columns, tuple(rows), left=frozenset({0, 6}))
 
 
-def _shown(found: Difference | None, unit: str) -> tuple[str, str]:
-    if found is None:
+def _difference_texts(difference: Difference | None, unit: str) -> tuple[str, str]:
+    if difference is None:
         return "", ""
-    return number(found.value, unit, sign=True), interval(found.low, found.high, unit, sign=True)
+    return number(difference.value, unit, sign=True), interval(difference.low, difference.high, unit, sign=True)
 
 
 def slices(probe: Sequence[Change], changes: Iterable[Change]) -> Table | None:
     """Return the change of every row on each slice of a probe; None where it has none that is large enough."""
-    own = [change for change in changes if change.part and _place(change) == _place(probe[0])]
-    found: dict[str, dict[str, Change]] = {}
-    for change in own:
-        found.setdefault(change.part, {})[label(change, probe)] = change
+    sliced = [change for change in changes if change.part and _table_key(change) == _table_key(probe[0])]
+    by_part: dict[str, dict[str, Change]] = {}
+    for change in sliced:
+        by_part.setdefault(change.part, {})[label(change, probe)] = change
     names = [label(change, probe) for change in probe if change.spec.method != "base"]
     rows = []
-    for part, row in found.items():
+    for part, row in by_part.items():
         base = next((change.base for change in row.values() if change.base is not None), None)
-        shown = number(base.value, base.unit) if base else NONE
-        rows.append((part, shown, *(_marked(row.get(name)) for name in names)))
+        score = number(base.value, base.unit) if base else NONE
+        rows.append((part, score, *(_marked(row.get(name)) for name in names)))
     title = f"{probe[0].probe} by slice, difference from base (▼ forgot, ▲ better, ( ) base cannot do this)"
     return Table(title, ("", "base", *names), tuple(rows)) if rows and names else None
 
@@ -146,9 +146,9 @@ def reading(probe: Sequence[Change]) -> list[str]:
     if base is None:
         return [*lines, f"The base model was not asked {first.probe}: run it with the same --probe."]
     if all(not change.can for change in probe):
-        shown = f"{number(base.value, base.unit)}{percent_sign(base.unit)} {interval(base.low, base.high)}"
+        score = f"{number(base.value, base.unit)}{percent_sign(base.unit)} {interval(base.low, base.high)}"
         than = f"no better than guessing, {number(base.chance)} %" if base.chance is not None else "next to nothing"
-        lines.append(f"The base model cannot do this ({shown}, {than}): nothing can be forgotten, and nothing is said.")
+        lines.append(f"The base model cannot do this ({score}, {than}): nothing can be forgotten, and nothing is said.")
     elif any(change.verdict == "no difference shown" for change in probe):
         lines.append(
             "≈ base: no difference shown, which is not the same as none; the interval says how large it may be."
@@ -157,7 +157,7 @@ def reading(probe: Sequence[Change]) -> list[str]:
 
 
 def _row(change: Change) -> Row:
-    s, cell, found = change.spec, change.cell, change.difference
+    s, cell, difference = change.spec, change.cell, change.difference
     learned = change.learned.vs_base if change.learned else None
     return {
         "task": s.task,
@@ -182,11 +182,11 @@ def _row(change: Change) -> Row:
         "base": change.base.value if change.base else None,
         "base_can": change.can,
         "chance": cell.chance,
-        "change": found.value if found else None,
-        "change_low": found.low if found else None,
-        "change_high": found.high if found else None,
-        "p": found.p if found else None,
-        "p_holm": found.p_holm if found else None,
+        "change": difference.value if difference else None,
+        "change_low": difference.low if difference else None,
+        "change_high": difference.high if difference else None,
+        "p": difference.p if difference else None,
+        "p_holm": difference.p_holm if difference else None,
         "verdict": change.verdict,
         "learned_metric": change.learned.metric if change.learned else "",
         "learned": learned.value if learned else None,

@@ -28,8 +28,8 @@ def detects(section: Section) -> list[str]:
     From the intervals of the paired differences, whose middle one counts: with power 80 %, for one comparison and for all
     pairs of rows corrected at once.
     """
-    shown = [d for cell in section.headline for d in (cell.vs_best, cell.vs_base) if d is not None]
-    halves = [half for d in shown if math.isfinite(half := (d.high - d.low) / 2) and half > 0]
+    differences = [d for cell in section.headline for d in (cell.vs_best, cell.vs_base) if d is not None]
+    halves = [half for d in differences if math.isfinite(half := (d.high - d.low) / 2) and half > 0]
     if not halves:
         return []
     half, rows = statistics.median(halves), sum(cell.value is not None for cell in section.headline)
@@ -65,17 +65,17 @@ def smallest_ranks(section: Section) -> list[str]:
     for cell in section.headline:
         if cell.spec.rank and cell.value is not None and cell.unit == "share":
             ranked[cell.spec.method].append(cell)
-    found = []
+    names = []
     for method, cells in ranked.items():
         if len({cell.spec.rank for cell in cells}) > 1:
             enough = [cell for cell in cells if cell.not_worse]
             smallest = min(enough, key=lambda cell: cell.spec.rank, default=None)
-            found.append(section.label(smallest) if smallest else f"no rank of {method}")
-    if not found:
+            names.append(section.label(smallest) if smallest else f"no rank of {method}")
+    if not names:
         return []
     test = "paired, one-sided at 2.5 %, Holm-adjusted"
     return [
-        f"Smallest rank shown to lose less than {points(MARGIN, 'share')} to the best row ({test}): {', '.join(found)}."
+        f"Smallest rank shown to lose less than {points(MARGIN, 'share')} to the best row ({test}): {', '.join(names)}."
     ]
 
 
@@ -92,9 +92,9 @@ def rates(section: Section) -> list[str]:
             f"Learning rates{of} were chosen on the validation split, out of {counts} for each method and rank."
         )
     if plain:
-        found = dict.fromkeys(f"{cell.spec.method} {cell.spec.learning_rate:.2g}" for cell in plain)
+        untuned = dict.fromkeys(f"{cell.spec.method} {cell.spec.learning_rate:.2g}" for cell in plain)
         lines.append(
-            f"Learning rates were not tuned ({', '.join(found)}): a method may do better at another (--tune 3)."
+            f"Learning rates were not tuned ({', '.join(untuned)}): a method may do better at another (--tune 3)."
         )
     return lines
 
@@ -118,22 +118,22 @@ def federated(section: Section) -> list[str]:
 
 def rate_alarms(section: Section) -> list[str]:
     """Warn of a rate at the edge of those tried, and of several rates side by side, to pick from on the test split."""
-    found = []
+    warnings = []
     sweeps: defaultdict[tuple[str, int], set[float]] = defaultdict(set)
     for cell in section.headline:
         spec = cell.spec
         if len(spec.tuned_over) > 1 and spec.learning_rate in (min(spec.tuned_over), max(spec.tuned_over)):
             end, way = ("lowest", "lower") if spec.learning_rate == min(spec.tuned_over) else ("highest", "higher")
-            found.append(f"{section.label(cell)}: its rate is the {end} that was tried, a {way} one may do better")
+            warnings.append(f"{section.label(cell)}: its rate is the {end} that was tried, a {way} one may do better")
         if spec.train_examples and not spec.tuned_over:
             sweeps[spec.method, spec.rank].add(spec.learning_rate)
     for (method, rank), tried in sweeps.items():
         if len(tried) > 1:
             name = f"{method} r{rank}" if rank else method
-            found.append(
+            warnings.append(
                 f"{name} ran at {len(tried)} learning rates: who picks one by this table tunes on the test split"
             )
-    return found
+    return warnings
 
 
 def gains(section: Section) -> list[str]:
@@ -155,28 +155,28 @@ def alarms(section: Section, *, commits: str = "") -> list[str]:
         section: the runs.
         commits: where the reader finds each run's commit, such as "in the table of runs"; empty where nowhere.
     """
-    found = []
+    warnings = []
     for cell in section.headline:
         name = section.label(cell)
         unread = 0.0 if cell.parse_rate is None else 1 - cell.parse_rate
         if cell.status != "ok":
-            found.append(f"{name} did not finish: {cell.status}" + (f", {cell.reason}" if cell.reason else ""))
+            warnings.append(f"{name} did not finish: {cell.status}" + (f", {cell.reason}" if cell.reason else ""))
         doubts = [f"scores below what {section.guess} scores, {chance_text(section)}"] if cell.below_chance else []
         doubts += [f"{number(unread)} % of its answers could not be read and count as wrong"] if unread else []
         doubts += [constant_words(cell.constant)] if cell.constant else []
         if doubts:
-            found.append(f"{name}: {'; '.join(doubts)}")
+            warnings.append(f"{name}: {'; '.join(doubts)}")
         if cut := max((record.cut_examples for record in cell.records), default=0):
-            found.append(f"{name}: {cut:,} inputs were too long and lost part of their context")
-    found += notes.rate_alarms(section)
+            warnings.append(f"{name}: {cut:,} inputs were too long and lost part of their context")
+    warnings += notes.rate_alarms(section)
     if any(record.environment.commit.endswith("+") for record in section.records):
         marked = f" (marked + {commits})" if commits else ""
-        found.append(f"some runs were made with changes that are in no commit{marked}")
+        warnings.append(f"some runs were made with changes that are in no commit{marked}")
     if reason := cost_note(section.records):
-        found.append(f"memory and time: {reason}")
+        warnings.append(f"memory and time: {reason}")
     if different := different_settings(section):
-        found.append("not held equal between the trained runs: " + ", ".join(different))
-    return found
+        warnings.append("not held equal between the trained runs: " + ", ".join(different))
+    return warnings
 
 
 def reading(section: Section) -> list[str]:

@@ -60,12 +60,12 @@ class TaskDetails:
     questions: Questions = field(default_factory=dict)
 
 
-def part(results: TaskResults, details: TaskDetails) -> Part:
+def task_part(results: TaskResults, details: TaskDetails) -> Part:
     """Return the page's part of one task; no answer is needed for it any more."""
-    return _task(results, details) | {"sections": [_section(one, results, details) for one in results.sections]}
+    return _task(results, details) | {"sections": [_section(section, results, details) for section in results.sections]}
 
 
-def whole(parts: Sequence[Part], records: Iterable[Record]) -> str:
+def render_page(parts: Sequence[Part], records: Iterable[Record]) -> str:
     """Return the page of these parts; the records say how many runs there are and of which time."""
     import jinja2
 
@@ -73,22 +73,22 @@ def whole(parts: Sequence[Part], records: Iterable[Record]) -> str:
     environment.filters["sort_value"] = sort_value
     every = list(records)
     names = " or ".join(sorted({answer_files.name_in(record.schema) for record in every})) or answer_files.ANSWERS
-    template = environment.from_string(_own("html"))
-    return template.render(tasks=parts, intro=_intro(every), answers=names, **_own_parts()) + "\n"
+    template = environment.from_string(_template("html"))
+    return template.render(tasks=parts, intro=_intro(every), answers=names, **_style_and_script()) + "\n"
 
 
-def _own(kind: str) -> str:
+def _template(kind: str) -> str:
     return (Path(__file__).parent / "templates" / f"report.{kind}").read_text(encoding="utf-8")
 
 
-def _own_parts() -> dict[str, str]:
+def _style_and_script() -> dict[str, str]:
     """The page's own style and script, and the policy that lets these two run by their hash and nothing else.
 
     Style attributes are allowed, for figures consist of them; they load nothing.
     """
     from markupsafe import Markup
 
-    style, script = "\n" + _own("css"), "\n" + _own("js")
+    style, script = "\n" + _template("css"), "\n" + _template("js")
     rules = {
         "default-src": "'none'",
         "script-src": _hashed(script),
@@ -139,25 +139,25 @@ def _section(section: Section, results: TaskResults, details: TaskDetails) -> di
         "probed": forgetting.tables(results.changes_of(section)) + robustness.tables(results.twins_of(section)),
         "calibration": calibration.table(calibrated),
         "calibration_reading": calibration.reading(calibrated),
-        "flips": flips.flipped(section, results, details.questions),
+        "flips": flips.flip_summary(section, results, details.questions),
         "equal": equal_settings(section),
         "settings": _settings(section),
-        "places": _places(section),
+        "machines": _machines(section),
     }
 
 
 def _intro(records: Sequence[Record]) -> str:
     """How many runs of which time; the only times on the page are those of the records."""
     days = sorted(record.started[:10] for record in records if record.started)
-    when = "" if not days else f", made on {days[0]}" if days[0] == days[-1] else f", made {days[0]} to {days[-1]}"
+    period = "" if not days else f", made on {days[0]}" if days[0] == days[-1] else f", made {days[0]} to {days[-1]}"
     done = sum(record.status == "ok" for record in records)
     lost = f", {len(records) - done} did not finish" if done < len(records) else ""
-    return f"{len(records)} run{'s' * (len(records) != 1)}{when}{lost}. Every number is computed from the records and kept answers."
+    return f"{len(records)} run{'s' * (len(records) != 1)}{period}{lost}. Every number is computed from the records and kept answers."
 
 
-def _about(found: Sequence[Section], task: Task | None) -> list[tuple[str, str]]:
+def _about(sections: Sequence[Section], task: Task | None) -> list[tuple[str, str]]:
     """What the task is: version, scoring, data and its licence, fingerprint."""
-    specs = [record.spec for section in found for record in section.records]
+    specs = [record.spec for section in sections for record in section.records]
     rows = [
         ("version", distinct(str(spec.task_version) for spec in specs)),
         ("model", ", ".join(dict.fromkeys(f"{spec.model} @ {spec.model_revision[:12]}" for spec in specs))),
@@ -205,9 +205,9 @@ def summary(section: Section) -> list[str]:
     return [lines, f"Of these {section.label(least[1])} takes least memory in training: {size(least[0])}."]
 
 
-def limits(found: Sequence[Section]) -> list[str]:
+def limits(sections: Sequence[Section]) -> list[str]:
     """Say what the numbers of a task do not say."""
-    records = [record for section in found for record in section.records]
+    records = [record for section in sections for record in section.records]
     specs = [record.spec for record in records if record.spec.train_examples]
     lines = [
         "How a model does on questions of another kind. A score is about this test set and questions like it.",
@@ -219,7 +219,7 @@ def limits(found: Sequence[Section]) -> list[str]:
         )
     if specs and len({spec.seed for spec in specs}) < 2:
         lines.append("How much another random seed would change. There is one, so no interval here contains it.")
-    if any(spec.scoring == "generate" for spec in specs) and not any(c.gains for s in found for c in s.headline):
+    if any(spec.scoring == "generate" for spec in specs) and not any(c.gains for s in sections for c in s.headline):
         lines.append("How much of the gain is knowledge. Part of it is learning the form of the answer.")
     lines.append("What a model forgot in training, where no column says so.")
     if any(record.cost for record in records):
@@ -253,11 +253,11 @@ def _settings(section: Section) -> Table:
         rate = f"{spec.learning_rate:g}" + (
             f" of {', '.join(f'{r:g}' for r in spec.tuned_over)}" if spec.tuned_over else ""
         )
-        shown = (rate, f"{spec.alpha:g}", f"{spec.dropout:g}", str(spec.micro_batch))
+        values = (rate, f"{spec.alpha:g}", f"{spec.dropout:g}", str(spec.micro_batch))
         rows.append(
             (
                 section.label(cell),
-                *(shown if trained else (NONE,) * 4),
+                *(values if trained else (NONE,) * 4),
                 f"{sum(losses) / len(losses):.3f}" if losses else NONE,
                 cell.status,
                 ", ".join(map(str, cell.seeds)),
@@ -268,7 +268,7 @@ def _settings(section: Section) -> Table:
     return Table("Settings and runs", columns, tuple(rows), left=frozenset({0, 6, 7, 8, 9}))
 
 
-def _places(section: Section) -> Table:
+def _machines(section: Section) -> Table:
     """Each different machine and set of packages, and how many runs it made."""
     rows: dict[tuple[str, ...], int] = {}
     for record in section.records:
@@ -292,7 +292,7 @@ def inline(svg: str, prefix: str, alt: str) -> str:
     svg = re.sub(r"<style\b[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}", svg)
-    svg = re.sub("|".join(_ROLES), lambda found: _ROLES[found[0]], svg)
+    svg = re.sub("|".join(_ROLES), lambda match: _ROLES[match[0]], svg)
     return re.sub(r"\n\s*\n+", "\n", svg.replace("<svg", f'<svg role="img" aria-label="{alt}"', 1)).strip()
 
 

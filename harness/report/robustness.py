@@ -38,18 +38,18 @@ def _is_reordered(part: Sequence[TwinResult]) -> bool:
     return part[0].change.probe == probes.reordered(part[0].change.spec.task)
 
 
-def _shown(name: str, one: TwinResult, *, again: bool) -> tuple[str, ...]:
-    unit, middle, found = one.change.cell.unit, one.agreement if again else one.drop, one.change.difference
+def _table_row(name: str, twin: TwinResult, *, again: bool) -> tuple[str, ...]:
+    unit, middle, difference = twin.change.cell.unit, twin.agreement if again else twin.drop, twin.change.difference
     kind = "share" if again else unit
     return (
         name,
-        number(one.usual, unit),
-        number(one.change.cell.value, unit),
+        number(twin.usual, unit),
+        number(twin.change.cell.value, unit),
         number(middle.value, kind) if middle else NONE,
         interval(middle.low, middle.high, kind) if middle else "",
-        number(found.value, unit, sign=True) if found else "",
-        interval(found.low, found.high, unit, sign=True) if found else "",
-        _marks(one),
+        number(difference.value, unit, sign=True) if difference else "",
+        interval(difference.low, difference.high, unit, sign=True) if difference else "",
+        _marks(twin),
     )
 
 
@@ -66,19 +66,19 @@ def _reading(part: Sequence[TwinResult]) -> list[str]:
         "is not paired. Part of it may be that these are harder: the base model's own drop shows it where that model is "
         "above guessing. " + paired
     ]
-    if any(one.verdict == "no drop shown" for one in part):
+    if any(twin.verdict == "no drop shown" for twin in part):
         lines.append("≈ no drop shown is not the same as none; the interval says how large it may be.")
-    if any(one.verdict == "nothing to drop" for one in part):
+    if any(twin.verdict == "nothing to drop" for twin in part):
         lines.append("Nothing to drop: no better than guessing on the usual test, so that no drop can show.")
     return lines
 
 
 def _table(part: Sequence[TwinResult]) -> Table:
-    named = sections.labels(replace(one.change.cell, spec=one.change.spec) for one in part)
-    names = [named[replace(one.change.spec, seed=0)] for one in part]
+    labels = sections.labels(replace(twin.change.cell, spec=twin.change.spec) for twin in part)
+    names = [labels[replace(twin.change.spec, seed=0)] for twin in part]
     first = part[0].change
     cell, again = first.cell, _is_reordered(part)
-    rows = [_shown(name, one, again=again) for name, one in zip(names, part, strict=True)]
+    rows = [_table_row(name, twin, again=again) for name, twin in zip(names, part, strict=True)]
     head = heading(cell.metric, cell.unit, higher_is_better=cell.higher_is_better)
     sign = percent_sign(cell.unit)
     third = "same option %" if again else "drop"
@@ -87,25 +87,25 @@ def _table(part: Sequence[TwinResult]) -> Table:
     return Table(title, (*columns, "from base", "95 % interval", ""), tuple(rows), left=frozenset({0, 7}))
 
 
-def tables(found: Iterable[TwinResult]) -> list[tuple[Table, list[str]]]:
+def tables(twins: Iterable[TwinResult]) -> list[tuple[Table, list[str]]]:
     """Return a table for each twin, model and set of training data, each with how to read it."""
     parts: dict[tuple[object, ...], list[TwinResult]] = {}
-    for one in found:
-        parts.setdefault((*one.change.family, one.change.probe, one.change.cell.spec.data), []).append(one)
+    for twin in twins:
+        parts.setdefault((*twin.change.family, twin.change.probe, twin.change.cell.spec.data), []).append(twin)
     return [(_table(part), _reading(part)) for part in parts.values()]
 
 
-def document(found: Sequence[TwinResult]) -> str:
+def document(twins: Sequence[TwinResult]) -> str:
     """Return the tables as Markdown that goes on after a task's other tables; nothing where there are none."""
-    blocks = ["\n## In other words, and in another order"] if found else []
-    for table, lines in tables(found):
+    blocks = ["\n## In other words, and in another order"] if twins else []
+    for table, lines in tables(twins):
         blocks += [f"### {escape(table.title)}\n\n{markdown(table)}", "\n".join(map(escape, lines))]
     return "\n\n".join(blocks) + "\n" * bool(blocks)
 
 
-def _row(one: TwinResult) -> Row:
-    s, cell, found = one.change.spec, one.change.cell, one.change.difference
-    drop, same = one.drop or (None, None, None), one.agreement or (None, None, None)
+def _row(twin: TwinResult) -> Row:
+    s, cell, difference = twin.change.spec, twin.change.cell, twin.change.difference
+    drop, agreement = twin.drop or (None, None, None), twin.agreement or (None, None, None)
     return {
         "task": s.task,
         "fingerprint": s.data,
@@ -114,26 +114,26 @@ def _row(one: TwinResult) -> Row:
         "rank": s.rank or None,
         "learning_rate": s.learning_rate or None,
         "seeds": len(cell.seeds),
-        "twin": one.change.probe,
+        "twin": twin.change.probe,
         "twin_fingerprint": cell.spec.data,
         "metric": cell.metric,
         "n": cell.n,
         "groups": cell.groups,
-        "usual": one.usual,
+        "usual": twin.usual,
         "value": cell.value,
         "low": cell.low,
         "high": cell.high,
         **dict(zip(("drop", "drop_low", "drop_high"), drop, strict=True)),
-        "change": found.value if found else None,
-        "change_low": found.low if found else None,
-        "change_high": found.high if found else None,
-        "p_holm": found.p_holm if found else None,
-        **dict(zip(("same", "same_low", "same_high"), same, strict=True)),
-        "run_ids": " ".join(one.change.run_ids),
+        "change": difference.value if difference else None,
+        "change_low": difference.low if difference else None,
+        "change_high": difference.high if difference else None,
+        "p_holm": difference.p_holm if difference else None,
+        **dict(zip(("same", "same_low", "same_high"), agreement, strict=True)),
+        "run_ids": " ".join(twin.change.run_ids),
     }
 
 
-def write(root: Path, task: str, found: Iterable[TwinResult]) -> Path:
+def write(root: Path, task: str, twins: Iterable[TwinResult]) -> Path:
     """Write `root/leaderboard/<task>.robustness.csv` and return its path. Same rows, same bytes."""
-    text = csv_text(map(_row, found), COLUMNS)
+    text = csv_text(map(_row, twins), COLUMNS)
     return records.write_text(root / "leaderboard" / f"{records.path_word(task)}.robustness.csv", text)

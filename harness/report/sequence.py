@@ -11,70 +11,83 @@ from harness.report.figures.matrix import Entry, Matrix, column_note
 AT_CHANCE = "never above chance"
 
 
-def _ends(one: Interval) -> str:
-    return interval(one.low, one.high, "share")
+def _interval_text(interval_: Interval) -> str:
+    return interval(interval_.low, interval_.high, "share")
 
 
-def _shown(one: Interval) -> str:
-    return f"{number(one.value)} {_ends(one)}"
+def _score_text(score: Interval) -> str:
+    return f"{number(score.value)} {_interval_text(score)}"
 
 
-def _moved(one: Interval) -> str:
-    return f"{100 * one.value:+.1f} {_ends(one)}"
+def _difference_text(difference: Interval) -> str:
+    return f"{100 * difference.value:+.1f} {_interval_text(difference)}"
 
 
-def matrix_table(found: SequenceResults) -> Table:
+def matrix_table(results: SequenceResults) -> Table:
     """Return the matrix: a row for each stage, a column for each task, with what guessing scores above it."""
-    names = [task.name for task in found.tasks]
-    guess = ("guessing", *(NONE if c.chance is None else number(c.chance) for c in found.rows[0].cells))
-    rows = [(row.name, *(_shown(cell.score) for cell in row.cells)) for row in found.rows]
-    if found.joint:
-        rows.append((found.joint.name, *(_shown(cell.score) for cell in found.joint.cells)))
+    names = [task.name for task in results.tasks]
+    guess = ("guessing", *(NONE if c.chance is None else number(c.chance) for c in results.rows[0].cells))
+    rows = [(row.name, *(_score_text(cell.score) for cell in row.cells)) for row in results.rows]
+    if results.joint:
+        rows.append((results.joint.name, *(_score_text(cell.score) for cell in results.joint.cells)))
     return Table("after the row's stage, on the column's task, %", ("stage", *names), (guess, *rows))
 
 
-def task_table(found: SequenceResults) -> Table:
+def task_table(results: SequenceResults) -> Table:
     """Return what became of each task: what its own stage brought, and what the last left of its best."""
-    last, rows = len(found.tasks), []
-    forgotten = {term.task: term for term in sequence.forgetting_terms(found.matrix)}
-    for task, known in enumerate(found.tasks):
-        gain = found.term(Term(task, task + 1, 0))
-        lost = found.term(forgotten[task]) if task in forgotten else None
-        best = found.rows[forgotten[task].row].name if task in forgotten else NONE
-        kept = found.term(Term(task, last, 0))
-        mark = AT_CHANCE if found.at_chance(task) else ""
-        rows.append((known.name, _moved(gain), _moved(kept), best, _moved(lost) if lost else NONE, mark))
+    last, rows = len(results.tasks), []
+    forgotten = {term.task: term for term in sequence.forgetting_terms(results.matrix)}
+    for task, definition in enumerate(results.tasks):
+        gain = results.term(Term(task, task + 1, 0))
+        lost = results.term(forgotten[task]) if task in forgotten else None
+        best = results.rows[forgotten[task].row].name if task in forgotten else NONE
+        last_gain = results.term(Term(task, last, 0))
+        mark = AT_CHANCE if results.at_chance(task) else ""
+        rows.append(
+            (
+                definition.name,
+                _difference_text(gain),
+                _difference_text(last_gain),
+                best,
+                _difference_text(lost) if lost else NONE,
+                mark,
+            )
+        )
     columns = ("task", "own stage - base", "last - base", "best at", "best - last", "mark")
     return Table("what became of each task, points", columns, tuple(rows), frozenset({0, 3, 5}))
 
 
-def measure_table(found: SequenceResults) -> Table:
+def measure_table(results: SequenceResults) -> Table:
     """Return the summary."""
     rows = [
-        (name, number(one.value) if name == "average accuracy" else f"{100 * one.value:+.1f}", _ends(one))
-        for name, one in found.measures().items()
+        (
+            name,
+            number(value.value) if name == "average accuracy" else f"{100 * value.value:+.1f}",
+            _interval_text(value),
+        )
+        for name, value in results.measures().items()
     ]
     return Table("over all tasks, points", ("measure", "value", "95 % interval"), tuple(rows))
 
 
-def score_matrix(found: SequenceResults, made: str) -> Matrix:
+def score_matrix(results: SequenceResults, origin: str) -> Matrix:
     """The matrix of a sequence: base first, the joint run last; `made` says by which model and method."""
-    base, *stages = found.rows
-    rows = [base, *stages, *([found.joint] if found.joint else [])]
+    base, *stages = results.rows
+    rows = [base, *stages, *([results.joint] if results.joint else [])]
     entries = []
-    for place, row in enumerate(rows):
-        last = range(len(found.tasks)) if row is found.joint else (place - 1,)
+    for index, row in enumerate(rows):
+        last = range(len(results.tasks)) if row is results.joint else (index - 1,)
         entries.append(
             tuple(
                 Entry(*cell.score, "share", cell.score.value - base.cells[column].score.value, column in last)
                 for column, cell in enumerate(row.cells)
             )
         )
-    names = [("base", "untrained"), *((task.name, "trained last") for task in found.tasks), ("joint", "all at once")]
+    names = [("base", "untrained"), *((task.name, "trained last") for task in results.tasks), ("joint", "all at once")]
     columns = []
-    for task, cell in zip(found.tasks, base.cells, strict=True):
+    for task, cell in zip(results.tasks, base.cells, strict=True):
         columns.append((task.name, column_note(task.metrics[0].name, "share", cell.chance)))
-    order = " → ".join(task.name for task in found.tasks)
+    order = " → ".join(task.name for task in results.tasks)
     title = f"{order}: all tasks after each stage"
-    about = f"{made} · framed: what the row was trained on last"
+    about = f"{origin} · framed: what the row was trained on last"
     return Matrix(title, tuple(names[: len(rows)]), tuple(columns), tuple(entries), about)

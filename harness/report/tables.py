@@ -94,15 +94,15 @@ def headline(section: Section, *, reasons: bool = True) -> Table:
 
 def further(section: Section) -> Table | None:
     """The other metrics side by side, marks included; their intervals are in the leaderboard file."""
-    others = [cell for cell in section.cells if not cell.headline and cell.value is not None]
-    names = list(dict.fromkeys(cell.metric for cell in others))
+    cells = [cell for cell in section.cells if not cell.headline and cell.value is not None]
+    names = list(dict.fromkeys(cell.metric for cell in cells))
     if not names:
         return None
-    found = {(section.label(cell), cell.metric): cell for cell in others}
-    first = {name: next(cell for cell in others if cell.metric == name) for name in names}
+    by_name = {(section.label(cell), cell.metric): cell for cell in cells}
+    first = {name: next(cell for cell in cells if cell.metric == name) for name in names}
     heads = [heading(name, cell.unit, higher_is_better=cell.higher_is_better) for name, cell in first.items()]
     rows = [
-        (label, *(_marked(found.get((label, name))) for name in names))
+        (label, *(_marked(by_name.get((label, name))) for name in names))
         for label in dict.fromkeys(section.label(cell) for cell in section.headline)
     ]
     return Table("Further metrics", ("run", *heads), tuple(rows))
@@ -122,9 +122,9 @@ def spread(section: Section) -> Table | None:
         return None
     rows = []
     for cell in cells:
-        each = [record.scores[cell.metric].value for record in cell.records]
-        shown = (min(each), max(each), cell.seed_sd, cell.item_se)
-        rows.append((section.label(cell), str(len(each)), *(number(value, cell.unit) for value in shown)))
+        values = [record.scores[cell.metric].value for record in cell.records]
+        numbers = (min(values), max(values), cell.seed_sd, cell.item_se)
+        rows.append((section.label(cell), str(len(values)), *(number(value, cell.unit) for value in numbers)))
     columns = ("run", "seeds", "lowest seed", "highest seed", "sd between seeds", "standard error over questions")
     return Table(f"Seeds and questions,{percent_sign(section.unit)}", columns, tuple(rows))
 
@@ -138,14 +138,14 @@ def gains(section: Section) -> Table | None:
     split = any(cell.gains for cell in cells)
     if not split and all(cell.spec.scoring != "generate" for cell in cells):
         return None
-    named = [(section.label(cell), cell) for cell in cells]
+    rows_of = [(section.label(cell), cell) for cell in cells]
     if split and section.other_base is not None:
         way = {"choices": "by log-likelihood", "generate": "writing"}[section.other_base.spec.scoring]
-        named.insert(0, (f"base, {way}", section.other_base))
+        rows_of.insert(0, (f"base, {way}", section.other_base))
     columns = ["run", f"{metric_words(section)}{percent_sign(section.unit)}", "answers read %", "score of those read"]
     columns += ["gain on base that writes", "95 % interval", "of it format", "of it knowledge", "95 % interval"] * split
     rows = []
-    for label, cell in named:
+    for label, cell in rows_of:
         row = [label, *(number(value, cell.unit) for value in (cell.value,)), number(cell.parse_rate)]
         row.append(number(cell.readable_score, cell.unit))
         if split:
@@ -157,10 +157,10 @@ def gains(section: Section) -> Table | None:
 def _gained(cell: Cell) -> list[str]:
     if cell.gains is None:
         return [""] * 5
-    total, form, known = cell.gains.total, cell.gains.format, cell.gains.knowledge
-    shown = [number(one.difference, cell.unit, sign=True) for one in (total, form, known)]
-    spans = [interval(one.low, one.high, cell.unit, sign=True) for one in (total, known)]
-    return [shown[0], spans[0], shown[1], shown[2], spans[1]]
+    total, form, knowledge = cell.gains.total, cell.gains.format, cell.gains.knowledge
+    gains = [number(part.difference, cell.unit, sign=True) for part in (total, form, knowledge)]
+    spans = [interval(part.low, part.high, cell.unit, sign=True) for part in (total, knowledge)]
+    return [gains[0], spans[0], gains[1], gains[2], spans[1]]
 
 
 def memory(section: Section) -> Table | None:
@@ -180,13 +180,13 @@ def memory(section: Section) -> Table | None:
         cost = cell.cost
         train, test = (cost.phases.get("train"), cost.phases.get("evaluate")) if cost else (None, None)
         predicted = cost.predicted_peak_bytes if cost and train else 0
-        kept = dataclasses.astuple(cost.parts) if cost and cost.parts else (None,) * 5
+        parts = dataclasses.astuple(cost.parts) if cost and cost.parts else (None,) * 5
         off = f"{predicted / train.peak_bytes - 1:+.1%}" if predicted and train and train.peak_bytes else NONE
         resident = max((phase.resident_bytes for phase in cost.phases.values()), default=0) if cost else 0
-        shown: list[int | None] = [_peak(train), predicted or None, *kept, _peak(test), resident or None]
-        shown += [train.reserved_bytes if train else None] * reserved
-        sizes = [NONE if count is None else f"{count / scale:,.1f}" for count in shown]
-        rows.append((_named(section, cell), *sizes[:2], off.replace("%", " %"), *sizes[2:]))
+        counts: list[int | None] = [_peak(train), predicted or None, *parts, _peak(test), resident or None]
+        counts += [train.reserved_bytes if train else None] * reserved
+        sizes = [NONE if count is None else f"{count / scale:,.1f}" for count in counts]
+        rows.append((_row_name(section, cell), *sizes[:2], off.replace("%", " %"), *sizes[2:]))
     return Table(f"Memory, {unit}", (*columns, *["reserved in training"] * reserved), tuple(rows))
 
 
@@ -204,13 +204,13 @@ def effort(section: Section) -> Table | None:
     for cell in section.headline:
         cost = cell.cost
         if cost is None:
-            rows.append((_named(section, cell), *[NONE] * 7))
+            rows.append((_row_name(section, cell), *[NONE] * 7))
             continue
         train, test = cost.phases.get("train"), cost.phases.get("evaluate")
         share = f"{100 * cost.trained_weights / cost.weights:.3g} %" if cost.weights and train else NONE
         rows.append(
             (
-                _named(section, cell),
+                _row_name(section, cell),
                 quantity(cost.trained_weights) if train else NONE,
                 share,
                 size(cost.adapter_bytes) if cost.adapter_bytes else NONE,
@@ -223,7 +223,7 @@ def effort(section: Section) -> Table | None:
     return Table("Weights and time", (*columns, "training", "evaluation"), tuple(rows))
 
 
-def _named(section: Section, cell: Cell) -> str:
+def _row_name(section: Section, cell: Cell) -> str:
     return section.label(cell) + (f" ({cell.status})" if cell.status != "ok" else "")
 
 

@@ -18,24 +18,27 @@ def verdict(section: Section) -> str:
     By rule from the paired tests at 5 %, Holm-adjusted over all pairs of rows; nothing that they do not show is said.
     """
     tuned = [cell for cell in section.headline if cell.spec.method != "base" and cell.value is not None]
-    judged = [(cell, cell.vs_base) for cell in tuned if cell.vs_base is not None]
+    compared = [(cell, cell.vs_base) for cell in tuned if cell.vs_base is not None]
     if not tuned:
         return "No fine-tuned run has finished, so nothing is shown about fine-tuning."
-    if not judged:
+    if not compared:
         return "Whether fine-tuning pays is not shown: no base model stands beside these runs on the same questions."
-    told = [(cell, found) for cell, found in judged if found.p_holm < LEVEL]
-    better = [(cell, found) for cell, found in told if (found.value > 0) == cell.higher_is_better]
-    unlike = f" and {len(told) - len(better)} worse" if len(better) < len(told) else ""
+    significant = [(cell, difference) for cell, difference in compared if difference.p_holm < LEVEL]
+    better = [(cell, difference) for cell, difference in significant if (difference.value > 0) == cell.higher_is_better]
+    worse = f" and {len(significant) - len(better)} worse" if len(better) < len(significant) else ""
     if better:
-        top, found = max(better, key=lambda pair: abs(pair[1].value))
-        low, high = (found.low, found.high) if top.higher_is_better else (-found.high, -found.low)
-        beat = f"{_counted(len(better), len(judged))} better than the base model{unlike}, {section.label(top)} by "
-        gain = f"{points(abs(found.value), section.unit)} {interval(low, high, section.unit)}"
+        top, difference = max(better, key=lambda pair: abs(pair[1].value))
+        low, high = (difference.low, difference.high) if top.higher_is_better else (-difference.high, -difference.low)
+        beat = f"{_counted(len(better), len(compared))} better than the base model{worse}, {section.label(top)} by "
+        gain = f"{points(abs(difference.value), section.unit)} {interval(low, high, section.unit)}"
         return f"Fine-tuning pays on these questions: {beat}{gain}{_adapters(section)}."
-    if told:
-        rows, rest = _counted(len(told), len(judged)), ", and none is better" if len(told) < len(judged) else ""
+    if significant:
+        rows, rest = (
+            _counted(len(significant), len(compared)),
+            ", and none is better" if len(significant) < len(compared) else "",
+        )
         return f"Fine-tuning does harm on these questions: {rows} worse than the base model{rest}."
-    rows = "the one tuned row cannot" if len(judged) == 1 else f"none of the {len(judged)} tuned rows can"
+    rows = "the one tuned row cannot" if len(compared) == 1 else f"none of the {len(compared)} tuned rows can"
     return f"Fine-tuning is not shown to pay on these questions: {rows} be told from the base model."
 
 
@@ -56,15 +59,13 @@ def _adapters(section: Section) -> str:
     if best is not full:
         if full.vs_best is None:
             return ""
-        told = "cannot be told from" if full.best_or_tied == "tied" else "is worse than"
-        return f"; full fine-tuning {told} {section.label(best)}" if best.spec.rank else ""
+        relation = "cannot be told from" if full.best_or_tied == "tied" else "is worse than"
+        return f"; full fine-tuning {relation} {section.label(best)}" if best.spec.rank else ""
     enough = [cell for cell in adapters if cell.not_worse]
     if enough:
-        named = section.label(min(enough, key=lambda cell: cell.spec.rank))
-        return f"; {named} is shown to lose less than {points(MARGIN, 'share')} to full fine-tuning"
-    alike = [section.label(cell) for cell in adapters if cell.best_or_tied == "tied"]
-    if alike:
-        return (
-            f"; {' and '.join(filter(None, (', '.join(alike[:-1]), alike[-1])))} cannot be told from full fine-tuning"
-        )
+        name = section.label(min(enough, key=lambda cell: cell.spec.rank))
+        return f"; {name} is shown to lose less than {points(MARGIN, 'share')} to full fine-tuning"
+    tied = [section.label(cell) for cell in adapters if cell.best_or_tied == "tied"]
+    if tied:
+        return f"; {' and '.join(filter(None, (', '.join(tied[:-1]), tied[-1])))} cannot be told from full fine-tuning"
     return "; every adapter is worse than full fine-tuning"

@@ -75,7 +75,7 @@ def write_outputs(
     reports = processes.parallel_map(partial(_report, context), numbered)
     paths = [path for report in reports for path in report.paths]
     paths += exports.write(folder, [cell for report in reports for cell in report.cells], known) if publication else []
-    text = page.whole([report.part for report in reports], [run.record for run in runs])
+    text = page.render_page([report.part for report in reports], [run.record for run in runs])
     return [*paths, records.write_text(folder / PAGE, text)]
 
 
@@ -89,14 +89,14 @@ def _report(context: ReportContext, numbered: tuple[int, Sequence[records.Run]])
     """Write tables and figures of one task, given its number on the page and its runs."""
     number, runs = numbered
     name = runs[0].record.spec.task
-    known = context.analyses.get(name)
-    usable = known is not None and _covers(known, runs, context.metrics)
-    analysis = known if known is not None and usable else analyze_stored(name, runs, context.metrics)
+    at_hand = context.analyses.get(name)
+    usable = at_hand is not None and _covers(at_hand, runs, context.metrics)
+    analysis = at_hand if at_hand is not None and usable else analyze_stored(name, runs, context.metrics)
     paths = tables.write(context.folder, analysis)
     figures = _figures(context, analysis)
     task = context.tasks.get(name)
     svgs = {path.stem: path.read_text(encoding="utf-8") for path in figures if path.suffix == ".svg"}
-    part = page.part(analysis, page.TaskDetails(number, task, svgs, _questions(task) if task else {}))
+    part = page.task_part(analysis, page.TaskDetails(number, task, svgs, _questions(task) if task else {}))
     return TaskReport((*paths, *figures), part, analysis.cells if context.publication else ())
 
 
@@ -119,7 +119,7 @@ def _figures(context: ReportContext, analysis: TaskResults) -> list[Path]:
     if context.publication:
         return draw()
     content = (list(analysis.cells), sorted(analysis.calibrations.items()), list(analysis.changes))
-    return cache.again(context.folder, analysis.task, content, draw)
+    return cache.cached_figures(context.folder, analysis.task, content, draw)
 
 
 def _questions(task: Task) -> dict[str, Example]:

@@ -313,4 +313,4 @@ def test_no_text_is_a_command_of_latex(text: str) -> None:
 def test_a_run_that_did_not_finish_is_no_entry_of_the_metadata(desk: Desk) -> None:
     record = records.read_record(first(desk))
     cells = compare.cells([(replace(record, status="oom", scores={}, cost=None), None)])
-    assert json.loads(exports.index(cells)) == {"model-index": []}
+    assert json.loads(exports.model_index(cells)) == {"model-index": []}

@@ -21,7 +21,7 @@ from harness.analysis.aggregate import Cell
 from harness.analysis.sections import sections
 from harness.report.figures import overview, write
 from harness.report.figures import style as palette
-from harness.report.figures.labels import Box, beside, spread
+from harness.report.figures.labels import Box, place_labels, spread_positions
 from tests.support.analyses import results_of
 from tests.support.finished_runs import make_failed, make_run, make_runs
 
@@ -185,7 +185,7 @@ positions = st.lists(st.floats(0, 1000), min_size=1, max_size=20)
 @settings(max_examples=50)
 @given(positions)
 def test_spread_labels_keep_their_order_and_distance(wanted: list[float]) -> None:
-    found = spread(wanted, 10, 0, 1000)
+    found = spread_positions(wanted, 10, 0, 1000)
     order = sorted(range(len(wanted)), key=lambda i: (wanted[i], i))
     for a, b in itertools.pairwise(order):
         assert found[b] - found[a] >= 10 - 1e-6
@@ -194,13 +194,13 @@ def test_spread_labels_keep_their_order_and_distance(wanted: list[float]) -> Non
 
 
 def test_labels_with_room_stay_where_they_belong() -> None:
-    assert spread([50.0, 10.0, 90.0], 10, 0, 100) == [50.0, 10.0, 90.0]
-    assert spread([50.0, 50.0], 10, 0, 100) == [45.0, 55.0]
+    assert spread_positions([50.0, 10.0, 90.0], 10, 0, 100) == [50.0, 10.0, 90.0]
+    assert spread_positions([50.0, 50.0], 10, 0, 100) == [45.0, 55.0]
 
 
 @settings(max_examples=25)
 @given(st.lists(st.tuples(st.floats(100, 700), st.floats(100, 500)), min_size=1, max_size=8))
 def test_labels_beside_points_do_not_cover_each_other(points: list[tuple[float, float]]) -> None:
     sizes = [(50.0, 12.0)] * len(points)
-    boxes = [Box(x - 25, y - 6, x + 25, y + 6) for x, y, _ in beside(points, sizes, Box(0, 0, 800, 600))]
+    boxes = [Box(x - 25, y - 6, x + 25, y + 6) for x, y, _ in place_labels(points, sizes, Box(0, 0, 800, 600))]
     assert all(a.overlap(b) < 1 for a, b in itertools.combinations(boxes, 2))

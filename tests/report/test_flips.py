@@ -14,19 +14,19 @@ from harness.analysis.sections import sections
 from harness.data import prompts
 from harness.metrics import scoring
 from harness.report import flips, write
-from harness.report.flips import MOST, Flipped, flipped
+from harness.report.flips import MOST, FlipSummary, flip_summary
 from harness.schema import Example, Source, Task
 from harness.store import withhold
 from tests.support.analyses import results_of
 from tests.support.finished_runs import Run, make_answers, make_failed, make_run, make_runs
 
 
-def found(runs: Sequence[Run], questions: flips.Questions | None = None) -> Flipped | None:
+def found(runs: Sequence[Run], questions: flips.Questions | None = None) -> FlipSummary | None:
     (section,) = sections(cells(runs))
-    return flipped(section, results_of(runs), questions or {})
+    return flip_summary(section, results_of(runs), questions or {})
 
 
-def certain(runs: Sequence[Run], questions: flips.Questions | None = None) -> Flipped:
+def certain(runs: Sequence[Run], questions: flips.Questions | None = None) -> FlipSummary:
     result = found(runs, questions)
     assert result is not None
     return result
@@ -39,23 +39,23 @@ def test_a_few_of_each_kind_are_shown_evenly_over_all() -> None:
     won = [flip.a.id for flip in every if flip.won]
     lost = [flip.a.id for flip in every if not flip.won]
     assert len(won) > MOST
-    ids = [one.id for one in shown.shown if one.won]
+    ids = [one.id for one in shown.examples if one.won]
     assert ids == [won[place * len(won) // MOST] for place in range(MOST)]
-    assert [one.id for one in shown.shown if not one.won] == lost[:MOST]
+    assert [one.id for one in shown.examples if not one.won] == lost[:MOST]
     assert f"better on {len(won):,} and worse on {len(lost):,}; shown are up to {MOST} of each" in shown.counts
 
 
 def test_where_all_are_shown_it_does_not_speak_of_a_choice() -> None:
     shown = certain([make_run("base", 0, 0.5, n=6), make_run("full", 0, 1.0, n=6)])
-    assert len(shown.shown) == 3
+    assert len(shown.examples) == 3
     assert shown.counts == "Of 6 questions full does better on 3 and worse on 0."
-    assert {one.outcome for one in shown.shown} == {"wrong → right"}
+    assert {one.outcome for one in shown.examples} == {"wrong → right"}
 
 
 def test_the_best_tuned_row_is_set_against_base_also_where_base_is_best() -> None:
     shown = certain([make_run("base", 0, 0.9, n=60), make_run("lora", 8, 0.4, n=60), make_run("full", 0, 0.2, n=60)])
     assert shown.title == "What changed from base to lora r8"
-    assert {one.outcome for one in shown.shown} >= {"right → wrong"}
+    assert {one.outcome for one in shown.examples} >= {"right → wrong"}
 
 
 def test_of_several_seeds_the_first_is_shown_and_named() -> None:
@@ -89,7 +89,7 @@ def test_a_question_is_shown_only_if_its_gold_is_the_recorded_one() -> None:
         "q0000": Example(id="q0000", question="Is it covered?", target="a", context="Clause 4"),
         "q0001": Example(id="q0001", question="Another version", target="b"),
     }
-    first, second = certain(runs, asked).shown
+    first, second = certain(runs, asked).examples
     assert first.parts == (
         ("context", "Clause 4"),
         ("question", "Is it covered?"),
@@ -104,7 +104,7 @@ def test_a_question_is_shown_only_if_its_gold_is_the_recorded_one() -> None:
 def test_long_texts_are_shortened_and_unread_answers_said_to_be() -> None:
     base, full = make_run("base", 0, 0.0, n=2), make_run("full", 0, 1.0, n=2)
     wordy = [replace(a, text="why " * 9999, parsed=None) for a in base[1] or ()]
-    said = dict(certain([(base[0], wordy), full]).shown[0].parts)["base"]
+    said = dict(certain([(base[0], wordy), full]).examples[0].parts)["base"]
     assert said.endswith("(could not be read)")
     assert len(said) < flips.LONGEST + 30
 
@@ -115,7 +115,7 @@ def test_withheld_texts_are_counted_and_not_shown() -> None:
         hidden = withhold.withheld(answers or ())
         runs.append((replace(record, scores=scoring.score_answers(hidden, (metrics.accuracy,))), hidden))
     shown = certain(runs)
-    assert shown.shown == ()
+    assert shown.examples == ()
     assert "better on 21" in shown.counts
     assert "licence" in shown.counts
 
@@ -123,7 +123,7 @@ def test_withheld_texts_are_counted_and_not_shown() -> None:
 def test_a_graded_score_is_better_or_worse_and_not_right_or_wrong() -> None:
     a, b = make_answers(0.0, 1, "x")[0], make_answers(1.0, 1, "y")[0]
     flip = Flip(a, b, 0.25, 0.5, won=True)
-    assert flips._shown(flip, ("base", "full"), {}).outcome == "better"
+    assert flips._example(flip, ("base", "full"), {}).outcome == "better"
 
 
 @pytest.mark.parametrize(

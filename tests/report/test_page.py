@@ -195,8 +195,8 @@ def test_the_same_records_give_the_same_bytes_in_any_order(page: str) -> None:
 
 def test_a_page_of_tasks_made_one_by_one_is_that_of_all(page: str) -> None:
     results = results_of(RUNS)
-    part = report.part(results, report.TaskDetails(1, figures=write.svgs(results)))
-    assert report.whole([part], [record for record, _ in RUNS]) == page
+    part = report.task_part(results, report.TaskDetails(1, figures=write.svgs(results)))
+    assert report.render_page([part], [record for record, _ in RUNS]) == page
 
 
 def test_what_a_record_says_is_never_taken_for_html() -> None:

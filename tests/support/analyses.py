@@ -49,5 +49,5 @@ def page_of(
         made = results_of(mine, metrics, changes=changes, twins=twins)
         drawn = figures[name] if figures else write.svgs(replace(made, changes=()))
         details = page.TaskDetails(number, tasks.get(name), drawn, questions.get(name, {}))
-        parts.append(page.part(made, details))
-    return page.whole(parts, [record for record, _ in runs])
+        parts.append(page.task_part(made, details))
+    return page.render_page(parts, [record for record, _ in runs])

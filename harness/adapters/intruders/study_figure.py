@@ -32,7 +32,7 @@ def draw(task: str, outcomes: Sequence[Outcome]) -> Figure:
     Down is more forgotten where higher is better on the probe; else the axis says so.
     """
     probes = list(dict.fromkeys(point.task for one in outcomes for point in one.points if point.task != task))
-    figure, axes = layout.new(f"{task}: intruder directions scaled by a factor", [5.4] * len(probes))
+    figure, axes = layout.new_figure(f"{task}: intruder directions scaled by a factor", [5.4] * len(probes))
     layout.finish(figure, [_panel(ax, task, probe, outcomes) for ax, probe in zip(axes, probes, strict=True)])
     return figure
 

@@ -24,7 +24,7 @@ FOLDER = ".drawn"
 LIBRARIES = ("matplotlib", "numpy", "pillow", "contourpy", "kiwisolver")
 
 
-def again(root: Path, task: str, content: object, draw: Callable[[], Sequence[Path]]) -> list[Path]:
+def cached_figures(root: Path, task: str, content: object, draw: Callable[[], Sequence[Path]]) -> list[Path]:
     """Return the figures of a task, of `draw` only where those that lie there were drawn from something else.
 
     Args:
@@ -35,21 +35,21 @@ def again(root: Path, task: str, content: object, draw: Callable[[], Sequence[Pa
     """
     note = root / FOLDER / f"{records.path_word(task)}.json"
     made_from = _sha256(f"{task}\n{content!r}\n{_code()}".encode("utf-8", "surrogatepass"))
-    if (kept := _kept(note, root, made_from)) is not None:
-        return kept
+    if (unchanged := _unchanged_files(note, root, made_from)) is not None:
+        return unchanged
     paths = list(draw())
     files = {path.relative_to(root).as_posix(): _sha256(path.read_bytes()) for path in paths}
     records.write_text(note, json.dumps({"made_from": made_from, "files": files}, indent=1, ensure_ascii=False) + "\n")
     return paths
 
 
-def _kept(note: Path, root: Path, made_from: str) -> list[Path] | None:
+def _unchanged_files(note: Path, root: Path, made_from: str) -> list[Path] | None:
     """Return the files that the note names, None where one is not as it was, or they were made from something else."""
     try:
-        known = json.loads(note.read_text(encoding="utf-8"))
-        if known["made_from"] != made_from:
+        content = json.loads(note.read_text(encoding="utf-8"))
+        if content["made_from"] != made_from:
             return None
-        files = {root / name: digest for name, digest in known["files"].items()}
+        files = {root / name: digest for name, digest in content["files"].items()}
         return list(files) if all(_sha256(path.read_bytes()) == digest for path, digest in files.items()) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # no note, a damaged one, or a file is gone
         return None

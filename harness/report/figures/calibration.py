@@ -23,17 +23,19 @@ if TYPE_CHECKING:
 FEWEST = 0.02  # of the answers: a share wrong of fewer jumps about and says nothing
 
 
-def draw(task: str, found: Sequence[tuple[Section, Sequence[CalibratedRun]]]) -> Figure:
+def draw(task: str, calibrated: Sequence[tuple[Section, Sequence[CalibratedRun]]]) -> Figure:
     """Draw reliability, and risk over coverage, of these sections; each has rows."""
-    figure, axes = layout.new(f"{task}: confidence of the answers and what is right", [5.2, 4.4] * len(found))
-    for place, (section, rows) in enumerate(found):
-        panel, chosen = Panel(section, section.headline), _chosen(section, rows)
-        _reliability(axes[2 * place], panel, chosen)
-        _risk(axes[2 * place + 1], panel, chosen)
+    figure, axes = layout.new_figure(
+        f"{task}: confidence of the answers and what is right", [5.2, 4.4] * len(calibrated)
+    )
+    for position, (section, rows) in enumerate(calibrated):
+        panel, best = Panel(section, section.headline), _best_of_each_method(section, rows)
+        _reliability(axes[2 * position], panel, best)
+        _risk(axes[2 * position + 1], panel, best)
     return figure
 
 
-def _chosen(section: Section, rows: Sequence[CalibratedRun]) -> list[CalibratedRun]:
+def _best_of_each_method(section: Section, rows: Sequence[CalibratedRun]) -> list[CalibratedRun]:
     """Return, of each method, the first seed of the row with the best value, in the order of the rows."""
     by_run = {row.record.spec.id: row for row in rows}
     best: dict[str, tuple[float, CalibratedRun]] = {}
@@ -49,13 +51,16 @@ def _reliability(ax: Axes, panel: Panel, rows: Sequence[CalibratedRun]) -> None:
     ax.plot([0, 100], [0, 100], color=FAINT, linewidth=1.2, linestyle=":", zorder=1, label="perfectly calibrated")
     for row in rows:
         method, bins = row.record.spec.method, row.calibration.bins
-        right = [one.accuracy for one in bins]
-        reach = [[100 * (one.value - one.low) for one in right], [100 * (one.high - one.value) for one in right]]
+        right = [value.accuracy for value in bins]
+        reach = [
+            [100 * (value.value - value.low) for value in right],
+            [100 * (value.high - value.value) for value in right],
+        ]
         style: dict[str, Any] = {"marker": mark(method), "markersize": 6, "markeredgecolor": PAPER, "linewidth": 1.2}
         style |= {"elinewidth": 1, "capsize": 2, "zorder": 2, "label": clean(row.name, 28)}
-        xs = [100 * one.confidence for one in bins]
-        ax.errorbar(xs, [100 * one.value for one in right], yerr=reach, color=colour(method), **style)
-    lowest = min(one.confidence for row in rows for one in row.calibration.bins)
+        xs = [100 * value.confidence for value in bins]
+        ax.errorbar(xs, [100 * value.value for value in right], yerr=reach, color=colour(method), **style)
+    lowest = min(value.confidence for row in rows for value in row.calibration.bins)
     ax.set_xlim(max(0.0, 100 * lowest - 4), 101)
     ax.set_ylim(-1.5, 101.5)
     ax.set_xlabel("confidence %, ten bins of as many answers each")

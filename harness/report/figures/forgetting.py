@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 def draw(task: str, changes: Sequence[Change]) -> Figure:
     """Draw a panel for each probe: right is more learned, down is more forgotten (where higher is better)."""
-    found = forgetting.probes(changes)
-    figure, axes = layout.new(f"{task}: learned against forgotten", [5.0] * len(found))
-    layout.finish(figure, [_panel(ax, probe) for ax, probe in zip(axes, found, strict=True)])
+    probes = forgetting.probes(changes)
+    figure, axes = layout.new_figure(f"{task}: learned against forgotten", [5.0] * len(probes))
+    layout.finish(figure, [_panel(ax, probe) for ax, probe in zip(axes, probes, strict=True)])
     return figure
 
 
 def _panel(ax: Axes, probe: Sequence[Change]) -> Callable[[Any], None]:
-    drawn = [(c, c.learned, c.learned.vs_base, c.difference) for c in probe if c.learned and c.learned.vs_base]
+    rows = [(c, c.learned, c.learned.vs_base, c.difference) for c in probe if c.learned and c.learned.vs_base]
     points, names, lines = [], [], []
-    for change, learned, gain, loss in drawn:
+    for change, learned, gain, loss in rows:
         if loss is None or gain is None:
             continue
         across, up = _factor(learned), _factor(change.cell)
@@ -42,22 +42,22 @@ def _panel(ax: Axes, probe: Sequence[Change]) -> Callable[[Any], None]:
         names.append(clean(forgetting.label(change, probe), 40))
         (left, right), (low, high) = _reach(gain, across), _reach(loss, up)
         lines += [((x - left[0], y), (x + right[0], y)), ((x, y - low[0]), (x, y + high[0]))]
-    _paths(ax, drawn)
+    _paths(ax, rows)
     for line in (ax.axhline, ax.axvline):
         line(0, color=METHOD_COLOURS["base"], linestyle=(0, (6, 2)), linewidth=1.3, zorder=1)
     if not points:
         layout.empty(ax, "no row that trained has both differences from a base model")
         return lambda renderer: None
     first = probe[0]
-    ax.set_xlabel(_axis(drawn[0][1], first.spec.task))
+    ax.set_xlabel(_axis(rows[0][1], first.spec.task))
     ax.set_ylabel(_axis(first.cell, first.probe))
     ax.set_title("\n".join(layout.wrap(_about(probe))), loc="left", fontsize=SMALL, color=FAINT, pad=8)
     return lambda renderer: label_points(ax, points, names, lines, renderer, fontsize=SMALL)
 
 
-def _paths(ax: Axes, drawn: Sequence[tuple[Change, Cell, Difference | None, Difference | None]]) -> None:
+def _paths(ax: Axes, differences: Sequence[tuple[Change, Cell, Difference | None, Difference | None]]) -> None:
     """Join the ranks of a method."""
-    for method, group in itertools.groupby(drawn, key=lambda row: row[0].spec.method):
+    for method, group in itertools.groupby(differences, key=lambda row: row[0].spec.method):
         rows = [(change, cell, gain, loss) for change, cell, gain, loss in group if gain and loss]
         if not layout.joins([change.cell for change, *_ in rows]):
             continue
@@ -70,9 +70,9 @@ def _factor(cell: Cell) -> float:
     return 100.0 if cell.unit == "share" else 1.0
 
 
-def _reach(found: Difference, factor: float) -> tuple[list[float], list[float]]:
+def _reach(difference: Difference, factor: float) -> tuple[list[float], list[float]]:
     """How far an interval reaches below and above, as drawn; 0 where it has no bound."""
-    ends = (abs(end - found.value) * factor for end in (found.low, found.high))
+    ends = (abs(end - difference.value) * factor for end in (difference.low, difference.high))
     low, high = (end if math.isfinite(end) else 0.0 for end in ends)
     return [low], [high]
 
@@ -87,6 +87,6 @@ def _about(probe: Sequence[Change]) -> str:
     """Which model, what was asked, what the base model makes of it."""
     cell = probe[0].cell
     base = next((change.base for change in probe if change.base), None)
-    shown = f"{number(base.value, base.unit)}{percent_sign(base.unit)}" if base else ""
-    text = f"{probe[0].spec.model} · {probe[0].probe}: {cell.n:,} questions · base model {shown} · 95 % intervals"
+    score = f"{number(base.value, base.unit)}{percent_sign(base.unit)}" if base else ""
+    text = f"{probe[0].spec.model} · {probe[0].probe}: {cell.n:,} questions · base model {score} · 95 % intervals"
     return text if any(change.can for change in probe) else f"{text} · the base model cannot do this: nothing to forget"

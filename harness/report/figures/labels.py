@@ -22,10 +22,10 @@ class Box(NamedTuple):
     x1: float
     y1: float
 
-    def overlap(self, other: Box) -> float:
+    def overlap(self, box: Box) -> float:
         """The area that two rectangles share."""
-        width = min(self.x1, other.x1) - max(self.x0, other.x0)
-        height = min(self.y1, other.y1) - max(self.y0, other.y0)
+        width = min(self.x1, box.x1) - max(self.x0, box.x0)
+        height = min(self.y1, box.y1) - max(self.y0, box.y0)
         return width * height if width > 0 and height > 0 else 0.0
 
     @property
@@ -34,29 +34,29 @@ class Box(NamedTuple):
         return (self.x1 - self.x0) * (self.y1 - self.y0)
 
 
-def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+def spread_positions(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Move positions on a line as little as needed so that neighbours are `gap` apart, in their order.
 
     They stay within low..high where they fit there; the result is in the order given. Positions that are too close
     are pooled and centred on their mean (pool adjacent violators).
     """
-    order = sorted(range(len(wanted)), key=lambda i: (wanted[i], i))
+    order = sorted(range(len(positions)), key=lambda i: (positions[i], i))
     pools: list[tuple[float, int]] = []  # (mean of what the members want of the first member, how many)
-    for place, index in enumerate(order):
-        pool = (wanted[index] - place * gap, 1)
+    for order_index, index in enumerate(order):
+        pool = (positions[index] - order_index * gap, 1)
         while pools and pools[-1][0] > pool[0]:
             mean, count = pools.pop()
             pool = ((mean * count + pool[0] * pool[1]) / (count + pool[1]), count + pool[1])
         pools.append(pool)
-    most = high - gap * (len(wanted) - 1)
+    most = high - gap * (len(positions) - 1)
     firsts = [max(low, min(mean, most)) for mean, count in pools for _ in range(count)]
-    found = [0.0] * len(wanted)
-    for place, index in enumerate(order):
-        found[index] = firsts[place] + place * gap
-    return found
+    moved = [0.0] * len(positions)
+    for order_index, index in enumerate(order):
+        moved[index] = firsts[order_index] + order_index * gap
+    return moved
 
 
-def beside(
+def place_labels(
     points: Sequence[tuple[float, float]],
     sizes: Sequence[tuple[float, float]],
     frame: Box,
@@ -74,9 +74,9 @@ def beside(
         For each label the (x, y) of its centre, and whether it is so far from its point that it needs a line to it.
     """
     marks = [Box(x - 4, y - 4, x + 4, y + 4) for x, y in points]
-    others = list(obstacles)
-    placed: list[Box] = []
-    found: list[tuple[float, float, bool]] = []
+    covered = list(obstacles)
+    taken_boxes: list[Box] = []
+    centres: list[tuple[float, float, bool]] = []
     for (x, y), (width, height) in zip(points, sizes, strict=True):
         best = (math.inf, x, y, 0.0)
         for distance in map(float, DISTANCES):
@@ -84,17 +84,17 @@ def beside(
                 reach = distance * (0.75 if across and up else 1.0)
                 centre = (x + across * (reach + width / 2), y + up * (reach + height / 2))
                 box = Box(centre[0] - width / 2, centre[1] - height / 2, centre[0] + width / 2, centre[1] + height / 2)
-                cost = 20 * sum(box.overlap(o) for o in placed) + 10 * sum(box.overlap(o) for o in marks)
-                cost += sum(box.overlap(o) for o in others) + 50 * (box.area - box.overlap(frame)) + distance
+                cost = 20 * sum(box.overlap(o) for o in taken_boxes) + 10 * sum(box.overlap(o) for o in marks)
+                cost += sum(box.overlap(o) for o in covered) + 50 * (box.area - box.overlap(frame)) + distance
                 if cost < best[0]:  # of equals the first: to the right, near
                     best = (cost, *centre, distance)
         _, left, bottom, distance = best
-        placed.append(Box(left - width / 2, bottom - height / 2, left + width / 2, bottom + height / 2))
-        found.append((left, bottom, distance > DISTANCES[1]))
-    return found
+        taken_boxes.append(Box(left - width / 2, bottom - height / 2, left + width / 2, bottom + height / 2))
+        centres.append((left, bottom, distance > DISTANCES[1]))
+    return centres
 
 
-def along(a: tuple[float, float], b: tuple[float, float], width: float = 1.5) -> list[Box]:
+def boxes_along(a: tuple[float, float], b: tuple[float, float], width: float = 1.5) -> list[Box]:
     """Cover the line from a to b with small boxes."""
     count = max(1, round(math.dist(a, b) / 8))
     steps = [(a[0] + (b[0] - a[0]) * k / count, a[1] + (b[1] - a[1]) * k / count) for k in range(count + 1)]
@@ -125,16 +125,16 @@ def label_points(
     if not points:
         return
     style |= {"bbox": {"facecolor": "#ffffff", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}}
-    made = [ax.text(0, 0, text, ha="center", va="center", zorder=6, **style) for text in texts]
-    boxes = [text.get_window_extent(renderer) for text in made]
+    labels = [ax.text(0, 0, text, ha="center", va="center", zorder=6, **style) for text in texts]
+    boxes = [text.get_window_extent(renderer) for text in labels]
     window = ax.get_window_extent(renderer)
     frame = Box(window.x0 + 2, window.y0 + 2, window.x1 - 2, window.y1 - 2)
     ends = [ax.transData.transform(line).tolist() for line in lines]
-    obstacles = [box for a, b in ends for box in along(tuple(a), tuple(b))]
+    obstacles = [box for a, b in ends for box in boxes_along(tuple(a), tuple(b))]
     at = [(x, y) for x, y in ax.transData.transform(points).tolist()]
-    found = beside(at, [(box.width + 2, box.height) for box in boxes], frame, obstacles)
+    centres = place_labels(at, [(box.width + 2, box.height) for box in boxes], frame, obstacles)
     inverse = ax.transData.inverted()
-    for text, (x, y, far), point in zip(made, found, points, strict=True):
+    for text, (x, y, far), point in zip(labels, centres, points, strict=True):
         left, bottom = inverse.transform((x, y)).tolist()
         text.set_position((left, bottom))
         if far:
@@ -159,8 +159,10 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]], **style: Any) -
     def move() -> None:
         low, high = ax.transAxes.transform([(0, 0), (0, 1)])[:, 1].tolist()
         left = ax.transData.transform([(ax.get_xlim()[0], value) for value, _, _ in ends])
-        wanted = left[:, 1].tolist()
-        for text, (value, _, shade), want, got in zip(texts, ends, wanted, spread(wanted, 14, low, high), strict=True):
+        positions = left[:, 1].tolist()
+        for text, (value, _, shade), want, got in zip(
+            texts, ends, positions, spread_positions(positions, 14, low, high), strict=True
+        ):
             text.set_position((22, got - want))
             arrow = {"arrowstyle": "-", "color": shade, "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0}
             ax.annotate("", (1, value), (20, got - want), arrowprops=arrow, **edge)

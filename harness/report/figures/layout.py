@@ -35,7 +35,7 @@ class Panel:
 
     section: Section
     cells: tuple[Cell, ...]
-    place: str = ""
+    machine: str = ""
 
     @property
     def factor(self) -> float:
@@ -70,13 +70,13 @@ class Panel:
 
     def references(self) -> list[Line]:
         """The lines to hold values against: the base model and guessing."""
-        found: list[Line] = []
+        lines: list[Line] = []
         base, chance, unit = self.section.base, self.section.chance, self.section.unit
         if base is not None:
-            found.append((f"base model {number(base.value, unit)}", self.value(base), (0, (6, 2))))
+            lines.append((f"base model {number(base.value, unit)}", self.value(base), (0, (6, 2))))
         if chance is not None:
-            found.append((f"{guess_shown(self.section)} {number(chance, unit)}", chance * self.factor, ":"))
-        return found
+            lines.append((f"{guess_shown(self.section)} {number(chance, unit)}", chance * self.factor, ":"))
+        return lines
 
 
 def guess_shown(section: Section) -> str:
@@ -86,17 +86,17 @@ def guess_shown(section: Section) -> str:
 
 def by_machine(section: Section) -> list[Panel]:
     """Split a section by machine, because memory is compared within one only; what has none goes to the first."""
-    places: dict[str, list[Cell]] = {cell.machine: [] for cell in section.headline if cell.machine and cell.cost}
-    if not places:
+    by_name: dict[str, list[Cell]] = {cell.machine: [] for cell in section.headline if cell.machine and cell.cost}
+    if not by_name:
         return [Panel(section, section.headline)]
-    first = next(iter(places))
+    first = next(iter(by_name))
     for cell in section.headline:
-        place = cell.machine or costs.machine(cell.records)
-        places[place if place in places else first].append(cell)
-    return [Panel(section, tuple(cells), place) for place, cells in places.items()]
+        machine = cell.machine or costs.machine(cell.records)
+        by_name[machine if machine in by_name else first].append(cell)
+    return [Panel(section, tuple(cells), machine) for machine, cells in by_name.items()]
 
 
-def new(title: str, heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
+def new_figure(title: str, heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
     """Return a figure with one set of axes for each height (inches), below each other. One point is one pixel."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -116,18 +116,18 @@ def finish(figure: Figure, later: Iterable[Callable[[Any], None]]) -> None:
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
-    for place in later:
-        place(renderer)
+    for callback in later:
+        callback(renderer)
 
 
 def describe(ax: Axes, panel: Panel, about: str, handles: Sequence[Any] = ()) -> None:
     """Title the axes (which model, how many questions, what is drawn, which machine), with a legend below the title."""
     lines = wrap(f"{clean(panel.section.title, 150)} · {about}" if about else clean(panel.section.title, 150))
-    lines += wrap(clean(panel.place, 150))
+    lines += wrap(clean(panel.machine, 150))
     handles = handles or ax.get_legend_handles_labels()[0]
     if handles:
-        place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
-        ax.legend(handles=handles, ncols=COLUMNS, frameon=False, **place)
+        position: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
+        ax.legend(handles=handles, ncols=COLUMNS, frameon=False, **position)
     pad = 8 + 17 * math.ceil(len(handles) / COLUMNS)
     ax.set_title("\n".join(lines), loc="left", fontsize=SMALL, color=FAINT, pad=pad)
 
@@ -168,10 +168,10 @@ def rows(ax: Axes, panel: Panel) -> None:
 
 def row_text(ax: Axes, row: int, text: str, *, aside: bool, color: str | None = None) -> None:
     """Write into a row: at its start, or `aside`, in a column to the right of the axes."""
-    place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
+    position: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center"}
     if not aside:  # lines run through here
-        place["bbox"] = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.5}
-    ax.annotate(text, (1 if aside else 0, row), (6, 0), fontsize=SMALL, annotation_clip=False, color=color, **place)
+        position["bbox"] = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.5}
+    ax.annotate(text, (1 if aside else 0, row), (6, 0), fontsize=SMALL, annotation_clip=False, color=color, **position)
 
 
 def dot(cell: Cell) -> dict[str, Any]:
@@ -222,16 +222,16 @@ def memory_axis(ax: Axes, sizes: Sequence[float]) -> None:
         ax.set_xlim(low - 0.15 * room, high + 0.15 * room)
 
 
-def rank_axis(ax: Axes, places: Sequence[int]) -> None:
+def rank_axis(ax: Axes, ranks: Sequence[int]) -> None:
     """Put ranks on a log2 axis; of many, the powers of two are named."""
     from matplotlib.ticker import FixedLocator, NullLocator
 
     ax.set_xscale("log", base=2)
-    named = places if len(places) <= 8 else [p for p in places if p & (p - 1) == 0] or [places[0], places[-1]]
-    ax.xaxis.set_major_locator(FixedLocator(list(named)))
+    ticks = ranks if len(ranks) <= 8 else [p for p in ranks if p & (p - 1) == 0] or [ranks[0], ranks[-1]]
+    ax.xaxis.set_major_locator(FixedLocator(list(ticks)))
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.set_xticklabels([str(place) for place in named])
-    ax.set_xlim(places[0] / 1.25, places[-1] * 1.25)
+    ax.set_xticklabels([str(rank) for rank in ticks])
+    ax.set_xlim(ranks[0] / 1.25, ranks[-1] * 1.25)
 
 
 def empty(ax: Axes, text: str) -> None:

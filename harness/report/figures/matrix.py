@@ -54,14 +54,16 @@ def column_note(metric: str, unit: str, chance: float | None) -> str:
 
 def draw(matrix: Matrix) -> Figure:
     """Draw the matrix, with a bar that says what the colours mean where there are any."""
-    figure, (ax,) = layout.new(matrix.title, [1.3 + ROW * len(matrix.rows)])
+    figure, (ax,) = layout.new_figure(matrix.title, [1.3 + ROW * len(matrix.rows)])
     column, names = max(COLUMN, _width(matrix.columns)), _width(matrix.rows)
     figure.set_figwidth(max(layout.WIDTH, names + column * len(matrix.columns)))
-    known = [one.better for row in matrix.entries for one in row if one is not None and one.better is not None]
-    _grid(ax, matrix, max((100 * abs(value) for value in known), default=0.0) or 1.0, coloured=bool(known))
+    differences = [
+        entry.better for row in matrix.entries for entry in row if entry is not None and entry.better is not None
+    ]
+    _grid(ax, matrix, max((100 * abs(value) for value in differences), default=0.0) or 1.0, coloured=bool(differences))
     for row, line in enumerate(matrix.entries):
-        for column, one in enumerate(line):
-            _cell(ax, row, column, one)
+        for column, entry in enumerate(line):
+            _cell(ax, row, column, entry)
     ax.set_title(
         "\n".join(layout.wrap(f"{clean(matrix.about, 200)} · 95 % intervals")), loc="left", fontsize=SMALL, color=FAINT
     )
@@ -76,37 +78,39 @@ def _grid(ax: Axes, matrix: Matrix, most: float, *, coloured: bool) -> None:
     shades = LinearSegmentedColormap.from_list("base", (WORSE, PAPER, BETTER))
     values = [[np.nan if e is None or e.better is None else 100 * e.better for e in row] for row in matrix.entries]
     edge: dict[str, Any] = {"edgecolors": "#dddddd", "linewidth": 0.8}
-    drawn = ax.pcolormesh(np.ma.masked_invalid(values), cmap=shades, vmin=-most, vmax=most, **edge)
-    ax.set_xticks([place + 0.5 for place in range(len(matrix.columns))], [_named(*one) for one in matrix.columns])
-    ax.set_yticks([place + 0.5 for place in range(len(matrix.rows))], [_named(*one) for one in matrix.rows])
+    mesh = ax.pcolormesh(np.ma.masked_invalid(values), cmap=shades, vmin=-most, vmax=most, **edge)
+    ax.set_xticks(
+        [position + 0.5 for position in range(len(matrix.columns))], [_two_lines(*name) for name in matrix.columns]
+    )
+    ax.set_yticks([position + 0.5 for position in range(len(matrix.rows))], [_two_lines(*name) for name in matrix.rows])
     ax.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
     ax.set_xlim(0, len(matrix.columns))
     ax.set_ylim(len(matrix.rows), 0)
     ax.grid(visible=False)
     ax.spines[["left", "bottom"]].set_visible(False)
     if coloured and ax.figure is not None:
-        bar = ax.figure.colorbar(drawn, ax=ax, orientation="horizontal", aspect=50, shrink=0.6, pad=0.03)
+        bar = ax.figure.colorbar(mesh, ax=ax, orientation="horizontal", aspect=50, shrink=0.6, pad=0.03)
         bar.outline.set_visible(False)  # type: ignore[operator]
         bar.ax.set_xlabel("points better than the base model (below 0: worse)", fontsize=SMALL)
 
 
-def _named(name: str, below: str) -> str:
+def _two_lines(name: str, below: str) -> str:
     return f"{clean(name, 28)}\n{clean(below, 34)}"
 
 
 def _width(names: Sequence[tuple[str, str]]) -> float:
-    return LETTER * (2 + max(len(line) for name in names for line in _named(*name).split("\n")))
+    return LETTER * (2 + max(len(line) for name in names for line in _two_lines(*name).split("\n")))
 
 
-def _cell(ax: Axes, row: int, column: int, one: Entry | None) -> None:
+def _cell(ax: Axes, row: int, column: int, entry: Entry | None) -> None:
     from matplotlib.patches import Rectangle
 
-    place: dict[str, Any] = {"ha": "center", "va": "center"}
-    if one is None:
-        ax.text(column + 0.5, row + 0.5, NONE, color=FAINT, **place)
+    centred: dict[str, Any] = {"ha": "center", "va": "center"}
+    if entry is None:
+        ax.text(column + 0.5, row + 0.5, NONE, color=FAINT, **centred)
         return
-    ax.text(column + 0.5, row + 0.34, number(one.value, one.unit), fontsize=11, **place)
-    ax.text(column + 0.5, row + 0.71, interval(one.low, one.high, one.unit), fontsize=SMALL, color=INK, **place)
-    if one.framed:
+    ax.text(column + 0.5, row + 0.34, number(entry.value, entry.unit), fontsize=11, **centred)
+    ax.text(column + 0.5, row + 0.71, interval(entry.low, entry.high, entry.unit), fontsize=SMALL, color=INK, **centred)
+    if entry.framed:
         inner = (column + 0.015, row + 0.05)
         ax.add_patch(Rectangle(inner, 0.97, 0.9, fill=False, edgecolor=INK, linewidth=1.4))

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 DODGE = 0.07  # how far methods stand apart at the same rank, in powers of two
 
 
-def accuracy(task: str, found: Sequence[Section]) -> Figure:
+def accuracy(task: str, sections: Sequence[Section]) -> Figure:
     """Draw the headline metric of every run with its interval and value, chance and the base model as lines."""
-    shown = [Panel(section, section.headline) for section in found]
-    heights = [1.5 + 0.3 * len(panel.cells) for panel in shown]
-    figure, axes = layout.new(f"{task}: {metric_words(found[0])} by method and rank", heights)
-    for ax, panel in zip(axes, shown, strict=True):
+    panels = [Panel(section, section.headline) for section in sections]
+    heights = [1.5 + 0.3 * len(panel.cells) for panel in panels]
+    figure, axes = layout.new_figure(f"{task}: {metric_words(sections[0])} by method and rank", heights)
+    for ax, panel in zip(axes, panels, strict=True):
         layout.rows(ax, panel)
         for row, cell in enumerate(panel.cells):
             _accuracy_row(ax, panel, row, cell)
@@ -52,49 +52,49 @@ def _accuracy_row(ax: Axes, panel: Panel, row: int, cell: Cell) -> None:
         return
     low, high = panel.error(cell)
     ax.errorbar(panel.value(cell), row, xerr=[[low], [high]], **layout.dot(cell))
-    shown = (number(cell.value, cell.unit), interval(cell.low, cell.high, cell.unit), marks(panel.section, cell))
-    layout.row_text(ax, row, "  ".join(filter(None, shown)), aside=True)
+    parts = (number(cell.value, cell.unit), interval(cell.low, cell.high, cell.unit), marks(panel.section, cell))
+    layout.row_text(ax, row, "  ".join(filter(None, parts)), aside=True)
 
 
-def accuracy_memory(task: str, found: Sequence[Section]) -> Figure:
+def accuracy_memory(task: str, sections: Sequence[Section]) -> Figure:
     """Draw the headline metric against the peak of live memory in training, each trained run a labelled point."""
-    shown = [panel for section in found for panel in layout.by_machine(section)]
-    heights = [5.0 + 0.12 * max(0, len(panel.cells) - 12) for panel in shown]
-    figure, axes = layout.new(f"{task}: {metric_words(found[0])} against memory in training", heights)
-    layout.finish(figure, [_accuracy_memory(ax, panel) for ax, panel in zip(axes, shown, strict=True)])
+    panels = [panel for section in sections for panel in layout.by_machine(section)]
+    heights = [5.0 + 0.12 * max(0, len(panel.cells) - 12) for panel in panels]
+    figure, axes = layout.new_figure(f"{task}: {metric_words(sections[0])} against memory in training", heights)
+    layout.finish(figure, [_accuracy_memory(ax, panel) for ax, panel in zip(axes, panels, strict=True)])
     return figure
 
 
 def _accuracy_memory(ax: Axes, panel: Panel) -> Callable[[Any], None]:
-    drawn = [cell for cell in panel.cells if cell.value is not None and cell.cost and "train" in cell.cost.phases]
-    scale, unit = memory_unit(max(map(layout.peak, drawn), default=0))
-    points = [(layout.peak(cell) / scale, panel.value(cell)) for cell in drawn]
+    points_of = [cell for cell in panel.cells if cell.value is not None and cell.cost and "train" in cell.cost.phases]
+    scale, unit = memory_unit(max(map(layout.peak, points_of), default=0))
+    points = [(layout.peak(cell) / scale, panel.value(cell)) for cell in points_of]
     lines: list[tuple[tuple[float, float], tuple[float, float]]] = []
-    for method in dict.fromkeys(cell.spec.method for cell in drawn):
-        if not layout.joins([cell for cell in drawn if cell.spec.method == method]):
+    for method in dict.fromkeys(cell.spec.method for cell in points_of):
+        if not layout.joins([cell for cell in points_of if cell.spec.method == method]):
             continue
-        path = [point for point, cell in zip(points, drawn, strict=True) if cell.spec.method == method]
+        path = [point for point, cell in zip(points, points_of, strict=True) if cell.spec.method == method]
         ax.plot(*zip(*path, strict=True), color=colour(method), linewidth=1, alpha=0.4, zorder=1)
         lines += itertools.pairwise(path)
-    for (x, y), cell in zip(points, drawn, strict=True):
+    for (x, y), cell in zip(points, points_of, strict=True):
         low, high = panel.error(cell)
         ax.errorbar(x, y, yerr=[[low], [high]], **(layout.dot(cell) | {"elinewidth": 1.2, "capsize": 2}))
         lines.append(((x, y - low), (x, y + high)))
-    ends = panel.reach(drawn)
+    ends = panel.reach(points_of)
     near, far = _near(panel.references(), ends)
     for name, value, style in near:
         ax.axhline(value, color=METHOD_COLOURS["base"], linestyle=style, linewidth=1.3, label=name, zorder=1)
-    if drawn:
+    if points_of:
         ax.set_ylim(*layout.limits([*ends, *(line[1] for line in near)], panel))
         layout.memory_axis(ax, [x for x, _ in points])
     else:
         layout.empty(ax, "no finished run that trained")
-    missing = [cell for cell in panel.cells if cell not in drawn and cell.spec.method != "base"]
+    missing = [cell for cell in panel.cells if cell not in points_of and cell.spec.method != "base"]
     outside = f"outside the figure: {', '.join(line[0] for line in far)}" if far else ""
     ax.set_xlabel(layout.below(f"peak memory in training, {unit}", panel, missing, outside))
     ax.set_ylabel(panel.axis)
     layout.describe(ax, panel, layout.intervals(panel))
-    names = [panel.label(cell) for cell in drawn]
+    names = [panel.label(cell) for cell in points_of]
     return lambda renderer: label_points(ax, points, names, lines, renderer, fontsize=SMALL)
 
 
@@ -108,11 +108,11 @@ def _near(lines: Sequence[Line], ends: Sequence[float]) -> tuple[list[Line], lis
     return near, [line for line in lines if line not in near]
 
 
-def ranks(task: str, found: Sequence[Section]) -> Figure:
+def ranks(task: str, sections: Sequence[Section]) -> Figure:
     """Draw the headline metric over rank, a line and band for each method with ranks, the other methods as lines."""
-    shown = [Panel(section, section.headline) for section in found]
-    figure, axes = layout.new(f"{task}: {metric_words(found[0])} over rank", [5.0] * len(shown))
-    layout.finish(figure, [_ranks(ax, panel) for ax, panel in zip(axes, shown, strict=True)])
+    panels = [Panel(section, section.headline) for section in sections]
+    figure, axes = layout.new_figure(f"{task}: {metric_words(sections[0])} over rank", [5.0] * len(panels))
+    layout.finish(figure, [_ranks(ax, panel) for ax, panel in zip(axes, panels, strict=True)])
     return figure
 
 
@@ -120,17 +120,17 @@ def _ranks(ax: Axes, panel: Panel) -> Callable[[Any], None]:
     done = [cell for cell in panel.cells if cell.value is not None]
     ranked = [cell for cell in done if cell.spec.rank]
     lost = [cell for cell in panel.cells if cell.value is None]
-    places = sorted({cell.spec.rank for cell in (*ranked, *lost) if cell.spec.rank})
+    rank_values = sorted({cell.spec.rank for cell in (*ranked, *lost) if cell.spec.rank})
     ends = _level_lines(ax, panel, [cell for cell in done if not cell.spec.rank])
     methods = list(dict.fromkeys(cell.spec.method for cell in ranked))
-    for place, method in enumerate(methods):
+    for position, method in enumerate(methods):
         line = [cell for cell in ranked if cell.spec.method == method]
-        _rank_line(ax, panel, line, 2 ** (DODGE * (place - (len(methods) - 1) / 2)))
+        _rank_line(ax, panel, line, 2 ** (DODGE * (position - (len(methods) - 1) / 2)))
         top = max(line, key=lambda cell: cell.spec.rank)
         text = f"{panel.label(top, 24)}  {number(top.value, top.unit)}"
         ends.append((panel.value(top), text, colour(method)))
-    if places:
-        layout.rank_axis(ax, places)
+    if rank_values:
+        layout.rank_axis(ax, rank_values)
         ax.set_ylim(*layout.limits([*panel.reach(ranked), *(value for value, _, _ in ends)], panel))
     else:
         layout.empty(ax, "no run with a rank")
@@ -176,12 +176,12 @@ def _rank_line(ax: Axes, panel: Panel, cells: Sequence[Cell], aside: float) -> N
         ax.errorbar(x, y, yerr=[[low], [high]], **(layout.dot(cell) | thin))
 
 
-def memory(task: str, found: Sequence[Section]) -> Figure:
+def memory(task: str, sections: Sequence[Section]) -> Figure:
     """Draw the training peak of every run by part, its total, and a mark at what was predicted."""
-    shown = [panel for section in found for panel in layout.by_machine(section)]
-    heights = [1.8 + 0.34 * len(panel.cells) for panel in shown]
-    figure, axes = layout.new(f"{task}: memory in training, by part", heights)
-    for ax, panel in zip(axes, shown, strict=True):
+    panels = [panel for section in sections for panel in layout.by_machine(section)]
+    heights = [1.8 + 0.34 * len(panel.cells) for panel in panels]
+    figure, axes = layout.new_figure(f"{task}: memory in training, by part", heights)
+    for ax, panel in zip(axes, panels, strict=True):
         layout.rows(ax, panel)
         ax.tick_params(axis="y", pad=20)
         scale, unit = memory_unit(max(map(layout.peak, panel.cells), default=0))
@@ -230,8 +230,8 @@ def _part_handles(panel: Panel) -> list[Any]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    named = {"activations_and_rest": "activations and the rest"}
-    handles: list[Any] = [Patch(color=c, label=named.get(f, f.replace("_", " "))) for f, c in PART_COLOURS.items()]
+    names = {"activations_and_rest": "activations and the rest"}
+    handles: list[Any] = [Patch(color=c, label=names.get(f, f.replace("_", " "))) for f, c in PART_COLOURS.items()]
     if any(cell.cost and cell.cost.parts and cell.cost.predicted_peak_bytes for cell in panel.cells):
         style: dict[str, Any] = {"color": INK, "linestyle": "", "marker": "|", "markersize": 12, "markeredgewidth": 2.5}
         handles.append(Line2D([], [], label="predicted", **style))

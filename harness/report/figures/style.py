@@ -73,8 +73,8 @@ def families() -> tuple[str, ...]:
     """Return DejaVu Sans, which comes with matplotlib, and whatever is here for letters that it lacks."""
     from matplotlib import font_manager
 
-    here = {font.name for font in font_manager.fontManager.ttflist}
-    return ("DejaVu Sans", *(name for name in _FALLBACK_FONTS if name in here))
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return ("DejaVu Sans", *(name for name in _FALLBACK_FONTS if name in installed))
 
 
 @lru_cache(maxsize=1)
