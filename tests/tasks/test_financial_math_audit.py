@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.data.financial_math import audit
-from tasks.data.financial_math.reader import Reading, Unread, amount, numbers_of, ratio, read
+from tasks.data.financial_math.reader import Reading, UnreadableProblem, amount, numbers_of, ratio, read
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 with audit.FILE.open(encoding="utf-8", newline="") as lines:
@@ -249,7 +249,7 @@ def test_the_order_of_the_words_does_not_matter(top: int, bottom: int, swapped: 
     ],
 )
 def test_what_is_left_over_claimed_twice_or_missing_is_not_guessed(text: str, why: str) -> None:
-    with pytest.raises(Unread, match=why):
+    with pytest.raises(UnreadableProblem, match=why):
         read(text, ASSETS)
 
 
@@ -260,7 +260,7 @@ def test_a_quantity_that_is_stated_twice_alike_is_one_value() -> None:
 def test_what_is_refused_is_refused_with_its_reason() -> None:
     reading = Reading({"rate": ("#p",)}, lambda rate: rate, refused={"affect": "asks for a change"})
     assert read("The rate is 5%.", reading) == Fraction(1, 20)
-    with pytest.raises(Unread, match="asks for a change"):
+    with pytest.raises(UnreadableProblem, match="asks for a change"):
         read("How does a rate of 5% affect this?", reading)
 
 

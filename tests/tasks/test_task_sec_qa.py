@@ -18,7 +18,7 @@ from harness.schema import Example
 from harness.verify.checks.arithmetic import reparse
 from tasks.data.sec_qa import make
 from tasks.data.sec_qa.lexicon import SHARED
-from tasks.data.sec_qa.statements import written
+from tasks.data.sec_qa.statements import figure_text
 from tasks.sec_qa import TASK
 from tests.support.sec_qa_reader import FOLDER, Row, asked_line, of_kind, read_table, rows
 
@@ -205,7 +205,12 @@ def test_the_files_are_written_again_byte_for_byte_and_the_source_pins_them(tmp_
 
 
 def test_figures_are_written_as_filings_write_them() -> None:
-    assert [written(n) for n in (4512, -86, Decimal("0.35"), Decimal("-1.20"))] == ["4,512", "(86)", "0.35", "(1.20)"]
+    assert [figure_text(n) for n in (4512, -86, Decimal("0.35"), Decimal("-1.20"))] == [
+        "4,512",
+        "(86)",
+        "0.35",
+        "(1.20)",
+    ]
     text = "\n".join(row["context"] for row in rows("test"))
     assert re.search(r"\(\d+\)", text)
     assert "in millions" in text

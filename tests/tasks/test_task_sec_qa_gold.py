@@ -11,7 +11,7 @@ from harness.metrics.expression import parse_expression
 from harness.record import SPLITS
 from tasks.data.sec_qa import make
 from tasks.data.sec_qa.filer import Filer
-from tasks.data.sec_qa.questions import Asked
+from tasks.data.sec_qa.questions import Question
 from tasks.data.sec_qa.statements import IDENTITIES
 from tests.support.sec_qa_reader import (
     LINES,
@@ -31,7 +31,7 @@ from tests.support.sec_qa_reader import (
 
 
 @cache
-def filings() -> list[tuple[str, Filer, list[Asked]]]:
+def filings() -> list[tuple[str, Filer, list[Question]]]:
     return list(make.filings())
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-Solved = tuple[Decimal, dict[str, Decimal]]
+Solution = tuple[Decimal, dict[str, Decimal]]
 
 
 # --- equity ------------------------------------------------------------------------------------------------------
-def gordon_growth(d0: Decimal, g: Decimal, r: Decimal) -> Solved:
+def gordon_growth(d0: Decimal, g: Decimal, r: Decimal) -> Solution:
     """Next dividend over the difference of required return and growth."""
     if r - g < 2:
         raise ValueError
@@ -24,7 +24,7 @@ def gordon_growth(d0: Decimal, g: Decimal, r: Decimal) -> Solved:
     }
 
 
-def justified_forward_pe(payout: Decimal, g: Decimal, r: Decimal) -> Solved:
+def justified_forward_pe(payout: Decimal, g: Decimal, r: Decimal) -> Solution:
     """Payout over (r - g)."""
     if r - g < 2:
         raise ValueError
@@ -35,7 +35,7 @@ def justified_forward_pe(payout: Decimal, g: Decimal, r: Decimal) -> Solved:
     }
 
 
-def sustainable_growth(roe: Decimal, payout: Decimal) -> Solved:
+def sustainable_growth(roe: Decimal, payout: Decimal) -> Solution:
     """Return on equity times retention."""
     if payout == 50:
         raise ValueError
@@ -46,7 +46,7 @@ def sustainable_growth(roe: Decimal, payout: Decimal) -> Solved:
     }
 
 
-def preferred_value(d: Decimal, r: Decimal) -> Solved:
+def preferred_value(d: Decimal, r: Decimal) -> Solution:
     """A perpetuity."""
     value = d * 100 / r
     return value, {
@@ -56,7 +56,7 @@ def preferred_value(d: Decimal, r: Decimal) -> Solved:
     }
 
 
-def cap_weighted_index(va: Decimal, ra: Decimal, vb: Decimal, rb: Decimal) -> Solved:
+def cap_weighted_index(va: Decimal, ra: Decimal, vb: Decimal, rb: Decimal) -> Solution:
     """Weights by beginning market value; the second stock falls."""
     return (va * ra - vb * rb) / (va + vb), {
         "equal weights": (ra - rb) / 2,
@@ -66,7 +66,7 @@ def cap_weighted_index(va: Decimal, ra: Decimal, vb: Decimal, rb: Decimal) -> So
     }
 
 
-def margin_call_price(p: Decimal, initial: Decimal, maintenance: Decimal) -> Solved:
+def margin_call_price(p: Decimal, initial: Decimal, maintenance: Decimal) -> Solution:
     """The price at which equity over value is the maintenance margin."""
     loan, equity = p * (100 - initial), p * (100 - maintenance)
     return loan / (100 - maintenance), {
@@ -77,7 +77,7 @@ def margin_call_price(p: Decimal, initial: Decimal, maintenance: Decimal) -> Sol
 
 
 # --- fixed income ------------------------------------------------------------------------------------------------
-def zero_coupon_price(y: Decimal, n: Decimal) -> Solved:
+def zero_coupon_price(y: Decimal, n: Decimal) -> Solution:
     """Face 1,000, semiannual bond basis."""
     half = 1 + y / 200
     return 1000 / half ** (2 * n), {
@@ -87,7 +87,7 @@ def zero_coupon_price(y: Decimal, n: Decimal) -> Solved:
     }
 
 
-def current_yield(coupon: Decimal, price: Decimal) -> Solved:
+def current_yield(coupon: Decimal, price: Decimal) -> Solution:
     """Annual coupon over price."""
     if price == 100:
         raise ValueError
@@ -98,7 +98,7 @@ def current_yield(coupon: Decimal, price: Decimal) -> Solved:
     }
 
 
-def duration_price_change(duration: Decimal, bp: Decimal) -> Solved:
+def duration_price_change(duration: Decimal, bp: Decimal) -> Solution:
     """Minus duration times yield change."""
     move = duration * bp / 100
     return -move, {
@@ -109,7 +109,7 @@ def duration_price_change(duration: Decimal, bp: Decimal) -> Solved:
     }
 
 
-def modified_duration(mac: Decimal, y: Decimal) -> Solved:
+def modified_duration(mac: Decimal, y: Decimal) -> Solution:
     """Macaulay duration over one plus the yield."""
     growth = 1 + y / 100
     return mac / growth, {
@@ -120,7 +120,7 @@ def modified_duration(mac: Decimal, y: Decimal) -> Solved:
     }
 
 
-def implied_forward_rate(z1: Decimal, z2: Decimal) -> Solved:
+def implied_forward_rate(z1: Decimal, z2: Decimal) -> Solution:
     """Two-year growth over one-year growth."""
     if z2 - z1 < 1 or z2 - z1 > 3:
         raise ValueError
@@ -132,7 +132,7 @@ def implied_forward_rate(z1: Decimal, z2: Decimal) -> Solved:
     }
 
 
-def coupon_bond_price(coupon: Decimal, y: Decimal, n: Decimal) -> Solved:
+def coupon_bond_price(coupon: Decimal, y: Decimal, n: Decimal) -> Solution:
     """Annual coupons plus face, per 100."""
     if coupon == y:
         raise ValueError
@@ -148,7 +148,7 @@ def coupon_bond_price(coupon: Decimal, y: Decimal, n: Decimal) -> Solved:
     }
 
 
-def expected_credit_loss(exposure: Decimal, pd: Decimal, recovery: Decimal) -> Solved:
+def expected_credit_loss(exposure: Decimal, pd: Decimal, recovery: Decimal) -> Solution:
     """Exposure times default probability times loss severity."""
     if recovery == 50:
         raise ValueError

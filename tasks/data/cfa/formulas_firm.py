@@ -1,18 +1,18 @@
 """Formulas for ethics, quantitative methods, economics, statements and corporate issuers.
 
 Each function takes the numbers of a question (rates in percent) and returns the right value with a dictionary
-{mistake: the value that a candidate gets who makes it}. A `ValueError` means that the numbers make no sense together.
+{mistake: its wrong value}. A `ValueError` means that the numbers make no sense together.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-Solved = tuple[Decimal, dict[str, Decimal]]
+Solution = tuple[Decimal, dict[str, Decimal]]
 
 
 # --- ethics ------------------------------------------------------------------------------------------------------
-def pro_rata_allocation(order: Decimal, block: Decimal, filled: Decimal, accounts: Decimal) -> Solved:
+def pro_rata_allocation(order: Decimal, block: Decimal, filled: Decimal, accounts: Decimal) -> Solution:
     """The account's share of the fill is its share of the block."""
     if order >= block or filled >= block:
         raise ValueError
@@ -23,7 +23,7 @@ def pro_rata_allocation(order: Decimal, block: Decimal, filled: Decimal, account
     }
 
 
-def trade_error_refund(shares: Decimal, paid: Decimal, right: Decimal, commission: Decimal) -> Solved:
+def trade_error_refund(shares: Decimal, paid: Decimal, right: Decimal, commission: Decimal) -> Solution:
     """The excess price on every share plus the needless commission."""
     excess = shares * (paid - right)
     return excess + commission, {
@@ -33,7 +33,7 @@ def trade_error_refund(shares: Decimal, paid: Decimal, right: Decimal, commissio
     }
 
 
-def composite_return(a: Decimal, ra: Decimal, b: Decimal, rb: Decimal) -> Solved:
+def composite_return(a: Decimal, ra: Decimal, b: Decimal, rb: Decimal) -> Solution:
     """Returns weighted by beginning assets."""
     return (a * ra + b * rb) / (a + b), {
         "simple average": (ra + rb) / 2,
@@ -43,7 +43,7 @@ def composite_return(a: Decimal, ra: Decimal, b: Decimal, rb: Decimal) -> Solved
     }
 
 
-def net_of_fee_return(gross: Decimal, fee: Decimal) -> Solved:
+def net_of_fee_return(gross: Decimal, fee: Decimal) -> Solution:
     """The fee is taken from the ending value."""
     net = (1 + gross / 100) * (1 - fee / 100) - 1
     return net * 100, {
@@ -54,18 +54,18 @@ def net_of_fee_return(gross: Decimal, fee: Decimal) -> Solved:
     }
 
 
-def referral_payment(assets: Decimal, fee: Decimal, part: Decimal) -> Solved:
+def referral_payment(assets: Decimal, fee: Decimal, part: Decimal) -> Solution:
     """Assets in thousands; the answer in full units of money."""
-    whole = assets * 1000 * fee / 100
-    return whole * part / 100, {
-        "whole fee": whole,
-        "adviser's part": whole * (1 - part / 100),
-        "decimal point slipped": whole * part / 1000,
+    total_fee = assets * 1000 * fee / 100
+    return total_fee * part / 100, {
+        "whole fee": total_fee,
+        "adviser's part": total_fee * (1 - part / 100),
+        "decimal point slipped": total_fee * part / 1000,
     }
 
 
 # --- quantitative methods ----------------------------------------------------------------------------------------
-def future_value(p: Decimal, r: Decimal, n: Decimal) -> Solved:
+def future_value(p: Decimal, r: Decimal, n: Decimal) -> Solution:
     """Compound growth."""
     growth = 1 + r / 100
     return p * growth**n, {
@@ -75,7 +75,7 @@ def future_value(p: Decimal, r: Decimal, n: Decimal) -> Solved:
     }
 
 
-def effective_annual_rate(r: Decimal, m: Decimal) -> Solved:
+def effective_annual_rate(r: Decimal, m: Decimal) -> Solution:
     """The periodic rate compounded over a year."""
 
     def rate(periods: Decimal) -> Decimal:
@@ -90,7 +90,7 @@ def effective_annual_rate(r: Decimal, m: Decimal) -> Solved:
     }
 
 
-def present_value(f: Decimal, r: Decimal, n: Decimal) -> Solved:
+def present_value(f: Decimal, r: Decimal, n: Decimal) -> Solution:
     """A single sum discounted."""
     growth = 1 + r / 100
     return f / growth**n, {
@@ -100,7 +100,7 @@ def present_value(f: Decimal, r: Decimal, n: Decimal) -> Solved:
     }
 
 
-def holding_period_return(p0: Decimal, p1: Decimal, d: Decimal) -> Solved:
+def holding_period_return(p0: Decimal, p1: Decimal, d: Decimal) -> Solution:
     """Price change plus income over the beginning price."""
     return (p1 - p0 + d) / p0 * 100, {
         "income forgotten": (p1 - p0) / p0 * 100,
@@ -109,7 +109,7 @@ def holding_period_return(p0: Decimal, p1: Decimal, d: Decimal) -> Solved:
     }
 
 
-def coefficient_of_variation(sd: Decimal, mean: Decimal) -> Solved:
+def coefficient_of_variation(sd: Decimal, mean: Decimal) -> Solution:
     """Standard deviation over mean."""
     return sd / mean, {
         "ratio inverted": mean / sd,
@@ -118,7 +118,7 @@ def coefficient_of_variation(sd: Decimal, mean: Decimal) -> Solved:
     }
 
 
-def geometric_mean_return(up: Decimal, down: Decimal) -> Solved:
+def geometric_mean_return(up: Decimal, down: Decimal) -> Solution:
     """Compound growth per year over two years."""
     product = (1 + up / 100) * (1 - down / 100)
     return (product.sqrt() - 1) * 100, {
@@ -129,7 +129,7 @@ def geometric_mean_return(up: Decimal, down: Decimal) -> Solved:
 
 
 # --- economics ---------------------------------------------------------------------------------------------------
-def real_rate(nominal: Decimal, inflation: Decimal) -> Solved:
+def real_rate(nominal: Decimal, inflation: Decimal) -> Solution:
     """Fisher relation, exact."""
     if nominal <= inflation:
         raise ValueError
@@ -140,17 +140,17 @@ def real_rate(nominal: Decimal, inflation: Decimal) -> Solved:
     }
 
 
-def demand_elasticity(dq: Decimal, dp: Decimal) -> Solved:
+def demand_elasticity(dq: Decimal, dp: Decimal) -> Solution:
     """Percentage change in quantity over percentage change in price."""
     return -dq / dp, {"minus sign forgotten": dq / dp, "ratio inverted": -dp / dq, "inverted, no sign": dp / dq}
 
 
-def cross_rate(ab: Decimal, bc: Decimal) -> Solved:
+def cross_rate(ab: Decimal, bc: Decimal) -> Solution:
     """Chain of two quotes."""
     return ab * bc, {"divided": ab / bc, "divided the other way": bc / ab, "quotes added": ab + bc}
 
 
-def forward_exchange_rate(spot: Decimal, home: Decimal, foreign: Decimal) -> Solved:
+def forward_exchange_rate(spot: Decimal, home: Decimal, foreign: Decimal) -> Solution:
     """Covered interest parity, home units per foreign unit."""
     h, f = 1 + home / 100, 1 + foreign / 100
     return spot * h / f, {
@@ -160,7 +160,7 @@ def forward_exchange_rate(spot: Decimal, home: Decimal, foreign: Decimal) -> Sol
     }
 
 
-def gdp_by_spending(c: Decimal, i: Decimal, g: Decimal, x: Decimal, m: Decimal) -> Solved:
+def gdp_by_spending(c: Decimal, i: Decimal, g: Decimal, x: Decimal, m: Decimal) -> Solution:
     """C + I + G + X - M."""
     return c + i + g + x - m, {
         "imports added": c + i + g + x + m,
@@ -170,7 +170,7 @@ def gdp_by_spending(c: Decimal, i: Decimal, g: Decimal, x: Decimal, m: Decimal) 
     }
 
 
-def deposit_expansion(d: Decimal, r: Decimal) -> Solved:
+def deposit_expansion(d: Decimal, r: Decimal) -> Solution:
     """Deposits over the reserve ratio."""
     total = d * 100 / r
     return total, {
@@ -181,7 +181,7 @@ def deposit_expansion(d: Decimal, r: Decimal) -> Solved:
 
 
 # --- financial statements ----------------------------------------------------------------------------------------
-def current_ratio(cash: Decimal, receivables: Decimal, inventory: Decimal, liabilities: Decimal) -> Solved:
+def current_ratio(cash: Decimal, receivables: Decimal, inventory: Decimal, liabilities: Decimal) -> Solution:
     """Current assets over current liabilities."""
     assets = cash + receivables + inventory
     return assets / liabilities, {
@@ -191,7 +191,7 @@ def current_ratio(cash: Decimal, receivables: Decimal, inventory: Decimal, liabi
     }
 
 
-def dupont_roe(margin: Decimal, turnover: Decimal, leverage: Decimal) -> Solved:
+def dupont_roe(margin: Decimal, turnover: Decimal, leverage: Decimal) -> Solution:
     """Margin times turnover times leverage."""
     return margin * turnover * leverage, {
         "leverage left out": margin * turnover,
@@ -200,7 +200,7 @@ def dupont_roe(margin: Decimal, turnover: Decimal, leverage: Decimal) -> Solved:
     }
 
 
-def days_of_inventory(cogs: Decimal, sales: Decimal, inventory: Decimal) -> Solved:
+def days_of_inventory(cogs: Decimal, sales: Decimal, inventory: Decimal) -> Solution:
     """365 days over inventory turnover."""
     return 365 * inventory / cogs, {
         "sales instead of cost": 365 * inventory / sales,
@@ -209,7 +209,7 @@ def days_of_inventory(cogs: Decimal, sales: Decimal, inventory: Decimal) -> Solv
     }
 
 
-def basic_eps(income: Decimal, preferred: Decimal, shares: Decimal) -> Solved:
+def basic_eps(income: Decimal, preferred: Decimal, shares: Decimal) -> Solution:
     """Income to common holders per share."""
     return (income - preferred) / shares, {
         "preferred dividends not deducted": income / shares,
@@ -218,7 +218,7 @@ def basic_eps(income: Decimal, preferred: Decimal, shares: Decimal) -> Solved:
     }
 
 
-def straight_line_charge(cost: Decimal, salvage: Decimal, life: Decimal) -> Solved:
+def straight_line_charge(cost: Decimal, salvage: Decimal, life: Decimal) -> Solution:
     """Depreciable amount over life."""
     return (cost - salvage) / life, {
         "salvage value ignored": cost / life,
@@ -228,7 +228,7 @@ def straight_line_charge(cost: Decimal, salvage: Decimal, life: Decimal) -> Solv
     }
 
 
-def cash_from_operations(income: Decimal, depreciation: Decimal, receivables: Decimal) -> Solved:
+def cash_from_operations(income: Decimal, depreciation: Decimal, receivables: Decimal) -> Solution:
     """Income plus noncash charges less the increase in receivables."""
     return income + depreciation - receivables, {
         "depreciation not added back": income - receivables,
@@ -238,7 +238,7 @@ def cash_from_operations(income: Decimal, depreciation: Decimal, receivables: De
     }
 
 
-def fifo_cost_of_sales(old: Decimal, price_old: Decimal, new: Decimal, price_new: Decimal, sold: Decimal) -> Solved:
+def fifo_cost_of_sales(old: Decimal, price_old: Decimal, new: Decimal, price_new: Decimal, sold: Decimal) -> Solution:
     """Oldest units first."""
     if not max(old, new) < sold < old + new:
         raise ValueError
@@ -251,7 +251,7 @@ def fifo_cost_of_sales(old: Decimal, price_old: Decimal, new: Decimal, price_new
 
 
 # --- corporate issuers -------------------------------------------------------------------------------------------
-def project_npv(outlay: Decimal, flow: Decimal, r: Decimal, n: Decimal) -> Solved:
+def project_npv(outlay: Decimal, flow: Decimal, r: Decimal, n: Decimal) -> Solution:
     """Discounted level flows less outlay."""
     growth = 1 + r / 100
     value = flow * (1 - growth**-n) * 100 / r
@@ -263,7 +263,7 @@ def project_npv(outlay: Decimal, flow: Decimal, r: Decimal, n: Decimal) -> Solve
     }
 
 
-def wacc(debt: Decimal, equity_cost: Decimal, debt_cost: Decimal, tax: Decimal) -> Solved:
+def wacc(debt: Decimal, equity_cost: Decimal, debt_cost: Decimal, tax: Decimal) -> Solution:
     """Market-value weights, debt after tax."""
     if equity_cost <= debt_cost:
         raise ValueError
@@ -275,7 +275,7 @@ def wacc(debt: Decimal, equity_cost: Decimal, debt_cost: Decimal, tax: Decimal) 
     }
 
 
-def operating_leverage(sales: Decimal, variable: Decimal, fixed: Decimal) -> Solved:
+def operating_leverage(sales: Decimal, variable: Decimal, fixed: Decimal) -> Solution:
     """Contribution over operating income."""
     contribution = sales - variable
     if contribution <= fixed:
@@ -287,7 +287,7 @@ def operating_leverage(sales: Decimal, variable: Decimal, fixed: Decimal) -> Sol
     }
 
 
-def breakeven_units(fixed: Decimal, price: Decimal, variable: Decimal) -> Solved:
+def breakeven_units(fixed: Decimal, price: Decimal, variable: Decimal) -> Solution:
     """Fixed costs over unit contribution."""
     if price <= variable:
         raise ValueError
@@ -298,7 +298,7 @@ def breakeven_units(fixed: Decimal, price: Decimal, variable: Decimal) -> Solved
     }
 
 
-def after_tax_debt_cost(rate: Decimal, tax: Decimal) -> Solved:
+def after_tax_debt_cost(rate: Decimal, tax: Decimal) -> Solution:
     """Interest is deductible."""
     t = tax / 100
     return rate * (1 - t), {
@@ -308,7 +308,7 @@ def after_tax_debt_cost(rate: Decimal, tax: Decimal) -> Solved:
     }
 
 
-def cash_conversion_cycle(inventory: Decimal, receivables: Decimal, payables: Decimal) -> Solved:
+def cash_conversion_cycle(inventory: Decimal, receivables: Decimal, payables: Decimal) -> Solution:
     """Days of inventory plus receivables less payables."""
     return inventory + receivables - payables, {
         "payables added": inventory + receivables + payables,

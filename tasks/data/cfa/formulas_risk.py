@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-Solved = tuple[Decimal, dict[str, Decimal]]
+Solution = tuple[Decimal, dict[str, Decimal]]
 
 
 # --- derivatives -------------------------------------------------------------------------------------------------
-def forward_price(s: Decimal, r: Decimal, months: Decimal) -> Solved:
+def forward_price(s: Decimal, r: Decimal, months: Decimal) -> Solution:
     """Spot compounded over the life."""
     growth = (1 + r / 100) ** (months / 12)
     return s * growth, {
@@ -21,7 +21,7 @@ def forward_price(s: Decimal, r: Decimal, months: Decimal) -> Solved:
     }
 
 
-def put_call_parity(s: Decimal, k: Decimal, c: Decimal, r: Decimal) -> Solved:
+def put_call_parity(s: Decimal, k: Decimal, c: Decimal, r: Decimal) -> Solution:
     """One-year put: call plus discounted strike less stock."""
     pv = k / (1 + r / 100)
     put = c + pv - s
@@ -35,7 +35,7 @@ def put_call_parity(s: Decimal, k: Decimal, c: Decimal, r: Decimal) -> Solved:
     }
 
 
-def long_call_profit(k: Decimal, premium: Decimal, gain: Decimal) -> Solved:
+def long_call_profit(k: Decimal, premium: Decimal, gain: Decimal) -> Solution:
     """Payoff less premium."""
     return gain - premium, {
         "premium forgotten": gain,
@@ -44,7 +44,7 @@ def long_call_profit(k: Decimal, premium: Decimal, gain: Decimal) -> Solved:
     }
 
 
-def put_breakeven(k: Decimal, premium: Decimal, s: Decimal) -> Solved:
+def put_breakeven(k: Decimal, premium: Decimal, s: Decimal) -> Solution:
     """Strike less premium."""
     return k - premium, {
         "premium added": k + premium,
@@ -54,7 +54,7 @@ def put_breakeven(k: Decimal, premium: Decimal, s: Decimal) -> Solved:
     }
 
 
-def risk_neutral_probability(up: Decimal, down: Decimal, r: Decimal) -> Solved:
+def risk_neutral_probability(up: Decimal, down: Decimal, r: Decimal) -> Solution:
     """(1 + r - d) / (u - d)."""
     growth = 1 + r / 100
     if growth >= up:
@@ -66,7 +66,7 @@ def risk_neutral_probability(up: Decimal, down: Decimal, r: Decimal) -> Solved:
     }
 
 
-def short_futures_gain(contracts: Decimal, size: Decimal, start: Decimal, end: Decimal) -> Solved:
+def short_futures_gain(contracts: Decimal, size: Decimal, start: Decimal, end: Decimal) -> Solution:
     """A short gains when the price falls."""
     if start == end:
         raise ValueError
@@ -78,7 +78,7 @@ def short_futures_gain(contracts: Decimal, size: Decimal, start: Decimal, end: D
     }
 
 
-def swap_settlement(notional: Decimal, fixed: Decimal, floating: Decimal) -> Solved:
+def swap_settlement(notional: Decimal, fixed: Decimal, floating: Decimal) -> Solution:
     """Half a year of floating less fixed."""
     if fixed == floating:
         raise ValueError
@@ -92,7 +92,7 @@ def swap_settlement(notional: Decimal, fixed: Decimal, floating: Decimal) -> Sol
 
 
 # --- alternatives ------------------------------------------------------------------------------------------------
-def hedge_fund_fees(assets: Decimal, fee: Decimal, incentive: Decimal, gain: Decimal) -> Solved:
+def hedge_fund_fees(assets: Decimal, fee: Decimal, incentive: Decimal, gain: Decimal) -> Solution:
     """Management fee on the start, incentive on the gain after it."""
     management, profit = assets * fee / 100, assets * gain / 100
     return management + (profit - management) * incentive / 100, {
@@ -103,7 +103,7 @@ def hedge_fund_fees(assets: Decimal, fee: Decimal, incentive: Decimal, gain: Dec
     }
 
 
-def capitalized_property_value(rent: Decimal, costs: Decimal, interest: Decimal, cap: Decimal) -> Solved:
+def capitalized_property_value(rent: Decimal, costs: Decimal, interest: Decimal, cap: Decimal) -> Solution:
     """Net operating income over the cap rate; interest is financing."""
     return (rent - costs) * 100 / cap, {
         "interest deducted": (rent - costs - interest) * 100 / cap,
@@ -112,7 +112,7 @@ def capitalized_property_value(rent: Decimal, costs: Decimal, interest: Decimal,
     }
 
 
-def total_value_multiple(paid: Decimal, distributed: Decimal, remaining: Decimal) -> Solved:
+def total_value_multiple(paid: Decimal, distributed: Decimal, remaining: Decimal) -> Solution:
     """Distributions plus remaining value over paid-in capital."""
     return (distributed + remaining) / paid, {
         "remaining value left out": distributed / paid,
@@ -121,7 +121,7 @@ def total_value_multiple(paid: Decimal, distributed: Decimal, remaining: Decimal
     }
 
 
-def commodity_futures_return(spot: Decimal, roll: Decimal, collateral: Decimal) -> Solved:
+def commodity_futures_return(spot: Decimal, roll: Decimal, collateral: Decimal) -> Solution:
     """Spot return less contango roll plus collateral."""
     return spot - roll + collateral, {
         "roll loss added": spot + roll + collateral,
@@ -131,7 +131,7 @@ def commodity_futures_return(spot: Decimal, roll: Decimal, collateral: Decimal) 
     }
 
 
-def high_water_mark_fee(start: Decimal, mark: Decimal, end: Decimal, incentive: Decimal) -> Solved:
+def high_water_mark_fee(start: Decimal, mark: Decimal, end: Decimal, incentive: Decimal) -> Solution:
     """Incentive on the rise above the earlier peak."""
     i = incentive / 100
     return (end - mark) * i, {
@@ -143,7 +143,7 @@ def high_water_mark_fee(start: Decimal, mark: Decimal, end: Decimal, incentive: 
 
 
 # --- portfolio management ----------------------------------------------------------------------------------------
-def capm(rf: Decimal, beta: Decimal, market: Decimal) -> Solved:
+def capm(rf: Decimal, beta: Decimal, market: Decimal) -> Solution:
     """Risk-free rate plus beta times the market premium."""
     if beta == 1:
         raise ValueError
@@ -154,7 +154,7 @@ def capm(rf: Decimal, beta: Decimal, market: Decimal) -> Solved:
     }
 
 
-def sharpe_ratio(r: Decimal, rf: Decimal, sd: Decimal, beta: Decimal) -> Solved:
+def sharpe_ratio(r: Decimal, rf: Decimal, sd: Decimal, beta: Decimal) -> Solution:
     """Excess return over standard deviation."""
     return (r - rf) / sd, {
         "risk-free rate not deducted": r / sd,
@@ -163,7 +163,7 @@ def sharpe_ratio(r: Decimal, rf: Decimal, sd: Decimal, beta: Decimal) -> Solved:
     }
 
 
-def two_asset_risk(w: Decimal, sa: Decimal, sb: Decimal) -> Solved:
+def two_asset_risk(w: Decimal, sa: Decimal, sb: Decimal) -> Solution:
     """Two uncorrelated assets."""
     a, b = w / 100 * sa, (1 - w / 100) * sb
     return (a * a + b * b).sqrt(), {
@@ -173,7 +173,7 @@ def two_asset_risk(w: Decimal, sa: Decimal, sb: Decimal) -> Solved:
     }
 
 
-def jensen_alpha(r: Decimal, rf: Decimal, beta: Decimal, market: Decimal) -> Solved:
+def jensen_alpha(r: Decimal, rf: Decimal, beta: Decimal, market: Decimal) -> Solution:
     """Return less the CAPM return."""
     alpha = r - (rf + beta * (market - rf))
     return alpha, {
@@ -184,7 +184,7 @@ def jensen_alpha(r: Decimal, rf: Decimal, beta: Decimal, market: Decimal) -> Sol
     }
 
 
-def required_return(spending: Decimal, wealth: Decimal, inflation: Decimal) -> Solved:
+def required_return(spending: Decimal, wealth: Decimal, inflation: Decimal) -> Solution:
     """Spending rate and inflation compounded."""
     rate, growth = spending / wealth, 1 + inflation / 100
     return ((1 + rate) * growth - 1) * 100, {
@@ -194,7 +194,7 @@ def required_return(spending: Decimal, wealth: Decimal, inflation: Decimal) -> S
     }
 
 
-def investor_utility(r: Decimal, aversion: Decimal, sd: Decimal) -> Solved:
+def investor_utility(r: Decimal, aversion: Decimal, sd: Decimal) -> Solution:
     """Return less half of risk aversion times variance, in percent."""
     penalty = aversion * sd * sd / 100
     return r - penalty / 2, {

@@ -1,10 +1,10 @@
-"""Writes train.jsonl, validation.jsonl and test.jsonl: exam-style questions in our own wording, levels I to III.
+"""A script that writes train.jsonl, validation.jsonl and test.jsonl: exam-style questions of levels I to III.
 
     python -m tasks.data.cfa.make [FOLDER]
 
-Concepts come from `concepts/`, formula wording from `numeric/`, formulas from `formulas_*.py`, everything else that
-is worded from `wording.toml`. The same bytes come out every time: one seed per split and topic, no hash order.
-No split shares a stem, a template, a firm or a set of numbers with another one.
+Concepts come from `concepts/`, formula wording from `numeric/`, formulas from `formulas_*.py`, all other wording from
+`wording.toml`. It is the project's own. The output has the same bytes every time: one seed per split and topic, no hash
+order. No split shares a stem, a template, a firm or a set of numbers with another one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tasks.data.cfa.numeric import Ledger, Worked, work
+from tasks.data.cfa.numeric import Ledger, SolvedQuestion, work
 from tasks.data.cfa.parts import HERE, SPLITS, TOPICS, Concept, read_concepts, read_families, read_wording
 
 SEED = 20250
@@ -27,16 +27,16 @@ VIGNETTE_SIZES = (5, 4, 6)
 
 @dataclass(frozen=True)
 class Quota:
-    """Questions per topic: `single` of level I and `vignettes` of five on average, `numeric` of all of them."""
+    """Questions per topic: `single` ones of level I and `vignettes` of five on average; `numeric` counts among both."""
 
     single: int
     vignettes: int
     numeric: int
 
 
-# To train on, few vignettes: their cases are two thirds of the tokens and teach nothing that decides a question.
+# Training has few vignettes: their cases are two thirds of the tokens and teach nothing that decides a question.
 QUOTAS = {"train": Quota(186, 8, 34), "validation": Quota(15, 3, 0), "test": Quota(25, 7, 9)}
-# Share of a topic's vignettes that are level III: that level leans to portfolios, conduct and wealth.
+# Share of level III in a topic's vignettes: that level is mostly about portfolios, conduct and wealth.
 LEVEL_III = {
     "portfolio": 0.75,
     "ethics": 0.5,
@@ -49,7 +49,7 @@ LEVEL_III = {
 
 @dataclass(frozen=True)
 class Item:
-    """A question before it has an id; `right` leads, `wrong` maps a distractor to the mistake behind it."""
+    """A question without an id; `right` is the right option, `wrong` maps a distractor to the mistake behind it."""
 
     topic: str
     kind: str
@@ -66,7 +66,7 @@ class Item:
 
 
 def balanced_pairs(rights: list[Concept], rng: random.Random) -> list[tuple[Concept, Concept]]:
-    """Two distractors per right concept, so that each concept is wrong exactly twice as often as it is right."""
+    """Return two distractors per right concept, so that each concept is wrong exactly twice as often as right."""
     pool = rights * 2
     rng.shuffle(pool)
     n = len(rights)
@@ -79,15 +79,15 @@ def balanced_pairs(rights: list[Concept], rng: random.Random) -> list[tuple[Conc
 
     while bad := [i for i in range(n) if clashes(i)]:
         for i in bad:
-            slot, other = i + n * rng.randrange(2), rng.randrange(2 * n)
-            pool[slot], pool[other] = pool[other], pool[slot]
+            slot, swap = i + n * rng.randrange(2), rng.randrange(2 * n)
+            pool[slot], pool[swap] = pool[swap], pool[slot]
     return [(pool[i], pool[n + i]) for i in range(n)]
 
 
 def choose_concepts(
     concepts: list[Concept], split: str, count: int, rng: random.Random
 ) -> list[tuple[Concept, str, int]]:
-    """(concept, "name" or "answer", which stem or template).
+    """Return (concept, "name" or "answer", index of the stem or template) of each question.
 
     Training: every stem, then answers in rounds. Test: every concept by name, by answer, then by its second stem.
     Validation: half of them by name, the others by answer.
@@ -104,13 +104,13 @@ def choose_concepts(
 
 
 def concept_items(topic: str, split: str, count: int, words: Any, rng: random.Random) -> list[Item]:
-    """Concept questions of a topic; templates and distractors are settled by `settle` once vignettes are known."""
-    chosen = choose_concepts(read_concepts(topic), split, count, rng)
+    """Return the concept questions of a topic; `in_case` may later change the wording of those in vignettes."""
+    selection = choose_concepts(read_concepts(topic), split, count, rng)
     templates = words["answer"][split]
-    shift = {c.name: rng.randrange(len(templates)) for c, _, _ in chosen}
+    shift = {c.name: rng.randrange(len(templates)) for c, _, _ in selection}
     items: list[Item] = []
     for form in ("name", "answer"):
-        group = [(c, i) for c, f, i in chosen if f == form]
+        group = [(c, i) for c, f, i in selection if f == form]
         for (c, i), pair in zip(group, balanced_pairs([c for c, _ in group], rng), strict=True):
             if form == "name":
                 question, stem = c.stems[split][i], f"{topic}/{c.name}/{split}-{i}"
@@ -123,15 +123,15 @@ def concept_items(topic: str, split: str, count: int, words: Any, rng: random.Ra
     return items
 
 
-def numeric_items(topic: str, split: str, count: int, ledger: Ledger, rng: random.Random) -> list[Worked]:
-    """Solved questions, the topic's families in turn."""
+def numeric_items(topic: str, split: str, count: int, ledger: Ledger, rng: random.Random) -> list[SolvedQuestion]:
+    """Return solved questions of the topic's families in turn."""
     families = read_families(topic)
     rng.shuffle(families)
     return [work(families[i % len(families)], split, i // len(families), ledger, rng) for i in range(count)]
 
 
-def numeric_item(worked: Worked, question: str) -> Item:
-    """A solved question as an item."""
+def numeric_item(worked: SolvedQuestion, question: str) -> Item:
+    """Return a solved question as an item."""
     wrong = {text: label for label, text in worked.wrong.items()}
     family = worked.family
     return Item(
@@ -141,16 +141,16 @@ def numeric_item(worked: Worked, question: str) -> Item:
 
 def take(items: list[Item], count: int) -> list[Item]:
     """Remove and return the next `count` items with different concepts."""
-    picked: list[Item] = []
+    result: list[Item] = []
     for item in list(items):
-        if len(picked) < count and item.concept not in {p.concept for p in picked}:
-            picked.append(item)
+        if len(result) < count and item.concept not in {p.concept for p in result}:
+            result.append(item)
             items.remove(item)
-    return picked
+    return result
 
 
 def in_case(item: Item, split: str, firm: str, words: Any, rng: random.Random) -> Item:
-    """Half of a vignette's questions that ask what a concept is mention the firm."""
+    """Return an item of a vignette; half of the questions for a concept's meaning mention the firm."""
     templates = words["answer_in_case"][split]
     t = rng.randrange(2 * len(templates))
     if item.form != "answer" or t >= len(templates):
@@ -160,7 +160,7 @@ def in_case(item: Item, split: str, firm: str, words: Any, rng: random.Random) -
 
 
 def topic_groups(topic: str, split: str, ledger: Ledger, words: Any) -> list[list[Item]]:
-    """All groups of a topic: vignettes with one number question each, then single questions."""
+    """Return all groups of a topic: vignettes with one number question each, then single questions."""
     rng = random.Random(f"{SEED}/{split}/{topic}")
     quota = QUOTAS[split]
     numeric = quota.numeric or 4 + TOPICS.index(topic) % 2
@@ -183,22 +183,22 @@ def topic_groups(topic: str, split: str, ledger: Ledger, words: Any) -> list[lis
 
 
 def rows(split: str, ledger: Ledger, words: Any) -> list[dict[str, Any]]:
-    """The rows of a split."""
+    """Return the rows of a split."""
     groups = [group for topic in TOPICS for group in topic_groups(topic, split, ledger, words)]
-    return numbered(split, groups, random.Random(f"{SEED}/{split}"))
+    return number_rows(split, groups, random.Random(f"{SEED}/{split}"))
 
 
-def numbered(split: str, groups: list[list[Item]], rng: random.Random) -> list[dict[str, Any]]:
-    """The rows of these groups, in random order, right options equally often first, second and third."""
+def number_rows(split: str, groups: list[list[Item]], rng: random.Random) -> list[dict[str, Any]]:
+    """Return the rows of these groups in random order, with right options equally often first, second and third."""
     rng.shuffle(groups)
     turns: Counter[str] = Counter()
-    places: dict[str, list[int]] = {}
+    positions: dict[str, list[int]] = {}
     result = []
     for number, item in enumerate(itertools.chain.from_iterable(groups), start=1):
         if turns[item.kind] % 3 == 0:
-            places[item.kind] = rng.sample(range(3), 3)
+            positions[item.kind] = rng.sample(range(3), 3)
         options = rng.sample(sorted(item.wrong), 2)
-        options.insert(places[item.kind][turns[item.kind] % 3], item.right)
+        options.insert(positions[item.kind][turns[item.kind] % 3], item.right)
         turns[item.kind] += 1
         result.append(
             {
@@ -223,7 +223,9 @@ def numbered(split: str, groups: list[list[Item]], rng: random.Random) -> list[d
 def write(folder: Path) -> None:
     """Write the three files into `folder`."""
     ledger, words = Ledger(), read_wording()
-    for split in reversed(SPLITS):  # the test first, so that its numbers do not depend on how much there is to train on
+    for split in reversed(
+        SPLITS
+    ):  # the test first, so that its numbers do not depend on the size of the training split
         lines = [json.dumps(row, ensure_ascii=False) for row in rows(split, ledger, words)]
         (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 

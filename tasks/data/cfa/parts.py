@@ -1,4 +1,4 @@
-"""What the generator is made of: concepts, formula families and wording, read from the TOML files beside it."""
+"""The parts of the generator: concepts, formula families and wording, read from the TOML files beside it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Concept:
-    """A term, what it is, and descriptive stems per split. `near` names concepts too close to be its distractors."""
+    """A term, its meaning, and descriptive stems per split. `near` names concepts too close to be its distractors."""
 
     topic: str
     name: str
@@ -42,7 +42,7 @@ class Concept:
 
 @dataclass(frozen=True)
 class Family:
-    """A formula with its wording per split, the values that its numbers may take, and how its result is written."""
+    """A formula with its wording per split, the possible values of its numbers, and the format of its result."""
 
     topic: str
     name: str
@@ -59,7 +59,7 @@ def _toml(path: Path) -> dict[str, Any]:
 
 
 def read_concepts(topic: str) -> list[Concept]:
-    """The concepts of a topic in file order."""
+    """Return the concepts of a topic in file order."""
     rows = _toml(HERE / "concepts" / f"{topic}.toml")["concept"]
     pairs = read_wording()["near"][topic]
     if unknown := {name for pair in pairs for name in pair} - {row["name"] for row in rows}:
@@ -77,12 +77,12 @@ def read_concepts(topic: str) -> list[Concept]:
 
 
 def neutral(stem: str) -> str:
-    """A stem whose last article does not tell whether the missing term begins with a vowel."""
+    """Return the stem with "a(n)" as its last article, so that it gives no hint of the missing term's first letter."""
     return re.sub(r"\ban?:$", "a(n):", stem)
 
 
 def _values(spec: list[Any] | dict[str, list[Any]]) -> list[Decimal]:
-    """All values of `[first, last, step]`, or those listed in `{ of = [...] }`."""
+    """Return all values of `[first, last, step]`, or those listed in `{ of = [...] }`."""
     if isinstance(spec, dict):
         return [Decimal(value) for value in spec["of"]]
     first, last, step = (Decimal(value) for value in spec)
@@ -90,7 +90,7 @@ def _values(spec: list[Any] | dict[str, list[Any]]) -> list[Decimal]:
 
 
 def read_families(topic: str) -> list[Family]:
-    """The formula families of a topic in file order."""
+    """Return the formula families of a topic in file order."""
     rows = _toml(HERE / "numeric" / f"{topic}.toml")["family"]
     return [
         Family(
@@ -108,5 +108,5 @@ def read_families(topic: str) -> list[Family]:
 
 
 def read_wording() -> dict[str, Any]:
-    """Templates, firms and openings, each with one list per split."""
+    """Return templates, firms and openings, each with one list per split."""
     return _toml(HERE / "wording.toml")

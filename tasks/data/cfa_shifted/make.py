@@ -1,9 +1,9 @@
-"""Writes test.jsonl, the same bytes every time: the concepts and formulas of `cfa` as another examiner would ask them.
+"""A script that writes test.jsonl, the same bytes every time: concepts and formulas of `cfa` in another examiner's words.
 
     python -m tasks.data.cfa_shifted.make [FOLDER]
 
-Concepts with their right options, formulas and mistakes are those of `cfa`, and so are the scripts that draw and solve;
-new are every stem, case and question (`wording.toml`), the firms and the sets of numbers.
+Concepts with their right options, formulas and mistakes are those of `cfa`, and so are the functions that sample and solve.
+Every stem, case and question (`wording.toml`), the firms and the sets of numbers are new.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tasks.data.cfa.make import LEVEL_III, Item, balanced_pairs, numbered, numeric_item, take
+from tasks.data.cfa.make import LEVEL_III, Item, balanced_pairs, number_rows, numeric_item, take
 from tasks.data.cfa.numeric import Ledger, work
 from tasks.data.cfa.parts import TOPICS, Concept, neutral, read_concepts, read_families
 
 SEED = 20261
-SPLIT = "shifted"  # what stands for a split in ids and where wording is looked up
+SPLIT = "shifted"  # the name of the split in ids and in the wording
 VIGNETTES = (5, 4)  # questions of the two cases of a topic, one of them with numbers
-ANSWERS = 10  # questions of a topic that name a concept and ask what it is
+ANSWERS = 10  # questions of a topic for the meaning of a named concept
 HERE = Path(__file__).parent
 
 
 def read_wording() -> dict[str, Any]:
-    """All that is worded here."""
+    """Return the wording of this task."""
     return tomllib.loads((HERE / "wording.toml").read_text(encoding="utf-8"))
 
 
 def used_numbers() -> Ledger:
-    """A ledger in which the sets of numbers of `cfa` are taken."""
+    """Return a ledger with the sets of numbers of `cfa` as used."""
     ledger = Ledger()
     for path in sorted((HERE.parent / "cfa").glob("*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -43,40 +43,40 @@ def used_numbers() -> Ledger:
 
 
 def concept_items(topic: str, words: dict[str, Any], rng: random.Random) -> Iterator[Item]:
-    """Questions about concepts: which is it, where there is a stem, and what is it, of some of the others."""
+    """Yield questions for the name of each concept with a stem, and for the meaning of some of the others."""
     concepts = read_concepts(topic)
     stems: dict[str, str] = words["stem"][topic]
-    named = [concept for concept in concepts if concept.name in stems]
-    others = rng.sample([concept for concept in concepts if concept.name not in stems], ANSWERS)
+    concepts_with_stem = [concept for concept in concepts if concept.name in stems]
+    concepts_without_stem = rng.sample([concept for concept in concepts if concept.name not in stems], ANSWERS)
     templates = words["answer"]
     turn = rng.randrange(len(templates))
 
-    def asked(form: str, concept: Concept, place: int) -> tuple[str, str]:
+    def question_of(form: str, concept: Concept, index: int) -> tuple[str, str]:
         if form == "name":
             return neutral(stems[concept.name]), f"{topic}/{concept.name}/{SPLIT}"
-        number = (turn + place) % len(templates)
+        number = (turn + index) % len(templates)
         return templates[number].format(name=concept.name), f"answer/{SPLIT}-{number}"
 
-    for form, group in (("name", named), ("answer", others)):
-        for place, (concept, pair) in enumerate(zip(group, balanced_pairs(group, rng), strict=True)):
-            question, stem = asked(form, concept, place)
-            right, *wrong = (getattr(one, form) for one in (concept, *pair))
+    for form, group in (("name", concepts_with_stem), ("answer", concepts_without_stem)):
+        for index, (concept, pair) in enumerate(zip(group, balanced_pairs(group, rng), strict=True)):
+            question, stem = question_of(form, concept, index)
+            right, *wrong = (getattr(option, form) for option in (concept, *pair))
             yield Item(topic, "concept", question, right, dict.fromkeys(wrong, ""), concept.name, stem, form)
 
 
 def numeric_items(topic: str, words: dict[str, Any], ledger: Ledger, rng: random.Random) -> list[tuple[str, Item]]:
-    """A solved question of each formula family of the topic, with its facts."""
-    found = []
+    """Return a solved question of each formula family of the topic, with its facts."""
+    pairs = []
     for family in read_families(topic):
         facts, ask = words["numeric"][family.name]
         worked = work(replace(family, facts={SPLIT: [facts]}, ask={SPLIT: [ask]}), SPLIT, 0, ledger, rng)
-        found.append((worked.facts, numeric_item(worked, worked.ask)))
-    rng.shuffle(found)
-    return found
+        pairs.append((worked.facts, numeric_item(worked, worked.ask)))
+    rng.shuffle(pairs)
+    return pairs
 
 
 def in_case(item: Item, firm: str, words: dict[str, Any], rng: random.Random) -> Item:
-    """A question of what a concept is, put as somebody would who belongs to the case."""
+    """Return an item of a case; a question for a concept's meaning is put in the words of a person of the case."""
     if item.form != "answer":
         return item
     number = rng.randrange(len(words["answer_in_case"]))
@@ -85,7 +85,7 @@ def in_case(item: Item, firm: str, words: dict[str, Any], rng: random.Random) ->
 
 
 def topic_groups(topic: str, words: dict[str, Any], ledger: Ledger, firms: Iterator[str]) -> list[list[Item]]:
-    """All groups of a topic: its cases, then single questions."""
+    """Return all groups of a topic: its cases, then single questions."""
     rng = random.Random(f"{SEED}/{SPLIT}/{topic}")
     concepts = list(concept_items(topic, words, rng))
     rng.shuffle(concepts)
@@ -104,12 +104,12 @@ def topic_groups(topic: str, words: dict[str, Any], ledger: Ledger, firms: Itera
 
 
 def rows() -> list[dict[str, Any]]:
-    """The rows of the file."""
+    """Return the rows of the file."""
     words, ledger = read_wording(), used_numbers()
     rng = random.Random(f"{SEED}/{SPLIT}")
     firms = iter(rng.sample(words["firm"], len(words["firm"])))
     groups = [group for topic in TOPICS for group in topic_groups(topic, words, ledger, firms)]
-    return numbered(SPLIT, groups, rng)
+    return number_rows(SPLIT, groups, rng)
 
 
 def write(folder: Path) -> None:

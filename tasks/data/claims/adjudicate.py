@@ -1,4 +1,4 @@
-"""The rules that make the gold answers: a policy and a claim in, a decision, an amount and a clause out.
+"""The rules of the gold answers: from a policy and a claim to a decision, an amount and a clause.
 
 Pure and exact (Decimal). The rules run in one fixed order and the first that holds decides:
 
@@ -10,9 +10,9 @@ Pure and exact (Decimal). The rules run in one fixed order and the first that ho
     6. authority     the claimed amount is above the sum that may be settled without referral    refer
     7. money         sub-limit, then deductible, then coinsurance, then limit
 
-After step 7 nothing left is a denial that relies on the deductible; the whole amount left is "pay" and relies on the
-insuring clause; anything between is "pay in part" and relies on the clause that took off most (the earlier step
-where two took off the same).
+If nothing remains after step 7, the claim is denied by the deductible. If the full amount remains, the decision is "pay" by
+the insuring clause. Otherwise it is "pay in part" by the clause with the largest reduction (of two equal ones, the earlier
+step).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ CENT = Decimal("0.01")
 
 @dataclass(frozen=True)
 class Policy:
-    """What the schedule says. Amounts in USD, `share` in percent, None or empty where there is no such clause.
+    """The content of a schedule. Amounts are in USD, `share` in percent; None or empty if there is no such clause.
 
-    `clauses` gives the number under which each clause is printed, by its kind.
+    `clauses` gives the printed number of each clause by its kind.
     """
 
     line: str
@@ -50,7 +50,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Claim:
-    """What the holder reports. `earlier` is the date and amount of the claim filed before this one, if any."""
+    """The content of a claim report. `earlier` is the date and amount of the claim filed before this one, if any."""
 
     date: datetime.date
     cause: str
@@ -62,7 +62,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The decision, the amount payable in USD (two decimals), the number of the clause relied on and why."""
+    """The decision, the amount payable in USD (two decimals), the number of the deciding clause, and the reason."""
 
     decision: str
     amount: Decimal
@@ -71,7 +71,7 @@ class Outcome:
 
     @property
     def text(self) -> str:
-        """The answer in one line, such as `pay in part; 1240.00; clause 4`."""
+        """Return the answer in one line, such as `pay in part; 1240.00; clause 4`."""
         return f"{self.decision}; {self.amount:.2f}; clause {self.clause}"
 
 
@@ -103,17 +103,17 @@ def adjudicate(policy: Policy, claim: Claim) -> Outcome:
 
 
 def settle(policy: Policy, claim: Claim) -> tuple[Decimal, dict[str, Decimal]]:
-    """Return the amount payable for a covered claim, to the cent, and what each step took off, in their order."""
-    left = claim.amount
+    """Return the amount payable for a covered claim, to the cent, and the reduction by each step, in order."""
+    rest = claim.amount
     cuts: dict[str, Decimal] = {}
 
     def keep(step: str, amount: Decimal) -> Decimal:
-        cuts[step] = left - amount
+        cuts[step] = rest - amount
         return amount
 
     if policy.sublimit is not None and claim.item == policy.sublimit_item:
-        left = keep("sub-limit", min(left, policy.sublimit))
-    left = keep("deductible", max(left - policy.deductible, Decimal(0)))
-    left = keep("coinsurance", (left * policy.share / 100).quantize(CENT, ROUND_HALF_UP))
-    left = keep("limit", min(left, policy.limit))
-    return left, cuts
+        rest = keep("sub-limit", min(rest, policy.sublimit))
+    rest = keep("deductible", max(rest - policy.deductible, Decimal(0)))
+    rest = keep("coinsurance", (rest * policy.share / 100).quantize(CENT, ROUND_HALF_UP))
+    rest = keep("limit", min(rest, policy.limit))
+    return rest, cuts

@@ -1,4 +1,4 @@
-"""How claim reports and questions are worded: per kind of sentence, one set of templates per split.
+"""The wording of claim reports and questions: per kind of sentence, one set of templates per split.
 
 As in `policy_wording`, the sets of two splits have no template in common.
 """

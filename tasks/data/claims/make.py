@@ -1,4 +1,4 @@
-"""Writes train.jsonl, validation.jsonl and test.jsonl, the same bytes every time.
+"""A script that writes train.jsonl, validation.jsonl and test.jsonl, the same bytes every time.
 
     python -m tasks.data.claims.make [folder]
 
@@ -22,10 +22,10 @@ from tasks.data.claims.sample import draw_claim, draw_earlier, draw_policy
 from tasks.data.claims.world import LINES, Line
 
 SEED = 20260214
-SIZES = {"test": 600, "validation": 300, "train": 2000}  # claims, drawn in this order
+SIZES = {"test": 600, "validation": 300, "train": 2000}  # claims, sampled in this order
 FILE_SIZES = (1, 1, 1, 2, 2, 3)
 
-# Out of 50 claims: pay 14, pay in part 16, deny 14, refer 6.
+# Reasons of 50 claims: pay 14, pay in part 16, deny 14, refer 6.
 REASONS = {
     "cover": 14,
     "deductible": 5,
@@ -46,36 +46,36 @@ Numbers = frozenset[str]
 
 
 def quotas(count: int) -> dict[str, int]:
-    """Share out `count` claims over the reasons, by largest remainder (ties by the order above)."""
+    """Return the numbers of claims by reason, `count` in all, by largest remainder (ties by the order above)."""
     exact = {reason: count * share / 50 for reason, share in REASONS.items()}
-    whole = {reason: int(value) for reason, value in exact.items()}
-    by_remainder = sorted(REASONS, key=lambda reason: whole[reason] - exact[reason])
-    for reason in by_remainder[: count - sum(whole.values())]:
-        whole[reason] += 1
-    return whole
+    counts = {reason: int(value) for reason, value in exact.items()}
+    by_remainder = sorted(REASONS, key=lambda reason: counts[reason] - exact[reason])
+    for reason in by_remainder[: count - sum(counts.values())]:
+        counts[reason] += 1
+    return counts
 
 
-def draw_file(rng: Random, line: Line, left: dict[str, int]) -> tuple[Policy, list[Claim]]:
-    """Draw one claim file: a policy for one of the reasons still wanted, then further claims that it allows."""
+def draw_file(rng: Random, line: Line, remaining: dict[str, int]) -> tuple[Policy, list[Claim]]:
+    """Return a random claim file: a policy for one of the remaining reasons, then further claims that it allows."""
     while True:
-        reason = choose(rng, left)
+        reason = choose(rng, remaining)
         policy = draw_policy(rng, line, reason)
         claims = [draw_claim(rng, policy, line, reason)]
         for _ in range(rng.choice(FILE_SIZES) - 1):
-            claims.append(draw_claim(rng, policy, line, choose(rng, left)))
-        drawn = in_order(rng, policy, [claim for claim in claims if claim is not None])
-        reasons = [adjudicate(policy, claim).reason for claim in drawn]
-        if claims[0] is not None and all(reasons.count(reason) <= left[reason] for reason in reasons):
-            return policy, drawn
+            claims.append(draw_claim(rng, policy, line, choose(rng, remaining)))
+        members = in_order(rng, policy, [claim for claim in claims if claim is not None])
+        reasons = [adjudicate(policy, claim).reason for claim in members]
+        if claims[0] is not None and all(reasons.count(reason) <= remaining[reason] for reason in reasons):
+            return policy, members
 
 
-def choose(rng: Random, left: dict[str, int]) -> str:
-    """Choose a reason in proportion to how many claims are still wanted for it."""
-    return rng.choices(list(left), weights=list(left.values()))[0]
+def choose(rng: Random, remaining: dict[str, int]) -> str:
+    """Return a random reason, in proportion to the number of its remaining claims."""
+    return rng.choices(list(remaining), weights=list(remaining.values()))[0]
 
 
 def in_order(rng: Random, policy: Policy, claims: list[Claim]) -> list[Claim]:
-    """Sort the claims of a file by date and let each, unless it repeats another, name the one before it."""
+    """Return the claims of a file by date; each names the one before it, except those that repeat another."""
     done: list[Claim] = []
     for claim in sorted(claims, key=lambda claim: claim.date):
         if claim.earlier is None:
@@ -88,11 +88,11 @@ def in_order(rng: Random, policy: Policy, claims: list[Claim]) -> list[Claim]:
 def rows_of_file(
     rng: Random, split: str, name: str, policy: Policy, claims: list[Claim], ids: tuple[str, str]
 ) -> list[Row]:
-    """Render the claims of one file; all of them show the same schedule."""
+    """Return the rows of the claims of one file; all of them show the same schedule."""
     schedule_picks = pick(rng, split, POLICY_WORDING)
     schedule = render_policy(policy, ids[0], split, schedule_picks)
     rows: list[Row] = []
-    for place, claim in enumerate(claims, 1):
+    for number, claim in enumerate(claims, 1):
         picks = {**schedule_picks, **pick(rng, split, CLAIM_WORDING)}
         order = rng.sample(["amount", "sent", "earlier"], 3)
         gold = adjudicate(policy, claim)
@@ -100,7 +100,7 @@ def rows_of_file(
         used |= ({"earlier"} if claim.earlier else set()) | ({"sent"} if claim.papers else set())
         rows.append(
             {
-                "id": f"{name}-{place}",
+                "id": f"{name}-{number}",
                 "file": name,
                 "line": policy.line,
                 "context": schedule + "\n" + render_claim(claim, ids[1], split, picks, order),
@@ -119,26 +119,26 @@ def rows_of_file(
     return rows
 
 
-def build(split: str, ids: list[tuple[int, int]], taken: set[Numbers]) -> list[Row]:
-    """Draw and render one split, taking policy and holder numbers from `ids` and no set of amounts in `taken`."""
+def build(split: str, ids: list[tuple[int, int]], used: set[Numbers]) -> list[Row]:
+    """Return the rows of a split, with policy and holder numbers from `ids` and without sets of amounts in `used`."""
     rng = Random(f"{SEED} {split}")
     files: list[tuple[Line, Policy, list[Claim]]] = []
-    for place, line in enumerate(LINES):
-        left = quotas((SIZES[split] + place) // len(LINES))
-        while sum(left.values()):
-            policy, claims = draw_file(rng, line, left)
-            if any(frozenset(numbers(policy, claim)) in taken for claim in claims):
+    for number, line in enumerate(LINES):
+        remaining = quotas((SIZES[split] + number) // len(LINES))
+        while sum(remaining.values()):
+            policy, claims = draw_file(rng, line, remaining)
+            if any(frozenset(numbers(policy, claim)) in used for claim in claims):
                 continue
             files.append((line, policy, claims))
             for claim in claims:
-                left[adjudicate(policy, claim).reason] -= 1
+                remaining[adjudicate(policy, claim).reason] -= 1
     rng.shuffle(files)
     rows: list[Row] = []
-    for place, (line, policy, claims) in enumerate(files, 1):
+    for number, (line, policy, claims) in enumerate(files, 1):
         policy_number, holder = ids.pop()
         names = (f"{line.prefix}{policy_number}", f"K{holder}")
-        rows += rows_of_file(rng, split, f"{split}-{place:04d}", policy, claims, names)
-    taken |= {frozenset(numbers(policy, claim)) for _, policy, claims in files for claim in claims}
+        rows += rows_of_file(rng, split, f"{split}-{number:04d}", policy, claims, names)
+    used |= {frozenset(numbers(policy, claim)) for _, policy, claims in files for claim in claims}
     return rows
 
 
@@ -147,9 +147,9 @@ def write(folder: Path) -> None:
     rng = Random(SEED)
     count = sum(SIZES.values())
     ids = list(zip(rng.sample(range(10000, 100000), count), rng.sample(range(1000, 10000), count), strict=True))
-    taken: set[Numbers] = set()
+    used: set[Numbers] = set()
     for split in SIZES:
-        rows = build(split, ids, taken)
+        rows = build(split, ids, used)
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         (folder / f"{split}.jsonl").write_bytes(text.encode())
 

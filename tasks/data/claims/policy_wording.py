@@ -1,12 +1,12 @@
-"""How policy schedules are worded: per kind of sentence, one set of templates per split.
+"""The wording of policy schedules: per kind of sentence, one set of templates per split.
 
 The sets of two splits have no template in common. The words that carry the meaning (deductible, limit, excluded,
-waiting period, in force) recur in all of them, as they do between real insurers.
+waiting period, in force) occur in all of them, as in policies of real insurers.
 """
 
 from __future__ import annotations
 
-# The kinds of clause, each printed on a line of its own under a number.
+# The kinds of clause, each printed on its own line under a number.
 CLAUSES = (
     "cover",
     "in force",

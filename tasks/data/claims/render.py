@@ -1,4 +1,4 @@
-"""Turns a policy and a claim into the text that a reader sees, in the wording of one split."""
+"""The texts of a policy and a claim, in the wording of one split."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from tasks.data.claims.policy_wording import POLICY_WORDING
 
 WORDING = {**POLICY_WORDING, **CLAIM_WORDING}
 
-Picks = dict[str, int]  # which template of the split each kind of sentence uses
+Picks = dict[str, int]  # the index of the split's template for each kind of sentence
 
 
 def pick(rng: Random, split: str, wording: dict[str, dict[str, tuple[str, ...]]]) -> Picks:
-    """Choose a template of the split for every kind of sentence."""
+    """Return a random template of the split for every kind of sentence."""
     return {kind: rng.randrange(len(sets[split])) for kind, sets in wording.items()}
 
 
 def money(amount: Decimal) -> str:
-    """Write an amount in USD, with cents only where there are any."""
+    """Return an amount in USD as text, with cents only if there are any."""
     return f"{amount:.0f}" if amount == amount.to_integral_value() else f"{amount:.2f}"
 
 
@@ -48,9 +48,9 @@ def render_policy(policy: Policy, number: str, split: str, picks: Picks) -> str:
         "share": policy.share,
     }
     lines = [say("header", policy=number, line=policy.line)]
-    for kind, place in sorted(policy.clauses.items(), key=lambda pair: pair[1]):
+    for kind, n in sorted(policy.clauses.items(), key=lambda pair: pair[1]):
         amount = amounts.get(kind)
-        lines.append(say("number", n=place) + say(kind, **facts, amount="" if amount is None else money(amount)))
+        lines.append(say("number", n=n) + say(kind, **facts, amount="" if amount is None else money(amount)))
     return "\n".join(line[:1].upper() + line[1:] for line in lines)
 
 
@@ -60,18 +60,18 @@ def render_claim(claim: Claim, holder: str, split: str, picks: Picks, order: lis
     def say(kind: str, **facts: object) -> str:
         return WORDING[kind][split][picks[kind]].format(**facts)
 
-    said = {"amount": say("amount", item=claim.item, amount=money(claim.amount))}
+    sentences = {"amount": say("amount", item=claim.item, amount=money(claim.amount))}
     if claim.papers:
-        said["sent"] = say("sent", papers=", ".join(claim.papers))
+        sentences["sent"] = say("sent", papers=", ".join(claim.papers))
     if claim.earlier is not None:
         day, amount = claim.earlier
-        said["earlier"] = say("earlier", date=day, amount=money(amount))
+        sentences["earlier"] = say("earlier", date=day, amount=money(amount))
     loss = say("loss", holder=holder, cause=claim.cause, date=claim.date)
-    return "\n".join([loss, *(said[kind] for kind in order if kind in said)])
+    return "\n".join([loss, *(sentences[kind] for kind in order if kind in sentences)])
 
 
 def numbers(policy: Policy, claim: Claim) -> list[str]:
-    """Return every amount and percentage that the text shows, as text, sorted, each once."""
+    """Return every amount and percentage in the text, as text, sorted, each once."""
     share = policy.share if "coinsurance" in policy.clauses else None
     amounts = [policy.limit, policy.deductible, share, policy.sublimit, policy.authority, claim.amount]
     if claim.earlier is not None:
@@ -80,7 +80,7 @@ def numbers(policy: Policy, claim: Claim) -> list[str]:
 
 
 def boundary(policy: Policy, claim: Claim) -> str:
-    """Name the edge that the claim lies on, empty where it is clear of all."""
+    """Return the name of the boundary on which the claim lies; empty if it lies on none."""
     days: dict[date | None, str] = {
         policy.waiting_until: "last waiting day",
         policy.start: "first day",

@@ -1,7 +1,7 @@
-"""Draws a policy, and claims under it, so that a wanted reason decides.
+"""Random policies, and claims under them that are decided by a given reason.
 
-Most claims have one decisive reason; one in twelve also breaks a later rule, so that the order of rules matters. What
-does not decide is drawn alike whatever the reason is, so that no side issue gives the decision away.
+Most claims have one decisive reason; one in twelve also breaks a later rule, so that the order of rules matters. All other
+properties are sampled in the same way for every reason, so that they give no hint of the decision.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from tasks.data.claims.adjudicate import Claim, Policy, adjudicate
 from tasks.data.claims.policy_wording import CLAUSES
 from tasks.data.claims.world import Line
 
-# How often a clause stands in a policy whose claims do not need it; the others always do.
+# The probability of a clause in a policy if its claims do not need it; other clauses are in every policy.
 PRESENT = {"waiting": 0.35, "papers": 0.4, "duplicate": 0.2, "authority": 0.25, "sub-limit": 0.4, "coinsurance": 0.35}
-WHOLE_AMOUNT = ("cover", "sub-limit", "coinsurance", "limit")  # reasons that a deductible would cover up
+WHOLE_AMOUNT = ("cover", "sub-limit", "coinsurance", "limit")  # reasons that a deductible would hide
 DEDUCTIBLES = (100, 150, 200, 250, 300, 400, 500, 750, 1000)
 SHARES = (90, 85, 80, 75, 70, 60, 50)
 MOST_CLAUSES = 8  # keeps a prompt under 700 characters
@@ -49,13 +49,13 @@ def draw_policy(rng: Random, line: Line, reason: str) -> Policy:
         excluded=tuple(rng.sample(sorted(line.causes), rng.randint(2, 3))),
         deductible=deductible,
         limit=Decimal(limit),
-        clauses={kind: first + place for place, kind in enumerate(kinds)},
+        clauses={kind: first + index for index, kind in enumerate(kinds)},
         waiting_until=start + timedelta(days=rng.choice((14, 30, 60, 90)) - 1) if "waiting" in kinds else None,
         papers=tuple(rng.sample(line.papers, rng.randint(1, 2))) if "papers" in kinds else (),
         refer_duplicates="duplicate" in kinds,
-        authority=rounded(authority, 250) if "authority" in kinds else None,
+        authority=round_to_step(authority, 250) if "authority" in kinds else None,
         sublimit_item=rng.choice(line.items) if "sub-limit" in kinds else "",
-        sublimit=rounded(limit * rng.uniform(0.1, 0.4), 50) if "sub-limit" in kinds else None,
+        sublimit=round_to_step(limit * rng.uniform(0.1, 0.4), 50) if "sub-limit" in kinds else None,
         share=share,
     )
 
@@ -69,11 +69,11 @@ def draw_kinds(rng: Random, reason: str) -> list[str]:
 
 
 def draw_claim(rng: Random, policy: Policy, line: Line, reason: str) -> Claim | None:
-    """Return a claim that `reason` decides, None where this policy cannot give one."""
+    """Return a claim decided by `reason`, or None if this policy allows none."""
     for _ in range(40):
         cause = rng.choice(sorted(line.causes))
-        wanted = policy.sublimit_item if reason == "sub-limit" or rng.random() < 0.3 else ""
-        item = wanted if wanted in line.causes[cause] else rng.choice(line.causes[cause])
+        sublimit_item = policy.sublimit_item if reason == "sub-limit" or rng.random() < 0.3 else ""
+        item = sublimit_item if sublimit_item in line.causes[cause] else rng.choice(line.causes[cause])
         amount = draw_amount(rng, policy, item, reason)
         if amount is None:
             continue
@@ -115,7 +115,7 @@ def draw_date(rng: Random, policy: Policy, reason: str) -> date:
 
 
 def draw_amount(rng: Random, policy: Policy, item: str, reason: str) -> Decimal | None:
-    """Return a claimed amount in the range that the reason needs, None where there is none."""
+    """Return a claimed amount in the range for the reason, or None if the range is empty."""
     low, high = float(policy.deductible) * 1.2 + 100, float(policy.limit)
     if policy.authority is not None:
         high = min(high, float(policy.authority))
@@ -144,27 +144,27 @@ def some_amount(rng: Random, low: float, high: float) -> Decimal:
     value = rng.uniform(low, high)
     if rng.random() < 0.1:
         return Decimal(int(value)) + Decimal(rng.randint(1, 19) * 5) / 100
-    return Decimal(max(int(value), 1)) if rng.random() < 0.25 else max(rounded(value, 10), Decimal(10))
+    return Decimal(max(int(value), 1)) if rng.random() < 0.25 else max(round_to_step(value, 10), Decimal(10))
 
 
 def draw_papers(rng: Random, policy: Policy, line: Line, reason: str) -> tuple[str, ...]:
-    """Return the papers sent: two or three, all required ones among them unless they are the reason.
+    """Return two or three papers of the claim, with all required ones unless they are the reason.
 
-    Where the policy asks for none, the report mostly names none.
+    If the policy requires none, the report mostly names none.
     """
     if not policy.papers and rng.random() < 0.7:
         return ()
     sent = list(policy.papers)
     if reason == "papers" or (sent and rng.random() < UNTIDY):
         sent.remove(rng.choice(sent)) if sent else None
-    others = [paper for paper in line.papers if paper not in policy.papers]
-    sent += rng.sample(others, rng.randint(2, 3) - len(sent))
+    spare = [paper for paper in line.papers if paper not in policy.papers]
+    sent += rng.sample(spare, rng.randint(2, 3) - len(sent))
     rng.shuffle(sent)
     return tuple(sent)
 
 
 def draw_earlier(rng: Random, policy: Policy, claim: Claim) -> tuple[date, Decimal] | None:
-    """Return an earlier claim that is no duplicate of this one: mostly different, at times in one of the two only."""
+    """Return an earlier claim that is no duplicate: mostly date and amount differ, sometimes only one of them."""
     if not policy.refer_duplicates:
         return None
     other_date = claim.date - timedelta(days=rng.randint(20, 200))
@@ -183,6 +183,6 @@ def after_months(start: date, months: int) -> date:
     return date(year, month + 1, start.day)
 
 
-def rounded(value: float, step: int) -> Decimal:
+def round_to_step(value: float, step: int) -> Decimal:
     """Return the multiple of `step` nearest to the value."""
     return Decimal(round(value / step) * step)

@@ -1,6 +1,6 @@
-"""What policies and claims are about: the four lines, with the causes of loss, the items each can hit, and papers.
+"""The world of policies and claims: four lines of insurance with causes of loss, their possible items, and papers.
 
-No word is part of another of its line, so that a reader (or a test) can spot them in a text.
+No word is part of another word of its line, so that a reader (or a test) can identify them in a text.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Line:
 
     @property
     def items(self) -> tuple[str, ...]:
-        """Every item of the line, in a fixed order."""
+        """Return every item of the line, in a fixed order."""
         return tuple(sorted({item for items in self.causes.values() for item in items}))
 
 

@@ -1,10 +1,10 @@
-"""Writes test.jsonl, the same bytes every time: the claims of `claims` as another insurer would print them.
+"""A script that writes test.jsonl, the same bytes every time: the claims of `claims` as another insurer would print them.
 
     python -m tasks.data.claims_shifted.make [folder]
 
-Policies and claims are drawn, and gold is computed, by the scripts of `claims`; new are their numbers, none of which is in
-`claims`, and all that is printed: headings, a fixed order of clauses, other words for each, pounds with pence, and dates
-as `17 Jan 2024`. The form of the answer stays.
+Policies and claims are sampled, and gold is computed, by the scripts of `claims`. Their sets of amounts are new and do not
+occur in `claims`. All printed text is new, too: headings, a fixed order of clauses, other words for each, pounds with pence,
+and dates as `17 Jan 2024`. The form of the answer is the same.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def pounds(amount: Decimal | None) -> str:
-    """Write an amount in pounds, always with pence."""
+    """Return an amount in pounds as text, always with pence."""
     return "" if amount is None else f"£{amount:,.2f}"
 
 
-def day(when: date | None) -> str:
-    """Write a date as `17 Jan 2024`, whatever the machine's language."""
-    return "" if when is None else f"{when.day} {_MONTHS[when.month - 1]} {when.year}"
+def day(value: date | None) -> str:
+    """Return a date as `17 Jan 2024`, independent of the machine's language."""
+    return "" if value is None else f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
 
 
 def in_house_order(policy: Policy) -> Policy:
-    """Number the clauses from 1 in the order in which this insurer prints all its policies."""
+    """Return the policy with its clauses numbered from 1, in this insurer's printed order."""
     printed = [kind for kinds in PARTS.values() for kind in kinds if kind in policy.clauses]
     return replace(policy, clauses={kind: number for number, kind in enumerate(printed, 1)})
 
@@ -62,16 +62,16 @@ def render_policy(policy: Policy, number: str, picks: Random) -> str:
     }
     lines = [picks.choice(HEADER).format(line=policy.line, policy=number)]
     for heading, kinds in PARTS.items():
-        own = [kind for kind in kinds if kind in policy.clauses]
-        lines += [heading] if own else []
-        for kind in own:
-            said = picks.choice(CLAUSES[kind]).format(**facts, amount=pounds(amounts.get(kind)))
-            lines.append(f"Clause {policy.clauses[kind]} | {said}")
+        clauses = [kind for kind in kinds if kind in policy.clauses]
+        lines += [heading] if clauses else []
+        for kind in clauses:
+            sentence = picks.choice(CLAUSES[kind]).format(**facts, amount=pounds(amounts.get(kind)))
+            lines.append(f"Clause {policy.clauses[kind]} | {sentence}")
     return "\n".join(lines)
 
 
 def render_claim(claim: Claim, holder: str, picks: Random) -> str:
-    """Return the notification: what happened, what is asked, what came with it."""
+    """Return the notification: the loss, the claimed amount, the documents, the earlier claim."""
 
     def say(kind: str, **facts: object) -> str:
         return picks.choice(CLAIM[kind]).format(**facts)
@@ -85,27 +85,27 @@ def render_claim(claim: Claim, holder: str, picks: Random) -> str:
 
 
 def files() -> Iterator[tuple[Policy, list[Claim]]]:
-    """Yield claim files with as many claims of each reason as `claims` has, and no set of amounts of its own."""
-    rng, taken = Random(f"{SEED} files"), _taken()
-    found = []
-    for place, line in enumerate(LINES):
-        left = quotas((SIZE + place) // len(LINES))
-        while sum(left.values()):
-            policy, claims = draw_file(rng, line, left)
+    """Yield claim files with the shares of reasons of `claims`, and without its sets of amounts."""
+    rng, used = Random(f"{SEED} files"), _used_amounts()
+    result = []
+    for number, line in enumerate(LINES):
+        remaining = quotas((SIZE + number) // len(LINES))
+        while sum(remaining.values()):
+            policy, claims = draw_file(rng, line, remaining)
             amounts = {frozenset(numbers(policy, claim)) for claim in claims}
-            if amounts & taken:
+            if amounts & used:
                 continue
-            taken |= amounts
+            used |= amounts
             policy = in_house_order(policy)
-            found.append((policy, claims))
+            result.append((policy, claims))
             for claim in claims:
-                left[adjudicate(policy, claim).reason] -= 1
-    rng.shuffle(found)
-    yield from found
+                remaining[adjudicate(policy, claim).reason] -= 1
+    rng.shuffle(result)
+    yield from result
 
 
-def _taken() -> set[frozenset[str]]:
-    """The sets of amounts that `claims` shows."""
+def _used_amounts() -> set[frozenset[str]]:
+    """Return the sets of amounts in `claims`."""
     paths = sorted((HERE.parent / "claims").glob("*.jsonl"))
     lines = (line for path in paths for line in path.read_text(encoding="utf-8").splitlines())
     return {frozenset(json.loads(line)["numbers"]) for line in lines}
@@ -114,9 +114,9 @@ def _taken() -> set[frozenset[str]]:
 def rows() -> Iterator[dict[str, object]]:
     """Yield the rows of the file; the claims of a file show the same policy, word for word."""
     rng = Random(f"{SEED} wording")
-    for place, (policy, claims) in enumerate(files(), 1):
+    for index, (policy, claims) in enumerate(files(), 1):
         name, number, holder = (
-            f"shifted-{place:04d}",
+            f"shifted-{index:04d}",
             f"{rng.randint(100, 999)}/{rng.randint(10000, 99999)}",
             rng.randint(100000, 999999),
         )

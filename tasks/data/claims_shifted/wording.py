@@ -1,12 +1,12 @@
-"""How another insurer words a policy and a notification of loss: none of its sentences stands in `claims`.
+"""The wording of another insurer's policies and notifications of loss, with no sentence of `claims`.
 
-The words of `claims` that carry the meaning are replaced as well: the deductible is an excess, the limit a maximum,
-coinsurance a reimbursement rate, papers are documents. Only the four decisions keep their names, as answers need them.
+The words of `claims` that carry the meaning are replaced, too: the deductible is an excess, the limit a maximum,
+coinsurance a reimbursement rate, papers are documents. Only the four decisions have the same names, as answers need them.
 """
 
 from __future__ import annotations
 
-# Parts of a policy in the order in which they are printed, each with its kinds of clause.
+# Parts of a policy in the printed order, each with its kinds of clause.
 PARTS: dict[str, tuple[str, ...]] = {
     "TERM": ("in force", "waiting"),
     "SCOPE": ("cover", "exclusion"),

@@ -1,6 +1,6 @@
 """Formulas over the accounts of one company: liquidity, cash flow, margins, returns, turnover, coverage.
 
-The value is that of the formula as the problem states it: per cent where it says "× 100", a fraction elsewhere.
+The value is that of the formula as the problem states it: per cent for "× 100", otherwise a fraction.
 """
 
 from __future__ import annotations

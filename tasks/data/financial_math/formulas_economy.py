@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
-from tasks.data.financial_math.reader import Cue, Reading, Unread
+from tasks.data.financial_math.reader import Cue, Reading, UnreadableProblem
 
 OTHER_TERM = "a term other than a year, which the formula does not hold"
 
 
 def _forward(spot: Fraction, domestic: Fraction, foreign: Fraction, years: Fraction) -> Fraction:
     if years != 1:
-        raise Unread(OTHER_TERM)
+        raise UnreadableProblem(OTHER_TERM)
     return spot * (1 + domestic) / (1 + foreign)
 
 
@@ -40,8 +40,10 @@ _FORCE: tuple[Cue, ...] = (
 )
 
 
-def _people(asked: str, rate: tuple[Cue, ...]) -> Reading:
-    return Reading({"asked": ((asked, 1),), "rate": rate, "force": _FORCE}, lambda asked, rate, force: rate * force)
+def _people(question: str, rate: tuple[Cue, ...]) -> Reading:
+    return Reading(
+        {"question": ((question, 1),), "rate": rate, "force": _FORCE}, lambda question, rate, force: rate * force
+    )
 
 
 ECONOMY: Mapping[str, tuple[Reading, ...]] = {
@@ -111,31 +113,31 @@ ECONOMY: Mapping[str, tuple[Reading, ...]] = {
             (r"#p of (?:a nation's|the labor force)", r"rate determined was #p"),
         ),
         Reading(
-            {"asked": (("how many people are employed", 1),), "rate": (r"#p of its labor force",), "force": _FORCE},
-            lambda asked, rate, force: (1 - rate) * force,
+            {"question": (("how many people are employed", 1),), "rate": (r"#p of its labor force",), "force": _FORCE},
+            lambda question, rate, force: (1 - rate) * force,
         ),
         Reading(
             {
-                "asked": (("what does the new labor force count look like", 1),),
+                "question": (("what does the new labor force count look like", 1),),
                 "employed": (r"employed people rises from @n to #n",),
                 "rate": (r"unemployment rate of #p",),
             },
-            lambda asked, employed, rate: employed / (1 - rate),
+            lambda question, employed, rate: employed / (1 - rate),
             ignored=(r"employed people rises from #n",),
         ),
         Reading(
-            {"asked": (("how many more people", 1),), "rise": (r"went up by #p to @p",), "force": _FORCE},
-            lambda asked, rise, force: rise * force,
+            {"question": (("how many more people", 1),), "rise": (r"went up by #p to @p",), "force": _FORCE},
+            lambda question, rise, force: rise * force,
             ignored=(r"went up by @p to #p",),
         ),
         Reading(
             {
-                "asked": (("how many people|by how many", 1),),
+                "question": (("how many people|by how many", 1),),
                 "before": ("from #p to @p",),
                 "after": ("from @p to #p",),
                 "force": _FORCE,
             },
-            lambda asked, before, after, force: abs(after - before) * force,
+            lambda question, before, after, force: abs(after - before) * force,
         ),
     ),
     "Balance of Trade": (

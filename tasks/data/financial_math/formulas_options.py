@@ -1,7 +1,7 @@
 """Formulas of options: the price of a call, and the parity of put and call.
 
-A problem of parity gives all values of the relation but one: the value is the missing one. Fractions of a year, the
-exponential function and the normal distribution make floats; everything else is exact.
+A problem of parity gives all values of the relation but one, and asks for that one. Fractions of a year, the exponential
+function and the normal distribution give floats; all other results are exact.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ _PUT_CALL_REFUSED = {r"difference|changes|affect|increase": "asks for a differen
 def _parity(unknown: str) -> Reading:
     roles = {name: cues for name, cues in _PARITY.items() if name != unknown}
 
-    def value(**known: Fraction) -> Fraction | float:
-        rate, years = known["rate"], known["years"]
+    def value(**values: Fraction) -> Fraction | float:
+        rate, years = values["rate"], values["years"]
         if unknown == "strike":
             growth = _discounted(Fraction(1), rate, years)
-            return (known["spot"] - known["call"] + known["put"]) / growth
-        paid = _discounted(known["strike"], rate, years)
+            return (values["spot"] - values["call"] + values["put"]) / growth
+        paid = _discounted(values["strike"], rate, years)
         if unknown == "call":
-            return known["put"] + known["spot"] - paid
+            return values["put"] + values["spot"] - paid
         if unknown == "put":
-            return known["call"] - known["spot"] + paid
-        return known["call"] - known["put"] + paid
+            return values["call"] - values["spot"] + paid
+        return values["call"] - values["put"] + paid
 
     return Reading(roles, value, refused=_PUT_CALL_REFUSED)
 
@@ -87,10 +87,10 @@ OPTIONS: Mapping[str, tuple[Reading, ...]] = {
         *(_parity(name) for name in ("call", "put", "spot", "strike")),
         Reading(
             {
-                "asked": ((r"determine the difference between call option price \(c\) and put option price", 1),),
+                "question": ((r"determine the difference between call option price \(c\) and put option price", 1),),
                 **{name: _PARITY[name] for name in ("spot", "strike", "rate", "years")},
             },
-            lambda asked, spot, strike, rate, years: spot - _discounted(strike, rate, years),
+            lambda question, spot, strike, rate, years: spot - _discounted(strike, rate, years),
         ),
     ),
 }

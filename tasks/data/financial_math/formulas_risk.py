@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from tasks.data.financial_math.reader import Cue, Reading, Unread
+from tasks.data.financial_math.reader import Cue, Reading, UnreadableProblem
 
 
-def _named(symbol: str, kind: str, *cues: Cue) -> tuple[Cue, ...]:
-    """Return the cues of a quantity that is named by its symbol, "(R_p) of 8%" or "8% (R_p)", and by words."""
+def _symbol_cues(symbol: str, kind: str, *cues: Cue) -> tuple[Cue, ...]:
+    """Return the cues of a quantity by its symbol, "(R_p) of 8%" or "8% (R_p)", and by words."""
     mark = rf"\({symbol}\)"
     return (rf"{mark}(?:(?!while)[^<>.,;()])*?#{kind}", rf"#{kind} ?{mark}", rf"\b{symbol}:? #{kind}", *cues)
 
@@ -23,7 +23,7 @@ def _weighted(
     total: Fraction | None = None,
 ) -> Fraction:
     if total is not None and total != equity + debt:
-        raise Unread("the parts do not add up to the total")
+        raise UnreadableProblem("the parts do not add up to the total")
     return (equity * equity_cost + debt * debt_cost * (1 - tax)) / (equity + debt)
 
 
@@ -57,9 +57,9 @@ RISK: Mapping[str, tuple[Reading, ...]] = {
     "Sharpe Ratio": (
         Reading(
             {
-                "portfolio": _named("r_p", "p", r"#p last year \(r_p\)"),
-                "free": _named("r_f", "p"),
-                "deviation": _named("σ_p", "p", r"standard deviation~#p"),
+                "portfolio": _symbol_cues("r_p", "p", r"#p last year \(r_p\)"),
+                "free": _symbol_cues("r_f", "p"),
+                "deviation": _symbol_cues("σ_p", "p", r"standard deviation~#p"),
             },
             lambda portfolio, free, deviation: (portfolio - free) / deviation,
         ),
@@ -67,10 +67,10 @@ RISK: Mapping[str, tuple[Reading, ...]] = {
     "Jensen's Alpha": (
         Reading(
             {
-                "actual": _named("r_i", "p", r"#p actual return"),
-                "free": _named("r_f", "p"),
-                "beta": _named("β_i", "n", r"\bbeta of #n"),
-                "market": _named("r_m", "p"),
+                "actual": _symbol_cues("r_i", "p", r"#p actual return"),
+                "free": _symbol_cues("r_f", "p"),
+                "beta": _symbol_cues("β_i", "n", r"\bbeta of #n"),
+                "market": _symbol_cues("r_m", "p"),
             },
             lambda actual, free, beta, market: actual - (free + beta * (market - free)),
         ),

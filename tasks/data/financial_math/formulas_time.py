@@ -1,8 +1,8 @@
 """Formulas over time: present and future value, interest, annual rates.
 
-Conventions, where a problem says nothing else: a flow comes at the end of its period, a rate is per year, a cost
-paid "upfront" or "now" is not discounted. Problems that say something that the formula does not hold (compounding
-without pause, payments every half year at a yearly rate) are not read.
+Conventions, unless a problem says otherwise: a flow comes at the end of its period, a rate is per year, a cost paid
+"upfront" or "now" is not discounted. Problems outside of the formula (continuous compounding, payments every half year at a
+yearly rate) are not read.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from tasks.data.financial_math.reader import Cue, Reading, Unread
+from tasks.data.financial_math.reader import Cue, Reading, UnreadableProblem
 
 OUTSIDE = {
     r"continuous": "continuous compounding is not in the formula",
@@ -23,7 +23,7 @@ _YEARS: tuple[Cue, ...] = (r"#n[ -]years?\b",)
 
 def _annuity(flow: Fraction, rate: Fraction, years: Fraction) -> Fraction:
     if years.denominator != 1:
-        raise Unread("not a whole number of periods")
+        raise UnreadableProblem("not a whole number of periods")
     return sum((flow / (1 + rate) ** t for t in range(1, int(years) + 1)), Fraction(0))
 
 
@@ -37,15 +37,15 @@ def _growing(first: Fraction, step: Fraction, rate: Fraction, years: Fraction) -
     return sum(((first + step * t) / (1 + rate) ** (t + 1) for t in range(int(years))), Fraction(0))
 
 
-def _listed(rate: Fraction, **flows: Fraction) -> Fraction:
+def _single_flows(rate: Fraction, **flows: Fraction) -> Fraction:
     if not {"flow_1", "flow_2"} <= flows.keys():
-        raise Unread("no value for flow 1 or flow 2")
+        raise UnreadableProblem("no value for flow 1 or flow 2")
     return sum((flow / (1 + rate) ** int(name[-1]) for name, flow in flows.items()), Fraction(0))
 
 
 def _power(base: Fraction, periods: Fraction) -> Fraction:
     if periods.denominator != 1:
-        raise Unread("not a whole number of periods")
+        raise UnreadableProblem("not a whole number of periods")
     return base ** int(periods)
 
 
@@ -93,7 +93,7 @@ TIME: Mapping[str, tuple[Reading, ...]] = {
                 "flow_3": (r"#m in (?:its third|the final) year",),
                 "rate": _RATE,
             },
-            _listed,
+            _single_flows,
             optional=frozenset({"flow_0", "flow_1", "flow_2", "flow_3"}),
             ignored=(r"@m in #w years",),
         ),

@@ -1,16 +1,16 @@
-"""Reads the numbers out of a worded problem, each for exactly one role, or says why it cannot.
+"""A reader for the numbers of a worded problem: each number gets exactly one role, or the problem is unreadable.
 
-A formula names its roles and, for each, the cues beside which its number stands. Every number of the text (and every
-number word such as "two" or "half") must be claimed by exactly one role, every role must end with one value: whatever
-is left over, claimed twice or missing makes the problem unread. Nothing is guessed.
+A formula names its roles and, for each, the cues around its number. Every number of the text (and every number word such as
+"two" or "half") must belong to exactly one role, and every role must have one value. A number without a role or with two, and
+a role without a value, make the problem unreadable. Nothing is guessed.
 
 A cue is a regular expression over the text in small letters, in which
 
-    #m #p #n #w   stand for the number claimed: an amount of money, a percentage, a plain number, a number word
-    @m @p @n @w   stand for a number that is only passed by
+    #m #p #n #w   stand for the number of the role: an amount of money, a percentage, a plain number, a number word
+    @m @p @n @w   stand for a number that is not the role's
     ~             stands for words of the same clause, none of them a joining word and none a number
 
-A cue with a factor claims its number times the factor ("#n months" is a twelfth of a year each); without a number in
+A cue with a factor gives its number times the factor ("#n months" is a twelfth of a year each); without a number in
 it, it gives the factor itself ("quarterly" is 4).
 """
 
@@ -43,16 +43,16 @@ _YEAR = re.compile(
 _LINK = r"(?:(?!\b(?:and|with|against|while|but|versus|when|where|if|from|compared|includes)\b)[^<>.,;:?!]){0,70}?"
 
 
-class Unread(ValueError):
-    """A problem that cannot be read with certainty; the message says why, without quoting it."""
+class UnreadableProblem(ValueError):
+    """An error for a problem that cannot be read with certainty; the message gives the reason, without quoting it."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One way in which the problems of a formula are worded.
+    """One wording of the problems of a formula.
 
     `value` is called with the roles as keyword arguments. `optional` roles may be missing. Numbers beside an `ignored`
-    cue play no part. `refused` maps what must not occur in the text to the reason for not reading it.
+    cue have no role. `refused` maps forbidden patterns of the text to the reason for not reading it.
     """
 
     roles: Mapping[str, tuple[Cue, ...]]
@@ -69,13 +69,13 @@ def numbers_of(text: str) -> tuple[str, list[Fraction]]:
     """
     values: list[Fraction] = []
 
-    def mask(found: re.Match[str]) -> str:
-        if found["word"]:
-            values.append(_WORDS[found["word"]])
+    def mask(match: re.Match[str]) -> str:
+        if match["word"]:
+            values.append(_WORDS[match["word"]])
             return f"<w{len(values) - 1}>"
-        value = Fraction(found["digits"].replace(",", "")) * _SCALES.get(found["scale"] or "", 1)
-        values.append((-value if found["minus"] else value) / (100 if found["percent"] else 1))
-        kind = "p" if found["percent"] else "m" if found["money"] else "n"
+        value = Fraction(match["digits"].replace(",", "")) * _SCALES.get(match["scale"] or "", 1)
+        values.append((-value if match["minus"] else value) / (100 if match["percent"] else 1))
+        kind = "p" if match["percent"] else "m" if match["money"] else "n"
         return f"<{kind}{len(values) - 1}>"
 
     plain = " ".join(text.lower().replace("\u2019", "'").replace("*", " ").split())
@@ -90,49 +90,49 @@ def _pattern(cue: str) -> re.Pattern[str]:
 
 
 def read(text: str, reading: Reading) -> Fraction | float:
-    """Return what the formula gives for this problem.
+    """Return the value of the formula for this problem.
 
     Raises:
-        Unread: a number without a role or with two, a role without a value or with two, or something refused.
+        UnreadableProblem: a number without a role or with two, a role without a value or with two, or a refused pattern.
     """
-    masked, values = numbers_of(text)
+    masked_text, values = numbers_of(text)
     for refused, reason in (reading.refused or {}).items():
-        if re.search(refused, masked):
-            raise Unread(reason)
+        if re.search(refused, masked_text):
+            raise UnreadableProblem(reason)
     claims: dict[int, set[str]] = {}
-    found: dict[str, set[Fraction]] = {}
+    values_of_role: dict[str, set[Fraction]] = {}
     for role, cues in reading.roles.items():
         for cue in cues:
             body, factor = cue if isinstance(cue, tuple) else (cue, 1)
-            for match in _pattern(body).finditer(masked):
+            for match in _pattern(body).finditer(masked_text):
                 value = Fraction(factor)
                 if "at" in match.groupdict():
                     claims.setdefault(int(match["at"]), set()).add(role)
                     value *= values[int(match["at"])]
-                found.setdefault(role, set()).add(value)
+                values_of_role.setdefault(role, set()).add(value)
     for cue in reading.ignored:
-        for match in _pattern(cue).finditer(masked):
+        for match in _pattern(cue).finditer(masked_text):
             claims.setdefault(int(match["at"]), set()).add("")
-    _refuse_loose_ends(reading, claims, found, len(values))
+    _refuse_loose_ends(reading, claims, values_of_role, len(values))
     try:
-        return reading.value(**{role: next(iter(several)) for role, several in found.items()})
+        return reading.value(**{role: next(iter(several)) for role, several in values_of_role.items()})
     except (ZeroDivisionError, OverflowError) as error:
-        raise Unread("the formula has no value here") from error
+        raise UnreadableProblem("the formula has no value here") from error
 
 
 def _refuse_loose_ends(
-    reading: Reading, claims: Mapping[int, set[str]], found: Mapping[str, set[Fraction]], count: int
+    reading: Reading, claims: Mapping[int, set[str]], values_of_role: Mapping[str, set[Fraction]], count: int
 ) -> None:
-    """Refuse numbers and roles that are not matched one to one."""
+    """Raise an error for numbers and roles that are not matched one to one."""
     for role in reading.roles:
-        if role not in found and role not in reading.optional:
-            raise Unread(f"no value for {role.replace('_', ' ')}")
-        if len(found.get(role, ())) > 1:
-            raise Unread(f"several values for {role.replace('_', ' ')}")
+        if role not in values_of_role and role not in reading.optional:
+            raise UnreadableProblem(f"no value for {role.replace('_', ' ')}")
+        if len(values_of_role.get(role, ())) > 1:
+            raise UnreadableProblem(f"several values for {role.replace('_', ' ')}")
     if any(len(roles) > 1 for roles in claims.values()):
-        raise Unread("a number that could play several parts")
+        raise UnreadableProblem("a number that could play several parts")
     if len(claims) < count:
-        raise Unread("a number that plays no part in the formula")
+        raise UnreadableProblem("a number that plays no part in the formula")
 
 
 def amount(*names: str) -> tuple[Cue, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from tasks.data.sec_qa.filer import Filer, Number
-from tasks.data.sec_qa.statements import STATEMENTS, Line, present, shown, written
+from tasks.data.sec_qa.statements import STATEMENTS, Line, figure_text, present, printed_figure
 from tasks.data.sec_qa.templates import LAYOUTS, TITLES
 
 
@@ -23,30 +23,33 @@ class Excerpt:
 
     @property
     def keys(self) -> list[str]:
-        """The lines by key, from top to bottom."""
+        """Return the keys of the lines, from top to bottom."""
         return [line.key for line in self.lines]
 
     def label(self, key: str) -> str:
-        """How this filing words the line."""
+        """Return the filing's wording of the line."""
         return self.filer.wording[key]
 
     def at(self, key: str, year: int) -> Number:
-        """The figure shown on the line for the year."""
-        return shown(self.filer, next(line for line in self.lines if line.key == key), year)
+        """Return the printed figure of the line for the year."""
+        return printed_figure(self.filer, next(line for line in self.lines if line.key == key), year)
 
     @property
     def text(self) -> str:
-        """The excerpt as a question shows it."""
+        """Return the excerpt as text."""
         filer = self.filer
         head = self.caption.format(filer=filer.name, unit=filer.unit, year_end=filer.year_end)
         rows = [[head, *map(str, self.years)]]
-        rows += [[self.label(line.key), *(written(shown(filer, line, y)) for y in self.years)] for line in self.lines]
+        rows += [
+            [self.label(line.key), *(figure_text(printed_figure(filer, line, y)) for y in self.years)]
+            for line in self.lines
+        ]
         return "\n".join(" | ".join(row) for row in rows)
 
     @property
     def numbers(self) -> list[str]:
-        """All figures as plain numbers, row by row."""
-        return [str(shown(self.filer, line, year)) for line in self.lines for year in self.years]
+        """Return all figures as plain numbers, row by row."""
+        return [str(printed_figure(self.filer, line, year)) for line in self.lines for year in self.years]
 
 
 def draw(
@@ -54,39 +57,39 @@ def draw(
     filer: Filer,
     split: str,
     statement: str,
-    needed: Collection[str],
+    required: Collection[str],
     size: int,
     *,
     rivals: Collection[str] = (),
     columns: int = 2,
 ) -> Excerpt | None:
-    """Draw an excerpt of `size` lines that contains the lines `needed` and none of `rivals`; None if there is none."""
+    """Return a random excerpt of `size` lines with all of `required` and none of `rivals`, or None if impossible."""
     years = filer.years[-columns:]
     lines = [line for line in STATEMENTS[statement] if present(filer, line, years) and line.key not in rivals]
-    places = [index for index, line in enumerate(lines) if line.key in needed]
-    if len(places) < len(needed) or len(lines) < size:
+    indices = [index for index, line in enumerate(lines) if line.key in required]
+    if len(indices) < len(required) or len(lines) < size:
         return None
-    if places[-1] - places[0] < size:
-        lowest, highest = max(0, places[-1] - size + 1), min(places[0], len(lines) - size)
+    if indices[-1] - indices[0] < size:
+        lowest, highest = max(0, indices[-1] - size + 1), min(indices[0], len(lines) - size)
         start = rng.randint(lowest, highest)
-        chosen = lines[start : start + size]
+        selection = lines[start : start + size]
     else:
-        spare = [index for index in range(len(lines)) if index not in places]
-        chosen = [lines[index] for index in sorted(places + rng.sample(spare, size - len(places)))]
+        spare = [index for index in range(len(lines)) if index not in indices]
+        selection = [lines[index] for index in sorted(indices + rng.sample(spare, size - len(indices)))]
     return Excerpt(
         filer=filer,
         statement=statement,
-        caption=_caption(rng, split, statement, chosen),
+        caption=_caption(rng, split, statement, selection),
         years=years[::-1] if filer.newest_first else years,
-        lines=tuple(chosen),
+        lines=tuple(selection),
     )
 
 
 def _caption(rng: random.Random, split: str, statement: str, lines: Collection[Line]) -> str:
-    """The head as a template: everything but the filer, its unit and its year end."""
+    """Return the head as a template: everything but the filer, its unit and its year end."""
     layouts = LAYOUTS[split]
     if any(line.key.startswith("EarningsPerShare") for line in lines):
-        # The unit of the other lines is not that of these: the caption must say so.
+        # Earnings per share have another unit than the other lines: the caption must say so.
         layouts = tuple(layout for layout in layouts if "except per" in layout.caption)
     layout = rng.choice(layouts)
     over = layout.day if statement == "balance" else layout.period

@@ -1,10 +1,10 @@
 """A fictional filer: income statements, balance sheets and cash flows of three fiscal years that tie together.
 
 Only the opening balance sheet is free. Afterwards every balance moves by a flow: net income less dividends into
-retained earnings, capital expenditure less depreciation into property, borrowing less repayment into debt, and what is
-left into cash. So assets equal liabilities plus equity without any balancing item. Values carry the sign that the
-us-gaap element has (payments and increases in receivables are positive), in units of the filing (thousands or
-millions); earnings per share are in dollars.
+retained earnings, capital expenditure less depreciation into property, borrowing less repayment into debt, and the rest
+into cash. So assets equal liabilities plus equity without any balancing item. Values have the sign of the us-gaap element
+(payments and increases in receivables are positive), in units of the filing (thousands or millions); earnings per share
+are in dollars.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ EQUITY = (
 )
 EXPENSES = ("ResearchAndDevelopmentExpense", "SellingGeneralAndAdministrativeExpense", "RestructuringCharges")
 
-# Opening balances as a share of revenue, and how often a filer has such a line at all.
+# Opening balances as a share of revenue (lowest, highest), and the probability that a filer has the line.
 _OPENING: tuple[tuple[str, float, float, float], ...] = (
     (CASH, 0.08, 0.30, 1.0),
     ("ShortTermInvestments", 0.04, 0.15, 0.75),
@@ -97,7 +97,7 @@ class Filer:
 
 
 def figures(rng: random.Random, years: tuple[int, ...]) -> dict[str, dict[int, Number]] | None:
-    """Draw a filer's figures for `years` (oldest first) and the opening balances; None if it ran out of money."""
+    """Return a filer's random figures for `years` (oldest first) and the opening balances; None if it went bankrupt."""
     revenue = round(10 ** rng.uniform(2.75, 4.55))
     rates = _rates(rng)
     before = _opening(rng, revenue)
@@ -144,7 +144,7 @@ def _opening(rng: random.Random, revenue: int) -> Sheet:
     sheet["AccumulatedOtherComprehensiveIncomeLossNetOfTax"] = round(revenue * rng.uniform(-0.05, 0.02))
     sheet["RetainedEarningsAccumulatedDeficit"] = 0
     _total(sheet)
-    # The opening retained earnings are what all earlier years left behind: the one free choice of the model.
+    # The opening retained earnings balance the sheet: the only free choice of the model.
     sheet["RetainedEarningsAccumulatedDeficit"] = sheet["Assets"] - sheet["LiabilitiesAndStockholdersEquity"]
     _total(sheet)
     return sheet
@@ -201,7 +201,7 @@ def _per_share(rng: random.Random, net_income: int, basic: int) -> dict[str, Num
 
 
 def _invest(rng: random.Random, rates: Mapping[str, float], revenue: int, after: Sheet) -> Sheet:
-    """Capital expenditure, acquisitions, depreciation and amortization; moves the long-lived assets."""
+    """Return capital expenditure, acquisitions, depreciation and amortization, and update the long-lived assets."""
     depreciation = round(after["PropertyPlantAndEquipmentNet"] * rng.uniform(0.08, 0.15))
     capex = round(depreciation * rng.uniform(0.6, 1.7)) + 1
     bought_goodwill = round(revenue * rates["acquisitions"] * rng.uniform(0.2, 1.0)) if after["Goodwill"] else 0
@@ -218,7 +218,7 @@ def _invest(rng: random.Random, rates: Mapping[str, float], revenue: int, after:
 
 
 def _finance(rng: random.Random, rates: Mapping[str, float], revenue: int, after: Sheet, net_income: int) -> Sheet:
-    """Borrowing, repayment, dividends and buybacks; moves debt, paid-in capital and retained earnings."""
+    """Return borrowing, repayment, dividends and buybacks, and update debt, paid-in capital and retained earnings."""
     repaid = after["LongTermDebtCurrent"]
     borrowed = round(revenue * rates["borrowing"] * rng.uniform(0.4, 1.2))
     debt = after["LongTermDebtCurrent"] + after["LongTermDebtNoncurrent"] + borrowed - repaid
@@ -241,7 +241,7 @@ def _finance(rng: random.Random, rates: Mapping[str, float], revenue: int, after
 def _roll(
     rng: random.Random, rates: Mapping[str, float], revenue: int, before: Sheet, income: Sheet
 ) -> tuple[Sheet, Sheet]:
-    """Carry the balance sheet one year forward; returns the closing balances and the year's cash flows."""
+    """Return the closing balances and the cash flows of the next year."""
     after = dict(before)
     flows = _invest(rng, rates, revenue, after) | _finance(rng, rates, revenue, after, income["NetIncomeLoss"])
     for element in _FOLLOW_REVENUE:

@@ -1,7 +1,7 @@
-"""How filings word the lines that us-gaap elements tag: one list for train and validation, one for test.
+"""The wordings of lines by us-gaap element: one list for train and validation, one for test.
 
-The two lists of an element have no wording in common where natural variants exist; `SHARED` names the wordings that
-every filer uses alike. A wording with a bracketed word, such as "(loss)", is the one for figures that change sign.
+The two lists of an element have no wording in common if natural variants exist; `SHARED` has the wordings that every filer
+uses. A wording with a bracketed word, such as "(loss)", is for figures that change sign.
 """
 
 from __future__ import annotations
@@ -273,17 +273,17 @@ WORDINGS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     END: (("Cash at end of year", "Cash, end of year"), ("Cash at the end of the year",)),
 }
 
-# Shown with a minus in an ordinary year.
+# Printed with a minus in an ordinary year.
 _OUTFLOWS = frozenset(
     {"NetCashProvidedByUsedInInvestingActivities", "NetCashProvidedByUsedInFinancingActivities", "InterestExpense"}
     | {key for key in WORDINGS if key.startswith(("Payments", "Repayments"))}
 )
-# Lines whose wording says nothing about the sign.
+# Lines with a wording that does not depend on the sign.
 _NEUTRAL = frozenset(key for key in WORDINGS if key.startswith(("IncreaseDecrease", "CashAndCashEquivalentsPeriod")))
 
 
 def draw(rng: random.Random, key: str, split: str, lowest: float, highest: float) -> str:
-    """Choose how a filer words a line whose shown figures lie between `lowest` and `highest` in its report."""
+    """Return a random wording of a line with printed figures between `lowest` and `highest`."""
     wordings = WORDINGS[key][1 if split == "test" else 0]
     usual = key in _NEUTRAL or (highest < 0 if key in _OUTFLOWS else lowest >= 0)
     return rng.choice([text for text in wordings if usual or "(" in text] or list(wordings))

@@ -23,7 +23,7 @@ _SHARES = {"train": 0.62, "validation": 0.13, "test": 0.25}
 
 
 def names(rng: random.Random) -> dict[str, Iterator[str]]:
-    """An endless supply of different names for each split."""
+    """Return an endless supply of different names for each split."""
     firsts = [head + tail for head in _HEADS for tail in _TAILS]
     rng.shuffle(firsts)
     supply, start = {}, 0

@@ -1,7 +1,7 @@
-"""One question of each kind over an excerpt of a filing.
+"""Questions of each kind over an excerpt of a filing.
 
-Every function takes the subject to ask about and returns None where this filing cannot be asked: it lacks the line,
-the excerpt allows two answers, the prompt gets too long.
+Every function takes a subject and returns a question about it, or None if this filing allows none: it lacks the line, the
+excerpt allows two answers, or the prompt would be too long.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from fractions import Fraction
 from tasks.data.sec_qa import ratios
 from tasks.data.sec_qa.excerpt import Excerpt, draw
 from tasks.data.sec_qa.filer import Filer
-from tasks.data.sec_qa.statements import BEGINNING, END, STATEMENTS, redundant, written
+from tasks.data.sec_qa.statements import BEGINNING, END, STATEMENTS, figure_text, redundant
 from tasks.data.sec_qa.templates import QUESTIONS
 
 LONGEST = 690
 
-# Statement and line of every tag that is asked for.
-TAGGED: tuple[tuple[str, str], ...] = tuple(
+# Statement and line of every tag in the questions.
+TAG_SUBJECTS: tuple[tuple[str, str], ...] = tuple(
     (statement, line.key)
     for statement in ("income", "balance", "cash flow")
     for line in STATEMENTS[statement]
     if line.key not in (BEGINNING, END) and (statement, line.key) != ("cash flow", "NetIncomeLoss")
 )
-# What is asked to be computed; changes and ratios are dealt twice as often as percentage changes.
-_CHANGING = tuple((statement, key) for statement, keys in ratios.CHANGING.items() for key in keys)
+# The subjects of computations; changes and ratios are twice as frequent as percentage changes.
+_CHANGES = tuple((statement, key) for statement, keys in ratios.CHANGE_LINES.items() for key in keys)
 COMPUTATIONS: tuple[tuple[str, str, str], ...] = (
-    *(("change", statement, key) for statement, key in 2 * _CHANGING),
-    *(("percent change", statement, key) for statement, key in _CHANGING),
-    *(("ratio", item.statement, item.name) for item in 2 * ratios.COMPUTED),
+    *(("change", statement, key) for statement, key in 2 * _CHANGES),
+    *(("percent change", statement, key) for statement, key in _CHANGES),
+    *(("ratio", item.statement, item.name) for item in 2 * ratios.COMPUTED_RATIOS),
 )
 
 
 @dataclass(frozen=True)
-class Asked:
+class Question:
     """A question with its answer. `keys` are the lines and `years` the fiscal years that the answer needs."""
 
     kind: str
@@ -49,17 +49,17 @@ class Asked:
 
     @property
     def operands(self) -> tuple[str, ...]:
-        """The figures that the answer needs, in order of size."""
+        """Return the figures that the answer needs, in order of size."""
         return tuple(sorted(str(self.excerpt.at(key, year)) for key in self.keys for year in self.years))
 
     @property
     def fits(self) -> bool:
-        """Whether the rendered prompt stays short."""
+        """Return whether the rendered prompt is short enough."""
         return len(self.excerpt.text) + len(self.question) + len("\n\n\nAnswer:") <= LONGEST
 
 
-def lookup(rng: random.Random, filer: Filer, split: str, subject: tuple[str, int]) -> Asked | None:
-    """Read one figure. The subject is a statement and how many fiscal years to show."""
+def lookup(rng: random.Random, filer: Filer, split: str, subject: tuple[str, int]) -> Question | None:
+    """Return a question for one figure. The subject is a statement and the number of fiscal years to show."""
     statement, columns = subject
     key = rng.choice(STATEMENTS[statement]).key
     columns = min(columns, 2) if statement == "balance" else columns
@@ -68,23 +68,23 @@ def lookup(rng: random.Random, filer: Filer, split: str, subject: tuple[str, int
         return None  # with the same figure in two columns the year would not matter
     year = rng.choice(excerpt.years)
     template = rng.choice(QUESTIONS["lookup"][split])
-    question = _fill(template, line=_named(rng, excerpt.label(key)), year=year)
-    return Asked("lookup", excerpt, question, template, written(excerpt.at(key, year)), (key,), (year,))
+    question = _fill(template, line=_line_in_question(rng, excerpt.label(key)), year=year)
+    return Question("lookup", excerpt, question, template, figure_text(excerpt.at(key, year)), (key,), (year,))
 
 
-def tag(rng: random.Random, filer: Filer, split: str, subject: tuple[str, str]) -> Asked | None:
-    """Name the element of one line. The subject is a statement and a line."""
+def tag(rng: random.Random, filer: Filer, split: str, subject: tuple[str, str]) -> Question | None:
+    """Return a question for the element of one line. The subject is a statement and a line."""
     statement, key = subject
     excerpt = draw(rng, filer, split, statement, (key,), rng.randint(3, 5))
     if excerpt is None:
         return None
     template = rng.choice(QUESTIONS["tag"][split])
-    question = _fill(template, line=_named(rng, excerpt.label(key)))
-    return Asked("tag", excerpt, question, template, f"us-gaap:{key}", (key,), ())
+    question = _fill(template, line=_line_in_question(rng, excerpt.label(key)))
+    return Question("tag", excerpt, question, template, f"us-gaap:{key}", (key,), ())
 
 
-def formula(rng: random.Random, filer: Filer, split: str, subject: str) -> Asked | None:
-    """Write a ratio with elements. No line shown follows from the others: only one formula can be meant."""
+def formula(rng: random.Random, filer: Filer, split: str, subject: str) -> Question | None:
+    """Return a question for a ratio's formula. No line of the excerpt follows from the others: only one formula is right."""
     ratio = ratios.BY_NAME[subject]
     size = rng.randint(max(3, len(ratio.elements) + 1), 5)
     excerpt = draw(rng, filer, split, ratio.statement, ratio.elements, size, rivals=ratio.rivals)
@@ -92,16 +92,16 @@ def formula(rng: random.Random, filer: Filer, split: str, subject: str) -> Asked
         return None
     template = rng.choice(QUESTIONS["formula"][split])
     name = f"{ratio.name} (as a fraction)" if ratio.name in ratios.FRACTIONS else ratio.name
-    return Asked("formula", excerpt, _fill(template, ratio=name), template, ratio.formula, ratio.elements, ())
+    return Question("formula", excerpt, _fill(template, ratio=name), template, ratio.formula, ratio.elements, ())
 
 
-def computed(rng: random.Random, filer: Filer, split: str, subject: tuple[str, str, str]) -> Asked | None:
-    """Work out a change, a percentage change or a ratio. The subject is which, the statement, and of what."""
+def computed(rng: random.Random, filer: Filer, split: str, subject: tuple[str, str, str]) -> Question | None:
+    """Return a question for a change, a percentage change or a ratio. The subject is (form, statement, line or ratio)."""
     form, statement, name = subject
     return _ratio(rng, filer, split, name) if form == "ratio" else _change(rng, filer, split, form, statement, name)
 
 
-def _change(rng: random.Random, filer: Filer, split: str, form: str, statement: str, key: str) -> Asked | None:
+def _change(rng: random.Random, filer: Filer, split: str, form: str, statement: str, key: str) -> Question | None:
     excerpt = draw(rng, filer, split, statement, (key,), rng.randint(5, 7))
     if excerpt is None:
         return None
@@ -110,19 +110,19 @@ def _change(rng: random.Random, filer: Filer, split: str, form: str, statement: 
     if form == "change":
         answer: str | None = str(after - before) if after != before else None
     else:
-        # A percentage of a loss or of next to nothing says nothing.
+        # A percentage of a loss or of nearly zero is meaningless.
         share = 100 * (after - before) / before if before > 0 and after > 0 else None
-        number = ratios.rounded(share, 1) if share is not None and abs(share) < 100 else None
+        number = ratios.decimal_text(share, 1) if share is not None and abs(share) < 100 else None
         answer = f"{number}%" if number else None
     if answer is None:
         return None
     template = rng.choice(QUESTIONS[form][split])
-    question = _fill(template, line=_named(rng, excerpt.label(key)), first=first, last=last)
-    return Asked("computed", excerpt, question, template, answer, (key,), (first, last))
+    question = _fill(template, line=_line_in_question(rng, excerpt.label(key)), first=first, last=last)
+    return Question("computed", excerpt, question, template, answer, (key,), (first, last))
 
 
-def _ratio(rng: random.Random, filer: Filer, split: str, name: str) -> Asked | None:
-    item = next(item for item in ratios.COMPUTED if item.name == name)
+def _ratio(rng: random.Random, filer: Filer, split: str, name: str) -> Question | None:
+    item = next(item for item in ratios.COMPUTED_RATIOS if item.name == name)
     excerpt = draw(rng, filer, split, item.statement, item.elements, rng.randint(5, 6), rivals=item.rivals)
     if excerpt is None:
         return None
@@ -130,18 +130,18 @@ def _ratio(rng: random.Random, filer: Filer, split: str, name: str) -> Asked | N
     figures = [Fraction(excerpt.at(key, year)) for key in item.elements]
     if figures[-1] <= 0 or (name == "effective tax rate" and figures[0] <= 0):
         return None
-    number = ratios.rounded(item.value(*figures), 1 if item.percent else 2)
+    number = ratios.decimal_text(item.value(*figures), 1 if item.percent else 2)
     if number is None:
         return None
     template = rng.choice(QUESTIONS["ratio"][split])
     form = "in percent to one decimal" if item.percent else "to two decimals"
     question = _fill(template, ratio=name, year=year, form=form)
     answer = f"{number}%" if item.percent else number
-    return Asked("computed", excerpt, question, template, answer, item.elements, (year,))
+    return Question("computed", excerpt, question, template, answer, item.elements, (year,))
 
 
-def _named(rng: random.Random, label: str) -> str:
-    """A line item within a question: in quotes as printed, or in the running text without its capital."""
+def _line_in_question(rng: random.Random, label: str) -> str:
+    """Return a line item for a question: in quotes as printed, or in the running text without its capital."""
     return f'"{label}"' if rng.random() < 0.5 else label[0].lower() + label[1:]
 
 
@@ -150,7 +150,7 @@ def _fill(template: str, **values: object) -> str:
     return text[0].upper() + text[1:]
 
 
-KINDS: Mapping[str, Callable[..., Asked | None]] = {
+KINDS: Mapping[str, Callable[..., Question | None]] = {
     "lookup": lookup,
     "tag": tag,
     "formula": formula,

@@ -1,4 +1,4 @@
-"""The ratios asked for: their formulas with us-gaap elements, and what an excerpt must not show beside them."""
+"""The ratios of the questions: their formulas with us-gaap elements, and the lines that their excerpts must not have."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EQUITY = "StockholdersEquity"
 
 @dataclass(frozen=True)
 class Ratio:
-    """`statement` is the excerpt to show. `rivals` are lines that would allow another common definition."""
+    """A ratio. `statement` is the excerpt to show. `rivals` are lines that would allow another common definition."""
 
     name: str
     formula: str
@@ -80,15 +80,15 @@ RATIOS: tuple[Ratio, ...] = (
     ),
 )
 BY_NAME: Mapping[str, Ratio] = {ratio.name: ratio for ratio in RATIOS}
-# Customarily quoted in percent: the question says that a fraction is wanted.
+# Usually quoted in percent: the question states that the answer is a fraction.
 FRACTIONS = frozenset(
     name for name in BY_NAME if "margin" in name or name.startswith(("return", "research", "selling", "dividend"))
 )
 
 
 @dataclass(frozen=True)
-class Computed:
-    """A ratio to work out. `value` takes the shown figures of one year; in percent it is given to one decimal."""
+class ComputedRatio:
+    """A ratio to compute. `value` takes the printed figures of one year; percentages have one decimal."""
 
     name: str
     elements: tuple[str, ...]
@@ -98,13 +98,13 @@ class Computed:
     rivals: tuple[str, ...] = ()
 
 
-COMPUTED: tuple[Computed, ...] = (
-    Computed("gross margin", ("GrossProfit", "Revenues"), "income", True, lambda a, b: 100 * a / b),
-    Computed("operating margin", ("OperatingIncomeLoss", "Revenues"), "income", True, lambda a, b: 100 * a / b),
-    Computed("net profit margin", ("NetIncomeLoss", "Revenues"), "income", True, lambda a, b: 100 * a / b),
-    Computed("effective tax rate", ("IncomeTaxExpenseBenefit", PRETAX), "income", True, lambda a, b: 100 * a / b),
-    Computed("current ratio", ("AssetsCurrent", "LiabilitiesCurrent"), "balance", False, lambda a, b: a / b),
-    Computed(
+COMPUTED_RATIOS: tuple[ComputedRatio, ...] = (
+    ComputedRatio("gross margin", ("GrossProfit", "Revenues"), "income", True, lambda a, b: 100 * a / b),
+    ComputedRatio("operating margin", ("OperatingIncomeLoss", "Revenues"), "income", True, lambda a, b: 100 * a / b),
+    ComputedRatio("net profit margin", ("NetIncomeLoss", "Revenues"), "income", True, lambda a, b: 100 * a / b),
+    ComputedRatio("effective tax rate", ("IncomeTaxExpenseBenefit", PRETAX), "income", True, lambda a, b: 100 * a / b),
+    ComputedRatio("current ratio", ("AssetsCurrent", "LiabilitiesCurrent"), "balance", False, lambda a, b: a / b),
+    ComputedRatio(
         "quick ratio",
         ("AssetsCurrent", "InventoryNet", "LiabilitiesCurrent"),
         "balance",
@@ -112,12 +112,12 @@ COMPUTED: tuple[Computed, ...] = (
         lambda a, b, c: (a - b) / c,
         _QUICK,
     ),
-    Computed("cash ratio", (CASH, "LiabilitiesCurrent"), "balance", False, lambda a, b: a / b, _QUICK[1:2]),
-    Computed("liabilities-to-equity ratio", ("Liabilities", EQUITY), "balance", False, lambda a, b: a / b),
-    Computed("equity multiplier", ("Assets", EQUITY), "balance", False, lambda a, b: a / b),
+    ComputedRatio("cash ratio", (CASH, "LiabilitiesCurrent"), "balance", False, lambda a, b: a / b, _QUICK[1:2]),
+    ComputedRatio("liabilities-to-equity ratio", ("Liabilities", EQUITY), "balance", False, lambda a, b: a / b),
+    ComputedRatio("equity multiplier", ("Assets", EQUITY), "balance", False, lambda a, b: a / b),
 )
-# Lines whose change from year to year is asked for; none is shown with a turned sign.
-CHANGING: Mapping[str, tuple[str, ...]] = {
+# Lines of the questions for a change from year to year; none is printed with the opposite sign.
+CHANGE_LINES: Mapping[str, tuple[str, ...]] = {
     "income": ("Revenues", "CostOfRevenue", "GrossProfit", "OperatingIncomeLoss", "NetIncomeLoss", "OperatingExpenses"),
     "balance": (
         "AccountsReceivableNetCurrent",
@@ -132,10 +132,10 @@ CHANGING: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def rounded(value: Fraction, places: int) -> str | None:
-    """The value with so many decimals; None where it is nil or too close to the middle between two of them."""
-    scaled = value * 10**places
+def decimal_text(value: Fraction, decimals: int) -> str | None:
+    """Return the value with this number of decimals; None if it is zero, or too close to the middle of two roundings."""
+    scaled = value * 10**decimals
     if abs(abs(scaled) % 1 - Fraction(1, 2)) < Fraction(1, 1000):
         return None
     exact = (Decimal(scaled.numerator) / Decimal(scaled.denominator)).quantize(Decimal(1), ROUND_HALF_UP)
-    return f"{exact.scaleb(-places):.{places}f}" if exact else None
+    return f"{exact.scaleb(-decimals):.{decimals}f}" if exact else None

@@ -1,4 +1,4 @@
-"""The statements of a filing: which lines in which order, with which sign shown, and which lines add up to which.
+"""The statements of a filing: their lines in order, the lines' printed signs, and the identities between lines.
 
 A line's key is its us-gaap element. Two lines of the cash flow statement repeat the cash balance and have keys of
 their own (`CashAtBeginning`, `CashAtEnd`).
@@ -29,19 +29,19 @@ BEGINNING, END = "CashAtBeginning", "CashAtEnd"
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a statement. `sign` is -1 where the filing shows the element's value with the opposite sign."""
+    """A line of a statement. `sign` is -1 if the filing prints the element's value with the opposite sign."""
 
     key: str
     sign: int = 1
 
     @property
     def element(self) -> str:
-        """The us-gaap element that tags the line."""
+        """Return the us-gaap element of the line's tag."""
         return CASH if self.key in (BEGINNING, END) else self.key
 
 
 def _lines(*names: str) -> tuple[Line, ...]:
-    """A name with a leading minus is shown with the opposite sign."""
+    """Return the lines of these names; one with a leading minus is printed with the opposite sign."""
     return tuple(Line(name[1:], -1) if name.startswith("-") else Line(name) for name in names)
 
 
@@ -98,7 +98,7 @@ CASH_FLOW = _lines(
     BEGINNING,
     END,
 )
-# "Selected financial data" takes single lines from all three statements and shows every element as it is tagged.
+# "Selected financial data" has single lines from all three statements, with the sign of their elements.
 SELECTED = _lines(
     "Revenues",
     "CostOfRevenue",
@@ -131,7 +131,7 @@ STATEMENTS: Mapping[str, tuple[Line, ...]] = {
     "selected": SELECTED,
 }
 
-# (total, its parts) as shown; a leading minus subtracts. Each holds in every year of every filer.
+# (total, its parts) as printed; a leading minus subtracts. Each holds in every year of every filer.
 Identity = tuple[str, tuple[str, ...]]
 IDENTITIES: Mapping[str, tuple[Identity, ...]] = {
     "income": (
@@ -174,26 +174,26 @@ IDENTITIES: Mapping[str, tuple[Identity, ...]] = {
 }
 
 
-def shown(filer: Filer, line: Line, year: int) -> Number:
-    """The number that the filing prints on this line for this fiscal year."""
+def printed_figure(filer: Filer, line: Line, year: int) -> Number:
+    """Return the number that the filing prints on this line for this fiscal year."""
     if line.key == BEGINNING:
         return filer.values[CASH][year - 1]
     return line.sign * filer.values[line.element][year]
 
 
 def present(filer: Filer, line: Line, years: Collection[int]) -> bool:
-    """Whether the filing has this line: one without any amount is left out."""
-    return all(shown(filer, line, year) != 0 for year in years)
+    """Return whether the filing has this line; a line without any amount is omitted."""
+    return all(printed_figure(filer, line, year) != 0 for year in years)
 
 
 def redundant(filer: Filer, statement: str, keys: Collection[str], years: Collection[int]) -> bool:
-    """Whether some line among `keys` follows from the others, so that a formula could be written in two ways.
+    """Return whether a line among `keys` follows from the others, so that a formula could be written in two ways.
 
-    Every identity is an equation. A combination of equations in which no hidden line is left ties shown lines to each
-    other; it exists when the equations, restricted to the hidden lines, are not independent.
+    Every identity is an equation. A combination of equations without hidden lines relates the visible lines to each other. It
+    exists if and only if the equations, restricted to the hidden lines, are not independent.
     """
     hidden = [line.key for line in STATEMENTS[statement] if line.key not in keys]
-    hidden = [key for key in hidden if any(shown(filer, _line(statement, key), year) != 0 for year in years)]
+    hidden = [key for key in hidden if any(printed_figure(filer, _line(statement, key), year) != 0 for year in years)]
     rows = [
         [Fraction((key == total) - _coefficient(parts, key)) for key in hidden]
         for total, parts in IDENTITIES[statement]
@@ -210,7 +210,7 @@ def _coefficient(parts: Collection[str], key: str) -> int:
 
 
 def _rank(rows: list[list[Fraction]]) -> int:
-    """The rank of a matrix, by elimination."""
+    """Return the rank of a matrix, by elimination."""
     rank = 0
     for column in range(len(rows[0]) if rows else 0):
         pivot = next((row for row in rows[rank:] if row[column]), None)
@@ -223,7 +223,7 @@ def _rank(rows: list[list[Fraction]]) -> int:
     return rank
 
 
-def written(number: Number) -> str:
-    """As filings print it: thousands separated, negatives in parentheses, dollars per share with cents."""
+def figure_text(number: Number) -> str:
+    """Return a number as filings print it: thousands separated, negatives in parentheses, dollars per share with cents."""
     text = f"{abs(number):,.2f}" if isinstance(number, Decimal) else f"{abs(number):,}"
     return f"({text})" if number < 0 else text

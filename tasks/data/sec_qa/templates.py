@@ -1,6 +1,6 @@
-"""The wording of questions and captions: no template of one split stands in another.
+"""The wording of questions and captions; no template is in two splits.
 
-`{line}` is the line item, `{year}` the fiscal year, `{ratio}` the ratio's name, `{form}` how to give the number. A
+`{line}` is the line item, `{year}` the fiscal year, `{ratio}` the ratio's name, `{form}` the format of the number. A
 change runs from `{first}` to `{last}`.
 """
 
@@ -171,7 +171,7 @@ TITLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Layout:
-    """The head of an excerpt: caption lines, then what stands over the labels, for a period or for a day."""
+    """The head of an excerpt: caption lines, then the line above the labels, for a period or for a day."""
 
     caption: str
     period: str

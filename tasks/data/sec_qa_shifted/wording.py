@@ -1,6 +1,6 @@
-"""How European filers under IFRS word their lines, statements and heads, and how their readers ask.
+"""The wording of European filers under IFRS: lines, statements, heads, and their readers' questions.
 
-No template and no line name of `sec_qa` stands here, but for names that both worlds share (`Goodwill`, `Total assets`).
+No template and no line name of `sec_qa` is used, except for names common to both worlds (`Goodwill`, `Total assets`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from tasks.data.sec_qa.filer import CASH, PRETAX
 from tasks.data.sec_qa.statements import BEGINNING, END
 
 FORMS = ("plc", "plc", "SE", "N.V.", "AG", "S.A.")
-CURRENCIES = {"plc": "£"}  # the others report in euro
+CURRENCIES = {"plc": "£"}  # other filers report in euro
 
 LINES: Mapping[str, tuple[str, ...]] = {
     "Revenues": ("Turnover", "Revenue from contracts with customers"),
