@@ -18,8 +18,9 @@ from harness.model import checkpoint
 from harness.model.checkpoint import TINY
 from harness.record import Answer, ProbeResult, Record
 from harness.report import leaderboard
+from harness.report.figures import write
 from harness.runs import plan, worker
-from harness.runs.forecast import preflight as probe
+from harness.runs.forecast import preflight
 from harness.runs.job import Job, Reporter
 from harness.runs.options import Options
 from harness.runs.plan import Plan
@@ -170,7 +171,7 @@ def test_a_probed_run_keeps_what_was_said_and_its_own_answers_stay(
 def test_questions_that_the_window_is_too_short_for_are_refused_before_anything_trains(planned: Plan) -> None:  # noqa: F811
     (made,) = plan.make(replace(planned.options, probes=(questions.NAME,)))
     with pytest.raises(HarnessError, match="tokens without its context"):
-        probe.look(made.preflight(made.ahead, predict=False))
+        preflight.look(made.preflight(made.ahead, predict=False))
 
 
 def test_a_probe_that_changed_since_the_plan_is_not_asked(planned: Plan, tmp_path: Path) -> None:  # noqa: F811
@@ -206,8 +207,10 @@ def ask(job: Job, reporter: Reporter) -> None:
 
 @pytest.fixture
 def probed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    """A desk at which base, LoRA and full were run on a task and asked another."""
+    """A desk at which base, LoRA and full were run on a task and asked another, with figures."""
+    draw = write.write
     without_torch(monkeypatch)
+    monkeypatch.setattr(write, "write", draw)
     desk, other = Desk(tmp_path, capsys), write_task(tmp_path / "other.jsonl", rows=120)
     desk.work = ask
     other.write_text(other.read_text().replace("Filing", "Claim"))
