@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from harness.analysis.aggregate import Cell, Difference, Gains, method_order, metric_names, pool, table_order
-from harness.analysis.costs import same_machine
+from harness.analysis.costs import machine_difference
 from harness.analysis.items import ItemScores, Metrics, Run, find_metric, item_scores
 from harness.metrics import stats
 from harness.record import Answer, Record, RunSpec
@@ -254,7 +254,7 @@ def compare_records(a: Run, b: Run, metrics: Metrics | None = None) -> Compariso
         fields=tuple(pair for pair in pairs if pair[1] != pair[2]),
         scores=scores,
         why_not=why_not,
-        cost_why_not=same_machine(a[0], b[0]),
+        cost_why_not=machine_difference(a[0], b[0]),
         headline=headline,
         flips=_flips(a, b, find_metric(a[0].spec.task, headline, metrics or {})) if headline else (),
         worse=tuple(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.record import Cost, Record
 
 
-def same_machine(a: Record, b: Record) -> str:
+def machine_difference(a: Record, b: Record) -> str:
     """Return the reason if memory and time of the two runs are not comparable, otherwise an empty string."""
     if a.cost is None or b.cost is None:
         return "not comparable: a run has no measured cost"
@@ -40,8 +40,8 @@ def typical_cost(records: Sequence[Record]) -> Cost | None:
     return sorted(costs, key=size)[(len(costs) - 1) // 2]
 
 
-def cost_note(runs: Sequence[Record]) -> str:
+def cost_obstacle(runs: Sequence[Record]) -> str:
     """Return the reason if memory and time of the runs are not comparable with each other, otherwise an empty string."""
     records = [record for record in runs if record.cost is not None]
-    reasons = (same_machine(records[0], record) for record in records[1:])
+    reasons = (machine_difference(records[0], record) for record in records[1:])
     return next((reason for reason in reasons if reason), "")

@@ -1,4 +1,4 @@
-"""Tables of parts of the test set: by slice, and what was said for what."""
+"""Breakdowns of the test set: the headline metric by slice, and confusion matrices."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ MOST_CLASSES, MOST_LINES = 12, 20  # of a confusion matrix that people can read
 
 
 def breakdown(section: Section, results: TaskResults) -> list[Table]:
-    """Return a table for each slice of the test set: its values down, the runs across, the headline metric inside.
+    """Return a table for each slice of the test set: values of the slice as rows, runs as columns, the headline metric.
 
-    What is counted in money is shown by line of business (`LINE`) as well. Values are means over seeds. `±` is the widest
-    half of a 95 % interval in the row, of single runs, so that nobody reads an order into small slices.
+    Metrics in money have a table by line of business (`LINE`) as well. Entries are means over seeds. `±` is the widest half
+    of a 95 % interval of a single run in the row, so that nobody reads an order into small slices.
     """
     answers = results.answers
     cells = [cell for cell in section.headline if any(run in answers for run in cell.run_ids)]
@@ -39,10 +39,10 @@ def breakdown(section: Section, results: TaskResults) -> list[Table]:
 
 
 def confusion(section: Section, results: TaskResults) -> list[Table]:
-    """Return what was said for what, of the base model and of the best run: the right class down, the one said across.
+    """Return the confusion matrices of the base model and of the best row: right classes as rows, answers as columns.
 
-    By line of business where the answers name it (`LINE`); all seeds together. Empty for tasks without classes, and for
-    more than `MOST_CLASSES` of them.
+    They are split by line of business if the answers name it (`LINE`), and pool all seeds. There are none for tasks without
+    classes or with more than `MOST_CLASSES`.
     """
     metric = next((metric for metric in _metrics(section, results.metrics) if metric.classes), None)
     tables = []
@@ -74,16 +74,16 @@ def _confusion(title: str, answers: Sequence[Answer], metric: Metric) -> list[Ta
             first = [short(line) or "all"] * (len(counted) > 1)
             rows.append((*first, short(target), *(f"{count:,}" for count in counts)))
     columns = [
-        *(f"said {short(name, 40)}" for name in classes),
-        *["said something else"] * bool(more_classes),
-        "unread",
+        *(f"answered {short(name, 40)}" for name in classes),
+        *["another answer"] * bool(more_classes),
+        "unreadable",
     ]
     first = [words(LINE)] * (len(counted) > 1)
-    return [Table(title, (*first, "right", *columns), tuple(rows), left=frozenset(range(len(first) + 1)))]
+    return [Table(title, (*first, "right answer", *columns), tuple(rows), left=frozenset(range(len(first) + 1)))]
 
 
 def _metrics(section: Section, metrics: Metrics) -> list[Metric]:
-    """Return the section's metrics that can be computed here, the headline's first; none where that one cannot."""
+    """Return the section's computable metrics, the headline's first; none if that one is not computable."""
     names = list(dict.fromkeys(cell.metric for cell in (*section.headline, *section.cells) if cell.metric))
     metrics_of_section = [find_metric(section.cells[0].spec.task, name, metrics) for name in names]
     return (

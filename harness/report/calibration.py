@@ -1,4 +1,4 @@
-"""Calibration of the runs of a section as text: a table and how to read it, Markdown, and JSON for programs."""
+"""Calibration of the runs of a section: a table with notes, Markdown, and JSON for programs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from harness.record import Record
 from harness.report.names import metric_words
 
 FORMAT = 1  # of the JSON; raised when a name in it changes its meaning or goes
-SHOWN = (0.95, 0.99)  # the precisions that a table has room for
-TITLE = "Confidence of the answers, and what share could be automated"
-WHOLE_LINE = "Confidence is of the whole line that was written"
+COLUMNS = (0.95, 0.99)  # the precisions with columns in the table
+TITLE = "Calibration of the answers, and the share that could be automated"
+WHOLE_LINE = "Confidence is that of the whole generated line"
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ def _run_name(section: Section, cell: Cell, record: Record) -> str:
 
 
 def table(runs: Sequence[CalibratedRun]) -> Table | None:
-    """Return the table of these runs, None where there is none."""
-    columns = ["run", "ECE %", "95 % interval", "by chance", "too sure by", "95 % interval", "Brier"]
-    columns += [f"{word} {100 * target:.0f} %" for target in SHOWN for word in ("automated", "sure")]
+    """Return the table of these runs, None if there are none."""
+    columns = ["run", "ECE %", "95 % interval", "ECE by chance", "bias", "95 % interval", "Brier score"]
+    columns += [f"{word} {100 * target:.0f} %" for target in COLUMNS for word in ("share", "guaranteed")]
     lines = []
     for row in runs:
         values = row.calibration
@@ -62,7 +62,7 @@ def table(runs: Sequence[CalibratedRun]) -> Table | None:
         ]
         by_target = {part.target: part for part in values.automated}
         line += [
-            _share(part) for target in SHOWN for part in (by_target[target].observed, by_target[target].guaranteed)
+            _share(part) for target in COLUMNS for part in (by_target[target].observed, by_target[target].guaranteed)
         ]
         lines.append(tuple(line))
     return Table(TITLE, tuple(columns), tuple(lines)) if lines else None
@@ -73,30 +73,30 @@ def _share(part: Part | None) -> str:
 
 
 def reading(runs: Sequence[CalibratedRun]) -> list[str]:
-    """Say how to read the table."""
+    """Return notes on how to read the table."""
     if not runs:
         return []
     lines = [
-        "ECE, the expected calibration error: how far confidence and the share right lie apart, mean over ten bins of "
-        "as many answers each. By chance a perfectly calibrated model would show the number beside it.",
-        "Too sure by: mean confidence less the share right, in points. Brier: mean square of confidence less right.",
-        "Automated: the largest share of all answers in percent, the most confident first, of which so many are right "
-        "on this test set.",
-        "Sure: what a threshold lets out that was tested to hold on new questions of the kind; on at most "
-        "5 of 100 test sets does that go wrong. None: so many answers cannot show it for any part of at least 10 %.",
-        "It is said of each run and precision by itself: of the best of many runs it holds in fewer test sets.",
+        "ECE (expected calibration error): mean difference between confidence and share right over ten bins of equal size. "
+        "ECE by chance: that of a perfectly calibrated model on as many answers.",
+        "Bias: mean confidence less share right, in points; above 0 is overconfidence. Brier score: mean square of confidence less "
+        "correctness (1 or 0).",
+        "Share 95 %: the largest share of all answers, the most confident first, with 95 % of them right on this test set.",
+        "Guaranteed 95 %: the share of answers above a confidence threshold whose precision of 95 % holds on new questions of "
+        "this kind, with 95 % confidence. None: the test set is too small to show it for any share of at least 10 %.",
+        "A guarantee is about one run and one precision; for the best of many runs its confidence is lower.",
     ]
     if any(row.record.spec.scoring == "generate" for row in runs):
-        lines.append(f"{WHOLE_LINE}, of which right may judge only a part.")
+        lines.append(f"{WHOLE_LINE}; the metric may judge only a part of it.")
     if any(row.calibration.groups != row.calibration.rated for row in runs):
-        lines.append("Answers that share a group count for fewer, by how alike right and wrong are within groups.")
+        lines.append("Answers of one group count for fewer, by the correlation of right and wrong within groups.")
     if missing := [row.name for row in runs if row.calibration.rated < row.calibration.n]:
         lines.append(f"Answers without a confidence are never automated ({', '.join(missing)}).")
     return lines
 
 
 def reliability(row: CalibratedRun) -> Table:
-    """Return a run's bins: mean confidence, share right with its interval, number of answers."""
+    """Return the table of a run's bins: mean confidence, share right with its interval, number of answers."""
     lines = tuple(
         (
             number(bin_.confidence),
@@ -110,7 +110,7 @@ def reliability(row: CalibratedRun) -> Table:
 
 
 def as_markdown(task: str, calibrated: Sequence[tuple[Section, Sequence[CalibratedRun]]]) -> str:
-    """Return a task's calibration as a Markdown document, with every run's bins."""
+    """Return the calibration of a task as a Markdown document, with every run's bins."""
     blocks = [f"# {escape(task)}: calibration"]
     for section, runs in calibrated:
         blocks.append(f"## {escape(section.title)}")
@@ -124,7 +124,7 @@ def as_markdown(task: str, calibrated: Sequence[tuple[Section, Sequence[Calibrat
 
 
 def as_json(calibrated: Sequence[tuple[Section, Sequence[CalibratedRun]]]) -> str:
-    """Return all runs as strict JSON: full precision, fractions, null where there is no bound or no part."""
+    """Return all runs as strict JSON: full precision, fractions, null if there is no bound or no part."""
     runs = [
         {
             "task": row.record.spec.task,
@@ -141,17 +141,17 @@ def as_json(calibrated: Sequence[tuple[Section, Sequence[CalibratedRun]]]) -> st
 
 
 def why_not(section: Section) -> str:
-    """Say why no run of a section has a calibration."""
+    """Return the reason if no run of a section has a calibration."""
     if all(cell.status != "ok" for cell in section.headline):
         return "no calibration: no run has finished"
     return (
-        f"no calibration: {metric_words(section)} does not call each answer right or wrong, or the answers are not at hand or "
-        "hold no log-likelihoods"
+        f"no calibration: {metric_words(section)} does not score answers as right or wrong, or the answers are missing or hold "
+        "no log-likelihoods"
     )
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON has it: intervals and dataclasses as objects, infinities as null."""
+    """Return a value for JSON: intervals and dataclasses as objects, infinities as null."""
     if isinstance(value, Interval):
         return {name: _plain(item) for name, item in value._asdict().items()}
     if dataclasses.is_dataclass(value):

@@ -1,4 +1,4 @@
-"""Two compared runs as text: tables for the terminal and for Markdown, and JSON for programs."""
+"""Comparison of two runs: tables for the terminal and for Markdown, and JSON for programs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Questions = Mapping[str, Example]
 
 
 def scores(compared: Comparison) -> Table:
-    """Scores of two runs, metric by metric, with the paired difference."""
+    """Return the table of scores, metric by metric, with the paired difference."""
     rows = []
     for name, difference in compared.scores.items():
         left, right = compared.a.scores[name], compared.b.scores[name]
@@ -53,7 +53,7 @@ def scores(compared: Comparison) -> Table:
 
 
 def costs(compared: Comparison) -> Table:
-    """Memory and time of two runs on one machine."""
+    """Return the table of memory and time of two runs on one machine."""
     rows = []
     for phase in ("train", "evaluate"):
         phases = [record.cost.phases.get(phase) if record.cost else None for record in (compared.a, compared.b)]
@@ -63,13 +63,13 @@ def costs(compared: Comparison) -> Table:
 
 
 def settings(compared: Comparison) -> Table:
-    """The settings that differ."""
+    """Return the table of the settings that differ."""
     rows = tuple((name, str(left), str(right)) for name, left, right in compared.fields)
     return Table("differs in", ("differs in", *names(compared)), rows, left=frozenset(range(3)))
 
 
 def flips(compared: Comparison, *, most: int | None = None) -> Table:
-    """The questions that flipped, example by example: id, gold answer, what each run said; texts shortened.
+    """Return the table of flips: id, gold answer, the answer of each run; long texts are shortened.
 
     `most` limits the rows of each kind, lost and won; None shows all.
     """
@@ -82,7 +82,7 @@ def flips(compared: Comparison, *, most: int | None = None) -> Table:
 
 
 def verdict(compared: Comparison) -> list[str]:
-    """Say in words what the comparison shows and what it cannot exclude."""
+    """Return sentences about what the comparison shows and what it cannot exclude."""
     if compared.why_not or not compared.headline:
         return [f"scores: {compared.why_not}"]
     metric, difference = compared.a.scores[compared.headline], compared.scores[compared.headline]
@@ -98,15 +98,15 @@ def verdict(compared: Comparison) -> list[str]:
         worst = (
             f"a loss of up to {number(max(bound, 0.0), metric.unit)}{unit_of_difference(metric.unit)} is not excluded"
         )
-        lines = [f"{name} cannot be told from that of the other by a paired test; {worst}"]
+        lines = [f"{name}: no significant difference by a paired test; {worst}"]
     worse = [words(name) for name in compared.worse if name != compared.headline]
-    lines += [f"worse, too: {', '.join(worse)}"] if worse else []
+    lines += [f"also worse: {', '.join(worse)}"] if worse else []
     groups = len({flip.a.group for flip in compared.flips})
     return [*lines, f"flips: {won:,} won, {lost:,} lost of {metric.n:,} questions, in {groups:,} groups"]
 
 
 def as_markdown(compared: Comparison, questions: Questions | None = None) -> str:
-    """Return the comparison as a Markdown document with every flip; `questions` adds what was asked, where at hand."""
+    """Return the comparison as a Markdown document with every flip; `questions` adds the texts of the questions."""
     first, second = names(compared)
     blocks = [f"# {escape(compared.a.spec.task)}: {escape(second)} against {escape(first)}"]
     blocks.append("\n".join(f"- {escape(line)}" for line in verdict(compared)))
@@ -120,7 +120,7 @@ def as_markdown(compared: Comparison, questions: Questions | None = None) -> str
 
 
 def as_json(compared: Comparison, questions: Questions | None = None) -> str:
-    """Return the comparison as strict JSON: full precision, fractions, null where a bound is infinite."""
+    """Return the comparison as strict JSON: full precision, fractions, null if a bound is infinite."""
     value: dict[str, Any] = {
         "format": FORMAT,
         "task": compared.a.spec.task,
@@ -147,7 +147,7 @@ def as_json(compared: Comparison, questions: Questions | None = None) -> str:
 
 
 def names(compared: Comparison) -> tuple[str, str]:
-    """What the two runs are called: method, rank and seed, their ids where these are the same."""
+    """Return the names of the two runs: method, rank and seed, with their ids if these are the same."""
     first, second = (spoken(record.spec) for record in (compared.a, compared.b))
     return (first, second) if first != second else (f"{first} {compared.a.spec.id}", f"{second} {compared.b.spec.id}")
 
@@ -183,7 +183,7 @@ def _short(text: str) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """Replace infinities, which JSON does not have, by None."""
+    """Return a value with infinities replaced by None, since JSON has none."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Published results in the forms in which they are handed on, each made from the cells alone: same cells, same bytes.
+"""Exports of published results, each made from the cells alone: same cells, same bytes.
 
     leaderboard/all.csv                    every task's rows in one file
     leaderboard/<task>.card.md             one table and how to read it, for a model card
@@ -53,7 +53,7 @@ def write(root: Path, cells: Iterable[Cell], tasks: Mapping[str, Task] | None = 
     Args:
         root: the results folder.
         cells: from `compare.cells`, of all tasks.
-        tasks: the tasks by name, for titles and sources; what is missing is left out.
+        tasks: the tasks by name, for titles and sources; both are omitted for other tasks.
     """
     cells, tasks = in_order(cells), tasks or {}
     folder = root / "leaderboard"
@@ -71,7 +71,7 @@ def write(root: Path, cells: Iterable[Cell], tasks: Mapping[str, Task] | None = 
 
 
 def card(task: str, cells: Sequence[Cell]) -> str:
-    """Return a task's table for a model card, with how to read it and what it was made of."""
+    """Return the table of a task for a model card, with notes and provenance."""
     blocks = [f"### {escape(task)}"]
     for section in sections(cells):
         blocks += [escape(section.title), markdown(overview(section))]
@@ -83,7 +83,7 @@ def card(task: str, cells: Sequence[Cell]) -> str:
 
 
 def overview(section: Section) -> Table:
-    """Return the headline table with what training took beside it."""
+    """Return the headline table with memory in training and trained weights."""
     first = tables.headline(section)
     peaks = [cell.cost.phases["train"].peak_bytes for cell in section.headline if _trained(cell) and cell.cost]
     scale, unit = tables.memory_unit(max(peaks, default=0))
@@ -92,7 +92,7 @@ def overview(section: Section) -> Table:
         cost = cell.cost if _trained(cell) else None
         peak = f"{cost.phases['train'].peak_bytes / scale:,.1f}" if cost else NONE
         rows.append((*row[:-1], peak, quantity(cost.trained_weights) if cost else NONE, row[-1]))
-    columns = (*first.columns[:-1], f"peak in training, {unit}", "trained weights", "")
+    columns = (*first.columns[:-1], f"peak memory in training, {unit}", "trained weights", "")
     return Table(first.title, columns, tuple(rows), left=frozenset({0, len(columns) - 1}))
 
 
@@ -101,7 +101,7 @@ def _trained(cell: Cell) -> bool:
 
 
 def provenance(section: Section) -> list[tuple[str, str]]:
-    """Say what a section's runs share that a reader needs to make them again."""
+    """Return seeds, data, model, code and machine of a section's runs, as (name, text)."""
     records = section.records
     return [
         ("seeds", ", ".join(map(str, sorted({record.spec.seed for record in records})))),
@@ -143,7 +143,7 @@ def _latex_table(task: str, number: int, section: Section) -> str:
 
 
 def latex_text(text: str) -> str:
-    """Return text that LaTeX sets as it is: no command, no comment, no cell border; marks as symbols."""
+    """Return text for LaTeX: commands, comments and cell borders escaped, marks as symbols."""
     text = _CONTROL.sub(" ", text).replace("◀ best", "◀")
     return _SPECIAL.sub(lambda match: _LATEX[match[0]], text)
 
@@ -181,7 +181,7 @@ def _entry(label: str, row: Sequence[Cell], task: Task | None) -> dict[str, Any]
 
 
 def _dataset(name: str, task: Task | None) -> str:
-    """The Hub's name of a data set that lies there, else the task's."""
+    """Return the name of a data set on the Hub if its source is there, otherwise the task's."""
     uri = task.source.uri if task else ""
     return uri.removeprefix("hf:") if uri.startswith("hf:") else name
 

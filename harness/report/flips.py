@@ -1,7 +1,7 @@
-"""Examples that fine-tuning flipped, a few of each kind, for the page: the base model wrong and the tuned one right, and back.
+"""Flips: a few examples that the base model got wrong and a fine-tuned row right, and the reverse, for the page.
 
-Set side by side are the base model and the tuned row with the best value, the first seed of each. Records keep answers
-and no questions, so what was asked is shown only where the caller has it.
+The base model is compared with the fine-tuned row of the best value, the first seed of each. Records hold answers and no
+questions, so questions are shown only if the caller has them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NO_QUESTIONS: Questions = MappingProxyType({})
 
 @dataclass(frozen=True)
 class FlipExample:
-    """One example as the page shows it: what happened, its id, and pairs of a name and a text."""
+    """An example on the page: its outcome, its id, and pairs of a name and a text."""
 
     won: bool
     outcome: str
@@ -41,7 +41,7 @@ class FlipExample:
 
 @dataclass(frozen=True)
 class FlipSummary:
-    """The flips of a section: the two runs, how many there are, those shown, and the command that lists all."""
+    """The flips of a section: the two runs, their counts, some examples, and the command that lists all."""
 
     title: str
     counts: str
@@ -50,12 +50,12 @@ class FlipSummary:
 
 
 def flip_summary(section: Section, results: TaskResults, questions: Questions = NO_QUESTIONS) -> FlipSummary | None:
-    """Return what the best tuned row of a section flipped; None where base or answers are missing, or nothing flipped.
+    """Return the flips of the best fine-tuned row of a section; None if there are none, or base or answers are missing.
 
     Args:
         section: the rows.
-        results: of the task.
-        questions: the task's examples by id. One whose gold answer is not the recorded one is of other data: left out.
+        results: those of the task.
+        questions: the task's examples by id. An example with another gold answer than the recorded one belongs to other data and is skipped.
     """
     pair = _pair(section, results.runs)
     compared = compare.compare_records(*pair, results.metrics) if pair else None
@@ -64,18 +64,24 @@ def flip_summary(section: Section, results: TaskResults, questions: Questions = 
     won = [flip for flip in compared.flips if flip.won]
     lost = [flip for flip in compared.flips if not flip.won]
     names = _names(section, compared)
-    n, title = compared.a.scores[compared.headline].n, f"What changed from {names[0]} to {names[1]}"
-    counts = f"Of {n:,} questions {names[1]} does better on {len(won):,} and worse on {len(lost):,}"
+    n, title = compared.a.scores[compared.headline].n, f"Answers that changed from {names[0]} to {names[1]}"
+    counts = f"{names[1]} does better on {len(won):,} and worse on {len(lost):,} of {n:,} questions"
     command = f"{errors.FROM_SOURCE} compare {compared.a.spec.id} {compared.b.spec.id} --output md"
     if any(flip.a.target.startswith(MARK) for flip in compared.flips):
-        return FlipSummary(title, f"{counts}. The licence of the data does not let its texts be shown.", (), command)
+        return FlipSummary(
+            title, f"{counts}. The licence of the data does not allow its texts to be shown.", (), command
+        )
     sample = [*_spread(won), *_spread(lost)]
-    some = "" if len(sample) == len(compared.flips) else f"; shown are up to {MOST} of each, evenly over all of them"
+    some = (
+        ""
+        if len(sample) == len(compared.flips)
+        else f"; up to {MOST} of each are shown, evenly spaced over all of them"
+    )
     return FlipSummary(title, f"{counts}{some}.", tuple(_example(flip, names, questions) for flip in sample), command)
 
 
 def _pair(section: Section, runs: Sequence[Run]) -> tuple[Run, Run] | None:
-    """The first seeds with answers of the base model and of the tuned row with the best value."""
+    """Return the first seeds with answers of the base model and of the fine-tuned row with the best value."""
     tuned = [cell for cell in section.headline if cell.value is not None and cell.spec.method != "base"]
     if section.base is None or not tuned or section.base.spec.scoring == "perplexity":  # of a text, nothing flips
         return None
@@ -90,7 +96,7 @@ def _first(cell: Cell, answered: Mapping[str, Run]) -> Run | None:
 
 
 def _names(section: Section, compared: Comparison) -> tuple[str, str]:
-    """What the rows are called, with the seed where a row has several."""
+    """Return the names of the rows, with the seed if a row has several."""
     rows = {run: cell for cell in section.headline for run in cell.run_ids}
     first, second = (
         section.label(rows[record.spec.id]) + (f" s{record.spec.seed}" if len(rows[record.spec.id].seeds) > 1 else "")
@@ -100,7 +106,7 @@ def _names(section: Section, compared: Comparison) -> tuple[str, str]:
 
 
 def _spread(flips: Sequence[Flip]) -> list[Flip]:
-    """Return at most `MOST`, evenly spaced over all, so that nobody picks which."""
+    """Return at most `MOST` flips, evenly spaced over all, so that nobody picks them."""
     count = min(MOST, len(flips))
     return [flips[position * len(flips) // count] for position in range(count)]
 

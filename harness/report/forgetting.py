@@ -1,4 +1,4 @@
-"""What was forgotten, as people read it: a narrow table for each probe, its slices, how to read them, and a CSV file.
+"""Forgetting: a table for each probe and its slices, notes on how to read them, and a CSV file.
 
 leaderboard/<task>.forgetting.csv   one row per model, method, rank, probe and slice; full precision
 leaderboard/<task>.md               ends with the tables
@@ -22,8 +22,8 @@ MARKS = {
     "forgot": "▼ forgot",
     "better": "▲ better than base",
     "no difference shown": "≈ base",
-    "nothing to forget": "base cannot do this",
-    "not comparable": "no base model to compare with",
+    "nothing to forget": "base model at chance",
+    "not comparable": "no run of the base model",
 }
 _NAMES = (
     "task, task_version, fingerprint, model, model_revision, method, rank, learning_rate, seeds, probe, probe_fingerprint, "
@@ -40,9 +40,9 @@ def write(root: Path, task: str, changes: Iterable[Change]) -> Path:
 
 
 def document(changes: Sequence[Change]) -> str:
-    """Return the tables of a task's probes as Markdown that goes on after its other tables."""
+    """Return the tables of a task's probes as Markdown that follows its other tables."""
     blocks_of = tables(changes)
-    blocks = ["\n## What was forgotten"] if blocks_of else []
+    blocks = ["\n## Forgetting"] if blocks_of else []
     for table, lines in blocks_of:
         if lines:
             blocks += [f"### {escape(table.title)}\n\n{markdown(table)}", "\n".join(map(escape, lines))]
@@ -52,9 +52,9 @@ def document(changes: Sequence[Change]) -> str:
 
 
 def probes(changes: Iterable[Change]) -> list[list[Change]]:
-    """Return the rows of whole probes that stand in one table each: of one probe, model and set of training data.
+    """Return the rows of whole probes by table: one probe, model and set of training data each.
 
-    Twins of the task have tables of their own, see `robustness`.
+    Twins of the task have tables of their own in `robustness`.
     """
     by_table: dict[tuple[object, ...], list[Change]] = {}
     for change in changes:
@@ -64,7 +64,7 @@ def probes(changes: Iterable[Change]) -> list[list[Change]]:
 
 
 def tables(changes: Sequence[Change]) -> list[tuple[Table, list[str]]]:
-    """Return every table of these rows with how to read it, each probe's followed by that of its slices."""
+    """Return every table of these rows with its notes, each probe's followed by that of its slices."""
     pairs: list[tuple[Table, list[str]]] = []
     for probe in probes(changes):
         pairs.append((table(probe), reading(probe)))
@@ -78,13 +78,13 @@ def _table_key(change: Change) -> tuple[object, ...]:
 
 
 def label(change: Change, among: Sequence[Change]) -> str:
-    """Return a row's name, such as `lora r8`, with what tells it from others of this name."""
+    """Return the name of a row, such as `lora r8`, with the settings that differ within the name."""
     names = sections.labels(replace(change.cell, spec=change.spec) for change in among)
     return names[replace(change.spec, seed=0)]
 
 
 def table(probe: Sequence[Change]) -> Table:
-    """Return a probe's table: the score, what was learned on the task, what changed on the probe, the verdict."""
+    """Return the table of a probe: the score, the gain on the task, the change on the probe, the verdict."""
     first = probe[0].cell
     sign = percent_sign(first.unit)
     head = heading(first.metric, first.unit, higher_is_better=first.higher_is_better)
@@ -101,7 +101,15 @@ def table(probe: Sequence[Change]) -> Table:
                 MARKS[change.verdict],
             )
         )
-    columns = ("run", f"{probe[0].probe}{sign}", "learned", "95 % interval", "change", "95 % interval", "")
+    columns = (
+        "run",
+        f"{probe[0].probe}{sign}",
+        "gain on the task",
+        "95 % interval",
+        "change on the probe",
+        "95 % interval",
+        "",
+    )
     title = f"{probe[0].probe}: {head}, {first.n:,} questions, {probe[0].spec.model}"
     return Table(title, columns, tuple(rows), left=frozenset({0, 6}))
 
@@ -113,7 +121,7 @@ def _difference_texts(difference: Difference | None, unit: str) -> tuple[str, st
 
 
 def slices(probe: Sequence[Change], changes: Iterable[Change]) -> Table | None:
-    """Return the change of every row on each slice of a probe; None where it has none that is large enough."""
+    """Return the table of the change of every row on each slice of a probe; None if no slice is large enough."""
     sliced = [change for change in changes if change.part and _table_key(change) == _table_key(probe[0])]
     by_part: dict[str, dict[str, Change]] = {}
     for change in sliced:
@@ -124,7 +132,7 @@ def slices(probe: Sequence[Change], changes: Iterable[Change]) -> Table | None:
         base = next((change.base for change in row.values() if change.base is not None), None)
         score = number(base.value, base.unit) if base else NONE
         rows.append((part, score, *(_marked(row.get(name)) for name in names)))
-    title = f"{probe[0].probe} by slice, difference from base (▼ forgot, ▲ better, ( ) base cannot do this)"
+    title = f"{probe[0].probe} by slice, difference from the base model (▼ forgot, ▲ better, ( ) base model at chance)"
     return Table(title, ("", "base", *names), tuple(rows)) if rows and names else None
 
 
@@ -137,21 +145,26 @@ def _marked(change: Change | None) -> str:
 
 
 def reading(probe: Sequence[Change]) -> list[str]:
-    """Say how to read a probe's table, and where nothing can be forgotten, that instead."""
+    """Return notes on how to read the table of a probe."""
     first = probe[0]
     task, metric = first.spec.task, words(first.cell.metric)
-    lines = [f"Learned: difference from the base model on {task}. Change: the same on {first.probe} ({metric})."]
-    lines[0] += " Paired on the same questions; intervals at 95 %, marks Holm-adjusted over all rows and probes."
+    lines = [f"Gain: difference from the base model on {task}. Change: difference from it on {first.probe} ({metric})."]
+    lines[0] += " Both are paired on the same questions; marks are Holm-adjusted over all rows and probes."
     base = next((change.base for change in probe if change.base is not None), None)
     if base is None:
-        return [*lines, f"The base model was not asked {first.probe}: run it with the same --probe."]
+        return [
+            *lines,
+            f"There is no run of the base model with the probe {first.probe}: run it with the same --probe.",
+        ]
     if all(not change.can for change in probe):
         score = f"{number(base.value, base.unit)}{percent_sign(base.unit)} {interval(base.low, base.high)}"
-        than = f"no better than guessing, {number(base.chance)} %" if base.chance is not None else "next to nothing"
-        lines.append(f"The base model cannot do this ({score}, {than}): nothing can be forgotten, and nothing is said.")
+        than = f"guessing scores {number(base.chance)} %" if base.chance is not None else "next to nothing"
+        lines.append(
+            f"The base model is not shown to be above chance here ({score}, {than}), so nothing can be forgotten."
+        )
     elif any(change.verdict == "no difference shown" for change in probe):
         lines.append(
-            "≈ base: no difference shown, which is not the same as none; the interval says how large it may be."
+            "≈ base: no significant difference. This does not show that there is none; the interval bounds it."
         )
     return lines
 

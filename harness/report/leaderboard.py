@@ -43,7 +43,7 @@ def leaderboard(cells: Iterable[Cell]) -> list[Row]:
 
     `rank` is None for methods without one; `seeds` is how many runs are pooled; `trainable_share` is trained weights
     over the base model's weights; `run_ids` are the pooled runs in seed order, separated by blanks; `scoring` says how the
-    answers came about: loglik (the likeliest option), generate (written), perplexity (of a text).
+    answers were obtained: loglik (the likeliest option), generate (written), perplexity (of a text).
     """
     return [_row(cell) for cell in in_order(cells)]
 
@@ -121,7 +121,7 @@ def _cost(cell: Cell) -> Row:
 
 
 def package(record: Record, name: str) -> str:
-    """Return a package's version in the record's environment, empty where it was not there."""
+    """Return the version of a package in the record's environment, empty if it was not installed."""
     return record.environment.packages.get(name, "")
 
 
@@ -131,7 +131,7 @@ def distinct(texts: Iterable[str]) -> str:
 
 
 def _field(value: Any) -> str | int:
-    """Return a field as it is written: text neutralised, numbers at full precision, what is not finite left empty."""
+    """Return a field as the file has it: text neutralised, numbers at full precision, infinite or unknown values empty."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     if isinstance(value, bool):
@@ -142,6 +142,6 @@ def _field(value: Any) -> str | int:
 
 
 def plain(text: str) -> str:
-    """Return text that a spreadsheet shows and never computes: no control characters, no formula."""
+    """Return text that a spreadsheet does not compute: no control characters, no formula."""
     text = _CONTROL.sub(" ", text)
     return f"'{text}" if _FORMULA.match(text) else text

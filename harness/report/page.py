@@ -1,8 +1,8 @@
-"""All results on one page: `results/report.html`, one file that opens from disk and loads nothing.
+"""The page with all results: `results/report.html`, one file that opens from disk and loads nothing.
 
-A pure function of the records and answers: same runs, same bytes. The page is `report.html` beside this module, with
-`report.css` and `report.js` put into it; here is what it says. A content-security policy lets these two run by their hash
-and nothing else, whatever a text of a record or of a data set may hold.
+A pure function of the records and answers: same runs, same bytes. The template is `templates/report.html`, with
+`report.css` and `report.js` put into it; this module fills it. A content-security policy allows these two by their hash and
+nothing else, whatever a text of a record or of a data set holds.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ ALT = {
     "accuracy_memory": "The headline metric against peak memory in training",
     "ranks": "The headline metric over rank",
     "memory": "Peak memory in training by part",
-    "calibration": "Share of right answers over their confidence, and share of wrong ones over what is given out",
-    "forgetting": "What each run learned on the task against what changed on a probe",
+    "calibration": "Share of right answers by confidence, and share of wrong answers by the share given without review",
+    "forgetting": "Gain of each run on the task against its change on a probe",
 }
 _ROLES = {INK: "var(--ink)", PAPER: "var(--paper)", FAINT: "var(--faint)", GRID: "var(--grid)"}
 _UNDRAWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -66,7 +66,7 @@ def task_part(results: TaskResults, details: TaskDetails) -> Part:
 
 
 def render_page(parts: Sequence[Part], records: Iterable[Record]) -> str:
-    """Return the page of these parts; the records say how many runs there are and of which time."""
+    """Return the page of these parts; the records give the number of runs and their dates."""
     import jinja2
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_drawable)
@@ -82,9 +82,9 @@ def _template(kind: str) -> str:
 
 
 def _style_and_script() -> dict[str, str]:
-    """The page's own style and script, and the policy that lets these two run by their hash and nothing else.
+    """Return the page's style and script, and the policy that allows these two by their hash and nothing else.
 
-    Style attributes are allowed, for figures consist of them; they load nothing.
+    Style attributes are allowed because figures consist of them; they load nothing.
     """
     from markupsafe import Markup
 
@@ -107,7 +107,7 @@ def _hashed(text: str) -> str:
 
 
 def sort_value(text: str) -> str:
-    """Return the number that a table's cell sorts by, as a script reads it; empty where it is no number."""
+    """Return the number by which the page's script sorts a cell; empty if the cell is no number."""
     value = magnitude(text)
     return "" if value is None else repr(value).replace("inf", "Infinity")
 
@@ -147,16 +147,16 @@ def _section(section: Section, results: TaskResults, details: TaskDetails) -> di
 
 
 def _intro(records: Sequence[Record]) -> str:
-    """How many runs of which time; the only times on the page are those of the records."""
+    """Return the number of runs and their dates; the page has no other times than those of the records."""
     days = sorted(record.started[:10] for record in records if record.started)
     period = "" if not days else f", made on {days[0]}" if days[0] == days[-1] else f", made {days[0]} to {days[-1]}"
     done = sum(record.status == "ok" for record in records)
     lost = f", {len(records) - done} did not finish" if done < len(records) else ""
-    return f"{len(records)} run{'s' * (len(records) != 1)}{period}{lost}. Every number is computed from the records and kept answers."
+    return f"{len(records)} run{'s' * (len(records) != 1)}{period}{lost}. Every number is computed from the records and stored answers."
 
 
 def _about(sections: Sequence[Section], task: Task | None) -> list[tuple[str, str]]:
-    """What the task is: version, scoring, data and its licence, fingerprint."""
+    """Return version, model, scoring, fingerprint, data and licence of the task, as (name, text)."""
     specs = [record.spec for section in sections for record in section.records]
     rows = [
         ("version", distinct(str(spec.task_version) for spec in specs)),
@@ -176,12 +176,12 @@ def _about(sections: Sequence[Section], task: Task | None) -> list[tuple[str, st
 _SCORING = {
     "choices": "log-likelihood of each option",
     "generate": "greedy generation, read by a strict parser",
-    "perplexity": "log-likelihood of every token of a text, in windows that overlap by half",
+    "perplexity": "log-likelihood of every token of a text, in windows overlapping by half",
 }
 
 
 def summary(section: Section) -> list[str]:
-    """Say in two sentences what the section shows: the best, what ties with it, and which of these needs least."""
+    """Return one or two sentences: the best row, its ties, and the one of these with least memory in training."""
     unit = section.unit
     best = next((cell for cell in section.headline if cell.best_or_tied == "best"), None)
     if best is None:
@@ -193,7 +193,7 @@ def summary(section: Section) -> list[str]:
     lines += f"{interval(best.low, best.high, unit)} {metric_words(section)}"
     if section.base is not None and best is not section.base:
         lines += f", against {number(section.base.value, unit)} of the base model"
-    lines += f". Not to be told from it: {', '.join(map(section.label, tied))}." if tied else "."
+    lines += f". No significant difference from it: {', '.join(map(section.label, tied))}." if tied else "."
     top = [
         (cell.cost.phases["train"].peak_bytes, cell)
         for cell in [best, *tied]
@@ -202,45 +202,45 @@ def summary(section: Section) -> list[str]:
     if len(top) < 2 or len({cell.machine for _, cell in top}) > 1:
         return [lines]
     least = min(top, key=lambda pair: pair[0])
-    return [lines, f"Of these {section.label(least[1])} takes least memory in training: {size(least[0])}."]
+    return [lines, f"Least memory in training among these: {section.label(least[1])} with {size(least[0])}."]
 
 
 def limits(sections: Sequence[Section]) -> list[str]:
-    """Say what the numbers of a task do not say."""
+    """Return sentences about the limits of a task's numbers."""
     records = [record for section in sections for record in section.records]
     specs = [record.spec for record in records if record.spec.train_examples]
     lines = [
-        "How a model does on questions of another kind. A score is about this test set and questions like it.",
-        "That runs marked ≈ are equal. They cannot be told apart with this many questions and seeds.",
+        "Other kinds of questions: a score is about this test set and questions like it.",
+        "Equality: rows marked ≈ do not differ significantly with this many questions and seeds; they need not be equal.",
     ]
     if any(not spec.tuned_over for spec in specs):
         lines.append(
-            "What each method could reach. Learning rates are as stated; one was tried where no search is named."
+            "The best that each method can reach: learning rates are as stated, and one was tried unless a search is named."
         )
     if specs and len({spec.seed for spec in specs}) < 2:
-        lines.append("How much another random seed would change. There is one, so no interval here contains it.")
+        lines.append("Other random seeds: there is one seed, so no interval here covers others.")
     if any(spec.scoring == "generate" for spec in specs) and not any(c.gains for s in sections for c in s.headline):
-        lines.append("How much of the gain is knowledge. Part of it is learning the form of the answer.")
-    lines.append("What a model forgot in training, where no column says so.")
+        lines.append("Knowledge alone: part of a gain is learning the form of the answer.")
+    lines.append("Forgetting: it is measured only by the probes shown above, if any.")
     if any(record.cost for record in records):
         lines.append(
-            "What another model or machine needs. In a small model activations outweigh weights, and quantising or freezing "
-            "weights saves a smaller part than in a large one; what quantised weights cost in time depends on the machine."
+            "Other models and machines: in a small model activations outweigh weights, so quantising or freezing weights saves "
+            "a smaller part than in a large one. The time that quantised weights cost depends on the machine."
         )
     if any(record.spec.device == "cpu" for record in records):
-        lines.append("What the whole process takes. Memory on the CPU is that of live tensors, without libraries.")
+        lines.append("Memory of the whole process: on the CPU, memory is that of live tensors, without libraries.")
     return lines
 
 
 def _settings(section: Section) -> Table:
-    """What differs by method, and the runs behind each row."""
+    """Return the table of the settings that differ by method, and of the runs of each row."""
     columns = (
         "run",
         "learning rate",
         "alpha",
         "dropout",
-        "at once",
-        "last loss",
+        "micro-batch",
+        "final loss",
         "status",
         "seeds",
         "run ids",
@@ -269,7 +269,7 @@ def _settings(section: Section) -> Table:
 
 
 def _machines(section: Section) -> Table:
-    """Each different machine and set of packages, and how many runs it made."""
+    """Return the table of machines and sets of packages, with the number of runs of each."""
     rows: dict[tuple[str, ...], int] = {}
     for record in section.records:
         e = record.environment
@@ -284,8 +284,8 @@ def _machines(section: Section) -> Table:
 def inline(svg: str, prefix: str, alt: str) -> str:
     """Return a figure's SVG to be put into a page.
 
-    Without prolog, comments and metadata; its ids begin with `prefix`, so that figures do not share them; its ink, paper
-    and grid follow the page's colours, light or dark; `alt` is read out.
+    Prolog, comments and metadata are removed. Its ids begin with `prefix`, so that figures do not share them. Ink, paper and
+    grid follow the page's colours, light or dark. `alt` is the text for screen readers.
     """
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
@@ -297,5 +297,5 @@ def inline(svg: str, prefix: str, alt: str) -> str:
 
 
 def _drawable(value: Any) -> Any:
-    """Replace what no page may hold: control characters and halves of surrogate pairs."""
+    """Return text with control characters and halves of surrogate pairs replaced, which no page may hold."""
     return _UNDRAWABLE.sub("�", value) if type(value) is str else value

@@ -1,4 +1,4 @@
-"""Twins of a task as tables, Markdown and CSV: the task in other words, and with its options in another order."""
+"""Robustness: tables, Markdown and CSV of the task in other words and with its options in another order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLUMNS = tuple(_NAMES.split(", "))
 
 MARKS = {
     "drops": "▼ drops",
-    "better": "▲ better here",
+    "better": "▲ better",
     "no drop shown": "≈ no drop shown",
     "nothing to drop": "nothing to drop",
     "no drop measured": "",
@@ -55,21 +55,21 @@ def _table_row(name: str, twin: TwinResult, *, again: bool) -> tuple[str, ...]:
 
 def _reading(part: Sequence[TwinResult]) -> list[str]:
     first = part[0].change
-    paired = f"From base: paired on the questions of {first.probe}, marks Holm-adjusted over all rows and probes."
+    paired = f"Difference from base: paired on the questions of {first.probe}; marks are Holm-adjusted over all rows and probes."
     if _is_reordered(part):
         return [
-            f"Same option: how often a run chose the same text when the {first.cell.n:,} questions were asked again with "
-            "no option where it stood before; what could not be read is not the same. " + paired
+            f"Same option: the share of the {first.cell.n:,} questions with the same choice after every option moved to "
+            "another position; an unreadable answer counts as different. " + paired
         ]
     lines = [
-        f"Drop: the score on the test of {first.spec.task} less that on the {first.cell.n:,} of {first.probe}, so that its interval "
-        "is not paired. Part of it may be that these are harder: the base model's own drop shows it where that model is "
-        "above guessing. " + paired
+        f"Drop: the score on the usual test of {first.spec.task} less the score on the {first.cell.n:,} questions of "
+        f"{first.probe}. The questions differ, so the interval is unpaired, and part of a drop may be that these are harder: "
+        "compare the base model's drop, if that model is above guessing. " + paired
     ]
     if any(twin.verdict == "no drop shown" for twin in part):
-        lines.append("≈ no drop shown is not the same as none; the interval says how large it may be.")
+        lines.append("≈ no drop shown: this does not show that there is none; the interval bounds it.")
     if any(twin.verdict == "nothing to drop" for twin in part):
-        lines.append("Nothing to drop: no better than guessing on the usual test, so that no drop can show.")
+        lines.append("Nothing to drop: the row is not shown to be above guessing on the usual test.")
     return lines
 
 
@@ -82,13 +82,13 @@ def _table(part: Sequence[TwinResult]) -> Table:
     head = heading(cell.metric, cell.unit, higher_is_better=cell.higher_is_better)
     sign = percent_sign(cell.unit)
     third = "same option %" if again else "drop"
-    columns = ("run", f"usual{sign}", f"{'reordered' if again else 'shifted'}{sign}", third, "95 % interval")
+    columns = ("run", f"usual test{sign}", f"{'reordered' if again else 'shifted'} test{sign}", third, "95 % interval")
     title = f"{first.probe}: {head}, {cell.n:,} questions, {first.spec.model}"
-    return Table(title, (*columns, "from base", "95 % interval", ""), tuple(rows), left=frozenset({0, 7}))
+    return Table(title, (*columns, "difference from base", "95 % interval", ""), tuple(rows), left=frozenset({0, 7}))
 
 
 def tables(twins: Iterable[TwinResult]) -> list[tuple[Table, list[str]]]:
-    """Return a table for each twin, model and set of training data, each with how to read it."""
+    """Return a table with notes for each twin, model and set of training data."""
     parts: dict[tuple[object, ...], list[TwinResult]] = {}
     for twin in twins:
         parts.setdefault((*twin.change.family, twin.change.probe, twin.change.cell.spec.data), []).append(twin)
@@ -96,8 +96,8 @@ def tables(twins: Iterable[TwinResult]) -> list[tuple[Table, list[str]]]:
 
 
 def document(twins: Sequence[TwinResult]) -> str:
-    """Return the tables as Markdown that goes on after a task's other tables; nothing where there are none."""
-    blocks = ["\n## In other words, and in another order"] if twins else []
+    """Return the tables as Markdown that follows a task's other tables; empty if there are none."""
+    blocks = ["\n## Robustness: other words, and another order of the options"] if twins else []
     for table, lines in tables(twins):
         blocks += [f"### {escape(table.title)}\n\n{markdown(table)}", "\n".join(map(escape, lines))]
     return "\n\n".join(blocks) + "\n" * bool(blocks)

@@ -1,4 +1,4 @@
-"""A sequence of tasks as tables: scores after each stage, what became of each task, and the summary."""
+"""Sequences of tasks: tables of the scores after each stage, of the change of each task and of the summary; the matrix."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def _difference_text(difference: Interval) -> str:
 
 
 def matrix_table(results: SequenceResults) -> Table:
-    """Return the matrix: a row for each stage, a column for each task, with what guessing scores above it."""
+    """Return the table of scores: a row for each stage, a column for each task, the score of guessing on top."""
     names = [task.name for task in results.tasks]
     guess = ("guessing", *(NONE if c.chance is None else number(c.chance) for c in results.rows[0].cells))
     rows = [(row.name, *(_score_text(cell.score) for cell in row.cells)) for row in results.rows]
     if results.joint:
         rows.append((results.joint.name, *(_score_text(cell.score) for cell in results.joint.cells)))
-    return Table("after the row's stage, on the column's task, %", ("stage", *names), (guess, *rows))
+    return Table("score on each task (column) after each stage (row), %", ("stage", *names), (guess, *rows))
 
 
 def task_table(results: SequenceResults) -> Table:
-    """Return what became of each task: what its own stage brought, and what the last left of its best."""
+    """Return the table of tasks: the gain of each at its own stage and after the last, and the loss since its best stage."""
     last, rows = len(results.tasks), []
     forgotten = {term.task: term for term in sequence.forgetting_terms(results.matrix)}
     for task, definition in enumerate(results.tasks):
@@ -53,12 +53,19 @@ def task_table(results: SequenceResults) -> Table:
                 mark,
             )
         )
-    columns = ("task", "own stage - base", "last - base", "best at", "best - last", "mark")
-    return Table("what became of each task, points", columns, tuple(rows), frozenset({0, 3, 5}))
+    columns = (
+        "task",
+        "gain at its own stage",
+        "gain after the last stage",
+        "best stage",
+        "loss since the best stage",
+        "",
+    )
+    return Table("gains and losses of each task, points", columns, tuple(rows), frozenset({0, 3, 5}))
 
 
 def measure_table(results: SequenceResults) -> Table:
-    """Return the summary."""
+    """Return the table of the measures over all tasks."""
     rows = [
         (
             name,
@@ -67,11 +74,11 @@ def measure_table(results: SequenceResults) -> Table:
         )
         for name, value in results.measures().items()
     ]
-    return Table("over all tasks, points", ("measure", "value", "95 % interval"), tuple(rows))
+    return Table("mean over all tasks, points", ("measure", "value", "95 % interval"), tuple(rows))
 
 
 def score_matrix(results: SequenceResults, origin: str) -> Matrix:
-    """The matrix of a sequence: base first, the joint run last; `made` says by which model and method."""
+    """Return the matrix of a sequence, base first and the joint run last; `origin` names model and method."""
     base, *stages = results.rows
     rows = [base, *stages, *([results.joint] if results.joint else [])]
     entries = []

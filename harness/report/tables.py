@@ -1,7 +1,7 @@
-"""Cells to tables of text: accuracy, further metrics, memory by part, weights and time, breakdown by slice.
+"""Tables of a task: headline metric, further metrics, memory by part, weights and time, breakdowns by slice.
 
-A `Table` is words only and has two readers: `markdown` and the page in `report`. The numbers at full precision
-are in the leaderboard file (`leaderboard`).
+A `Table` holds text only; `markdown` and the page show it. The leaderboard file (`leaderboard`) has the numbers at full
+precision.
 """
 
 from __future__ import annotations
@@ -62,16 +62,16 @@ def document(results: TaskResults) -> str:
 
 
 def section_tables(section: Section, results: TaskResults) -> list[Table]:
-    """Return every table of a section, the headline's first, those without content left out."""
+    """Return the tables of a section that have content, the headline's first."""
     tables = [headline(section), further(section), spread(section), gains(section), memory(section), effort(section)]
     parts = breakdown(section, results) + confusion(section, results)
     return [table for table in tables if table is not None] + parts
 
 
 def headline(section: Section, *, reasons: bool = True) -> Table:
-    """The headline metric: value and interval, paired difference from base and its interval, the marks.
+    """Return the table of the headline metric: value, paired difference from base, their intervals, and marks.
 
-    `reasons` says whether a run that did not finish tells why; the alarms beside the table always do.
+    `reasons`: an unfinished run has its reason in the table; the warnings beside the table always have it.
     """
     unit = section.unit
     rows = []
@@ -88,12 +88,12 @@ def headline(section: Section, *, reasons: bool = True) -> Table:
                 marks(section, cell, reason=reasons),
             )
         )
-    columns = ("run", "seeds", metric_heading(section), "95 % interval", "against base", "95 % interval", "")
+    columns = ("run", "seeds", metric_heading(section), "95 % interval", "difference from base", "95 % interval", "")
     return Table(metric_words(section).capitalize(), columns, tuple(rows), left=frozenset({0, 6}))
 
 
 def further(section: Section) -> Table | None:
-    """The other metrics side by side, marks included; their intervals are in the leaderboard file."""
+    """Return the table of the other metrics with their marks; their intervals are in the leaderboard file."""
     cells = [cell for cell in section.cells if not cell.headline and cell.value is not None]
     names = list(dict.fromkeys(cell.metric for cell in cells))
     if not names:
@@ -116,7 +116,7 @@ def _marked(cell: Cell | None) -> str:
 
 
 def spread(section: Section) -> Table | None:
-    """Where the doubt in each row comes from: other seeds, other questions. None where each has one seed."""
+    """Return the table of the spread over seeds and over questions; None if every row has one seed."""
     cells = [cell for cell in section.headline if cell.seed_sd is not None]
     if not cells:
         return None
@@ -125,14 +125,21 @@ def spread(section: Section) -> Table | None:
         values = [record.scores[cell.metric].value for record in cell.records]
         numbers = (min(values), max(values), cell.seed_sd, cell.item_se)
         rows.append((section.label(cell), str(len(values)), *(number(value, cell.unit) for value in numbers)))
-    columns = ("run", "seeds", "lowest seed", "highest seed", "sd between seeds", "standard error over questions")
-    return Table(f"Seeds and questions,{percent_sign(section.unit)}", columns, tuple(rows))
+    columns = (
+        "run",
+        "seeds",
+        "lowest seed",
+        "highest seed",
+        "standard deviation between seeds",
+        "standard error over questions",
+    )
+    return Table(f"Spread over seeds and questions,{percent_sign(section.unit)}", columns, tuple(rows))
 
 
 def gains(section: Section) -> Table | None:
-    """What was read of the answers, and what of the gain is format: where answers are written, or the base model's are.
+    """Return the table of readable answers and of the two parts of the gain; None if no row has written answers.
 
-    See `compare.gains` for what is called format here.
+    `compare.gains` defines the parts, format and knowledge.
     """
     cells = list(section.headline)
     split = any(cell.gains for cell in cells)
@@ -142,8 +149,13 @@ def gains(section: Section) -> Table | None:
     if split and section.other_base is not None:
         way = {"choices": "by log-likelihood", "generate": "writing"}[section.other_base.spec.scoring]
         rows_of.insert(0, (f"base, {way}", section.other_base))
-    columns = ["run", f"{metric_words(section)}{percent_sign(section.unit)}", "answers read %", "score of those read"]
-    columns += ["gain on base that writes", "95 % interval", "of it format", "of it knowledge", "95 % interval"] * split
+    columns = [
+        "run",
+        f"{metric_words(section)}{percent_sign(section.unit)}",
+        "readable answers %",
+        "score of readable answers",
+    ]
+    columns += ["gain over base that writes", "95 % interval", "format part", "knowledge part", "95 % interval"] * split
     rows = []
     for label, cell in rows_of:
         row = [label, *(number(value, cell.unit) for value in (cell.value,)), number(cell.parse_rate)]
@@ -164,16 +176,24 @@ def _gained(cell: Cell) -> list[str]:
 
 
 def memory(section: Section) -> Table | None:
-    """Peak memory of training, measured and predicted, by part; of evaluation; the process's peak resident size.
+    """Return the table of peak memory: training by part, with its prediction; evaluation; the process's resident size.
 
-    None where nothing was measured.
+    None if nothing was measured.
     """
     phases = [phase for cell in section.headline if cell.cost for phase in cell.cost.phases.values()]
     if not phases:
         return None
     scale, unit = memory_unit(max(phase.peak_bytes for phase in phases))
-    columns = ["run", "training peak", "predicted", "off by", "frozen weights", "trained weights", "gradients"]
-    columns += ["optimizer state", "activations and rest", "evaluation peak", "peak resident size"]
+    columns = [
+        "run",
+        "training peak",
+        "predicted peak",
+        "prediction error",
+        "frozen weights",
+        "trained weights",
+        "gradients",
+    ]
+    columns += ["optimizer state", "activations and rest", "evaluation peak", "resident size of the process"]
     reserved = any(phase.reserved_bytes for phase in phases)
     rows = []
     for cell in section.headline:
@@ -187,7 +207,7 @@ def memory(section: Section) -> Table | None:
         counts += [train.reserved_bytes if train else None] * reserved
         sizes = [NONE if count is None else f"{count / scale:,.1f}" for count in counts]
         rows.append((_row_name(section, cell), *sizes[:2], off.replace("%", " %"), *sizes[2:]))
-    return Table(f"Memory, {unit}", (*columns, *["reserved in training"] * reserved), tuple(rows))
+    return Table(f"Memory, {unit}", (*columns, *["reserved by the allocator"] * reserved), tuple(rows))
 
 
 def memory_unit(largest: float) -> tuple[float, str]:
@@ -196,10 +216,10 @@ def memory_unit(largest: float) -> tuple[float, str]:
 
 
 def effort(section: Section) -> Table | None:
-    """What trains, what is stored, how fast, how long. None where nothing was measured."""
+    """Return the table of trained weights, adapter size, speed and time; None if nothing was measured."""
     if not any(cell.cost for cell in section.headline):
         return None
-    columns = ("run", "trained weights", "of the model", "adapter file", "trained tokens", "tokens/s")
+    columns = ("run", "trained weights", "share of the model", "adapter file", "training tokens", "tokens/s")
     rows = []
     for cell in section.headline:
         cost = cell.cost
@@ -220,7 +240,7 @@ def effort(section: Section) -> Table | None:
                 duration(test.seconds) if test else NONE,
             )
         )
-    return Table("Weights and time", (*columns, "training", "evaluation"), tuple(rows))
+    return Table("Weights and time", (*columns, "training time", "evaluation time"), tuple(rows))
 
 
 def _row_name(section: Section, cell: Cell) -> str:

@@ -1,4 +1,4 @@
-"""The verdict: one sentence on whether fine-tuning pays, by rule from the paired tests."""
+"""The verdict: one sentence on the benefit of fine-tuning, by rule from the paired tests."""
 
 from __future__ import annotations
 
@@ -13,43 +13,45 @@ if TYPE_CHECKING:
 
 
 def verdict(section: Section) -> str:
-    """Say in one sentence whether fine-tuning pays on these questions, and whether adapters do as well as full fine-tuning.
+    """Return one sentence: does fine-tuning help on these questions, and do adapters do as well as full fine-tuning?
 
-    By rule from the paired tests at 5 %, Holm-adjusted over all pairs of rows; nothing that they do not show is said.
+    It follows by rule from the paired tests at 5 %, Holm-adjusted over all pairs of rows.
     """
     tuned = [cell for cell in section.headline if cell.spec.method != "base" and cell.value is not None]
     compared = [(cell, cell.vs_base) for cell in tuned if cell.vs_base is not None]
     if not tuned:
-        return "No fine-tuned run has finished, so nothing is shown about fine-tuning."
+        return "No verdict: no fine-tuned run has finished."
     if not compared:
-        return "Whether fine-tuning pays is not shown: no base model stands beside these runs on the same questions."
+        return "No verdict: there is no run of the base model on the same questions."
     significant = [(cell, difference) for cell, difference in compared if difference.p_holm < LEVEL]
     better = [(cell, difference) for cell, difference in significant if (difference.value > 0) == cell.higher_is_better]
     worse = f" and {len(significant) - len(better)} worse" if len(better) < len(significant) else ""
     if better:
         top, difference = max(better, key=lambda pair: abs(pair[1].value))
         low, high = (difference.low, difference.high) if top.higher_is_better else (-difference.high, -difference.low)
-        beat = f"{_counted(len(better), len(compared))} better than the base model{worse}, {section.label(top)} by "
+        rows = f"{_count(len(better), len(compared))} better than the base model{worse}"
         gain = f"{points(abs(difference.value), section.unit)} {interval(low, high, section.unit)}"
-        return f"Fine-tuning pays on these questions: {beat}{gain}{_adapters(section)}."
+        largest = f"the largest gain is that of {section.label(top)}, {gain}"
+        return f"Fine-tuning helps on these questions: {rows}; {largest}{_adapters(section)}."
     if significant:
-        rows, rest = (
-            _counted(len(significant), len(compared)),
-            ", and none is better" if len(significant) < len(compared) else "",
-        )
-        return f"Fine-tuning does harm on these questions: {rows} worse than the base model{rest}."
-    rows = "the one tuned row cannot" if len(compared) == 1 else f"none of the {len(compared)} tuned rows can"
-    return f"Fine-tuning is not shown to pay on these questions: {rows} be told from the base model."
+        rows, rest = _count(len(significant), len(compared)), ", and none is better"
+        return f"Fine-tuning harms on these questions: {rows} worse than the base model{rest if len(significant) < len(compared) else ''}."
+    rows = f"none of the {len(compared)} fine-tuned rows differs"
+    if len(compared) == 1:
+        rows = "the one fine-tuned row does not differ"
+    return f"No benefit of fine-tuning is shown on these questions: {rows} significantly from the base model."
 
 
-def _counted(some: int, of: int) -> str:
-    if of == 1:
-        return "the one tuned row is"
-    return f"all {of} tuned rows are" if some == of else f"{some} of {of} tuned rows {'are' if some > 1 else 'is'}"
+def _count(some: int, rows: int) -> str:
+    if rows == 1:
+        return "the one fine-tuned row is"
+    if some == rows:
+        return f"all {rows} fine-tuned rows are"
+    return f"{some} of {rows} fine-tuned rows {'are' if some > 1 else 'is'}"
 
 
 def _adapters(section: Section) -> str:
-    """How adapters stand to full fine-tuning, as the end of a sentence; empty where the best row does not decide it."""
+    """Return the end of the sentence, about adapters and full fine-tuning; empty if the best row does not decide it."""
     rows = [cell for cell in section.headline if cell.value is not None]
     full = next((cell for cell in rows if cell.spec.method == "full"), None)
     adapters = [cell for cell in rows if cell.spec.rank and cell.vs_best is not None]
@@ -59,13 +61,14 @@ def _adapters(section: Section) -> str:
     if best is not full:
         if full.vs_best is None:
             return ""
-        relation = "cannot be told from" if full.best_or_tied == "tied" else "is worse than"
+        relation = "does not differ significantly from" if full.best_or_tied == "tied" else "is worse than"
         return f"; full fine-tuning {relation} {section.label(best)}" if best.spec.rank else ""
     enough = [cell for cell in adapters if cell.not_worse]
     if enough:
         name = section.label(min(enough, key=lambda cell: cell.spec.rank))
-        return f"; {name} is shown to lose less than {points(MARGIN, 'share')} to full fine-tuning"
+        return f"; {name} is shown to be less than {points(MARGIN, 'share')} below full fine-tuning"
     tied = [section.label(cell) for cell in adapters if cell.best_or_tied == "tied"]
     if tied:
-        return f"; {' and '.join(filter(None, (', '.join(tied[:-1]), tied[-1])))} cannot be told from full fine-tuning"
+        names = " and ".join(filter(None, (", ".join(tied[:-1]), tied[-1])))
+        return f"; {names} {'do' if len(tied) > 1 else 'does'} not differ significantly from full fine-tuning"
     return "; every adapter is worse than full fine-tuning"

@@ -1,4 +1,4 @@
-"""The one place where results become what people read: tables and figures of each task, and the report."""
+"""The front door of reporting: writes tables and figures of each task, and the page."""
 
 from __future__ import annotations
 
@@ -65,16 +65,18 @@ def write_outputs(
         analyses: by task; one is used if it covers the task's runs, otherwise the runs are analyzed here.
         publication: write the forms of `exports` too, and draw all figures anew.
     """
-    known = registry.recorded() | dict(tasks or {})
-    metrics = probes.with_reordered({name: task.metrics for name, task in known.items()})
+    all_tasks = registry.recorded() | dict(tasks or {})
+    metrics = probes.with_reordered({name: task.metrics for name, task in all_tasks.items()})
     by_task: defaultdict[str, list[records.Run]] = defaultdict(list)
     for run in runs:
         by_task[run.record.spec.task].append(run)
-    context = ReportContext(folder, known, metrics, analyses, publication)
+    context = ReportContext(folder, all_tasks, metrics, analyses, publication)
     numbered = [(number, by_task[name]) for number, name in enumerate(sorted(by_task), 1)]
     reports = processes.parallel_map(partial(_report, context), numbered)
     paths = [path for report in reports for path in report.paths]
-    paths += exports.write(folder, [cell for report in reports for cell in report.cells], known) if publication else []
+    paths += (
+        exports.write(folder, [cell for report in reports for cell in report.cells], all_tasks) if publication else []
+    )
     text = page.render_page([report.part for report in reports], [run.record for run in runs])
     return [*paths, records.write_text(folder / PAGE, text)]
 
@@ -123,9 +125,9 @@ def _figures(context: ReportContext, analysis: TaskResults) -> list[Path]:
 
 
 def _questions(task: Task) -> dict[str, Example]:
-    """The test questions of a task whose data comes with the project and may be handed on: the same wherever it is asked.
+    """Return the test questions of a task by id, if its data comes with the project and may be redistributed.
 
-    No other: a page must not depend on what lies on a machine, nor publish what is somebody's own.
+    Otherwise return none: a page must not depend on the data on a machine, and must not publish private data.
     """
     source = task.source
     if sources.is_remote(source) or Path(source.uri).is_absolute() or not source.redistributable:

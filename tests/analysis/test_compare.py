@@ -12,7 +12,7 @@ import pytest
 
 from harness import HarnessError, metrics
 from harness.analysis.compare import Cell, cells, compare_records
-from harness.analysis.costs import cost_note, typical_cost
+from harness.analysis.costs import cost_obstacle, typical_cost
 from harness.analysis.items import Run
 from harness.metrics.scoring import parse_rate, score_answers
 from harness.record import Answer
@@ -298,10 +298,10 @@ def test_memory_and_time_are_compared_within_one_machine_only() -> None:
     assert cell.value == pytest.approx(0.7)  # accuracy pools across machines
     assert (cell.cost, cell.machine) == (None, "")
     assert headline(cells([here, there], LISTED))["lora-r8"].cost == make_cost()
-    assert cost_note([here[0], there[0]]) == ""
-    assert "Another processor" in cost_note([here[0], moved[0]])
+    assert cost_obstacle([here[0], there[0]]) == ""
+    assert "Another processor" in cost_obstacle([here[0], moved[0]])
     gpu = make_record(make_spec(device="cuda"))
-    assert "cuda" in cost_note([here[0], gpu])
+    assert "cuda" in cost_obstacle([here[0], gpu])
 
 
 def test_two_runs_are_set_side_by_side_with_what_differs() -> None:

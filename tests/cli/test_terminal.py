@@ -217,7 +217,7 @@ def shown(table: Table) -> str:
 
     console = Console(width=240, height=50, highlight=False)
     with console.capture() as captured:
-        console.print(ui_tables.drawn(table))
+        console.print(ui_tables.rich_table(table))
     return captured.get()
 
 

@@ -1,4 +1,4 @@
-"""The tables of `plan --gpu` and `plan --accuracy`, and the sentences that say what they rest on."""
+"""Tables of `plan --gpu` and `plan --accuracy`, and notes about their assumptions."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from harness.runs.forecast.history import PredictionError
 from harness.runs.plan import Plan
 
 
-def forecasts(found: Outlook, request: Request, price: float | None) -> Table:
-    """One row for each run: whether it fits and in which way, its peak by counter and by formula, time and cost."""
+def forecasts(outlook: Outlook, request: Request, price: float | None) -> Table:
+    """Return the table of runs: fit to the card, settings that fit, peak by counter and by formula, time and cost."""
     titles = [
         "run",
         *["fits"] * (request.card is not None),
-        "at once",
+        "micro-batch",
         "checkpointing",
         "peak",
         "by formula",
@@ -24,40 +24,42 @@ def forecasts(found: Outlook, request: Request, price: float | None) -> Table:
     timed = request.card is not None and request.card.flops > 0
     titles += ["train", "test"] * timed + ["cost"] * (price is not None)
     rows = []
-    for one in found.forecasts:
-        spec, trains = one.spec, one.spec.micro_batch > 0
+    for forecast in outlook.forecasts:
+        spec, trains = forecast.spec, forecast.spec.micro_batch > 0
         row = [run_name(spec)]
-        row += [_fits(one)] * (request.card is not None)
+        row += [_fits(forecast)] * (request.card is not None)
         row += [str(spec.micro_batch) if trains else NONE, ("yes" if spec.checkpointing else "no") if trains else NONE]
-        row += [size(one.peak), size(one.by_formula.total) if one.by_formula else NONE]
-        row.append(one.by_formula.largest if one.by_formula else NONE if trains else "weights")
+        row += [size(forecast.peak), size(forecast.by_formula.total) if forecast.by_formula else NONE]
+        row.append(forecast.by_formula.largest if forecast.by_formula else NONE if trains else "weights")
         if timed:
-            row += [_time(one, one.train_seconds), _time(one, one.test_seconds)]
+            row += [_time(forecast, forecast.train_seconds), _time(forecast, forecast.test_seconds)]
         if price is not None:
-            row.append(f"{cost(one, price):,.2f}" if one.fits else NONE)
+            row.append(f"{cost(forecast, price):,.2f}" if forecast.fits else NONE)
         rows.append(tuple(row))
     left = {titles.index(name) for name in ("run", "fits", "checkpointing", "largest part") if name in titles}
     return Table("forecast", tuple(titles), tuple(rows), left=frozenset(left))
 
 
-def _fits(one: Forecast) -> str:
-    return "yes" if one.fits else "does not"
+def _fits(forecast: Forecast) -> str:
+    return "yes" if forecast.fits else "does not fit"
 
 
-def _time(one: Forecast, seconds: float | None) -> str:
-    return duration(seconds) if seconds is not None and one.fits else NONE
+def _time(forecast: Forecast, seconds: float | None) -> str:
+    return duration(seconds) if seconds is not None and forecast.fits else NONE
 
 
-def cost(one: Forecast, price: float) -> float:
-    """What a run costs at a price per hour: training and reading the test examples."""
-    return ((one.train_seconds or 0.0) + (one.test_seconds or 0.0)) / 3600 * price
+def cost(forecast: Forecast, price: float) -> float:
+    """Return the cost of a run at a price per hour, for training and reading the test examples."""
+    return ((forecast.train_seconds or 0.0) + (forecast.test_seconds or 0.0)) / 3600 * price
 
 
-def heading(plan: Plan, found: Outlook, request: Request) -> list[tuple[str, str]]:
-    """Say what is planned for what, in lines of a title and a text."""
+def heading(plan: Plan, outlook: Outlook, request: Request) -> list[tuple[str, str]]:
+    """Return the lines above the table, each a title and a text."""
     spec, card = request.specs[0], request.card
-    here = "its config as shipped, not its weights" if request.config is not None else plan.model.revision[:7] + "…"
-    longest, mean = found.tokens
+    source = (
+        "from its config alone, without its weights" if request.config is not None else plan.model.revision[:7] + "…"
+    )
+    longest, mean = outlook.tokens
     counted = "by tokenizer"
     if request.config is not None:
         counted = f"estimated without its tokenizer, at {CHARACTERS_PER_TOKEN:g} characters a token"
@@ -66,20 +68,22 @@ def heading(plan: Plan, found: Outlook, request: Request) -> list[tuple[str, str
             f"{plan.task.name} v{plan.task.version}",
             f"{plan.task.title} · train {len(request.train):,} · test {len(request.test):,}",
         ),
-        ("model", f"{plan.model.name} · {quantity(found.weights)} weights · {spec.dtype} · {here}"),
+        ("model", f"{plan.model.name} · {quantity(outlook.weights)} weights · {spec.dtype} · {source}"),
         ("examples", f"{mean:,.0f} tokens on average, {longest:,} the longest, {counted}"),
     ]
     if card is None:
         return [*lines, ("device", f"{spec.device}; name a card to see what fits: --gpu H100")]
-    return [*lines, ("gpu", f"{card.name}, {size(card.memory)}, of which {size(card.usable)} are counted on")]
+    return [*lines, ("gpu", f"{card.name}, {size(card.memory)}, of which {size(card.usable)} are usable")]
 
 
-def notes(found: Outlook, request: Request, price: float | None) -> list[str]:
-    """Say what the figures rest on, and where the largest part of the largest run comes from."""
-    lines = ["peak: the training step itself on the longest examples, run on tensors without memory, byte by byte"]
-    known = [one for one in found.forecasts if one.by_formula is not None]
-    if known:
-        top = max(known, key=lambda one: one.peak)
+def notes(outlook: Outlook, request: Request, price: float | None) -> list[str]:
+    """Return notes about the assumptions of the numbers, and the parts of the largest peak."""
+    lines = [
+        "peak: a training step on the longest examples, simulated on tensors without memory and counted byte by byte"
+    ]
+    computed = [forecast for forecast in outlook.forecasts if forecast.by_formula is not None]
+    if computed:
+        top = max(computed, key=lambda forecast: forecast.peak)
         assert top.by_formula is not None
         parts = top.by_formula
         lines.append(
@@ -98,33 +102,33 @@ def notes(found: Outlook, request: Request, price: float | None) -> list[str]:
             f"{card.bandwidth / 1e9:,.0f} GB/s; written answers not counted; --share-of-peak changes the share"
         )
     elif card is not None:
-        lines.append("time: not told, since no listed card has this size")
-    if any(one.fits is False for one in found.forecasts):
-        lines.append("does not: shown is the way that takes least")
+        lines.append("time: unknown, since no listed card has this size")
+    if any(forecast.fits is False for forecast in outlook.forecasts):
+        lines.append("does not fit: the row shows the settings that need least memory")
     if price is not None:
-        total = sum(cost(one, price) for one in found.forecasts if one.fits)
-        lines.append(f"cost: at {price:g} an hour, {total:,.2f} for all that fit")
+        total = sum(cost(forecast, price) for forecast in outlook.forecasts if forecast.fits)
+        lines.append(f"cost: at {price:g} per hour, {total:,.2f} for all runs that fit")
     return lines
 
 
-def accuracy(found: Sequence[PredictionError]) -> Table:
-    """One row for each model, method and device, and one for all."""
+def accuracy(errors: Sequence[PredictionError]) -> Table:
+    """Return the table of prediction errors: a row for each model, method and device, and one for all."""
     rows = [
         (
-            one.model,
-            one.method,
-            one.device,
-            str(one.runs),
-            size(one.predicted),
-            size(one.measured),
-            _share(one.mean),
-            _share(one.worst),
+            error.model,
+            error.method,
+            error.device,
+            str(error.runs),
+            size(error.predicted),
+            size(error.measured),
+            _share(error.mean),
+            _share(error.worst),
         )
-        for one in found
+        for error in errors
     ]
-    runs = sum(one.runs for one in found)
-    mean = sum(one.mean * one.runs for one in found) / runs
-    worst = max((one.worst for one in found), key=abs)
+    runs = sum(error.runs for error in errors)
+    mean = sum(error.mean * error.runs for error in errors) / runs
+    worst = max((error.worst for error in errors), key=abs)
     rows.append(("all", "", "", str(runs), "", "", _share(mean), _share(worst)))
     titles = ("model", "method", "device", "runs", "predicted", "measured", "error %", "worst %")
     return Table("prediction of the training peak", titles, tuple(rows), left=frozenset({0, 1, 2}))

@@ -1,4 +1,4 @@
-"""Events and tables to the terminal: the only module that prints. Tables go to stdout, progress and errors to stderr."""
+"""Output on the terminal; no other room prints. Tables go to stdout, progress and errors to stderr."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ FILE_FLAGS = "for a data file: --task FILE, with the --labels, --relabel and --d
 
 
 def out() -> Console:
-    """The console for tables."""
+    """Return the console for tables."""
     return _console(stderr=False)
 
 
 def err() -> Console:
-    """The console for progress and errors."""
+    """Return the console for progress and errors."""
     return _console(stderr=True)
 
 
@@ -64,29 +64,31 @@ def _console(*, stderr: bool, width: int | None = None) -> Console:
 
 
 def error(problem: HarnessError) -> None:
-    """What is wrong, where, and how to fix it."""
+    """Print an error: the problem, its place and the fix."""
     print(f"error: {printable(str(problem))}", file=sys.stderr)
 
 
 def say(text: str = "") -> None:
-    """A line on stdout."""
+    """Print a line on stdout."""
     out().print(text)
 
 
 def note(text: str) -> None:
-    """A line on stderr."""
+    """Print a line on stderr."""
     err().print(text)
 
 
 def header(plan: Plan) -> None:
-    """What is about to run, on what, and what its test can show."""
+    """Print task, model, device, plan and detectable difference before a run."""
     spec, splits = plan.default_specs[0], plan.splits
     sizes = (("train", splits.train), ("validation", splits.validation), ("test", splits.test))
     counts = " · ".join(f"{name} {len(examples):,}" for name, examples in sizes if examples)
     weights = f" · {quantity(plan.findings.weights)} weights" if plan.findings else ""
     unused, start = loading.passed_over(plan.task, plan.options.data), plan.options.start
     begins = (
-        f"at {spoken(start.spec)} of {start.spec.task} ({start.spec.id}), so no leaderboard shows it" if start else ""
+        f"from {spoken(start.spec)} of {start.spec.task} ({start.spec.id}); leaderboards do not show it"
+        if start
+        else ""
     )
     cores, memory = environment.cores(), environment.memory_bytes() / 2**30
     device = f"CPU, {cores} core{'s' * (cores != 1)}" if spec.device == "cpu" else environment.cuda_name() or "CUDA"
@@ -100,7 +102,7 @@ def header(plan: Plan) -> None:
         *[("--data", unused)] * bool(unused),
         ("plan", plan_line(plan)),
         *[("starts", begins)] * bool(start),
-        *[("asks too", " · ".join(f"{p.task.name}, {len(p.examples):,} questions" for p in plan.probes))]
+        *[("probes", " · ".join(f"{p.task.name}, {len(p.examples):,} questions" for p in plan.probes))]
         * bool(plan.probes),
         *[("detects", line) for line in detects(plan.task, plan.test_groups)],
     )
@@ -111,30 +113,32 @@ def header(plan: Plan) -> None:
 
 
 def detects(task: Task, groups: int) -> list[str]:
-    """How large a true difference must be to be found by the task's test split; nothing for metrics that are no share."""
+    """Return a line about the difference that the test split can detect; none for metrics that are no share."""
     if task.metrics[0].unit != "share" or groups < 2:
         return []
     least = number(power.detectable_at_planning(groups))
-    return [f"a difference of {least} points, 8 times in 10, if two models differ on 1 question in 5"]
+    return [f"a difference of {least} points with a power of 80 %, if two models differ on 1 question in 5"]
 
 
 def plan_line(plan: Plan) -> str:
-    """How many runs, how many are done, the largest predicted memory, and how long it will take."""
+    """Return the number of runs and of finished ones, the largest predicted memory, and the expected time."""
     count, trials = len(plan.specs) + len(plan.waiting), len(plan.trials)
     parts = [f"{count} run{'s' * (count != 1)}"]
     if trials:
-        parts.append(f"{trials} trial{'s' * (trials != 1)} of learning rates, {plan.options.tune} each, on validation")
+        parts.append(
+            f"{trials} trial{'s' * (trials != 1)} of learning rates, {plan.options.tune} for each method and rank, on validation"
+        )
     if plan.done:
         parts.append(f"{len(plan.done)} done already" if plan.ahead else "all done already")
     if largest := max((plan.predicted(spec) for spec in (*plan.specs, *plan.ahead)), default=0):
-        parts.append(f"largest {size(largest)} predicted")
+        parts.append(f"largest predicted peak {size(largest)}")
     if plan.seconds and plan.ahead:
         parts.append(about(plan.seconds / plan.options.jobs))
     return " · ".join(parts)
 
 
 def planned(plan: Plan) -> None:
-    """Each run of a plan: done or not, and its predicted memory."""
+    """Print each run of a plan: its state and its predicted memory."""
     rows = []
     for spec in (*plan.trials, *plan.specs):
         state = "done" if spec.id in plan.done else "to do"
@@ -143,33 +147,33 @@ def planned(plan: Plan) -> None:
         rows.append((run_name(spec), state, predicted, rate, spec.id))
     for spec, _ in plan.waiting:
         rows.append((run_name(spec), "after its trials", size(plan.predicted(spec)) if plan.findings else "", "", ""))
-    _show(ui_tables.words_only(rows, "run", "state", "predicted", "learning rate", "id"))
+    _show(ui_tables.text_table(rows, "run", "state", "predicted", "learning rate", "id"))
 
 
-def forecast(plan: Plan, request: Request, found: Outlook, *, price: float | None) -> None:
-    """What fits a GPU, in which way, how fast and at what cost."""
+def forecast(plan: Plan, request: Request, outlook: Outlook, *, price: float | None) -> None:
+    """Print the runs that fit a GPU, their settings, time and cost."""
     from harness.cli.terminal import forecast as ui_forecast
 
     console = out()
-    for first, rest in ui_forecast.heading(plan, found, request):
+    for first, rest in ui_forecast.heading(plan, outlook, request):
         console.print(folded(f"{first:<10} ", rest, indent=11))
     console.print()
-    _show(ui_forecast.forecasts(found, request, price))
+    _show(ui_forecast.forecasts(outlook, request, price))
     console.print()
-    for line in ui_forecast.notes(found, request, price):
+    for line in ui_forecast.notes(outlook, request, price):
         console.print(folded("  ", line, indent=4))
     console.print()
 
 
-def accuracy(found: Sequence[PredictionError]) -> None:
-    """How near past predictions of memory came."""
+def accuracy(errors: Sequence[PredictionError]) -> None:
+    """Print the errors of past predictions of memory."""
     from harness.cli.terminal import forecast as ui_forecast
 
-    _show(ui_forecast.accuracy(found))
+    _show(ui_forecast.accuracy(errors))
 
 
 def untuned(plan: Plan) -> None:
-    """Which runs are left out for want of a trial, and why."""
+    """Print the runs that lack a trial of learning rates, with the reason."""
     for spec, reason in plan.waiting:
         note(f"  – {run_name(spec)} is not run: {reason}")
 
@@ -177,22 +181,22 @@ def untuned(plan: Plan) -> None:
 def results(analysis: TaskResults) -> None:
     """Print the tables that end a run and how to read them."""
     console = out()
-    # A base model that was scored in both ways has its other score as a row of the table of gains.
+    # A base model scored in both ways has its other score as a row of the table of gains.
     trained = [s for s in analysis.sections if any(cell.spec.method != "base" for cell in s.headline)]
     for section in trained or analysis.sections:
         console.print()
         _section(section)
     probes = [(forgetting.table(probe), forgetting.reading(probe)) for probe in forgetting.probes(analysis.changes)]
-    for shown, lines in (*probes, *report_robustness.tables(analysis.twins)):
+    for table, lines in (*probes, *report_robustness.tables(analysis.twins)):
         console.print()
-        _show(shown)
+        _show(table)
         console.print()
         for line in lines:
             console.print(folded("  ", line, indent=2))
 
 
 def _section(section: Section) -> None:
-    """Print the tables of a section, its verdict, how to read them and what is doubtful."""
+    """Print the tables of a section, its verdict, notes and warnings."""
     console = out()
     for table in (
         tables.headline(section, reasons=False),
@@ -212,7 +216,7 @@ def _section(section: Section) -> None:
 
 
 def conditions(plan: Plan) -> None:
-    """Print what the runs of a plan have in common and what was not tuned."""
+    """Print the settings shared by the runs of a plan, and those not tuned."""
     console = out()
     console.print()
     for line in ui_tables.conditions(plan):
@@ -220,76 +224,78 @@ def conditions(plan: Plan) -> None:
 
 
 def folded(first: str, text: str, *, indent: int) -> str:
-    """Return text in lines as wide as the terminal (`LINE_WIDTH` where there is none), the first after `first`."""
+    """Return text in lines as wide as the terminal (else `LINE_WIDTH`), the first line after `first`."""
     width = max(40, out().width) if sys.stdout.isatty() else LINE_WIDTH
     style: dict[str, Any] = {"initial_indent": first, "subsequent_indent": " " * indent}
     return textwrap.fill(printable(text), width, break_long_words=False, break_on_hyphens=False, **style)
 
 
-def table(found: Table) -> None:
-    """A table on stdout."""
-    _show(found)
+def table(content: Table) -> None:
+    """Print a table on stdout."""
+    _show(content)
 
 
 def _show(table: Table) -> None:
-    """Print a table as wide as it needs: a narrow window folds its lines, but no figure is ever cut."""
-    _console(stderr=False, width=TABLE_WIDTH).print(ui_tables.drawn(table))
+    """Print a table at its full width: a narrow window folds its lines, but no number is ever cut."""
+    _console(stderr=False, width=TABLE_WIDTH).print(ui_tables.rich_table(table))
 
 
 def folders(paths: Iterable[Path]) -> list[Path]:
-    """Tables and figures in short: the files of a single figure, the folder of several."""
-    found = list(paths)
-    drawn = {path.with_suffix("") for path in found if path.suffix in (".svg", ".png")}
-    several = {one.parent for one in drawn if sum(other.parent == one.parent for other in drawn) > 1}
-    return list(dict.fromkeys(p.parent if p.with_suffix("") in drawn and p.parent in several else p for p in found))
+    """Return a short list of paths: the files of a single figure, the folder of several."""
+    listed_paths = list(paths)
+    figures = {path.with_suffix("") for path in listed_paths if path.suffix in (".svg", ".png")}
+    several = {path.parent for path in figures if sum(figure.parent == path.parent for figure in figures) > 1}
+    return list(
+        dict.fromkeys(p.parent if p.with_suffix("") in figures and p.parent in several else p for p in listed_paths)
+    )
 
 
 def written(paths: Iterable[Path], *next_commands: str) -> None:
-    """Where the results lie, and what to type next, one after the other."""
+    """Print the paths of the results, and the commands to type next."""
     console = out()
-    for place, path in enumerate(folders(paths)):
-        console.print(f"{'written' if place == 0 else '':<12} {path}")
-    for place, command in enumerate(next_commands):
-        console.print(f"{'next' if place == 0 else 'then':<12} {command}")
+    for position, path in enumerate(folders(paths)):
+        console.print(f"{'written' if position == 0 else '':<12} {path}")
+    for position, command in enumerate(next_commands):
+        console.print(f"{'next' if position == 0 else 'then':<12} {command}")
 
 
-def comparison(found: Comparison, everything: str) -> None:
-    """Two runs side by side: settings that differ, scores with a paired difference, what flipped, memory and time.
+def comparison(compared: Comparison, all_flips: str) -> None:
+    """Print two runs side by side: different settings, scores with a paired difference, flips, memory and time.
 
-    `everything` is the command that lists every question that flipped.
+    `all_flips` is the command that lists every flip.
     """
     console = out()
-    if found.fields:
-        _show(side_by_side.settings(found))
+    if compared.fields:
+        _show(side_by_side.settings(compared))
         console.print()
-    if found.scores:
-        _show(side_by_side.scores(found))
+    if compared.scores:
+        _show(side_by_side.scores(compared))
         console.print()
-    for line in side_by_side.verdict(found):
-        console.print(folded("  " * bool(found.scores), line, indent=2))
-    if found.flips:
+    for line in side_by_side.verdict(compared):
+        console.print(folded("  " * bool(compared.scores), line, indent=2))
+    if compared.flips:
         console.print()
-        shown = side_by_side.flips(found, most=FLIPS)
-        _show(shown)
-        if len(shown.rows) < len(found.flips):
-            console.print(f"{len(found.flips) - len(shown.rows)} more: {everything}")
+        table = side_by_side.flips(compared, most=FLIPS)
+        _show(table)
+        if len(table.rows) < len(compared.flips):
+            console.print(f"{len(compared.flips) - len(table.rows)} more: {all_flips}")
     console.print()
-    if found.cost_why_not:
-        console.print(folded("memory and time: ", found.cost_why_not, indent=17))
+    if compared.cost_why_not:
+        console.print(folded("memory and time: ", compared.cost_why_not, indent=17))
     else:
-        _show(side_by_side.costs(found))
+        _show(side_by_side.costs(compared))
 
 
-def calibration(task: str, found: Sequence[tuple[Section, Sequence[calibration_tables.CalibratedRun]]]) -> None:
-    """How well the confidence of a task's runs says what is right, section by section."""
+def calibration(task: str, calibrated: Sequence[tuple[Section, Sequence[calibration_tables.CalibratedRun]]]) -> None:
+    """Print the calibration of a task's runs, section by section."""
     console = out()
-    for section, rows in found:
+    for section, rows in calibrated:
         console.print(folded(f"{task}  ", section.title, indent=2))
-        shown = calibration_tables.table(rows)
-        if shown is None:
+        table = calibration_tables.table(rows)
+        if table is None:
             console.print(folded("  ", calibration_tables.why_not(section), indent=2))
         else:
-            _show(shown)
+            _show(table)
             console.print()
             for line in calibration_tables.reading(rows):
                 console.print(folded("  ", line, indent=2))
@@ -297,36 +303,38 @@ def calibration(task: str, found: Sequence[tuple[Section, Sequence[calibration_t
 
 
 def document(text: str) -> None:
-    """A whole document on stdout, as it is."""
+    """Print a document on stdout."""
     print(text.rstrip("\n"))
 
 
-def verified(count: int, unknown: Sequence[str], unlike: Sequence[str] = ()) -> None:
-    """How many runs were verified, which could not be for want of their task, and which differ from their data file."""
+def verified(count: int, unknown: Sequence[str], differing: Sequence[str] = ()) -> None:
+    """Print the number of verified runs, those with an unknown task, and those that differ on a data file."""
     console = out()
     console.print(f"{count} run{'s' * (count != 1)} verified")
     for name in sorted(set(unknown)):
         console.print(f"{unknown.count(name)} not verified: the task '{name}' is not known here ({FILE_FLAGS})")
-    if unlike:
-        console.print(f"{len(unlike)} differ{'s' * (len(unlike) == 1)} on a data file: was it read alike? {FILE_FLAGS}")
+    if differing:
+        console.print(
+            f"{len(differing)} differ{'s' * (len(differing) == 1)} on a data file: check that it is read with the same flags. {FILE_FLAGS}"
+        )
 
 
-def each_check(name: str, found: Sequence[Check]) -> None:
-    """Every check on a line of its own, what differs with what was found, and how many hold."""
+def each_check(name: str, checks: Sequence[Check]) -> None:
+    """Print every check on a line of its own, a failed one with its detail, and the number that hold."""
     console = out()
-    for check in found:
+    for check in checks:
         console.print(
             folded(f"  {'✓' if check.ok else '✗'} ", check.name + ("" if check.ok else f": {check.detail}"), indent=4)
         )
-    console.print(f"{name}: {sum(check.ok for check in found)} of {len(found)} hold")
+    console.print(f"{name}: {sum(check.ok for check in checks)} of {len(checks)} hold")
 
 
-def checks(name: str, found: Sequence[Check], waived: Mapping[Check, Waiver] = MappingProxyType({})) -> None:
-    """One line for a run that verifies; each check that differs for one that does not, and those that are waived."""
-    bad = [check for check in found if not check.ok]
+def checks(name: str, results: Sequence[Check], waived: Mapping[Check, Waiver] = MappingProxyType({})) -> None:
+    """Print one line for a run that verifies, otherwise each failed check, and each waived check."""
+    bad = [check for check in results if not check.ok]
     console = out()
-    console.print(f"{'✗' if set(bad) - set(waived) else '✓'} {name}  {len(found) - len(bad)}/{len(found)} checks")
+    console.print(f"{'✗' if set(bad) - set(waived) else '✓'} {name}  {len(results) - len(bad)}/{len(results)} checks")
     for check in bad:
-        told = ": ".join(filter(None, (check.name, check.path, check.detail)))
+        text = ": ".join(filter(None, (check.name, check.path, check.detail)))
         excuse = f" (waived {waived[check].date.isoformat()}: {waived[check].reason})" if check in waived else ""
-        console.print(f"    {'waived' if excuse else 'differs'}: {told}{excuse}")
+        console.print(f"    {'waived' if excuse else 'differs'}: {text}{excuse}")

@@ -1,4 +1,4 @@
-"""Runs as they go: a live display on a terminal, plain lines where stderr is piped. It is a `Watcher`."""
+"""Progress of the runs: a live display on a terminal, plain lines if stderr is piped. It is a `Watcher`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAME_WIDTH = 20
 
 
 class Watch:
-    """Shows the runs of one plan on stderr, from `with` to its end."""
+    """A context manager that shows the runs of one plan on stderr."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -40,7 +40,7 @@ class Watch:
     def __enter__(self) -> Watch:
         for spec in self._plan.specs:
             if spec.id in self._plan.done:
-                self._print(f"  ✓ {run_name(spec):<{NAME_WIDTH}} finished before, kept")
+                self._print(f"  ✓ {run_name(spec):<{NAME_WIDTH}} finished before")
         if self._live and self._plan.todo:
             self._live.start()
             self._show_all()
@@ -53,15 +53,15 @@ class Watch:
             self._live.stop()
 
     def on_start(self, job: Job) -> None:
-        """A run starts."""
+        """Show that a run starts."""
         self._began[job.spec.id] = self._spoke[job.spec.id] = time.monotonic()
         if self._live:
             self._bars[job.spec.id] = self._live.add_task(f"  {run_name(job.spec)}", total=None, text="starting")
             self._show_all()
 
     def on_progress(self, job: Job, progress: Progress) -> None:
-        """A run got further."""
-        text = _where(progress)
+        """Show the progress of a run."""
+        text = _position(progress)
         if progress.phase == "train" and progress.seconds_left is not None:
             self._to_go[job.spec.id] = time.monotonic() + progress.seconds_left
         if self._live:
@@ -72,20 +72,20 @@ class Watch:
             self._print(f"    {run_name(job.spec):<{NAME_WIDTH}} {text}")
 
     def on_end(self, outcome: Outcome) -> None:
-        """A run ended: its line."""
+        """Print the line of a run that ended."""
         self._ended += 1
-        began = self._began.pop(outcome.job.spec.id, None)
+        start = self._began.pop(outcome.job.spec.id, None)
         self._to_go.pop(outcome.job.spec.id, None)
-        if outcome.status == "ok" and began is not None and outcome.job.spec.train_examples:
-            self._took.append(time.monotonic() - began)
+        if outcome.status == "ok" and start is not None and outcome.job.spec.train_examples:
+            self._took.append(time.monotonic() - start)
         if self._live and outcome.job.spec.id in self._bars:
             self._live.remove_task(self._bars.pop(outcome.job.spec.id))
             self._live.update(self._all, completed=self._ended, text=self._left())
         self._print(self._line(outcome))
 
     def on_stop(self) -> None:
-        """The user asked to stop."""
-        self._print("  stopping after the step in hand; Ctrl-C again ends at once")
+        """Print that the runs are being stopped."""
+        self._print("  stopping after the current step; Ctrl-C again stops at once")
 
     def _line(self, outcome: Outcome) -> str:
         spec, record = outcome.job.spec, outcome.record
@@ -97,27 +97,27 @@ class Watch:
         return f"{head} {number(score.value, self._unit):>5}   {within:<15} {peak(record):>11}  {duration(record.seconds):>8}"
 
     def _show_all(self) -> None:
-        """Put the bar of all runs below those of the runs in hand."""
+        """Move the bar of all runs below those of the current runs."""
         if self._all is not None:
             self._live.remove_task(self._all)
         total = len(self._plan.todo)
         self._all = self._live.add_task("  all", total=total, completed=self._ended, text=self._left())
 
     def _left(self) -> str:
-        """Runs ended of those to do, and the time left where it can be told."""
+        """Return the number of ended runs of all, and the time left if it is known."""
         left = self._seconds_left()
         return f"{self._ended}/{len(self._plan.todo)}" + (f" · {about(left)} left" if left else "")
 
     def _seconds_left(self) -> float | None:
-        """From the training runs that ended here, else from the one in hand, else from earlier records."""
+        """Return the seconds left, from the training runs ended here, else from the current ones, else from earlier records."""
         now = time.monotonic()
         projected = [end - self._began[run] for run, end in self._to_go.items() if run in self._began]
-        each = self._took or projected
-        if not each:
+        durations = self._took or projected
+        if not durations:
             return self._plan.seconds / self._plan.options.jobs if self._plan.seconds else None
-        usual = sum(each) / len(each)
+        usual = sum(durations) / len(durations)
         waiting = len(self._plan.todo) - self._ended - len(self._began)
-        in_hand = sum(max(0.0, usual - (now - began)) for began in self._began.values())
+        in_hand = sum(max(0.0, usual - (now - start)) for start in self._began.values())
         return (waiting * usual + in_hand) / self._plan.options.jobs
 
     def _print(self, line: str) -> None:
@@ -125,13 +125,13 @@ class Watch:
 
 
 def peak(record: Record) -> str:
-    """The peak of the training phase, or of the evaluation where nothing was trained."""
+    """Return the peak of the training phase, or of the evaluation if nothing was trained."""
     phases = record.cost.phases if record.cost else {}
     phase = phases.get("train") or phases.get("evaluate")
     return size(phase.peak_bytes) if phase else ""
 
 
-def _where(progress: Progress) -> str:
+def _position(progress: Progress) -> str:
     parts = [f"{progress.phase} {progress.done}/{progress.total}" if progress.total else progress.phase]
     if progress.loss is not None:
         parts.append(f"loss {progress.loss:.2f}")

@@ -1,4 +1,4 @@
-"""What only a terminal shows: memory and time in one narrow table, plain lists, what a plan holds equal."""
+"""Tables of the terminal: memory and time in one narrow table, plain lists, the settings that a plan shares."""
 
 from __future__ import annotations
 
@@ -21,28 +21,27 @@ PARTS = ("frozen weights", "trained weights", "grads", "optim", "rest")
 COSTS = ("peak", "predicted", *PARTS, "weights trained", "share %", "tokens/s", "train time", "test time")
 
 
-def drawn(table: Table) -> rich.table.Table:
-    """The table as the terminal shows it, without lines."""
+def rich_table(table: Table) -> rich.table.Table:
+    """Return the table for the terminal, without lines."""
     import rich.table
 
     titles, gap = fitted(table)
-    shown = rich.table.Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="dim")
-    for place, title in enumerate(titles):
-        justify: Literal["left", "right"] = "left" if place in table.left else "right"
-        style = "bold" if place == 0 else None
-        shown.add_column(title, justify=justify, vertical="bottom", no_wrap=True, style=style)
+    table_of_rich = rich.table.Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="dim")
+    for column, title in enumerate(titles):
+        justify: Literal["left", "right"] = "left" if column in table.left else "right"
+        style = "bold" if column == 0 else None
+        table_of_rich.add_column(title, justify=justify, vertical="bottom", no_wrap=True, style=style)
     for row in table.rows:
-        shown.add_row(*(printable(cell) for cell in row))
-    return shown
+        table_of_rich.add_row(*(printable(cell) for cell in row))
+    return table_of_rich
 
 
 def fitted(table: Table) -> tuple[tuple[str, ...], int]:
-    """Return titles and the gap between columns with which a table fits into `WIDTH`, the roomiest that do.
+    """Return titles and the gap between columns, the widest that fit a table into `WIDTH`.
 
-    That is titles in one line, else in two, else in two and closer together. No cell is ever cut: a table that is too
-    wide even then stays too wide.
+    Titles are in one line, else in two, else in two with a gap of one. No cell is ever cut: a table may stay too wide.
     """
-    cells = [max((len(row[place]) for row in table.rows), default=0) for place in range(len(table.columns))]
+    cells = [max((len(row[column]) for row in table.rows), default=0) for column in range(len(table.columns))]
     folded = tuple(map(_in_two_lines, table.columns))
     for titles, gap in ((table.columns, 2), (folded, 2)):
         widths = [max(cell, *map(len, title.split("\n"))) for cell, title in zip(cells, titles, strict=True)]
@@ -52,23 +51,23 @@ def fitted(table: Table) -> tuple[tuple[str, ...], int]:
 
 
 def _in_two_lines(title: str) -> str:
-    """Break a title at the blank that makes it narrowest."""
-    blanks = [place for place, letter in enumerate(title) if letter == " "]
+    """Return a title broken at the blank that makes it narrowest."""
+    blanks = [position for position, letter in enumerate(title) if letter == " "]
     if not blanks:
         return title
-    place = min(blanks, key=lambda place: max(place, len(title) - place))
-    return f"{title[:place]}\n{title[place + 1 :]}"
+    position = min(blanks, key=lambda position: max(position, len(title) - position))
+    return f"{title[:position]}\n{title[position + 1 :]}"
 
 
 def costs(section: Section) -> Table | None:
-    """Training memory by part with its prediction, trained weights, and time; None where nothing was measured."""
-    shown = [cell for cell in section.headline if cell.cost is not None]
-    trained = [cell.cost.phases["train"].peak_bytes for cell in shown if cell.cost and "train" in cell.cost.phases]
-    if not shown:
+    """Return the table of training memory by part, its prediction, trained weights and time; None if nothing was measured."""
+    cells = [cell for cell in section.headline if cell.cost is not None]
+    trained = [cell.cost.phases["train"].peak_bytes for cell in cells if cell.cost and "train" in cell.cost.phases]
+    if not cells:
         return None
     scale, unit = memory_unit(max(trained, default=0))
     rows = []
-    for cell in shown:
+    for cell in cells:
         cost = cell.cost
         assert cost is not None
         train, test = cost.phases.get("train"), cost.phases.get("evaluate")
@@ -89,8 +88,8 @@ def costs(section: Section) -> Table | None:
     return Table("memory and time", (unit, *COSTS), tuple(rows))
 
 
-def words_only(rows: Iterable[Sequence[str]], *titles: str) -> Table:
-    """A table of words, all columns to the left."""
+def text_table(rows: Iterable[Sequence[str]], *titles: str) -> Table:
+    """Return a table of text with all columns aligned to the left."""
     return Table("", titles, tuple(tuple(row) for row in rows), left=frozenset(range(len(titles))))
 
 
@@ -99,7 +98,7 @@ def _peak(phase: Phase | None) -> int | None:
 
 
 def conditions(plan: Plan) -> list[str]:
-    """What every method got alike, and what was left at its default for want of a search."""
+    """Return lines about the settings shared by all methods, those tuned, and those at their defaults."""
     trained = [spec for spec in plan.specs if spec.train_examples]
     if not trained:
         return []
@@ -110,11 +109,11 @@ def conditions(plan: Plan) -> list[str]:
     if alphas:
         defaults.append("alpha " + ", ".join(f"{alpha:g}" for alpha in alphas))
     defaults += [f"warm-up {number(spec.warmup)} %", f"weight decay {spec.weight_decay:g}"]
-    chosen = {run_name(s, seed=False): s for s in trained if s.tuned_over}
-    tuned = [f"{' '.join(name.split())} {s.learning_rate:.2g}" for name, s in chosen.items()]
+    by_name = {run_name(s, seed=False): s for s in trained if s.tuned_over}
+    tuned = [f"{' '.join(name.split())} {s.learning_rate:.2g}" for name, s in by_name.items()]
     return [
         f"held equal   {spec.train_examples:,} examples × {spec.epochs:g} epochs {_order(trained)} · "
-        f"{spec.batch_size} a step ({spec.micro_batch} at once) · prompts, loss, AdamW, schedule, evaluation",
+        f"{spec.batch_size} per optimizer step ({spec.micro_batch} at a time) · prompts, loss, AdamW, schedule, evaluation",
         *[f"tuned        learning rate on {len(plan.splits.validation):,} validation examples: {', '.join(tuned)}"]
         * bool(tuned),
         f"not tuned    {' · '.join(defaults)}",
@@ -123,9 +122,9 @@ def conditions(plan: Plan) -> list[str]:
 
 
 def _order(trained: Sequence[RunSpec]) -> str:
-    """Say whose order is the same: clients of a federated method each keep to their own."""
+    """Return a clause about the order of the examples: each client of a federated method has its own."""
     names = ", ".join(dict.fromkeys(spec.method for spec in trained if spec.rounds))
     if not names:
         return "in the same order"
     rest = "in the same order, " if any(not spec.rounds for spec in trained) else ""
-    return f"{rest}{f'but {names}: ' if rest else ''}each client its own in its own order"
+    return f"{rest}{f'but {names}: ' if rest else ''}each client has its own examples and order"

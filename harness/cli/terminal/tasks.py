@@ -1,4 +1,4 @@
-"""Tasks and methods on the terminal: the list of all, and one task with an example as the model sees it."""
+"""Tasks and methods on the terminal: the list of all, and one task with an example prompt."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from harness.record import Split
     from harness.schema import Method, Source, Task
 
-EXCERPT = 2000  # characters shown of the beginning and of the end of a text of the data
+EXCERPT = 2000  # characters shown of each end of a text of the data
 
 
 def listing(
     tasks: Iterable[Entry[Task]], methods: Iterable[Entry[Method]], sizes: Mapping[str, Mapping[Split, int] | None]
 ) -> None:
-    """Every task and method by name, where it comes from, and the error of a broken one.
+    """Print every task and method by name, its origin, and the error of a broken one.
 
-    `sizes` holds each task's examples by split, None where its data is not here.
+    `sizes` holds the number of examples of each task by split, None if its data is not installed.
     """
     console = output.out()
-    known = list(tasks)
-    indent = max((len(entry.name) for entry in known), default=0) + 1
-    for entry in known:
+    entries = list(tasks)
+    indent = max((len(entry.name) for entry in entries), default=0) + 1
+    for entry in entries:
         title = f"v{entry.value.version}  {entry.value.title}" if entry.value else f"broken: {entry.error}"
         console.print(output.folded(f"{entry.name:<{indent}}", title, indent=indent))
         about = _about_data(entry.value.source, sizes[entry.name]) if entry.value else []
@@ -45,10 +45,10 @@ def listing(
 
 
 def _about_data(source: Source, sizes: Mapping[Split, int] | None) -> list[str]:
-    """Sizes, licence and source of a task's data, and whether it is here."""
-    place = source.uri.removeprefix(f"{Path.cwd()}/") + (f" @ {source.revision[:12]}" if source.revision else "")
+    """Return sizes, licence and source of a task's data, and whether it is installed."""
+    origin = source.uri.removeprefix(f"{Path.cwd()}/") + (f" @ {source.revision[:12]}" if source.revision else "")
     counts = [f"{split} {count:,}" for split, count in (sizes or {}).items()]
-    return [*counts, source.license or "no licence named", f"{place} ({'not ' * (sizes is None)}here)"]
+    return [*counts, source.license or "no licence named", f"{origin} ({'not ' * (sizes is None)}here)"]
 
 
 def _origin(entry: Entry[Any]) -> str:
@@ -56,49 +56,48 @@ def _origin(entry: Entry[Any]) -> str:
 
 
 def task(
-    shown: Task,
+    task_: Task,
     splits: Splits,
     fingerprint: str,
     left_out: Mapping[str, int] = MappingProxyType({}),
     notes: Sequence[tuple[str, str]] = (),
 ) -> None:
-    """A task in short: sizes, groups, a prompt as the model sees it, and the answer it should give.
+    """Print a task in short: sizes, groups, a prompt as the model sees it, and its answer.
 
-    `left_out` counts the source's rows that are not among the examples, by reason. `notes` are further lines, heading and
-    text.
+    `left_out` counts the rows of the source that are not examples, by reason. `notes` are further lines, heading and text.
     """
     console = output.out()
-    console.print(output.folded(f"{shown.name} v{shown.version}  ", shown.title, indent=4))
-    for name, examples in ((name, found) for name, found in splits.items() if name in shown.splits):
+    console.print(output.folded(f"{task_.name} v{task_.version}  ", task_.title, indent=4))
+    for name, examples in ((name, split_examples) for name, split_examples in splits.items() if name in task_.splits):
         groups = len({example.group or example.id for example in examples})
         console.print(f"  {name:<11} {len(examples):>6,} examples in {groups:,} groups")
     if left_out:
         console.print(
             f"  left out    {printable(' · '.join(f'{reason} {count:,}' for reason, count in left_out.items()))}"
         )
-    first, guessed = shown.metrics[0], scoring.chance(shown, splits.test)
+    first, guessed = task_.metrics[0], scoring.chance(task_, splits.test)
     if guessed is not None:
         value = f"{number(guessed, first.unit):>6}{percent_sign(first.unit)} {words(first.name)}"
-        console.print(f"  guessing    {value}" + (f" ({shown.guess})" if shown.guess != "guessing" else ""))
-    for line in output.detects(shown, len({example.group or example.id for example in splits.test})):
+        console.print(f"  guessing    {value}" + (f" ({task_.guess})" if task_.guess != "guessing" else ""))
+    for line in output.detects(task_, len({example.group or example.id for example in splits.test})):
         console.print(output.folded("  detects     ", line, indent=14))
     console.print(f"  data        {fingerprint}")
     for heading, text in notes:
         console.print(output.folded(f"  {heading:<11} ", text, indent=14))
-    _sample(shown, splits)
+    _sample(task_, splits)
 
 
-def _sample(shown: Task, splits: Splits) -> None:
-    """One example as the model sees it, and what it should answer, or read on."""
+def _sample(task_: Task, splits: Splits) -> None:
+    """Print one example as the model sees it, with its answer or the text that follows."""
     first, example = ("training", splits.train[0]) if splits.train else ("test", splits.test[0])
-    console, prompt = output.out(), shown.prompt(example)
-    if shown.scoring == "perplexity":
-        console.print(f"\nthe first {first} text, below what is read before it:\n\n{_indented(prompt)}")
+    console, prompt = output.out(), task_.prompt(example)
+    if task_.scoring == "perplexity":
+        console.print(f"\nthe first {first} text, below the context before it:\n\n{_indented(prompt)}")
         console.print(f"{_indented(example.target)}\n")
         return
     console.print(f"\nthe first {first} prompt, and its answer:\n\n{_indented(prompt)} {_excerpt(example.target)}\n")
-    if shown.scoring == "choices" and not all(choice in prompt for choice in example.choices):
-        console.print("in testing, each of these is scored as the answer:\n")
+    if task_.scoring == "choices" and not all(choice in prompt for choice in example.choices):
+        console.print("in testing, each of these options is scored as the answer:\n")
         console.print("".join(f"    {_excerpt(choice)}\n" for choice in example.choices))
 
 
@@ -107,7 +106,7 @@ def _indented(text: str) -> str:
 
 
 def _excerpt(text: str) -> str:
-    """Return a text of the data as a terminal may show it: without commands to it, and without the middle of a long one."""
+    """Return a text of the data for the terminal, without control sequences and without the middle of a long text."""
     left_out = len(text) - 2 * EXCERPT
     if left_out > 0:
         text = f"{text[:EXCERPT]}\n[… {left_out:,} characters …]\n{text[-EXCERPT:]}"

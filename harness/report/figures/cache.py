@@ -1,9 +1,9 @@
-"""Figures that need not be drawn again: those that lie there as they were drawn, from the same cells and by the same code.
+"""A cache of figures: they are drawn again only if the cells, the code or a file has changed.
 
     results/.drawn/<task>.json      {"made_from": "...", "files": {"accuracy.svg": "...", ...}}, all SHA-256
 
-`made_from` hashes all that is drawn, every line of the harness, the libraries that draw and the fonts at hand. One of them
-changed, or one byte of one file, and all figures of the task are drawn anew. A publication and `verify` always draw anew.
+`made_from` hashes the drawn content, every line of the harness, the drawing libraries and the installed fonts. If any of
+these or one byte of a file has changed, all figures of the task are drawn again. A publication and `verify` always draw.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ LIBRARIES = ("matplotlib", "numpy", "pillow", "contourpy", "kiwisolver")
 
 
 def cached_figures(root: Path, task: str, content: object, draw: Callable[[], Sequence[Path]]) -> list[Path]:
-    """Return the figures of a task, of `draw` only where those that lie there were drawn from something else.
+    """Return the figures of a task; call `draw` only if the existing files were not drawn from the same content.
 
     Args:
         root: the results folder.
         task: its name.
-        content: all that `draw` draws from; its `repr` tells it whole (dataclasses, tuples, text, numbers).
+        content: everything that `draw` uses; its `repr` must be complete (dataclasses, tuples, text, numbers).
         draw: writes the figures and returns their paths, below `root`.
     """
     note = root / FOLDER / f"{records.path_word(task)}.json"
@@ -44,20 +44,20 @@ def cached_figures(root: Path, task: str, content: object, draw: Callable[[], Se
 
 
 def _unchanged_files(note: Path, root: Path, made_from: str) -> list[Path] | None:
-    """Return the files that the note names, None where one is not as it was, or they were made from something else."""
+    """Return the files of the note, None if one has changed or they were made from other content."""
     try:
         content = json.loads(note.read_text(encoding="utf-8"))
         if content["made_from"] != made_from:
             return None
         files = {root / name: digest for name, digest in content["files"].items()}
         return list(files) if all(_sha256(path.read_bytes()) == digest for path, digest in files.items()) else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # no note, a damaged one, or a file is gone
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # no note, a damaged note, or a missing file
         return None
 
 
 @functools.cache
 def _code() -> str:
-    """Return what names the code and the fonts that draw."""
+    """Return a text that identifies the drawing code and fonts."""
     libraries = [importlib.metadata.version(name) for name in LIBRARIES]
     return " ".join([environment.code_hash(), platform.python_version(), *libraries, *families()])
 

@@ -1,7 +1,7 @@
-"""Draws the figure of calibration: the share right at each confidence, and the share wrong over what is given out.
+"""Draws the figure of calibration: share right by confidence, and share wrong by the share given without review.
 
-Two panels for each section, of the base model and, of each method, the row with the best value, of several seeds the
-first: all would hide each other.
+Each section has two panels. They show the base model and the best row of each method, its first seed; all rows would hide
+each other.
 """
 
 from __future__ import annotations
@@ -20,14 +20,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FEWEST = 0.02  # of the answers: a share wrong of fewer jumps about and says nothing
+FEWEST = 0.02  # share of the answers; the share wrong among fewer is noise
 
 
 def draw(task: str, calibrated: Sequence[tuple[Section, Sequence[CalibratedRun]]]) -> Figure:
     """Draw reliability, and risk over coverage, of these sections; each has rows."""
-    figure, axes = layout.new_figure(
-        f"{task}: confidence of the answers and what is right", [5.2, 4.4] * len(calibrated)
-    )
+    figure, axes = layout.new_figure(f"{task}: calibration of the answers", [5.2, 4.4] * len(calibrated))
     for position, (section, rows) in enumerate(calibrated):
         panel, best = Panel(section, section.headline), _best_of_each_method(section, rows)
         _reliability(axes[2 * position], panel, best)
@@ -36,7 +34,7 @@ def draw(task: str, calibrated: Sequence[tuple[Section, Sequence[CalibratedRun]]
 
 
 def _best_of_each_method(section: Section, rows: Sequence[CalibratedRun]) -> list[CalibratedRun]:
-    """Return, of each method, the first seed of the row with the best value, in the order of the rows."""
+    """Return the first seed of each method's best row, in the order of the rows."""
     by_run = {row.record.spec.id: row for row in rows}
     best: dict[str, tuple[float, CalibratedRun]] = {}
     for cell in section.headline:
@@ -63,9 +61,9 @@ def _reliability(ax: Axes, panel: Panel, rows: Sequence[CalibratedRun]) -> None:
     lowest = min(value.confidence for row in rows for value in row.calibration.bins)
     ax.set_xlim(max(0.0, 100 * lowest - 4), 101)
     ax.set_ylim(-1.5, 101.5)
-    ax.set_xlabel("confidence %, ten bins of as many answers each")
-    ax.set_ylabel("of them right %")
-    about = "95 % intervals · of each method the best row, of several seeds the first"
+    ax.set_xlabel("confidence %, ten bins of equal size")
+    ax.set_ylabel("right answers %")
+    about = "95 % intervals · the best row of each method, its first seed"
     if any(row.record.spec.scoring == "generate" for row in rows):
         about += f" · {WHOLE_LINE[:1].lower()}{WHOLE_LINE[1:]}"
     layout.describe(ax, panel, about)
@@ -83,6 +81,6 @@ def _risk(ax: Axes, panel: Panel, rows: Sequence[CalibratedRun]) -> None:
             highest = max(highest, *(wrong for _, wrong in points))
     ax.set_xlim(0, 101)
     ax.set_ylim(-0.5, highest * 1.05)
-    ax.set_xlabel("given without a person reading, most confident first, % of all answers")
-    ax.set_ylabel("of them wrong %")
+    ax.set_xlabel("answers given without review, most confident first, % of all")
+    ax.set_ylabel("wrong answers among them %")
     layout.describe(ax, panel, "dotted: 10, 5 and 1 % wrong")

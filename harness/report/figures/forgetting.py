@@ -1,4 +1,4 @@
-"""Draws what each row learned on the task against what changed on a probe, both as differences from the base model."""
+"""Draws the gain of each row on the task against its change on a probe, both as differences from the base model."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def draw(task: str, changes: Sequence[Change]) -> Figure:
-    """Draw a panel for each probe: right is more learned, down is more forgotten (where higher is better)."""
+    """Draw a panel for each probe: further right is more gain, further down is more loss (if higher is better)."""
     probes = forgetting.probes(changes)
-    figure, axes = layout.new_figure(f"{task}: learned against forgotten", [5.0] * len(probes))
+    figure, axes = layout.new_figure(f"{task}: gain on the task and change on the probe", [5.0] * len(probes))
     layout.finish(figure, [_panel(ax, probe) for ax, probe in zip(axes, probes, strict=True)])
     return figure
 
@@ -46,7 +46,7 @@ def _panel(ax: Axes, probe: Sequence[Change]) -> Callable[[Any], None]:
     for line in (ax.axhline, ax.axvline):
         line(0, color=METHOD_COLOURS["base"], linestyle=(0, (6, 2)), linewidth=1.3, zorder=1)
     if not points:
-        layout.empty(ax, "no row that trained has both differences from a base model")
+        layout.empty(ax, "no trained row has both differences from the base model")
         return lambda renderer: None
     first = probe[0]
     ax.set_xlabel(_axis(rows[0][1], first.spec.task))
@@ -71,7 +71,7 @@ def _factor(cell: Cell) -> float:
 
 
 def _reach(difference: Difference, factor: float) -> tuple[list[float], list[float]]:
-    """How far an interval reaches below and above, as drawn; 0 where it has no bound."""
+    """Return the distances of an interval's ends from its value, as drawn; 0 if it has no bound."""
     ends = (abs(end - difference.value) * factor for end in (difference.low, difference.high))
     low, high = (end if math.isfinite(end) else 0.0 for end in ends)
     return [low], [high]
@@ -80,13 +80,13 @@ def _reach(difference: Difference, factor: float) -> tuple[list[float], list[flo
 def _axis(cell: Cell, task: str) -> str:
     unit = "points" if cell.unit == "share" else cell.unit
     better = "" if cell.higher_is_better else " (lower is better)"
-    return clean(f"{words(cell.metric)} on {task} against base{f', {unit}' * bool(unit)}{better}", 100)
+    return clean(f"{words(cell.metric)} on {task}, difference from base{f', {unit}' * bool(unit)}{better}", 100)
 
 
 def _about(probe: Sequence[Change]) -> str:
-    """Which model, what was asked, what the base model makes of it."""
+    """Return model, probe and score of the base model."""
     cell = probe[0].cell
     base = next((change.base for change in probe if change.base), None)
     score = f"{number(base.value, base.unit)}{percent_sign(base.unit)}" if base else ""
     text = f"{probe[0].spec.model} · {probe[0].probe}: {cell.n:,} questions · base model {score} · 95 % intervals"
-    return text if any(change.can for change in probe) else f"{text} · the base model cannot do this: nothing to forget"
+    return text if any(change.can for change in probe) else f"{text} · the base model is at chance: nothing to forget"

@@ -1,4 +1,4 @@
-"""Where labels go in a figure, so that none lies on another."""
+"""Positions of labels in a figure, so that none covers another."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Box(NamedTuple):
     y1: float
 
     def overlap(self, box: Box) -> float:
-        """The area that two rectangles share."""
+        """Return the area that two rectangles share."""
         width = min(self.x1, box.x1) - max(self.x0, box.x0)
         height = min(self.y1, box.y1) - max(self.y0, box.y0)
         return width * height if width > 0 and height > 0 else 0.0
@@ -41,7 +41,7 @@ def spread_positions(positions: Sequence[float], gap: float, low: float, high: f
     are pooled and centred on their mean (pool adjacent violators).
     """
     order = sorted(range(len(positions)), key=lambda i: (positions[i], i))
-    pools: list[tuple[float, int]] = []  # (mean of what the members want of the first member, how many)
+    pools: list[tuple[float, int]] = []  # (mean of the first member's position over the members, number of members)
     for order_index, index in enumerate(order):
         pool = (positions[index] - order_index * gap, 1)
         while pools and pools[-1][0] > pool[0]:
@@ -62,16 +62,16 @@ def place_labels(
     frame: Box,
     obstacles: Iterable[Box] = (),
 ) -> list[tuple[float, float, bool]]:
-    """Place a label beside each point, on no other label and on no point where there is room.
+    """Return a position for a label beside each point, on no other label and on no point if there is room.
 
     Args:
         points: (x, y) in points.
         sizes: (width, height) of each label.
         frame: labels stay inside it.
-        obstacles: what labels should rather not cover.
+        obstacles: rectangles that labels should avoid.
 
     Returns:
-        For each label the (x, y) of its centre, and whether it is so far from its point that it needs a line to it.
+        For each label the (x, y) of its centre, and whether it is far enough from its point to need a line.
     """
     marks = [Box(x - 4, y - 4, x + 4, y + 4) for x, y in points]
     covered = list(obstacles)
@@ -95,7 +95,7 @@ def place_labels(
 
 
 def boxes_along(a: tuple[float, float], b: tuple[float, float], width: float = 1.5) -> list[Box]:
-    """Cover the line from a to b with small boxes."""
+    """Return small boxes that cover the line from a to b."""
     count = max(1, round(math.dist(a, b) / 8))
     steps = [(a[0] + (b[0] - a[0]) * k / count, a[1] + (b[1] - a[1]) * k / count) for k in range(count + 1)]
     return [
@@ -112,13 +112,13 @@ def label_points(
     renderer: Any,
     **style: Any,
 ) -> None:
-    """Name each point, with a thin line to it where the name is not beside it. The layout is final.
+    """Name each point, with a thin line to it if the name is not beside it. The layout must be final.
 
     Args:
         ax: the axes; one point is one unit of its figure (72 dpi).
-        points: where, in data coordinates.
+        points: in data coordinates.
         texts: the names.
-        lines: what the names should rather not lie on, in data coordinates.
+        lines: that the names should avoid, in data coordinates.
         renderer: measures text.
         style: of the text.
     """
@@ -150,7 +150,7 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]], **style: Any) -
         style: of the text.
 
     Returns:
-        What moves the names apart, to be called when the layout is final.
+        A function that moves the names apart, to be called when the layout is final.
     """
     edge: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
     edge["annotation_clip"] = False

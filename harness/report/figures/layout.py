@@ -1,4 +1,4 @@
-"""What the figures share in layout: panels, titles, rows, axes.
+"""Layout of the figures: panels, titles, rows, axes.
 
 A panel is one set of axes: the cells of a section, and of one machine where memory is compared.
 """
@@ -31,7 +31,7 @@ Line = tuple[str, float, Any]  # name, value as drawn, line style
 
 @dataclass(frozen=True)
 class Panel:
-    """What one set of axes shows: cells of a section that may be compared in it, and the machine where that matters."""
+    """The content of one set of axes: comparable cells of a section, and the machine if it matters."""
 
     section: Section
     cells: tuple[Cell, ...]
@@ -39,37 +39,37 @@ class Panel:
 
     @property
     def factor(self) -> float:
-        """What values are multiplied by: percent for shares."""
+        """The factor from values to drawn values: percent for shares."""
         return 100.0 if self.section.unit == "share" else 1.0
 
     @property
     def axis(self) -> str:
-        """The title of the axis that shows values."""
+        """The title of the axis of values."""
         better = "" if all(cell.higher_is_better for cell in self.cells) else " (lower is better)"
         return clean(f"{metric_words(self.section)}{percent_sign(self.section.unit)}{better}")
 
     def label(self, cell: Cell, width: int = 40) -> str:
-        """A row's name, fit to be drawn."""
+        """Return the name of a row, cleaned for drawing."""
         return clean(self.section.label(cell), width)
 
     def value(self, cell: Cell) -> float:
-        """The cell's value as drawn; the cell has one."""
+        """Return the value of a finished cell as drawn."""
         assert cell.value is not None
         return cell.value * self.factor
 
     def error(self, cell: Cell) -> tuple[float, float]:
-        """How far the interval reaches below and above the value, as drawn; 0 where it has no bound."""
+        """Return the distances of the interval's ends from the value, as drawn; 0 if it has no bound."""
         value = cell.value or 0.0
         reach = [abs(end - value) * self.factor if end is not None else math.inf for end in (cell.low, cell.high)]
         low, high = (r if math.isfinite(r) else 0.0 for r in reach)
         return low, high
 
     def reach(self, cells: Iterable[Cell]) -> list[float]:
-        """Both ends of each cell's interval, as drawn."""
+        """Return both ends of each cell's interval, as drawn."""
         return [end for c in cells for end in (self.value(c) - self.error(c)[0], self.value(c) + self.error(c)[1])]
 
     def references(self) -> list[Line]:
-        """The lines to hold values against: the base model and guessing."""
+        """Return the reference lines: the base model and guessing."""
         lines: list[Line] = []
         base, chance, unit = self.section.base, self.section.chance, self.section.unit
         if base is not None:
@@ -80,12 +80,12 @@ class Panel:
 
 
 def guess_shown(section: Section) -> str:
-    """Return what scores chance, in as few words as a figure has room for."""
+    """Return a short name of the guessing strategy."""
     return section.guess.removeprefix("always giving ")
 
 
 def by_machine(section: Section) -> list[Panel]:
-    """Split a section by machine, because memory is compared within one only; what has none goes to the first."""
+    """Return a panel for each machine, since memory is compared within one; cells without a machine join the first."""
     by_name: dict[str, list[Cell]] = {cell.machine: [] for cell in section.headline if cell.machine and cell.cost}
     if not by_name:
         return [Panel(section, section.headline)]
@@ -97,7 +97,7 @@ def by_machine(section: Section) -> list[Panel]:
 
 
 def new_figure(title: str, heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
-    """Return a figure with one set of axes for each height (inches), below each other. One point is one pixel."""
+    """Return a figure with one set of axes for each height (inches), stacked. One point is one pixel."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -110,7 +110,7 @@ def new_figure(title: str, heights: Sequence[float]) -> tuple[Figure, list[Axes]
 
 
 def finish(figure: Figure, later: Iterable[Callable[[Any], None]]) -> None:
-    """Fix the layout, then call what has to know where everything is, with something that measures text."""
+    """Fix the layout, then call each function of `later` with a renderer that measures text."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     figure.draw_without_rendering()
@@ -121,7 +121,7 @@ def finish(figure: Figure, later: Iterable[Callable[[Any], None]]) -> None:
 
 
 def describe(ax: Axes, panel: Panel, about: str, handles: Sequence[Any] = ()) -> None:
-    """Title the axes (which model, how many questions, what is drawn, which machine), with a legend below the title."""
+    """Set the title of the axes (model, number of questions, content, machine) and a legend below it."""
     lines = wrap(f"{clean(panel.section.title, 150)} · {about}" if about else clean(panel.section.title, 150))
     lines += wrap(clean(panel.machine, 150))
     handles = handles or ax.get_legend_handles_labels()[0]
@@ -133,7 +133,7 @@ def describe(ax: Axes, panel: Panel, about: str, handles: Sequence[Any] = ()) ->
 
 
 def wrap(text: str) -> list[str]:
-    """Break a title into lines, between its parts where they fit."""
+    """Return the lines of a title, broken between its parts if they fit."""
     lines: list[str] = []
     for part in text.split(" · "):
         if lines and len(lines[-1]) + len(part) + 3 <= LETTERS:
@@ -144,7 +144,7 @@ def wrap(text: str) -> list[str]:
 
 
 def intervals(panel: Panel) -> str:
-    """Say what the intervals mean and how many seeds are pooled."""
+    """Return a description of the intervals and the number of pooled seeds."""
     seeds = {len(cell.seeds) for cell in panel.cells if cell.status == "ok" and cell.spec.train_examples}
     clustered = " clustered by group" if any(cell.n != cell.groups for cell in panel.cells) else ""
     if not seeds:
@@ -154,7 +154,7 @@ def intervals(panel: Panel) -> str:
 
 
 def joins(cells: Sequence[Cell]) -> bool:
-    """Whether a line over rank may lead through these: no rank stands there twice (at two rates, say)."""
+    """Whether a line over rank may join these cells: no rank occurs twice (at two learning rates, say)."""
     return len({cell.spec.rank for cell in cells}) == len(cells)
 
 
@@ -175,13 +175,13 @@ def row_text(ax: Axes, row: int, text: str, *, aside: bool, color: str | None = 
 
 
 def dot(cell: Cell) -> dict[str, Any]:
-    """Return how a value with its interval is drawn, for `Axes.errorbar`."""
+    """Return the style of a value with its interval, for `Axes.errorbar`."""
     style = {"color": colour(cell.spec.method), "marker": mark(cell.spec.method), "markersize": 7, "zorder": 3}
     return style | {"elinewidth": 2, "capsize": 3, "markeredgecolor": PAPER, "markeredgewidth": 0.6}
 
 
 def below(title: str, panel: Panel, missing: Sequence[Cell], more: str = "") -> str:
-    """Return an axis title with what has no value, and why, below it."""
+    """Return an axis title with the cells without a value and their reasons below it."""
     names = [f"{panel.label(cell)} ({cell.status if cell.status != 'ok' else 'no single cost'})" for cell in missing]
     if len(names) > 8:
         names = [*names[:7], f"{len(names) - 7} more"]
@@ -190,7 +190,7 @@ def below(title: str, panel: Panel, missing: Sequence[Cell], more: str = "") -> 
 
 
 def limits(values: Sequence[float], panel: Panel) -> tuple[float, float]:
-    """Return limits around the values with some air, for shares not far outside 0 to 100."""
+    """Return axis limits around the values with a margin, for shares not far outside 0 to 100."""
     if not values:
         return 0.0, panel.factor
     low, high = min(values), max(values)
@@ -200,14 +200,14 @@ def limits(values: Sequence[float], panel: Panel) -> tuple[float, float]:
 
 
 def peak(cell: Cell) -> int:
-    """Return the training peak in bytes, of the base model that of evaluation; 0 where nothing was measured."""
+    """Return the training peak in bytes, for the base model the evaluation peak; 0 if nothing was measured."""
     phases = cell.cost.phases if cell.cost else {}
     phase = phases.get("train") or phases.get("evaluate")
     return phase.peak_bytes if phase else 0
 
 
 def memory_axis(ax: Axes, sizes: Sequence[float]) -> None:
-    """Leave room at both sides for labels; go logarithmic where the sizes are far apart."""
+    """Set the limits with room for labels at both sides; the scale is logarithmic if the sizes are far apart."""
     low, high = min(sizes), max(sizes)
     if low > 0 and high / low > 20:
         from matplotlib.ticker import FuncFormatter, LogLocator
@@ -223,7 +223,7 @@ def memory_axis(ax: Axes, sizes: Sequence[float]) -> None:
 
 
 def rank_axis(ax: Axes, ranks: Sequence[int]) -> None:
-    """Put ranks on a log2 axis; of many, the powers of two are named."""
+    """Set a log2 axis of ranks; among many ranks, only powers of two have labels."""
     from matplotlib.ticker import FixedLocator, NullLocator
 
     ax.set_xscale("log", base=2)
@@ -235,7 +235,7 @@ def rank_axis(ax: Axes, ranks: Sequence[int]) -> None:
 
 
 def empty(ax: Axes, text: str) -> None:
-    """Say why there is nothing to draw."""
+    """Write into the axes why there is nothing to draw."""
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=FAINT)
     ax.set_xticks([])
     ax.set_yticks([])

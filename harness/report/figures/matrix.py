@@ -1,8 +1,8 @@
 """Draws models by tasks: each cell a score with its interval, its colour how far it is from the base model's.
 
-One figure for a sequence (rows are stages) and for adapters on further tasks (rows are adapters). What a row was trained
-on is framed; in a sequence, what it was trained on last. Scores that are no share have no colour: a difference in money
-compares with none in points.
+One figure serves sequences (rows are stages) and adapters on further tasks (rows are adapters). Frames mark the tasks that
+a row was trained on; in a sequence, the last one. Scores that are no share have no colour, since a difference in money does
+not compare with one in points.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ROW, COLUMN, LETTER = 0.5, 1.35, 0.09  # inches: a row's height, the least width
 
 @dataclass(frozen=True)
 class Entry:
-    """A score with its interval; `better` is how much better than the base model it is, None where that has no colour."""
+    """A score with its interval; `better` is the improvement over the base model, None if the cell has no colour."""
 
     value: float
     low: float
@@ -37,7 +37,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Rows by columns, each with a second line of its own below its name; None where a row was not asked."""
+    """Rows by columns, each name with a second line; an entry is None if the row has no score on the task."""
 
     title: str
     rows: tuple[tuple[str, str], ...]
@@ -53,7 +53,7 @@ def column_note(metric: str, unit: str, chance: float | None) -> str:
 
 
 def draw(matrix: Matrix) -> Figure:
-    """Draw the matrix, with a bar that says what the colours mean where there are any."""
+    """Draw the matrix, with a bar that explains the colours if there are any."""
     figure, (ax,) = layout.new_figure(matrix.title, [1.3 + ROW * len(matrix.rows)])
     column, names = max(COLUMN, _width(matrix.columns)), _width(matrix.rows)
     figure.set_figwidth(max(layout.WIDTH, names + column * len(matrix.columns)))
@@ -71,7 +71,7 @@ def draw(matrix: Matrix) -> Figure:
 
 
 def _grid(ax: Axes, matrix: Matrix, most: float, *, coloured: bool) -> None:
-    """Colour the cells, name rows and columns, say what the colours mean; `most` are the points at either end."""
+    """Colour the cells, name rows and columns, and add the bar of colours; `most` is the difference at either end."""
     import numpy as np
     from matplotlib.colors import LinearSegmentedColormap
 

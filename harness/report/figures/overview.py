@@ -1,6 +1,6 @@
-"""Draws the figures of `plots`, one function each: a panel for each section, and for each machine in those of memory.
+"""Draws the overview figures, one function each: a panel for each section, and for each machine in those of memory.
 
-Values of shares are drawn in percent. Every row of a table is in the figure, or named below it with the reason.
+Values of shares are drawn in percent. Every row of a table is in the figure, or is named below it with the reason.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DODGE = 0.07  # how far methods stand apart at the same rank, in powers of two
+DODGE = 0.07  # distance of methods at the same rank, in powers of two
 
 
 def accuracy(task: str, sections: Sequence[Section]) -> Figure:
@@ -99,7 +99,7 @@ def _accuracy_memory(ax: Axes, panel: Panel) -> Callable[[Any], None]:
 
 
 def _near(lines: Sequence[Line], ends: Sequence[float]) -> tuple[list[Line], list[Line]]:
-    """Split lines into those near the values and those so far off that they would squeeze the figure."""
+    """Return the lines near the values, and those far enough to squeeze the figure."""
     if not ends:
         return list(lines), []
     low, high = min(ends), max(ends)
@@ -161,7 +161,7 @@ def _level_lines(ax: Axes, panel: Panel, cells: Sequence[Cell]) -> list[tuple[fl
 
 
 def _rank_line(ax: Axes, panel: Panel, cells: Sequence[Cell], aside: float) -> None:
-    """Draw one method over rank with the band of its intervals; runs that share a rank stay points with intervals."""
+    """Draw one method over rank with the band of its intervals; runs of equal rank are points with intervals."""
     line = sorted(cells, key=lambda cell: cell.spec.rank)
     xs, ys = [cell.spec.rank * aside for cell in line], [panel.value(cell) for cell in line]
     errors, shade = [panel.error(cell) for cell in line], colour(line[0].spec.method)
@@ -177,7 +177,7 @@ def _rank_line(ax: Axes, panel: Panel, cells: Sequence[Cell], aside: float) -> N
 
 
 def memory(task: str, sections: Sequence[Section]) -> Figure:
-    """Draw the training peak of every run by part, its total, and a mark at what was predicted."""
+    """Draw the training peak of every run by part, its total, and a mark at the prediction."""
     panels = [panel for section in sections for panel in layout.by_machine(section)]
     heights = [1.8 + 0.34 * len(panel.cells) for panel in panels]
     figure, axes = layout.new_figure(f"{task}: memory in training, by part", heights)
@@ -192,7 +192,7 @@ def memory(task: str, sections: Sequence[Section]) -> Figure:
             ax.set_xticks([])
         ax.set_xlabel(f"peak memory, {unit}")
         several = any(len(cell.seeds) > 1 and cell.cost for cell in panel.cells)
-        layout.describe(ax, panel, "of several seeds the one in the middle" if several else "", _part_handles(panel))
+        layout.describe(ax, panel, "several seeds: the median run" if several else "", _part_handles(panel))
     return figure
 
 
@@ -205,7 +205,7 @@ def _memory_row(ax: Axes, panel: Panel, row: int, scale: float, unit: str) -> No
     left_of = ax.get_yaxis_transform() + ScaledTranslation(-10 / 72, 0, figure.dpi_scale_trans)
     ax.plot(0, row, marker=mark(method), color=colour(method), transform=left_of, markersize=6, clip_on=False)
     if cell.cost is None:
-        text = marks(panel.section, cell) if cell.status != "ok" else "no single cost: its runs are of several machines"
+        text = marks(panel.section, cell) if cell.status != "ok" else "no single cost: runs on several machines"
         layout.row_text(ax, row, clean(text, 80), aside=False, color=FAINT)
         return
     train, total = cell.cost.phases.get("train"), layout.peak(cell) / scale

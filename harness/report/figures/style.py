@@ -1,4 +1,4 @@
-"""Colours, marks and type of the figures: the same for a method everywhere, readable for colour-blind eyes."""
+"""Colours, marks and fonts of the figures: the same for a method everywhere, readable for colour-blind eyes."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ _FALLBACK_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC",
 
 
 def colour(method: str) -> str:
-    """Return the method's colour; of a method that is not in `METHOD_COLOURS`, one that its name decides."""
+    """Return the colour of a method; methods outside `METHOD_COLOURS` get one by the hash of their name."""
     return METHOD_COLOURS.get(method) or FURTHER_COLOURS[_digest(method) % len(FURTHER_COLOURS)]
 
 
 def mark(method: str) -> str:
-    """Return the method's marker, decided as its colour is: where two share a colour, the mark mostly differs."""
+    """Return the marker of a method, chosen like its colour: two methods of one colour mostly have different markers."""
     return METHOD_MARKS.get(method) or FURTHER_MARKS[_digest(method) // 97 % len(FURTHER_MARKS)]
 
 
 def clean(text: str, width: int = 60) -> str:
-    """Return text that can be drawn: one line, only characters that a font here has, shortened in its middle."""
+    """Return text for drawing: one line, only characters of the installed fonts, shortened in its middle."""
     text = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
     text = "".join(char if ord(char) in _drawable() else "?" for char in text)
     return short(text, width)
@@ -70,7 +70,7 @@ def clean(text: str, width: int = 60) -> str:
 
 @lru_cache(maxsize=1)
 def families() -> tuple[str, ...]:
-    """Return DejaVu Sans, which comes with matplotlib, and whatever is here for letters that it lacks."""
+    """Return DejaVu Sans, which comes with matplotlib, and the installed fonts for letters that it lacks."""
     from matplotlib import font_manager
 
     installed = {font.name for font in font_manager.fontManager.ttflist}

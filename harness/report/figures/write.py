@@ -1,6 +1,6 @@
-"""The figures of a task: accuracy, accuracy against memory, over rank, memory by part, calibration; SVG and PNG.
+"""Writes the figures of a task as SVG and PNG: the overview figures, calibration and forgetting.
 
-What each one shows is in `figures` and `calibration_figure`, their colours in `palette`. Same records, same bytes.
+Same records, same bytes.
 """
 
 from __future__ import annotations
