@@ -92,7 +92,7 @@ def export(arguments: Arguments) -> int:
     adapter = find(arguments.run, arguments.results)
     library.require_peft(adapter)
     library.require_empty(arguments.folder)
-    output.written(_write(adapter, arguments.folder, arguments))
+    output.closing(_write(adapter, arguments.folder, arguments))
     return DONE
 
 

@@ -106,7 +106,7 @@ def main(arguments: Arguments) -> int:
     for line in card.base_notes(adapters):
         output.say(line)
     output.say(f"{size(paths[0].stat().st_size)} adapter")
-    output.written(paths)
+    output.closing(paths)
     return DONE
 
 

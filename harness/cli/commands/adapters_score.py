@@ -111,7 +111,7 @@ def _finish(path: Path, crossed: Crossed) -> int:
     output.say()
     if crossed.kept:
         _show_retention(crossed)
-    output.written(cross_file.write(path, crossed), errors.command("adapters", "matrix", str(path)))
+    output.closing(cross_file.write(path, crossed), errors.command("adapters", "matrix", str(path)))
     return DONE
 
 

@@ -69,7 +69,7 @@ def show(
         ui.say(table.title)
         ui.table(table)
         ui.say()
-    ui.written(paths)
+    ui.closing(paths)
     return DONE
 
 

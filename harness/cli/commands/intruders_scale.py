@@ -94,7 +94,7 @@ def scale(
         return DONE
     for outcome in outcomes:
         _show(outcome)
-    terminal.written(paths)
+    terminal.closing(paths)
     return DONE
 
 

@@ -50,5 +50,5 @@ def new(name: str, folder: Path | None) -> int:
     except HarnessError as error:
         fix = "check the path and its permissions, or write to another folder with --tasks-dir DIR"
         raise HarnessError(error.problem.replace("results", "the task"), where=error.where, fix=fix) from error
-    output.written(paths, errors.command("check", name, *(("--tasks-dir", str(folder)) if folder else ())))
+    output.closing(paths, errors.command("check", name, *(("--tasks-dir", str(folder)) if folder else ())))
     return DONE

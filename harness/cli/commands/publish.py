@@ -84,7 +84,7 @@ def publish(results: Path, options: Options) -> int:
     again = next_command.command(
         "verify", str(published), *next_command.task_words(options), results=store.DEFAULT_ROOT
     )
-    output.written([*paths, published / files.SUMS], *commands, again)
+    output.closing([*paths, published / files.SUMS], *commands, again)
     return DONE
 
 

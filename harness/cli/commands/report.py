@@ -20,7 +20,7 @@ def main(arguments: Arguments) -> int:
     if not runs:
         raise next_command.no_results("there are no results to report", results)
     unknown = {run.record.spec.task for run in runs} - registry.recorded().keys()
-    output.written(
+    output.closing(
         write_outputs(results, runs),
         next_command.command("verify", *["--task", "FILE"] * bool(unknown), results=results),
     )

@@ -123,7 +123,7 @@ def _finish(plans: Sequence[Plan], analyses: Mapping[str, TaskResults], code: in
     except HarnessError as problem:  # the runs are safe; an old record in the way must not hide that
         output.error(problem)
         code = DIFFERS
-    output.written([*folders, *views], _next(plans, code, command))
+    output.closing([*folders, *views], _next(plans, code, command))
     return code
 
 

@@ -219,7 +219,7 @@ def _show(options: Options, stages: Sequence[Plan], together: Sequence[Plan]) ->
     path = records.write_text(options.results / records.SEQUENCES / _file(stages, together), text + "\n")
     title = f"{specs[-1].model} · {spoken(specs[-1])}"
     figures = write.write_figure(path.with_suffix(""), lambda: matrix.draw(report_sequence.score_matrix(scores, title)))
-    output.written(
+    output.closing(
         [path, *figures, *(run.folder for run in [*runs, *([joint] if joint else [])])],
         errors.command("verify", str(options.results)),
     )

@@ -118,7 +118,7 @@ def verify(path: Path, options: Options, *, report: Path | None = None, excuses:
         verdict = _look(target, path, lookup, _excuses(target, excuses))
         code = code if verdict.ok else DIFFERS
         if report is not None:
-            output.written(review.write(report, verdict))
+            output.closing(review.write(report, verdict))
     return code
 
 

@@ -1,4 +1,4 @@
-"""What the program prints: tables go to stdout, progress and errors to stderr.
+"""Output of the program: tables go to stdout, progress and errors to stderr.
 
 Only modules here print.
 """

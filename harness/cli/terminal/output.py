@@ -250,7 +250,7 @@ def folders(paths: Iterable[Path]) -> list[Path]:
     )
 
 
-def written(paths: Iterable[Path], *next_commands: str) -> None:
+def closing(paths: Iterable[Path], *next_commands: str) -> None:
     """Print the paths of the results, and the commands to type next."""
     console = out()
     for position, path in enumerate(folders(paths)):
