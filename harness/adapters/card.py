@@ -1,7 +1,7 @@
-"""The model card of an exported adapter: Markdown with the front matter that the Hub reads, all of it from the record.
+"""The model card of an exported adapter: Markdown with the Hub's front matter, written from the record.
 
-The front matter is written by huggingface_hub. The Hub's fields are described at huggingface.co/docs/hub/model-cards. The card says what was measured and what was not;
-what only a person can decide, the adapter's own licence above all, it leaves open and says so.
+The package huggingface_hub writes the front matter; huggingface.co/docs/hub/model-cards describes its fields. The card
+states the measurements and their limits. Decisions for a person, above all the adapter's licence, are marked as open.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.adapters import library
-from harness.adapters.library import Kept
+from harness.adapters.library import StoredAdapter
 from harness.analysis import compare
 from harness.analysis.items import Run
 from harness.data import registry
@@ -25,9 +25,9 @@ from harness.schema import Task
 MERGE_SOURCES = {
     "sum": "weighted sum of the changes (task arithmetic, Ilharco et al. 2023, arXiv:2212.04089)",
     "linear": "weighted mean of the changes (task arithmetic, Ilharco et al. 2023, arXiv:2212.04089)",
-    "svd": "weighted sum of the changes, cut to a rank by a singular value decomposition",
-    "ties": "TIES: trim, elect signs, mean of those that agree (Yadav et al. 2023, arXiv:2306.01708)",
-    "dare": "DARE: entries dropped at random, the others scaled up, a weighted sum (Yu et al. 2024, arXiv:2311.03099)",
+    "svd": "weighted sum of the changes, truncated to a rank by a singular value decomposition",
+    "ties": "TIES: trim, elect signs, mean of the changes that agree (Yadav et al. 2023, arXiv:2306.01708)",
+    "dare": "DARE: random entries dropped, the rest scaled up, a weighted sum (Yu et al. 2024, arXiv:2311.03099)",
     "prune": "entries of the largest magnitude, then a weighted sum",
 }
 
@@ -35,8 +35,8 @@ MERGE_SOURCES = {
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
 
-FEWER_BITS = {"qlora": "in 4 bits (NF4, double quantisation)", "lora8": "in 8 bits"}
-LOAD = """```python
+QUANTIZED_BASES = {"qlora": "in 4 bits (NF4, double quantisation)", "lora8": "in 8 bits"}
+LOADING_CODE = """```python
 import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -45,17 +45,16 @@ base = AutoModelForCausalLM.from_pretrained({base}, dtype=torch.{dtype})
 model = PeftModel.from_pretrained(base, "THIS_FOLDER")
 tokenizer = AutoTokenizer.from_pretrained({base})
 ```"""
-NOT_SAID = (
-    "They hold for test questions from the same source as the training questions. Other wording, other documents and "
-    "other languages were not tried.",
-    "They say nothing about what the model forgot, about anything it writes outside of this task, about bias, or about "
-    "misuse.",
-    "Memory and time hold for the machine named here.",
+GENERAL_LIMITS = (
+    "They hold for test questions from the same source as the training questions. Other wording, documents and "
+    "languages were not tested.",
+    "They do not measure forgetting, text outside of this task, bias or misuse.",
+    "Memory and time hold for the machine named below.",
 )
 
 
 def card(
-    kept: Kept,
+    adapter: StoredAdapter,
     answers: Run,
     base: Run | None,
     task: Task | None,
@@ -66,48 +65,48 @@ def card(
     """Return the card of an adapter.
 
     Args:
-        kept: the adapter.
-        answers: its record with its answers (None where they are gone).
-        base: the base model on the same questions, likewise; None where it was not run.
-        task: the task, None where it is not known here.
-        limits: of training and test examples (0 is all), None where they could not be found out.
+        adapter: the adapter.
+        answers: its record with its answers (None if they are missing).
+        base: the base model on the same questions, likewise; None if there is no such run.
+        task: the task, None if it is not available.
+        limits: the limits of training and test examples (0 is all), None if unknown.
         command: the command that trains the run again.
     """
-    record, spec = kept.run.record, kept.spec
+    record, spec = adapter.run.record, adapter.spec
     metrics = {task.name: task.metrics} if task else None
     cells = compare.cells([run for run in (base, answers) if run], metrics)
     measured = exports.card(spec.task, cells).partition("\n\n")[2].strip()
     blocks = [
-        front_matter(metadata(kept.spec, [kept.config["peft_type"].lower(), kept.spec.method], answers, task)),
+        front_matter(metadata(spec, [adapter.config["peft_type"].lower(), spec.method], answers, task)),
         f"# {escape(title(spec))}",
-        f"An adapter for {_base_words(spec)}, trained on the task `{escape(spec.task)}`"
+        f"An adapter for {_base_description(spec)}, trained on the task `{escape(spec.task)}`"
         + (f" ({escape(task.title)})" if task else "")
-        + f" by {escape(_method_title(spec))}. It is the run `{spec.id}` of a comparison of fine-tuning methods."
+        + f" with {escape(_method_description(spec))}. It is the run `{spec.id}` of a comparison of fine-tuning methods."
         + f" {_origin(spec)}" * bool(_origin(spec)),
         "## Intended use",
-        _use(spec),
-        LOAD.format(
+        _intended_use(spec),
+        LOADING_CODE.format(
             base=json.dumps(library.hub_id(spec) or f"FOLDER_OF_{spec.model}"),
             dtype="bfloat16" if spec.dtype == "bf16" else "float32",
         ),
         "## Evaluation",
         measured,
-        "### What the figures do not say",
-        _bullets(_limits_of(record)),
+        "### Limits of these figures",
+        _bullets(_limits(record)),
         "## Training",
         markdown(Table("", ("setting", "value"), _settings(spec), left=frozenset({0, 1}))),
-        _bullets(_made(kept)),
+        _bullets(_training_facts(adapter)),
         "## Rebuild",
-        _rebuilt(spec, limits, command),
+        _rebuild_section(spec, limits, command),
         "## Licence",
-        f"Data: {escape((task.source.license if task else '') or 'not known here')}. The base model has its own. Under "
-        "which licence this adapter may be passed on follows from both, and is for whoever publishes it to state.",
+        f"Data: {escape((task.source.license if task else '') or 'unknown')}. The base model has its own licence. Both "
+        "determine the licence of this adapter; its publisher has to state it.",
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
 def front_matter(data: ModelCardData) -> str:
-    """Return a card's metadata as YAML between its two rules."""
+    """Return a card's metadata as YAML between two rules."""
     return f"---\n{data.to_yaml()}\n---"
 
 
@@ -115,10 +114,10 @@ def metadata(spec: RunSpec, tags: list[str], answers: Run | None = None, task: T
     """Return the Hub's metadata of an adapter.
 
     Args:
-        spec: names the base model.
-        tags: of the adapter; one that is named twice is kept once.
-        answers: the record whose scores are listed; None lists none.
-        task: the task of these scores, None if it is not known here.
+        spec: the run's spec; it names the base model.
+        tags: the adapter's tags; duplicates are removed.
+        answers: the record of the listed scores; None lists no scores.
+        task: the task of the scores, None if it is not available.
     """
     from huggingface_hub import ModelCardData
 
@@ -137,7 +136,7 @@ def metadata(spec: RunSpec, tags: list[str], answers: Run | None = None, task: T
 
 
 def evaluation(answers: Run, task: Task | None) -> tuple[str | None, list[EvalResult]]:
-    """Return the name and the scores of one run; its rank among other runs is no property of it, and left out."""
+    """Return the name and the scores of one run, without its rank among other runs."""
     from huggingface_hub.repocard_data import model_index_to_eval_results
 
     cells = compare.cells([answers], {task.name: task.metrics} if task else None)
@@ -155,90 +154,96 @@ def title(spec: RunSpec) -> str:
     return f"{spec.model.rpartition('/')[2]} {spec.name} {spec.task}"
 
 
-def _base_words(spec: RunSpec) -> str:
+def _base_description(spec: RunSpec) -> str:
     model = escape(spec.model)
     if library.hub_id(spec):
         return f"[{model}](https://huggingface.co/{spec.model}), revision `{spec.model_revision}`"
-    kind = "the model that is embedded in the harness" if spec.model == "tiny" else "a model in a local folder"
-    return f"`{model}`, {kind} (SHA-256 of its weights begins `{spec.model_revision}`)"
+    kind = "the embedded model of the harness" if spec.model == "tiny" else "a model in a local folder"
+    return f"`{model}`, {kind} (the SHA-256 of its weights starts with `{spec.model_revision}`)"
 
 
-def _method_title(spec: RunSpec) -> str:
+def _method_description(spec: RunSpec) -> str:
     entry = registry.methods().get(spec.method)
-    known = entry.value.title if entry and entry.value else spec.method
-    return f"{known}, rank {spec.rank}" if spec.rank else known
+    name = entry.value.title if entry and entry.value else spec.method
+    return f"{name}, rank {spec.rank}" if spec.rank else name
 
 
-def _use(spec: RunSpec) -> str:
-    bits = FEWER_BITS.get(spec.method)
+def _intended_use(spec: RunSpec) -> str:
+    bits = QUANTIZED_BASES.get(spec.method)
     how = {
-        "choices": "The options of a question are compared by log-likelihood; it is not trained to converse.",
-        "generate": "It writes a short answer behind the task's prompt; it is not trained to converse.",
-    }.get(spec.scoring, "It reads a text on behind the task's prompt.")
+        "choices": "It compares the options of a question by log-likelihood; it is not trained for conversation.",
+        "generate": "It writes a short answer after the task's prompt; it is not trained for conversation.",
+    }.get(spec.scoring, "It continues the text of the task's prompt.")
     parts = [
-        f"Questions of the task `{escape(spec.task)}` version {spec.task_version}, in that task's own prompt "
-        f"(fingerprint of examples and prompts `{spec.data}`). {how} It is meant for comparing methods of fine-tuning; no decision "
-        "about a claim, a policy or money should rest on it unchecked."
+        f"Questions of the task `{escape(spec.task)}` version {spec.task_version}, in that task's prompt "
+        f"(fingerprint of examples and prompts `{spec.data}`). {how} Its purpose is the comparison of fine-tuning methods; "
+        "decisions about claims, policies or money should not rely on it without a check."
     ]
     if bits:
-        parts.append(f"It was trained and scored on the base model {bits}; on unpacked weights its answers differ.")
+        parts.append(
+            f"It was trained and scored on the base model {bits}; on the weights in full precision its answers differ."
+        )
     return " ".join(parts)
 
 
-def _limits_of(record: Record) -> list[str]:
+def _limits(record: Record) -> list[str]:
     spec, score = record.spec, next(iter(record.scores.values()), None)
-    found = [
-        f"They are of one training, seed {spec.seed}: the interval speaks of other questions, not of other trainings."
+    limits = [
+        f"They are of one training run, seed {spec.seed}: the interval covers other questions, not other training runs."
     ]
     if score and record.chance is not None and score.higher_is_better and score.low <= record.chance:
-        found.append(f"The score cannot be told from {record.guess} ({number(record.chance, score.unit)}).")
+        limits.append(
+            f"The score does not differ significantly from {record.guess} ({number(record.chance, score.unit)})."
+        )
     if not spec.tuned_over:
-        found.append("The learning rate was not searched for on this task; another may do better.")
+        limits.append("The learning rate was not tuned on this task; another may score higher.")
     if record.cut_examples:
-        found.append(f"{record.cut_examples:,} inputs were too long and lost part of their context.")
-    return [*found, *NOT_SAID]
+        limits.append(f"{record.cut_examples:,} inputs were too long; their context was truncated.")
+    return [*limits, *GENERAL_LIMITS]
 
 
 def _settings(spec: RunSpec) -> tuple[tuple[str, str], ...]:
     return tuple((name, str(value)) for name, value in spec.fields().items())
 
 
-def _made(kept: Kept) -> list[str]:
-    record, cost = kept.run.record, kept.run.record.cost
-    found = [f"layers: {', '.join(library.targets(kept.config)) or 'as the config says'}"]
+def _training_facts(adapter: StoredAdapter) -> list[str]:
+    record, cost = adapter.run.record, adapter.run.record.cost
+    lines = [f"layers: {', '.join(library.targets(adapter.config)) or 'see the config'}"]
     if cost:
-        found.append(f"trained weights: {quantity(cost.trained_weights)} of {quantity(cost.weights)}")
-        found.append(f"adapter: {size(kept.size)}")
+        lines.append(f"trained weights: {quantity(cost.trained_weights)} of {quantity(cost.weights)}")
+        lines.append(f"adapter: {size(adapter.size)}")
     if cost and "train" in cost.phases:
         train = cost.phases["train"]
-        found.append(f"peak memory in training: {size(train.peak_bytes)}, time {duration(train.seconds)}")
+        lines.append(f"peak memory in training: {size(train.peak_bytes)}, time {duration(train.seconds)}")
     packages = ", ".join(f"{name} {version}" for name, version in record.environment.packages.items())
-    return [*found, f"machine: {record.environment.machine}", f"packages: {packages}"]
+    return [*lines, f"machine: {record.environment.machine}", f"packages: {packages}"]
 
 
 def _origin(spec: RunSpec) -> str:
-    """Say what the run trained on besides its task; empty where that is nothing."""
-    before = f"It went on from the weights of the run `{spec.start}`." if spec.start else ""
-    more = f"It trained on several tasks at once: {escape(trained_on(spec))}." if spec.joined else ""
+    """Return sentences on the run's start and further tasks, empty if it trained on its task from the base model."""
+    before = f"It continued from the weights of the run `{spec.start}`." if spec.start else ""
+    more = f"It trained on several tasks together: {escape(trained_on(spec))}." if spec.joined else ""
     return f"{before} {more}".strip()
 
 
-def _rebuilt(spec: RunSpec, limits: tuple[int, int] | None, command: str) -> str:
+def _rebuild_section(spec: RunSpec, limits: tuple[int, int] | None, command: str) -> str:
     if _origin(spec):
-        return f"{_origin(spec)} No single command trains it from the base model; `sequence` and `--continue-from` do."
-    revision = f"the weights of the base model have the revision `{spec.model_revision}`"
+        return f"{_origin(spec)} No single command trains it from the base model; use `sequence` or `--continue-from`."
+    condition = f"if the weights of the base model have the revision `{spec.model_revision}`"
     lines = [f"```\n{command}\n```"]
     if limits is None:
         lines.append(
-            "The run's examples were not at hand when this card was written, so it is not known whether they are all of the "
-            "task's; `--train-examples` and `--test-examples` limit them."
+            "The run's examples were not available when this card was written, so their limits are unknown; "
+            "`--train-examples` and `--test-examples` set them."
         )
     if not library.hub_id(spec) and spec.model != "tiny":
         lines.append(f"`--model {escape(shlex.quote(spec.model))}` is the folder of the base model.")
     if spec.tuned_over:
-        lines.append(f"It trains the same where {revision}, under another id: the search for the rate is not repeated.")
+        lines.append(
+            f"It trains the same adapter {condition}, but under another id, because the learning rate is not tuned again."
+        )
     else:
-        lines.append(f"The run that this makes has the id `{spec.id}` where {revision}.")
+        lines.append(f"The run has the id `{spec.id}` {condition}.")
     return "\n\n".join(lines)
 
 
@@ -248,57 +253,56 @@ def _bullets(lines: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How adapters are merged; `rank` None is the sum of ranks, `kept` and `least` (see `merging.Merged`) come after."""
+    """The settings of a merge and its result. `rank` None is the sum of ranks; `energy`: see `merge.MergedAdapter`."""
 
     how: str
     weights: tuple[float, ...]
     density: float
     rank: int | None
     seed: int
-    kept: float = 1.0
-    least: float = 1.0
+    energy: float = 1.0
+    min_energy: float = 1.0
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields by their names in `merge.json`."""
+        names = {"energy": "kept", "min_energy": "least"}
+        return {names.get(name, name): value for name, value in vars(self).items()}
 
 
 def merge_outcome(recipe: Recipe) -> str:
-    """Say what rank the result has and how much of the change it holds."""
+    """Return a sentence on the rank of the result and its share of the change."""
     if recipe.how in ("sum", "linear"):
-        return f"rank {recipe.rank}: exact, nothing of the change is lost"
-    least = f"; the layer that lost most keeps {number(recipe.least)} %"
-    return f"rank {recipe.rank}: {number(recipe.kept)} % of the squared change is kept{least}"
+        return f"rank {recipe.rank}: exact, the entire change is preserved"
+    lowest = f"; the layer with the largest loss preserves {number(recipe.min_energy)} %"
+    return f"rank {recipe.rank}: {number(recipe.energy)} % of the squared change is preserved{lowest}"
 
 
-def base_notes(kept: Sequence[Kept]) -> list[str]:
-    """Say which of the adapters were trained on a base model of fewer bits, which the sum of changes does not know."""
-    packed = [one.spec for one in kept if one.spec.method in FEWER_BITS]
-    return [f"{spoken(spec)} ({spec.id}) was trained on the base model {FEWER_BITS[spec.method]}" for spec in packed]
+def base_notes(adapters: Sequence[StoredAdapter]) -> list[str]:
+    """Return a note for each adapter of a quantized base model, because the merge ignores the quantization."""
+    packed = [adapter.spec for adapter in adapters if adapter.spec.method in QUANTIZED_BASES]
+    return [f"{spoken(s)} ({s.id}) was trained on the base model {QUANTIZED_BASES[s.method]}" for s in packed]
 
 
-def merge_card(kept: Sequence[Kept], recipe: Recipe, command: str) -> str:
-    """Return the merge_card of an adapter merged of these; `command` makes it again."""
-    spec = kept[0].spec
+def merge_card(adapters: Sequence[StoredAdapter], recipe: Recipe, command: str) -> str:
+    """Return the model card of a merged adapter; `command` merges it again."""
+    spec = adapters[0].spec
     rows = [
-        (
-            one.spec.id,
-            spoken(one.spec),
-            trained_on(one.spec),
-            f"{weight:g}",
-            next(iter(library.scores(one.run.record)), "–"),
-        )
-        for one, weight in zip(kept, recipe.weights, strict=True)
+        (a.spec.id, spoken(a.spec), trained_on(a.spec), f"{weight:g}", next(iter(library.scores(a.run.record)), "–"))
+        for a, weight in zip(adapters, recipe.weights, strict=True)
     ]
-    columns = ("run", "adapter", "task", "weight", "its own score on its task")
+    columns = ("run", "adapter", "task", "weight", "score on its task")
     trimmed = f" Density {recipe.density:g}." if recipe.how in ("ties", "dare", "prune") else ""
     seed = f" Seed {recipe.seed}." if recipe.how == "dare" else ""
     blocks = [
         front_matter(metadata(spec, ["lora", "merge"])),
-        f"# {escape(spec.model.rpartition('/')[2])}, {len(kept)} adapters merged",
-        f"For `{escape(spec.model)}`, revision `{spec.model_revision}`. Merged of:",
+        f"# {escape(spec.model.rpartition('/')[2])}, {len(adapters)} adapters merged",
+        f"For `{escape(spec.model)}`, revision `{spec.model_revision}`. Merged from:",
         markdown(Table("", columns, tuple(rows), left=frozenset({0, 1, 2}))),
-        f"{MERGE_SOURCES[recipe.how][:1].upper()}{MERGE_SOURCES[recipe.how][1:]}, on the change of each weight that an adapter "
-        f"makes (scale · B A), layer by layer.{trimmed}{seed} The result has {merge_outcome(recipe)}.",
-        "\n".join(f"- {escape(line)}" for line in base_notes(kept)),
-        "The scores are those of the single adapters. How the merged one scores was not measured here, and does not "
-        "follow from them.",
-        f"Made by\n\n```\n{command}\n```",
+        f"{MERGE_SOURCES[recipe.how][:1].upper()}{MERGE_SOURCES[recipe.how][1:]}, applied layer by layer to each "
+        f"adapter's change of the weights (scale · B A).{trimmed}{seed} The result has {merge_outcome(recipe)}.",
+        "\n".join(f"- {escape(line)}" for line in base_notes(adapters)),
+        "The scores are those of the single adapters. The merged adapter was not scored here, and its score does not "
+        "follow from theirs.",
+        f"Command:\n\n```\n{command}\n```",
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"

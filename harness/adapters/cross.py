@@ -1,4 +1,4 @@
-"""Adapters scored on tasks that they were not trained on: trained on i, scored on j, as a run would be tested."""
+"""Scores adapters on other tasks than their own: trained on i, scored on j, by the procedure of a run's test."""
 
 from __future__ import annotations
 
@@ -20,24 +20,26 @@ BASE = "base"
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """An adapter to be scored: what it is called, its folder, the specs of the runs that it is made of, and whether it
-    is one run's own (then loaded by that run's method) or merged of several."""
+class TrainedAdapter:
+    """An adapter to be scored: its name, its folder and the specs of the runs that it comes from.
+
+    `single` tells whether it comes from one run; then that run's method loads it. A merged adapter comes from several.
+    """
 
     name: str
     folder: Path
     specs: tuple[RunSpec, ...]
-    own: bool
+    single: bool
 
     @property
     def spec(self) -> RunSpec:
-        """The first run's spec, which gives base model, window and precision."""
+        """The first run's spec; it gives base model, window and precision."""
         return self.specs[0]
 
 
 @dataclass(frozen=True)
-class Scored:
-    """One adapter on one task: its scores, the share of answers that could be read, and every answer."""
+class AdapterScores:
+    """One adapter on one task: its scores, the share of readable answers, and every answer."""
 
     adapter: str
     trained_on: tuple[str, ...]
@@ -50,72 +52,76 @@ class Scored:
     answers: tuple[Answer, ...]
 
 
-def base_folder(tuned: Sequence[Tuned], model: str | None, *, remote_code: bool = False) -> Path:
+def base_folder(adapters: Sequence[TrainedAdapter], model: str | None, *, remote_code: bool = False) -> Path:
     """Return the folder of the base model of these adapters; errors as `checkpoint.of_runs`."""
-    specs = [spec for one in tuned for spec in one.specs]
-    here = checkpoint.base_of_runs(
+    specs = [spec for adapter in adapters for spec in adapter.specs]
+    base = checkpoint.base_of_runs(
         specs,
         model,
         remote_code=remote_code,
         describe=lambda spec: f"the adapter of {spec.id} was made for {spec.model_revision}",
     )
-    return here.folder
+    return base.folder
 
 
-def load(one: Tuned, folder: Path, device: Any) -> tuple[Any, RunSpec]:
-    """Return the base model with the adapter on it, and the spec that it is tested by."""
+def load(adapter: TrainedAdapter, folder: Path, device: Any) -> tuple[Any, RunSpec]:
+    """Return the base model with the adapter on it, and the spec of its test."""
     from peft import PeftModel
 
     from harness.adapters.library import method_of
     from harness.methods import lora
 
-    spec = replace(one.spec, device=device)
-    method = method_of(spec, one.folder) if one.own else registry.method("lora")  # what is merged is LoRA again
+    spec = replace(adapter.spec, device=device)
+    method = method_of(spec, adapter.folder) if adapter.single else registry.method("lora")  # a merged one is LoRA
     model = method.load(str(folder), spec)
     if method.restore:
-        return method.restore(model, one.folder), spec
-    model = PeftModel.from_pretrained(model, str(one.folder), autocast_adapter_dtype=True)
-    as_in_its_run = one.own and method.name in registry.methods()  # one given as a PEFT config runs as PEFT has it
-    return (lora.fuse(model, spec) if as_in_its_run else model), spec
+        return method.restore(model, adapter.folder), spec
+    model = PeftModel.from_pretrained(model, str(adapter.folder), autocast_adapter_dtype=True)
+    is_fused = (
+        adapter.single and method.name in registry.methods()
+    )  # a PEFT config without a method runs in PEFT's code
+    return (lora.fuse(model, spec) if is_fused else model), spec
 
 
-def score(one: Tuned, folder: Path, tasks: Sequence[tuple[Task, Splits, str]]) -> list[Scored]:
-    """Answer the test split of every task with one adapter.
+def score(adapter: TrainedAdapter, folder: Path, tasks: Sequence[tuple[Task, Splits, str]]) -> list[AdapterScores]:
+    """Return the scores of one adapter on the test split of every task.
 
     Args:
-        one: the adapter.
-        folder: of its base model.
+        adapter: the adapter.
+        folder: the folder of its base model.
         tasks: each with its examples and their fingerprint.
     """
     from harness.model import answer, loading
 
-    model, spec = load(one, folder, "cuda" if environment.cuda_present() else "cpu")
+    model, spec = load(adapter, folder, "cuda" if environment.cuda_present() else "cpu")
     tokenizer = loading.load_tokenizer(folder, remote_code=spec.remote_code)
-    found = []
+    rows = []
     for task, splits, data in tasks:
-        asked = replace(spec, task=task.name, scoring=task.scoring, max_new_tokens=task.max_new_tokens)
-        answers = tuple(answer.answer(model, tokenizer, splits.test, task, asked))
-        found.append(_scored(one.name, one.specs, task, data, answers))
-    return found
+        test_spec = replace(spec, task=task.name, scoring=task.scoring, max_new_tokens=task.max_new_tokens)
+        answers = tuple(answer.answer(model, tokenizer, splits.test, task, test_spec))
+        rows.append(_adapter_scores(adapter.name, adapter.specs, task, data, answers))
+    return rows
 
 
-def score_base(one: Tuned, folder: Path, tasks: Sequence[tuple[Task, Splits, str]]) -> list[Scored]:
-    """Answer the same questions with the base model, as the adapters' precision and window have it."""
+def score_base(adapter: TrainedAdapter, folder: Path, tasks: Sequence[tuple[Task, Splits, str]]) -> list[AdapterScores]:
+    """Return the scores of the base model on the same questions, in the precision and window of an adapter."""
     from harness.model import answer, loading
 
-    spec = replace(one.spec, method=BASE, device="cuda" if environment.cuda_present() else "cpu")
+    spec = replace(adapter.spec, method=BASE, device="cuda" if environment.cuda_present() else "cpu")
     model = registry.method(BASE).load(str(folder), spec)
     tokenizer = loading.load_tokenizer(folder, remote_code=spec.remote_code)
-    found = []
+    rows = []
     for task, splits, data in tasks:
-        asked = replace(spec, task=task.name, scoring=task.scoring, max_new_tokens=task.max_new_tokens)
-        answers = tuple(answer.answer(model, tokenizer, splits.test, task, asked))
-        found.append(_scored(BASE, (), task, data, answers))
-    return found
+        test_spec = replace(spec, task=task.name, scoring=task.scoring, max_new_tokens=task.max_new_tokens)
+        answers = tuple(answer.answer(model, tokenizer, splits.test, task, test_spec))
+        rows.append(_adapter_scores(BASE, (), task, data, answers))
+    return rows
 
 
-def _scored(name: str, specs: Sequence[RunSpec], task: Task, data: str, answers: tuple[Answer, ...]) -> Scored:
-    return Scored(
+def _adapter_scores(
+    name: str, specs: Sequence[RunSpec], task: Task, data: str, answers: tuple[Answer, ...]
+) -> AdapterScores:
+    return AdapterScores(
         adapter=name,
         trained_on=tuple(map(trained_on, specs)),
         runs=tuple(spec.id for spec in specs),
@@ -128,14 +134,14 @@ def _scored(name: str, specs: Sequence[RunSpec], task: Task, data: str, answers:
     )
 
 
-def matrix(found: Sequence[Scored]) -> Table:
-    """Return the table of adapters by tasks, each with its headline score and interval."""
-    tasks = list(dict.fromkeys(one.task for one in found))
-    cells = {(one.adapter, one.task): next(iter(one.scores.values()), None) for one in found}
-    trained = {one.adapter: ", ".join(one.trained_on) for one in found}
-    rows = [(name, trained[name] or NONE, *(_cell(cells.get((name, task))) for task in tasks)) for name in trained]
-    return Table("trained on the row's task, scored on the column's", ("adapter", "trained on", *tasks), tuple(rows))
+def score_table(rows: Sequence[AdapterScores]) -> Table:
+    """Return the table of adapters by tasks; a cell has the headline score and its interval."""
+    tasks = list(dict.fromkeys(row.task for row in rows))
+    cells = {(row.adapter, row.task): next(iter(row.scores.values()), None) for row in rows}
+    trained = {row.adapter: ", ".join(row.trained_on) for row in rows}
+    lines = [(name, trained[name] or NONE, *(_cell(cells.get((name, task))) for task in tasks)) for name in trained]
+    return Table("trained on the row's task, scored on the column's", ("adapter", "trained on", *tasks), tuple(lines))
 
 
-def _cell(one: Score | None) -> str:
-    return f"{number(one.value, one.unit)} {interval(one.low, one.high, one.unit)}".strip() if one else NONE
+def _cell(score: Score | None) -> str:
+    return f"{number(score.value, score.unit)} {interval(score.low, score.high, score.unit)}".strip() if score else NONE

@@ -1,10 +1,10 @@
-"""What `adapters score` keeps: a small document, and beside it every answer, one a line, gzip-compressed.
+"""The files of `adapters score`: a small document, every answer in a compressed file, and a figure.
 
-    <name>.json                who was scored on what, every score with its interval, and what is retained
+    <name>.json                adapters and tasks, every score with its interval, and the retention
     <name>.answers.jsonl.gz    one answer a line, with its adapter and task
-    <name>.svg, <name>.png     the matrix, see `matrix_figure`
+    <name>.svg, <name>.png     the matrix, see `report.figures.matrix`
 
-The document has a checksum of each row's answers. An older one holds the answers itself, and is read as well.
+The document has a checksum of each row's answers. Older documents contain the answers; they are readable too.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.adapters import retention
-from harness.adapters.cross import BASE, Scored
-from harness.adapters.retention import Retained
+from harness.adapters.cross import BASE, AdapterScores
+from harness.adapters.retention import Retention
 from harness.errors import HarnessError
 from harness.format import tasks_in
 from harness.metrics.scoring import parse_rate, score_answers
@@ -29,135 +29,138 @@ from harness.schema import Task
 from harness.store import answer_files, codec, records
 
 ANSWERS = f".{records.ANSWERS}"
-AGAIN = "restore the file, or remove it and score the adapters again"
+FIX = "restore the file, or remove it and score the adapters again"
 
 
 @dataclass(frozen=True)
-class Crossed:
-    """Adapters of one base model on several tasks, and what each retains of a task's own adapter and of one trained on several."""
+class CrossScores:
+    """Adapters of one base model on several tasks: their scores and their retention beside each reference."""
 
     model: str
     model_revision: str
-    scored: tuple[Scored, ...]
-    kept: tuple[Retained, ...]
+    rows: tuple[AdapterScores, ...]
+    retention: tuple[Retention, ...]
 
 
 def answers_file(path: Path) -> Path:
-    """Return where the answers of a document lie."""
+    """Return the path of a document's answers."""
     return path.with_name(path.name.removesuffix(".json") + ANSWERS)
 
 
-def write(path: Path, found: Crossed) -> list[Path]:
-    """Write answers, document (`path`, which ends in `.json`) and figure. Same scores, same bytes."""
-    packed = answer_files.pack("".join(f"{line}\n" for line in _lines(found.scored)).encode())
-    rows = [_without_answers(row) for row in found.scored]
-    stated = {"model": found.model, "model_revision": found.model_revision, "answers": answers_file(path).name}
+def write(path: Path, scores: CrossScores) -> list[Path]:
+    """Write answers, document and figure; return their paths. Equal scores give equal bytes; `path` ends in `.json`."""
+    packed = answer_files.pack("".join(f"{line}\n" for line in _lines(scores.rows)).encode())
+    rows = [_without_answers(row) for row in scores.rows]
+    head = {"model": scores.model, "model_revision": scores.model_revision, "answers": answers_file(path).name}
     text = json.dumps(
-        stated | {"scored": rows, "retention": codec.encode(found.kept)}, indent=1, ensure_ascii=False, allow_nan=False
+        head | {"scored": rows, "retention": codec.encode(scores.retention)},
+        indent=1,
+        ensure_ascii=False,
+        allow_nan=False,
     )
     return [
         records.write_bytes(answers_file(path), packed),
         records.write_text(path, text + "\n"),
-        *plots.write_figure(path.with_suffix(""), lambda: matrix.draw(of_adapters(found.scored, found.model))),
+        *plots.write_figure(path.with_suffix(""), lambda: matrix.draw(adapter_matrix(scores.rows, scores.model))),
     ]
 
 
-def _lines(scored: Sequence[Scored]) -> list[str]:
-    """Return one line an answer. Answers to the same question stand side by side, which packs a third smaller."""
+def _lines(rows: Sequence[AdapterScores]) -> list[str]:
+    """Return a line for each answer. Answers to one question are adjacent, so the file is a third smaller."""
     keyed = [
-        ((row.task, place), {"adapter": row.adapter, "task": row.task, "answer": codec.encode(answer)})
-        for row in scored
-        for place, answer in enumerate(row.answers)
+        ((row.task, index), {"adapter": row.adapter, "task": row.task, "answer": codec.encode(answer)})
+        for row in rows
+        for index, answer in enumerate(row.answers)
     ]
     return [json.dumps(line, ensure_ascii=False) for _, line in sorted(keyed, key=lambda item: item[0])]
 
 
-def _without_answers(row: Scored) -> dict[str, Any]:
-    said = {"questions": len(row.answers), "answers_sha256": _sha256(row.answers)}
-    return {name: value for name, value in codec.encode(row).items() if name != "answers"} | said
+def _without_answers(row: AdapterScores) -> dict[str, Any]:
+    evidence = {"questions": len(row.answers), "answers_sha256": _sha256(row.answers)}
+    return {name: value for name, value in codec.encode(row).items() if name != "answers"} | evidence
 
 
 def _sha256(answers: Sequence[Answer]) -> str:
     return records.sha256(records.answers_text(answers))
 
 
-def recompute(path: Path, tasks: Mapping[str, Task]) -> Crossed:
-    """Read a document and compute every score and all retention anew from its answers.
+def recompute(path: Path, tasks: Mapping[str, Task]) -> CrossScores:
+    """Return the content of a document, every score and the retention computed again from its answers.
 
     Raises:
-        HarnessError: it cannot be read, answers are gone or others, a task is not known, or a number is another one.
+        HarnessError: the document is unreadable, answers are missing or differ, a task is not available, or a number differs.
     """
     try:
-        stated = json.loads(path.read_text(encoding="utf-8"))
-        rows = [_row(stated_row, answers) for stated_row, answers in _with_answers(path, stated)]
-        whole = list(dict.fromkeys((one["task"], one["single"]) for one in stated["retention"]))
-        model, revision = stated["model"], stated["model_revision"]
+        document = json.loads(path.read_text(encoding="utf-8"))
+        rows = [_row(fields, answers) for fields, answers in _rows_with_answers(path, document)]
+        references = list(dict.fromkeys((row["task"], row["single"]) for row in document["retention"]))
+        model, revision = document["model"], document["model_revision"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise HarnessError(f"no scores of adapters can be read: {error}", where=str(path), fix=AGAIN) from error
+        raise HarnessError(f"the scores of adapters cannot be read: {error}", where=str(path), fix=FIX) from error
     for row in rows:
         _check(row, tasks, path)
-    kept = tuple(retention.measure(rows, whole, tasks))
-    if codec.encode(kept) != stated["retention"]:
-        raise HarnessError("the answers give another retention", where=str(path), fix=AGAIN)
-    return Crossed(model, revision, tuple(rows), kept)
+    computed = tuple(retention.measure(rows, references, tasks))
+    if codec.encode(computed) != document["retention"]:
+        raise HarnessError("the recorded retention does not follow from the answers", where=str(path), fix=FIX)
+    return CrossScores(model, revision, tuple(rows), computed)
 
 
-def _with_answers(path: Path, stated: Mapping[str, Any]) -> list[tuple[dict[str, Any], list[Any]]]:
-    """Return each row of a document with its answers: from beside it, or from an older document itself."""
-    rows = stated["scored"]
-    if "answers" not in stated:
+def _rows_with_answers(path: Path, document: Mapping[str, Any]) -> list[tuple[dict[str, Any], list[Any]]]:
+    """Return each row of a document with its answers, read from their file or from an older document."""
+    rows = document["scored"]
+    if "answers" not in document:
         return [({name: row[name] for name in row if name != "answers"}, row["answers"]) for row in rows]
-    found: dict[tuple[str, str], list[Any]] = {(row["adapter"], row["task"]): [] for row in rows}
+    by_row: dict[tuple[str, str], list[Any]] = {(row["adapter"], row["task"]): [] for row in rows}
     for line in filter(None, answer_files.unpack(answers_file(path).read_bytes()).decode().split("\n")):
-        one = json.loads(line)
-        found[one["adapter"], one["task"]].append(one["answer"])
-    return [(row, found[row["adapter"], row["task"]]) for row in rows]
+        entry = json.loads(line)
+        by_row[entry["adapter"], entry["task"]].append(entry["answer"])
+    return [(row, by_row[row["adapter"], row["task"]]) for row in rows]
 
 
-def _row(stated: Mapping[str, Any], answers: Sequence[Any]) -> Scored:
-    fields = {name: value for name, value in stated.items() if name not in ("questions", "answers_sha256")}
-    row = codec.decode(Scored, fields | {"answers": answers})
-    if "answers_sha256" in stated and stated["answers_sha256"] != _sha256(row.answers):
-        raise ValueError(f"the answers of {row.adapter} on {row.task} are others than those that were scored")
+def _row(content: Mapping[str, Any], answers: Sequence[Any]) -> AdapterScores:
+    fields = {name: value for name, value in content.items() if name not in ("questions", "answers_sha256")}
+    row = codec.decode(AdapterScores, fields | {"answers": answers})
+    if "answers_sha256" in content and content["answers_sha256"] != _sha256(row.answers):
+        raise ValueError(f"the answers of {row.adapter} on {row.task} do not have the recorded checksum")
     return row
 
 
-def _check(row: Scored, tasks: Mapping[str, Task], path: Path) -> None:
+def _check(row: AdapterScores, tasks: Mapping[str, Task], path: Path) -> None:
     task = tasks.get(row.task)
     if task is None:
         raise HarnessError(
-            f"the task '{row.task}' is not known here", where=str(path), fix="for a data file: --task FILE"
+            f"the task '{row.task}' is not available", where=str(path), fix="for a data file: --task FILE"
         )
     if score_answers(row.answers, task.metrics) != row.scores or parse_rate(row.answers) != row.parse_rate:
-        problem = f"the answers of {row.adapter} on {row.task} do not give the scores that stand here"
-        raise HarnessError(problem, where=str(path), fix=AGAIN)
+        problem = f"the recorded scores of {row.adapter} on {row.task} do not follow from its answers"
+        raise HarnessError(problem, where=str(path), fix=FIX)
 
 
-def of_adapters(found: Sequence[Scored], made: str) -> Matrix:
-    """The matrix of adapters by tasks; without a row of the base model there are no colours. `made` names the model."""
-    tasks = list(dict.fromkeys(one.task for one in found))
-    trained = {one.adapter: one.trained_on for one in found}
-    cells = {(one.adapter, one.task): one for one in found}
+def adapter_matrix(scores: Sequence[AdapterScores], model: str) -> Matrix:
+    """Return the matrix of adapters by tasks for the figure; it has no colours without a row of the base model."""
+    tasks = list(dict.fromkeys(row.task for row in scores))
+    trained = {row.adapter: row.trained_on for row in scores}
+    cells = {(row.adapter, row.task): row for row in scores}
     rows = tuple((name, f"of {', '.join(of)}" if of else "untrained") for name, of in trained.items())
     columns = []
     for task in tasks:
-        metric, score = next(iter(next(one for one in found if one.task == task).scores.items()))
+        metric, score = next(iter(next(row for row in scores if row.task == task).scores.items()))
         columns.append((task, column_note(metric, score.unit, None)))
     entries = tuple(tuple(_entry(cells.get((n, t)), cells.get((BASE, t))) for t in tasks) for n in trained)
-    about = f"{made} · framed: what the row was trained on"
+    about = f"{model} · framed: what the row was trained on"
     return Matrix(f"adapters asked {', '.join(tasks)}", rows, tuple(columns), entries, about)
 
 
-def _entry(one: Scored | None, base: Scored | None) -> Entry | None:
-    score = next(iter(one.scores.values()), None) if one else None
-    if one is None or score is None:
+def _entry(row: AdapterScores | None, base: AdapterScores | None) -> Entry | None:
+    score = next(iter(row.scores.values()), None) if row else None
+    if row is None or score is None:
         return None
-    known = next(iter(base.scores.values()), None) if base else None
-    away = (score.value - known.value) * (1 if score.higher_is_better else -1) if known else None
-    better = away if score.unit == "share" else None
-    return Entry(score.value, score.low, score.high, score.unit, better, _saw(one))
+    reference = next(iter(base.scores.values()), None) if base else None
+    gain = (score.value - reference.value) * (1 if score.higher_is_better else -1) if reference else None
+    better = gain if score.unit == "share" else None
+    return Entry(score.value, score.low, score.high, score.unit, better, _was_trained_on(row))
 
 
-def _saw(one: Scored) -> bool:
-    """Whether the row was trained on this task, alone or with others at once."""
-    return any(one.task in (text, *tasks_in(text)) for text in one.trained_on)
+def _was_trained_on(row: AdapterScores) -> bool:
+    """Return whether the row was trained on its task, alone or together with others."""
+    return any(row.task in (text, *tasks_in(text)) for text in row.trained_on)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.adapters import library
-from harness.adapters.library import Kept
+from harness.adapters.library import StoredAdapter
 from harness.cli import next_command
 from harness.data import probes, registry
 from harness.data.loading import Splits
@@ -99,7 +99,7 @@ class Lookup:
         return [(self._tasks[name], self.splits(name)) for name in names]
 
 
-def find(name: str, results: Path) -> Kept:
+def find(name: str, results: Path) -> StoredAdapter:
     """Return the adapter of a run, given the run's name, the beginning of its id, or its folder.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.adapters import cross_file
-from harness.adapters.cross import Scored
+from harness.adapters.cross import AdapterScores
 from harness.cli.app import main
 from harness.data.source import TaskSource
 from harness.runs import plan, worker
@@ -63,12 +63,12 @@ def score(desk: Path, *words: str) -> int:
     return main(["adapters", "score", *words, *place])
 
 
-def read(desk: Path, name: str) -> tuple[dict[str, Any], dict[tuple[str, str], Scored]]:
+def read(desk: Path, name: str) -> tuple[dict[str, Any], dict[tuple[str, str], AdapterScores]]:
     """What was written: the document as it stands, and its rows with their answers, computed anew."""
     path = desk / "results" / "merges" / f"{name}.json"
     tasks = {task: TaskSource(str(desk / f"{task}.jsonl")).task() for task in ("first", "second")}
     return json.loads(path.read_text()), {
-        (one.adapter, one.task): one for one in cross_file.recompute(path, tasks).scored
+        (one.adapter, one.task): one for one in cross_file.recompute(path, tasks).rows
     }
 
 

@@ -14,8 +14,8 @@ import pytest
 
 import tests.support.figure_checks as legible
 from harness.adapters import cross_file, retention
-from harness.adapters.cross import Scored
-from harness.adapters.cross_file import Crossed
+from harness.adapters.cross import AdapterScores
+from harness.adapters.cross_file import CrossScores
 from harness.cli.app import main
 from harness.data.source import TaskSource
 from harness.errors import HarnessError
@@ -44,20 +44,20 @@ def tasks(tmp_path: Path) -> dict[str, Task]:
 
 
 @pytest.fixture
-def made(tasks: dict[str, Task]) -> Crossed:
+def made(tasks: dict[str, Task]) -> CrossScores:
     rows = []
     for name, counts in RIGHT.items():
         for (task, known), right in zip(tasks.items(), counts, strict=True):
             own = {"a": ("first",), "b": ("second",)}.get(name, ())
             answers = said(right)
             scores = scoring.score_answers(answers, known.metrics)
-            rows.append(Scored(name, own, (), task, 1, "0", scores, 1.0, answers))
+            rows.append(AdapterScores(name, own, (), task, 1, "0", scores, 1.0, answers))
     kept = retention.measure(rows, [("first", "a"), ("second", "b")], tasks)
-    return Crossed("toy", "0" * 12, tuple(rows), tuple(kept))
+    return CrossScores("toy", "0" * 12, tuple(rows), tuple(kept))
 
 
 def test_what_is_written_is_read_again_whole_and_the_document_holds_no_answer(
-    tmp_path: Path, made: Crossed, tasks: dict[str, Task]
+    tmp_path: Path, made: CrossScores, tasks: dict[str, Task]
 ) -> None:
     path = tmp_path / "merges" / "x.v1.json"
     files = cross_file.write(path, made)
@@ -70,11 +70,11 @@ def test_what_is_written_is_read_again_whole_and_the_document_holds_no_answer(
 
 
 def test_an_older_document_that_holds_its_answers_is_read_and_brought_up_to_date(
-    tmp_path: Path, made: Crossed, tasks: dict[str, Task], capsys: Capture
+    tmp_path: Path, made: CrossScores, tasks: dict[str, Task], capsys: Capture
 ) -> None:
     path = tmp_path / "old.json"
     stated = {"model": "toy", "model_revision": "0" * 12}
-    stated |= {"scored": codec.encode(made.scored), "retention": codec.encode(made.kept)}
+    stated |= {"scored": codec.encode(made.rows), "retention": codec.encode(made.retention)}
     path.write_text(json.dumps(stated))
     assert cross_file.recompute(path, tasks) == made
     files = [word for name in tasks for word in ("--task", str(tmp_path / f"{name}.jsonl"))]
@@ -88,7 +88,7 @@ def test_an_older_document_that_holds_its_answers_is_read_and_brought_up_to_date
 
 
 def test_answers_to_one_question_lie_side_by_side_and_any_other_order_is_read_as_well(
-    tmp_path: Path, made: Crossed, tasks: dict[str, Task]
+    tmp_path: Path, made: CrossScores, tasks: dict[str, Task]
 ) -> None:
     path = tmp_path / "x.json"
     cross_file.write(path, made)
@@ -102,7 +102,7 @@ def test_answers_to_one_question_lie_side_by_side_and_any_other_order_is_read_as
 
 @pytest.mark.parametrize("what", ["answer", "score", "retention", "gone", "task"])
 def test_what_does_not_follow_from_the_answers_is_an_error(
-    tmp_path: Path, made: Crossed, tasks: dict[str, Task], what: str
+    tmp_path: Path, made: CrossScores, tasks: dict[str, Task], what: str
 ) -> None:
     path = tmp_path / "x.json"
     cross_file.write(path, made)
@@ -118,45 +118,47 @@ def test_what_does_not_follow_from_the_answers_is_an_error(
         packed.unlink()
     path.write_text(json.dumps(stated))
     words = {
-        "answer": "are others than those",
-        "score": "answers of a on first do not give the scores",
-        "retention": "another retention",
+        "answer": "checksum",
+        "score": "scores of a on first",
+        "retention": "retention",
         "gone": "No such file",
-        "task": "'first' is not known here",
+        "task": "'first'",
     }[what]
     with pytest.raises(HarnessError, match=words):
         cross_file.recompute(path, {} if what == "task" else tasks)
 
 
-def test_each_cell_has_its_score_and_a_colour_by_the_base_model_and_own_tasks_are_framed(made: Crossed) -> None:
-    found = cross_file.of_adapters(made.scored, "toy")
+def test_each_cell_has_its_score_and_a_colour_by_the_base_model_and_own_tasks_are_framed(made: CrossScores) -> None:
+    found = cross_file.adapter_matrix(made.rows, "toy")
     assert found.rows == (("base", "untrained"), ("a", "of first"), ("b", "of second"))
     better = [[entry and entry.better for entry in row] for row in found.entries]
     assert better == [[0.0, 0.0], [pytest.approx(21 / 40), 0.0], [0.0, pytest.approx(24 / 40)]]
     framed = [[bool(entry and entry.framed) for entry in row] for row in found.entries]
     assert framed == [[False, False], [True, False], [False, True]]
-    joint = [Scored(**(vars(one) | {"trained_on": ("first+second after 0a1b2c",)})) for one in made.scored]
-    framed = [[bool(entry and entry.framed) for entry in row] for row in cross_file.of_adapters(joint, "toy").entries]
+    joint = [AdapterScores(**(vars(one) | {"trained_on": ("first+second after 0a1b2c",)})) for one in made.rows]
+    framed = [
+        [bool(entry and entry.framed) for entry in row] for row in cross_file.adapter_matrix(joint, "toy").entries
+    ]
     assert framed == [[True, True]] * 3
-    alone = cross_file.of_adapters([one for one in made.scored if one.adapter == "a"], "toy")
+    alone = cross_file.adapter_matrix([one for one in made.rows if one.adapter == "a"], "toy")
     assert [entry and entry.better for entry in alone.entries[0]] == [None, None]
 
 
-def money(name: str, value: float) -> Scored:
+def money(name: str, value: float) -> AdapterScores:
     cost = Score(value, value - 1, value + 1, 40, 20, "USD per claim", higher_is_better=False)
-    return Scored(name, (), (), "cost", 1, "0", {"cost": cost}, 1.0, ())
+    return AdapterScores(name, (), (), "cost", 1, "0", {"cost": cost}, 1.0, ())
 
 
 @pytest.mark.parametrize("wide", [1, 9])
 def test_a_matrix_is_legible_whatever_its_width_and_money_has_no_colour(
-    made: Crossed, monkeypatch: pytest.MonkeyPatch, wide: int
+    made: CrossScores, monkeypatch: pytest.MonkeyPatch, wide: int
 ) -> None:
     import matplotlib
 
-    rows: Sequence[Scored] = [
-        Scored(**(vars(one) | {"task": f"{one.task} {place}"})) for place in range(wide) for one in made.scored
+    rows: Sequence[AdapterScores] = [
+        AdapterScores(**(vars(one) | {"task": f"{one.task} {place}"})) for place in range(wide) for one in made.rows
     ]
-    found = cross_file.of_adapters([*rows, money("base", 1250.0), money("a", 1100.0)], "toy")
+    found = cross_file.adapter_matrix([*rows, money("base", 1250.0), money("a", 1100.0)], "toy")
     assert [row[-1] and row[-1].better for row in found.entries] == [None, None, None]
     assert found.entries[2][-1] is None  # b was not asked this
     style: Any = palette.STYLE

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.adapters.intruders import spectrum, weights
-from harness.adapters.intruders.spectrum import Bases
+from harness.adapters.intruders.spectrum import BaseVectors
 from harness.adapters.intruders.weights import Change
 from harness.cli.app import main
 from harness.data import registry
@@ -40,8 +40,8 @@ def rank_one(outputs: int = 48, inputs: int = 32, seed: int = 1) -> torch.Tensor
     return torch.outer(left / left.norm(), right / right.norm())
 
 
-def examined(before: torch.Tensor, after: torch.Tensor, top: int = 10) -> spectrum.Matrix:
-    return spectrum.examine(Change("model.layers.0.q_proj", before, after), Bases(keep=False), top)
+def examined(before: torch.Tensor, after: torch.Tensor, top: int = 10) -> spectrum.WeightSpectrum:
+    return spectrum.weight_spectrum(Change("model.layers.0.q_proj", before, after), BaseVectors(keep=False), top)
 
 
 # --- what is an intruder
@@ -127,7 +127,7 @@ def test_the_truncated_solver_finds_what_the_full_one_finds(sides: tuple[int, in
 
 
 def test_a_base_is_decomposed_once_for_all_runs_that_start_from_it() -> None:
-    base, bases = base_weight(), Bases(keep=True)
+    base, bases = base_weight(), BaseVectors(keep=True)
     first, again = bases.left(base), bases.left(base.clone())
     torch.testing.assert_close(first, again, atol=1e-6, rtol=0)
     bases.left(base_weight(seed=3))
@@ -138,7 +138,7 @@ def test_a_base_is_decomposed_once_for_all_runs_that_start_from_it() -> None:
 def test_scaling_the_intruders_scales_them_and_leaves_the_rest(factor: float) -> None:
     base = base_weight()
     change = Change("q_proj", base, base + 10 * rank_one())
-    made = spectrum.scaled(change, Bases(keep=False), factor)
+    made = spectrum.scaled(change, BaseVectors(keep=False), factor)
     left, values, right = torch.linalg.svd(change.after, full_matrices=False)
     values[0] *= factor
     torch.testing.assert_close(made, (left * values) @ right)
@@ -157,7 +157,7 @@ def test_an_adapters_change_is_what_merging_it_would_make(name: str, folder: Pat
     method = registry.method(name)
     rank = 4 if method.ranked else 0
     spec = toy_spec(method=name, rank=rank, alpha=32.0 * (rank > 0))
-    base = {key: weights._reader(layer)() for key, layer in weights._linears(method.load(str(folder), spec))}
+    base = {key: weights._reader(layer)() for key, layer in weights._linear_layers(method.load(str(folder), spec))}
     model = method.adapt(method.load(str(folder), spec), spec)
     with torch.no_grad():
         for weight in model.parameters():
@@ -168,7 +168,7 @@ def test_an_adapters_change_is_what_merging_it_would_make(name: str, folder: Pat
     else:
         model.save_pretrained(tmp_path, save_embedding_layers=False)
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    found = list(weights.of_adapter(folder, spec, tmp_path))
+    found = list(weights.adapter_changes(folder, spec, tmp_path))
     assert [change.name for change in found] == [key for key in base if name != "ia3" or change_by_ia3(key)]
     for change in found:
         assert torch.equal(change.before, base[change.name])
@@ -194,7 +194,7 @@ def test_a_full_models_change_is_the_difference_of_the_two(folder: Path, tmp_pat
     model.save_pretrained(tmp_path)
     moved = {
         change.name: (change.after - change.before).abs().max().item()
-        for change in weights.of_model(folder, spec, tmp_path)
+        for change in weights.model_changes(folder, spec, tmp_path)
     }
     assert len(moved) == 14, "every linear layer but the output layer"
     assert {name for name, distance in moved.items() if distance} == {"model.layers.1.mlp.up_proj"}

@@ -12,10 +12,11 @@ import pytest
 
 import tests.support.figure_checks as legible
 from harness.adapters.intruders import study, study_figure, study_tables
-from harness.adapters.intruders.study import Alike, Outcome, Questions
+from harness.adapters.intruders.study import Agreement, Study, TaskQuestions
 from harness.cli.app import main
 from harness.data import registry
 from harness.errors import HarnessError
+from harness.format import markdown
 from harness.record import Answer
 from harness.report.figures import style as palette
 from harness.runs import plan, worker
@@ -24,6 +25,7 @@ from harness.store import codec, records
 from tests.methods.test_more_methods import Ear
 from tests.support import answer_rows
 from tests.support.sample_inputs import write_task
+from tests.support.snapshot import Snapshots
 from tests.support.tiny_models import toy_folder, toy_spec
 
 Capture = pytest.CaptureFixture[str]
@@ -125,7 +127,7 @@ def test_tables_figure_and_paths_are_shown_and_few_examples_are_enough(
     words = ("lora-r4", "full", "--scale", "0,1", "--epsilon", "0.5", "--test-examples", "6")
     assert scale(desk, *words, results=results) == 0
     said = capsys.readouterr()
-    assert "a factor of 1 gives 6 of 6 recorded answers" in said.out
+    assert "6 of 6 recorded answers" in said.out
     assert all(word in said.out for word in ("toy lora r4 s0", "as trained", "intruders", "control", "against other"))
     assert max(map(len, said.out.splitlines())) < 200
     figures = sorted((results / "intruders").rglob("scaled-*"))
@@ -181,13 +183,13 @@ def test_questions_that_changed_since_are_refused(desk: Path, tmp_path: Path, ca
 
 
 def test_a_few_other_answers_are_let_pass_and_many_are_not() -> None:
-    study.refuse_other(toy_spec(), Alike("toy", 100, 98, 0.1))
-    study.refuse_other(toy_spec(), Alike("new", 0, 0, 0.0))
+    study.require_agreement(toy_spec(), Agreement("toy", 100, 98, 0.1))
+    study.require_agreement(toy_spec(), Agreement("new", 0, 0, 0.0))
     with pytest.raises(HarnessError, match="97 of 100"):
-        study.refuse_other(toy_spec(), Alike("toy", 100, 97, 0.1))
+        study.require_agreement(toy_spec(), Agreement("toy", 100, 97, 0.1))
 
 
-def made_outcome(run: records.Run, probe: str = "other") -> Outcome:
+def made_outcome(run: records.Run, probe: str = "other") -> Study:
     """An outcome of made-up answers: intruders cost the task and give back on the probe, the control does nothing."""
     task = replace(registry.task("cfa"), name="toy")
     right = {"base": (10, 30), "as trained": (36, 12), "intruders": (30, 30), "control": (35, 13)}
@@ -198,19 +200,21 @@ def made_outcome(run: records.Run, probe: str = "other") -> Outcome:
         )
 
     questions = [
-        Questions(replace(task, name=name), toy_spec(), (), "0", probe=name == probe) for name in ("toy", probe)
+        TaskQuestions(replace(task, name=name), toy_spec(), (), "0", probe=name == probe) for name in ("toy", probe)
     ]
     rows: list[tuple[study.Kind, float]] = [("base", 1.0), ("as trained", 1.0)]
     rows += [(kind, factor) for kind in ("intruders", "control") for factor in (0.0, 0.5)]  # type: ignore[misc]
-    said: list[study.Said] = [
+    said: list[study.Answers] = [
         (kind, factor, [answers(count - round(4 * (1 - factor)) * place) for place, count in enumerate(right[kind])])
         for kind, factor in rows
     ]
     points = study.points(run.record, questions, said)
-    return Outcome(run.record.spec, 14, (9, 9), (0.04, 0.2), (Alike("toy", 40, 40, 0.0),), points)
+    return Study(run.record.spec, 14, (9, 9), (0.04, 0.2), (Agreement("toy", 40, 40, 0.0),), points)
 
 
-def test_the_table_marks_what_a_paired_test_shows_and_the_reading_names_the_size_of_both(desk: Path) -> None:
+def test_the_table_marks_what_a_paired_test_shows_and_the_notes_give_the_size_of_both(
+    desk: Path, snapshots: Snapshots
+) -> None:
     (run,) = [one for one in records.read_all(desk / "results") if one.record.spec.method == "lora"]
     outcome = made_outcome(run)
     table = study_tables.table(outcome, "toy", "other")
@@ -224,10 +228,8 @@ def test_the_table_marks_what_a_paired_test_shows_and_the_reading_names_the_size
     ]
     assert table.rows[2][8] == "+35.0 ▲"
     assert table.rows[4][4] == "-2.5", "one question of 40 shows nothing"
-    said = " ".join(study_tables.reading(outcome))
-    assert "9 directions with 4 % of" in said
-    assert "with 20 %" in said
-    assert "a factor of 1 gives 40 of 40 recorded answers, log-likelihoods to the last digit" in said
+    notes = "\n".join(f"- {line}" for line in study_tables.notes(outcome))
+    snapshots.check("intruders-study", f"{table.title}\n\n{markdown(table)}\n\n{notes}\n")
 
 
 def test_the_figure_is_legible_and_names_every_factor(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:

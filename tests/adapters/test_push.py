@@ -132,7 +132,7 @@ def test_a_hub_that_refuses_or_is_not_there_is_an_error_with_a_way_out(
         ("lora-r4", "claims", "owner/name"),
         ("lora-r4", "a/b/c", "owner/name"),
         ("lora-r4", "bank/..", "owner/name"),
-        ("bottleneck-r4", "bank/claims", "layout of its own"),
+        ("bottleneck-r4", "bank/claims", "the method bottleneck"),
         ("lora-r9", "bank/claims", "no run is called"),
     ],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.adapters import retention
-from harness.adapters.cross import Scored, Tuned
+from harness.adapters.cross import AdapterScores, TrainedAdapter
 from harness.metrics.scoring import score_answers
 from harness.record import Answer
 from tests.support.tiny_models import toy_spec, toy_task
@@ -17,14 +17,14 @@ from tests.support.tiny_models import toy_spec, toy_task
 TASK = toy_task()
 
 
-def row(name: str, right: Sequence[int]) -> Scored:
+def row(name: str, right: Sequence[int]) -> AdapterScores:
     answers = tuple(
         Answer(f"q{n}", f"g{n // 2}", "yes", "", "yes" if hit else "no", ("yes", "no")) for n, hit in enumerate(right)
     )
-    return Scored(name, (), (), "toy", 1, "x", score_answers(answers, TASK.metrics), 1.0, answers)
+    return AdapterScores(name, (), (), "toy", 1, "x", score_answers(answers, TASK.metrics), 1.0, answers)
 
 
-def measured(merged: Sequence[int], own: Sequence[int], base: Sequence[int]) -> retention.Retained:
+def measured(merged: Sequence[int], own: Sequence[int], base: Sequence[int]) -> retention.Retention:
     (found,) = retention.measure(
         [row("base", base), row("own", own), row("merged", merged)], [("toy", "own")], {"toy": TASK}
     )
@@ -64,7 +64,7 @@ def test_retention_is_paired_so_that_hard_questions_are_hard_for_both() -> None:
 def test_where_the_single_adapter_is_not_above_base_there_is_no_number() -> None:
     found = measured([1, 0] * 20, [1, 0] * 20, [1, 0, 0, 1] * 10)
     assert found.share is None
-    assert found.reason == retention.NOTHING
+    assert found.reason == retention.NO_GAIN
     assert retention.tables([found], [])[0].rows[0][1] == "nothing to retain"
 
 
@@ -77,8 +77,8 @@ def test_references_began_at_the_base_model_one_saw_the_task_alone_and_one_sever
         "own": spec,
         "second": replace(spec, seed=1),
     }
-    tuned = [Tuned("merged", Path("m"), (spec,), own=False)]
-    tuned += [Tuned(name, Path(name), (one,), own=True) for name, one in made.items()]
+    tuned = [TrainedAdapter("merged", Path("m"), (spec,), single=False)]
+    tuned += [TrainedAdapter(name, Path(name), (one,), single=True) for name, one in made.items()]
     assert retention.references(tuned, [TASK]) == [("toy", "own"), ("toy", "joint")]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.adapters import cross
-from harness.adapters.cross import Tuned
+from harness.adapters.cross import TrainedAdapter
 from harness.analysis import sequence
 from harness.cli import app, flags, settings
 from harness.cli.app import main
@@ -169,7 +169,9 @@ def test_other_methods_go_on_from_their_weights_too(desk: Desk, tmp_path: Path, 
     begun = logits(continuation.adapt(continuation.load(after, method), after, method))
     if method.adapter:
         ended = logits(
-            cross.load(Tuned("x", job.folder / store.ADAPTER, (job.spec,), own=True), job.model_folder, "cpu")[0]
+            cross.load(
+                TrainedAdapter("x", job.folder / store.ADAPTER, (job.spec,), single=True), job.model_folder, "cpu"
+            )[0]
         )
     else:
         ended = logits(method.load(str(job.folder / store.MODEL), job.spec))

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from harness.adapters import cross
-from harness.adapters.cross import Tuned
+from harness.adapters.cross import TrainedAdapter
 from harness.adapters.serve import catalog as servable
 from harness.adapters.serve.catalog import Catalog
 from harness.adapters.serve.engine import Engine, Limits
@@ -67,7 +67,9 @@ class Bench:
             model = registry.method("base").load(str(self.model), spec)
         else:
             spec = run.record.spec
-            model, spec = cross.load(Tuned("one", run.folder / records.ADAPTER, (spec,), own=True), self.model, "cpu")
+            model, spec = cross.load(
+                TrainedAdapter("one", run.folder / records.ADAPTER, (spec,), single=True), self.model, "cpu"
+            )
         asked = replace(spec, scoring="generate", max_new_tokens=TOKENS)
         return [one.text for one in answer.answer(model, load_tokenizer(self.model), EXAMPLES, TASK, asked)]
 

@@ -1,6 +1,6 @@
-"""Intruder dimensions: new directions that training brought into the weights, and what they do.
+"""Intruder dimensions: new directions that training added to the weights, and their effect.
 
-Spectra and studies are computed here; their tables and figures stand beside them.
+The modules compute spectra and studies, and their tables and figures.
 """
 
 EPSILON, TOP = 0.5, 10  # the largest |cosine| of an intruder, and how many directions count, as the paper has them

@@ -1,11 +1,11 @@
-"""Intruder directions scaled inside a model that is asked questions, and a control that is scaled alike.
+"""Scales intruder directions, or control directions, inside a model while it answers questions.
 
 The causal test of Shuttleworth et al. (2024, arXiv:2410.21228): W + (factor - 1) times the sum of s u v^T over the
-intruders of each tuned weight W. The sum is added to what the layer gives out, at its rank and in fp32: the model's own
-weights stay as they are, packed ones too, so that nothing is rounded anew and a factor of 1 changes no digit.
+intruders of each tuned weight W. The sum is added to the layer's output, at its rank and in fp32. The model's weights,
+packed ones too, are unchanged, so nothing is rounded again and a factor of 1 changes no digit.
 
-The control of a weight are as many of its largest directions that are no intruders: what scaling does to any large
-direction. They are not of the same size; `Directions.energy` says how much of the weight each holds.
+The control of a weight are as many of its largest other directions. It shows the effect of scaling any large direction.
+Control and intruders differ in size; `Directions.energy` is the share of the weight in each.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from typing import Any
 import torch
 
 from harness.adapters.intruders import EPSILON, TOP, spectrum
-from harness.adapters.intruders.spectrum import Bases
+from harness.adapters.intruders.spectrum import BaseVectors
 from harness.adapters.intruders.weights import Change
 
 
 @dataclass(frozen=True)
 class Directions:
-    """Some singular directions of a tuned weight: `left` [outputs, c], `values` [c], `right` [c, inputs].
+    """Singular directions of a tuned weight: `left` [outputs, c], `values` [c], `right` [c, inputs].
 
-    `whole` is the square of the weight's Frobenius norm.
+    `squared_norm` is the square of the weight's Frobenius norm.
     """
 
     name: str
     left: torch.Tensor
     values: torch.Tensor
     right: torch.Tensor
-    whole: float
+    squared_norm: float
 
     @property
     def count(self) -> int:
-        """How many they are."""
+        """The number of directions."""
         return len(self.values)
 
     @property
@@ -45,49 +45,56 @@ class Directions:
         """The sum of their squared singular values."""
         return float(self.values.square().sum())
 
-    def added(self, factor: float) -> torch.Tensor:
-        """What scaling them adds to the weight [outputs, inputs]."""
+    def change(self, factor: float) -> torch.Tensor:
+        """Return the change of the weight [outputs, inputs] by scaling the directions."""
         return (factor - 1) * (self.left * self.values) @ self.right
 
 
-def pick(change: Change, bases: Bases, *, epsilon: float = EPSILON, top: int = TOP) -> tuple[Directions, Directions]:
+def intruders_and_control(
+    change: Change, bases: BaseVectors, *, epsilon: float = EPSILON, top: int = TOP
+) -> tuple[Directions, Directions]:
     """Return the intruders among the `top` largest directions of a tuned weight, and their control.
 
-    The control has fewer where the weight has no more directions that are no intruders.
+    The control has fewer directions if the weight has no more.
     """
     base_left, side = bases.left(change.before), min(change.after.shape)
-    looked = min(top, side)
+    count = min(top, side)
     while True:
-        left, values, right = spectrum.largest(change.after, looked)
-        new = spectrum.cosines(base_left, left) < epsilon
-        own = new[:top].nonzero().flatten()
-        others = (~new).nonzero().flatten()[: len(own)]
-        if len(others) == len(own) or looked == side:
+        left, values, right = spectrum.largest(change.after, count)
+        is_intruder = spectrum.cosines(base_left, left) < epsilon
+        intruders = is_intruder[:top].nonzero().flatten()
+        control = (~is_intruder).nonzero().flatten()[: len(intruders)]
+        if len(control) == len(intruders) or count == side:
             break
-        looked = min(2 * looked, side)
-    whole = float(change.after.square().sum())
-    made = [Directions(change.name, left[:, at], values[at], right[at], whole) for at in (own, others)]
-    return made[0], made[1]
+        count = min(2 * count, side)
+    squared_norm = float(change.after.square().sum())
+
+    def directions(index: torch.Tensor) -> Directions:
+        return Directions(change.name, left[:, index], values[index], right[index], squared_norm)
+
+    return directions(intruders), directions(control)
 
 
-def share(directions: Sequence[Directions]) -> float:
-    """Return the share of the squared norm of all these weights that the directions hold; 0 for weights of zeros."""
-    whole = sum(one.whole for one in directions)
-    return sum(one.energy for one in directions) / whole if whole else 0.0
+def norm_share(directions: Sequence[Directions]) -> float:
+    """Return the directions' share of the squared norm of their weights; 0 for weights of zeros."""
+    total = sum(part.squared_norm for part in directions)
+    return sum(part.energy for part in directions) / total if total else 0.0
 
 
 @contextlib.contextmanager
 def scaled(model: Any, directions: Sequence[Directions], factor: float) -> Iterator[None]:
-    """Scale directions of a model's weights for as long as the context lasts.
+    """Scale directions of a model's weights inside the context.
 
     Args:
-        model: with its adapter, if it has one; the weights are found by their names in the model beneath it.
-        directions: of as many weights as are to be changed.
-        factor: 1 leaves the model as it is, 0 takes the directions out.
+        model: the model, with or without an adapter; weights have their names in the base model.
+        directions: the directions of each weight to change.
+        factor: 1 changes nothing, 0 removes the directions.
     """
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     hooks = [
-        inner.get_submodule(one.name).register_forward_hook(_adding(one, factor)) for one in directions if one.count
+        inner.get_submodule(part.name).register_forward_hook(_change_hook(part, factor))
+        for part in directions
+        if part.count
     ]
     try:
         yield
@@ -96,14 +103,14 @@ def scaled(model: Any, directions: Sequence[Directions], factor: float) -> Itera
             hook.remove()
 
 
-def _adding(one: Directions, factor: float) -> Callable[[Any, Any, torch.Tensor], torch.Tensor]:
-    right, left = one.right.T.float(), ((factor - 1) * one.left * one.values).T.float()
-    held: dict[torch.device, tuple[torch.Tensor, torch.Tensor]] = {}  # moved to the layer's device once
+def _change_hook(part: Directions, factor: float) -> Callable[[Any, Any, torch.Tensor], torch.Tensor]:
+    right, left = part.right.T.float(), ((factor - 1) * part.left * part.values).T.float()
+    by_device: dict[torch.device, tuple[torch.Tensor, torch.Tensor]] = {}
 
-    def hook(layer: Any, given: Any, out: torch.Tensor) -> torch.Tensor:
-        first, second = held.setdefault(out.device, (right.to(out.device), left.to(out.device)))
+    def hook(layer: Any, inputs: Any, out: torch.Tensor) -> torch.Tensor:
+        first, second = by_device.setdefault(out.device, (right.to(out.device), left.to(out.device)))
         with torch.autocast(out.device.type, enabled=False):
-            changed: torch.Tensor = out.float() + given[0].float() @ first @ second
+            changed: torch.Tensor = out.float() + inputs[0].float() @ first @ second
         return changed.to(out.dtype)
 
     return hook

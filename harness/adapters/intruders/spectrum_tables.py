@@ -1,4 +1,4 @@
-"""Intruder dimensions of one or several runs as a document and as tables."""
+"""The intruder dimensions of one or several runs as a document and as tables."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.adapters.intruders import spectrum
-from harness.adapters.intruders.spectrum import Matrix
+from harness.adapters.intruders.spectrum import WeightSpectrum
 from harness.format import Table, spoken
 from harness.record import RunSpec
 from harness.store.codec import encode, named
 
 
 def document(
-    spec: RunSpec, matrices: Sequence[Matrix], epsilons: Sequence[float], *, epsilon: float, top: int
+    spec: RunSpec, matrices: Sequence[WeightSpectrum], epsilons: Sequence[float], *, epsilon: float, top: int
 ) -> Mapping[str, Any]:
-    """Return everything that was found in one run, at full precision, as what `json.dumps` takes."""
-    found: Mapping[str, Any] = encode(
+    """Return the spectra of one run at full precision, as values for `json.dumps`."""
+    content: Mapping[str, Any] = encode(
         {
             **named(spec),
             "top": top,
@@ -32,14 +32,14 @@ def document(
             ],
         }
     )
-    return found
+    return content
 
 
 def tables(
-    found: Sequence[tuple[RunSpec, Sequence[Matrix]]], epsilons: Sequence[float], *, epsilon: float, top: int
+    runs: Sequence[tuple[RunSpec, Sequence[WeightSpectrum]]], epsilons: Sequence[float], *, epsilon: float, top: int
 ) -> list[Table]:
-    """Return the headline, the counts by type of weight, and the counts by epsilon: a row for each run or type."""
-    names = [spoken(spec) for spec, _ in found]
+    """Return the tables of the headline, the counts by type of weight, and the counts by epsilon."""
+    names = [spoken(spec) for spec, _ in runs]
     head = tuple(
         (
             name,
@@ -49,25 +49,25 @@ def tables(
             f"{max(m.effective_rank for m in matrices):,}",
             f"{100 * spectrum.relative_change(matrices):.2g} %",
         )
-        for name, (_, matrices) in zip(names, found, strict=True)
+        for name, (_, matrices) in zip(names, runs, strict=True)
     )
-    kinds = dict.fromkeys(m.kind for _, matrices in found for m in matrices)
-    counts = [spectrum.by_kind(matrices, epsilon) for _, matrices in found]
-    title = f"intruder dimensions: of the {top} largest directions of each weight, |cosine| < {epsilon:g}"
-    columns = ("run", "intruders", "weights", "rank of change", "highest", "change / base")
+    kinds = dict.fromkeys(m.kind for _, matrices in runs for m in matrices)
+    counts = [spectrum.by_kind(matrices, epsilon) for _, matrices in runs]
+    title = f"intruder dimensions: the {top} largest directions of each weight, |cosine| < {epsilon:g}"
+    columns = ("run", "intruders", "weights", "median rank of change", "highest rank", "change / base")
     return [
         Table(title, columns, head),
         Table(
             "by type of weight",
             ("weight", *names),
-            tuple((kind, *(f"{one[kind]:,}" if kind in one else "–" for one in counts)) for kind in kinds),
+            tuple((kind, *(f"{by_kind[kind]:,}" if kind in by_kind else "–" for by_kind in counts)) for kind in kinds),
         ),
         Table(
             "by epsilon",
             ("run", *(f"{bound:g}" for bound in epsilons)),
             tuple(
                 (name, *(f"{spectrum.count(matrices, bound):,}" for bound in epsilons))
-                for name, (_, matrices) in zip(names, found, strict=True)
+                for name, (_, matrices) in zip(names, runs, strict=True)
             ),
         ),
     ]

@@ -1,9 +1,10 @@
-"""Runs asked again with their intruder directions scaled: what each factor costs on the task and gives back elsewhere.
+"""A study of runs with scaled intruder directions: the effect of each factor on the task and on other tasks.
 
-Of every run the same questions are asked of the base model, of the run as it is (a factor of 1, whose answers must be
-those that it recorded), and of the run with its intruders scaled by each factor; then with the control scaled (see
-`harness.adapters.intruders.scaling`). Scores have intervals over questions, clustered by group; changes are paired with the factor of 1 on
-the same questions, their p-values Holm-adjusted over all changes of the run. All of it speaks of that one trained model.
+The base model, the run as trained, and the run with its intruders scaled by each factor answer the same questions, then
+the run with its control scaled (see `intruders.scaling`). The run as trained has a factor of 1, and its answers must equal
+the recorded ones. Scores have intervals over questions, clustered by group. Changes are paired with the factor of 1 on
+the same questions; their p-values are Holm-adjusted over all changes of the run. The results hold for that one trained
+model.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness import environment
-from harness.adapters.cross import Tuned
+from harness.adapters.cross import TrainedAdapter
 from harness.adapters.cross import load as load_adapter
 from harness.analysis.aggregate import Difference
 from harness.analysis.items import ItemScores, item_scores
@@ -30,17 +31,17 @@ from harness.store.records import MODEL, Run
 if TYPE_CHECKING:
     from harness.adapters.intruders.scaling import Directions
 
-WHOLE = 1.0  # the factor that leaves a run as it is
-LEAST_ALIKE = 0.98  # of the recorded answers; rounding on another machine turns a few, other weights turn many
+UNSCALED = 1.0  # the factor of the run as trained
+MIN_AGREEMENT = 0.98  # share of recorded answers; rounding on another machine changes a few answers, other weights many
 
 Kind = Literal["base", "as trained", "intruders", "control"]
 
 
 @dataclass(frozen=True)
-class Questions:
-    """What is asked on one task: the task, the spec that it is asked by, the examples, and what the run recorded of them.
+class TaskQuestions:
+    """The questions of one task: the task, the spec for answering, the examples, and the run's recorded answers.
 
-    `probe` says that it is not what the run was trained for. `data` is the fingerprint of what `recorded` answers.
+    `probe` is true if the run was not trained on the task. `data` is the fingerprint of the questions of `recorded`.
     """
 
     task: Task
@@ -52,29 +53,36 @@ class Questions:
 
 
 @dataclass(frozen=True)
-class Alike:
-    """How the answers at a factor of 1 compare with the recorded ones: how many there are, how many are the same.
+class Agreement:
+    """The agreement of the answers at a factor of 1 with the recorded ones: `equal` of `recorded` answers.
 
-    `gap` is the largest difference in a log-likelihood (nats) of those that are.
+    `gap` is the largest difference in a log-likelihood (nats) of the equal answers.
     """
 
     task: str
     recorded: int
-    same: int
+    equal: int
     gap: float
+
+    def fields(self) -> dict[str, str | int | float]:
+        """Return the fields by their names in the document of a study."""
+        return {"task": self.task, "recorded": self.recorded, "same": self.equal, "gap": self.gap}
 
     @property
     def words(self) -> str:
-        """As a sentence."""
+        """The agreement as a sentence."""
         if not self.recorded:
-            return f"{self.task}: the run recorded no answers to hold a factor of 1 against"
+            return f"{self.task}: the run has no recorded answers to compare with a factor of 1"
         digits = f"log-likelihoods within {self.gap:.2g}" if self.gap else "log-likelihoods to the last digit"
-        return f"{self.task}: a factor of 1 gives {self.same:,} of {self.recorded:,} recorded answers, {digits}"
+        return f"{self.task}: a factor of 1 gives {self.equal:,} of {self.recorded:,} recorded answers, {digits}"
 
 
 @dataclass(frozen=True)
 class Point:
-    """One model on one task: `change` is from a factor of 1 and `vs_base` from the base model, on the headline metric."""
+    """One model on one task, with differences on the headline metric.
+
+    `change` is the difference from a factor of 1, `vs_base` from the base model.
+    """
 
     kind: Kind
     factor: float
@@ -86,60 +94,63 @@ class Point:
 
     @property
     def score(self) -> Score:
-        """The headline metric's."""
+        """The score on the headline metric."""
         return next(iter(self.scores.values()))
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of one run. `counts` and `shares` (of the weights' squared norm) are of the intruders and the control."""
+class Study:
+    """The study of one run.
+
+    `counts` and `shares` (of the weights' squared norm) are those of the intruders and of the control.
+    """
 
     spec: RunSpec
     weights: int
     counts: tuple[int, int]
     shares: tuple[float, float]
-    alike: tuple[Alike, ...]
+    agreement: tuple[Agreement, ...]
     points: tuple[Point, ...]
 
-    def of(self, task: str, kind: Kind | None = None) -> list[Point]:
-        """The points on a task, of one kind or of all, by factor."""
+    def task_points(self, task: str, kind: Kind | None = None) -> list[Point]:
+        """Return the points on a task, of one kind or of all, by factor."""
         return [point for point in self.points if point.task == task and kind in (None, point.kind)]
 
 
-Said = tuple[Kind, float, Sequence[tuple[Answer, ...]]]
+Answers = tuple[Kind, float, Sequence[tuple[Answer, ...]]]
 
 
-def load(run: Run, kept: Path, folder: Path) -> tuple[Any, Any]:
-    """Return the model of a run with what it kept, and the device: CUDA where it was there and one is here."""
+def load(run: Run, tuned: Path, folder: Path) -> tuple[Any, Any]:
+    """Return the model of a run from its adapter or model folder, and the device: CUDA if the run used it and it is present."""
     spec = run.record.spec
     device: Any = "cuda" if spec.device == "cuda" and environment.cuda_present() else "cpu"
-    if kept.name != MODEL:
-        return load_adapter(Tuned(spec.id, kept, (spec,), own=True), folder, device)[0], device
-    return registry.method(spec.method).load(str(kept), replace(spec, device=device)), device
+    if tuned.name != MODEL:
+        return load_adapter(TrainedAdapter(spec.id, tuned, (spec,), single=True), folder, device)[0], device
+    return registry.method(spec.method).load(str(tuned), replace(spec, device=device)), device
 
 
 def measure(
     run: Run,
-    kept: Path,
+    tuned: Path,
     folder: Path,
-    questions: Sequence[Questions],
-    found: Sequence[tuple[Directions, Directions]],
+    questions: Sequence[TaskQuestions],
+    directions: Sequence[tuple[Directions, Directions]],
     factors: Sequence[float],
-    tell: Callable[[str], None],
-) -> Outcome:
-    """Ask a run's model at every factor.
+    note: Callable[[str], None],
+) -> Study:
+    """Return the study of a run's model at every factor.
 
     Args:
         run: a finished run.
-        kept: the adapter or model that it kept.
-        folder: of its base model.
-        questions: on its task first, then on each probe.
-        found: intruders and control of each tuned weight, as `scaling.pick` returns them.
-        factors: of what is scaled; 1 is asked whether it is among them or not.
-        tell: is told what is asked.
+        tuned: the folder of its adapter or model.
+        folder: the folder of its base model.
+        questions: the questions of its task, then those of each probe.
+        directions: intruders and control of each tuned weight, from `scaling.intruders_and_control`.
+        factors: the factors; 1 is always added.
+        note: a function that prints a line on progress.
 
     Raises:
-        HarnessError: with a factor of 1 the answers to the task are not those of the run.
+        HarnessError: at a factor of 1 the answers to the task differ from the recorded ones.
     """
     import torch
 
@@ -147,101 +158,104 @@ def measure(
     from harness.model import loading
 
     spec = run.record.spec
-    torch.set_num_threads(min(run.record.environment.threads, environment.cores()))  # sums in the run's own order
+    torch.set_num_threads(
+        min(run.record.environment.threads, environment.cores())
+    )  # the same order of sums as in the run
     tokenizer = loading.load_tokenizer(folder, remote_code=spec.remote_code)
-    model, device = load(run, kept, folder)
+    model, device = load(run, tuned, folder)
     kinds: tuple[tuple[Kind, list[Directions]], ...] = (
-        ("intruders", [own for own, _ in found]),
-        ("control", [other for _, other in found]),
+        ("intruders", [intruders for intruders, _ in directions]),
+        ("control", [control for _, control in directions]),
     )
 
-    def ask(kind: Kind, factor: float, directions: Sequence[Directions]) -> Said:
-        tell(f"{spoken(spec)} answers: {kind}" + f" × {factor:g}" * bool(directions))
-        with scaling.scaled(model, directions, factor):
-            return kind, factor, [_answers(model, tokenizer, one, device) for one in questions]
+    def ask(kind: Kind, factor: float, parts: Sequence[Directions]) -> Answers:
+        note(f"{spoken(spec)} answers: {kind}" + f" × {factor:g}" * bool(parts))
+        with scaling.scaled(model, parts, factor):
+            return kind, factor, [_answers(model, tokenizer, task_questions, device) for task_questions in questions]
 
-    said = [ask("as trained", WHOLE, kinds[0][1])]
-    alike = tuple(compare(one, answers) for one, answers in zip(questions, said[0][2], strict=True))
-    refuse_other(spec, alike[0])
-    said += [ask(kind, factor, own) for kind, own in kinds for factor in factors if factor != WHOLE]
+    answers = [ask("as trained", UNSCALED, kinds[0][1])]
+    checked = tuple(agreement(task, task_answers) for task, task_answers in zip(questions, answers[0][2], strict=True))
+    require_agreement(spec, checked[0])
+    answers += [ask(kind, factor, parts) for kind, parts in kinds for factor in factors if factor != UNSCALED]
     model = registry.method("base").load(str(folder), replace(spec, device=device))
-    said.insert(0, ask("base", WHOLE, ()))
-    own, other = (directions for _, directions in kinds)
-    return Outcome(
+    answers.insert(0, ask("base", UNSCALED, ()))
+    intruders, control = (parts for _, parts in kinds)
+    return Study(
         spec=spec,
-        weights=len(found),
-        counts=(sum(one.count for one in own), sum(one.count for one in other)),
-        shares=(scaling.share(own), scaling.share(other)),
-        alike=alike,
-        points=points(run.record, questions, said),
+        weights=len(directions),
+        counts=(sum(part.count for part in intruders), sum(part.count for part in control)),
+        shares=(scaling.norm_share(intruders), scaling.norm_share(control)),
+        agreement=checked,
+        points=points(run.record, questions, answers),
     )
 
 
-def _answers(model: Any, tokenizer: Any, one: Questions, device: Any) -> tuple[Answer, ...]:
+def _answers(model: Any, tokenizer: Any, questions: TaskQuestions, device: Any) -> tuple[Answer, ...]:
     from harness.model import answer as evaluate
 
-    return tuple(evaluate.answer(model, tokenizer, one.examples, one.task, replace(one.spec, device=device)))
+    spec = replace(questions.spec, device=device)
+    return tuple(evaluate.answer(model, tokenizer, questions.examples, questions.task, spec))
 
 
-def compare(questions: Questions, answers: Sequence[Answer]) -> Alike:
-    """Hold the answers at a factor of 1 against what the run recorded."""
+def agreement(questions: TaskQuestions, answers: Sequence[Answer]) -> Agreement:
+    """Return the agreement of the answers at a factor of 1 with the recorded ones."""
     recorded = {answer.id: answer for answer in questions.recorded}
     pairs = [(recorded[answer.id], answer) for answer in answers if answer.id in recorded]
-    same = [(a, b) for a, b in pairs if (a.text, a.parsed, a.target) == (b.text, b.parsed, b.target)]
-    gaps = [abs(x - y) for a, b in same for x, y in zip(a.loglik, b.loglik, strict=False)]
-    return Alike(questions.task.name, len(pairs), len(same), max(gaps, default=0.0))
+    equal = [(a, b) for a, b in pairs if (a.text, a.parsed, a.target) == (b.text, b.parsed, b.target)]
+    gaps = [abs(x - y) for a, b in equal for x, y in zip(a.loglik, b.loglik, strict=False)]
+    return Agreement(questions.task.name, len(pairs), len(equal), max(gaps, default=0.0))
 
 
-def refuse_other(spec: RunSpec, alike: Alike) -> None:
-    """Refuse a model that does not give the recorded answers: what it does when scaled would be told of another run.
+def require_agreement(spec: RunSpec, result: Agreement) -> None:
+    """Raise an error if a model does not give the recorded answers, because then it is not the model of the run.
 
-    The run's own task decides. A probe may ask for long texts of a model that lost the skill, and in bf16 a rounding
-    turns many of these: there the reader is warned.
+    The run's task decides. On a probe a model may write long texts without the skill for it, and rounding in bf16 changes
+    many of these; there the reader gets a warning.
 
     Raises:
-        HarnessError: more of the answers to the task differ than rounding explains.
+        HarnessError: more answers to the task differ than rounding explains.
     """
-    if alike.same < LEAST_ALIKE * alike.recorded:
+    if result.equal < MIN_AGREEMENT * result.recorded:
         raise HarnessError(
-            f"these are not the weights or the questions of the run: {alike.words}",
+            f"the weights or questions differ from those of the run: {result.words}, at least {100 * MIN_AGREEMENT:g} % are needed",
             where=f"{spec.task} {spoken(spec)} ({spec.id})",
-            fix="run it again on this machine, or look at it with `verify --rerun`",
+            fix="train the run again on this machine, or check it with `verify --rerun`",
         )
 
 
-def points(record: Record, questions: Sequence[Questions], said: Sequence[Said]) -> tuple[Point, ...]:
-    """Score what was said and pair it with the answers as trained and with the base model's.
+def points(record: Record, questions: Sequence[TaskQuestions], answers: Sequence[Answers]) -> tuple[Point, ...]:
+    """Return the scores of all answers with their differences from those as trained and from the base model's.
 
     Args:
-        record: of the run.
-        questions: of each task.
-        said: kind, factor and the answers to each of the questions; among them those as trained and the base model's.
+        record: the run's record.
+        questions: the questions of each task.
+        answers: kind, factor and the answers to each task's questions, including those as trained and the base model's.
     """
-    found = [
-        _point(record, one, kind, factor, answers[place])
-        for place, one in enumerate(questions)
-        for kind, factor, answers in said
+    scored = [
+        _point(record, task, kind, factor, by_task[index])
+        for index, task in enumerate(questions)
+        for kind, factor, by_task in answers
     ]
-    marks = {(point.kind, point.task): evidence for point, evidence in found if point.factor == WHOLE}
+    marks = {(point.kind, point.task): evidence for point, evidence in scored if point.factor == UNSCALED}
     paired = [
         replace(
             point,
-            change=_minus(evidence, marks["as trained", point.task]) if point.factor != WHOLE else None,
-            vs_base=_minus(evidence, marks["base", point.task]) if point.kind != "base" else None,
+            change=_difference(evidence, marks["as trained", point.task]) if point.factor != UNSCALED else None,
+            vs_base=_difference(evidence, marks["base", point.task]) if point.kind != "base" else None,
         )
-        for point, evidence in found
+        for point, evidence in scored
     ]
-    changed = [place for place, point in enumerate(paired) if point.change]
+    changed = [index for index, point in enumerate(paired) if point.change]
     ps = stats.holm([change.p for point in paired if (change := point.change)])
-    for place, p in zip(changed, ps, strict=True):
-        change = paired[place].change
+    for index, p in zip(changed, ps, strict=True):
+        change = paired[index].change
         assert change is not None
-        paired[place] = replace(paired[place], change=replace(change, p_holm=p))
+        paired[index] = replace(paired[index], change=replace(change, p_holm=p))
     return tuple(paired)
 
 
 def _point(
-    record: Record, questions: Questions, kind: Kind, factor: float, answers: tuple[Answer, ...]
+    record: Record, questions: TaskQuestions, kind: Kind, factor: float, answers: tuple[Answer, ...]
 ) -> tuple[Point, ItemScores]:
     scores = score_answers(answers, questions.task.metrics)
     evidence = item_scores([(replace(record, scores=scores), answers)], questions.task.metrics[0])
@@ -249,6 +263,6 @@ def _point(
     return Point(kind, factor, questions.task.name, scores, answers), evidence
 
 
-def _minus(one: ItemScores, other: ItemScores) -> Difference:
-    paired = one.minus(other)
+def _difference(a: ItemScores, b: ItemScores) -> Difference:
+    paired = a.minus(b)
     return Difference(paired.difference, paired.low, paired.high, paired.p, paired.p)

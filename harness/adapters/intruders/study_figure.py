@@ -1,7 +1,7 @@
-"""Draws runs with their intruders scaled: score on the task against what is forgotten, a line for each run.
+"""Draws a study of scaled intruders: the score on the task against forgetting, a line for each run.
 
-A panel for each task and probe. A run's line goes through its factors, from the run as it was trained; its control is
-dashed. Both axes are differences from the base model, as in the figure of learning against forgetting.
+There is a panel for each probe. A run's line connects its factors, starting at the run as trained; the line of its
+control is dashed. Both axes are differences from the base model, as in the figure of learning against forgetting.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness import format
-from harness.adapters.intruders.study import WHOLE, Kind, Outcome, Point
+from harness.adapters.intruders.study import UNSCALED, Kind, Point, Study
 from harness.format import spoken
 from harness.report.figures import layout
 from harness.report.figures.labels import label_points
@@ -23,37 +23,39 @@ if TYPE_CHECKING:
 
 LINES: dict[Kind, Any] = {"intruders": "-", "control": (0, (4, 2))}
 
-Spot = tuple[Point, Point]  # of one model, on the task and on the probe
+PointPair = tuple[Point, Point]  # one model on the task and on the probe
 
 
-def draw(task: str, outcomes: Sequence[Outcome]) -> Figure:
-    """Draw a panel for each probe of the runs of one task: right is more learned, down is more forgotten.
+def draw(task: str, outcomes: Sequence[Study]) -> Figure:
+    """Return the figure of the runs of one task, a panel for each probe: right is more learning, down more forgetting.
 
-    Down is more forgotten where higher is better on the probe; else the axis says so.
+    If lower is better on the probe, the axis says so.
     """
-    probes = list(dict.fromkeys(point.task for one in outcomes for point in one.points if point.task != task))
+    probes = list(dict.fromkeys(point.task for study in outcomes for point in study.points if point.task != task))
     figure, axes = layout.new_figure(f"{task}: intruder directions scaled by a factor", [5.4] * len(probes))
     layout.finish(figure, [_panel(ax, task, probe, outcomes) for ax, probe in zip(axes, probes, strict=True)])
     return figure
 
 
-def _panel(ax: Axes, task: str, probe: str, outcomes: Sequence[Outcome]) -> Callable[[Any], None]:
+def _panel(ax: Axes, task: str, probe: str, outcomes: Sequence[Study]) -> Callable[[Any], None]:
     points: list[tuple[float, float]] = []
     names: list[str] = []
     lines: list[tuple[tuple[float, float], tuple[float, float]]] = []
     for outcome in outcomes:
         for kind in LINES:
             path = _line(ax, outcome, task, probe, kind)
-            lines += list(zip([at for at, _ in path], [at for at, _ in path[1:]], strict=False))
-            fresh = path if kind == "intruders" else [one for one in path if one[1].factor != WHOLE]
-            points += [at for at, _ in fresh]
-            names += [_name(outcome, point) for _, point in fresh]
+            lines += list(zip([xy for xy, _ in path], [xy for xy, _ in path[1:]], strict=False))
+            labelled = path if kind == "intruders" else [part for part in path if part[1].factor != UNSCALED]
+            points += [xy for xy, _ in labelled]
+            names += [_name(outcome, point) for _, point in labelled]
     for line in (ax.axhline, ax.axvline):
         line(0, color=METHOD_COLOURS["base"], linestyle=":", linewidth=1.3, zorder=1)
-    own, other = outcomes[0].of(task)[0], outcomes[0].of(probe)[0]
-    ax.set_xlabel(_axis(own))
-    ax.set_ylabel(_axis(other))
-    about = f"{outcomes[0].spec.model} · {task}: {own.score.n:,} questions · {probe}: {other.score.n:,} questions"
+    on_task, on_probe = outcomes[0].task_points(task)[0], outcomes[0].task_points(probe)[0]
+    ax.set_xlabel(_axis(on_task))
+    ax.set_ylabel(_axis(on_probe))
+    about = (
+        f"{outcomes[0].spec.model} · {task}: {on_task.score.n:,} questions · {probe}: {on_probe.score.n:,} questions"
+    )
     about += " · dotted: base model · thin lines: 95 % intervals"
     handles = _handles()
     ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, borderaxespad=0.2)
@@ -61,32 +63,32 @@ def _panel(ax: Axes, task: str, probe: str, outcomes: Sequence[Outcome]) -> Call
     return lambda renderer: label_points(ax, points, names, lines, renderer, fontsize=SMALL)
 
 
-def _line(ax: Axes, outcome: Outcome, task: str, probe: str, kind: Kind) -> list[tuple[tuple[float, float], Point]]:
-    """Draw one run's factors of one kind; return where each is, by factor."""
-    method, shown = outcome.spec.method, (kind, "as trained")
-    spots: list[Spot] = [
-        (own, other)
-        for own, other in zip(outcome.of(task), outcome.of(probe), strict=True)
-        if own.kind in shown and own.vs_base and other.vs_base
+def _line(ax: Axes, outcome: Study, task: str, probe: str, kind: Kind) -> list[tuple[tuple[float, float], Point]]:
+    """Draw one run's factors of one kind; return their coordinates, by factor."""
+    method, kinds = outcome.spec.method, (kind, "as trained")
+    pairs: list[PointPair] = [
+        (a, b)
+        for a, b in zip(outcome.task_points(task), outcome.task_points(probe), strict=True)
+        if a.kind in kinds and a.vs_base and b.vs_base
     ]
-    spots.sort(key=lambda spot: spot[0].factor)
-    path = [((_value(own), _value(other)), own) for own, other in spots]
+    pairs.sort(key=lambda pair: pair[0].factor)
+    path = [((_value(a), _value(b)), a) for a, b in pairs]
     style: dict[str, Any] = {"color": colour(method), "zorder": 2}
-    ax.plot(*zip(*(at for at, _ in path), strict=True), linestyle=LINES[kind], linewidth=1.8, **style)
-    for own, other in spots:
-        filled = kind == "intruders" or own.kind == "as trained"
+    ax.plot(*zip(*(xy for xy, _ in path), strict=True), linestyle=LINES[kind], linewidth=1.8, **style)
+    for a, b in pairs:
+        filled = kind == "intruders" or a.kind == "as trained"
         dots: dict[str, Any] = {
             "marker": mark(method),
             "markersize": 7,
             "markerfacecolor": colour(method) if filled else PAPER,
         }
-        reach: dict[str, Any] = {"xerr": _reach(own), "yerr": _reach(other), "elinewidth": 0.6, "capsize": 0}
-        ax.errorbar(_value(own), _value(other), **reach, **dots, **(style | {"zorder": 3}))
+        bars: dict[str, Any] = {"xerr": _error_bars(a), "yerr": _error_bars(b), "elinewidth": 0.6, "capsize": 0}
+        ax.errorbar(_value(a), _value(b), **bars, **dots, **(style | {"zorder": 3}))
     return path
 
 
-def _name(outcome: Outcome, point: Point) -> str:
-    return clean(f"{spoken(outcome.spec)} × 1" if point.factor == WHOLE else f"× {point.factor:g}", 40)
+def _name(outcome: Study, point: Point) -> str:
+    return clean(f"{spoken(outcome.spec)} × 1" if point.factor == UNSCALED else f"× {point.factor:g}", 40)
 
 
 def _factor(point: Point) -> float:
@@ -98,12 +100,12 @@ def _value(point: Point) -> float:
     return point.vs_base.value * _factor(point)
 
 
-def _reach(point: Point) -> tuple[list[float], list[float]]:
-    """How far the interval reaches to both sides, as drawn; 0 where it has no bound."""
-    found = point.vs_base
-    assert found is not None
-    ends = (abs(end - found.value) * _factor(point) for end in (found.low, found.high))
-    low, high = (end if math.isfinite(end) else 0.0 for end in ends)
+def _error_bars(point: Point) -> tuple[list[float], list[float]]:
+    """Return the lengths of the error bars to both sides; 0 if the interval has no bound."""
+    difference = point.vs_base
+    assert difference is not None
+    lengths = (abs(bound - difference.value) * _factor(point) for bound in (difference.low, difference.high))
+    low, high = (length if math.isfinite(length) else 0.0 for length in lengths)
     return [low], [high]
 
 

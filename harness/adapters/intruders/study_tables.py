@@ -1,44 +1,44 @@
-"""Runs with their intruders scaled, as text: a table for each run and probe, how to read it, and JSON for programs."""
+"""A study of scaled intruders as text: a table for each run and probe, notes, and JSON for programs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.adapters.intruders.study import WHOLE, Outcome, Point, Questions
+from harness.adapters.intruders.study import UNSCALED, Point, Study, TaskQuestions
 from harness.analysis.aggregate import Difference
 from harness.format import Table, interval, number, percent_sign, spoken
 from harness.metrics import stats
 from harness.store import answer_files, records
 from harness.store.codec import encode, named
 
-FORMAT = 1  # of the JSON; raised when a name in it changes its meaning or goes
+FORMAT = 1  # version of the JSON; raised if a name changes its meaning or is removed
 
 
-def table(outcome: Outcome, task: str, probe: str) -> Table:
-    """Return the table of a run and one probe: a row for each factor, the task's score beside the probe's."""
+def table(study: Study, task: str, probe: str) -> Table:
+    """Return the table of a run and one probe: a row for each factor, with the scores of task and probe."""
     rows = [
-        (own.kind, "" if own.kind == "base" else f"{own.factor:g}", *_shown(own), *_shown(other))
-        for own, other in zip(outcome.of(task), outcome.of(probe), strict=True)
+        (a.kind, "" if a.kind == "base" else f"{a.factor:g}", *_columns(a), *_columns(b))
+        for a, b in zip(study.task_points(task), study.task_points(probe), strict=True)
     ]
-    heads = (column for name in (task, probe) for column in (_heading(outcome, name), "95 % interval", "change", ""))
-    count, among = outcome.counts[0], f"{outcome.weights:,} weights"
-    title = f"{task} {spoken(outcome.spec)}: {count:,} intruders of {among}, scaled, against {probe}"
+    heads = (column for name in (task, probe) for column in (_heading(study, name), "95 % interval", "change", ""))
+    count, weights = study.counts[0], f"{study.weights:,} weights"
+    title = f"{task} {spoken(study.spec)}: {count:,} intruders in {weights}, scaled, against {probe}"
     return Table(title, ("directions", "factor", *heads), tuple(rows))
 
 
-def _heading(outcome: Outcome, task: str) -> str:
-    return f"{task}{percent_sign(outcome.of(task)[0].score.unit)}"
+def _heading(study: Study, task: str) -> str:
+    return f"{task}{percent_sign(study.task_points(task)[0].score.unit)}"
 
 
-def _shown(point: Point) -> tuple[str, str, str, str]:
+def _columns(point: Point) -> tuple[str, str, str, str]:
     score, change = point.score, point.change
-    shown = (number(score.value, score.unit), interval(score.low, score.high, score.unit))
+    columns = (number(score.value, score.unit), interval(score.low, score.high, score.unit))
     if change is None:
-        return *shown, "", ""
+        return *columns, "", ""
     mark = _mark(change, higher_is_better=score.higher_is_better)
     value = number(change.value, score.unit, sign=True) + mark
-    return *shown, value, interval(change.low, change.high, score.unit, sign=True)
+    return *columns, value, interval(change.low, change.high, score.unit, sign=True)
 
 
 def _mark(change: Difference, *, higher_is_better: bool) -> str:
@@ -47,58 +47,59 @@ def _mark(change: Difference, *, higher_is_better: bool) -> str:
     return " ▲" if (change.value > 0) == higher_is_better else " ▼"
 
 
-def reading(outcome: Outcome) -> list[str]:
-    """Say how to read a run's tables."""
-    (own, other), (held, beside) = outcome.counts, outcome.shares
-    lines = [one.words for one in outcome.alike]
+def notes(study: Study) -> list[str]:
+    """Return the notes on a run's tables."""
+    (intruders, control), (intruder_share, control_share) = study.counts, study.shares
+    lines = [agreement.words for agreement in study.agreement]
     lines.append(
-        "Change: from a factor of 1, paired on the same questions, intervals at 95 %; ▼ worse, ▲ better (5 %, Holm-adjusted "
-        "over all changes of the run). No mark: no difference shown, which is not the same as none."
+        "Change: the paired difference from a factor of 1 on the same questions, with a 95 % interval; ▼ worse, ▲ better "
+        "(significant at 5 %, Holm-adjusted over all changes of the run). No mark: the difference is not significant, which "
+        "does not show that there is none."
     )
     lines.append(
-        f"Intruders: {own:,} directions with {100 * held:.2g} % of the weights' squared norm. Control: {other:,} of the "
-        f"largest that are no intruders, as many in each weight, with {100 * beside:.2g} %. It is of another size, so look "
-        "at both before calling intruders special."
+        f"Intruders: {intruders:,} directions with {100 * intruder_share:.2g} % of the weights' squared norm. Control: the "
+        f"{control:,} largest other directions, as many in each weight, with {100 * control_share:.2g} %. The sizes differ, so "
+        "compare both before calling intruders special."
     )
-    lines.append("It is about this one trained model: other seeds may have other directions.")
+    lines.append("These results hold for this one trained model; other seeds may have other directions.")
     return lines
 
 
 def document(
-    outcome: Outcome, questions: Sequence[Questions], *, epsilon: float, top: int, files: Mapping[str, str]
+    study: Study, questions: Sequence[TaskQuestions], *, epsilon: float, top: int, files: Mapping[str, str]
 ) -> Mapping[str, Any]:
-    """Return everything that came of a run, at full precision, as what `json.dumps` takes.
+    """Return the study of a run at full precision, as values for `json.dumps`.
 
     Args:
-        outcome: of the run.
-        questions: what it was asked.
+        study: the study.
+        questions: the questions of each task.
         epsilon: the bound on |cosine| below which a direction is an intruder.
-        top: how many of the largest directions of each weight were looked at.
+        top: the number of examined directions of each weight.
         files: the checksum of each file of answers, by its name.
     """
-    spec = outcome.spec
+    spec = study.spec
     names = ("intruders", "control")
-    found: Mapping[str, Any] = encode(
+    content: Mapping[str, Any] = encode(
         {
             "format": FORMAT,
             **named(spec),
             "epsilon": epsilon,
             "top": top,
-            "weights": outcome.weights,
-            "directions": dict(zip(names, outcome.counts, strict=True)),
-            "share_of_squared_norm": dict(zip(names, outcome.shares, strict=True)),
+            "weights": study.weights,
+            "directions": dict(zip(names, study.counts, strict=True)),
+            "share_of_squared_norm": dict(zip(names, study.shares, strict=True)),
             "asked": [
                 {
-                    "task": one.task.name,
-                    "task_version": one.task.version,
-                    "data": one.data,
-                    "probe": one.probe,
-                    "scoring": one.spec.scoring,
-                    "questions": len(one.examples),
+                    "task": part.task.name,
+                    "task_version": part.task.version,
+                    "data": part.data,
+                    "probe": part.probe,
+                    "scoring": part.spec.scoring,
+                    "questions": len(part.examples),
                 }
-                for one in questions
+                for part in questions
             ],
-            "factor_1_against_recorded": outcome.alike,
+            "factor_1_against_recorded": [agreement.fields() for agreement in study.agreement],
             "points": [
                 {
                     "directions": point.kind,
@@ -110,14 +111,14 @@ def document(
                     "answers": answers_file(point),
                     "answers_sha256": files[answers_file(point)],
                 }
-                for point in outcome.points
+                for point in study.points
             ],
         }
     )
-    return found
+    return content
 
 
 def answers_file(point: Point) -> str:
-    """Return the name of the file with a point's answers."""
-    kind = point.kind.replace(" ", "-") + (f"-{point.factor:.12g}" if point.factor != WHOLE else "")
+    """Return the name of the file of a point's answers."""
+    kind = point.kind.replace(" ", "-") + (f"-{point.factor:.12g}" if point.factor != UNSCALED else "")
     return answer_files.packed_name(f"{records.path_word(point.task)}.{kind}.jsonl")

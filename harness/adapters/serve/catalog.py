@@ -23,7 +23,6 @@ from harness.model.checkpoint import Checkpoint
 from harness.record import RunSpec
 from harness.store import records
 
-RECIPE = "merge.json"  # beside what `adapters merge` wrote
 BITS = {16.0: "lora", 8.0: "lora8", 4.0: "qlora"}  # whose way of loading the base model
 
 
@@ -44,7 +43,7 @@ class Servable:
 
 def of_runs(runs: Iterable[records.Run], base: Checkpoint, bits: float) -> list[Servable]:
     """Return the adapters that finished runs left, each under its run's id and, where no other has it, a readable name."""
-    found = [of_run(run, base, bits) for run in adapters.of(runs)]
+    found = [of_run(run, base, bits) for run in adapters.finished_with_adapter(runs)]
     often = Counter(one.name for one in found)
     return [one if often[one.name] == 1 else replace(one, name="") for one in found]
 
@@ -73,23 +72,25 @@ def of_folder(id: str, folder: Path, base: Checkpoint) -> Servable:
     checkpoint.read_shapes(folder / adapters.WEIGHTS)
     revision = _told_revision(folder, config)
     other = f"it was made for {revision}, and the base model here is {base.revision}"
-    from harness.adapters.merge import more_than_factors
+    from harness.adapters.merge import extra_parts
 
-    return Servable(id, "", folder, other if revision and revision != base.revision else more_than_factors(config))
+    return Servable(id, "", folder, other if revision and revision != base.revision else extra_parts(config))
 
 
 def _told_revision(folder: Path, config: dict[str, Any]) -> str:
-    recipe = folder / RECIPE
+    recipe = folder / adapters.RECIPE
     if not recipe.is_file():
         return str(config.get("revision") or "")  # what `adapters export` writes for a model of the hub
     try:
         return str(json.loads(recipe.read_text(encoding="utf-8"))["model_revision"])
     except (ValueError, KeyError, TypeError) as error:
-        raise HarnessError(f"{RECIPE} cannot be read: {error}", where=str(folder), fix="merge again") from error
+        raise HarnessError(
+            f"{adapters.RECIPE} cannot be read: {error}", where=str(folder), fix="merge again"
+        ) from error
 
 
 def _why_not(run: records.Run, base: Checkpoint, bits: float) -> str:
-    from harness.adapters.merge import more_than_factors  # needs torch, which the command's help does not
+    from harness.adapters.merge import extra_parts  # needs torch, which the command's help does not
 
     spec = run.record.spec
     if spec.model_revision != base.revision:
@@ -98,7 +99,7 @@ def _why_not(run: records.Run, base: Checkpoint, bits: float) -> str:
         kept = adapters.read(run)
     except HarnessError as error:
         return error.problem
-    if more := more_than_factors(kept.config):
+    if more := extra_parts(kept.config):
         return more
     trained = _bits(spec)
     if trained != bits:

@@ -25,7 +25,7 @@ from harness.model.loading import linear_sides, load_tokenizer, precision
 from harness.record import RunSpec
 from harness.schema import Method
 
-Layers = Mapping[str, merge.Saved]  # an adapter: its layers by the base model's names
+Layers = Mapping[str, merge.SavedLayer]  # an adapter: its layers by the base model's names
 Progress = Callable[[Sequence[int]], bool]  # the tokens of an answer so far -> whether to go on
 
 
@@ -86,7 +86,7 @@ class SharedBase:
             HarnessError: it is more than B A, or was made for a model of other layers.
         """
         try:
-            _, saved = merge.read_saved(folder)
+            _, saved = merge.read_layers(folder)
         except HarnessError as error:
             said = error.problem.removeprefix("this adapter cannot be merged: ")
             problem = f"this adapter cannot be served beside others: {said}"
@@ -181,7 +181,7 @@ class SharedBase:
         return seen == {3}
 
 
-def _added(frozen: torch.Tensor, inputs: torch.Tensor, layer: merge.Saved | None) -> torch.Tensor:
+def _added(frozen: torch.Tensor, inputs: torch.Tensor, layer: merge.SavedLayer | None) -> torch.Tensor:
     if layer is None:
         return frozen
     low = torch.nn.functional.linear(inputs, layer.a)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness import errors
 from harness.adapters import card, library
-from harness.adapters.library import Kept
+from harness.adapters.library import StoredAdapter
 from harness.analysis.items import Run
 from harness.cli import flags, next_command, parse, settings
 from harness.cli.arguments import Arguments, Flag, Parser
@@ -65,7 +65,7 @@ def action(name: str) -> Action:
 
 def show_list(arguments: Arguments) -> int:
     """List every run's adapter."""
-    runs = library.of(records.read_kept(arguments.results))
+    runs = library.finished_with_adapter(records.read_kept(arguments.results))
     if not runs:
         raise next_command.no_results("no run here has left an adapter", arguments.results)
     output.table(library.table(runs, _licences()))
@@ -78,7 +78,7 @@ def show_list(arguments: Arguments) -> int:
 def show(arguments: Arguments) -> int:
     """Show all that is known of one adapter."""
     adapter = find(arguments.run, arguments.results)
-    for name, value in library.facts(adapter, _licences().get(adapter.spec.task, "")):
+    for name, value in library.details(adapter, _licences().get(adapter.spec.task, "")):
         output.say(output.folded(f"{name:<17} ", value, indent=18))
     return DONE
 
@@ -108,7 +108,7 @@ def push(arguments: Arguments) -> int:
     return DONE
 
 
-def _write(adapter: Kept, folder: Path, arguments: Arguments) -> list[Path]:
+def _write(adapter: StoredAdapter, folder: Path, arguments: Arguments) -> list[Path]:
     options, record = settings.options(arguments), adapter.run.record
     lookup = Lookup(options)
     task = lookup.task(record)
@@ -126,7 +126,7 @@ def _write(adapter: Kept, folder: Path, arguments: Arguments) -> list[Path]:
     return library.export(adapter, folder, text)
 
 
-def _base_of(adapter: Kept, results: Path) -> Run | None:
+def _base_of(adapter: StoredAdapter, results: Path) -> Run | None:
     """Return the base model's run on the same questions, scored in the same way; None if it is not in the results."""
     fields = ("task", "task_version", "data", "scoring", "model", "model_revision", "test_examples", "dtype", "device")
     for run in records.read_all(results, adapter.spec.task, skip_damaged=True):

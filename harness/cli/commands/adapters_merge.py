@@ -11,7 +11,7 @@ from typing import Any
 from harness import errors
 from harness.adapters import card, library
 from harness.adapters.card import Recipe
-from harness.adapters.library import Kept
+from harness.adapters.library import StoredAdapter
 from harness.cli import parse
 from harness.cli.arguments import Arguments, Flag, write
 from harness.cli.flags import RESULTS, choice
@@ -25,7 +25,6 @@ DONE = 0
 HOW = ("sum", "linear", "ties", "dare", "svd", "prune")  # `harness.adapters.merge` needs torch, and help must not
 TRIMMED, CUT = ("ties", "dare", "prune"), ("svd", "ties", "dare", "prune")
 DENSITY = 0.2  # TIES keeps the largest 20 % (Yadav et al. 2023)
-RECIPE = "merge.json"
 
 
 FLAGS = (
@@ -100,7 +99,7 @@ def main(arguments: Arguments) -> int:
         raise HarnessError(f"the run {twice} is named twice", where="adapters merge", fix=fix)
     for adapter in adapters:
         library.require_peft(adapter)
-    library.same_base([adapter.spec for adapter in adapters])
+    library.require_same_base([adapter.spec for adapter in adapters])
     paths, recipe = _write(adapters, recipe, folder)
     output.say(card.merge_outcome(recipe))
     for line in card.base_notes(adapters):
@@ -110,7 +109,7 @@ def main(arguments: Arguments) -> int:
     return DONE
 
 
-def _write(adapters: Sequence[Kept], recipe: Recipe, folder: Path) -> tuple[list[Path], Recipe]:
+def _write(adapters: Sequence[StoredAdapter], recipe: Recipe, folder: Path) -> tuple[list[Path], Recipe]:
     from harness import processes
     from harness.adapters import merge as merging
 
@@ -121,13 +120,13 @@ def _write(adapters: Sequence[Kept], recipe: Recipe, folder: Path) -> tuple[list
         changes, recipe.how, recipe.weights, density=recipe.density, rank=recipe.rank, seed=recipe.seed
     )
     paths = merging.save(merged, folder, spec.model)
-    recipe = replace(recipe, rank=merged.rank, kept=merged.kept, least=merged.least)
+    recipe = replace(recipe, rank=merged.rank, energy=merged.energy, min_energy=merged.min_energy)
     words = ["adapters", "merge", *(adapter.spec.id for adapter in adapters), *_words(recipe), "--out", "FOLDER"]
-    fields = {"model": spec.model, "model_revision": spec.model_revision, **vars(recipe)}
+    fields = {"model": spec.model, "model_revision": spec.model_revision, **recipe.fields()}
     document = fields | {"runs": [adapter.spec.fields() | {"id": adapter.spec.id} for adapter in adapters]}
-    records.write_text(folder / RECIPE, json.dumps(document, indent=1) + "\n")
+    records.write_text(folder / library.RECIPE, json.dumps(document, indent=1) + "\n")
     records.write_text(folder / library.CARD, card.merge_card(adapters, recipe, errors.command(*words)))
-    return [*paths, folder / RECIPE, folder / library.CARD], recipe
+    return [*paths, folder / library.RECIPE, folder / library.CARD], recipe
 
 
 def _words(recipe: Recipe) -> list[str]:

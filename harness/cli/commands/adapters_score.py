@@ -9,11 +9,10 @@ from pathlib import Path
 
 from harness import errors, processes
 from harness.adapters import cross, cross_file, library, retention
-from harness.adapters.cross import Tuned
-from harness.adapters.cross_file import Crossed
+from harness.adapters.cross import TrainedAdapter
+from harness.adapters.cross_file import CrossScores
 from harness.cli import flags, parse, settings
 from harness.cli.arguments import Arguments, Flag
-from harness.cli.commands.adapters_merge import RECIPE
 from harness.cli.lookup import Lookup, find
 from harness.cli.terminal import output
 from harness.data import loading
@@ -66,7 +65,7 @@ def main(arguments: Arguments) -> int:
     if twice := next((name for name in names if names.count(name) > 1), None):
         fix = "name each adapter once; folders are told apart by their last part"
         raise HarnessError(f"two adapters are called {twice}", where="adapters score", fix=fix)
-    library.same_base([spec for adapter in adapters for spec in adapter.specs])
+    library.require_same_base([spec for adapter in adapters for spec in adapter.specs])
     path = results / "merges" / f"{records.path_word(arguments.name or '-'.join(names))[:100]}.json"
     if path.exists():
         raise HarnessError("there is a score of this name", where=str(path), fix="--name NAME, or remove the file")
@@ -81,23 +80,23 @@ def main(arguments: Arguments) -> int:
     return _finish(path, _score(adapters, folder, tasks))
 
 
-def _score(adapters: Sequence[Tuned], folder: Path, tasks: Sequence[tuple[Task, Splits, str]]) -> Crossed:
+def _score(adapters: Sequence[TrainedAdapter], folder: Path, tasks: Sequence[tuple[Task, Splits, str]]) -> CrossScores:
     """Return the scores of all adapters, and of several the share of each one's gain that the others keep."""
     processes.quieten()
     definitions = [task for task, _, _ in tasks]
     names = ", ".join(task.name for task in definitions)
-    scores: list[cross.Scored] = []
+    scores: list[cross.AdapterScores] = []
     for adapter in adapters:
         output.note(f"{adapter.name} answers {names}")
         scores += cross.score(adapter, folder, tasks)
     references = retention.references(adapters, definitions) if len(adapters) > 1 else []
-    retained: list[retention.Retained] = []
+    retained: list[retention.Retention] = []
     if references:
         output.note(f"{cross.BASE} answers {names}")
         scores = [*cross.score_base(adapters[0], folder, tasks), *scores]
         retained = retention.measure(scores, references, {task.name: task for task in definitions})
     spec = adapters[0].spec
-    return Crossed(spec.model, spec.model_revision, tuple(scores), tuple(retained))
+    return CrossScores(spec.model, spec.model_revision, tuple(scores), tuple(retained))
 
 
 def matrix(arguments: Arguments) -> int:
@@ -106,22 +105,22 @@ def matrix(arguments: Arguments) -> int:
     return _finish(arguments.file, cross_file.recompute(arguments.file, lookup.tasks))
 
 
-def _finish(path: Path, crossed: Crossed) -> int:
-    output.table(cross.matrix(crossed.scored))
+def _finish(path: Path, crossed: CrossScores) -> int:
+    output.table(cross.score_table(crossed.rows))
     output.say()
-    if crossed.kept:
+    if crossed.retention:
         _show_retention(crossed)
     output.closing(cross_file.write(path, crossed), errors.command("adapters", "matrix", str(path)))
     return DONE
 
 
-def _show_retention(crossed: Crossed) -> None:
+def _show_retention(crossed: CrossScores) -> None:
     """Print the share of its gain that each adapter keeps, and the tasks without a gain to keep."""
-    for table in retention.tables(crossed.kept, crossed.scored):
+    for table in retention.tables(crossed.retention, crossed.rows):
         output.say(table.title)
         output.table(table)
         output.say()
-    rows = [row for row in crossed.kept if row.reason == retention.NOTHING]
+    rows = [row for row in crossed.retention if row.reason == retention.NO_GAIN]
     without_gain = {(row.task, row.single): row for row in rows}
     for row in without_gain.values():
         low, high = (f"{100 * end:+.1f}" for end in (row.gain.low, row.gain.high))
@@ -130,17 +129,17 @@ def _show_retention(crossed: Crossed) -> None:
         output.say()
 
 
-def _adapter(name: str, results: Path) -> Tuned:
+def _adapter(name: str, results: Path) -> TrainedAdapter:
     """Return the adapter of a run, or of a folder that `adapters merge` wrote."""
     folder = parse.path(name)
-    if (folder / RECIPE).is_file():
+    if (folder / library.RECIPE).is_file():
         try:
-            rows = json.loads((folder / RECIPE).read_text(encoding="utf-8"))["runs"]
+            rows = json.loads((folder / library.RECIPE).read_text(encoding="utf-8"))["runs"]
             specs = tuple(decode(RunSpec, {key: row[key] for key in row if key != "id"}) for row in rows)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             fix = "merge the adapters again"
-            raise HarnessError(f"{RECIPE} cannot be read: {error}", where=str(folder), fix=fix) from error
+            raise HarnessError(f"{library.RECIPE} cannot be read: {error}", where=str(folder), fix=fix) from error
         checkpoint.read_shapes(folder / library.WEIGHTS)
-        return Tuned(folder.resolve().name, folder, specs, own=False)
+        return TrainedAdapter(folder.resolve().name, folder, specs, single=False)
     stored = find(name, results)
-    return Tuned(stored.spec.id, stored.folder, (stored.spec,), own=True)
+    return TrainedAdapter(stored.spec.id, stored.folder, (stored.spec,), single=True)

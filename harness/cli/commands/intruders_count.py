@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness import processes
 from harness.adapters.intruders import EPSILON, TOP, spectrum, weights
-from harness.adapters.intruders.spectrum import Matrix
+from harness.adapters.intruders.spectrum import WeightSpectrum
 from harness.adapters.intruders.spectrum_tables import document, tables
 from harness.adapters.intruders.weights import FOLDER, RunWeights
 from harness.cli import next_command
@@ -51,13 +51,13 @@ def show(
     """
     selected = ready_all(names, results, task, model, remote_code=remote_code)
     processes.quieten()
-    bases = spectrum.Bases(keep=len(selected) > 1)
+    bases = spectrum.BaseVectors(keep=len(selected) > 1)
     epsilons = sorted({*spectrum.EPSILONS, epsilon})
-    spectra: list[tuple[RunSpec, Sequence[Matrix]]] = []
+    spectra: list[tuple[RunSpec, Sequence[WeightSpectrum]]] = []
     documents, paths = [], []
     for run in selected:
         ui.note(f"decomposing the weights of {spoken(run.spec)}")
-        matrices = [spectrum.examine(change, bases, top) for change in run.changes()]
+        matrices = [spectrum.weight_spectrum(change, bases, top) for change in run.changes()]
         spectra.append((run.spec, matrices))
         documents.append(document(run.spec, matrices, epsilons, epsilon=epsilon, top=top))
         path = results / FOLDER / records.relative_dir(run.spec).with_suffix(".json")

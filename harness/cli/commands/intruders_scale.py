@@ -11,7 +11,7 @@ from typing import Any
 from harness import processes
 from harness.adapters.intruders import scaling, spectrum, study, study_figure, study_tables
 from harness.adapters.intruders.scaling import Directions
-from harness.adapters.intruders.study import Outcome, Questions
+from harness.adapters.intruders.study import Study, TaskQuestions
 from harness.adapters.intruders.weights import FOLDER, RunWeights
 from harness.cli.commands.intruders_count import DONE, ready_all
 from harness.cli.lookup import Lookup
@@ -63,22 +63,22 @@ def scale(
     selected = ready_all(names, options.results, task, model, remote_code=options.remote_code)
     questions = [_questions(weights, lookup, options) for weights in selected]
     processes.quieten()
-    bases = spectrum.Bases(keep=len(selected) > 1)
+    bases = spectrum.BaseVectors(keep=len(selected) > 1)
     parts = [_find(weights, bases, epsilon, top) for weights in selected]
     if not any(intruders.count for part in parts for intruders, _ in part):
         problem = f"no weight has an intruder: none of its {top} largest directions has |cosine| < {epsilon:g}"
         raise HarnessError(problem, where=", ".join(names), fix="a larger --epsilon or --k, or another run")
-    outcomes: list[Outcome] = []
+    outcomes: list[Study] = []
     documents, paths = [], []
     for weights, run_questions, part in zip(selected, questions, parts, strict=True):
         if not any(intruders.count for intruders, _ in part):
             terminal.note(f"{spoken(weights.spec)} has no intruders: nothing to scale")
             continue
         outcome = study.measure(
-            weights.run, weights.kept, weights.base.folder, run_questions, part, factors, terminal.note
+            weights.run, weights.folder, weights.base.folder, run_questions, part, factors, terminal.note
         )
-        for agreement in outcome.alike:
-            if agreement.same < agreement.recorded:
+        for agreement in outcome.agreement:
+            if agreement.equal < agreement.recorded:
                 batches = " (fewer questions make other batches, which round otherwise)" * bool(options.test_examples)
                 terminal.note(f"warning: {spoken(weights.spec)} on {agreement.words}{batches}")
         folder = options.results / FOLDER / records.relative_dir(weights.spec)
@@ -98,7 +98,7 @@ def scale(
     return DONE
 
 
-def _questions(weights: RunWeights, lookup: Lookup, options: Options) -> list[Questions]:
+def _questions(weights: RunWeights, lookup: Lookup, options: Options) -> list[TaskQuestions]:
     """Return the questions for a run: its test questions as before, and the probes."""
     record, spec = weights.run.record, weights.spec
     task = lookup.task(record)
@@ -114,23 +114,23 @@ def _questions(weights: RunWeights, lookup: Lookup, options: Options) -> list[Qu
         raise HarnessError(problem, where=f"{spec.task} {spoken(spec)} ({spec.id})", fix=terminal.FILE_FLAGS)
     task = dataclasses.replace(task, scoring=spec.scoring)
     examples = sample(sample(splits.test, limits[1]), options.test_examples)
-    questions = [Questions(task, spec, examples, spec.data, probe=False, recorded=weights.run.answers())]
+    questions = [TaskQuestions(task, spec, examples, spec.data, probe=False, recorded=weights.run.answers())]
     probe_answers = weights.run.probed()
     source = lookup.source(task)
     for probe in probes.read_all(options.probes, source, task, splits.test, embedded=weights.base.embedded):
         result = record.probes.get(probe.task.name)
         recorded = probe_answers.get(probe.task.name, ()) if result is not None and result.data == probe.data else ()
         few = sample(probe.examples, options.test_examples)
-        questions.append(Questions(probe.task, probe.spec(spec), few, probe.data, probe=True, recorded=recorded))
+        questions.append(TaskQuestions(probe.task, probe.spec(spec), few, probe.data, probe=True, recorded=recorded))
     return questions
 
 
-def _find(weights: RunWeights, bases: spectrum.Bases, epsilon: float, top: int) -> Parts:
+def _find(weights: RunWeights, bases: spectrum.BaseVectors, epsilon: float, top: int) -> Parts:
     terminal.note(f"decomposing the weights of {spoken(weights.spec)}")
-    return [scaling.pick(change, bases, epsilon=epsilon, top=top) for change in weights.changes()]
+    return [scaling.intruders_and_control(change, bases, epsilon=epsilon, top=top) for change in weights.changes()]
 
 
-def _write(outcome: Outcome, questions: Sequence[Questions], folder: Path, epsilon: float, top: int) -> Any:
+def _write(outcome: Study, questions: Sequence[TaskQuestions], folder: Path, epsilon: float, top: int) -> Any:
     """Write the answers and the document of a run, the document last."""
     names = [(study_tables.answers_file(point), point.answers) for point in outcome.points]
     files = {name: records.write_answers(folder, answers, name) for name, answers in names}
@@ -139,20 +139,20 @@ def _write(outcome: Outcome, questions: Sequence[Questions], folder: Path, epsil
     return document
 
 
-def _figure(outcomes: Sequence[Outcome], results: Path) -> list[Path]:
+def _figure(outcomes: Sequence[Study], results: Path) -> list[Path]:
     spec = outcomes[0].spec
     folder = (results / FOLDER / records.relative_dir(spec)).parent.parent
     name = "scaled-" + "-".join(outcome.spec.id for outcome in outcomes)
     return write.write_figure(folder / name[:100], lambda: study_figure.draw(spec.task, outcomes))
 
 
-def _show(outcome: Outcome) -> None:
+def _show(outcome: Study) -> None:
     task = outcome.spec.task
     for probe in dict.fromkeys(point.task for point in outcome.points if point.task != task):
         table = study_tables.table(outcome, task, probe)
         terminal.say(table.title)
         terminal.table(table)
         terminal.say()
-    for line in study_tables.reading(outcome):
+    for line in study_tables.notes(outcome):
         terminal.say(terminal.folded("  ", line, indent=2))
     terminal.say()
