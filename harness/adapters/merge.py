@@ -276,7 +276,7 @@ def prune(deltas: torch.Tensor, density: float) -> torch.Tensor:
 
     Each matrix is trimmed separately, as in PEFT; the TIES paper trims over all weights of a model together.
     PEFT's `magnitude_prune` trims A and B instead; a product of trimmed factors is not the trimmed product. The trimming
-    equals that of `peft.utils.merge_utils`, except that the number of entries is rounded to the nearest, not down.
+    equals that of `peft.utils.merge_utils`, but the number of entries is rounded to the nearest, not down.
     """
     count = max(1, round(density * deltas[0].numel()))
     flat = deltas.flatten(1)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.adapters.serve.http import DRAINED
+from harness.adapters.serve.http import MAX_READ
 from harness.adapters.serve.model import SharedBase
 from harness.cli.app import main
 from harness.data import registry
@@ -175,7 +175,7 @@ def test_paths_methods_and_kinds_of_bodies_that_are_not_there_are_refused(client
 
 def test_a_body_above_the_limit_is_refused_and_one_of_a_wrong_length_too(client: Client) -> None:
     refused(client.ask("POST", "/v1/completions", b" " * 10_001), 413)
-    refused(client.ask("POST", "/v1/completions", b" " * (DRAINED // 4)), 413)
+    refused(client.ask("POST", "/v1/completions", b" " * (MAX_READ // 4)), 413)
     refused(client.ask("POST", "/v1/completions", b"{}", {"Content-Length": "-1"}), 400)
 
 
@@ -245,7 +245,7 @@ def test_a_wrong_flag_ends_before_anything_is_loaded(
 def test_a_port_that_is_taken_is_an_error_before_the_model_is_loaded(bench: Bench, capsys: Capture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         assert serve(bench, "--port", str(other.getsockname()[1])) == 2
-    assert "cannot listen there" in capsys.readouterr().err
+    assert "cannot listen" in capsys.readouterr().err
 
 
 def test_a_folder_that_names_another_base_model_is_refused(bench: Bench, tmp_path: Path, capsys: Capture) -> None:
@@ -254,4 +254,4 @@ def test_a_folder_that_names_another_base_model_is_refused(bench: Bench, tmp_pat
     folder = Path(shutil.copytree(bench.run("lora").folder / records.ADAPTER, tmp_path / "one"))
     (folder / "merge.json").write_text('{"model_revision": "ffff"}')
     assert serve(bench, "--adapter", f"mine={folder}") == 2
-    assert "made for ffff" in capsys.readouterr().err
+    assert "ffff" in capsys.readouterr().err

@@ -72,7 +72,7 @@ def test_a_body_in_chunks_is_read_up_to_the_limit(client: Client) -> None:
 def test_a_body_far_above_the_limit_is_not_read_to_its_end(
     bench: Bench, base: SharedBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service_http, "DRAINED", 50_000)
+    monkeypatch.setattr(service_http, "MAX_READ", 50_000)
     with serving(bench, base) as client:
         answer = raw(client, head("Content-Length: 1000000000"), b" " * 50_001)
     assert "1,000,000,000 bytes" in error_of(answer, 413)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.serve.model import Ask, SharedBase, held
+from harness.adapters.serve.model import GenerationRequest, SharedBase, adapter_bytes
 from harness.data import registry
 from harness.methods import lora
 from harness.model.byte_counter import model_tensors, storage_bytes
@@ -47,7 +47,7 @@ def prompts(base: SharedBase, count: int) -> list[tuple[int, ...]]:
     return [item.prompt for item in encode_test(base.tokenizer, examples, task, spec.max_tokens, TOKENS)]
 
 
-def write(base: SharedBase, asks: list[Ask], loaded: Any) -> list[str]:
+def write(base: SharedBase, asks: list[GenerationRequest], loaded: Any) -> list[str]:
     """Write everything in batches of `ROWS`, in the order that it stands in."""
     parts = [asks[start : start + ROWS] for start in range(0, len(asks), ROWS)]
     return [one.text for part in parts for one in base.write(part, loaded, lambda: None)]
@@ -60,7 +60,7 @@ def swap(base: SharedBase, spec: RunSpec, folders: list[Path], rounds: int) -> C
         ways = {"ours": lambda: base.read(folders[0]), "its merged model loaded": lambda: lora.load(place, spec)}
         seconds, found = in_turn(ways, rounds=rounds)
         other = SharedBase(subjects.tiny_folder(), spec, replace(lora.METHOD, load=lambda *_: found[list(ways)[1]]))
-    rows = [Ask(prompt, "a", TOKENS) for prompt in prompts(base, 16)]
+    rows = [GenerationRequest(prompt, "a", TOKENS) for prompt in prompts(base, 16)]
     same = zip(
         write(base, rows, {"a": found["ours"]}), write(other, [replace(r, adapter="") for r in rows], {}), strict=True
     )
@@ -77,7 +77,7 @@ def swap(base: SharedBase, spec: RunSpec, folders: list[Path], rounds: int) -> C
 def memory(base: SharedBase, spec: RunSpec, folders: list[Path]) -> Comparison:
     """Count the bytes of live tensors: the base model with adapters, or as many merged models."""
     count = len(folders)
-    ours = storage_bytes(model_tensors(base.model)) + sum(held(base.read(folder)) for folder in folders)
+    ours = storage_bytes(model_tensors(base.model)) + sum(adapter_bytes(base.read(folder)) for folder in folders)
     models = [merged(spec, folder) for folder in folders]
     theirs = storage_bytes(tensor for model in models for tensor in model_tensors(model))
     return Comparison(
@@ -95,7 +95,7 @@ def throughput(base: SharedBase, spec: RunSpec, folders: list[Path], questions: 
     base._ends = {-1}  # every answer is written to its last token, so that all ways write as many
     keys = [f"a{number}" for number in range(len(folders))]
     loaded = {key: base.read(folder) for key, folder in zip(keys, folders, strict=True)}
-    rows = [Ask(prompt, key, TOKENS) for prompt in prompts(base, questions) for key in keys]
+    rows = [GenerationRequest(prompt, key, TOKENS) for prompt in prompts(base, questions) for key in keys]
 
     def one_at_a_time() -> list[str]:
         said = {key: iter(write(base, [row for row in rows if row.adapter == key], loaded)) for key in keys}
@@ -122,7 +122,7 @@ def throughput(base: SharedBase, spec: RunSpec, folders: list[Path], questions: 
     )
 
 
-def peft_way(base: SharedBase, spec: RunSpec, folders: dict[str, Path], rows: list[Ask]) -> Any:
+def peft_way(base: SharedBase, spec: RunSpec, folders: dict[str, Path], rows: list[GenerationRequest]) -> Any:
     """Return a call that writes the rows by PEFT's mixed batches, through transformers' own `generate`."""
     import torch
     from peft import PeftModel

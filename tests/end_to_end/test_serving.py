@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import pytest
 
 from harness.adapters.serve.engine import Engine, Limits
-from harness.adapters.serve.model import Ask, SharedBase, held
+from harness.adapters.serve.model import GenerationRequest, SharedBase, adapter_bytes
 from harness.data import registry
 from harness.store import records
 from tests.support.background import background
@@ -51,12 +51,12 @@ def expected(bench: Bench) -> dict[str, list[str]]:
     return {name: bench.direct(run) for name, run in names(bench).items()}
 
 
-def asks(base: SharedBase, adapters: list[str]) -> list[Ask]:
+def asks(base: SharedBase, adapters: list[str]) -> list[GenerationRequest]:
     """Every example for each adapter, the adapters in turn."""
     from harness.model.tokenize import encode_test
 
     items = encode_test(base.tokenizer, EXAMPLES, TASK, 256, TOKENS)
-    return [Ask(item.prompt, adapter, TOKENS, ("\n",)) for item in items for adapter in adapters]
+    return [GenerationRequest(item.prompt, adapter, TOKENS, ("\n",)) for item in items for adapter in adapters]
 
 
 def batches_of(base: SharedBase, monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
@@ -145,9 +145,9 @@ def test_a_batch_of_one_adapter_is_computed_bit_for_bit_as_in_the_run_s_own_test
     layers, ids = base.read(adapter), torch.arange(40).view(2, 20)
     with torch.inference_mode(), precision(spec):
         expected = own(ids).logits
-        base.place([layers, layers])
+        base.assign([layers, layers])
         assert torch.equal(base.model(ids).logits, expected)
-        base.place([None, layers])
+        base.assign([None, layers])
         mixed = base.model(ids).logits
     assert torch.allclose(mixed[1], expected[1], atol=1e-5 if dtype == "fp32" else 0.1)
     assert not torch.allclose(mixed[0], expected[0], atol=0.5)
@@ -155,11 +155,17 @@ def test_a_batch_of_one_adapter_is_computed_bit_for_bit_as_in_the_run_s_own_test
 
 def test_each_row_has_its_own_most_tokens_and_its_own_ends(bench: Bench, base: SharedBase) -> None:
     first = asks(base, [""])[0]
-    (whole,) = base.write([Ask(first.prompt, "", 20)], {}, lambda: None)
+    (whole,) = base.write([GenerationRequest(first.prompt, "", 20)], {}, lambda: None)
     assert len(whole.tokens) > 6
     stop = whole.text[3:5]
     short, cut, same = base.write(
-        [Ask(first.prompt, "", 3), Ask(first.prompt, "", 20, (stop,)), Ask(first.prompt, "", 20)], {}, lambda: None
+        [
+            GenerationRequest(first.prompt, "", 3),
+            GenerationRequest(first.prompt, "", 20, (stop,)),
+            GenerationRequest(first.prompt, "", 20),
+        ],
+        {},
+        lambda: None,
     )
     assert (short.tokens, short.stopped) == (whole.tokens[:3], False)
     assert (cut.text, cut.stopped) == (whole.text[: whole.text.find(stop)], True)
@@ -189,13 +195,15 @@ def test_the_adapter_that_was_not_used_for_longest_leaves_memory(bench: Bench, b
     first = asks(base, [""])[0]
     with Engine(base, load, Limits(max_adapters=2)) as engine:
         for key in "abacab":
-            engine.submit([Ask(first.prompt, key, 1)])[0].result()
+            engine.submit([GenerationRequest(first.prompt, key, 1)])[0].result()
             assert len(engine.state().loaded) <= 2
         assert loads == ["a", "b", "c", "b"]
         assert engine.state().loaded == ("a", "b")
-        for future in engine.submit([Ask(first.prompt, key, 1) for key in "abcd"]):  # more than memory may hold at once
+        for future in engine.submit(
+            [GenerationRequest(first.prompt, key, 1) for key in "abcd"]
+        ):  # more than memory may hold at once
             future.result()
-    assert held(layers) == sum(8 * 4 * (one.a.shape[1] + one.b.shape[0]) // 2 for one in layers.values())
+    assert adapter_bytes(layers) == sum(8 * 4 * (one.a.shape[1] + one.b.shape[0]) // 2 for one in layers.values())
 
 
 def test_where_an_architecture_does_not_keep_rows_together_batches_are_of_one_adapter(
@@ -219,7 +227,7 @@ def test_an_adapter_that_cannot_be_loaded_stops_no_other_request(bench: Bench, b
 
     first = asks(base, [""])[0]
     with Engine(base, load) as engine:
-        bad, good = engine.submit([Ask(first.prompt, "a", 2), Ask(first.prompt, "", 2)])
+        bad, good = engine.submit([GenerationRequest(first.prompt, "a", 2), GenerationRequest(first.prompt, "", 2)])
         assert len(good.result().tokens) == 2
         with pytest.raises(HarnessError, match="gone"):
             bad.result()
@@ -240,7 +248,7 @@ def test_closing_refuses_what_waits_and_ends_what_is_written(bench: Bench, base:
     first = asks(base, [""])[0]
     engine = Engine(base, load, Limits(max_batch=1))
     with engine:
-        futures = engine.submit([Ask(first.prompt, "a", 2), Ask(first.prompt, "", 2)])
+        futures = engine.submit([GenerationRequest(first.prompt, "a", 2), GenerationRequest(first.prompt, "", 2)])
         begun.wait()
     for future in futures:
         with pytest.raises(Closed):

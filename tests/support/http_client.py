@@ -58,7 +58,7 @@ class Bench:
 
     def catalog(self, bits: float = 16.0) -> Catalog:
         """What can be served."""
-        return Catalog(self.base, servable.of_runs(self.runs, self.base, bits))
+        return Catalog(self.base, servable.servables_of_runs(self.runs, self.base, bits))
 
     def direct(self, run: records.Run | None) -> list[str]:
         """What the harness itself writes for `EXAMPLES`: with the adapter of a run, put on by PEFT, or the base model."""

@@ -1,5 +1,5 @@
-"""One base model and many adapters over HTTP.
+"""Serves one base model with many adapters over HTTP.
 
-`model` computes, `engine` gathers requests into batches, `service`, `http` and `stream` speak the protocol, `server` runs them on
-uvicorn (the extra `serve`); nothing here writes results.
+`model` computes, `engine` forms batches of requests, `service`, `http` and `stream` implement the protocol, and `server`
+runs them on uvicorn (the extra `serve`). No module here writes results.
 """

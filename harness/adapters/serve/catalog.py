@@ -1,7 +1,7 @@
-"""The adapters that one base model can be served with: what each is called, where it lies, and why one is not served.
+"""The catalog of adapters for one base model: their names, their folders, and the obstacle if one cannot be served.
 
-An adapter is checked against the hash of the base model that its run recorded, and against the bits that the base model
-had in training: an adapter of QLoRA corrects a model in 4 bits, and answers differently on top of another.
+An adapter is checked against the recorded hash of its base model, and against the bits of the base model in training.
+An adapter of QLoRA corrects a model in 4 bits, and gives other answers on another base.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness.adapters import library as adapters
+from harness.adapters import library
 from harness.adapters.serve.protocol import MODEL_NOT_FOUND, NOT_SERVED, Refusal
 from harness.data import registry
 from harness.errors import HarnessError, did_you_mean
@@ -23,117 +23,122 @@ from harness.model.checkpoint import Checkpoint
 from harness.record import RunSpec
 from harness.store import records
 
-BITS = {16.0: "lora", 8.0: "lora8", 4.0: "qlora"}  # whose way of loading the base model
+BITS = {16.0: "lora", 8.0: "lora8", 4.0: "qlora"}  # methods by the bits of their base model
 
 
 @dataclass(frozen=True)
 class Servable:
-    """An adapter: the id that it answers to, another name ("" for none), its folder, and why it is not served ("" if it is).
+    """An adapter: its id, a readable name ("" if none), its folder, and the obstacle to serving it ("" if none).
 
-    `dtype` is that of its run, "" where there is none.
+    `dtype` is that of its run, "" if there is no run.
     """
 
     id: str
     name: str
     folder: Path
-    why_not: str = ""
+    obstacle: str = ""
     dtype: str = ""
     created: int = 0
 
 
-def of_runs(runs: Iterable[records.Run], base: Checkpoint, bits: float) -> list[Servable]:
-    """Return the adapters that finished runs left, each under its run's id and, where no other has it, a readable name."""
-    found = [of_run(run, base, bits) for run in adapters.finished_with_adapter(runs)]
-    often = Counter(one.name for one in found)
-    return [one if often[one.name] == 1 else replace(one, name="") for one in found]
+def servables_of_runs(runs: Iterable[records.Run], base: Checkpoint, bits: float) -> list[Servable]:
+    """Return the adapters of finished runs, each with its run's id and, if it is unique, a readable name."""
+    adapters = [servable_of_run(run, base, bits) for run in library.finished_with_adapter(runs)]
+    counts = Counter(adapter.name for adapter in adapters)
+    return [adapter if counts[adapter.name] == 1 else replace(adapter, name="") for adapter in adapters]
 
 
-def of_run(run: records.Run, base: Checkpoint, bits: float, id: str = "") -> Servable:
-    """Return the adapter of one run, under another `id` than the run's where one is given."""
+def servable_of_run(run: records.Run, base: Checkpoint, bits: float, id: str = "") -> Servable:
+    """Return the adapter of one run; its id is `id` or, if that is empty, the run's id."""
     spec = run.record.spec
     name = "-".join(records.path_word(word) for word in (spec.task, spec.name, f"s{spec.seed}"))
     return Servable(
         id=id or spec.id,
         name="" if id else name,
         folder=run.folder / records.ADAPTER,
-        why_not=_why_not(run, base, bits),
+        obstacle=_obstacle(run, base, bits),
         dtype=spec.dtype,
         created=_seconds(run.record.started),
     )
 
 
-def of_folder(id: str, folder: Path, base: Checkpoint) -> Servable:
-    """Return an adapter of no run here: exported, merged, or another program's, whose base model its files may not tell.
+def servable_of_folder(id: str, folder: Path, base: Checkpoint) -> Servable:
+    """Return an adapter without a run: exported, merged, or written by another program.
+
+    Its files may not name its base model.
 
     Raises:
-        HarnessError: there is no adapter in the folder.
+        HarnessError: the folder has no adapter.
     """
-    config = adapters.read_config(folder)
-    checkpoint.read_shapes(folder / adapters.WEIGHTS)
-    revision = _told_revision(folder, config)
-    other = f"it was made for {revision}, and the base model here is {base.revision}"
+    config = library.read_config(folder)
+    checkpoint.read_shapes(folder / library.WEIGHTS)
+    revision = _base_revision(folder, config)
     from harness.adapters.merge import extra_parts
 
-    return Servable(id, "", folder, other if revision and revision != base.revision else extra_parts(config))
+    if revision and revision != base.revision:
+        return Servable(id, "", folder, _wrong_base(revision, base))
+    return Servable(id, "", folder, extra_parts(config))
 
 
-def _told_revision(folder: Path, config: dict[str, Any]) -> str:
-    recipe = folder / adapters.RECIPE
+def _wrong_base(revision: str, base: Checkpoint) -> str:
+    return f"it was trained on the base model {revision}, and {base.revision} is served"
+
+
+def _base_revision(folder: Path, config: dict[str, Any]) -> str:
+    recipe = folder / library.RECIPE
     if not recipe.is_file():
-        return str(config.get("revision") or "")  # what `adapters export` writes for a model of the hub
+        return str(config.get("revision") or "")  # `adapters export` writes it for a model of the hub
     try:
         return str(json.loads(recipe.read_text(encoding="utf-8"))["model_revision"])
     except (ValueError, KeyError, TypeError) as error:
-        raise HarnessError(
-            f"{adapters.RECIPE} cannot be read: {error}", where=str(folder), fix="merge again"
-        ) from error
+        raise HarnessError(f"{library.RECIPE} cannot be read: {error}", where=str(folder), fix="merge again") from error
 
 
-def _why_not(run: records.Run, base: Checkpoint, bits: float) -> str:
-    from harness.adapters.merge import extra_parts  # needs torch, which the command's help does not
+def _obstacle(run: records.Run, base: Checkpoint, bits: float) -> str:
+    from harness.adapters.merge import (
+        extra_parts,  # imported here, because it needs torch and the command's help does not
+    )
 
     spec = run.record.spec
     if spec.model_revision != base.revision:
-        return f"it was made for {spec.model} @ {spec.model_revision}, and the base model here is {base.revision}"
+        return _wrong_base(f"{spec.model} @ {spec.model_revision}", base)
     try:
-        kept = adapters.read(run)
+        adapter = library.read(run)
     except HarnessError as error:
         return error.problem
-    if more := extra_parts(kept.config):
-        return more
-    trained = _bits(spec)
-    if trained != bits:
-        return (
-            f"it was trained on the base model in {trained:g} bits, which here has {bits:g}: serve --bits {trained:g}"
-        )
+    if reason := extra_parts(adapter.config):
+        return reason
+    training_bits = _bits(spec)
+    if training_bits != bits:
+        return f"it was trained on the base model in {training_bits:g} bits, and {bits:g} are served: use --bits {training_bits:g}"
     return ""
 
 
 def _bits(spec: RunSpec) -> float:
     try:
-        return float(round(registry.method(spec.method).frozen_bits))  # 4 bits and their scales are 4.13
-    except HarnessError:  # by a PEFT config of the user's, on the model as it is
+        return float(round(registry.method(spec.method).frozen_bits))  # 4 bits with their scales are 4.13
+    except HarnessError:  # a PEFT config of the user, on the unchanged model
         return 16.0
 
 
-def _seconds(started: str) -> int:
+def _seconds(time: str) -> int:
     try:
-        return int(datetime.fromisoformat(started).timestamp())
+        return int(datetime.fromisoformat(time).timestamp())
     except ValueError:
         return 0
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """The base model and the adapters by the names that requests may use."""
+    """The base model and the adapters, by the names in requests."""
 
     base: Checkpoint
     adapters: Sequence[Servable]
 
     @property
     def served(self) -> list[Servable]:
-        """Those that are served."""
-        return [one for one in self.adapters if not one.why_not]
+        """The adapters without an obstacle."""
+        return [adapter for adapter in self.adapters if not adapter.obstacle]
 
     def find(self, name: str) -> Servable | None:
         """Return the adapter of a name, None for the base model.
@@ -143,20 +148,20 @@ class Catalog:
         """
         if name == self.base.name:
             return None
-        one = next((one for one in self.adapters if name in (one.id, one.name)), None)
-        if one is None:
-            known = [self.base.name, *(word for one in self.served for word in (one.id, one.name) if word)]
-            hint = did_you_mean(name, known) or "GET /v1/models lists them"
+        adapter = next((adapter for adapter in self.adapters if name in (adapter.id, adapter.name)), None)
+        if adapter is None:
+            names = [self.base.name, *(word for a in self.served for word in (a.id, a.name) if word)]
+            hint = did_you_mean(name, names) or "GET /v1/models lists them"
             raise Refusal(404, f"there is no model '{name[:200]}'; {hint}", code=MODEL_NOT_FOUND, param="model")
-        if one.why_not:
-            message = f"the adapter '{name}' is not served: {one.why_not}"
+        if adapter.obstacle:
+            message = f"the adapter '{name}' is not served: {adapter.obstacle}"
             raise Refusal(409, message, code=NOT_SERVED, param="model")
-        return one
+        return adapter
 
-    def listed(self) -> list[dict[str, Any]]:
-        """Return the base model and the served adapters as OpenAI lists models."""
+    def models(self) -> list[dict[str, Any]]:
+        """Return the base model and the served adapters as OpenAI's list of models."""
         rows: list[dict[str, Any]] = [{"id": self.base.name, "created": 0, "root": self.base.name, "parent": None}]
-        for one in self.served:
-            named = {"name": one.name} if one.name else {}
-            rows.append({"id": one.id, "created": one.created, "root": one.id, "parent": self.base.name, **named})
+        for adapter in self.served:
+            row = {"id": adapter.id, "created": adapter.created, "root": adapter.id, "parent": self.base.name}
+            rows.append(row | ({"name": adapter.name} if adapter.name else {}))
         return [{"object": "model", "owned_by": "adaptbench"} | row for row in rows]

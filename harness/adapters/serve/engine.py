@@ -1,5 +1,6 @@
-"""Requests gathered to batches over one base model: a queue with an end, one thread that owns the model, adapters that
-are loaded on first use and leave memory when others were used more recently. No HTTP here.
+"""Forms batches of requests over one base model, with a queue of limited length and one thread for the model.
+
+Adapters are loaded on first use; the least recently used one leaves memory first. There is no HTTP here.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.adapters.serve.model import Ask, Layers, Said, SharedBase
+    from harness.adapters.serve.model import Generation, GenerationRequest, Layers, SharedBase
 
-GATHER_SECONDS = 0.005  # how long the first request of a batch waits for company
-BATCH_TOKENS = 16384  # rows x width of a batch, as in testing
+GATHER_SECONDS = 0.005  # for which the first request of a batch waits for others
+BATCH_TOKENS = 16384  # rows × width of a batch, as in tests of runs
 
 
 class Busy(Exception):
@@ -24,12 +25,12 @@ class Busy(Exception):
 
 
 class Closed(Exception):
-    """The engine is being shut down."""
+    """The engine is shutting down."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is held at a time: adapters in memory, requests that wait, rows of a batch."""
+    """The largest numbers of adapters in memory, requests in the queue and rows of a batch."""
 
     max_adapters: int = 16
     max_queue: int = 256
@@ -38,7 +39,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class State:
-    """What the engine is doing: requests that wait and that are being written, answers given, adapters in memory."""
+    """The engine's state: requests in the queue and in the model, finished answers, adapters in memory."""
 
     waiting: int
     running: int
@@ -47,21 +48,21 @@ class State:
 
 
 @dataclass(frozen=True)
-class _Waiting:
-    ask: Ask
-    future: Future[Said]
+class _QueueEntry:
+    request: GenerationRequest
+    future: Future[Generation]
 
 
 class Engine:
-    """Writes what it is asked for, in batches in which adapters mix; `load` returns the adapter of a key.
+    """Answers requests in batches of mixed adapters; `load` returns the adapter of a key.
 
-    Start it with `with`: leaving it closes it and waits for its thread.
+    Use it in a `with` statement: leaving it closes the engine and waits for its thread.
     """
 
     def __init__(self, base: SharedBase, load: Callable[[str], Layers], limits: Limits | None = None) -> None:
         self.base, self.limits = base, limits or Limits()
         self._load = load
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[_QueueEntry] = deque()
         self._loaded: OrderedDict[str, Layers] = OrderedDict()
         self._changed = threading.Condition()
         self._closed = False
@@ -77,110 +78,110 @@ class Engine:
         self._thread.join()
 
     def close(self) -> None:
-        """End the batch in hand at its next token, and refuse the requests that wait and all later ones."""
+        """End the present batch at its next token, and refuse all requests in the queue and later."""
         with self._changed:
             self._closed = True
             waiting, self._queue = self._queue, deque()
             self._changed.notify_all()
-        for one in waiting:
-            if one.future.set_running_or_notify_cancel():
-                one.future.set_exception(Closed())
+        for entry in waiting:
+            if entry.future.set_running_or_notify_cancel():
+                entry.future.set_exception(Closed())
 
-    def submit(self, asks: Sequence[Ask]) -> list[Future[Said]]:
-        """Put requests into the queue, all or none of them.
+    def submit(self, requests: Sequence[GenerationRequest]) -> list[Future[Generation]]:
+        """Put requests into the queue, all or none, and return their futures.
 
-        The result of each is what was said; or a `HarnessError` where its adapter cannot be loaded.
+        A future's result is the generation, or a `HarnessError` if its adapter cannot be loaded.
 
         Raises:
-            Busy: there is no room for them.
-            Closed: the engine is being shut down.
+            Busy: the queue is full.
+            Closed: the engine is shutting down.
         """
-        made = [_Waiting(ask, Future()) for ask in asks]
+        entries = [_QueueEntry(request, Future()) for request in requests]
         with self._changed:
             if self._closed:
                 raise Closed
-            self._queue = deque(one for one in self._queue if not one.future.cancelled())
-            if len(self._queue) + len(made) > self.limits.max_queue:
+            self._queue = deque(entry for entry in self._queue if not entry.future.cancelled())
+            if len(self._queue) + len(entries) > self.limits.max_queue:
                 raise Busy
-            self._queue.extend(made)
+            self._queue.extend(entries)
             self._changed.notify_all()
-        return [one.future for one in made]
+        return [entry.future for entry in entries]
 
     @property
     def closed(self) -> bool:
-        """Whether it takes no more requests."""
+        """Whether it accepts no more requests."""
         return self._closed
 
     def state(self) -> State:
-        """Return what it is doing now."""
+        """Return the present state."""
         with self._changed:
             return State(len(self._queue), self._running, self._answered, tuple(self._loaded))
 
     def _work(self) -> None:
         while batch := self._next():
-            for key in {one.ask.adapter for one in batch} & self._loaded.keys():
-                self._loaded.move_to_end(key)  # before any is loaded, so that none makes room for its neighbour
-            ready = [one for one in batch if self._ready(one)]
-            said: list[Said] = []
+            for key in {entry.request.adapter for entry in batch} & self._loaded.keys():
+                self._loaded.move_to_end(key)  # before loading, so that no adapter of the batch is removed
+            ready = [entry for entry in batch if self._ready(entry)]
+            results: list[Generation] = []
             failure: Exception | None = None
             try:
-                said = self.base.write([one.ask for one in ready], dict(self._loaded), self._check) if ready else []
-            except (
-                Exception
-            ) as error:  # of a whole batch: each of its requests hears of it, and the next batch is tried
+                requests = [entry.request for entry in ready]
+                results = self.base.write(requests, dict(self._loaded), self._check) if ready else []
+            except Exception as error:  # all requests of the batch get the error, and the next batch follows
                 failure = error
-            with self._changed:  # before the answers are handed out, so that `state` counts what a client has
+            with self._changed:  # before the answers are sent, so that `state` counts them
                 self._running = 0
                 self._answered += len(ready)
-            for place, one in enumerate(ready):
+            for index, entry in enumerate(ready):
                 if failure:
-                    one.future.set_exception(failure)
+                    entry.future.set_exception(failure)
                 else:
-                    one.future.set_result(said[place])
+                    entry.future.set_result(results[index])
 
     def _check(self) -> None:
         if self._closed:
             raise Closed
 
-    def _next(self) -> list[_Waiting]:
-        """Wait for requests and take a batch of them, the oldest first; empty when the engine is closed."""
+    def _next(self) -> list[_QueueEntry]:
+        """Return the next batch of requests, the oldest first, after waiting for it; empty if the engine is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closed)
             until = time.monotonic() + GATHER_SECONDS
-            while len(self._queue) < self.limits.max_batch and (left := until - time.monotonic()) > 0:
+            while len(self._queue) < self.limits.max_batch and (seconds := until - time.monotonic()) > 0:
                 if self._closed:
                     break
-                self._changed.wait(left)
+                self._changed.wait(seconds)
             if self._closed:
                 return []
             batch = self._take()
             self._running = len(batch)
             return batch
 
-    def _take(self) -> list[_Waiting]:
-        """Take the oldest request and those that fit beside it: rows, tokens, and adapters that memory may hold."""
-        taken: list[_Waiting] = []
-        left: deque[_Waiting] = deque()
+    def _take(self) -> list[_QueueEntry]:
+        """Remove and return the oldest request and those that fit beside it in rows, tokens and adapters."""
+        batch: list[_QueueEntry] = []
+        rest: deque[_QueueEntry] = deque()
         adapters: set[str] = set()
         width = 0
-        for one in self._queue:
-            wider = max(width, len(one.ask.prompt) + one.ask.max_tokens)
-            keys = adapters | {one.ask.adapter}
-            fits = len(taken) < self.limits.max_batch and wider * (len(taken) + 1) <= BATCH_TOKENS
+        for entry in self._queue:
+            request = entry.request
+            new_width = max(width, len(request.prompt) + request.max_tokens)
+            keys = adapters | {request.adapter}
+            fits = len(batch) < self.limits.max_batch and new_width * (len(batch) + 1) <= BATCH_TOKENS
             fits = fits and len(keys - {""}) <= self.limits.max_adapters and (self.base.mixes or len(keys) == 1)
-            if fits or not taken:
-                taken.append(one)
-                adapters, width = keys, wider
+            if fits or not batch:
+                batch.append(entry)
+                adapters, width = keys, new_width
             else:
-                left.append(one)
-        self._queue = left
-        return taken
+                rest.append(entry)
+        self._queue = rest
+        return batch
 
-    def _ready(self, one: _Waiting) -> bool:
-        """Load the request's adapter where it is not in memory; a request that was given up, or cannot be, is over."""
-        if not one.future.set_running_or_notify_cancel():
+    def _ready(self, entry: _QueueEntry) -> bool:
+        """Return whether a request can run; load its adapter if necessary. Its future gets the error if that fails."""
+        if not entry.future.set_running_or_notify_cancel():
             return False
-        key = one.ask.adapter
+        key = entry.request.adapter
         if not key:
             return True
         if key in self._loaded:
@@ -188,7 +189,7 @@ class Engine:
         try:
             layers = self._load(key)
         except Exception as error:
-            one.future.set_exception(error)
+            entry.future.set_exception(error)
             return False
         with self._changed:
             while len(self._loaded) >= self.limits.max_adapters:

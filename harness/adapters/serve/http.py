@@ -1,7 +1,7 @@
-"""HTTP on top of `service`, by Starlette: paths, sizes, statuses, streams and OpenAI's error shape.
+"""HTTP on top of `service`, by Starlette: paths, sizes, statuses, streams and OpenAI's error objects.
 
-Only JSON is accepted as a body, so that a page of another site, open in a browser on this machine, cannot send requests:
-the browser asks for permission first, and gets none. `server` runs it on uvicorn.
+A body must be JSON. So a page of another site, open in a browser on this machine, cannot send requests: the browser asks
+for permission first, and gets none. `server` runs the application on uvicorn.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from harness.adapters.serve.service import PendingAnswer, Service
 from harness.adapters.serve.stream import Feed, chunks
 from harness.format import printable, short
 
-MAX_BODY = 4 * 2**20  # bytes: far above the text of any window
-DRAINED = 16 * 2**20  # bytes that are read of a body above the limit, so that its sender reads the refusal
-BODY_SECONDS = 60  # until a body is complete
-SEND_SECONDS = 30  # until a client takes what is sent to it
+MAX_BODY = 4 * 2**20  # bytes; the text of any window is much shorter
+MAX_READ = 16 * 2**20  # bytes; a longer body is read up to here, so that its sender reads the refusal
+BODY_SECONDS = 60  # for a complete body
+SEND_SECONDS = 30  # for a client to accept a part of the answer
 RETRY_SECONDS = 1
-CLIENT_LEFT = 499  # in the log only, as nginx writes it
+CLIENT_CLOSED = 499  # in the log only, as in nginx
 COMPLETIONS, CHAT = "/v1/completions", "/v1/chat/completions"
 GETS, POSTS = ("/health", "/v1/models"), (COMPLETIONS, CHAT)
 
@@ -39,11 +39,11 @@ T = TypeVar("T")
 
 
 class App:
-    """The ASGI application; without a `service` it answers that the model is being loaded.
+    """The ASGI application; without a `service` it answers that the model is loading.
 
     Args:
-        max_body: the most bytes of a request's body.
-        log: called with a line for each answer.
+        max_body: the largest size of a request's body, in bytes.
+        log: a function that gets a line for each answer.
     """
 
     def __init__(self, max_body: int = MAX_BODY, log: Callable[[str], None] | None = None) -> None:
@@ -56,14 +56,14 @@ class App:
             Route(COMPLETIONS, self._completions, methods=["POST"]),
             Route(CHAT, self._chat, methods=["POST"]),
         ]
-        handlers: Any = {Refusal: _on_refusal, HTTPException: _on_no_route, Exception: _on_failure}
+        handlers: Any = {Refusal: _on_refusal, HTTPException: _on_http_error, Exception: _on_failure}
         handlers[ClientDisconnect] = _on_disconnect
         self._starlette = Starlette(routes=routes, exception_handlers=handlers)
         self._starlette.router.redirect_slashes = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request and log it."""
-        began, status = time.perf_counter(), CLIENT_LEFT
+        start, status = time.perf_counter(), CLIENT_CLOSED
 
         async def send_in_time(message: Message) -> None:
             nonlocal status
@@ -74,17 +74,17 @@ class App:
         try:
             await self._starlette(scope, receive, send_in_time)
         finally:
-            seconds = time.perf_counter() - began
+            seconds = time.perf_counter() - start
             self.note(f"{scope['method']} {short(scope['path'])} {status} {_topic(scope)} {seconds:.2f} s")
 
     def note(self, line: str) -> None:
-        """Log a line; nothing in it can steer a terminal."""
+        """Log a line without control characters for a terminal."""
         if self.log:
             self.log(printable(" ".join(line.split())))
 
     def _service(self) -> Service:
         if self.service is None:
-            raise Refusal(503, "the model is being loaded", code="loading")
+            raise Refusal(503, "the model is loading", code="loading")
         return self.service
 
     async def _health(self, request: Request) -> Response:
@@ -105,12 +105,12 @@ class App:
     async def _answer(self, request: Request, *, chat: bool) -> Response:
         body = await _body(request, self.max_body)
         if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
-            raise Refusal(415, "the body is taken as JSON only: send Content-Type: application/json")
+            raise Refusal(415, "the body must be JSON: send Content-Type: application/json")
         service, feed = self._service(), Feed()
 
         def start() -> PendingAnswer:
-            asked = protocol.read(body, chat=chat)
-            return service.start(asked, feed.put if asked.stream else None)
+            parsed = protocol.read(body, chat=chat)
+            return service.start(parsed, feed.put if parsed.stream else None)
 
         pending = await run_in_threadpool(start)
         feed.follow(pending.futures)
@@ -118,9 +118,9 @@ class App:
         parts = chunks(pending, feed)
         try:
             if pending.request.stream:
-                first = await _unless_gone(request, _next(parts))
+                first = await _until_disconnect(request, _next(parts))
                 return _EventStream(pending, _events(first, parts))
-            await _unless_gone(request, _all_done(pending, feed))
+            await _until_disconnect(request, _all_done(pending, feed))
             return _json(pending.json())
         except BaseException:
             pending.cancel()
@@ -128,7 +128,7 @@ class App:
 
 
 class _EventStream(StreamingResponse):
-    """Server-sent events; the answer is cancelled if the client leaves before its end."""
+    """Server-sent events; the answer is cancelled if the client disconnects before its end."""
 
     def __init__(self, pending: PendingAnswer, events: AsyncIterator[bytes]) -> None:
         super().__init__(events, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
@@ -142,7 +142,7 @@ class _EventStream(StreamingResponse):
 
 
 async def _events(first: dict[str, Any], parts: AsyncIterator[dict[str, Any]]) -> AsyncIterator[bytes]:
-    """Yield server-sent events; an answer that fails in the middle ends with the error, and without `[DONE]`."""
+    """Yield server-sent events. If the answer fails, the last event is the error, without `[DONE]`."""
     yield _event(first)
     try:
         async for part in parts:
@@ -167,11 +167,11 @@ async def _all_done(pending: PendingAnswer, feed: Feed) -> None:
 
 
 async def _body(request: Request, limit: int) -> bytes:
-    """Return a request's body, whether its length is announced or it comes in chunks.
+    """Return a request's body, with a Content-Length or in chunks.
 
     Raises:
         Refusal: 413 above the limit, 408 if it takes too long.
-        ClientDisconnect: the client left before its end.
+        ClientDisconnect: the client disconnected before its end.
     """
     parts, length = [], 0
     try:
@@ -180,7 +180,7 @@ async def _body(request: Request, limit: int) -> bytes:
                 length += len(part)
                 if length <= limit:
                     parts.append(part)
-                elif length > DRAINED:
+                elif length > MAX_READ:
                     break
     except TimeoutError:
         raise Refusal(408, f"the body did not arrive within {BODY_SECONDS} seconds") from None
@@ -195,11 +195,11 @@ def _content_length(request: Request) -> int:
     return int(text) if text.isascii() and text.isdigit() else 0
 
 
-async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of `work`, which is cancelled if the client leaves before it is done.
+async def _until_disconnect(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of `work`; cancel it if the client disconnects.
 
     Raises:
-        ClientDisconnect: the client left.
+        ClientDisconnect: the client disconnected.
     """
     answer, departure = asyncio.ensure_future(work), asyncio.ensure_future(_disconnect(request))
     try:
@@ -226,7 +226,7 @@ def _encoded(content: dict[str, Any]) -> bytes:
 
 
 def error_response(refusal: Refusal) -> Response:
-    """Return the response of a request that is refused."""
+    """Return the response to a refused request."""
     headers = {"Retry-After": str(RETRY_SECONDS)} if refusal.status == 503 else {}
     if refusal.status in (408, 413):
         headers["Connection"] = "close"  # the rest of the body may still be on its way
@@ -238,12 +238,12 @@ async def _on_refusal(request: Request, refusal: Refusal) -> Response:
     return error_response(refusal)
 
 
-async def _on_no_route(request: Request, error: HTTPException) -> Response:
+async def _on_http_error(request: Request, error: HTTPException) -> Response:
     path = request.url.path
     if error.status_code == 405:
         message = f"{path} does not accept {request.method}; it accepts {'POST' if path in POSTS else 'GET'}"
     else:
-        message = f"there is nothing at {short(path)}; there are {', '.join((*GETS, *POSTS))}"
+        message = f"the path {short(path)} does not exist; the paths are {', '.join((*GETS, *POSTS))}"
     return await _on_refusal(request, Refusal(error.status_code, message))
 
 
@@ -252,9 +252,9 @@ async def _on_failure(request: Request, error: Exception) -> Response:
 
 
 async def _on_disconnect(request: Request, error: Exception) -> Response:
-    return Response(status_code=CLIENT_LEFT)
+    return Response(status_code=CLIENT_CLOSED)
 
 
 def _topic(scope: Scope) -> str:
-    """Return the model that answered, or the error."""
+    """Return the answering model, or the error."""
     return short(str(scope.get("state", {}).get("topic", "")), 120)

@@ -1,9 +1,9 @@
-"""One base model shared by many LoRA adapters: a batch whose rows belong to different adapters is written in one pass.
+"""One base model shared by many LoRA adapters: a batch with rows of different adapters is generated in one pass.
 
-A row's change scale * B A x is added behind the base model's product, with the operation that training and testing use
-(see `methods.lora`), so that a row of a mixed batch is computed as in a batch of its own adapter. PEFT's mixed batches
-(`adapter_names`, read in 0.21) do the same, but take one name for each row of a call: the harness's loop drops rows
-whose answer has ended, and its rows are told anew at every step here.
+A row's change scale * B A x is added after the base model's product, with the operation of training and testing (see
+`methods.lora`). So a row of a mixed batch is computed as in a batch of its adapter alone. PEFT's mixed batches
+(`adapter_names`, read in 0.21) do the same, but need a name for each row of a call. The harness's loop drops rows of
+finished answers, so the adapters of the rows are assigned again at every step.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from harness.model.loading import linear_sides, load_tokenizer, precision
 from harness.record import RunSpec
 from harness.schema import Method
 
-Layers = Mapping[str, merge.SavedLayer]  # an adapter: its layers by the base model's names
+Layers = Mapping[str, merge.SavedLayer]  # an adapter: its layers by their names in the base model
 Progress = Callable[[Sequence[int]], bool]  # the tokens of an answer so far -> whether to go on
 
 
 @dataclass(frozen=True)
-class Ask:
-    """A prompt to be continued: token ids, the adapter's key ("" is the base model), the most tokens, texts that end it.
+class GenerationRequest:
+    """A request for a continuation: the prompt's token ids, the adapter's key ("" is the base model), limit and stop texts.
 
-    `progress` is called after each token but the last, in the thread that writes; the answer ends early if it returns False.
-    Models that only transformers' `generate` fits never call it.
+    `progress` is called after each token except the last, in the engine's thread; False ends the answer. Models that need
+    transformers' `generate` never call it.
     """
 
     prompt: tuple[int, ...]
@@ -45,8 +45,8 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Said:
-    """A continuation: its text without what ended it, the tokens with it, and whether something ended it."""
+class Generation:
+    """A continuation: its text without the stop text or end token, its tokens with it, and whether there was one."""
 
     text: str
     tokens: tuple[int, ...]
@@ -54,15 +54,15 @@ class Said:
 
 
 class SharedBase:
-    """The base model with its tokenizer, and one place in each linear layer where adapters' changes are added.
+    """The base model with its tokenizer; each linear layer adds the changes of adapters.
 
     Attributes:
-        mixes: whether rows of different adapters may share a batch: every adapted layer sees whole rows. It does not
-            where an architecture sends tokens to experts.
+        mixes: whether rows of different adapters may share a batch: every adapted layer must see entire rows. Layers of
+            architectures with experts do not.
     """
 
     def __init__(self, folder: Path, spec: RunSpec, method: Method) -> None:
-        """Load the model of `folder` as `method` does: with 4-bit weights for QLoRA, in `spec.dtype` otherwise."""
+        """Load the model of `folder` by `method`: with 4-bit weights for QLoRA, in `spec.dtype` otherwise."""
         self.spec = spec
         self.model: Any = method.load(str(folder), spec).eval().requires_grad_(False)
         self.tokenizer: Any = load_tokenizer(folder, remote_code=spec.remote_code)
@@ -77,98 +77,105 @@ class SharedBase:
                 layer.forward = functools.partial(self._forward, name, layer.forward)
         self._ends = generate.end_tokens(self.model, self.tokenizer)
         self._lean = generate.fits_loop(self.model)
-        self.mixes = self._sees_whole_rows()
+        self.mixes = self._sees_entire_rows()
 
     def read(self, folder: Path) -> Layers:
-        """Read an adapter in PEFT's layout, in the precision of the products, on the model's device.
+        """Return an adapter from a folder in PEFT's layout, in the precision of the products, on the model's device.
 
         Raises:
-            HarnessError: it is more than B A, or was made for a model of other layers.
+            HarnessError: it is more than B A, or it fits a model with other layers.
         """
         try:
-            _, saved = merge.read_layers(folder)
+            _, layers = merge.read_layers(folder)
         except HarnessError as error:
-            said = error.problem.removeprefix("this adapter cannot be merged: ")
-            problem = f"this adapter cannot be served beside others: {said}"
-            raise HarnessError(problem, where=str(folder), fix="serve an adapter of lora or alike") from error
-        for name, layer in saved.items():
+            reason = error.problem.removeprefix("this adapter cannot be merged: ")
+            problem = f"this adapter cannot be served beside others: {reason}"
+            raise HarnessError(
+                problem, where=str(folder), fix="serve an adapter of lora or a similar method"
+            ) from error
+        for name, layer in layers.items():
             sides = layer.a.shape[1], layer.b.shape[0]
             if self._sides.get(name) != sides:
-                here = f"is {self._sides[name]}" if name in self._sides else "is not there"
-                problem = f"the adapter was made for another model: it has {name} as {sides}, which here {here}"
-                raise HarnessError(problem, where=str(folder), fix="serve its own base model with --model")
+                expected = f"{self._sides[name]} is needed" if name in self._sides else "the model has no such layer"
+                problem = f"the adapter fits another model: its layer {name} has the size {sides}, {expected}"
+                raise HarnessError(problem, where=str(folder), fix="serve the adapter's base model with --model")
         dtype = torch.bfloat16 if self.spec.dtype == "bf16" else torch.float32
-        place: dict[str, Any] = {"device": self.spec.device, "dtype": dtype}
-        return {name: replace(one, a=one.a.to(**place), b=one.b.to(**place)) for name, one in saved.items()}
+        target: dict[str, Any] = {"device": self.spec.device, "dtype": dtype}
+        return {name: replace(layer, a=layer.a.to(**target), b=layer.b.to(**target)) for name, layer in layers.items()}
 
-    def write(self, asks: Sequence[Ask], adapters: Mapping[str, Layers], check: Callable[[], None]) -> list[Said]:
-        """Continue all prompts in one batch, greedily.
+    def write(
+        self, requests: Sequence[GenerationRequest], adapters: Mapping[str, Layers], check: Callable[[], None]
+    ) -> list[Generation]:
+        """Return the continuations of all prompts, generated greedily in one batch.
 
         Args:
-            asks: the prompts; of one adapter where the model does not mix.
-            adapters: by the keys that they name.
-            check: called at every step; what it raises ends the batch.
+            requests: the requests; of one adapter if the model does not mix.
+            adapters: the adapters by the keys in the requests.
+            check: a function called at every step; its exception ends the batch.
         """
-        order = sorted(range(len(asks)), key=lambda i: asks[i].adapter)
-        rows = [asks[i] for i in order]
-        turn = _Turn(self, rows, adapters, check)
-        limit, prompts = max(ask.max_tokens for ask in rows), [ask.prompt for ask in rows]
+        order = sorted(range(len(requests)), key=lambda i: requests[i].adapter)
+        rows = [requests[i] for i in order]
+        batch = _Batch(self, rows, adapters, check)
+        limit, prompts = max(request.max_tokens for request in rows), [request.prompt for request in rows]
         try:
             with torch.inference_mode(), precision(self.spec):
                 if self._lean:
-                    written = generate.greedy(self.model, prompts, self._ends, limit, turn)
+                    outputs = generate.greedy(self.model, prompts, self._ends, limit, batch)
                 else:
-                    turn.rows(range(len(rows)))
-                    written = generate.by_generate(self.model, prompts, self._ends, limit)
+                    batch.rows(range(len(rows)))
+                    outputs = generate.by_generate(self.model, prompts, self._ends, limit)
         finally:
             self._parts = []
-        said = {i: self._said(ask, one.tokens) for i, ask, one in zip(order, rows, written, strict=True)}
-        return [said[i] for i in range(len(asks))]
+        results = {i: self._generation(row, out.tokens) for i, row, out in zip(order, rows, outputs, strict=True)}
+        return [results[i] for i in range(len(requests))]
 
-    def cut(self, ask: Ask, tokens: Sequence[int]) -> str | None:
-        """Return the text of an answer before the first of its `stop` texts, None where there is none yet."""
-        text = self.text(tokens) if ask.stop else ""
-        places = [place for stop in ask.stop if (place := text.find(stop)) >= 0]
-        return text[: min(places)] if places else None
+    def text_before_stop(self, request: GenerationRequest, tokens: Sequence[int]) -> str | None:
+        """Return the text of an answer before the first stop text, None if it contains none."""
+        text = self.text(tokens) if request.stop else ""
+        positions = [position for stop in request.stop if (position := text.find(stop)) >= 0]
+        return text[: min(positions)] if positions else None
 
     def text(self, tokens: Sequence[int]) -> str:
-        """Return the text of an answer's tokens, without those that end a text."""
+        """Return the text of an answer's tokens without end tokens."""
         return str(
             self.tokenizer.decode([token for token in tokens if token not in self._ends], skip_special_tokens=True)
         )
 
-    def _said(self, ask: Ask, tokens: Sequence[int]) -> Said:
-        if not self._lean:  # `generate` knows of no rules that differ between rows
-            ends = (n for n in range(1, len(tokens)) if n >= ask.max_tokens or self.cut(ask, tokens[:n]) is not None)
-            tokens = tokens[: next(ends, len(tokens))]
-        before = self.cut(ask, tokens)
-        ended = before is not None or bool(tokens and tokens[-1] in self._ends)
-        return Said(self.text(tokens) if before is None else before, tuple(tokens), ended)
+    def _generation(self, request: GenerationRequest, tokens: Sequence[int]) -> Generation:
+        if not self._lean:  # `generate` has the same stopping rules for all rows
+            tokens = tokens[: next((n for n in range(1, len(tokens)) if self.is_end(request, tokens[:n])), len(tokens))]
+        before = self.text_before_stop(request, tokens)
+        stopped = before is not None or bool(tokens and tokens[-1] in self._ends)
+        return Generation(self.text(tokens) if before is None else before, tuple(tokens), stopped)
 
-    def place(self, alive: Iterable[Layers | None]) -> None:
-        """Say which adapter each row of the next call of the model belongs to, None for the base model."""
+    def is_end(self, request: GenerationRequest, tokens: Sequence[int]) -> bool:
+        """Return whether these tokens reach the request's limit or contain a stop text."""
+        return len(tokens) >= request.max_tokens or self.text_before_stop(request, tokens) is not None
+
+    def assign(self, adapters: Iterable[Layers | None]) -> None:
+        """Assign an adapter to each row of the next call of the model, None for the base model."""
         self._parts, self._rows = [], 0
-        for _, group in groupby(alive, key=id):
-            same = list(group)
-            self._parts.append((self._rows, self._rows + len(same), same[0] or {}))
-            self._rows += len(same)
+        for _, group in groupby(adapters, key=id):
+            rows = list(group)
+            self._parts.append((self._rows, self._rows + len(rows), rows[0] or {}))
+            self._rows += len(rows)
 
     def _forward(self, name: str, plain: Callable[[Any], Any], inputs: Any) -> Any:
-        """Return W x with each row's change added; one product of the base model for all rows."""
+        """Return W x plus each row's change; the base model's product is computed once for all rows."""
         frozen = plain(inputs)
         parts = [(start, end, layers.get(name)) for start, end, layers in self._parts]
         if all(layer is None for _, _, layer in parts):
             return frozen
         if len(parts) == 1:
-            return _added(frozen, inputs, parts[0][2])
+            return _add_change(frozen, inputs, parts[0][2])
         if len(frozen) != self._rows:
-            raise RuntimeError(f"{name} does not see whole rows")
-        return torch.cat([_added(frozen[start:end], inputs[start:end], layer) for start, end, layer in parts])
+            raise RuntimeError(f"{name} sees {len(frozen)} rows, {self._rows} are needed")
+        return torch.cat([_add_change(frozen[start:end], inputs[start:end], layer) for start, end, layer in parts])
 
-    def _sees_whole_rows(self) -> bool:
-        seen: set[int] = set()
+    def _sees_entire_rows(self) -> bool:
+        row_counts: set[int] = set()
         hooks = [
-            self.model.get_submodule(name).register_forward_pre_hook(lambda _, args: seen.add(args[0].shape[0]))
+            self.model.get_submodule(name).register_forward_pre_hook(lambda _, args: row_counts.add(args[0].shape[0]))
             for name in self._sides
         ]
         ids = torch.zeros((3, 5), dtype=torch.long, device=next(self.model.parameters()).device)
@@ -178,10 +185,10 @@ class SharedBase:
         finally:
             for hook in hooks:
                 hook.remove()
-        return seen == {3}
+        return row_counts == {3}
 
 
-def _added(frozen: torch.Tensor, inputs: torch.Tensor, layer: merge.SavedLayer | None) -> torch.Tensor:
+def _add_change(frozen: torch.Tensor, inputs: torch.Tensor, layer: merge.SavedLayer | None) -> torch.Tensor:
     if layer is None:
         return frozen
     low = torch.nn.functional.linear(inputs, layer.a)
@@ -189,26 +196,30 @@ def _added(frozen: torch.Tensor, inputs: torch.Tensor, layer: merge.SavedLayer |
     return output.view_as(frozen)
 
 
-class _Turn:
-    """One batch while it is written (a `generation.Watch`): whose the rows are, and the rules of each."""
+class _Batch:
+    """A batch during its generation (a `generate.Watch`): the adapters of its rows, and the stopping rules of each."""
 
     def __init__(
-        self, base: SharedBase, asks: Sequence[Ask], adapters: Mapping[str, Layers], check: Callable[[], None]
+        self,
+        base: SharedBase,
+        requests: Sequence[GenerationRequest],
+        adapters: Mapping[str, Layers],
+        check: Callable[[], None],
     ) -> None:
-        self._base, self._asks, self._check = base, asks, check
-        self._layers = [adapters[ask.adapter] if ask.adapter else None for ask in asks]
+        self._base, self._requests, self._check = base, requests, check
+        self._layers = [adapters[request.adapter] if request.adapter else None for request in requests]
 
     def rows(self, alive: Sequence[int]) -> None:
         self._check()
-        self._base.place(self._layers[row] for row in alive)
+        self._base.assign(self._layers[row] for row in alive)
 
     def over(self, row: int, tokens: Sequence[int]) -> bool:
-        ask = self._asks[row]
-        if len(tokens) >= ask.max_tokens or self._base.cut(ask, tokens) is not None:
+        request = self._requests[row]
+        if self._base.is_end(request, tokens):
             return True
-        return ask.progress is not None and not ask.progress(tokens)
+        return request.progress is not None and not request.progress(tokens)
 
 
-def held(layers: Layers) -> int:
-    """Return the bytes of an adapter in memory."""
+def adapter_bytes(layers: Layers) -> int:
+    """Return the size of an adapter in memory, in bytes."""
     return storage_bytes(tensor for layer in layers.values() for tensor in (layer.a, layer.b))

@@ -1,4 +1,4 @@
-"""uvicorn around `http`: a socket from the start, time limits for slow clients, an end that finishes requests in hand."""
+"""uvicorn around `http`: an early socket, time limits for slow clients, and a stop that finishes running requests."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from harness.adapters.serve.http import MAX_BODY, App, error_response
 from harness.adapters.serve.protocol import Refusal
 from harness.errors import HarnessError
 
-IDLE_SECONDS = 30  # until the head of a connection's first or next request is complete
-FINISH_SECONDS = 30  # that requests in hand have to finish once the server stops
-LEAVE_SECONDS = 5  # that clients have to read their answers after that
+IDLE_SECONDS = 30  # for the head of a connection's first or next request
+FINISH_SECONDS = 30  # for running requests to finish after a stop
+LEAVE_SECONDS = 5  # for clients to read their answers after that
 BACKLOG = 128
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Server:
-    """The server; it listens from the start and answers from `run` on. `log` is called with a line for each answer.
+    """The server. It listens from its creation and answers during `run`; `log` gets a line for each answer.
 
     Raises:
         HarnessError: the address is not available.
@@ -53,15 +53,15 @@ class Server:
         return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self.port}"
 
     def run(self) -> None:
-        """Answer until `stop`, SIGINT or SIGTERM; then refuse connections, finish the requests in hand, and return.
+        """Answer until `stop`, SIGINT or SIGTERM; then refuse connections, finish the running requests, and return.
 
-        Signals are heard in the main thread only, even if the process began with SIGINT ignored, as a shell's background
-        jobs do. A second signal ends the answers in hand at their next token.
+        Signals work in the main thread only, also if the process started with SIGINT ignored, as a shell's background
+        jobs do. A second signal ends the running answers at their next token.
         """
         asyncio.run(self._uvicorn.serve(sockets=[self._socket]))
 
     def stop(self) -> None:
-        """End `run`, from any thread; a second call ends the answers in hand at their next token."""
+        """End `run`, from any thread; a second call ends the running answers at their next token."""
         self._uvicorn.stop()
 
 
@@ -70,13 +70,13 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
-        problem = f"the server cannot listen there: {getattr(error, 'strerror', None) or error}"
-        fix = "name another with --port or --host; --port 0 takes a free one"
+        problem = f"the server cannot listen on this address: {getattr(error, 'strerror', None) or error}"
+        fix = "name another with --port or --host; --port 0 uses a free port"
         raise HarnessError(problem, where=f"{host}:{port}", fix=fix) from error
 
 
 class _Uvicorn(uvicorn.Server):
-    """uvicorn's server with an end of its own: what is in hand is finished, and cut only after a while."""
+    """uvicorn's server with another stop: running requests finish, and are cut after `FINISH_SECONDS`."""
 
     def __init__(self, app: App) -> None:
         super().__init__(
@@ -111,7 +111,7 @@ class _Uvicorn(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
-        """Take signals for `stop`; unlike uvicorn's own, none is raised again at the end."""
+        """Handle signals by `stop`; unlike in uvicorn, none is raised again at the end."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -124,13 +124,13 @@ class _Uvicorn(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if count := len(self.server_state.tasks):
-            self._app.note(f"stopping: {count} in hand; once more ends {'it' if count == 1 else 'them'} now")
+            self._app.note(f"stopping: {count} running; a second signal ends {'it' if count == 1 else 'them'} now")
         cut = asyncio.create_task(self._cut())
         await super().shutdown(sockets)
         cut.cancel()
 
     async def _cut(self) -> None:
-        """Close the engine after a while, or at the second signal: each answer in hand becomes an error at its next token."""
+        """Close the engine after `FINISH_SECONDS` or at the second signal: running answers become errors at the next token."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FINISH_SECONDS):
                 while not self._second_stop:
@@ -140,7 +140,7 @@ class _Uvicorn(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """uvicorn's HTTP/1.1 with a time limit for the head of a request, and JSON for what is no HTTP."""
+    """uvicorn's HTTP/1.1 with a time limit for the head of a request, and a JSON answer to invalid HTTP."""
 
     _timer: asyncio.TimerHandle | None = None
 
@@ -157,7 +157,7 @@ class _Protocol(H11Protocol):
         super().connection_lost(exc)
 
     def _limit_head(self) -> None:
-        """Start the clock if a request's head is awaited, and stop it if a request is being answered."""
+        """Start the timer if a request's head is due, and stop it while a request is answered."""
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_timer()
         elif self._timer is None:
@@ -169,7 +169,7 @@ class _Protocol(H11Protocol):
             self._timer = None
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no proper request in the shape of all errors; only close if a response has begun."""
+        """Answer an invalid request with an error object; only close the connection if a response has started."""
         if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
             self.transport.close()
             return

@@ -1,4 +1,4 @@
-"""A request of OpenAI's kind handed to the engine: the model's name looked up, the prompt made token ids, the answer's JSON."""
+"""Requests in OpenAI's form, passed to the engine: find the adapter, tokenize the prompt, return the answer's JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.adapters.serve import protocol
 from harness.adapters.serve.catalog import Catalog
 from harness.adapters.serve.engine import Busy, Closed, Engine
-from harness.adapters.serve.model import Ask
+from harness.adapters.serve.model import GenerationRequest
 from harness.adapters.serve.protocol import Refusal, Request
 from harness.errors import HarnessError, one_line
 from harness.model.tokenize import chat_ids, plain_ids
@@ -20,26 +20,26 @@ from harness.model.tokenize import chat_ids, plain_ids
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from harness.adapters.serve.model import Said
+    from harness.adapters.serve.model import Generation
 
 Listener = Callable[[int, str], None]  # a prompt's number, and the text of its answer so far
 
 
 @dataclass(frozen=True)
 class PendingAnswer:
-    """An answer in the making: `futures` holds one generation for each prompt."""
+    """A pending answer; `futures` has a generation for each prompt."""
 
     request: Request
     model: str
-    asks: Sequence[Ask]
-    futures: Sequence[Future[Said]]
+    generation_requests: Sequence[GenerationRequest]
+    futures: Sequence[Future[Generation]]
     cancellation: threading.Event
 
-    def generation(self, index: int) -> Said:
-        """Wait for the answer to the prompt of that number.
+    def generation(self, index: int) -> Generation:
+        """Return the answer to the prompt of that index, after waiting for it.
 
         Raises:
-            Refusal: the adapter cannot be loaded, the model failed, or the server is being shut down.
+            Refusal: the adapter cannot be loaded, the model failed, or the server is shutting down.
         """
         try:
             return self.futures[index].result()
@@ -50,65 +50,65 @@ class PendingAnswer:
         except Exception as error:
             raise Refusal(500, f"the model failed: {type(error).__name__}", code="model_failed") from error
 
-    def used(self) -> tuple[int, int]:
-        """Wait for all answers and return the tokens of all prompts, and of all answers."""
+    def token_counts(self) -> tuple[int, int]:
+        """Return the number of tokens in all prompts and in all answers, after waiting for the answers."""
         tokens = sum(len(self.generation(index).tokens) for index in range(len(self.futures)))
-        return sum(len(ask.prompt) for ask in self.asks), tokens
+        return sum(len(request.prompt) for request in self.generation_requests), tokens
 
     def json(self) -> dict[str, Any]:
-        """Wait for all answers and return the JSON of the response; raises as `generation`."""
-        done = [self.generation(index) for index in range(len(self.futures))]
-        texts, ended = [one.text for one in done], [one.stopped for one in done]
-        return protocol.answer(self.request, self.model, texts, ended, self.used())
+        """Return the JSON of the response, after waiting for all answers; errors as in `generation`."""
+        generations = [self.generation(index) for index in range(len(self.futures))]
+        texts, stopped = [g.text for g in generations], [g.stopped for g in generations]
+        return protocol.answer(self.request, self.model, texts, stopped, self.token_counts())
 
     def cancel(self) -> None:
-        """Take the request back: what waits is not begun, and what is being written ends at its next token."""
+        """Cancel the request: prompts in the queue are removed, and running answers end at their next token."""
         self.cancellation.set()
         for future in self.futures:
             future.cancel()
 
 
 class Service:
-    """What is behind the paths of the server; every method may be called from any thread."""
+    """The operations behind the server's paths; every method is thread-safe."""
 
     def __init__(self, catalog: Catalog, engine: Engine) -> None:
         self.catalog, self.engine = catalog, engine
-        self._tokenizer = copy.deepcopy(engine.base.tokenizer)  # the engine's thread has the other
+        self._tokenizer = copy.deepcopy(engine.base.tokenizer)  # the engine's thread uses the original
         self._lock = threading.Lock()
 
     def health(self) -> dict[str, Any]:
-        """Return what the engine is doing."""
+        """Return the engine's state as JSON."""
         return {"status": "ok", "model": self.catalog.base.name, **asdict(self.engine.state())}
 
     def models(self) -> dict[str, Any]:
-        """Return the list of what can be asked."""
-        return {"object": "list", "data": self.catalog.listed()}
+        """Return the list of models as JSON."""
+        return {"object": "list", "data": self.catalog.models()}
 
     def model(self, name: str) -> dict[str, Any]:
-        """Return one entry of the list; refuses as `Catalog.find`."""
-        found = self.catalog.find(name)
-        id = found.id if found else self.catalog.base.name
-        return next(row for row in self.catalog.listed() if row["id"] == id)
+        """Return one entry of the list; errors as in `Catalog.find`."""
+        adapter = self.catalog.find(name)
+        id = adapter.id if adapter else self.catalog.base.name
+        return next(row for row in self.catalog.models() if row["id"] == id)
 
     def start(self, request: Request, listener: Listener | None = None) -> PendingAnswer:
-        """Hand a request to the engine; `listener` is called, in the engine's thread, after each token of an answer.
+        """Pass a request to the engine; `listener` is called in the engine's thread after each token of an answer.
 
         Raises:
-            Refusal: the model's name is unknown or not served, the prompt too long, or the queue full.
+            Refusal: the model's name is unknown or not served, the prompt is too long, or the queue is full.
         """
         adapter = self.catalog.find(request.model)
         key, cancellation = adapter.id if adapter else "", threading.Event()
-        asks = []
+        requests = []
         for index, ids in enumerate(self._prompts(request)):
             progress = partial(self._progress, index, cancellation, listener)
-            asks.append(replace(self._ask(request, ids, key), progress=progress))
+            requests.append(replace(self._generation_request(request, ids, key), progress=progress))
         try:
-            futures = self.engine.submit(asks)
+            futures = self.engine.submit(requests)
         except Busy:
-            raise Refusal(503, "too many requests are waiting; try again", code="queue_full") from None
+            raise Refusal(503, "the queue of requests is full; try again later", code="queue_full") from None
         except Closed:
             raise _shutting_down() from None
-        return PendingAnswer(request, key or self.catalog.base.name, asks, futures, cancellation)
+        return PendingAnswer(request, key or self.catalog.base.name, requests, futures, cancellation)
 
     def _progress(
         self, index: int, cancellation: threading.Event, listener: Listener | None, tokens: Sequence[int]
@@ -118,34 +118,34 @@ class Service:
         return not cancellation.is_set()
 
     def _prompts(self, request: Request) -> list[list[int]]:
-        most = self.engine.limits.max_queue
-        if len(request.prompts) > most:
-            raise Refusal(400, f"{len(request.prompts)} prompts are more than may wait here ({most})", param="prompt")
+        limit = self.engine.limits.max_queue
+        if len(request.prompts) > limit:
+            raise Refusal(
+                400, f"the request has {len(request.prompts)} prompts, at most {limit} are served", param="prompt"
+            )
         with self._lock:
-            known = len(self._tokenizer)
+            vocabulary = len(self._tokenizer)
             try:
                 if request.chat:
                     return [chat_ids(self._tokenizer, request.messages)]
                 rows = [plain_ids(self._tokenizer, [p])[0] if isinstance(p, str) else list(p) for p in request.prompts]
-            except Exception as error:  # templates are programs and say what they refuse; half a character is no text
+            except Exception as error:  # a template may refuse messages; half a character is no text
                 param = "messages" if request.chat else "prompt"
-                raise Refusal(400, f"it cannot be made tokens: {one_line(error)}", param=param) from None
-        if any(not 0 <= token < known for row in rows for token in row):
-            raise Refusal(400, f"a token id of the prompt is not between 0 and {known - 1}", param="prompt")
+                raise Refusal(400, f"the {param} cannot be tokenized: {one_line(error)}", param=param) from None
+        if any(not 0 <= token < vocabulary for row in rows for token in row):
+            raise Refusal(400, f"a token id of the prompt is not between 0 and {vocabulary - 1}", param="prompt")
         return rows
 
-    def _ask(self, request: Request, ids: list[int], adapter: str) -> Ask:
-        window, wanted = self.catalog.base.window, request.max_tokens
+    def _generation_request(self, request: Request, ids: list[int], adapter: str) -> GenerationRequest:
+        window, limit = self.catalog.base.window, request.max_tokens
         room = window - len(ids)
         if not ids:
             raise Refusal(400, "the prompt is empty", param="messages" if request.chat else "prompt")
-        if room < (wanted or 1):
-            message = (
-                f"the model's window is {window} tokens; the prompt has {len(ids)}, the answer up to {wanted or 1}"
-            )
+        if room < (limit or 1):
+            message = f"the model's window is {window} tokens; the prompt has {len(ids)}, the answer up to {limit or 1}"
             raise Refusal(400, message, code=protocol.TOO_LONG, param="max_tokens" if room > 0 else "prompt")
-        return Ask(tuple(ids), adapter, wanted or min(room, request.usual_tokens), request.stop)
+        return GenerationRequest(tuple(ids), adapter, limit or min(room, request.usual_tokens), request.stop)
 
 
 def _shutting_down() -> Refusal:
-    return Refusal(503, "the server is being shut down", code="shutting_down")
+    return Refusal(503, "the server is shutting down", code="shutting_down")

@@ -1,4 +1,4 @@
-"""A streamed answer: what the model's thread writes, handed to the event loop and cut into parts that can be sent."""
+"""A streamed answer: text of the model's thread, passed to the event loop and cut into parts for the client."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from harness.adapters.serve.protocol import Chunks, finish_reason
 from harness.adapters.serve.service import PendingAnswer
 
-UNSETTLED = " \ufffd"  # ends of a text that the next token may change: half a character, a blank before a full stop
+UNSTABLE_ENDS = " \ufffd"  # endings that the next token may change: half a character, a blank before a full stop
 
 
 class Feed:
-    """A queue from the model's thread to the event loop: texts of answers so far, by prompt, and None at an answer's end."""
+    """A queue from the model's thread to the event loop: texts of answers by prompt, and None at an answer's end."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -27,19 +27,19 @@ class Feed:
             self._loop.call_soon_threadsafe(self._queue.put_nowait, (index, text))
 
     def follow(self, futures: Sequence[Future[Any]]) -> None:
-        """Add None for each of these as soon as it is done."""
+        """Add None for each future as soon as it is done."""
         for index, future in enumerate(futures):
             future.add_done_callback(lambda _, index=index: self.put(index, None))  # type: ignore[misc]
 
     async def get(self) -> tuple[int, str | None]:
-        """Wait for the next item."""
+        """Return the next item, after waiting for it."""
         return await self._queue.get()
 
 
 class TextStream:
-    """The text of one answer in parts: joined, they are the whole answer.
+    """The text of one answer in parts; joined, they give the answer.
 
-    A part leaves out the end of the text if it may still change, or may become one of the texts that end the answer.
+    A part excludes the end of the text if it may still change, or may become a stop text.
     """
 
     def __init__(self, stop: Sequence[str]) -> None:
@@ -47,33 +47,33 @@ class TextStream:
         self._text = ""  # in all parts so far
 
     def part(self, text: str) -> str:
-        """Return the next part, given the answer so far; empty if nothing new can be sent."""
-        settled = text.rstrip(UNSETTLED)
-        settled = settled[: len(settled) - max((_overlap(settled, stop) for stop in self._stop), default=0)]
-        return self.rest(settled) if settled.startswith(self._text) else ""
+        """Return the next part of the answer so far; empty if there is nothing to send."""
+        stable = text.rstrip(UNSTABLE_ENDS)
+        stable = stable[: len(stable) - max((_overlap(stable, stop) for stop in self._stop), default=0)]
+        return self.rest(stable) if stable.startswith(self._text) else ""
 
     def rest(self, text: str) -> str:
-        """Return the last part, given the whole answer."""
+        """Return the last part of the complete answer."""
         part = text[len(self._text) :]
         self._text += part
         return part
 
 
 def _overlap(text: str, stop: str) -> int:
-    """Return the number of characters at the end of a text that `stop` begins with."""
+    """Return the length of the longest end of `text` that is a start of `stop`."""
     return next((count for count in range(min(len(stop), len(text)), 0, -1) if text.endswith(stop[:count])), 0)
 
 
 async def chunks(pending: PendingAnswer, feed: Feed) -> AsyncIterator[dict[str, Any]]:
-    """Yield the parts of an answer, as JSON, while it is written.
+    """Yield the parts of an answer, as JSON, during its generation.
 
     Raises:
-        Refusal: the answer failed; the first part is not yielded before the adapter is loaded.
+        Refusal: the answer failed. The first part is yielded after the adapter is loaded.
     """
     shapes, request = Chunks(pending.request, pending.model), pending.request
     texts = [TextStream(request.stop) for _ in pending.futures]
-    left, first = len(texts), True
-    while left:
+    missing, first = len(texts), True
+    while missing:
         index, text = await feed.get()
         end = pending.generation(index) if text is None else None
         if request.chat and first:
@@ -83,6 +83,6 @@ async def chunks(pending: PendingAnswer, feed: Feed) -> AsyncIterator[dict[str, 
             yield shapes.text(index, part)
         if end:
             yield shapes.end(index, finish_reason(end.stopped))
-            left -= 1
+            missing -= 1
     if request.include_usage:
-        yield shapes.usage(pending.used())
+        yield shapes.usage(pending.token_counts())

@@ -118,7 +118,7 @@ def _adapters(names: Sequence[str] | None, results: Path, base: Checkpoint, bits
     """
     runs = records.read_all(results, skip_damaged=True)
     if names is None:
-        return servable.of_runs(runs, base, bits)
+        return servable.servables_of_runs(runs, base, bits)
     adapters: list[Servable] = []
     for text in names:
         name, sign, target = text.partition("=")
@@ -129,11 +129,11 @@ def _adapters(names: Sequence[str] | None, results: Path, base: Checkpoint, bits
             raise HarnessError(f"the name '{name}' is taken", where=f"--adapter {text}", fix="choose another")
         folder = parse.path(target)
         if folder.is_dir() and not (folder / records.RECORD).is_file():
-            adapter = servable.of_folder(name, folder, base)
+            adapter = servable.servable_of_folder(name, folder, base)
         else:
-            adapter = servable.of_run(find_run(target, runs), base, bits, id=name)
-        if adapter.why_not:
-            problem = f"this adapter cannot be served: {adapter.why_not}"
+            adapter = servable.servable_of_run(find_run(target, runs), base, bits, id=name)
+        if adapter.obstacle:
+            problem = f"this adapter cannot be served: {adapter.obstacle}"
             raise HarnessError(problem, where=f"--adapter {text}", fix="name another, or its base model with --model")
         adapters.append(adapter)
     return adapters
@@ -153,13 +153,13 @@ def _spec(catalog: Catalog, bits: float, dtype: str, device: str, *, remote_code
 
 def _tell(url: str, catalog: Catalog, spec: RunSpec, *, mixes: bool) -> None:
     served = catalog.served
-    refused = [adapter for adapter in catalog.adapters if adapter.why_not]
+    refused = [adapter for adapter in catalog.adapters if adapter.obstacle]
     base = f"{catalog.base.name} @ {catalog.base.revision[:7]} ({spec.dtype}, {spec.device})"
     output.say(f"{url}   {base} and {len(served)} adapter{'s' * (len(served) != 1)}; Ctrl-C ends it")
     for adapter in served:
         output.say(output.folded(f"  {adapter.id}  ", adapter.name, indent=4))
     for adapter in refused[:MAX_REFUSED]:
-        output.note(f"not served: {adapter.id} {adapter.name}: {adapter.why_not}")
+        output.note(f"not served: {adapter.id} {adapter.name}: {adapter.obstacle}")
     if len(refused) > MAX_REFUSED:
         output.note(f"not served: {len(refused) - MAX_REFUSED} more")
     if converted := [adapter.id for adapter in served if adapter.dtype not in ("", spec.dtype)]:
