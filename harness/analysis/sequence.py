@@ -137,7 +137,7 @@ def _refuse_retrained(runs: Sequence[Run]) -> None:
 
 
 def _row(name: str, run: Run, tasks: Sequence[Task]) -> Row:
-    probed = run.probed()
+    probed = run.probe_answers()
     cells = []
     for task in tasks:
         is_own = run.record.spec.task == task.name

@@ -106,7 +106,7 @@ def find(name: str, results: Path) -> StoredAdapter:
         HarnessError: no such run, several of them, a run without an adapter, or a damaged one.
     """
     is_folder = (Path(name) / records.RECORD).is_file()
-    runs = [] if is_folder else records.read_kept(results)
+    runs = [] if is_folder else records.read_with_sequences(results)
     if not is_folder and not runs:
         raise next_command.no_results("there are no runs", results)
     return library.read(find_run(name, runs, several=SEVERAL))

@@ -45,7 +45,7 @@ def run_options(arguments: Arguments) -> Options:
 
 def _start(name: str, settings: Options) -> Start:
     """Return the run to continue."""
-    runs = records.read_kept(settings.results)
+    runs = records.read_with_sequences(settings.results)
     if not runs and not (parse.path(name) / records.RECORD).is_file():
         fix = "name the results folder with --results, or a run by its folder"
         raise HarnessError("there are no runs to continue", where=str(settings.results), fix=fix)

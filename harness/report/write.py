@@ -84,7 +84,9 @@ def write_outputs(
 def analyze_stored(task: str, runs: Sequence[records.Run], metrics: Metrics) -> TaskResults:
     """Read the answers of a task's runs and return their analysis."""
     answered = [(run.record, run.answers() or None) for run in runs]
-    return results.analyze(task, answered, metrics, {r.record.spec.id: r.probed() for r in runs if r.record.probes})
+    return results.analyze(
+        task, answered, metrics, {r.record.spec.id: r.probe_answers() for r in runs if r.record.probes}
+    )
 
 
 def _report(context: ReportContext, numbered: tuple[int, Sequence[records.Run]]) -> TaskReport:

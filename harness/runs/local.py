@@ -171,7 +171,7 @@ def _child(target: Target, job: Job, connection: Connection) -> None:
     line = Line(connection)  # never closed here: the end of the process closes it
     with contextlib.ExitStack() as stack:
         try:
-            if not stack.enter_context(records.working(job.folder)):
+            if not stack.enter_context(records.work_lock(job.folder)):
                 return line.tell(RunEnd("failed", "another process is still doing this run"))
             with (job.folder / records.LOG).open("ab", buffering=0) as log:
                 os.dup2(log.fileno(), 1)

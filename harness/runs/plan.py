@@ -210,7 +210,7 @@ def update(plan: Plan) -> Plan:
         rates = tune.choose_rates(plan.specs, plan.options.tune, plan.task.metrics[0], read, examples=examples)
         plan = replace(plan, specs=rates.specs, waiting=rates.waiting)
         done = {spec.id for spec in plan.trials if tune.is_finished(read(spec))}
-    done |= {spec.id for spec in plan.specs if records.finished(results, spec)}
+    done |= {spec.id for spec in plan.specs if records.finished_run(results, spec)}
     plan = replace(plan, done=frozenset(done))
     threads = environment.threads_per_run(plan.options.jobs)
     return replace(plan, seconds=history.seconds(plan.ahead, results, threads=threads))

@@ -95,7 +95,7 @@ def _begin(job: Job, executor: Executor) -> _Slot | Outcome:
     try:
         if not lock.enter_context(records.lock(job.folder)):
             return Outcome(job, "busy", "another process is doing this run")
-        if run := records.finished_in(job.folder, job.spec):  # by another process, after the plan was made
+        if run := records.finished_run_in(job.folder, job.spec):  # by another process, after the plan was made
             lock.close()
             return Outcome(job, "ok", "", run.record)
         records.prepare(job.folder)

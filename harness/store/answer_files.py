@@ -35,7 +35,7 @@ MAX_RATIO = 100  # of unpacked to packed size, for larger files. Answers reach a
 
 
 def probe_file(word: str) -> str:
-    """Return the name of the file with the answers to a probe. `word` is the probe's name as a part of a file name."""
+    """Return the name of the file of answers to a probe. `word` is the probe's name as a part of a file name."""
     return PROBES.replace("*", word)
 
 
@@ -45,7 +45,7 @@ def is_answers(name: str) -> bool:
 
 
 def is_loose(name: str) -> bool:
-    """Return whether this is the name of an uncompressed file of answers, as schema 1 has it."""
+    """Return whether this is the name of an uncompressed file of answers of schema 1."""
     return is_answers(name) and not name.endswith(SUFFIX)
 
 
@@ -68,7 +68,7 @@ def locate(folder: Path, name: str = ANSWERS) -> Path | None:
     """Return the file with the answers, packed or uncompressed; None if there is none.
 
     Raises:
-        HarnessError: both are there.
+        HarnessError: both forms exist.
     """
     forms = (folder / packed_name(name), folder / name.removesuffix(SUFFIX))
     present = [path for path in forms if path.is_file()]
@@ -105,8 +105,8 @@ def unpack(packed: bytes) -> bytes:
     """Return the lines that `pack` compressed.
 
     Raises:
-        ValueError: this is not a gzip file, it is cut off or damaged, bytes follow its end, or it would expand to more
-            than 64 MiB and more than 100 times its size.
+        ValueError: the content is not a gzip file, is truncated or damaged, is followed by other bytes, or would expand to
+            more than 64 MiB and more than 100 times its size.
     """
     unpacker, limit = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS), _limit(packed)
     try:
@@ -140,7 +140,7 @@ def read(folder: Path, name: str = ANSWERS) -> tuple[Answer, ...]:
     """Return the answers, in test-set order.
 
     Raises:
-        HarnessError: as `read_bytes`; or a line is damaged, whose number is given.
+        HarnessError: as in `read_bytes`; or a line is damaged, with its number.
     """
     path = locate(folder, name) or folder / packed_name(name)
     content = read_bytes(folder, name)
@@ -155,22 +155,22 @@ def read(folder: Path, name: str = ANSWERS) -> tuple[Answer, ...]:
         try:
             answers.append(decode(Answer, json.loads(line)))
         except (ValueError, RecursionError) as error:
-            where = f"{path}:{number}"
-            raise HarnessError(f"the answer is damaged: {error}", where=where, fix=run_again(folder)) from None
+            line_path = f"{path}:{number}"
+            raise HarnessError(f"the answer is damaged: {error}", where=line_path, fix=run_again(folder)) from None
     return tuple(answers)
 
 
 def write(folder: Path, answers: Sequence[Answer], name: str = ANSWERS) -> str:
-    """Write answers packed, whole or not at all, and return the SHA-256 of their lines for the record."""
+    """Write packed answers atomically; return the SHA-256 of their lines for the record."""
     content = text(answers).encode()
     write_bytes(folder, content, name)
     return hashlib.sha256(content).hexdigest()
 
 
 def write_bytes(folder: Path, content: bytes, name: str = ANSWERS) -> Path:
-    """Write lines packed, whole or not at all, then remove an uncompressed file of the same answers."""
+    """Write packed lines atomically, then remove an uncompressed file of the same answers; return the path."""
     path = files.write(folder / packed_name(name), pack(content))
-    with files.explained(path):
+    with files.write_errors(path):
         (folder / name.removesuffix(SUFFIX)).unlink(missing_ok=True)
     return path
 
@@ -181,10 +181,10 @@ def text(answers: Sequence[Answer]) -> str:
 
 
 def sha256(folder: Path, name: str = ANSWERS) -> str:
-    """Return the SHA-256 of the lines of a file of answers, as the record has it."""
+    """Return the SHA-256 of the lines of a file of answers, as in the record."""
     return hashlib.sha256(read_bytes(folder, name)).hexdigest()
 
 
 def run_again(folder: Path) -> str:
-    """Return the fix of a run whose files are damaged."""
+    """Return the fix for a run with damaged files."""
     return f"delete {folder.name} and run the same command again; finished runs elsewhere are kept"

@@ -1,6 +1,6 @@
-"""Dataclasses to JSON and back, strictly: an unknown field, a missing field or a value of the wrong type is an error.
+"""Converts dataclasses to JSON and back; an unknown field, a missing field or a value of the wrong type is an error.
 
-Not-a-number and the infinities, which JSON does not have, are written as null, "inf" and "-inf".
+Not-a-number and the infinities are written as null, "inf" and "-inf", because JSON has no such numbers.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 
 def strict_json(text: str) -> Any:
-    """Parse JSON as RFC 8259 has it: no NaN, no infinities, and no name twice in an object.
+    """Return the value of a JSON text of RFC 8259: without NaN, infinities or a name twice in an object.
 
     Raises:
-        ValueError: saying what is wrong.
+        ValueError: with the fault.
     """
     return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeats)
 
@@ -33,15 +33,15 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    content = dict(pairs)
+    if len(content) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands twice in one object")
-    return found
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} occurs twice in one object")
+    return content
 
 
 def encode(value: Any) -> Any:
-    """Return `value` (dataclasses, mappings, tuples, numbers, text) as what `json.dumps` takes."""
+    """Return `value` (dataclasses, mappings, tuples, numbers, text) as a value for `json.dumps`."""
     if isinstance(value, RunSpec):
         return {name: encode(item) for name, item in value.fields().items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -55,8 +55,8 @@ def encode(value: Any) -> Any:
     return value
 
 
-def named(spec: RunSpec) -> dict[str, Any]:
-    """Return what names a run in a document about it: its id, task, model, method, rank and seed."""
+def run_identity(spec: RunSpec) -> dict[str, Any]:
+    """Return the fields that identify a run in a document: id, task, model, method, rank and seed."""
     return {
         "run": spec.id,
         "task": spec.task,
@@ -69,26 +69,26 @@ def named(spec: RunSpec) -> dict[str, Any]:
 
 
 def decode(kind: type[T], data: Any) -> T:
-    """Return the dataclass `kind` that `encode` turned into `data`; a field with a default may be missing.
+    """Return the instance of the dataclass `kind` that `encode` converted to `data`; fields with defaults may be missing.
 
     Raises:
-        ValueError: naming the field, where `data` has an unknown, missing or ill-typed one.
+        ValueError: `data` has an unknown, missing or ill-typed field.
     """
     try:
         return typing.cast(T, _decoder(typing.cast(Any, kind))(data))
-    except _Unfit as fault:
-        raise ValueError(f"{kind.__name__}{fault.where} {fault.problem}") from None
+    except _DecodeError as fault:
+        raise ValueError(f"{kind.__name__}{fault.path} {fault.problem}") from None
 
 
-class _Unfit(Exception):
-    """What is wrong, and where within the value: the path grows on the way up, so that it costs nothing where all is well."""
+class _DecodeError(Exception):
+    """A fault and its path within the value. The path is built on the way up, so valid values cost nothing."""
 
-    def __init__(self, problem: str, where: str = "") -> None:
+    def __init__(self, problem: str, path: str = "") -> None:
         super().__init__(problem)
-        self.problem, self.where = problem, where
+        self.problem, self.path = problem, path
 
-    def inside(self, place: object) -> _Unfit:
-        return _Unfit(self.problem, f"{place}{self.where}")
+    def inside(self, part: object) -> _DecodeError:
+        return _DecodeError(self.problem, f"{part}{self.path}")
 
 
 Decoder = Callable[[Any], Any]
@@ -96,7 +96,7 @@ Decoder = Callable[[Any], Any]
 
 @functools.cache
 def _decoder(kind: Any) -> Decoder:
-    """Return what decodes a type; made once, since a store holds millions of answers."""
+    """Return the decoder of a type; it is cached, because a store has millions of answers."""
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         return _dataclass_decoder(kind)
     origin, inner = get_origin(kind), get_args(kind)
@@ -112,63 +112,63 @@ def _decoder(kind: Any) -> Decoder:
 
 
 def _dataclass_decoder(kind: type) -> Decoder:
-    hints, listed = typing.get_type_hints(kind), dataclasses.fields(kind)
-    decoders = {f.name: _decoder(hints[f.name]) for f in listed}
+    hints, fields = typing.get_type_hints(kind), dataclasses.fields(kind)
+    decoders = {f.name: _decoder(hints[f.name]) for f in fields}
     missing = dataclasses.MISSING
-    required = {f.name for f in listed if f.default is missing and f.default_factory is missing}
+    required = {f.name for f in fields if f.default is missing and f.default_factory is missing}
 
     def decoded(data: Any) -> Any:
         values = _expect(dict, data)
         if not values.keys() <= decoders.keys():
-            raise _Unfit(f"has the unknown field {min(values.keys() - decoders.keys())!r}")
+            raise _DecodeError(f"has the unknown field {min(values.keys() - decoders.keys())!r}")
         if not values.keys() >= required:
-            raise _Unfit(f"has no field {min(required - values.keys())!r}")
-        found, name = {}, ""
+            raise _DecodeError(f"has no field {min(required - values.keys())!r}")
+        content, name = {}, ""
         try:
             for name, value in values.items():
-                found[name] = decoders[name](value)
-        except _Unfit as fault:
+                content[name] = decoders[name](value)
+        except _DecodeError as fault:
             raise fault.inside(f".{name}") from None
-        return kind(**found)
+        return kind(**content)
 
     return decoded
 
 
-def _optional_decoder(decode_one: Decoder) -> Decoder:
-    return lambda data: None if data is None else decode_one(data)
+def _optional_decoder(decode_item: Decoder) -> Decoder:
+    return lambda data: None if data is None else decode_item(data)
 
 
 def _literal_decoder(allowed: Sequence[Any]) -> Decoder:
     def decoded(data: Any) -> Any:
         if data not in allowed:
-            raise _Unfit(f"is {data!r}, not one of {', '.join(map(str, allowed))}")
+            raise _DecodeError(f"is {data!r}, not one of {', '.join(map(str, allowed))}")
         return data
 
     return decoded
 
 
-def _tuple_decoder(decode_one: Decoder) -> Decoder:
+def _tuple_decoder(decode_item: Decoder) -> Decoder:
     def decoded(data: Any) -> Any:
-        given, found = _expect(list, data), []
+        items, values = _expect(list, data), []
         try:
-            for item in given:
-                found.append(decode_one(item))  # how many there are says where it failed
-        except _Unfit as fault:
-            raise fault.inside(f"[{len(found)}]") from None
-        return tuple(found)
+            for item in items:
+                values.append(decode_item(item))  # in an error, their number is the index of the fault
+        except _DecodeError as fault:
+            raise fault.inside(f"[{len(values)}]") from None
+        return tuple(values)
 
     return decoded
 
 
-def _mapping_decoder(decode_one: Decoder) -> Decoder:
+def _mapping_decoder(decode_item: Decoder) -> Decoder:
     def decoded(data: Any) -> Any:
-        given, found, key = _expect(dict, data), {}, ""
+        items, values, key = _expect(dict, data), {}, ""
         try:
-            for key, item in given.items():
-                found[key] = decode_one(item)
-        except _Unfit as fault:
+            for key, item in items.items():
+                values[key] = decode_item(item)
+        except _DecodeError as fault:
             raise fault.inside(f".{key}") from None
-        return found
+        return values
 
     return decoded
 
@@ -185,11 +185,11 @@ def _float(data: Any) -> float:
     if data in ("inf", "-inf"):
         return float(data)
     if isinstance(data, bool) or not isinstance(data, int | float):
-        raise _Unfit(f"is {data!r}, not a number")
+        raise _DecodeError(f"is {data!r}, not a number")
     return float(data)
 
 
 def _expect(kind: Any, data: Any) -> Any:
     if not isinstance(data, kind) or (kind is int and isinstance(data, bool)):
-        raise _Unfit(f"is {data!r}, not {kind.__name__}")
+        raise _DecodeError(f"is {data!r}, not {kind.__name__}")
     return data

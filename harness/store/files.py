@@ -1,7 +1,7 @@
-"""Files that are there whole or not at all, and folders that one process holds at a time.
+"""Atomic writes of files, and locks of folders for one process at a time.
 
-A process that is killed while it writes leaves a hidden file `.<name>.<eight hex digits>` beside the one it was writing,
-which the next writer of that name takes away. It can tell it from another's at work by the lock that the living hold.
+A process that is killed during a write leaves a hidden file `.<name>.<eight hex digits>` beside its target. The next writer
+of that name removes it. A lock on the hidden file shows that its writer is still alive.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from typing import IO, BinaryIO
 
 from harness.errors import HarnessError
 
-LOCK = ".lock"  # held by who started a run
-WORKING = ".working"  # held by the process that does it
-PATIENCE = 10.0  # seconds that the worker of a starter that was killed has for noticing it
+LOCK = ".lock"  # locked by the process that started a run
+WORKING = ".working"  # locked by the process that runs it
+WAIT_SECONDS = 10.0  # for a worker to notice that the process that started it was killed
 
 WRITE_FIX = "check the folder's permissions and free space, or write to another folder with --results DIR"
 
 
 @contextlib.contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn the system's error about a path into one that a user can act on."""
+def write_errors(path: Path) -> Iterator[None]:
+    """Convert a system's error about a path into a `HarnessError` with a fix."""
     try:
         yield
     except OSError as error:
@@ -39,12 +39,12 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def write(path: Path, content: bytes) -> Path:
-    """Write a file by rename: who reads it at any moment, or after a kill, finds the old content or the new.
+    """Write a file by rename; return its path. At any moment, and after a kill, it has the old or the new content.
 
     Raises:
-        HarnessError: it cannot be written; what was there before is still there.
+        HarnessError: the file cannot be written; the old content is unchanged.
     """
-    with explained(path):
+    with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path)
         part, out = _open_part(path)
@@ -53,7 +53,7 @@ def write(path: Path, content: bytes) -> Path:
                 out.write(content)
                 out.flush()
                 os.fsync(out.fileno())
-                part.replace(path)  # while the lock is held, so that nobody takes it for a dead one's
+                part.replace(path)  # under the lock, so that no other writer removes it
         finally:
             part.unlink(missing_ok=True)
     return path
@@ -63,51 +63,52 @@ def _open_part(path: Path) -> tuple[Path, BinaryIO]:
     while True:
         part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         out = part.open("xb")
-        if _hold(out) is None or part.exists():
+        if _try_lock(out) is None or part.exists():
             return part, out
-        out.close()  # another writer swept it away before we had locked it
+        out.close()  # another writer removed it before it was locked
 
 
 def sweep(path: Path) -> None:
-    """Remove what processes that were killed left of their attempts to write this file."""
+    """Remove the hidden files of killed processes that tried to write this file."""
     for part in path.parent.glob(f".{glob.escape(path.name)}.*"):
         if re.fullmatch(r"\.[0-9a-f]{8}", part.name[len(path.name) + 1 :]):
-            with contextlib.suppress(OSError), part.open("r+b") as found:
-                if _hold(found):
+            with contextlib.suppress(OSError), part.open("r+b") as file:
+                if _try_lock(file):
                     part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def lock(folder: Path) -> Iterator[bool]:
-    """Hold a run's folder; yields False where another process holds it. The system drops it when we die.
+    """Lock a run's folder; yield False if another process has the lock. The system releases it at the process's end.
 
-    The worker of a starter that was killed ends as soon as it notices; it is waited for, so that no two write at once.
+    If the process that started a worker was killed, the worker ends as soon as it notices. The lock waits for
+    that: two processes never write at the same time.
     """
-    with explained(folder):
+    with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         handle = (folder / LOCK).open("w")
     with handle:
-        yield _hold(handle) is not False and _deserted(folder)
+        yield _try_lock(handle) is not False and _has_no_worker(folder)
 
 
 @contextlib.contextmanager
-def working(folder: Path) -> Iterator[bool]:
-    """Say, for the life of this process, that it does the folder's run; yields False where another one does."""
+def work_lock(folder: Path) -> Iterator[bool]:
+    """Lock a folder for the process that runs it; yield False if another process does."""
     with (folder / WORKING).open("w") as handle:
-        yield _hold(handle) is not False
+        yield _try_lock(handle) is not False
 
 
-def _deserted(folder: Path) -> bool:
-    end = time.monotonic() + PATIENCE
+def _has_no_worker(folder: Path) -> bool:
+    end = time.monotonic() + WAIT_SECONDS
     while True:
-        with explained(folder), working(folder) as ours:
-            if ours or time.monotonic() > end:
-                return ours
+        with write_errors(folder), work_lock(folder) as acquired:
+            if acquired or time.monotonic() > end:
+                return acquired
         time.sleep(0.02)
 
 
-def _hold(handle: IO[bytes] | IO[str]) -> bool | None:
-    """Lock an open file for as long as it is open; False if another process has the lock, None if its disk has no locks."""
+def _try_lock(handle: IO[bytes] | IO[str]) -> bool | None:
+    """Lock an open file until it is closed; return False if another process has the lock, None if the disk has no locks."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
@@ -118,8 +119,8 @@ def _hold(handle: IO[bytes] | IO[str]) -> bool | None:
 
 
 def require_space(root: Path, bytes_needed: int) -> None:
-    """Refuse to start where `root`'s disk has less than `bytes_needed` free."""
-    free = shutil.disk_usage(_nearest(root)).free
+    """Raise a `HarnessError` if `root`'s disk has less than `bytes_needed` free."""
+    free = shutil.disk_usage(_existing_path(root)).free
     if free < bytes_needed:
         raise HarnessError(
             f"not enough disk space: {free / 2**20:,.0f} MiB free, about {bytes_needed / 2**20:,.0f} MiB needed",
@@ -129,18 +130,20 @@ def require_space(root: Path, bytes_needed: int) -> None:
 
 
 def require_writable(root: Path) -> None:
-    """Refuse to start where files cannot be created below `root`. Nothing is created to find out."""
-    place = _nearest(root / "runs")
-    if not place.is_dir():
-        raise HarnessError("cannot write results: this is a file, not a folder", where=str(place), fix=WRITE_FIX)
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise HarnessError("cannot write results: no permission", where=str(place), fix=WRITE_FIX)
+    """Raise a `HarnessError` if files cannot be created below `root`; nothing is created for the test."""
+    path = _existing_path(root / "runs")
+    if not path.is_dir():
+        raise HarnessError(
+            "cannot write results: the path is a file, a folder is needed", where=str(path), fix=WRITE_FIX
+        )
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise HarnessError("cannot write results: no permission", where=str(path), fix=WRITE_FIX)
 
 
-def _nearest(path: Path) -> Path:
-    """The path, or the nearest folder above it that is there."""
-    for place in (path.absolute(), *path.absolute().parents):
-        with contextlib.suppress(PermissionError):  # what lies in a folder that is closed to us
-            if place.exists():
-                return place
+def _existing_path(path: Path) -> Path:
+    """Return the path, or the nearest existing folder above it."""
+    for candidate in (path.absolute(), *path.absolute().parents):
+        with contextlib.suppress(PermissionError):  # a folder without permission
+            if candidate.exists():
+                return candidate
     return Path(path.absolute().anchor)

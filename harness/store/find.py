@@ -1,4 +1,4 @@
-"""A run by its name, the beginning of its id, or its folder."""
+"""Finds a run by its name, the beginning of its id, or its folder."""
 
 from __future__ import annotations
 
@@ -10,18 +10,27 @@ from harness.store import records as store
 
 
 def find_run(name: str, runs: Sequence[store.Run], *, several: str = "pass an id, or --task NAME") -> store.Run:
-    """The run that a name, an id or a folder means; of several seeds the first. `several` says how to choose one."""
+    """Return the run of a name, an id or a folder; of several seeds the first.
+
+    Args:
+        name: the name, the beginning of the id, or the folder.
+        runs: the candidates.
+        several: the fix in the error if several runs match.
+
+    Raises:
+        HarnessError: no run matches, or several do.
+    """
     path = Path(name)
     if (path / store.RECORD).is_file():
         return store.Run(path, store.read_record(path))
-    found = [run for run in runs if run.record.spec.id.startswith(name) or run.record.spec.name == name]
-    found = [run for run in found if run.record.status == "ok"] or found
-    if not found:
-        known = sorted({run.record.spec.name for run in runs})
-        fix = did_you_mean(name, known) or "pass one of these names, a run's id, or its folder"
-        raise HarnessError(f"no run is called '{name}'", where=f"runs: {', '.join(known)}", fix=fix)
-    kinds = {(run.record.spec.task, run.record.spec.model, run.record.spec.data) for run in found}
-    if len(kinds) > 1 or len({run.record.spec.seed for run in found}) < len(found):
-        ids = ", ".join(f"{run.record.spec.id} ({run.record.spec.task})" for run in found[:6])
+    matches = [run for run in runs if run.record.spec.id.startswith(name) or run.record.spec.name == name]
+    matches = [run for run in matches if run.record.status == "ok"] or matches
+    if not matches:
+        names = sorted({run.record.spec.name for run in runs})
+        fix = did_you_mean(name, names) or "pass one of these names, a run's id, or its folder"
+        raise HarnessError(f"no run is called '{name}'", where=f"runs: {', '.join(names)}", fix=fix)
+    kinds = {(run.record.spec.task, run.record.spec.model, run.record.spec.data) for run in matches}
+    if len(kinds) > 1 or len({run.record.spec.seed for run in matches}) < len(matches):
+        ids = ", ".join(f"{run.record.spec.id} ({run.record.spec.task})" for run in matches[:6])
         raise HarnessError(f"'{name}' means several runs", where=ids, fix=several)
-    return min(found, key=lambda run: run.record.spec.seed)
+    return min(matches, key=lambda run: run.record.spec.seed)

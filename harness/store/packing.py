@@ -1,6 +1,6 @@
-"""The migration of runs of schema 1 to the current schema: answers are packed and the record's schema is raised.
+"""Migrates runs of schema 1 to the current schema: packs their answers and raises the record's schema.
 
-`python results/pack.py FOLDER` calls it. Scores, ids and the checksums in records stay the same. `verify` can still prove
+`python results/pack.py FOLDER` calls it. Scores, ids and the checksums in records do not change. `verify` can still prove
 from git that no published run changed (see `verify.checks.provenance`).
 """
 
@@ -14,10 +14,10 @@ from harness.store import answer_files, records
 
 
 def pack(root: Path) -> list[Path]:
-    """Pack every run below a folder and return the folders that changed; an interrupted call is completed by the next one.
+    """Pack every run below a folder; return the changed folders. A second call completes an interrupted one.
 
     Raises:
-        HarnessError: a record cannot be read, or a run has two files of the same answers that differ.
+        HarnessError: a record is unreadable, or a run has two different files of the same answers.
     """
     return [run.folder for run in records.find(root) if _pack_run(run)]
 
@@ -27,11 +27,11 @@ def _pack_run(run: records.Run) -> bool:
     for path in loose:
         content = path.read_bytes()
         packed = path.with_name(answer_files.packed_name(path.name))
-        if packed.exists() and not _holds(packed, content):
+        if packed.exists() and not _unpacks_to(packed, content):
             raise HarnessError(
-                f"{packed.name} and {path.name} hold different answers",
+                f"{packed.name} and {path.name} contain different answers",
                 where=str(run.folder),
-                fix="remove the one whose SHA-256 is not that of the record",
+                fix="remove the file without the SHA-256 of the record",
             )
         answer_files.write_bytes(run.folder, content, path.name)
     outdated = run.record.schema < SCHEMA_VERSION
@@ -41,7 +41,7 @@ def _pack_run(run: records.Run) -> bool:
     return outdated or bool(loose)
 
 
-def _holds(packed: Path, content: bytes) -> bool:
+def _unpacks_to(packed: Path, content: bytes) -> bool:
     try:
         return answer_files.unpack(packed.read_bytes()) == content
     except ValueError:

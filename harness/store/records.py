@@ -1,15 +1,15 @@
-"""The only writer of results/: one folder a run, atomic records, every answer kept.
+"""The only writer of results/: a folder for each run, with an atomic record and all answers.
 
     results/runs/<task>/<model>/<method[-rN]>/s<seed>-<spec.id>/
-        record.json     written last and by rename: its presence means that the run came to an end
-        answers.jsonl.gz, probe-<task>.jsonl.gz     see `answer_files`; the SHA-256 of their lines stands in the record
-        steps.jsonl     one optimizer step a line, written as the run goes
-        adapter/        the PEFT adapter          log.txt   what the run's process printed
+        record.json     written last and by rename: its presence means that the run has ended
+        answers.jsonl.gz, probe-<task>.jsonl.gz     see `answer_files`; the record has the SHA-256 of their lines
+        steps.jsonl     an optimizer step a line, written during the run
+        adapter/        the PEFT adapter          log.txt   the output of the run's process
 
-A trial of `--tune` has a folder of the same kind below results/trials/, and a run that goes on from another one or trains
-on several tasks below results/sequences/, where no table looks: these compare with no run that began at the base model.
+Trials of `--tune` are stored in results/trials/. Runs that continue another run or train on several tasks are stored in
+results/sequences/. Tables skip both, because they do not compare with runs that start from the base model.
 
-Words and id in a path: a person reads the words, a program reads the id. The store is files that merge by copying.
+A path has words for a person and an id for a program. Two stores are merged by copying their files.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from harness.store.answer_files import sha256 as answers_sha256
 from harness.store.answer_files import text as answers_text
 from harness.store.answer_files import write as write_answers
 from harness.store.codec import decode, encode
-from harness.store.files import LOCK, WORKING, lock, require_space, require_writable, working
+from harness.store.files import LOCK, WORKING, lock, require_space, require_writable, work_lock
 from harness.store.redact import redact
 
 RECORD = "record.json"
@@ -43,69 +43,69 @@ LOG = "log.txt"
 ADAPTER = "adapter"
 MODEL = "model"
 
-PUBLISHABLE = ("ok", "oom")  # that a run does not fit into memory is a result; what was cut short is none
+PUBLISHABLE = ("ok", "oom")  # out of memory is a result; interrupted and failed runs are none
 
 DEFAULT_ROOT = Path("results")
 SEQUENCES = "sequences"
 
-# of `harness.store.files` and `harness.store.answer_files`, which a reader need not know
+# Defined in `harness.store.files` and `harness.store.answer_files`; readers use them from here.
 __all__ = ["ANSWERS", "LOCK", "PROBES", "WORKING", "answers_sha256", "answers_text", "lock"]
-__all__ += ["read_answers", "require_space", "require_writable", "working", "write_answers"]
+__all__ += ["read_answers", "require_space", "require_writable", "work_lock", "write_answers"]
 
 
 class Damaged(HarnessError):
-    """A record that is no record, as a crash of the machine or a copy cut short leaves it: the run counts as not done."""
+    """The record is damaged, as by a crash of the machine or an incomplete copy; the run counts as not done."""
 
 
 class Missing(HarnessError):
-    """There is no record: the run has not come to an end, or another process is doing it again."""
+    """There is no record: the run has not ended, or another process is running it again."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run that came to an end: its folder and its record. `answers()` reads the evidence."""
+    """A run that has ended: its folder and its record. `answers()` reads the evidence."""
 
     folder: Path
     record: Record
 
     def answers(self) -> tuple[Answer, ...]:
-        """The run's answers, in test-set order; empty where it has none."""
+        """Return the run's answers, in test-set order; empty if it has none."""
         return read_answers(self.folder) if answer_files.locate(self.folder) else ()
 
-    def probed(self) -> dict[str, tuple[Answer, ...]]:
-        """The answers to each probe by its task, those left out that are gone."""
+    def probe_answers(self) -> dict[str, tuple[Answer, ...]]:
+        """Return the answers to each probe by its task, without those of missing files."""
         files = {task: probe_file(task) for task in self.record.probes}
         present = {task: name for task, name in files.items() if answer_files.locate(self.folder, name)}
         return {task: read_answers(self.folder, name) for task, name in present.items()}
 
 
 def run_dir(root: Path, spec: RunSpec) -> Path:
-    """The folder of the run that `spec` decides, under `root` (usually `results`). Nothing is created."""
-    place = "trials" if spec.split != "test" else SEQUENCES if spec.start or spec.joined else "runs"
-    return root / place / relative_dir(spec)
+    """Return the folder of the run of `spec` below `root` (usually `results`); nothing is created."""
+    kind = "trials" if spec.split != "test" else SEQUENCES if spec.start or spec.joined else "runs"
+    return root / kind / relative_dir(spec)
 
 
 def relative_dir(spec: RunSpec) -> Path:
-    """The run's folder below `runs/` or `published/`: words for a person, the id for a program."""
+    """Return the run's folder below `runs/` or `published/`: words for a person, the id for a program."""
     return Path(path_word(spec.task)) / path_word(spec.model) / path_word(spec.name) / f"s{spec.seed}-{spec.id}"
 
 
 def probe_file(task: str) -> str:
-    """The name of the file that holds the answers to a probe."""
+    """Return the name of the file of answers to a probe."""
     return answer_files.probe_file(path_word(task))
 
 
 def path_word(text: str) -> str:
-    """A task or model name as one safe folder name: `owner/name` becomes `owner--name`."""
+    """Return a task or model name as a safe folder name: `owner/name` becomes `owner--name`."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text.replace("/", "--")).strip(".") or "unnamed"
 
 
 def prepare(folder: Path) -> None:
-    """Create a run's folder, or empty it of what an earlier, unfinished attempt left."""
-    with atomic.explained(folder):
+    """Create a run's folder, or remove the files of an earlier, unfinished attempt."""
+    with atomic.write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         answers = {ANSWERS, *(path.name for path in answer_files.all_files(folder))}
-        for name in (RECORD, *sorted(answers), STEPS, LOG):  # the record first: without it the rest counts for nothing
+        for name in (RECORD, *sorted(answers), STEPS, LOG):  # the record first: without it the other files do not count
             (folder / name).unlink(missing_ok=True)
             atomic.sweep(folder / name)
         for name in (ADAPTER, MODEL):
@@ -113,19 +113,19 @@ def prepare(folder: Path) -> None:
 
 
 def write_record(folder: Path, record: Record) -> Path:
-    """Write `record.json` last and by rename, so that it is there whole or not at all."""
+    """Write `record.json` atomically, after all other files; return its path."""
     return write_text(folder / RECORD, record_text(_without_secrets(record)))
 
 
 def _without_secrets(record: Record) -> Record:
-    """Redact what libraries and machine said; spec, answers and scores are evidence and stay as they are."""
-    seen = record.environment
-    fields = {name: redact(value) for name, value in vars(seen).items() if isinstance(value, str)}
-    return replace(record, reason=redact(record.reason), environment=replace(seen, **fields))  # type: ignore[arg-type]
+    """Return a record with redacted texts of libraries and machine; spec, answers and scores are unchanged evidence."""
+    environment = record.environment
+    fields = {name: redact(value) for name, value in vars(environment).items() if isinstance(value, str)}
+    return replace(record, reason=redact(record.reason), environment=replace(environment, **fields))  # type: ignore[arg-type]
 
 
 def record_text(record: Record) -> str:
-    """Return what `record.json` holds."""
+    """Return the text of `record.json`."""
     return _json_text(encode(record))
 
 
@@ -134,12 +134,12 @@ def _json_text(data: Any) -> str:
 
 
 def read_record(folder: Path) -> Record:
-    """Read a run's record.
+    """Return a run's record.
 
     Raises:
-        Damaged: it is cut off or corrupt.
+        Damaged: it is truncated or corrupt.
         Missing: there is none.
-        HarnessError: naming the file, where it cannot be opened or was written by a newer version.
+        HarnessError: the file cannot be opened, or a newer version wrote it.
     """
     path = folder / RECORD
     fix = run_again(folder)
@@ -154,7 +154,7 @@ def read_record(folder: Path) -> Record:
     version = data.get("schema") if isinstance(data, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise HarnessError(
-            f"the results were written by a newer version (record schema {version}, this program knows {SCHEMA_VERSION})",
+            f"the results were written by a newer version (record schema {version}, this program reads up to {SCHEMA_VERSION})",
             where=str(path),
             fix="update this program, or write to another folder with --results DIR",
         )
@@ -165,18 +165,18 @@ def read_record(folder: Path) -> Record:
 
 
 def open_steps(folder: Path) -> TextIO:
-    """Open `steps.jsonl` for appending; each line reaches the disk as it is written."""
-    with atomic.explained(folder):
+    """Return `steps.jsonl` opened for appending; each line is written to the disk immediately."""
+    with atomic.write_errors(folder):
         return (folder / STEPS).open("a", encoding="utf-8", buffering=1)
 
 
 def append_step(steps: TextIO, step: Mapping[str, Any]) -> None:
-    """Append one step, such as `{"step": 3, "loss": 0.41, "seconds": 0.2}`."""
+    """Append a step, such as `{"step": 3, "loss": 0.41, "seconds": 0.2}`."""
     steps.write(json.dumps(encode(step)) + "\n")
 
 
 def read_steps(folder: Path) -> list[dict[str, Any]]:
-    """The steps written so far; a last line cut short by a kill is left out."""
+    """Return the steps so far, without an incomplete last line."""
     path = folder / STEPS
     if not path.exists():
         return []
@@ -188,29 +188,29 @@ def read_steps(folder: Path) -> list[dict[str, Any]]:
 
 
 def clean_log(folder: Path) -> None:
-    """Redact what a run's process printed, in place, since a full disk has no room for a second copy."""
+    """Redact the output of a run's process, in place, because a full disk has no space for a second copy."""
     path = folder / LOG
-    with atomic.explained(path), contextlib.suppress(FileNotFoundError):
-        said = path.read_bytes()
-        clean = redact(said.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-        if clean != said:
+    with atomic.write_errors(path), contextlib.suppress(FileNotFoundError):
+        content = path.read_bytes()
+        clean = redact(content.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+        if clean != content:
             with path.open("r+b") as log:
                 log.write(clean)
                 log.truncate()
 
 
 def find(root: Path, task: str | None = None, *, skip_damaged: bool = False) -> list[Run]:
-    """Every run with a record below `root`, any folder, in path order; `task` keeps one task's.
+    """Return every run with a record below `root`, in path order; `task` selects the runs of one task.
 
-    A damaged record is an error, since a table without it would be silently another one; a caller that shows no result
-    may skip it.
+    A damaged record is an error, because a table without it would silently differ. A caller that shows no results may
+    skip it.
     """
     runs = []
     for path in sorted(root.rglob(RECORD)) if root.is_dir() else []:
         try:
             runs.append(Run(path.parent, read_record(path.parent)))
         except Missing:
-            continue  # it was there a moment ago: another process does the run again
+            continue  # removed just now: another process is running it again
         except Damaged:
             if not skip_damaged:
                 raise
@@ -218,32 +218,32 @@ def find(root: Path, task: str | None = None, *, skip_damaged: bool = False) -> 
 
 
 def read_all(root: Path, task: str | None = None, *, skip_damaged: bool = False) -> list[Run]:
-    """Every run of this results folder (`root/runs`), finished or not ok; arguments as `find`."""
+    """Return every run of a results folder (`root/runs`), of any status; arguments as in `find`."""
     return find(root / "runs" / path_word(task) if task else root / "runs", task, skip_damaged=skip_damaged)
 
 
 def read_trials(root: Path, task: str | None = None) -> list[Run]:
-    """Every trial of a learning rate (`root/trials`), tested on the validation split."""
+    """Return every trial of a learning rate (`root/trials`), scored on the validation split."""
     return find(root / "trials" / path_word(task) if task else root / "trials", task)
 
 
-def read_kept(root: Path) -> list[Run]:
-    """Every run of this results folder that is no trial, damaged ones left out."""
+def read_with_sequences(root: Path) -> list[Run]:
+    """Return every run of a results folder except trials, including sequences; damaged ones are skipped."""
     return read_all(root, skip_damaged=True) + find(root / SEQUENCES, skip_damaged=True)
 
 
 def read_published(root: Path, task: str | None = None) -> list[Run]:
-    """Every published run (`root/published`)."""
+    """Return every published run (`root/published`)."""
     return find(root / "published" / path_word(task) if task else root / "published", task)
 
 
-def finished(root: Path, spec: RunSpec) -> Run | None:
-    """The run of exactly this spec if it ended ok: it is reused. Anything else runs again."""
-    return finished_in(run_dir(root, spec), spec)
+def finished_run(root: Path, spec: RunSpec) -> Run | None:
+    """Return the run of exactly this spec if its status is ok, otherwise None; it is reused."""
+    return finished_run_in(run_dir(root, spec), spec)
 
 
-def finished_in(folder: Path, spec: RunSpec) -> Run | None:
-    """As `finished`, of one folder."""
+def finished_run_in(folder: Path, spec: RunSpec) -> Run | None:
+    """Return the run in a folder if it has this spec and its status is ok, otherwise None."""
     try:
         record = read_record(folder)
     except (Missing, Damaged):
@@ -255,29 +255,30 @@ def publish(
     root: Path,
     runs: Iterable[Run],
     answers: Mapping[str, Sequence[Answer]] | None = None,
-    probed: Mapping[str, Mapping[str, Sequence[Answer]]] | None = None,
+    probe_answers: Mapping[str, Mapping[str, Sequence[Answer]]] | None = None,
 ) -> list[Path]:
-    """Copy the records and answers of these runs into `root/published`, which only ever grows.
+    """Copy the records and answers of runs into `root/published`; return the new folders. Nothing there is overwritten.
 
     Answers are published packed, so a record of schema 1 is published with the current schema.
 
     Args:
         root: the results folder.
-        runs: the runs, those that were interrupted or failed are left out.
-        answers: by run id, answers to publish in place of the run's own (see `withhold`).
-        probed: the same for those to probes, by run id and task.
+        runs: the runs; interrupted and failed runs are skipped.
+        answers: answers by run id, to publish instead of the run's answers (see `withhold`).
+        probe_answers: the same for probes, by run id and task.
 
-    Returns the folders that are new. Raises `HarnessError` where a published file would change.
+    Raises:
+        HarnessError: a published file would change.
     """
     new = []
     for run in (run for run in runs if run.record.status in PUBLISHABLE):
         target = root / "published" / relative_dir(run.record.spec)
         name = run.record.spec.id
-        evidence, record = _publication_of(run, (answers or {}).get(name), (probed or {}).get(name, {}))
-        if differing := _differing(target, evidence, record):
+        evidence, record = _published_form(run, (answers or {}).get(name), (probe_answers or {}).get(name, {}))
+        if changed := _changed_files(target, evidence, record):
             raise HarnessError(
-                "a published run is never overwritten, and this one differs",
-                where=str(target / differing[0]),
+                "a published run is never overwritten, and this file differs",
+                where=str(target / changed[0]),
                 fix="change the task's version, or remove the published folder in a commit of its own",
             )
         if not (target / RECORD).exists():
@@ -288,8 +289,8 @@ def publish(
     return new
 
 
-def _differing(target: Path, evidence: Mapping[str, bytes], record: str) -> list[str]:
-    """Return the names of published files that differ from these, however their answers are packed."""
+def _changed_files(target: Path, evidence: Mapping[str, bytes], record: str) -> list[str]:
+    """Return the names of published files that differ from these, independent of packing."""
     present = [name for name in evidence if answer_files.locate(target, name)]
     names = [name for name in present if answer_files.read_bytes(target, name) != evidence[name]]
     path = target / RECORD
@@ -298,21 +299,21 @@ def _differing(target: Path, evidence: Mapping[str, bytes], record: str) -> list
     return names
 
 
-def _publication_of(
-    run: Run, answers: Sequence[Answer] | None, probed: Mapping[str, Sequence[Answer]]
+def _published_form(
+    run: Run, answers: Sequence[Answer] | None, probe_answers: Mapping[str, Sequence[Answer]]
 ) -> tuple[dict[str, bytes], str]:
-    """Return the lines of each file of answers of a published run, and the text of its record."""
+    """Return the lines of each file of answers to publish, and the text of the record."""
     record, folder = run.record, run.folder
-    substitutes = {ANSWERS: answers} | {probe_file(task): probed.get(task) for task in record.probes}
+    substitutes = {ANSWERS: answers} | {probe_file(task): probe_answers.get(task) for task in record.probes}
     present = [name for name in substitutes if answer_files.locate(folder, name)]
     evidence = {name: answer_files.read_bytes(folder, name) for name in present}
     evidence |= {name: answers_text(rows).encode() for name, rows in substitutes.items() if rows is not None}
-    if answers is None and not probed:
+    if answers is None and not probe_answers:
         return evidence, with_schema((folder / RECORD).read_bytes().decode("utf-8"), SCHEMA_VERSION)
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in evidence.items()}
     if answers is not None:
         record = replace(record, answers_sha256=digests[ANSWERS])
-    probes = {task: replace(record.probes[task], answers_sha256=digests[probe_file(task)]) for task in probed}
+    probes = {task: replace(record.probes[task], answers_sha256=digests[probe_file(task)]) for task in probe_answers}
     return evidence, record_text(replace(record, schema=SCHEMA_VERSION, probes={**record.probes, **probes}))
 
 
@@ -329,15 +330,15 @@ def with_schema(text: str, version: int) -> str:
 
 
 def sha256(text: str) -> str:
-    """The SHA-256 of a text as it lies in a file."""
+    """Return the SHA-256 of a text in UTF-8."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a file of text below results/, whole or not at all."""
+    """Write a file of text below results/ atomically; return its path."""
     return atomic.write(path, text.encode("utf-8"))
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
-    """Write a picture below results/, whole or not at all."""
+    """Write a binary file below results/ atomically; return its path."""
     return atomic.write(path, content)

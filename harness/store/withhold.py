@@ -1,9 +1,9 @@
-"""Texts of a data set whose licence does not let them be handed on, replaced by stand-ins before a run is published.
+"""Replaces texts of a data set by stand-ins before publication if its licence forbids redistribution.
 
-An answer holds no question and no context, but it holds the options and the gold answer, which are the data set's too.
-A stand-in is a hash of the text without differences of case and spacing, so that what was equal stays equal and what
-was told apart stays apart: right and wrong, macro-F1 and parsing come out the same, and `verify` can hold the stand-ins
-against a copy of the data set. Numbers, tags and labels are no text in this sense and stay.
+An answer contains no question and no context, but options and gold answer belong to the data set. A stand-in is a hash of
+the text without differences of case and spacing, so equal texts stay equal and different texts stay different. Scores,
+macro-F1 and parsing do not change, and `verify` can compare the stand-ins with a copy of the data set. Numbers, tags and
+labels are not replaced.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from harness.record import Answer
 from harness.schema import Example
 
 MARK = "sha256:"
-SHORT = 60  # characters; a number, a tag or a label is no longer
+MAX_LABEL = 60  # characters; numbers, tags and labels are at most as long
 
 
 def stand_in(text: str) -> str:
-    """Return what stands for a text: the same for texts that differ in case and spacing only; nothing for nothing."""
+    """Return the stand-in of a text, equal for texts that differ in case and spacing only; empty for an empty text."""
     if not text.strip():
         return ""
     return MARK + hashlib.sha256(fold(text).encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
-def withheld(answers: Sequence[Answer]) -> tuple[Answer, ...]:
-    """Return the answers with stand-ins for options, gold, what was said and what was made of it."""
+def stand_in_answers(answers: Sequence[Answer]) -> tuple[Answer, ...]:
+    """Return the answers with stand-ins for options, gold answer, raw text and parsed text."""
     return tuple(
         replace(
             a,
@@ -41,16 +41,16 @@ def withheld(answers: Sequence[Answer]) -> tuple[Answer, ...]:
     )
 
 
-def without_text(answers: Sequence[Answer]) -> bool:
-    """Tell whether the answers hold no text of the data set: no options, and gold as short as a number or a label."""
-    return all(not a.choices and len(a.target) <= SHORT for a in answers)
+def has_no_text(answers: Sequence[Answer]) -> bool:
+    """Return whether the answers contain no text of the data set: no options, and gold as short as a label."""
+    return all(not a.choices and len(a.target) <= MAX_LABEL for a in answers)
 
 
 def is_withheld(answer: Answer) -> bool:
-    """Tell whether an answer's texts are stand-ins."""
+    """Return whether an answer's texts are stand-ins."""
     return answer.target.startswith(MARK)
 
 
-def as_withheld(example: Example) -> Example:
-    """Return an example with the stand-ins that a withheld answer to it has."""
+def stand_in_example(example: Example) -> Example:
+    """Return an example with the stand-ins of a withheld answer to it."""
     return replace(example, target=stand_in(example.target), choices=tuple(map(stand_in, example.choices)))

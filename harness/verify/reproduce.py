@@ -39,7 +39,7 @@ def judge(old: tuple[Record, Sequence[Answer]], new: tuple[Record, Sequence[Answ
     if after.status != "ok":
         return Outcome(verdict, (*changes, f"{after.status}: {after.reason}"))
     if old_answers and withhold.is_withheld(old_answers[0]):
-        new_answers = withhold.withheld(new_answers)
+        new_answers = withhold.stand_in_answers(new_answers)
     observations = (_answer_comparison(old_answers, new_answers), *_score_comparison(before, after))
     if (
         _answer_texts(old_answers) == _answer_texts(new_answers)

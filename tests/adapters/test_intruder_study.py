@@ -81,13 +81,13 @@ def scaled(desk: Path) -> dict[str, Any]:
 
 def test_a_factor_of_1_gives_the_recorded_answers_to_task_and_probe(desk: Path, scaled: dict[str, Any]) -> None:
     (run,) = [one for one in records.read_all(desk / "results") if one.record.spec.id == scaled["run"]]
-    for task, kept in (("toy", run.answers()), ("other", run.probed()["other"])):
+    for task, kept in (("toy", run.answers()), ("other", run.probe_answers()["other"])):
         own = records.read_answers(scaled["folder"], f"{task}.as-trained.jsonl.gz")
         assert [(a.id, a.text, a.parsed) for a in own] == [(a.id, a.text, a.parsed) for a in kept]
         assert [a.loglik for a in own] == [b.loglik for b in kept], "to the last digit"
     assert [(one["task"], one["recorded"], one["same"]) for one in scaled["factor_1_against_recorded"]] == [
         ("toy", len(run.answers()), len(run.answers())),
-        ("other", len(run.probed()["other"]), len(run.probed()["other"])),
+        ("other", len(run.probe_answers()["other"]), len(run.probe_answers()["other"])),
     ]
     (point,) = [one for one in scaled["points"] if one["task"] == "toy" and one["directions"] == "as trained"]
     assert point["scores"]["accuracy"] == codec.encode(run.record.scores["accuracy"])
@@ -96,7 +96,7 @@ def test_a_factor_of_1_gives_the_recorded_answers_to_task_and_probe(desk: Path, 
 
 def test_the_base_models_answers_are_those_of_its_run(desk: Path, scaled: dict[str, Any]) -> None:
     (base,) = [one for one in records.read_all(desk / "results") if one.record.spec.method == "base"]
-    for task, kept in (("toy", base.answers()), ("other", base.probed()["other"])):
+    for task, kept in (("toy", base.answers()), ("other", base.probe_answers()["other"])):
         own = records.read_answers(scaled["folder"], f"{task}.base.jsonl.gz")
         assert [(a.id, a.text) for a in own] == [(a.id, a.text) for a in kept]
 

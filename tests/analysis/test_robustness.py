@@ -187,7 +187,7 @@ def test_the_figures_of_the_tables_come_out_of_the_answers(shown: str, results: 
         rows = {(row["method"], row["twin"]): row for row in csv.DictReader(file)}
     for run in records.read_all(results):
         usual = {a.id: a for a in run.answers()}
-        again = run.probed()["cfa_listed_reordered"]
+        again = run.probe_answers()["cfa_listed_reordered"]
         same = sum(usual[a.id].parsed == a.parsed for a in again) / len(again)
         row = rows[run.record.spec.method, "cfa_listed_reordered"]
         assert float(row["same"]) == pytest.approx(same)

@@ -236,7 +236,7 @@ def test_a_stand_in_is_equal_where_the_texts_are() -> None:
     assert withhold.stand_in("It  Rises") == withhold.stand_in("it rises") != withhold.stand_in("it falls")
     assert withhold.stand_in(" ") == ""
     example = Example("q", "?", "it rises", ("it rises", "it falls"))
-    assert withhold.as_withheld(example).target == withhold.as_withheld(example).choices[0]
+    assert withhold.stand_in_example(example).target == withhold.stand_in_example(example).choices[0]
 
 
 # --- the forms in which results are handed on

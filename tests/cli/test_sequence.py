@@ -60,7 +60,7 @@ class Desk:
     def stages(self) -> list[store.Run]:
         """The base model's run and those of the stages."""
         stated = json.loads(self.file().read_text())
-        by_id = {run.record.spec.id: run for run in store.read_kept(self.results)}
+        by_id = {run.record.spec.id: run for run in store.read_with_sequences(self.results)}
         return [by_id[row["run"]] for row in stated["rows"]]
 
     def file(self) -> Path:
@@ -110,7 +110,7 @@ def test_the_stages_are_chained_and_all_tasks_are_asked_the_same_questions_after
     assert [run.record.spec.task for run in (base, first, second, joint)] == ["first", "first", "second", "first"]
     asked = {
         name: [
-            [answer.id for answer in (run.answers() if run.record.spec.task == name else run.probed()[name])]
+            [answer.id for answer in (run.answers() if run.record.spec.task == name else run.probe_answers()[name])]
             for run in (base, first, second, joint)
         ]
         for name in ("first", "second")
@@ -193,7 +193,7 @@ def test_the_matrix_is_that_of_the_answers_and_every_run_verifies(desk: Desk, ca
     stated = json.loads(desk.file().read_text())
     for row, run in zip(stated["matrix"], desk.stages(), strict=False):
         for value, name in zip(row, ("first", "second"), strict=True):
-            said = run.answers() if run.record.spec.task == name else run.probed()[name]
+            said = run.answers() if run.record.spec.task == name else run.probe_answers()[name]
             assert value == pytest.approx(sum(a.parsed == a.target for a in said) / len(said), abs=1e-15)
     assert len(stated["matrix"]) == 3
     assert set(stated["measures"]) >= {"average accuracy", "backward transfer", "forward transfer", "forgetting"}

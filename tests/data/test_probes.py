@@ -158,7 +158,7 @@ def test_a_probed_run_keeps_what_was_said_and_its_own_answers_stay(
     kept = record.probes["other"]
     said = records.read_answers(job.folder, records.probe_file("other"))
     assert kept.answers_sha256 == records.answers_sha256(job.folder, records.probe_file("other"))
-    assert records.Run(job.folder, record).probed()["other"] == said
+    assert records.Run(job.folder, record).probe_answers()["other"] == said
     right = sum(answer.parsed == answer.target for answer in said) / len(said)
     assert kept.scores["accuracy"].value == pytest.approx(right)
     assert kept.chance == chance(made.probes[0].task, made.probes[0].examples)
@@ -269,7 +269,7 @@ def test_answers_to_a_probe_are_published_with_the_run(probed: Desk) -> None:
         assert (folder / records.probe_file("other")).read_bytes() == (
             run.folder / records.probe_file("other")
         ).read_bytes()
-    hidden = {run.record.spec.id: {"other": withhold.withheld(run.probed()["other"])} for run in runs}
+    hidden = {run.record.spec.id: {"other": withhold.stand_in_answers(run.probe_answers()["other"])} for run in runs}
     with pytest.raises(HarnessError, match="never overwritten"):
         records.publish(probed.results, runs, None, hidden)
     shutil.rmtree(probed.results / "published")

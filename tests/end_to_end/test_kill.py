@@ -260,10 +260,10 @@ def test_a_file_system_without_locks_is_not_taken_for_a_run_in_progress(
 def test_a_folder_is_free_when_its_worker_has_gone_and_not_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(atomic, "PATIENCE", 0.1)
-    with atomic.lock(tmp_path), atomic.working(tmp_path) as ours:
+    monkeypatch.setattr(atomic, "WAIT_SECONDS", 0.1)
+    with atomic.lock(tmp_path), atomic.work_lock(tmp_path) as ours:
         assert ours
-    with atomic.working(tmp_path), atomic.lock(tmp_path) as free:
+    with atomic.work_lock(tmp_path), atomic.lock(tmp_path) as free:
         assert not free
     with atomic.lock(tmp_path) as free:
         assert free

@@ -112,7 +112,7 @@ def test_long_texts_are_shortened_and_unread_answers_said_to_be() -> None:
 def test_withheld_texts_are_counted_and_not_shown() -> None:
     runs: list[Run] = []
     for record, answers in (make_run("base", 0, 0.2, n=30), make_run("full", 0, 0.9, n=30)):
-        hidden = withhold.withheld(answers or ())
+        hidden = withhold.stand_in_answers(answers or ())
         runs.append((replace(record, scores=scoring.score_answers(hidden, (metrics.accuracy,))), hidden))
     shown = certain(runs)
     assert shown.examples == ()

@@ -108,7 +108,7 @@ def test_a_run_ends_with_its_record_and_its_output_in_the_log(tmp_path: Path) ->
     assert [o.status for o in result.outcomes] == ["ok"]
     assert notes.lines == ["started 0", "progress 1/1", "ok 0"]
     assert "hello from the run" in (job.folder / records.LOG).read_text()
-    assert records.finished(tmp_path, job.spec) is not None
+    assert records.finished_run(tmp_path, job.spec) is not None
 
 
 def test_a_killed_run_becomes_a_row_with_a_reason_and_the_others_go_on(tmp_path: Path) -> None:
@@ -181,9 +181,9 @@ def test_a_second_ctrl_c_ends_the_run_at_once(tmp_path: Path) -> None:
 def test_an_interrupted_run_runs_again_and_a_finished_one_is_kept(tmp_path: Path) -> None:
     (job,) = jobs(tmp_path, 1)
     records.write_record(job.folder, make_record(job.spec, status="interrupted"))
-    assert records.finished(tmp_path, job.spec) is None
+    assert records.finished_run(tmp_path, job.spec) is None
     go(finish, [job])
-    assert records.finished(tmp_path, job.spec) is not None
+    assert records.finished_run(tmp_path, job.spec) is not None
 
 
 def test_a_run_that_another_process_has_finished_meanwhile_is_taken_as_it_is(tmp_path: Path) -> None:

@@ -153,14 +153,14 @@ def test_answers_with_line_separators_inside_stay_one_line_each(tmp_path: Path) 
 
 def test_only_a_finished_run_of_the_same_spec_is_reused(tmp_path: Path) -> None:
     written(tmp_path)
-    assert records.finished(tmp_path, make_spec()) is not None
-    assert records.finished(tmp_path, make_spec(learning_rate=0.02)) is None
+    assert records.finished_run(tmp_path, make_spec()) is not None
+    assert records.finished_run(tmp_path, make_spec(learning_rate=0.02)) is None
 
 
 @pytest.mark.parametrize("status", ["oom", "failed", "interrupted"])
 def test_what_did_not_end_well_runs_again(tmp_path: Path, status: str) -> None:
     written(tmp_path, status=status)
-    assert records.finished(tmp_path, make_spec()) is None
+    assert records.finished_run(tmp_path, make_spec()) is None
 
 
 def test_preparing_a_folder_clears_what_an_unfinished_attempt_left(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_that_a_run_did_not_fit_into_memory_is_published_without_answers(tmp_pat
 
 def test_answers_given_to_publish_take_the_place_of_the_runs_own(tmp_path: Path) -> None:
     record = records.read_record(written(tmp_path))
-    runs, hidden = records.read_all(tmp_path), withhold.withheld(make_answers(9, 3))
+    runs, hidden = records.read_all(tmp_path), withhold.stand_in_answers(make_answers(9, 3))
     (new,) = records.publish(tmp_path, runs, {record.spec.id: hidden})
     assert records.read_answers(new) == hidden
     assert records.read_record(new) == replace(record, answers_sha256=records.answers_sha256(new))

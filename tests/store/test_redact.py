@@ -16,7 +16,7 @@ from harness.runs import runner, worker
 from harness.runs.job import Job, Reporter, RunEnd
 from harness.runs.local import LocalProcesses
 from harness.store import records
-from harness.store.redact import HIDDEN, redact
+from harness.store.redact import REDACTION, redact
 from tests.support.records import make_environment, make_record, make_spec
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +57,7 @@ def test_secrets_and_homes_are_taken_out_of_a_text_and_the_rest_stays(kind: str)
     assert secret not in clean
     assert clean.startswith("before ")
     assert clean.endswith(" after")
-    assert HIDDEN in clean or "~" in clean
+    assert REDACTION in clean or "~" in clean
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_the_value_of_a_secret_variable_is_taken_out_wherever_it_stands(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "nothing special to look at")
-    assert redact("he said: nothing special to look at!") == f"he said: {HIDDEN}!"
+    assert redact("he said: nothing special to look at!") == f"he said: {REDACTION}!"
 
 
 def test_a_container_whose_home_is_the_root_keeps_its_slashes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +169,7 @@ def test_a_log_is_cleaned_in_place_and_one_without_secrets_is_not_touched(tmp_pa
     log = tmp_path / records.LOG
     log.write_text(f"hello\n{TOKENS['hub']}\nbye\n")
     records.clean_log(tmp_path)
-    assert log.read_text() == f"hello\n{HIDDEN}\nbye\n"
+    assert log.read_text() == f"hello\n{REDACTION}\nbye\n"
     before = log.stat().st_mtime_ns
     records.clean_log(tmp_path)
     assert log.stat().st_mtime_ns == before

@@ -135,4 +135,4 @@ def test_a_second_run_that_did_not_finish_says_why() -> None:
 
 def test_answers_without_their_texts_are_compared_by_stand_ins() -> None:
     old, new = pair(OLD)
-    assert reproduce.judge((old[0], withhold.withheld(OLD)), new).verdict == "REPRODUCED"
+    assert reproduce.judge((old[0], withhold.stand_in_answers(OLD)), new).verdict == "REPRODUCED"

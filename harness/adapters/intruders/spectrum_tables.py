@@ -9,7 +9,7 @@ from harness.adapters.intruders import spectrum
 from harness.adapters.intruders.spectrum import WeightSpectrum
 from harness.format import Table, spoken
 from harness.record import RunSpec
-from harness.store.codec import encode, named
+from harness.store.codec import encode, run_identity
 
 
 def document(
@@ -18,7 +18,7 @@ def document(
     """Return the spectra of one run at full precision, as values for `json.dumps`."""
     content: Mapping[str, Any] = encode(
         {
-            **named(spec),
+            **run_identity(spec),
             "top": top,
             "epsilon": epsilon,
             "total": {str(bound): spectrum.count(matrices, bound) for bound in epsilons},

@@ -10,7 +10,7 @@ from harness.analysis.aggregate import Difference
 from harness.format import Table, interval, number, percent_sign, spoken
 from harness.metrics import stats
 from harness.store import answer_files, records
-from harness.store.codec import encode, named
+from harness.store.codec import encode, run_identity
 
 FORMAT = 1  # version of the JSON; raised if a name changes its meaning or is removed
 
@@ -82,7 +82,7 @@ def document(
     content: Mapping[str, Any] = encode(
         {
             "format": FORMAT,
-            **named(spec),
+            **run_identity(spec),
             "epsilon": epsilon,
             "top": top,
             "weights": study.weights,

@@ -65,7 +65,7 @@ def action(name: str) -> Action:
 
 def show_list(arguments: Arguments) -> int:
     """List every run's adapter."""
-    runs = library.finished_with_adapter(records.read_kept(arguments.results))
+    runs = library.finished_with_adapter(records.read_with_sequences(arguments.results))
     if not runs:
         raise next_command.no_results("no run here has left an adapter", arguments.results)
     output.table(library.table(runs, _licences()))

@@ -115,7 +115,7 @@ def _questions(weights: RunWeights, lookup: Lookup, options: Options) -> list[Ta
     task = dataclasses.replace(task, scoring=spec.scoring)
     examples = sample(sample(splits.test, limits[1]), options.test_examples)
     questions = [TaskQuestions(task, spec, examples, spec.data, probe=False, recorded=weights.run.answers())]
-    probe_answers = weights.run.probed()
+    probe_answers = weights.run.probe_answers()
     source = lookup.source(task)
     for probe in probes.read_all(options.probes, source, task, splits.test, embedded=weights.base.embedded):
         result = record.probes.get(probe.task.name)

@@ -175,7 +175,7 @@ def _probes_to_hand_on(run: store.Run, lookup: Lookup) -> dict[str, tuple[Answer
     tasks = lookup.probed(run.record)
     fit = {
         name: _fit_to_hand_on(run.folder, probes.as_run(run.record, name), answers, tasks[name][0])
-        for name, answers in run.probed().items()
+        for name, answers in run.probe_answers().items()
     }
     return {name: answers for name, answers in fit.items() if answers is not None}
 
@@ -185,10 +185,10 @@ def _fit_to_hand_on(
 ) -> tuple[Answer, ...] | None:
     if task is None or task.source.redistributable or not answers:
         return None
-    hidden = withhold.withheld(answers)
+    hidden = withhold.stand_in_answers(answers)
     if _score_alike(record, hidden, task):
         return hidden
-    if withhold.without_text(answers):
+    if withhold.has_no_text(answers):
         return None
     raise HarnessError(
         f"the licence of the data of '{task.name}' lets no text of it be published, and this run's scores need it",

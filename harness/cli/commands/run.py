@@ -84,7 +84,9 @@ def execute(planned: Plan, work: Target | None = None) -> tuple[Sequence[Outcome
 
 def _analyze(planned: Plan, outcomes: Sequence[Outcome]) -> TaskResults:
     """Return the analysis of the plan's runs, and of an earlier run of the base model on the same questions."""
-    finished = [run for spec in planned.specs if (run := records.finished(planned.options.results, spec)) is not None]
+    finished = [
+        run for spec in planned.specs if (run := records.finished_run(planned.options.results, spec)) is not None
+    ]
     if all(spec.method != "base" for spec in planned.specs):
         finished += _earlier_base(planned)
     runs: list[Run] = [(run.record, run.answers() or None) for run in finished]
@@ -96,7 +98,7 @@ def _analyze(planned: Plan, outcomes: Sequence[Outcome]) -> TaskResults:
     metrics = {planned.task.name: planned.task.metrics} | {
         probe.task.name: probe.task.metrics for probe in planned.probes
     }
-    return analyze(planned.task.name, runs, metrics, {run.record.spec.id: run.probed() for run in probed})
+    return analyze(planned.task.name, runs, metrics, {run.record.spec.id: run.probe_answers() for run in probed})
 
 
 def _earlier_base(planned: Plan) -> list[records.Run]:

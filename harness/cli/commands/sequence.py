@@ -234,7 +234,7 @@ READING = (
 
 
 def _finished(options: Options, spec: RunSpec) -> records.Run:
-    run = records.finished(options.results, spec)
+    run = records.finished_run(options.results, spec)
     if run is None:
         raise HarnessError("a finished stage is gone", where=spec.id, fix="run the same command again")
     return run

@@ -67,7 +67,7 @@ def gold_checks(
         example = by_id.get(answer.id)
         if example is None:
             return False
-        example = withhold.as_withheld(example) if withhold.is_withheld(answer) else example
+        example = withhold.stand_in_example(example) if withhold.is_withheld(answer) else example
         group = answer.group or answer.id
         gold = (example.target, example.choices, example.group or example.id, example.amount)
         return gold == (answer.target, answer.choices, group, answer.amount)
