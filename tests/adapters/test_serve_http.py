@@ -149,10 +149,10 @@ def test_an_unknown_model_is_answered_with_the_nearest_known_one(client: Client)
 @pytest.mark.parametrize(
     ("method", "why"),
     [
-        ("lora-fa", "it was made for toy @ 0123456789ab"),
-        ("qlora", "serve --bits 4"),
+        ("lora-fa", "toy @ 0123456789ab"),
+        ("qlora", "--bits 4"),
         ("dora", "use_dora"),
-        ("ia3", "of the type IA3"),
+        ("ia3", "IA3"),
     ],
 )
 def test_an_adapter_that_does_not_go_with_the_base_model_is_refused_and_says_why(
@@ -229,7 +229,7 @@ def serve(bench: Bench, *words: str) -> int:
         (["--adapter", "toy=rslora-r2"], "the name 'toy' is taken"),
         (["--adapter", "a=rslora-r2", "--adapter", "a=rslora-r2"], "the name 'a' is taken"),
         (["--adapter", "a=rslora-r3"], "did you mean 'rslora-r2'"),
-        (["--adapter", "a=lora-fa-r4"], "made for toy @ 0123456789ab"),
+        (["--adapter", "a=lora-fa-r4"], "toy @ 0123456789ab"),
         (["--adapter", "a=."], "no adapter_config.json"),
     ],
 )

@@ -292,7 +292,7 @@ def test_runs_of_a_sequence_are_in_no_table_and_their_adapters_are_found(desk: D
     assert "first+second" in out
     assert main(["adapters", "export", second.id, str(desk.folder / "out"), "--results", str(desk.results)]) == 0
     card = (desk.folder / "out" / "README.md").read_text()
-    assert f"went on from the weights of the run `{first.id}`" in card
+    assert f"the weights of the run `{first.id}`" in card
     assert joint.id in out
 
 
