@@ -74,7 +74,7 @@ CONCERNS: Mapping[str, Mapping[str, str]] = {
 }
 NAMES = tuple(name for names in CONCERNS.values() for name in names)
 
-# The names of release 0.1. Files of waivers may still use them.
+# Present names by former name; files of waivers may still use the former ones.
 FORMER_NAMES: Mapping[str, str] = {
     "SHA256SUMS is there and well-formed": files.LIST_FORM,
     "every file has its checksum of SHA256SUMS": files.CHECKSUMS,
