@@ -289,7 +289,8 @@ def test_the_card_reads_as_its_snapshot(made: Path, snapshots: Snapshots) -> Non
     config = {"peft_type": "LORA", "target_modules": ["q_proj", "v_proj"]}
     adapter = library.StoredAdapter(run, config, 13_000)
     task = registry.task("cfa")
-    text = adapter_card.card(adapter, (run.record, run.answers()), (base.record, base.answers()), task)
+    evidence = (run.record, run.answers()), (base.record, base.answers())
+    text = adapter_card.card(adapter, *evidence, task, command="python run_all.py --task cfa")
     # The table and its notes are those of the report, which have tests of their own.
     snapshots.check("adapter-card.md", re.sub(r"(## Evaluation\n).*?(### )", r"\1\n\2", text, flags=re.DOTALL))
 
