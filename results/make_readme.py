@@ -93,7 +93,7 @@ def _notes(found: Sequence[Section]) -> list[str]:
     machines = sorted({record.environment.machine for record in records})
     commits = sorted({record.environment.commit for record in records})
     return [
-        f"Model `{MODEL}`, {len(seeds)} seed{'s' * (len(seeds) != 1)}, 95 % intervals; ◀ best, ≈ cannot be told from it.",
+        f"Model `{MODEL}`, {len(seeds)} seed{'s' * (len(seeds) != 1)}, 95 % intervals; ◀ best, ≈ no significant difference from it.",
         "Test sets: " + ";\n".join(sizes) + ".",
         f"Made on {' and '.join(machines)} at commit {', '.join(commits)}.",
     ]

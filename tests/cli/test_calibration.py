@@ -101,8 +101,10 @@ def test_written_answers_with_the_log_likelihood_of_each_token_have_a_row() -> N
     said = [replace(answer, choices=(), loglik=(-0.1, -0.2)) for answer in answers or ()]
     (row,) = rows_of([(record, said)])
     assert row.calibration.confidence == pytest.approx(2.718281828**-0.3)
-    assert any("whole line" in line for line in calibration_tables.reading([row]))
-    assert not any("whole line" in line for line in calibration_tables.reading(rows_of(make_runs(1, n=60))))
+    assert any(calibration_tables.WHOLE_LINE in line for line in calibration_tables.reading([row]))
+    assert not any(
+        calibration_tables.WHOLE_LINE in line for line in calibration_tables.reading(rows_of(make_runs(1, n=60)))
+    )
 
 
 def test_tables_figures_and_page_are_written_with_each_run_judged_once(

@@ -279,7 +279,7 @@ def test_the_metadata_is_what_the_hub_reads(forms: Path) -> None:
 def test_the_card_shows_what_the_table_shows_and_what_it_was_made_of(forms: Path) -> None:
     text = (forms / "cfa.card.md").read_text(encoding="utf-8")
     assert "◀ best" in text
-    assert "peak in training, MiB" in text
+    assert "peak memory in training, MiB" in text
     assert "- seeds: 0, 1, 2" in text
     assert "- code: abcdef012345" in text
     assert len({line.count("|") - line.count("\\|") for line in text.splitlines() if line.startswith("|")}) == 1

@@ -247,7 +247,7 @@ def test_what_is_finished_is_kept_and_only_the_rest_is_done_again(desk: Desk, tm
     assert main(copy.words(*JOINT)) == 0
     assert [job.spec.id for job in desk.done[count:]] == [second.record.spec.id]
     assert copy.file().read_bytes() == before
-    assert "after the row's stage" in capsys.readouterr().out
+    assert "score on each task" in capsys.readouterr().out
 
 
 def test_a_changed_answer_is_an_error_and_no_other_matrix(desk: Desk, tmp_path: Path, capsys: Capture) -> None:

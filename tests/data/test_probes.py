@@ -222,7 +222,7 @@ def test_what_was_forgotten_is_shown_kept_and_verified(probed: Desk, tmp_path: P
     shown = probed.out
     assert "▼ forgot" in shown
     assert "Change: the same on other" in shown
-    assert "asks too   other, 36 questions" in shown
+    assert "probes     other, 36 questions" in shown
     board = probed.results / "leaderboard"
     assert "▼ forgot" in (board / "toy.md").read_text()
     assert (board / "toy.csv").read_text().split("\n")[0].split(",") == list(leaderboard.COLUMNS)

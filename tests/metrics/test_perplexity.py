@@ -302,7 +302,7 @@ def test_check_shows_a_text_below_its_title_and_asks_for_no_gold(
     wiki(tmp_path / "wikitext2")
     assert main(["check", "wikitext", "--data", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
-    assert "the first training text, below what is read before it:\n\n    Article test.txt" in printed
+    assert "the first training text, below the context before it:\n\n    Article test.txt" in printed
     assert "gold" not in printed
 
 

@@ -40,14 +40,14 @@ def test_the_figure_shows_base_and_the_best_row_of_each_method_in_its_colour() -
 def test_the_figure_says_which_seed_it_shows_and_of_what_a_written_answers_confidence_is() -> None:
     runs = make_runs(2, n=120)
     said = texts(write.svgs(results_of(runs))[write.CALIBRATION])
-    assert "of each method the best row, of several seeds the first" in said
+    assert "the best row of each method, its first seed" in said
     names = set(said.split("\n"))
     assert "lora r32 s0" in names
     assert "lora r32 s1" not in names
     assert "whole line" not in said
     record, answers = make_run("lora", 8, n=120, spec={"scoring": "generate"})
     written: list[Run] = [(record, [replace(answer, choices=(), loglik=(-0.1,)) for answer in answers or ()])]
-    assert "whole line" in texts(write.svgs(results_of(written))[write.CALIBRATION])
+    assert "whole generated line" in texts(write.svgs(results_of(written))[write.CALIBRATION])
 
 
 def test_the_figure_is_written_with_the_others_the_same_twice(tmp_path: Path) -> None:

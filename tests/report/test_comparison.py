@@ -82,7 +82,7 @@ def test_worse_is_what_a_paired_test_says_and_not_a_smaller_number() -> None:
 def test_what_is_not_shown_to_be_worse_comes_with_the_loss_that_is_not_excluded() -> None:
     found = compare_records(make_run(first(0.8)), worse_by(1), LISTED)
     (line, _) = comparison.verdict(found)
-    assert "cannot be told" in line
+    assert "no significant difference" in line
     assert f"a loss of up to {-100 * found.scores['accuracy'].low:.1f} points is not excluded" in line
     lost = comparison.verdict(compare_records(make_run(first(0.8)), worse_by(10), LISTED))
     assert lost[0] == "accuracy of lora r32 s0 is worse by 10.0 points"

@@ -42,19 +42,19 @@ def test_a_few_of_each_kind_are_shown_evenly_over_all() -> None:
     ids = [one.id for one in shown.examples if one.won]
     assert ids == [won[place * len(won) // MOST] for place in range(MOST)]
     assert [one.id for one in shown.examples if not one.won] == lost[:MOST]
-    assert f"better on {len(won):,} and worse on {len(lost):,}; shown are up to {MOST} of each" in shown.counts
+    assert f"better on {len(won):,} and worse on {len(lost):,} of " in shown.counts
 
 
 def test_where_all_are_shown_it_does_not_speak_of_a_choice() -> None:
     shown = certain([make_run("base", 0, 0.5, n=6), make_run("full", 0, 1.0, n=6)])
     assert len(shown.examples) == 3
-    assert shown.counts == "Of 6 questions full does better on 3 and worse on 0."
+    assert shown.counts == "full does better on 3 and worse on 0 of 6 questions."
     assert {one.outcome for one in shown.examples} == {"wrong → right"}
 
 
 def test_the_best_tuned_row_is_set_against_base_also_where_base_is_best() -> None:
     shown = certain([make_run("base", 0, 0.9, n=60), make_run("lora", 8, 0.4, n=60), make_run("full", 0, 0.2, n=60)])
-    assert shown.title == "What changed from base to lora r8"
+    assert shown.title == "Answers that changed from base to lora r8"
     assert {one.outcome for one in shown.examples} >= {"right → wrong"}
 
 

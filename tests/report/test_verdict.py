@@ -35,40 +35,41 @@ def of(*shares: tuple[str, int, float], n: int = 200) -> Section:
     return section([make_run(method, rank, share, n=n) for method, rank, share in shares])
 
 
+HELPS, HARMS = "Fine-tuning helps on these questions:", "Fine-tuning harms on these questions:"
+NO_BENEFIT, NO_VERDICT = "No benefit of fine-tuning is shown on these questions:", "No verdict:"
+
 BASE, LORA, FULL = ("base", 0, 0.3), ("lora", 8, 0.85), ("full", 0, 0.85)
 
 
 def test_all_rows_better_and_adapters_that_cannot_be_told_from_full() -> None:
     text = verdict(section(make_runs()))
-    start = (
-        "Fine-tuning pays on these questions: all 7 tuned rows are better than the base model, full by 52.0 points ["
-    )
-    assert text.startswith(start)
-    assert text.endswith("]; lora r32 and qlora r32 cannot be told from full fine-tuning.")
+    assert text.startswith(f"{HELPS} all 7 fine-tuned rows are better than the base model; ")
+    assert "that of full, 52.0 points [" in text
+    assert text.endswith("]; lora r32 and qlora r32 do not differ significantly from full fine-tuning.")
 
 
 def test_the_interval_is_the_paired_one_of_the_row_that_gains_most() -> None:
     found = of(BASE, ("lora", 8, 0.6), FULL)
     gain = next(cell.vs_base for cell in found.headline if cell.spec.method == "full")
     assert gain is not None
-    assert f"full by {100 * gain.value:.1f} points [{100 * gain.low:.1f}, {100 * gain.high:.1f}]" in verdict(found)
+    assert f"of full, {100 * gain.value:.1f} points [{100 * gain.low:.1f}, {100 * gain.high:.1f}]" in verdict(found)
 
 
 @pytest.mark.parametrize(
     ("shares", "parts"),
     [
-        ((BASE, FULL), ["Fine-tuning pays", "the one tuned row is better than the base model, full by"]),
-        ((("base", 0, 0.9), ("full", 0, 0.3)), ["does harm on these questions: the one tuned row is worse than the base model."]),
+        ((BASE, FULL), [HELPS, "the one fine-tuned row is better than the base model", "of full, "]),
+        ((("base", 0, 0.9), ("full", 0, 0.3)), [f"{HARMS} the one fine-tuned row is worse than the base model."]),
         ((BASE, ("lora", 8, 0.5), FULL), ["every adapter is worse than full fine-tuning."]),
-        ((BASE, LORA, ("full", 0, 0.5)), ["lora r8 by", "; full fine-tuning is worse than lora r8."]),
-        ((BASE, ("lora", 8, 0.86), FULL), ["; full fine-tuning cannot be told from lora r8."]),
-        ((BASE, ("lora", 2, 0.05), FULL), ["1 of 2 tuned rows is better than the base model and 1 worse, full by"]),
-        ((("base", 0, 0.8), ("lora", 8, 0.3), ("full", 0, 0.2)), ["Fine-tuning does harm", "all 2 tuned rows are worse"]),
-        ((("base", 0, 0.8), ("lora", 8, 0.3), ("full", 0, 0.8)), ["does harm", "1 of 2 tuned rows is worse", "none is better"]),
-        ((("base", 0, 0.5), ("full", 0, 0.505)), ["not shown to pay", "the one tuned row cannot be told from the base"]),
-        ((("base", 0, 0.5), (*LORA[:2], 0.5), ("full", 0, 0.505)), ["none of the 2 tuned rows can be told from the base"]),
-        ((LORA, FULL), ["Whether fine-tuning pays is not shown: no base model"]),
-        ((BASE,), ["No fine-tuned run has finished"]),
+        ((BASE, LORA, ("full", 0, 0.5)), ["of lora r8, ", "; full fine-tuning is worse than lora r8."]),
+        ((BASE, ("lora", 8, 0.86), FULL), ["; full fine-tuning does not differ significantly from lora r8."]),
+        ((BASE, ("lora", 2, 0.05), FULL), ["1 of 2 fine-tuned rows is better than the base model and 1 worse", "of full, "]),
+        ((("base", 0, 0.8), ("lora", 8, 0.3), ("full", 0, 0.2)), [HARMS, "all 2 fine-tuned rows are worse"]),
+        ((("base", 0, 0.8), ("lora", 8, 0.3), ("full", 0, 0.8)), [HARMS, "1 of 2 fine-tuned rows is worse", "none is better"]),
+        ((("base", 0, 0.5), ("full", 0, 0.505)), [NO_BENEFIT, "the one fine-tuned row does not differ"]),
+        ((("base", 0, 0.5), (*LORA[:2], 0.5), ("full", 0, 0.505)), [NO_BENEFIT, "none of the 2 fine-tuned rows differs"]),
+        ((LORA, FULL), [NO_VERDICT, "no run of the base model"]),
+        ((BASE,), [NO_VERDICT, "no fine-tuned run has finished"]),
     ],
 )  # fmt: skip
 def test_each_outcome_has_its_sentence(shares: tuple[tuple[str, int, float], ...], parts: list[str]) -> None:
@@ -81,12 +82,12 @@ def test_each_outcome_has_its_sentence(shares: tuple[tuple[str, int, float], ...
 
 def test_runs_that_did_not_finish_show_nothing() -> None:
     text = verdict(section([make_run("base", 0, 0.3, n=40), make_failed("full", n=40)]))
-    assert text == "No fine-tuned run has finished, so nothing is shown about fine-tuning."
+    assert text.startswith(NO_VERDICT)
 
 
 def test_a_rank_shown_to_be_as_good_is_named_with_the_margin() -> None:
     found = changed(section(make_runs()), lora={"not_worse": True})
-    assert verdict(found).endswith("; lora r2 is shown to lose less than 3.0 points to full fine-tuning.")
+    assert verdict(found).endswith("; lora r2 is shown to be less than 3.0 points below full fine-tuning.")
 
 
 def test_where_lower_is_better_a_fall_is_a_gain() -> None:
@@ -94,8 +95,8 @@ def test_where_lower_is_better_a_fall_is_a_gain() -> None:
     found = of(BASE, FULL)
     rows = [replace(c, higher_is_better=False, vs_base=down if c.vs_base else None) for c in found.cells]
     text = verdict(replace(found, cells=tuple(rows)))
-    assert text.startswith("Fine-tuning pays")
-    assert "full by 20.0 points [10.0, 30.0]" in text
+    assert text.startswith(HELPS)
+    assert "of full, 20.0 points [10.0, 30.0]" in text
 
 
 TWO = of(BASE, ("lora", 8, 0.7), FULL, n=60)
@@ -118,9 +119,9 @@ def test_it_never_speaks_of_a_gain_or_a_harm_that_no_test_shows(
         rows.append(replace(cell, vs_base=found, higher_is_better=higher_is_better, best_or_tied=mark))  # type: ignore[arg-type]
     text = verdict(replace(TWO, cells=tuple(rows)))
     signs = {(value > 0) == higher_is_better for value, p, _ in drawn if p < 0.05}
-    assert ("pays on these questions:" in text and "not shown" not in text) == (True in signs)
-    assert ("does harm" in text) == (signs == {False})
-    assert ("not shown to pay" in text) == (not signs)
+    assert text.startswith(HELPS) == (True in signs)
+    assert text.startswith(HARMS) == (signs == {False})
+    assert text.startswith(NO_BENEFIT) == (not signs)
 
 
 @pytest.mark.parametrize("place", ["", "published"])

@@ -174,7 +174,7 @@ def test_confusion_is_shown_of_base_and_of_the_best_by_line_of_business(compared
     section, runs = compared
     base, best = breakdowns.confusion(section, results_of(runs, {"lines": METRICS}))
     assert (base.title, best.title) == ("Confusion of base", "Confusion of lora r8")
-    assert base.columns == ("line", "right", "said deny", "said pay", "unread")
+    assert base.columns == ("line", "right answer", "answered deny", "answered pay", "unreadable")
     assert base.rows[:2] == (("all", "deny", "8", "10", "2"), ("all", "pay", "10", "8", "2"))
     assert [row[:2] for row in base.rows[2:]] == [
         ("home", "deny"),
@@ -201,7 +201,7 @@ def test_without_lines_classes_or_answers_there_is_no_such_table(compared: tuple
     section, runs = compared
     bare = [(record, [replace(a, slices={}) for a in answers or ()]) for record, answers in runs]
     (base, _) = breakdowns.confusion(section, results_of(bare, {"lines": METRICS}))
-    assert base.columns == ("right", "said deny", "said pay", "unread")
+    assert base.columns == ("right answer", "answered deny", "answered pay", "unreadable")
     assert breakdowns.confusion(section, results_of(runs, {"lines": (metrics.accuracy,)})) == []
     assert breakdowns.confusion(section, results_of([(record, None) for record, _ in runs], {"lines": METRICS})) == []
 
@@ -219,5 +219,5 @@ def test_a_confusion_of_many_classes_or_of_a_text_that_is_no_class_is_still_read
 
     assert breakdowns.confusion(section, changed("class {}")) == []
     base, _ = breakdowns.confusion(section, changed("settle"))
-    assert base.columns == ("line", "right", "said settle", "said something else", "unread")
+    assert base.columns == ("line", "right answer", "answered settle", "another answer", "unreadable")
     assert base.rows[0] == ("all", "settle", "0", "36", "4")

@@ -275,8 +275,8 @@ def test_a_spec_states_clients_and_rounds_and_is_else_that_of_lora(tmp_path: Pat
     ("methods", "order"),
     [
         (("lora",), "in the same order"),
-        (("lora", "fedlora"), "in the same order, but fedlora: each client its own in its own order"),
-        (("fedlora",), "each client its own in its own order"),
+        (("lora", "fedlora"), "in the same order, but fedlora: each client has its own examples and order"),
+        (("fedlora",), "each client has its own examples and order"),
     ],
 )
 def test_what_ends_a_run_says_whose_order_was_the_same(tmp_path: Path, methods: tuple[str, ...], order: str) -> None:
@@ -316,9 +316,9 @@ def test_every_method_means_every_one_whose_packages_are_here(desk: Desk) -> Non
 def test_the_tables_say_who_the_clients_are(tmp_path: Path) -> None:
     spec = make_spec(method="fedlora", rounds=10, clients=4, clients_by="line")
     lines = notes(spec)
-    assert "10 rounds of averaging the adapters of clients (one for each line, 4 in all)." in lines[0]
-    assert "each example as often as a pooled run does" in lines[1]
-    assert "dealt by their hash to 4" in notes(replace(spec, clients_by="hash"))[0]
+    assert "10 rounds of federated averaging over 4 clients (one for each line)." in lines[0]
+    assert "each example equally often" in lines[1]
+    assert "assigned by hash" in notes(replace(spec, clients_by="hash"))[0]
     assert notes(make_spec()) == []
 
 
