@@ -43,6 +43,7 @@ lint: $(READY)
 	$(BIN)/codespell
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tests/plain_words.py
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 20
