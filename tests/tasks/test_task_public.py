@@ -187,7 +187,8 @@ def test_sizes_are_told_without_the_library_that_reads_parquet(tmp_path: Path) -
     (tmp_path / "gsm8k" / "test.jsonl").write_text("damaged")
     code = """
 import json, sys
-from harness import data, registry
+from harness import data
+from harness.data import registry
 found = {name: data.sizes(registry.task(name), sys.argv[1]) for name in ("tfns", "fiqa", "gsm8k", "nwgi")}
 assert "datasets" not in sys.modules
 print(json.dumps(found))
