@@ -55,6 +55,8 @@ class Line:
         assert fact is not None
         return (-fact.value if self.negated else fact.value).scaleb(-self.scale)
 
+    shown = printed_value  # its name in version 0.1
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -101,6 +103,8 @@ class Sum:
         """Return the total, then the parts, as reported, in the unit."""
         return [number_text(fact.value.scaleb(-scaled(self.facts)[0])) for fact in self.facts]
 
+    shown = values  # its name in version 0.1
+
     def __str__(self) -> str:
         """Return a row `label | weight | value` for each part, without the total."""
         rows = [f'Parts of "{self.names[0]}" for {self.total.period}, in {self.unit}', "part | weight | value"]
@@ -138,6 +142,9 @@ def number_text(value: Decimal) -> str:
     """Return a number in the format of statements: thousands separators, no needless decimals, a minus sign."""
     integer = value.to_integral_value()
     return format((integer if value == integer else value.normalize()) + 0, ",f")  # + 0: there is no minus zero
+
+
+written = number_text  # its name in version 0.1
 
 
 def scaled(facts: Sequence[Fact]) -> tuple[int, str]:

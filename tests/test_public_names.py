@@ -18,10 +18,10 @@ NAMES = """
 MEMBERS = {
     "data": "Splits check fingerprint hash_folder load_splits read_jsonl refuse_overlap resolve sizes tasks_folder",
     "metrics": "accuracy bertscore confusion cost_of default_parse exact_match fold from_evaluate macro_f1 numeric perplexity",
-    "prompts": "multiple_choice",
-    "published": "Load",
+    "prompts": "multiple_choice question_answer",
+    "published": "Load digest instruction output patterns read_cells",
     "stats": "LEVEL Interval Paired bootstrap_interval clustered_interval holm paired_difference sign_flip_p",
-    "statements": "Filing read_filing",
+    "statements": "Filing Line Statement Sum read_filing scaled written",
 }
 
 
