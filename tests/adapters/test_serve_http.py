@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +13,13 @@ import pytest
 from harness.adapters.serve.http import MAX_READ
 from harness.adapters.serve.model import SharedBase
 from harness.cli.app import main
-from harness.data import registry
 from harness.model.tokenize import chat_ids, encode_pair
 from harness.store import records
-from tests.support.http_client import EXAMPLES, PATIENCE, TASK, Bench, Client, eventually, make, serving
+from tests.support.http_client import EXAMPLES, PATIENCE, TASK, Bench, Client, eventually, serving
 
 Capture = pytest.CaptureFixture[str]
 PROMPT = TASK.prompt(EXAMPLES[0])
 CHAT = "/v1/chat/completions"
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return make(tmp_path_factory.mktemp("served"))
-
-
-@pytest.fixture(scope="module")
-def base(bench: Bench) -> SharedBase:
-    return SharedBase(bench.model, bench.spec("lora"), registry.method("lora"))
-
-
-@pytest.fixture(scope="module")
-def client(bench: Bench, base: SharedBase) -> Iterator[Client]:
-    with serving(bench, base) as found:
-        yield found
 
 
 def refused(found: tuple[int, Any, dict[str, str]], status: int) -> dict[str, Any]:

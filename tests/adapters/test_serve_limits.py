@@ -6,7 +6,6 @@ import asyncio
 import http.client
 import json
 import socket
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -16,28 +15,11 @@ from harness.adapters.serve import http as service_http
 from harness.adapters.serve import server
 from harness.adapters.serve.http import App
 from harness.adapters.serve.model import SharedBase
-from harness.data import registry
-from tests.support.http_client import EXAMPLES, JSON, TASK, Bench, Client, Gate, eventually, make, serving
+from tests.support.http_client import EXAMPLES, JSON, TASK, Bench, Client, Gate, eventually, serving
 
 PROMPT = TASK.prompt(EXAMPLES[0])
 COMPLETIONS = "/v1/completions"
 ADAPTER = "toy-lora-r4-s0"
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return make(tmp_path_factory.mktemp("served"))
-
-
-@pytest.fixture(scope="module")
-def base(bench: Bench) -> SharedBase:
-    return SharedBase(bench.model, bench.spec("lora"), registry.method("lora"))
-
-
-@pytest.fixture(scope="module")
-def client(bench: Bench, base: SharedBase) -> Iterator[Client]:
-    with serving(bench, base) as found:
-        yield found
 
 
 def raw(client: Client, *pieces: bytes) -> bytes:

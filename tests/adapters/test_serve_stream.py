@@ -6,7 +6,6 @@ import http.client
 import json
 import random
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,7 +13,6 @@ import pytest
 
 from harness.adapters.serve.model import SharedBase
 from harness.adapters.serve.stream import TextStream
-from harness.data import registry
 from harness.errors import HarnessError
 from tests.support.http_client import (
     EXAMPLES,
@@ -26,29 +24,12 @@ from tests.support.http_client import (
     Gate,
     Stream,
     eventually,
-    make,
     serving,
 )
 
 PROMPT, OTHER = TASK.prompt(EXAMPLES[0]), TASK.prompt(EXAMPLES[1])
 COMPLETIONS, CHAT = "/v1/completions", "/v1/chat/completions"
 ADAPTER = "toy-lora-r4-s0"
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return make(tmp_path_factory.mktemp("served"))
-
-
-@pytest.fixture(scope="module")
-def base(bench: Bench) -> SharedBase:
-    return SharedBase(bench.model, bench.spec("lora"), registry.method("lora"))
-
-
-@pytest.fixture(scope="module")
-def client(bench: Bench, base: SharedBase) -> Iterator[Client]:
-    with serving(bench, base) as found:
-        yield found
 
 
 # --- streams
