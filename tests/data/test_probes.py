@@ -221,7 +221,7 @@ def probed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 def test_what_was_forgotten_is_shown_kept_and_verified(probed: Desk, tmp_path: Path) -> None:
     shown = probed.out
     assert "▼ forgot" in shown
-    assert "Change: the same on other" in shown
+    assert "Change: difference from it on other" in shown
     assert "probes     other, 36 questions" in shown
     board = probed.results / "leaderboard"
     assert "▼ forgot" in (board / "toy.md").read_text()
@@ -229,7 +229,7 @@ def test_what_was_forgotten_is_shown_kept_and_verified(probed: Desk, tmp_path: P
     assert (board / "toy.forgetting.csv").read_text().count("\n") == 4
     assert ET.parse(probed.results / "figures/toy/forgetting.svg").getroot() is not None
     page = (probed.results / "report.html").read_text()
-    assert "against what changed on a probe" in page
+    assert "against its change on a probe" in page
     assert "▼ forgot" in page
     data_files = ["--task", str(probed.task), "--task", str(tmp_path / "other.jsonl")]
     assert probed.run("report") == 0
