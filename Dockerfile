@@ -1,4 +1,4 @@
-# docker build -t adaptbench .                                  for the CPU
+# docker build -t adaptbench --build-arg CPU_INDEX=ADDRESS .     for the CPU; ADDRESS is PyTorch's index of CPU wheels
 # docker build -t adaptbench-cuda --build-arg COMPUTE=cuda .    for NVIDIA GPUs, run with --gpus all
 # docker run --rm -v "$PWD/results:/work/results" adaptbench --task cfa
 #
@@ -7,15 +7,17 @@
 
 FROM python:3.11-slim AS build
 ARG COMPUTE=cpu
-# torch without CUDA is not on the public index. Empty if pip's own sources (a mirror, say) have it.
-ARG CPU_INDEX=https://download.pytorch.org/whl/cpu
+# The address of PyTorch's index of CPU wheels: torch without CUDA is not on the public index. Empty if pip's own sources
+# (a mirror, say) have it.
+ARG CPU_INDEX=
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/adaptbench
 ENV PATH=/opt/adaptbench/bin:$PATH
 WORKDIR /src
 COPY requirements.lock requirements-cuda.lock ./
 RUN case "$COMPUTE" in \
-      cpu) pip install --require-hashes ${CPU_INDEX:+--extra-index-url "$CPU_INDEX"} -r requirements.lock ;; \
+      cpu) pip install --require-hashes ${CPU_INDEX:+--extra-index-url "$CPU_INDEX"} -r requirements.lock \
+        || { echo "is torch without CUDA among pip's sources? See CPU_INDEX in the Dockerfile" >&2; exit 2; } ;; \
       cuda) pip install --require-hashes -r requirements-cuda.lock ;; \
       *) echo "COMPUTE is '$COMPUTE', but must be cpu or cuda" >&2; exit 2 ;; \
     esac
