@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from harness import environment, metrics
 from harness.errors import HarnessError
 from harness.metrics.scoring import score_answers
-from harness.record import Parts, Record
+from harness.record import Cost, Parts, Phase, Record
 from harness.schema import Source, Task
 from harness.store.codec import strict_json
 from harness.verify.check import Check
@@ -156,6 +156,22 @@ def test_a_peak_is_sane_only_where_it_holds_weights_gradients_and_state(
     names = failed(cost.run_checks(record))
     assert cost.PARTS_SUM not in names
     assert (cost.PLAUSIBLE in names) == (rest < 0 or state < 4 * (1 + trained // 4) * 0.99)
+
+
+@pytest.mark.parametrize(("method", "bytes_per_weight", "holds"), [
+    ("full", 8.0, True), ("full", 2.03, False), ("full8", 2.03, True), ("full8", 1.0, False), ("a plugin", 2.03, True),
+])  # fmt: skip
+def test_the_state_of_an_optimizer_of_its_own_may_have_one_byte_a_number(
+    method: str, bytes_per_weight: float, holds: bool
+) -> None:
+    trained = 1_000_000
+    state = round(bytes_per_weight * trained)
+    parts = Parts(0, 4 * trained, 4 * trained, state, 0)
+    peak = 8 * trained + state
+    phases = {"train": Phase(1.0, peak, peak, tokens=1), "evaluate": Phase(1.0, peak, peak, tokens=1)}
+    measured = Cost(phases, parts, 0, trained, trained, 4 * trained, 0, 1, 1.0)
+    record = make_record(make_spec(method=method, rank=0), cost=measured)
+    assert (cost.PLAUSIBLE not in failed(cost.run_checks(record))) == holds
 
 
 def test_a_finished_run_without_a_cost_is_noticed_and_one_that_did_not_fit_needs_none() -> None:

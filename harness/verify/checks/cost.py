@@ -1,14 +1,17 @@
 """Checks that a run's environment is described and its recorded cost is plausible.
 
 At the peak of training all weights, the gradients and the optimizer's state are in memory. AdamW keeps two numbers for
-each trained weight (Loshchilov and Hutter 2019), of two bytes or more.
+each trained weight (Loshchilov and Hutter 2019), of two bytes or more. An optimizer that a method brings itself may keep
+them in one byte each (Dettmers et al. 2022).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 
+from harness.data import registry
 from harness.record import Cost, Record
 from harness.verify.check import Check, check
 
@@ -17,6 +20,7 @@ PARTS_SUM = "memory parts add up to the peak"
 PLAUSIBLE = "memory peaks and costs are plausible"
 NEEDED = ("torch", "transformers")
 STATE_BYTES = 2 * 2  # AdamW, for each trained weight: two numbers of two bytes
+SMALL_STATE_BYTES = 2 * 1  # two numbers of one byte
 
 
 def run_checks(record: Record) -> list[Check]:
@@ -75,10 +79,18 @@ def _cost_faults(record: Record, cost: Cost) -> list[str]:
         faults.append("the training was not measured")
     if not cost.trained_weights >= 0 or (record.spec.train_examples and not cost.trained_weights):
         faults.append(f"{cost.trained_weights} trained weights are recorded")
-    return faults + _training_faults(cost)
+    return faults + _training_faults(cost, _least_state(record.spec.method))
 
 
-def _training_faults(cost: Cost) -> list[str]:
+@functools.cache
+def _least_state(name: str) -> int:
+    """Return the least bytes of optimizer state for a trained weight; a method that is not installed may bring its own."""
+    entry = registry.methods().get(name)
+    method = entry.value if entry else None
+    return STATE_BYTES if method and method.optimizer is None else SMALL_STATE_BYTES
+
+
+def _training_faults(cost: Cost, least_state: int) -> list[str]:
     train, parts = cost.phases.get("train"), cost.parts
     if train is None or parts is None:
         return []
@@ -90,7 +102,7 @@ def _training_faults(cost: Cost) -> list[str]:
     needed = parts.frozen_weights + parts.trained_weights + parts.gradients + parts.optimizer_state
     if train.peak_bytes < needed:
         faults.append(f"weights, gradients and optimizer state are {needed:,} bytes, the peak is {train.peak_bytes:,}")
-    if parts.optimizer_state < STATE_BYTES * cost.trained_weights * 0.99:
+    if parts.optimizer_state < least_state * cost.trained_weights * 0.99:
         faults.append(
             f"{parts.optimizer_state:,} bytes of optimizer state are too few for {cost.trained_weights:,} trained weights"
         )
