@@ -85,7 +85,7 @@ def test_the_command_works_for_a_shipped_id_and_tells_fit_time_and_cost(
         "estimated without its tokenizer, at 3.5 characters a token",
         "lora r8 s0 yes",
         "assumed for its size",
-        "at 2.5 an hour",
+        "at 2.5 per hour",
         "FLOPs at 40% of the 71 TFLOP/s",
     ):
         assert words in said
@@ -98,7 +98,7 @@ def test_the_command_works_for_a_shipped_id_and_tells_fit_time_and_cost(
         (("--gpu", "24TiB"), "neither a size nor a known card"),
         (("--gpu", "500GiB", "--price", "2"), "speed is not known"),
         (("--price", "2"), "no card named"),
-        (("--gpu", "H100", "--share-of-peak", "40"), "above the peak"),
+        (("--gpu", "H100", "--share-of-peak", "40"), "above 0 and up to 1"),
         (("--gpu", "H100", "--price", "free"), "not a number above 0"),
         (("--gpu", "H100", "--no-memory"), "--gpu asks for memory"),
         (("--gpu", "H100", "--model", "no/such-model-here/at-all"), "no model folder"),

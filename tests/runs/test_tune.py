@@ -194,7 +194,7 @@ def test_tables_show_no_trial_and_say_which_rates_were_tried(desk: Desk) -> None
 def test_the_plan_counts_the_trials_and_does_nothing(desk: Desk) -> None:
     flags = ("--task", str(desk.task), "--model", str(desk.model), "--no-memory", "--rank", "2", "--tune", "5")
     assert desk.run("plan", *flags, "--method", "base,lora,full") == 0
-    assert "3 runs · 10 trials of learning rates, 5 each, on validation" in desk.out
+    assert "3 runs · 10 trials of learning rates, 5 for each method and rank, on validation" in desk.out
     assert desk.out.count("after its trials") == 2
     assert not desk.results.exists()
     assert desk.run("plan", *flags, "--method", "full") == 0
