@@ -53,7 +53,7 @@ class AdapterScores:
 
 
 def base_folder(adapters: Sequence[TrainedAdapter], model: str | None, *, remote_code: bool = False) -> Path:
-    """Return the folder of the base model of these adapters; errors as `checkpoint.of_runs`."""
+    """Return the folder of the base model of these adapters; errors as `checkpoint.base_of_runs`."""
     specs = [spec for adapter in adapters for spec in adapter.specs]
     base = checkpoint.base_of_runs(
         specs,

@@ -23,7 +23,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "verify": (
         "verify",
         "verify results/published --report review",
-        "verify results/published --rerun 3a69984",
+        "verify results/published --rerun d3446b27a7",
         "verify --task questions.jsonl",
     ),
     "publish": ("publish --task cfa",),

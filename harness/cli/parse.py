@@ -16,7 +16,7 @@ from typing import Any
 from harness.errors import HarnessError, did_you_mean
 
 Reader = Callable[[Any, str, str], Any]
-MAX_SEEDS = 30  # a larger number is taken for the name of one seed
+MAX_SEEDS = 30  # a larger number is refused: it is probably meant as the name of one seed
 
 
 def text(value: str, flag: str, example: str) -> str:

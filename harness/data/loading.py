@@ -88,7 +88,7 @@ def resolve(source: Source, data_dir: Path | str | None = None) -> Path:
     """
     path = sources.fetch(source) if sources.is_remote(source) and data_dir is None else _location(source, data_dir)
     if not path.exists():
-        fix = sources.by_hand(source) if sources.is_remote(source) else "check the path, or pass --data-dir"
+        fix = sources.by_hand(source) if sources.is_remote(source) else "check the path, or pass --data"
         raise HarnessError("the task's data is missing", where=str(path), fix=fix)
     if source.sha256:
         checksum = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else hash_folder(path)

@@ -58,12 +58,12 @@ def by_hand(source: Source) -> str:
     if source.uri.startswith(OWN) and any("*" in name for name in source.files):
         return f"pass --data DIR, a folder that holds your {source.uri.removeprefix(OWN)}"
     if source.uri.startswith("hf:"):
-        return f"on a machine with a network: {hub.by_hand(source, folder)}; then pass --data-dir DIR"
+        return f"on a machine with a network: {hub.by_hand(source, folder)}; then pass --data DIR"
     if not source.revision:
         names = " or ".join(source.files) if source.uri.startswith(OWN) else " and ".join(source.files)
-        return f"put {names} into {folder}/; then pass --data-dir DIR"
+        return f"put {names} into {folder}/; then pass --data DIR"
     files = " and ".join(_address(source, path) for path in source.files)
-    return f"on a machine with a network, put into {folder}/: {files}; then pass --data-dir DIR"
+    return f"on a machine with a network, put into {folder}/: {files}; then pass --data DIR"
 
 
 def fetch(source: Source) -> Path:
@@ -75,7 +75,7 @@ def fetch(source: Source) -> Path:
     if source.uri.startswith(OWN):
         raise HarnessError("this task reads files of your own", where=source.uri, fix=by_hand(source))
     if not source.revision:
-        fix = "set Source.revision to a commit id, or pass --data-dir DIR, which holds a copy"
+        fix = "set Source.revision to a commit id, or pass --data DIR, which holds a copy"
         raise HarnessError("published data needs a revision to be fetched", where=source.uri, fix=fix)
     try:
         return hub.fetch(source) if source.uri.startswith("hf:") else _fetch_files(source)

@@ -1,4 +1,5 @@
-"""The methods of the harness, one small file each with a value `METHOD`. None imports torch at the top.
+"""The methods of the harness, one small file each with a value `METHOD`. None imports torch at the top; `lora_kernel`,
+which is no method, does.
 
 Methods differ in the weights that they train. The loop, the order and the loss of all are in `harness.training.loop`, and
 so is the optimizer, except for `full8`, whose point is the optimizer's state.

@@ -1,5 +1,7 @@
 """The metrics, which turn answers into numbers, one small file each. A new metric is one new file in this folder.
 
+A module here computes with answers and numbers alone: it opens no file and knows no task.
+
 A file defines its metrics as module-level `Metric` values; each is then `metrics.<its name>` and `by_name("its name")`.
 Factories (`numeric`, `macro_f1_of`, `cost_of`, `from_evaluate`, `bertscore`) make a metric from arguments.
 """

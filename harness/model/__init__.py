@@ -1,4 +1,4 @@
 """Models: locating and loading them, tokenising for them, asking them and measuring what a phase costs.
 
-Torch may be imported at the top of a module here and in `training`, and nowhere else.
+Torch may be imported at the top here, in `training` and in the few files that pyproject.toml lists.
 """

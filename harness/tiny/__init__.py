@@ -6,5 +6,5 @@
     python -m harness.tiny.card                          writes model/README.md from the measurements
 
 `words.txt` lists plain English words. `skills.py` and its imports generate the text, `circuit.py` the start of the weights.
-`model/` is the folder of `--model tiny`.
+`model/` is the folder of `--model tiny`. The harness imports only its questions and uses its folder.
 """

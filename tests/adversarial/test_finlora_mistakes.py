@@ -3,8 +3,8 @@
 FinLoRA (arXiv:2505.19819) takes an answer for right where the gold occurs in it, breaks ties between labels by the order
 of a Python set, compares numbers as text, and enters what it cannot read as a class of its own name. `as_they_do` is that
 rule, so that each test shows an output on which the two differ. Mistakes in how runs were made are tested elsewhere:
-one prompt for training and testing in `test_encode.py`, costs by phase in `test_memory.py`, a spec that keeps every field
-in `test_plan.py`, ties in `test_compare.py`, answers kept and recomputed in `test_verify.py`.
+one prompt for training and testing in `tests/model/test_tokenize.py`, costs by phase in `tests/model/test_meter.py`, a spec that keeps every field
+in `tests/runs/test_plan.py`, ties in `tests/analysis/test_compare.py`, answers recomputed in `tests/verify/test_run.py`.
 """
 
 from __future__ import annotations

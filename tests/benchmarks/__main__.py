@@ -34,11 +34,11 @@ own, the model's weights among them.
 """
 TAIL = """
 
-What was done, and whether both sides got the same:
+The work of each row, and whether both sides gave the same:
 
 {works}
 
-What to bear in mind: this is a CPU. Where Triton runs, TRL's loss takes the positions that have a label; here it takes every
+All of this is on a CPU. If Triton is installed, TRL's loss takes the positions that have a label; here it takes every
 position of a batch, twice, over the whole vocabulary. That is most of its ratio, as the note on **training** splits it, and
 no setting of TRL's turns it off; on a GPU it is otherwise, which `tests/gpu/run.sh` measures. The row "loss at labels" is TRL
 with its GPU's positions: the one to cite about loops. lm-eval is given token ids: its tokenising is not in its time, ours is

@@ -231,7 +231,8 @@ def test_the_data_is_the_pinned_one(name: str) -> None:
 def test_nothing_depends_on_pythons_hash_seed() -> None:
     code = """
 import json, pathlib, sys
-from harness import data, registry
+from harness import data
+from harness.data import registry
 tasks = [(registry.task(name), pathlib.Path(folder) if folder else None) for name, folder in json.loads(sys.argv[1])]
 limited = [data.fingerprint(t, data.load_splits(t, data_dir=d, train_limit=100, test_limit=50)) for t, d in tasks]
 print(json.dumps([[data.fingerprint(t, data.load_splits(t, data_dir=d)) for t, d in tasks], limited]))

@@ -222,7 +222,7 @@ def test_a_hub_data_set_needs_a_revision_and_without_a_network_says_what_to_do(m
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
     error = refusal(lambda: resolve(Source("hf:bank/loans", revision="abc")))
     assert "hf download bank/loans --repo-type dataset --revision abc" in error.fix
-    assert "--data-dir" in error.fix
+    assert "--data" in error.fix
 
 
 def test_the_tasks_folder_sits_beside_the_harness(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

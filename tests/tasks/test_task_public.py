@@ -261,4 +261,4 @@ def test_only_a_tasks_own_files_are_fetched_and_only_at_a_pinned_revision(monkey
     assert "ARC-Challenge/test-*.parquet" in asked["allow_patterns"]
     with pytest.raises(HarnessError, match="needs a revision") as caught:
         loading.resolve(Source("hf:some/data", files=("x.csv",)))
-    assert "--data-dir" in caught.value.fix
+    assert "--data" in caught.value.fix

@@ -66,7 +66,7 @@ def test_a_number_with_two_tags_and_what_is_no_tag_is_left_out(tmp_path: Path) -
 def test_without_a_pinned_commit_it_says_which_files_to_bring(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="data is missing") as caught:
         loading.resolve(registry.task("fnxl").source, tmp_path)
-    assert caught.value.fix == "put test.csv and train.csv and dev.csv into DIR/FNXL/; then pass --data-dir DIR"
+    assert caught.value.fix == "put test.csv and train.csv and dev.csv into DIR/FNXL/; then pass --data DIR"
     with pytest.raises(HarnessError, match="needs a revision"):
         loading.resolve(registry.task("fnxl").source)
 

@@ -180,3 +180,12 @@ def test_a_run_that_did_not_finish_is_checked_for_what_it_claims(tmp_path: Path)
     assert failed(verify(folder, TASK)) == []
     records.write_record(folder, make_record(spec, status="oom", cost=None, reason="too large"))
     assert failed(verify(folder, TASK)) == [arithmetic.NO_SCORES]
+
+
+def test_tables_beside_published_runs_are_no_publication_and_tables_without_runs_are(tmp_path: Path) -> None:
+    from harness.cli.commands.verify import _is_publication
+
+    (tmp_path / "leaderboard").mkdir()
+    assert _is_publication(tmp_path, itself=True)
+    (tmp_path / "published").mkdir()  # as `report` leaves it in a fresh clone
+    assert not _is_publication(tmp_path, itself=True)

@@ -16,9 +16,11 @@ FLAGS = (flags.RESULTS,)
 def main(arguments: Arguments) -> int:
     """Write tables, figures and the report."""
     results = arguments.results
-    runs = records.read_all(results) or records.read_published(results)
+    own = records.read_all(results)
+    runs = own or records.read_published(results)
     if not runs:
         raise next_command.no_results("there are no results to report", results)
+    output.note(f"from {results / ('runs' if own else 'published')}, {len(runs):,} run{'s' * (len(runs) != 1)}")
     unknown = {run.record.spec.task for run in runs} - registry.recorded().keys()
     output.closing(
         write_outputs(results, runs),

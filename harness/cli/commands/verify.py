@@ -46,7 +46,7 @@ FLAGS = (
         example="waivers.toml",
         unset="waivers.toml beside `published`",
     ),
-    Flag("--rerun", "train this run (a name, id or folder) again and compare", metavar="RUN", example="3a69984"),
+    Flag("--rerun", "train this run (a name, id or folder) again and compare", metavar="RUN", example="d3446b27a7"),
     replace(flags.BASE_MODEL, help=f"for --rerun: {flags.BASE_MODEL.help}"),
     replace(flags.REMOTE_CODE, help=f"for --rerun: {flags.REMOTE_CODE.help}"),
     flags.TASK_FILE,
@@ -152,7 +152,8 @@ def _is_publication(folder: Path, *, itself: bool) -> bool:
     """
     if (folder / files.SUMS).is_file():
         return True
-    beside = (folder / views.FOLDERS[0]).is_dir() and not (folder / "runs").is_dir()
+    own_runs = any((folder / name).is_dir() for name in ("runs", "published"))  # then its tables are of these
+    beside = (folder / views.FOLDERS[0]).is_dir() and not own_runs
     return itself and folder.is_dir() and (folder.name == "published" or beside)
 
 
