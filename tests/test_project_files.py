@@ -192,7 +192,15 @@ def test_an_issue_template_is_a_form_with_something_that_must_be_said(path: Path
 
 def test_the_page_for_contributors_says_how_to_add_each_thing() -> None:
     headings = re.findall(r"^### (.+)$", read("CONTRIBUTING.md"), re.MULTILINE)
-    assert headings == ["A task", "A method", "A metric", "A command", "A flag", "A check of `verify`"]
+    assert headings == [
+        "A task",
+        "A method",
+        "A metric",
+        "A command",
+        "A flag",
+        "A text that users read",
+        "A check of `verify`",
+    ]
 
 
 def test_the_page_for_contributors_names_files_and_targets_that_exist() -> None:
