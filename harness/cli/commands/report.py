@@ -20,10 +20,11 @@ def main(arguments: Arguments) -> int:
     runs = own or records.read_published(results)
     if not runs:
         raise next_command.no_results("there are no results to report", results)
-    output.note(f"from {results / ('runs' if own else 'published')}, {len(runs):,} run{'s' * (len(runs) != 1)}")
     unknown = {run.record.spec.task for run in runs} - registry.recorded().keys()
+    paths = write_outputs(results, runs)
+    output.note(f"from {results / ('runs' if own else 'published')}, {len(runs):,} run{'s' * (len(runs) != 1)}")
     output.closing(
-        write_outputs(results, runs),
+        paths,
         next_command.command("verify", *["--task", "FILE"] * bool(unknown), results=results),
     )
     return DONE
