@@ -1,4 +1,4 @@
-"""Finds a run by its name, the beginning of its id, or its folder."""
+"""Finds a run by its name, the beginning of its id, or its folder, and the runs that a command reads."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ from pathlib import Path
 
 from harness.errors import HarnessError, did_you_mean
 from harness.store import records as store
+
+
+def own_or_published(root: Path, task: str | None = None) -> tuple[list[store.Run], Path]:
+    """Return the runs of `root/runs`, or the published ones if there are none, and the folder that holds them."""
+    if own := store.read_all(root, task):
+        return own, root / "runs"
+    return store.read_published(root, task), root / "published"
 
 
 def find_run(name: str, runs: Sequence[store.Run], *, several: str = "pass an id, or --task NAME") -> store.Run:

@@ -13,7 +13,7 @@ from harness.cli.flags import choice
 from harness.cli.terminal import output as terminal
 from harness.data import registry
 from harness.report import calibration
-from harness.store import records
+from harness.store.find import own_or_published
 
 DONE = 0
 FORMATS = ("json", "md")
@@ -43,9 +43,7 @@ def show(results: Path, *, task: str | None = None, output: str | None = None, t
     Raises:
         HarnessError: there are no results, or none of this task.
     """
-    runs = records.read_all(results, task)
-    folder = results / ("runs" if runs else "published")  # as `report` does
-    runs = runs or records.read_published(results, task)
+    runs, folder = own_or_published(results, task)
     if not runs:
         raise next_command.no_runs(task, results)
     terminal.note(f"from {folder}, {len(runs):,} run{'s' * (len(runs) != 1)}")

@@ -17,7 +17,7 @@ from harness.errors import HarnessError
 from harness.report import comparison
 from harness.schema import Example, Task
 from harness.store import records
-from harness.store.find import find_run
+from harness.store.find import find_run, own_or_published
 
 DONE, DIFFERS = 0, 1
 FORMATS = ("json", "md")
@@ -106,7 +106,7 @@ def _questions(task: Task, compared: Comparison, data_dir: Path | None) -> dict[
 
 
 def _pair(a: str, b: str, results: Path, task: str | None) -> tuple[records.Run, records.Run]:
-    runs = records.read_all(results, task) or records.read_published(results, task)  # as `report` does
+    runs, _ = own_or_published(results, task)
     if not runs and not all((Path(name) / records.RECORD).is_file() for name in (a, b)):
         raise next_command.no_runs(task, results)
     return find_run(a, runs), find_run(b, runs)

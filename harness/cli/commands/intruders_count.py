@@ -18,7 +18,7 @@ from harness.format import spoken
 from harness.model import checkpoint
 from harness.record import RunSpec
 from harness.store import records
-from harness.store.find import find_run
+from harness.store.find import find_run, own_or_published
 
 DONE = 0
 
@@ -77,7 +77,7 @@ def ready_all(
     names: Sequence[str], results: Path, task: str | None, model: str | None, *, remote_code: bool
 ) -> list[RunWeights]:
     """Return the runs of these names, all checked before anything is decomposed; arguments and errors as `show`."""
-    runs = records.read_all(results, task) or records.read_published(results, task)
+    runs, _ = own_or_published(results, task)
     if not runs and not all((Path(name) / records.RECORD).is_file() for name in names):
         raise next_command.no_results("there are no results", results)
     return [_ready(find_run(name, runs), model, remote_code=remote_code) for name in dict.fromkeys(names)]

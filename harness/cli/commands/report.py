@@ -7,7 +7,7 @@ from harness.cli.arguments import Arguments
 from harness.cli.terminal import output
 from harness.data import registry
 from harness.report.write import write_outputs
-from harness.store import records
+from harness.store.find import own_or_published
 
 DONE = 0
 FLAGS = (flags.RESULTS,)
@@ -16,13 +16,12 @@ FLAGS = (flags.RESULTS,)
 def main(arguments: Arguments) -> int:
     """Write tables, figures and the report."""
     results = arguments.results
-    own = records.read_all(results)
-    runs = own or records.read_published(results)
+    runs, folder = own_or_published(results)
     if not runs:
         raise next_command.no_results("there are no results to report", results)
     unknown = {run.record.spec.task for run in runs} - registry.recorded().keys()
     paths = write_outputs(results, runs)
-    output.note(f"from {results / ('runs' if own else 'published')}, {len(runs):,} run{'s' * (len(runs) != 1)}")
+    output.note(f"from {folder}, {len(runs):,} run{'s' * (len(runs) != 1)}")
     output.closing(
         paths,
         next_command.command("verify", *["--task", "FILE"] * bool(unknown), results=results),
