@@ -54,8 +54,9 @@ slow: $(READY)
 test-all: test slow
 
 verify: $(READY)
-	$(BIN)/python run_all.py verify results/published
-	$(BIN)/python run_all.py verify results/beyond
+	$(BIN)/python run_all.py verify results/archive
+	$(if $(wildcard results/published/SHA256SUMS),$(BIN)/python run_all.py verify results/published)
+	$(if $(wildcard results/beyond/runs),$(BIN)/python run_all.py verify results/beyond)
 
 wheel: $(READY)
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .

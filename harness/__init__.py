@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from harness.metrics.number import parse_number
     from tasks import _xbrl_statements as statements
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "SCHEMA_VERSION",

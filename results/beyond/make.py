@@ -1,7 +1,7 @@
 """Write the table of results/beyond/README.md from the leaderboards beside it:   python results/beyond/make.py
 
 A row a run: its score on the task, on the skills that the model had before training, and on the task's questions in other
-words. tests/end_to_end/test_result_pages.py compares the page with the leaderboards.
+words; a sentence if there are no leaderboards. tests/end_to_end/test_result_pages.py compares the page with the leaderboards.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ from results import make_readme
 PART = "learned"
 TASKS = ("cfa", "sec_qa", "claims")
 HEADS = ("task", "run", "seeds", "usual", "own skills", "shifted", "drop", "gain, shifted")
+NOTHING = "No runs of this version are here yet.\n"
 
 Row = dict[str, str]
 
 
-def table() -> str:
-    """Return the table of every run of the three tasks, in %, intervals at 95 %."""
-    rows = [row for task in TASKS for row in _task_rows(BEYOND, task)]
+def table(folder: Path = BEYOND) -> str:
+    """Return the table of every run of the three tasks, in %, intervals at 95 %; a sentence if there is none."""
+    rows = [row for task in TASKS for row in _task_rows(folder, task)]
+    if not rows:
+        return NOTHING
     return markdown(Table("Learned", HEADS, tuple(rows), left=frozenset({0, 1}))) + "\n"
 
 
@@ -40,7 +43,10 @@ def _task_rows(folder: Path, task: str) -> Iterator[tuple[str, ...]]:
 
 def _rows(folder: Path, task: str, kind: str) -> Iterator[Row]:
     """Yield the rows over all questions, without those of a part of them."""
-    with (folder / "leaderboard" / f"{task}.{kind}.csv").open(encoding="utf-8", newline="") as file:
+    path = folder / "leaderboard" / f"{task}.{kind}.csv"
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8", newline="") as file:
         yield from (row for row in csv.DictReader(file) if not row.get("part"))
 
 

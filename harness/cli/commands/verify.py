@@ -12,11 +12,11 @@ from harness.cli import flags, parse, settings
 from harness.cli.arguments import Arguments, Flag
 from harness.cli.commands import verify_rerun
 from harness.cli.lookup import Lookup
-from harness.cli.terminal import output
+from harness.cli.terminal import archives, output
 from harness.errors import HarnessError
 from harness.report.write import write_outputs
 from harness.runs.options import Options
-from harness.store import records
+from harness.store import archive, records
 from harness.verify import review, waivers
 from harness.verify import run as checking
 from harness.verify.check import Check
@@ -58,9 +58,25 @@ FLAGS = (
 def main(arguments: Arguments) -> int:
     """Check what a path holds, or train one of its runs again."""
     path, options = arguments.path or arguments.results, settings.options(arguments)
+    if (folder := archive.archive_of(path)) is not None and path.exists():
+        return archived(path, folder, review_or_rerun=arguments.report is not None or arguments.rerun is not None)
     if arguments.rerun is not None:
         return verify_rerun.rerun(path, arguments.rerun, options, model=arguments.model, work=arguments.work)
     return verify(path, options, report=arguments.report, excuses=arguments.waivers)
+
+
+def archived(path: Path, folder: Path, *, review_or_rerun: bool = False) -> int:
+    """Print which commit verifies an archive; nothing of it is recomputed.
+
+    Raises:
+        HarnessError: the archive is damaged, or a review or a rerun is wanted, which only that commit can make.
+    """
+    marker = archive.read(folder)
+    if review_or_rerun:
+        problem = f"results of version {marker.version} are reviewed and trained again at the commit that verifies them"
+        raise HarnessError(problem, where=str(path), fix=f"git switch --detach {marker.commit}")
+    archives.show(folder, marker)
+    return DONE
 
 
 @dataclass(frozen=True)
@@ -109,7 +125,12 @@ def verify(path: Path, options: Options, *, report: Path | None = None, excuses:
     Raises:
         HarnessError: there is nothing to verify, or nothing that can be, or the waivers are malformed.
     """
-    parts = targets(path)
+    old = archive.archives(path)
+    parts = targets(path, required=not old)
+    if report is not None and not parts:
+        raise _no_results(path)
+    for folder in old:
+        archives.show(folder, archive.read(folder))
     if report is not None and len(parts) > 1:
         fix = errors.command("verify", str(parts[-1].root), "--report", str(report))
         raise HarnessError("a review is of one folder, and here are two", where=str(path), fix=fix)
@@ -122,11 +143,11 @@ def verify(path: Path, options: Options, *, report: Path | None = None, excuses:
     return code
 
 
-def targets(path: Path) -> list[Target]:
-    """Return the results folders of a path: one, or local runs and the publication beside them.
+def targets(path: Path, *, required: bool = True) -> list[Target]:
+    """Return the results folders of a path: one, or local runs and the publication beside them; archives are left out.
 
     Raises:
-        HarnessError: there is no run below it.
+        HarnessError: there is no run below it, and one is required.
     """
     for folder in (path, *path.parents):
         if _is_publication(folder, itself=folder == path):
@@ -140,7 +161,7 @@ def targets(path: Path) -> list[Target]:
     parts = [local] if local.folders() else []
     if _runs_below(path / "published"):
         parts.append(Target(path / "published", True))
-    if not parts:
+    if required and not parts:
         raise _no_results(path)
     return parts
 
@@ -158,7 +179,8 @@ def _is_publication(folder: Path, *, itself: bool) -> bool:
 
 
 def _runs_below(folder: Path) -> list[Path]:
-    return sorted(record.parent for record in folder.rglob(records.RECORD)) if folder.is_dir() else []
+    found = sorted(record.parent for record in folder.rglob(records.RECORD)) if folder.is_dir() else []
+    return [run for run in found if archive.archive_of(run) is None]
 
 
 def _no_results(path: Path) -> HarnessError:

@@ -19,7 +19,7 @@ from harness.runs import continuation, local, runner, worker
 from harness.runs.job import Job, Outcome, Progress
 from harness.runs.local import Target
 from harness.runs.options import Options, Start
-from harness.store import records
+from harness.store import archive, records
 from harness.store.find import find_run
 from harness.verify import reproduce as comparing
 from harness.verify.checks import data as data_checks
@@ -41,7 +41,7 @@ def rerun(path: Path, name: str, options: Options, *, model: str | None = None, 
     Raises:
         HarnessError: there is no such run, or it did not finish.
     """
-    runs = records.find(path)
+    runs = [run for run in records.find(path) if archive.archive_of(run.folder) is None]
     if not runs:
         raise HarnessError("there are no results to verify", where=str(path), fix="name a folder of runs")
     old = find_run(name, runs)

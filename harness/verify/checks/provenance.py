@@ -15,7 +15,7 @@ from harness import environment
 from harness.errors import HarnessError
 from harness.record import SCHEMA_VERSION, Record
 from harness.schema import Source, Task
-from harness.store import answer_files, records
+from harness.store import answer_files, archive, records
 from harness.verify.check import Check, check
 from harness.verify.checks import files
 
@@ -62,7 +62,8 @@ def history_checks(root: Path) -> list[Check]:
     """Return a failed check for each record or answers file below `root` that git shows as changed or removed.
 
     Packing is not a change: a record of schema 1 may be raised to the current schema, and its answers replaced by the
-    same lines, packed. The list is empty if the folder is in no repository.
+    same lines, packed. Neither is a move to an archive beside the folder. The list is empty if the folder is in no
+    repository.
     """
     try:
         _git(root, "rev-parse", "--show-toplevel")
@@ -72,7 +73,8 @@ def history_checks(root: Path) -> list[Check]:
     except (OSError, subprocess.SubprocessError):
         return []
     versions = {_name_and_blob(line) for line in [*log, *now] if line}
-    changed = {name for name, blob in versions if files.is_evidence(name) and not _is_packed_since(root / name, blob)}
+    places = [root, *archive.former_places(root)]
+    changed = {name for name, blob in versions if files.is_evidence(name) and not _is_in(places, name, blob)}
     return [
         Check(HISTORY, False, "the file was changed or removed after its commit", name) for name in sorted(changed)
     ] or [Check(HISTORY, True)]
@@ -82,6 +84,17 @@ def _name_and_blob(line: str) -> tuple[str, str]:
     """Return the path in a line of `git log --raw`, and git's hash of its former content."""
     modes, _, name = line.partition("\t")
     return name, modes.split()[2]
+
+
+def _is_in(places: Sequence[Path], name: str, blob: str) -> bool:
+    """Return whether a file is in the first folder in a newer form, or in an archive as it was or in a newer form."""
+    return any(_is_packed_since(place / name, blob) for place in places) or any(
+        _is_file(place / name, blob) for place in places[1:]
+    )
+
+
+def _is_file(path: Path, blob: str) -> bool:
+    return path.is_file() and _blob(path.read_bytes(), blob) == blob
 
 
 def _is_packed_since(path: Path, blob: str) -> bool:
