@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import tests.support.publication as publication
+from harness import environment
 from harness.cli.app import main
 from harness.errors import HarnessError
 from harness.store import archive
@@ -132,6 +133,7 @@ def test_the_archives_of_this_repository_hold_what_was_published_and_name_a_comm
         commit = archive.read(folder).commit
         assert main(["verify", str(folder)]) == 0
         assert commit in capsys.readouterr().out
+        assert environment.knows_commit(commit) or not (ROOT / ".git").exists()
         assert commit in (folder / "README.md").read_text(encoding="utf-8")
         checks = files.publication_checks(folder / "published")
         assert [check for check in checks if not check.ok] == []
