@@ -113,6 +113,12 @@ def cuda_fast_bf16() -> bool:
     return match is None or int(match[1]) >= 8
 
 
+def cuda_memory() -> int:
+    """Return the bytes of memory of the first CUDA device; 0 if unknown."""
+    match = re.match(r"([0-9]+) MiB$", _cuda_query("memory.total"))
+    return int(match[1]) * 2**20 if match else 0
+
+
 def cuda_name() -> str:
     """Return the first CUDA device's name; empty if unknown."""
     return _cuda_query("name")

@@ -51,6 +51,7 @@ def read(model_id: str) -> tuple[Checkpoint, Architecture | None]:
             hidden=int(architecture.config["hidden_size"]),
             window=int(architecture.config["max_position_embeddings"]),
             weights_bytes=2 * architecture.weights,
+            config=architecture.config,
         ),
         architecture,
     )

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,10 @@ DEFAULT_WINDOW = 2048
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The main facts about a model folder. Records store `name`, never a machine path; `hidden` is 0 if unknown."""
+    """The main facts about a model folder. Records store `name`, never a machine path.
+
+    `hidden` is 0 if unknown. `config` is the part of the config that describes a decoder.
+    """
 
     folder: Path
     name: str
@@ -38,6 +41,7 @@ class Checkpoint:
     hidden: int
     window: int
     weights_bytes: int
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def embedded(self) -> bool:
@@ -61,6 +65,7 @@ def read(model_id: str, *, remote_code: bool = False) -> Checkpoint:
         hidden=_first(text, ("hidden_size", "n_embd", "d_model"), 0),
         window=_first(text, ("max_position_embeddings", "n_positions", "max_seq_len"), DEFAULT_WINDOW),
         weights_bytes=sum(path.stat().st_size for path in weight_files(folder)),
+        config=text,
     )
 
 

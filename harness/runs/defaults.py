@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from harness import environment
 from harness.data.loading import Splits
 from harness.model.checkpoint import Checkpoint
-from harness.schema import Task
+from harness.record import RunSpec
+from harness.runs.forecast import micro_batch as forecast
+from harness.runs.forecast import token_counts
+from harness.runs.forecast.micro_batch import Load
+from harness.schema import Method, Task
 
-MICRO_CHARACTERS = 20_000  # about 5,000 tokens go through the model at once
 SMALL_WEIGHTS = 64 * 2**20  # bytes; a larger model keeps several cores busy by itself
 JOB_MEMORY = 2 * 2**30  # bytes; for the process of a run of a small model, at most
 
 
-def micro_batch(task: Task, splits: Splits, batch_size: int) -> int:
-    """Return the number of a step's examples that go through the model at once.
+def micro_batch(task: Task, splits: Splits, method: Method, model: Checkpoint, spec: RunSpec) -> int:
+    """Return the number of a step's examples that go through the model at once (see `forecast.micro_batch`).
 
-    Steps are cut into equal shares, small enough for the longest examples. Lengths are in characters, since a plan is
-    made without the tokenizer.
+    `spec` gives batch size, window, device and precision.
     """
-    longest = max(len(task.prompt(example)) + len(example.target) for example in splits.train)
-    shares = math.ceil(batch_size * longest / MICRO_CHARACTERS)
-    return math.ceil(batch_size / shares)
+    texts = [(task.prompt(example), example.target) for example in splits.train]
+    longest = sorted(texts, key=lambda pair: -len(pair[0]) - len(pair[1]))[: 4 * spec.batch_size]
+    load = Load(_rows(longest, model, spec.max_tokens), model.config, spec.dtype)
+    if spec.device == "cpu":
+        return forecast.on_cpu(load, spec.batch_size)
+    return forecast.on_cuda(load, spec.batch_size, method, environment.cuda_memory())
+
+
+@functools.lru_cache(maxsize=1)  # all runs of a task read the same texts
+def _counted(texts: tuple[tuple[str, str], ...], folder: Path) -> tuple[tuple[int, int], ...]:
+    count = token_counts.counter(folder)
+    return tuple((math.ceil(count(prompt)), math.ceil(count(target)) + 1) for prompt, target in texts)
+
+
+def _rows(texts: Sequence[tuple[str, str]], model: Checkpoint, window: int) -> list[tuple[int, int]]:
+    """Return the (prompt, target) lengths of texts in tokens, longest first, the prompt cut to the window."""
+    counts = [(max(0, min(prompt, window - target)), target) for prompt, target in _counted(tuple(texts), model.folder)]
+    return sorted(counts, key=lambda row: -sum(row))
 
 
 def jobs(model: Checkpoint, device: str) -> int:

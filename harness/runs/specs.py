@@ -103,7 +103,6 @@ def _method_specs(
         warmup=WARMUP,
         epochs=options.epochs or task.epochs,
         batch_size=batch_size,
-        micro_batch=min(options.micro_batch or defaults.micro_batch(task, splits, batch_size), batch_size),
         train_examples=len(splits.train),
         seed=seed,
         checkpointing=options.checkpointing,
@@ -112,6 +111,8 @@ def _method_specs(
     )
     if model.window - method.window_tokens < trained.max_tokens:  # if there is room, all methods read as much
         trained = replace(trained, max_tokens=model.window - method.window_tokens)
+    micro_batch = options.micro_batch or defaults.micro_batch(task, splits, method, model, trained)
+    trained = replace(trained, micro_batch=min(micro_batch, batch_size))
     if method.rounds:
         by, rounds = options.clients_by, options.rounds
         trained = clients.with_clients(trained, splits.train, by=by, rounds=rounds, default_rounds=method.rounds)

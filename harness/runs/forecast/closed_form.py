@@ -101,7 +101,14 @@ class Breakdown:
 
 def dims(config: Mapping[str, Any]) -> Dims | None:
     """Return the widths in a config, None for an architecture that the formula does not cover."""
-    if config.get("model_type") not in KNOWN_SHAPES:
+    return widths(config) if config.get("model_type") in KNOWN_SHAPES else None
+
+
+def widths(config: Mapping[str, Any]) -> Dims | None:
+    """Return the widths in the config of any decoder, None if it does not name them as Llama's does."""
+    config = config.get("text_config") or config
+    needed = ("hidden_size", "num_attention_heads", "intermediate_size", "num_hidden_layers", "vocab_size")
+    if not all(isinstance(config.get(name), int) and config[name] > 0 for name in needed):
         return None
     hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
     width = int(config.get("head_dim") or hidden // heads)
@@ -133,10 +140,15 @@ def peak(shape: Dims, spec: RunSpec, method: Method, *, tokens: int, targets: in
     return max(moments(shape, spec, method, tokens, targets), key=lambda breakdown: breakdown.total)
 
 
-def _saved(shape: Dims, *, adapter_rank: int) -> int:
-    """Bytes per token and layer; `adapter_rank` is 0 for full fine-tuning."""
+def saved(shape: Dims, rank: int, dtype: str) -> int:
+    """Return the bytes that a token saves in a layer for the backward pass; `rank` is 0 for full fine-tuning.
+
+    In fp32 there are no casts, and full fine-tuning saves what LoRA saves but for the numbers between A and B.
+    """
+    if dtype == "fp32":
+        return 16 * shape.hidden + 8 * (shape.queries + shape.keys + 2 * shape.inner) + 28 * rank + 4 * shape.heads + 8
     common = 4 * shape.queries + 4 * shape.keys + 8 * shape.inner + 4 * shape.heads + 8
-    return common + (12 * shape.hidden + 14 * adapter_rank if adapter_rank else 26 * shape.hidden)
+    return common + (12 * shape.hidden + 14 * rank if rank else 26 * shape.hidden)
 
 
 def _adapter_moments(shape: Dims, spec: RunSpec, method: Method, tokens: int, targets: int) -> list[Breakdown]:
@@ -144,12 +156,12 @@ def _adapter_moments(shape: Dims, spec: RunSpec, method: Method, tokens: int, ta
     linear = shape.linear * shape.layers
     frozen = 2 * (shape.weights - linear) + linear * method.frozen_bits / 8
     unpacked = 0 if method.frozen_bits == 16 else 2 * shape.hidden * max(shape.inner, shape.queries)
-    layer = _saved(shape, adapter_rank=spec.rank) * tokens
+    layer = saved(shape, spec.rank, spec.dtype) * tokens
     several = spec.batch_size > spec.micro_batch
     if spec.checkpointing:
-        saved, live, wide = 2 * shape.hidden * tokens * shape.layers, layer + 2 * adapters / shape.layers, 2
+        stored, live, wide = 2 * shape.hidden * tokens * shape.layers, layer + 2 * adapters / shape.layers, 2
     else:
-        saved, live, wide = layer * shape.layers + 2 * adapters, 0.0, 6
+        stored, live, wide = layer * shape.layers + 2 * adapters, 0.0, 6
     working = (4 * shape.inner + wide * shape.hidden) * tokens + unpacked
     return [
         Breakdown(
@@ -160,8 +172,8 @@ def _adapter_moments(shape: Dims, spec: RunSpec, method: Method, tokens: int, ta
             moment=moment,
         )
         for activations, moment, complete in (
-            (saved, 12 * targets * shape.vocab, False),
-            (saved + live, working, False),
+            (stored, 12 * targets * shape.vocab, False),
+            (stored + live, working, False),
             (layer, working, True),
         )
     ]
@@ -171,15 +183,15 @@ def _full_moments(shape: Dims, spec: RunSpec, method: Method, tokens: int, targe
     weights, ends = shape.weights, shape.vocab * shape.hidden
     casts = 2 * (shape.linear * shape.layers + ends)
     cast = 2 * shape.linear
-    layer = _saved(shape, adapter_rank=0) * tokens
+    layer = saved(shape, 0, spec.dtype) * tokens
     several = spec.batch_size > spec.micro_batch
     if spec.checkpointing:  # the casts live until the forward pass ends
-        saved, first, wide = 4 * shape.hidden * tokens * shape.layers, layer + cast, 6
+        stored, first, wide = 4 * shape.hidden * tokens * shape.layers, layer + cast, 6
     else:
-        saved, first, wide = layer * shape.layers + casts, 0, 10
+        stored, first, wide = layer * shape.layers + casts, 0, 10
     working = (4 * shape.inner + wide * shape.hidden) * tokens
     last = 4 * (weights - shape.linear - (0 if shape.tied else ends))  # gradients when the first layer's turn comes
-    loss = saved + (casts if spec.checkpointing else 0)
+    loss = stored + (casts if spec.checkpointing else 0)
     return [
         Breakdown(
             weights=4 * weights,
@@ -190,8 +202,8 @@ def _full_moments(shape: Dims, spec: RunSpec, method: Method, tokens: int, targe
         )
         for activations, moment, gradients in (
             (loss, 12 * targets * shape.vocab, 0),
-            (saved, 6 * ends, 0),  # the output layer's gradient, in bf16 and in fp32
-            (saved + first, working, 4 * ends),
+            (stored, 6 * ends, 0),  # the output layer's gradient, in bf16 and in fp32
+            (stored + first, working, 4 * ends),
             (layer + cast, working, last),
             (4 * shape.hidden * tokens, (8 * shape.tied + 4 * several) * ends, 4 * weights),  # the embedding's
         )
