@@ -123,7 +123,7 @@ class Method:
     the model with `requires_grad` set on the weights to train. `learning_rate(hidden_size)` is the default rate, and
     `alpha(rank, hidden_size)` the default alpha for methods with a rank; None is the usual one. `trains` is False for the
     base row. `ranked` is True if the method has a rank, `adapter` if its result is a PEFT adapter. `frozen_bits` are the bits
-    of a frozen weight, `trained_bits` those of a trained one. `requires` lists further packages.
+    of a frozen weight, `trained_bits` those of a trained one under `--dtype bf16`. `requires` lists further packages.
     `rate_factor(name)` multiplies the learning rate of the weight of that name; None if all weights have the same rate.
     `window_tokens` are the tokens of the model's window that the method itself uses. `shots` is the number of train
     examples in each prompt.

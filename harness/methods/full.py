@@ -2,7 +2,7 @@
 
 A trained weight takes 16 bytes: 4 for itself, 4 for its gradient, 4 for each of Adam's two moments. The usual mixed recipe
 takes as much (bf16 weight and gradient, fp32 master copy and moments). Pure bf16 takes half (2 + 2 + 2 + 2) and loses small
-updates. In bf16 there are also the casts of linear weights, 2 bytes each, stored from the forward pass for the backward
+updates: that is the method `full-bf16`. In bf16 there are also the casts of linear weights, 2 bytes each, stored from the forward pass for the backward
 pass; `Parts` counts them as activations and the rest.
 """
 
@@ -32,7 +32,7 @@ def learning_rate(hidden_size: int) -> float:
 
 METHOD = Method(
     name="full",
-    title="full fine-tuning",
+    title="full fine-tuning, fp32 weights",
     load=load,
     adapt=adapt,
     learning_rate=learning_rate,

@@ -159,7 +159,8 @@ def test_a_peak_is_sane_only_where_it_holds_weights_gradients_and_state(
 
 
 @pytest.mark.parametrize(("method", "bytes_per_weight", "holds"), [
-    ("full", 8.0, True), ("full", 2.03, False), ("full8", 2.03, True), ("full8", 1.0, False), ("a plugin", 2.03, True),
+    ("full", 8.0, True), ("full", 2.03, False), ("full8", 2.03, True), ("full8", 1.0, False),
+    ("full-bf16", 4.0, True), ("full-bf16", 2.03, False), ("a plugin", 2.03, True),
 ])  # fmt: skip
 def test_the_state_of_an_optimizer_of_its_own_may_have_one_byte_a_number(
     method: str, bytes_per_weight: float, holds: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from harness.cli.arguments import Arguments, Flag
 from harness.cli.terminal import output
 from harness.errors import HarnessError
 from harness.model import architectures
+from harness.record import RunSpec
 from harness.runs import plan
 from harness.runs.forecast import fit, gpu, history
 from harness.runs.forecast.gpu import Card
@@ -17,6 +19,7 @@ from harness.runs.options import Options
 from harness.store import records
 
 DONE = 0
+FULL, BF16 = "full", "full-bf16"
 GPU = "on which GPU, which need not be here"
 FLAGS = (
     *flags.RUN,
@@ -92,7 +95,7 @@ def show(options: Options, target: Gpu) -> int:
         request = fit.Request(
             folder=model.folder,
             config=shipped.config if shipped else None,
-            specs=planned.default_specs,
+            specs=with_both_recipes(planned.default_specs),
             train=tuple((planned.task.prompt(e), e.target) for e in planned.splits.train),
             test=tuple((planned.task.prompt(e), max((e.target, *e.choices), key=len)) for e in planned.splits.test),
             card=target.card,
@@ -100,6 +103,15 @@ def show(options: Options, target: Gpu) -> int:
         )
         output.forecast(planned, request, fit.look_in_own_process(request), price=target.price)
     return DONE
+
+
+def with_both_recipes(specs: Sequence[RunSpec]) -> tuple[RunSpec, ...]:
+    """Return the specs, full fine-tuning with fp32 weights followed by that with bf16 weights.
+
+    They take 16 and 8 bytes a weight, and either may be meant by "full fine-tuning".
+    """
+    both = [(spec, replace(spec, method=BF16)) if spec.method == FULL else (spec,) for spec in specs]
+    return tuple(dict.fromkeys(spec for pair in both for spec in pair))
 
 
 def show_accuracy(results: Path) -> int:

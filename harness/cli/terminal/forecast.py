@@ -81,6 +81,12 @@ def notes(outlook: Outlook, request: Request, price: float | None) -> list[str]:
     lines = [
         "peak: a training step on the longest examples, simulated on tensors without memory and counted byte by byte"
     ]
+    names = {forecast.spec.method for forecast in outlook.forecasts}
+    if {"full", "full-bf16"} <= names:
+        lines.append(
+            "full: weights, gradients and AdamW's moments in fp32, 16 bytes a weight; full-bf16: all in bf16, 8 bytes a weight, "
+            "as PEFT's comparison trains it; it loses small updates, and is run if --method names it"
+        )
     computed = [forecast for forecast in outlook.forecasts if forecast.by_formula is not None]
     if computed:
         top = max(computed, key=lambda forecast: forecast.peak)

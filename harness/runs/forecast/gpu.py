@@ -21,7 +21,9 @@ from harness.schema import Method
 SHARE = 0.4  # of the peak: LoRA of an 8 B model on an H100 reached 39 % (by the timings that LoRAFusion published)
 CONTEXT = 0.5 * 2**30  # bytes that CUDA takes for itself
 SPARE = 0.05  # of a card that the allocator's rounding and its gaps may take
-OPTIMIZER_BYTES = 40  # per trained fp32 weight and step: norm 4, clipping 8, AdamW reads 16 and writes 12
+OPTIMIZER_BYTES = (
+    40  # per trained fp32 weight and step: norm 4, clipping 8, AdamW reads 16 and writes 12; in bf16 half as many
+)
 CAST_BYTES = 6  # per fp32 weight that autocast turns into bf16
 UNPACK_BYTES = 2.5  # per 4-bit weight: reads 0.5, writes 2
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(gib|gb|g)", re.IGNORECASE)
@@ -134,11 +136,12 @@ def train_seconds(
     batches = steps * -(-spec.batch_size // spec.micro_batch)
     passes = (2 if method.adapter else 3) + spec.checkpointing
     unpacked = UNPACK_BYTES * size.linear if method.frozen_bits not in (0.0, 16.0) else 0.0
-    cast = 0.0 if method.adapter else CAST_BYTES * size.linear * (1 + spec.checkpointing)
+    half = method.trained_bits == 16 and spec.dtype == "bf16"
+    cast = 0.0 if method.adapter or half else CAST_BYTES * size.linear * (1 + spec.checkpointing)
     trained = spec.rank * size.sides if method.adapter else size.weights
     arithmetic = spec.epochs * train_flops(size, spec, method, lengths) / (share * gpu.flops)
     reading = batches * passes * 2 * size.linear / gpu.bandwidth
-    moving = batches * ((2 + spec.checkpointing) * unpacked + cast) + steps * OPTIMIZER_BYTES * trained
+    moving = batches * ((2 + spec.checkpointing) * unpacked + cast) + steps * OPTIMIZER_BYTES * trained / (1 + half)
     return max(arithmetic, reading) + moving / gpu.bandwidth
 
 

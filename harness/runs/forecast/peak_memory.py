@@ -82,8 +82,9 @@ def _make_state(optimizer: torch.optim.Optimizer) -> None:
 
 
 def _stored(spec: RunSpec, method: Method) -> torch.dtype:
-    """Return the precision of the stored weights: trainable ones are fp32, frozen ones follow the spec."""
-    return torch.bfloat16 if method.adapter and spec.dtype == "bf16" else torch.float32
+    """Return the precision of the loaded weights: trained ones are in the method's, frozen ones follow the spec."""
+    half = method.adapter or method.trained_bits == 16
+    return torch.bfloat16 if half and spec.dtype == "bf16" else torch.float32
 
 
 def _make_fake(model: Any) -> None:
