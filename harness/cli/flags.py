@@ -112,7 +112,7 @@ TRAINING = (
         "examples of a step in the model at once: memory, not results",
         count,
         example="4",
-        unset="by their length",
+        unset="by time and memory",
     ),
     Flag(
         "--learning-rate", "for every method that trains", positive, example="0.001", unset="by method and model width"

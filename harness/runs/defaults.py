@@ -5,15 +5,14 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 from harness import environment
 from harness.data.loading import Splits
+from harness.model import token_counts
 from harness.model.checkpoint import Checkpoint
 from harness.record import RunSpec
 from harness.runs.forecast import micro_batch as forecast
-from harness.runs.forecast import token_counts
 from harness.runs.forecast.micro_batch import Load
 from harness.schema import Method, Task
 
@@ -35,14 +34,14 @@ def micro_batch(task: Task, splits: Splits, method: Method, model: Checkpoint, s
 
 
 @functools.lru_cache(maxsize=1)  # all runs of a task read the same texts
-def _counted(texts: tuple[tuple[str, str], ...], folder: Path) -> tuple[tuple[int, int], ...]:
-    count = token_counts.counter(folder)
+def _counted(texts: tuple[tuple[str, str], ...], model: Checkpoint) -> tuple[tuple[int, int], ...]:
+    count = token_counts.counter(model.folder, model.config)
     return tuple((math.ceil(count(prompt)), math.ceil(count(target)) + 1) for prompt, target in texts)
 
 
 def _rows(texts: Sequence[tuple[str, str]], model: Checkpoint, window: int) -> list[tuple[int, int]]:
     """Return the (prompt, target) lengths of texts in tokens, longest first, the prompt cut to the window."""
-    counts = [(max(0, min(prompt, window - target)), target) for prompt, target in _counted(tuple(texts), model.folder)]
+    counts = [(max(0, min(prompt, window - target)), target) for prompt, target in _counted(tuple(texts), model)]
     return sorted(counts, key=lambda row: -sum(row))
 
 

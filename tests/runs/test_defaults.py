@@ -11,12 +11,12 @@ import pytest
 
 from harness.data import registry
 from harness.data.loading import Splits
-from harness.model import checkpoint, loading
+from harness.model import checkpoint, loading, token_counts
 from harness.model.checkpoint import Checkpoint
 from harness.model.tokenize import Pair
 from harness.record import RunSpec
 from harness.runs import defaults
-from harness.runs.forecast import micro_batch, peak_memory, token_counts
+from harness.runs.forecast import micro_batch, peak_memory
 from harness.runs.forecast.micro_batch import Load
 from harness.schema import Task
 from tests.support.tiny_models import toy_spec
@@ -66,7 +66,7 @@ def test_the_default_takes_at_most_twice_the_memory_of_one_example_at_once(
 ) -> None:
     spec = spec_of(dtype)
     texts = [(claims[0].prompt(example), example.target) for example in claims[1].train]
-    count = token_counts.counter(smollm2.folder)
+    count = token_counts.counter(smollm2.folder, SMOLLM2)
     rows = [Pair((1,) * math.ceil(count(prompt)), (2,) * math.ceil(count(target) + 1)) for prompt, target in texts]
     rows = sorted(rows, key=len, reverse=True)[:32]
     config = loading.config_from(SMOLLM2)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.format import NONE, Table, duration, quantity, run_name, size
-from harness.runs.forecast.fit import CHARACTERS_PER_TOKEN, Forecast, Outlook, Request
+from harness.model import token_counts
+from harness.runs.forecast.fit import Forecast, Outlook, Request
 from harness.runs.forecast.history import PredictionError
 from harness.runs.plan import Plan
 
@@ -62,7 +63,7 @@ def heading(plan: Plan, outlook: Outlook, request: Request) -> list[tuple[str, s
     longest, mean = outlook.tokens
     counted = "by tokenizer"
     if request.config is not None:
-        counted = f"estimated without its tokenizer, at {CHARACTERS_PER_TOKEN:g} characters a token"
+        counted = f"estimated by statistics of {token_counts.family(request.config)} tokenizers, within about 5 %"
     lines = [
         (
             f"{plan.task.name} v{plan.task.version}",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import processes
 from harness.data import registry
+from harness.model import token_counts
 from harness.record import RunSpec
 from harness.runs.forecast import closed_form as formula
 from harness.runs.forecast import gpu, preflight
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from harness.model.loading import Shape
     from harness.model.tokenize import Pair
 
-CHARACTERS_PER_TOKEN = 3.5  # cautious: prose has 4 to 4.5 with vocabularies above 100,000, figures and tables fewer
 NEAR = 1.15  # times what a card holds: above it by estimate, a way is not tried
 
 Lengths = tuple[tuple[int, int], ...]
@@ -213,9 +213,10 @@ def _reading(size: Size, test: Lengths, request: Request) -> float | None:
 
 
 def _lengths(request: Request, texts: Sequence[tuple[str, str]], window: int) -> Lengths:
-    """Return (prompt, answer) lengths in tokens, the prompt cut to the window: by tokenizer, else by characters."""
+    """Return (prompt, answer) lengths in tokens, the prompt cut to the window: by tokenizer, else estimated."""
     if request.config is not None:
-        counts = [(_about(prompt), _about(answer) + 1) for prompt, answer in texts]
+        count = token_counts.counter(None, request.config)
+        counts = [(math.ceil(count(prompt)), math.ceil(count(answer)) + 1) for prompt, answer in texts]
     else:
         from harness.model import loading, tokenize
 
@@ -223,10 +224,6 @@ def _lengths(request: Request, texts: Sequence[tuple[str, str]], window: int) ->
         pairs = (tokenize.encode_pair(tokenizer, *pair) for pair in texts)
         counts = [(len(prompt), len(answer)) for prompt, answer in pairs]
     return tuple((max(1, min(prompt, window - answer)), min(answer, window - 1)) for prompt, answer in counts)
-
-
-def _about(text: str) -> int:
-    return math.ceil(len(text) / CHARACTERS_PER_TOKEN)
 
 
 def look_in_own_process(request: Request) -> Outlook:

@@ -5,11 +5,13 @@ whole step's. The choice reads lengths and the config alone, so that the same co
 
 *Time.* Each pass has a cost of its own, above all to read all weights. On a processor about a thousand tokens pay for it;
 from about two thousand on, tensors leave the caches and a token takes longer again. Seconds of a step of 16 examples, LoRA
-r8 in bf16 on one core (AMX), SmolLM2-135M with 3 of its 30 layers; the longest examples have 318 and 117 tokens:
+r8 in bf16 on one core (AMX), and the counted peak; the longest examples have 318 tokens with SmolLM2, 96 with `tiny`:
 
-    examples at once        2      3      4      6      8     16
-    claims               1.28   1.26   1.15   1.14   1.09   1.34
-    cfa                                0.34   0.33   0.31   0.37
+    examples at once               3      4      8     16
+    SmolLM2-135M, claims        10.4   10.3          11.2
+                             0.94 GiB   1.2           3.8
+    tiny, cfa                          0.16   0.12   0.13
+                                         32     50     88 MiB
 
 On CUDA a pass must hide the time to start its kernels, and memory does not slow it: five thousand tokens.
 
