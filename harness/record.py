@@ -211,7 +211,11 @@ class ProbeResult:
 
 @dataclass(frozen=True)
 class Record:
-    """A finished run. `reason` explains a status other than ok; `guess` describes the guessing that scores `chance`."""
+    """A finished run. `reason` explains a status other than ok; `guess` describes the guessing that scores `chance`.
+
+    `adapter_sha256` is that of the trained weights, `steps_sha256` that of the logged steps (see `store.training_files`).
+    Both are empty for runs that stored none, and in records of older versions.
+    """
 
     spec: RunSpec
     status: Status
@@ -229,3 +233,5 @@ class Record:
     seconds: float = 0.0
     schema: int = SCHEMA_VERSION
     probes: Mapping[str, ProbeResult] = field(default_factory=dict)
+    adapter_sha256: str = ""
+    steps_sha256: str = ""

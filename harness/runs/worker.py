@@ -31,7 +31,7 @@ from harness.runs import continuation, inputs, worker_probes
 from harness.runs.inputs import Inputs
 from harness.runs.job import Interruption, Job, PhaseName, Progress, Reporter, RunEnd
 from harness.schema import Method, Task
-from harness.store import records
+from harness.store import records, training_files
 from harness.store.redact import redact
 from harness.training import clients
 
@@ -53,6 +53,8 @@ class RunState:
     guess: str = "guessing"
     cost: Cost | None = None
     answers_sha256: str = ""
+    adapter_sha256: str = ""
+    steps_sha256: str = ""
     final_loss: float | None = None
     cut_examples: int = 0
     device_name: str = ""
@@ -87,6 +89,8 @@ def run(job: Job, reporter: Reporter) -> None:
         started=start,
         seconds=time.perf_counter() - clock,
         probes=state.probes,
+        adapter_sha256=state.adapter_sha256,
+        steps_sha256=state.steps_sha256,
     )
     try:
         records.write_record(job.folder, record)
@@ -165,6 +169,8 @@ def _work(job: Job, state: RunState, pace: _Pace) -> None:
     pace.check()
     fit = _train(job, data, model, tokenizer, method, phases, pace, state)
     adapter_bytes = _save(job, model, tokenizer, method)
+    state.adapter_sha256 = training_files.weights_sha256(job.folder)
+    state.steps_sha256 = training_files.steps_sha256(job.folder)
     _tidy(spec.device)
     with memory.phase(spec.device) as meter:
         shots = tokenize.choose_shots(data.splits.train, method.shots, spec.seed)

@@ -3,8 +3,8 @@
     results/runs/<task>/<model>/<method[-rN]>/s<seed>-<spec.id>/
         record.json     written last and by rename: its presence means that the run has ended
         answers.jsonl.gz, probe-<task>.jsonl.gz     see `answer_files`; the record has the SHA-256 of their lines
-        steps.jsonl     an optimizer step a line, written during the run
-        adapter/        the PEFT adapter          log.txt   the output of the run's process
+        steps.jsonl, adapter/                       the logged steps and the trained weights, see `training_files`
+        log.txt         the output of the run's process
 
 Trials of `--tune` are stored in results/trials/. Runs that continue another run or train on several tasks are stored in
 results/sequences/. Tables skip both, because they do not compare with runs that start from the base model.
@@ -19,14 +19,14 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from harness.errors import HarnessError
 from harness.record import SCHEMA_VERSION, Answer, Record, RunSpec
-from harness.store import answer_files
+from harness.store import answer_files, training_files
 from harness.store import files as atomic
 from harness.store.answer_files import ANSWERS, PROBES, run_again
 from harness.store.answer_files import read as read_answers
@@ -36,20 +36,19 @@ from harness.store.answer_files import write as write_answers
 from harness.store.codec import decode, encode
 from harness.store.files import LOCK, WORKING, lock, require_space, require_writable, work_lock
 from harness.store.redact import redact
+from harness.store.training_files import ADAPTER, MODEL, PACKED_STEPS, STEPS, append_step, open_steps, read_steps
 
 RECORD = "record.json"
-STEPS = "steps.jsonl"
 LOG = "log.txt"
-ADAPTER = "adapter"
-MODEL = "model"
 
 PUBLISHABLE = ("ok", "oom")  # out of memory is a result; interrupted and failed runs are none
 
 DEFAULT_ROOT = Path("results")
 SEQUENCES = "sequences"
 
-# Defined in `harness.store.files` and `harness.store.answer_files`; readers use them from here.
-__all__ = ["ANSWERS", "LOCK", "PROBES", "WORKING", "answers_sha256", "answers_text", "lock"]
+# Defined in `harness.store.files`, `answer_files` and `training_files`; readers use them from here.
+__all__ = ["ADAPTER", "ANSWERS", "LOCK", "MODEL", "PROBES", "STEPS", "WORKING"]
+__all__ += ["answers_sha256", "answers_text", "append_step", "lock", "open_steps", "read_steps"]
 __all__ += ["read_answers", "require_space", "require_writable", "work_lock", "write_answers"]
 
 
@@ -105,7 +104,13 @@ def prepare(folder: Path) -> None:
     with atomic.write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         answers = {ANSWERS, *(path.name for path in answer_files.all_files(folder))}
-        for name in (RECORD, *sorted(answers), STEPS, LOG):  # the record first: without it the other files do not count
+        for name in (
+            RECORD,
+            *sorted(answers),
+            STEPS,
+            PACKED_STEPS,
+            LOG,
+        ):  # the record first: without it the other files do not count
             (folder / name).unlink(missing_ok=True)
             atomic.sweep(folder / name)
         for name in (ADAPTER, MODEL):
@@ -162,29 +167,6 @@ def read_record(folder: Path) -> Record:
         return decode(Record, data)
     except ValueError as error:
         raise Damaged(f"the record is damaged: {error}", where=str(path), fix=fix) from None
-
-
-def open_steps(folder: Path) -> TextIO:
-    """Return `steps.jsonl` opened for appending; each line is written to the disk immediately."""
-    with atomic.write_errors(folder):
-        return (folder / STEPS).open("a", encoding="utf-8", buffering=1)
-
-
-def append_step(steps: TextIO, step: Mapping[str, Any]) -> None:
-    """Append a step, such as `{"step": 3, "loss": 0.41, "seconds": 0.2}`."""
-    steps.write(json.dumps(encode(step)) + "\n")
-
-
-def read_steps(folder: Path) -> list[dict[str, Any]]:
-    """Return the steps so far, without an incomplete last line."""
-    path = folder / STEPS
-    if not path.exists():
-        return []
-    steps = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        with contextlib.suppress(ValueError):
-            steps.append(json.loads(line))
-    return steps
 
 
 def clean_log(folder: Path) -> None:
@@ -256,8 +238,9 @@ def publish(
     runs: Iterable[Run],
     answers: Mapping[str, Sequence[Answer]] | None = None,
     probe_answers: Mapping[str, Mapping[str, Sequence[Answer]]] | None = None,
+    weights: Collection[str] = (),
 ) -> list[Path]:
-    """Copy the records and answers of runs into `root/published`; return the new folders. Nothing there is overwritten.
+    """Copy records, answers and steps of runs into `root/published`; return the new folders. Nothing there is overwritten.
 
     Answers are published packed, so a record of schema 1 is published with the current schema.
 
@@ -266,6 +249,7 @@ def publish(
         runs: the runs; interrupted and failed runs are skipped.
         answers: answers by run id, to publish instead of the run's answers (see `withhold`).
         probe_answers: the same for probes, by run id and task.
+        weights: the ids of the runs whose trained weights are copied, too.
 
     Raises:
         HarnessError: a published file would change.
@@ -284,6 +268,7 @@ def publish(
         if not (target / RECORD).exists():
             for name, content in evidence.items():
                 answer_files.write_bytes(target, content, name)
+            training_files.publish(run.folder, target, weights=run.record.spec.id in weights)
             write_text(target / RECORD, record)
             new.append(target)
     return new

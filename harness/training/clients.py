@@ -8,13 +8,13 @@ machine. A group is never divided.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.errors import HarnessError
 from harness.record import GROUP, HASH, RunSpec
+from harness.schedule import planned_steps
 from harness.schema import Example
 
 SLICES = ("insurer", "line")
@@ -89,8 +89,3 @@ def with_clients(
         problem = f"{rounds} rounds are more than the {steps} training steps of the client with most examples"
         raise HarnessError(problem, where=f"--rounds {rounds}", fix=f"--rounds {steps}, or more --epochs")
     return replace(spec, rounds=rounds or min(default_rounds, steps), clients=len(sizes), clients_by=by)
-
-
-def planned_steps(examples: int, spec: RunSpec) -> int:
-    """Return the number of optimizer steps for a number of examples, over all epochs."""
-    return max(1, round(spec.epochs * math.ceil(examples / spec.batch_size)))

@@ -21,8 +21,8 @@ import torch
 
 from harness.model.tokenize import Pair
 from harness.record import RunSpec
+from harness.schedule import planned_steps
 from harness.training import loop
-from harness.training.clients import planned_steps
 from harness.training.loop import FitResult, Step
 
 Weights = dict[str, np.ndarray]  # the trained weights by name, fp32

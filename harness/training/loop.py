@@ -24,7 +24,8 @@ from harness.model.logits import logits_at
 from harness.model.meter import Meter, cuda_peaks, parts
 from harness.model.tokenize import Pair
 from harness.record import Parts, RunSpec
-from harness.training.clients import planned_steps
+from harness.schedule import planned_steps
+from harness.schedule import rate_at as rate_at
 
 WINDOW = 8  # batches that are sorted by length together
 CLIP_NORM = 1.0
@@ -249,18 +250,6 @@ def make_optimizer(
 def adamw(groups: Sequence[dict[str, Any]], rate: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
     """Return the optimizer of all methods without their own."""
     return torch.optim.AdamW(list(groups), lr=rate, betas=betas, fused=True)
-
-
-def rate_at(peak: float, warmup: float, step: int, steps: int) -> float:
-    """Return the learning rate of step `step` (from 0) of `steps`.
-
-    After a linear warm-up over the share `warmup` of the steps it follows a cosine that would reach zero one step after the
-    last.
-    """
-    ramp = max(1, round(warmup * steps))
-    if step < ramp:
-        return peak * (step + 1) / ramp
-    return peak * 0.5 * (1 + math.cos(math.pi * (step + 1 - ramp) / (steps + 1 - ramp)))
 
 
 def plan_batches(lengths: Sequence[int], spec: RunSpec) -> list[list[int]]:

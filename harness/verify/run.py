@@ -15,7 +15,7 @@ from harness.schema import Example, Task
 from harness.store import records as store
 from harness.verify.check import Check as Check
 from harness.verify.check import check_equal
-from harness.verify.checks import arithmetic, cost, files, identity, probes, provenance, seeds, views
+from harness.verify.checks import arithmetic, cost, files, identity, probes, provenance, seeds, training, views
 from harness.verify.checks import data as data_checks
 
 TASK_AVAILABLE = identity.TASK_AVAILABLE
@@ -60,6 +60,7 @@ def verify(
         *arithmetic.answer_checks(record, answers, task),
         *arithmetic.gold_checks(record, answers, task, examples),
         *probes.run_checks(folder, record, probed or {}),
+        *training.run_checks(folder, record),
     ]
 
 

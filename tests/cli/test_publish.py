@@ -26,6 +26,7 @@ from harness.schema import Example
 from harness.store import answer_files, records, withhold
 from harness.store.codec import strict_json
 from harness.verify.checks import arithmetic, files, provenance, seeds
+from tests.support import logged_steps
 from tests.support.finished_runs import make_runs
 
 Desk = tuple[Path, Path]
@@ -93,6 +94,42 @@ def test_tables_are_made_anew_where_no_run_is_new(desk: Desk, capsys: pytest.Cap
     assert path.read_bytes() == kept
     assert main(["verify", str(desk[0] / "published"), "--tasks-dir", str(desk[1])]) == 0
     assert publish(desk, "--task", "pick") == 2
+
+
+def trained(desk: Desk) -> Path:
+    """Give a run logged steps and an adapter; return its folder below the results."""
+    folder = first(desk)
+    record = logged_steps.write_adapter(folder, records.read_record(folder))
+    logged_steps.write(folder, record, logged_steps.rows_of(record))
+    return folder.relative_to(desk[0] / "runs")
+
+
+def test_steps_and_weights_are_published_and_verified(desk: Desk) -> None:
+    run = trained(desk)
+    assert publish(desk) == 0
+    published = desk[0] / "published"
+    names = {
+        f"{run}/{name}"
+        for name in ("steps.jsonl.gz", "adapter/adapter_config.json", "adapter/adapter_model.safetensors")
+    }
+    assert names <= set(files.read_sums(published))
+    assert main(["verify", str(published), "--tasks-dir", str(desk[1])]) == 0
+    (published / run / "adapter" / "adapter_config.json").write_text('{"r": 9}')
+    assert files.changed_runs(published) == [f"{run}/adapter/adapter_config.json"]
+    assert main(["verify", str(published), "--tasks-dir", str(desk[1])]) == 1
+
+
+def test_weights_can_be_left_out_of_a_publication(desk: Desk) -> None:
+    run = trained(desk)
+    assert publish(desk, "--no-adapters") == 0
+    assert {path.name for path in (desk[0] / "published" / run).iterdir()} == {"record.json", "answers.jsonl.gz", "steps.jsonl.gz"}  # fmt: skip
+    assert main(["verify", str(desk[0] / "published"), "--tasks-dir", str(desk[1])]) == 0
+
+
+def test_a_run_whose_steps_contradict_its_settings_is_refused(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    logged_steps.change(desk[0] / "runs" / trained(desk), lambda rows: rows.pop())
+    assert publish(desk) == 2
+    assert "logged steps follow the settings: 2 steps are logged, the settings plan 3" in capsys.readouterr().err
 
 
 REFUSED: dict[str, tuple[Callable[[Record], Record], str]] = {

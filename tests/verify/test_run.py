@@ -71,7 +71,7 @@ def test_a_sound_run_passes_every_check(tmp_path: Path, scoring: str) -> None:
     answers = make_answers(9, 0) if scoring == "choices" else written()
     checks = verify(write(tmp_path, answers, scoring=scoring), TASK)
     assert failed(checks) == []
-    assert len(checks) == 17
+    assert len(checks) == 19
 
 
 def test_a_changed_spec_no_longer_hashes_to_the_folders_name(tmp_path: Path) -> None:

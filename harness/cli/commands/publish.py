@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness import environment
 from harness.cli import flags, next_command, settings
-from harness.cli.arguments import Arguments
+from harness.cli.arguments import Arguments, Flag
 from harness.cli.lookup import Lookup
 from harness.cli.terminal import output
 from harness.data import probes
@@ -28,6 +28,7 @@ from harness.verify.checks import data as data_checks
 DONE = 0
 FLAGS = (
     replace(flags.TASK, help="only these tasks", metavar="NAME", unset="all", group=""),
+    Flag("--no-adapters", "publish no trained weights; `verify --replay` cannot ask these runs again", switch=True),
     *flags.SOURCES,
     flags.RESULTS,
 )
@@ -45,10 +46,10 @@ FIXES = {
 
 def main(arguments: Arguments) -> int:
     """Publish runs."""
-    return publish(arguments.results, settings.options(arguments))
+    return publish(arguments.results, settings.options(arguments), weights=not arguments.no_adapters)
 
 
-def publish(results: Path, options: Options) -> int:
+def publish(results: Path, options: Options, *, weights: bool = True) -> int:
     """Publish the runs of these tasks, or of all if none is named; nothing is written unless all of them can be.
 
     If no run is left to publish, the tables, figures and page of the published ones are made anew by the present code.
@@ -72,7 +73,9 @@ def publish(results: Path, options: Options) -> int:
         _refuse_unproved(run, lookup)
     _refuse_unfit_together(_with_published(published, runs), lookup, results)
     texts = {run.record.spec.id: text for run in runs if (text := _to_hand_on(run, lookup)) is not None}
-    new = store.publish(results, runs, texts, {run.record.spec.id: _probes_to_hand_on(run, lookup) for run in runs})
+    probe_texts = {run.record.spec.id: _probes_to_hand_on(run, lookup) for run in runs}
+    open_runs = [run.record.spec.id for run in runs if weights and _may_hand_on_weights(run, lookup)]
+    new = store.publish(results, runs, texts, probe_texts, open_runs)
     for folder in new:
         output.say(f"published  {folder}")
     output.say(f"{len(new)} new, {len(runs) - len(new)} published before")
@@ -159,6 +162,12 @@ def _refuse_unfit_together(runs: Sequence[store.Run], lookup: Lookup, results: P
         if bad.name == seeds.SEED_COUNT
         else FIXES.get(bad.name, next_command.command("verify", results=results)),
     )
+
+
+def _may_hand_on_weights(run: store.Run, lookup: Lookup) -> bool:
+    """Return whether the licence of the training data lets its text be handed on; weights may have learned it by heart."""
+    task = lookup.task(run.record)
+    return task is not None and task.source.redistributable and not run.record.spec.joined
 
 
 def _to_hand_on(run: store.Run, lookup: Lookup) -> tuple[Answer, ...] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.verify.checks import arithmetic, cost, data, files, identity, probes, provenance, seeds, views
+from harness.verify.checks import arithmetic, cost, data, files, identity, probes, provenance, seeds, training, views
 
 WAIVERS = "every waiver is used"
 
@@ -50,6 +50,12 @@ CONCERNS: Mapping[str, Mapping[str, str]] = {
         provenance.COMMIT: "the code of a run is not in the repository",
         provenance.MODEL: "the weights cannot be identified",
         provenance.HISTORY: "a published run was changed or removed",
+    },
+    "Training": {
+        training.WEIGHTS: "an adapter was exchanged",
+        training.STEPS: "the logged steps were changed, cut or removed",
+        training.SCHEDULE: "the run had another rate, warm-up, number of epochs or batch size than it states",
+        training.TOTALS: "tokens or final loss were changed",
     },
     "Machine and cost": {
         cost.ENVIRONMENT: "the machine or software of a run is unknown",

@@ -11,7 +11,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from harness.errors import HarnessError
-from harness.store import answer_files, records
+from harness.store import answer_files, records, training_files
 from harness.store.codec import strict_json
 from harness.verify.check import Check, check, check_each
 
@@ -74,16 +74,16 @@ def publication_checks(root: Path) -> list[Check]:
 
 
 def changed_runs(root: Path) -> list[str]:
-    """Return the records and answers of a publication that differ from its list; none if it has no list."""
+    """Return the evidence of a publication that differs from its list; none if it has no list."""
     sums = read_sums(root) if (root / SUMS).exists() else {}
     evidence = (name for name in sums if is_evidence(name))
     return [name for name in evidence if not (root / name).is_file() or _file_fault(root / name, sums[name])]
 
 
 def is_evidence(path: str) -> bool:
-    """Return whether a path is that of a record or of answers. All other files follow from these."""
+    """Return whether a path is that of a record, answers, steps or weights. All other files follow from these."""
     name = PurePosixPath(path).name
-    return name == records.RECORD or answer_files.is_answers(name)
+    return name == records.RECORD or answer_files.is_answers(name) or training_files.is_evidence(path)
 
 
 def read_sums(root: Path) -> dict[str, str]:

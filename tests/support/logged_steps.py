@@ -1,0 +1,62 @@
+"""Logged steps as training writes them, and an adapter beside them, for a run made up for a test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.record import Record
+from harness.schedule import planned_steps, rate_at
+from harness.store import records, training_files
+
+Rows = list[dict[str, Any]]
+
+
+def rows_of(record: Record) -> Rows:
+    """Return the steps that the record's spec plans, with the record's tokens and final loss."""
+    spec = record.spec
+    count = planned_steps(spec.train_examples, spec)
+    tokens = record.cost.train_tokens if record.cost else count
+    return [
+        {
+            "step": number + 1,
+            "steps": count,
+            "loss": 2.0 - number / count if number + 1 < count else record.final_loss,
+            "tokens": tokens // count + (tokens % count if number == 0 else 0),
+            "learning_rate": rate_at(spec.learning_rate, spec.warmup, number, count),
+            "seconds": 0.5,
+        }
+        for number in range(count)
+    ]
+
+
+def write(folder: Path, record: Record, rows: Rows) -> Record:
+    """Write steps and the record with their checksum; return the record."""
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / training_files.STEPS).write_text(text, encoding="utf-8")
+    record = replace(record, steps_sha256=training_files.steps_sha256(folder))
+    records.write_record(folder, record)
+    return record
+
+
+def write_adapter(folder: Path, record: Record) -> Record:
+    """Write an adapter of the recorded size and the record with its checksum; return the record."""
+    adapter = folder / training_files.ADAPTER
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text("{}\n")
+    size = record.cost.adapter_bytes if record.cost else 0
+    (adapter / "adapter_model.safetensors").write_bytes(bytes(size))
+    record = replace(record, adapter_sha256=training_files.weights_sha256(folder))
+    records.write_record(folder, record)
+    return record
+
+
+def change(folder: Path, edit: Callable[[Rows], object]) -> None:
+    """Edit the steps of a run, packed or not, and bring the checksum in the record up to date."""
+    rows = training_files.read_steps(folder)
+    edit(rows)
+    (folder / training_files.PACKED_STEPS).unlink(missing_ok=True)
+    write(folder, records.read_record(folder), rows)
