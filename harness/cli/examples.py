@@ -24,6 +24,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "verify",
         "verify results/published --report review",
         "verify results/published --rerun d3446b27a7",
+        "verify results/published --replay 16",
         "verify --task questions.jsonl",
     ),
     "publish": ("publish --task cfa",),

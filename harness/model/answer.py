@@ -6,7 +6,7 @@ A perplexity task asks nothing: the model reads each text, and the log-likelihoo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -39,6 +39,7 @@ def answer(
     spec: RunSpec,
     *,
     shots: Sequence[Example] = (),
+    only: Collection[int] = (),
     on_progress: Progress | None = None,
     meter: Meter | None = None,
 ) -> list[Answer]:
@@ -53,6 +54,8 @@ def answer(
         task: renders the prompts and parses generated texts.
         spec: gives scoring, window, precision and device.
         shots: examples shown with their answers in front of each question, see `tokenize.choose_shots`.
+        only: the indices of the examples to answer; empty for all. They are answered in the batches of all examples, because
+            the last digits depend on the batch; the other examples of these batches are answered too.
         on_progress: called after each batch with (answered, all).
         meter: the meter of the enclosing phase; receives the peak of the largest batch and the number of tokens.
 
@@ -64,12 +67,12 @@ def answer(
     # One autocast context for all batches: what it casts (fp32 weights to bf16) it casts once.
     with torch.inference_mode(), precision(spec):
         if spec.scoring == "perplexity":
-            return _read(model, tokenizer, examples, task, spec, on_progress, meter)
+            return _read(model, tokenizer, examples, task, spec, only, on_progress, meter)
         room = answer_room(spec.scoring, spec.max_new_tokens)
         questions = encode_test(tokenizer, examples, task, spec.max_tokens, room, shots)
         if spec.scoring == "choices":
-            return _choose(model, examples, questions, task, spec, on_progress, meter)
-        return _write(model, tokenizer, examples, questions, task, spec, on_progress, meter)
+            return _choose(model, examples, questions, task, spec, only, on_progress, meter)
+        return _write(model, tokenizer, examples, questions, task, spec, only, on_progress, meter)
 
 
 def _choose(
@@ -78,6 +81,7 @@ def _choose(
     questions: Sequence[EncodedQuestion],
     task: Task,
     spec: RunSpec,
+    only: Collection[int],
     on_progress: Progress | None,
     meter: Meter,
 ) -> list[Answer]:
@@ -91,6 +95,7 @@ def _choose(
     families, scorer = _families(model, questions, spec)
     rows = [_row(questions, family) for family in families]
     batches = make_batches(list(map(likelihood.tree_length, rows)), READ_TOKENS[spec.device])
+    batches = _needed(batches, only, lambda number: families[number].members)
 
     def score(batch: Sequence[int]) -> tuple[list[tuple[float, ...]], int]:
         trees = [rows[number] for number in batch]
@@ -129,6 +134,7 @@ def _read(
     examples: Sequence[Example],
     task: Task,
     spec: RunSpec,
+    only: Collection[int],
     on_progress: Progress | None,
     meter: Meter,
 ) -> list[Answer]:
@@ -141,13 +147,16 @@ def _read(
         return likelihood.score_tokens(model, [rows[i][1] for i in batch], spec), sum(lengths[i] for i in batch)
 
     by_window: dict[int, tuple[float, ...]] = {}
-    for batch, scores in _batched(model, make_batches(lengths, TEXT_TOKENS), score, len(rows), on_progress, meter):
+    batches = _needed(make_batches(lengths, TEXT_TOKENS), only, lambda number: rows[number][:1])
+    for batch, scores in _batched(model, batches, score, len(rows), on_progress, meter):
         by_window |= dict(zip(batch, scores, strict=True))
     logliks: list[list[float]] = [[] for _ in texts]
     for number, (index, _) in enumerate(rows):  # the windows of a text are in order
-        logliks[index] += by_window[number]
+        logliks[index] += by_window.get(number, ())
     answers = []
-    for example, loglik in zip(examples, logliks, strict=True):
+    for index, (example, loglik) in enumerate(zip(examples, logliks, strict=True)):
+        if only and index not in only:
+            continue
         _refuse_no_number(loglik, example, spec)
         answers.append(_answer(example, "", "", 0, tuple(loglik)))
     return answers
@@ -169,6 +178,7 @@ def _write(
     questions: Sequence[EncodedQuestion],
     task: Task,
     spec: RunSpec,
+    only: Collection[int],
     on_progress: Progress | None,
     meter: Meter,
 ) -> list[Answer]:
@@ -188,7 +198,8 @@ def _write(
     answers: list[Answer | None] = [None] * len(examples)
     parse = task.parse or default_parse
     lengths = [length + spec.max_new_tokens for length in prefill.lengths(prompts)]
-    for batch, texts in _batched(model, make_batches(lengths, WRITE_TOKENS), write, len(examples), on_progress, meter):
+    batches = _needed(make_batches(lengths, WRITE_TOKENS), only, lambda number: (number,))
+    for batch, texts in _batched(model, batches, write, len(examples), on_progress, meter):
         for i, (ids, loglik) in zip(batch, texts, strict=True):
             _refuse_no_number((loglik,), examples[i], spec)
             text = tokenizer.decode(ids, skip_special_tokens=True).strip()
@@ -210,6 +221,15 @@ def _answer(example: Example, text: str, parsed: str | None, cut_tokens: int, lo
         cut_tokens=cut_tokens,
         amount=example.amount,
     )
+
+
+def _needed(
+    batches: list[list[int]], only: Collection[int], examples_of: Callable[[int], Sequence[int]]
+) -> list[list[int]]:
+    """Return the batches with one of these examples, or all batches if there are none."""
+    if not only:
+        return batches
+    return [batch for batch in batches if any(i in only for number in batch for i in examples_of(number))]
 
 
 def _batched(

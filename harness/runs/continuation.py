@@ -75,10 +75,18 @@ def adapt(model: Any, job: Job, method: Method) -> Any:
     model = method.adapt(model, job.spec)
     if not job.start or not job.spec.start or not method.adapter:
         return model
+    return fill(model, method, job.start / records.ADAPTER, job.spec.device)
+
+
+def fill(model: Any, method: Method, adapter: Path, device: str) -> Any:
+    """Return the model from the method's `adapt` with the weights of a stored adapter; the adapter's config is not read.
+
+    Raises:
+        HarnessError: that adapter has other weights than this method trains.
+    """
     from harness.methods import own_adapter
 
-    adapter = job.start / records.ADAPTER
-    return own_adapter.fill(model, adapter) if method.save else _fill(model, adapter, job.spec.device)
+    return own_adapter.fill(model, adapter) if method.save else _fill(model, adapter, device)
 
 
 def _fill(model: Any, adapter: Path, device: str) -> Any:
@@ -88,6 +96,6 @@ def _fill(model: Any, adapter: Path, device: str) -> Any:
     shapes = {name: weight.shape for name, weight in get_peft_model_state_dict(model).items()}
     if shapes != {name: weight.shape for name, weight in saved.items()}:
         fix = "delete that run's folder and train it again"
-        raise HarnessError("the adapter to start from has other weights than this run", where=str(adapter), fix=fix)
+        raise HarnessError("the stored adapter has other weights than the run trains", where=str(adapter), fix=fix)
     set_peft_model_state_dict(model, saved)
     return model

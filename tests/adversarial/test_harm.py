@@ -218,6 +218,6 @@ def test_training_a_run_of_somebody_again_does_not_run_its_models_code_unasked(
     record = make_record(replace(made.specs[0], remote_code=True))
     monkeypatch.setattr(checkpoint, "read", lambda *_, **__: pytest.fail("the model was looked at"))
     found = Options(tasks=(command[1],))
-    verdict = verify_rerun._job([record], lookup.Lookup(found), found, command[3], tmp_path)
+    verdict = verify_rerun.job_of([record], lookup.Lookup(found), found, command[3], tmp_path)
     assert isinstance(verdict, Outcome)
     assert "--trust-remote-code" in verdict.reasons[0]

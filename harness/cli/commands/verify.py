@@ -10,7 +10,7 @@ from pathlib import Path
 from harness import errors
 from harness.cli import flags, parse, settings
 from harness.cli.arguments import Arguments, Flag
-from harness.cli.commands import verify_rerun
+from harness.cli.commands import verify_replay, verify_rerun
 from harness.cli.lookup import Lookup
 from harness.cli.terminal import archives, output
 from harness.errors import HarnessError
@@ -47,8 +47,22 @@ FLAGS = (
         unset="waivers.toml beside `published`",
     ),
     Flag("--rerun", "train this run (a name, id or folder) again and compare", metavar="RUN", example="d3446b27a7"),
-    replace(flags.BASE_MODEL, help=f"for --rerun: {flags.BASE_MODEL.help}"),
-    replace(flags.REMOTE_CODE, help=f"for --rerun: {flags.REMOTE_CODE.help}"),
+    Flag(
+        "--replay",
+        "ask the stored weights of every run so many of its questions again and compare, without training",
+        parse.count,
+        metavar="N",
+        example="16",
+    ),
+    Flag(
+        "--replay-seed",
+        "draws the questions of --replay",
+        metavar="WORD",
+        example="7f3a",
+        unset="by everything that is stored",
+    ),
+    replace(flags.BASE_MODEL, help=f"for --rerun and --replay: {flags.BASE_MODEL.help}"),
+    replace(flags.REMOTE_CODE, help=f"for --rerun and --replay: {flags.REMOTE_CODE.help}"),
     flags.TASK_FILE,
     *flags.SOURCES,
     flags.RESULTS,
@@ -62,7 +76,11 @@ def main(arguments: Arguments) -> int:
         return archived(path, folder, review_or_rerun=arguments.report is not None or arguments.rerun is not None)
     if arguments.rerun is not None:
         return verify_rerun.rerun(path, arguments.rerun, options, model=arguments.model, work=arguments.work)
-    return verify(path, options, report=arguments.report, excuses=arguments.waivers)
+    code = verify(path, options, report=arguments.report, excuses=arguments.waivers)
+    if arguments.replay is None:
+        return code
+    seed, model = arguments.replay_seed, arguments.model
+    return max(code, verify_replay.replay(path, arguments.replay, options, seed=seed, model=model))
 
 
 def archived(path: Path, folder: Path, *, review_or_rerun: bool = False) -> int:

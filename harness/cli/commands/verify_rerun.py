@@ -50,7 +50,7 @@ def rerun(path: Path, name: str, options: Options, *, model: str | None = None, 
         raise HarnessError(problem, where=str(old.folder), fix="name a finished run")
     with tempfile.TemporaryDirectory() as folder:
         like = [old.record, *(run.record for run in runs if run.record.spec.data == old.record.spec.data)]
-        job = _job(like, Lookup(options), options, model or old.record.spec.model, Path(folder))
+        job = job_of(like, Lookup(options), options, model or old.record.spec.model, Path(folder))
         if not isinstance(job, Verdict):
             job = _with_start(job, runs)
         if isinstance(job, Verdict):
@@ -66,7 +66,7 @@ def rerun(path: Path, name: str, options: Options, *, model: str | None = None, 
         return _tell(old.record.spec, comparing.judge((old.record, old.answers()), (new.record, new.answers())))
 
 
-def _job(like: Sequence[Record], lookup: Lookup, options: Options, model: str, folder: Path) -> Job | Verdict:
+def job_of(like: Sequence[Record], lookup: Lookup, options: Options, model: str, folder: Path) -> Job | Verdict:
     """Return the job of doing the first of these runs again on the same data, or why it cannot be done here."""
     old = like[0]
     spec, task = old.spec, lookup.task(old)

@@ -1,0 +1,108 @@
+"""`verify PATH --replay N`: ask the stored weights of every run N of its questions again, and compare."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness import environment, processes
+from harness.adapters import replay as models
+from harness.cli.commands import verify_rerun
+from harness.cli.lookup import Lookup
+from harness.cli.terminal import output
+from harness.errors import HarnessError
+from harness.format import spoken
+from harness.runs.job import Job
+from harness.runs.options import Options
+from harness.store import records, training_files
+from harness.verify import replay as judging
+from harness.verify.replay import Evidence, Outcome
+from harness.verify.reproduce import Outcome as Verdict
+
+DONE, DIFFERS = 0, 1
+
+
+def replay(path: Path, count: int, options: Options, *, seed: str | None = None, model: str | None = None) -> int:
+    """Ask the weights of every finished run below a path again and print a line for each; return 1 if a run has a fault.
+
+    Args:
+        path: a folder of runs, or one run's.
+        count: the number of questions of each run.
+        options: which tasks and data are at hand.
+        seed: draws the questions; None for one that follows from everything stored.
+        model: the folder or hub id of the base model, if the recorded name is neither.
+
+    Raises:
+        HarnessError: there is no finished run.
+    """
+    runs = [run for run in records.find(path, skip_damaged=True) if run.record.status == "ok"]
+    if not runs:
+        raise HarnessError("there are no finished runs to replay", where=str(path), fix="name a folder of runs")
+    processes.quieten()
+    seed = seed or judging.default_seed(run.record for run in runs)
+    output.say(f"{count} questions of each run, drawn by --replay-seed {seed}")
+    lookup = Lookup(options)
+    outcomes = [_replay_run(run, runs, count, seed, lookup, options, model) for run in runs]
+    replayed = [outcome for outcome in outcomes if outcome.questions]
+    bad = sum(bool(outcome.faults) for outcome in outcomes)
+    gap = max((outcome.gap for outcome in replayed), default=0.0)
+    output.say(
+        f"{len(replayed)} of {len(runs)} runs replayed, {bad} with a fault; greatest difference {gap:.3g} nats, "
+        f"{sum(outcome.equal for outcome in replayed)} of {sum(outcome.questions for outcome in replayed)} answers equal to the last digit"
+    )
+    return DIFFERS if bad else DONE
+
+
+def _replay_run(
+    run: records.Run,
+    runs: Sequence[records.Run],
+    count: int,
+    seed: str,
+    lookup: Lookup,
+    options: Options,
+    model: str | None,
+) -> Outcome:
+    record = run.record
+    like = [record, *(other.record for other in runs if other.record.spec.data == record.spec.data)]
+    try:
+        job = verify_rerun.job_of(like, lookup, options, model or record.spec.model, Path())
+        outcome = _skipped("; ".join(job.reasons)) if isinstance(job, Verdict) else _outcome(run, job, count, seed)
+    except HarnessError as problem:
+        outcome = Outcome(0, 0, 0.0, 0, (problem.problem,))
+    _tell(record.spec.id, spoken(record.spec), record.spec.task, outcome)
+    return outcome
+
+
+def _skipped(reason: str) -> Outcome:
+    return Outcome(0, 0, 0.0, 0, (), reason)
+
+
+def _outcome(run: records.Run, job: Job, count: int, seed: str) -> Outcome:
+    record, stored = run.record, run.answers()
+    environment_here = environment.describe(job.spec.device, threads=job.threads)
+    exact = not judging.differences(record.environment, environment_here)
+    positions = judging.draw(seed, record, count)
+    answers, steps = models.ask(job, run.folder, positions), models.first_steps(job)
+    again = Evidence(answers.answers, (), steps.losses, steps.tokens, answers.reason)
+    logged = training_files.read_steps(run.folder) if record.steps_sha256 else []
+    outcome = judging.judge(record, stored, logged, again, exact=exact)
+    if not exact and record.spec.dtype == "bf16" and outcome.equal < outcome.questions:
+        plain = models.ask(replace(job, spec=replace(job.spec, dtype="fp32")), run.folder, positions)
+        again = replace(again, fp32_answers=plain.answers)
+        outcome = judging.judge(record, stored, logged, again, exact=exact)
+    return outcome
+
+
+def _tell(name: str, words: str, task: str, outcome: Outcome) -> None:
+    mark = "✗" if outcome.faults else "✓" if outcome.questions else "–"
+    parts = []
+    if outcome.questions:
+        parts.append(f"{outcome.equal}/{outcome.questions} answers equal, greatest difference {outcome.gap:.3g} nats")
+    if outcome.reason:
+        parts.append(f"not replayed: {outcome.reason}")
+    if outcome.steps:
+        parts.append(f"{outcome.steps} first steps taken again")
+    output.say(f"{mark} {task} {words} ({name})  {'; '.join(parts)}".rstrip())
+    for fault in outcome.faults:
+        output.say(f"    differs: {fault}")
