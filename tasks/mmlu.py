@@ -1,9 +1,17 @@
-"""MMLU: four options on general knowledge, by subject. A suite for measuring what fine-tuning on another task forgets.
+"""MMLU: general knowledge by subject, answered with a letter, in the form of published numbers.
+
+Protocol: lm-evaluation-harness 0.4.13, group `mmlu` (version 1.0 of its subjects): the line "The following are multiple
+choice questions (with answers) about …", the question, the options behind "A." to "D.", "Answer:", and the letters are
+scored; the headline is `acc`. Published numbers are mostly 5-shot with the source's five questions, here the validation
+split; this prompt is zero-shot. `mmlu_cloze` scores the options' texts instead.
+
+Differences: the score is the mean over all questions, as there, but repeated questions and questions with two equal
+options are omitted; several blanks in an option become one.
 
 The test is the source's; its validation questions serve as training and its few-shot ones as validation, so that a
 subject has only some ten to forty training questions. The `auxiliary_train` set is not used. A local copy has `test/`,
 `val/` and `dev/` with one CSV a subject and no header. The copy of 2020-09-08 differs by some rows from the hub's and
-repeats a few questions. Repeated questions and questions with two equal options are omitted.
+repeats a few questions.
 """
 
 import csv
@@ -13,6 +21,7 @@ from pathlib import Path
 
 from harness import Example, Source, Split, Task, metrics, prompts, published
 
+LETTERS = ("A", "B", "C", "D")
 _FOLDERS: dict[Split, tuple[str, str]] = {
     "train": ("validation", "val"),
     "validation": ("dev", "dev"),
@@ -36,19 +45,38 @@ def read(path: Path) -> Iterator[published.Cells]:
     with path.open(encoding="utf-8", newline="") as file:
         for question, *choices, letter in csv.reader(file):
             subject, _, _ = path.stem.rpartition("_")
-            yield {"question": question, "choices": choices, "answer": "ABCD".index(letter), "subject": subject}
+            yield {"question": question, "choices": choices, "answer": LETTERS.index(letter), "subject": subject}
 
 
-def example(cells: published.Cells, id: str) -> Example:
-    """Return a question with its options, each on one line."""
-    choices = tuple(" ".join(choice.split()) for choice in cells["choices"])
-    subject = cells["subject"].replace("_", " ")
-    return Example(id, cells["question"].strip(), choices[cells["answer"]], choices, slices={"subject": subject})
+def options(cells: published.Cells) -> tuple[str, ...]:
+    """Return a row's options, each on one line."""
+    return tuple(" ".join(choice.split()) for choice in cells["choices"])
+
+
+def example(cells: published.Cells, id: str) -> Example | str:
+    """Return a question that shows its options and is answered with a letter, or the reason to omit it."""
+    texts, subject = options(cells), cells["subject"].replace("_", " ")
+    if len(set(map(metrics.fold, texts))) < len(texts):
+        return "options the same"
+    return Example(
+        id,
+        prompts.lettered(cells["question"], texts),
+        LETTERS[cells["answer"]],
+        LETTERS[: len(texts)],
+        slices={"subject": subject},
+    )
+
+
+def prompt(example: Example) -> str:
+    """Return the prompt: a line with the subject, the question with its options, and the cue."""
+    subject = example.slices["subject"]
+    heading = f"The following are multiple choice questions (with answers) about {subject}."
+    return f"{heading}\n\n{example.question}\nAnswer:"
 
 
 TASK = Task(
     name="mmlu",
-    version=1,
+    version=2,
     title="MMLU: general knowledge by subject",
     source=Source(
         "hf:cais/mmlu",
@@ -58,7 +86,7 @@ TASK = Task(
         files=published.patterns(files()),
     ),
     load=published.Load(files(), example, read),
-    prompt=prompts.multiple_choice,
+    prompt=prompt,
     metrics=(metrics.accuracy,),
 )
 

@@ -31,7 +31,7 @@ GENERAL = "general"
 SHIFTED = "shifted"
 REORDERED = "reordered"
 NAMES = (GENERAL, SHIFTED, REORDERED)
-SUITE = ("arc", "openbookqa", "mmlu", "gsm8k", "wikitext")
+SUITE = ("arc_challenge", "openbookqa", "mmlu", "gsm8k_number", "wikitext")
 MAX_QUESTIONS = 500  # of a probe, whole groups if possible
 SLACK = 16  # a limit cuts between groups, so the number of questions may be smaller than the limit
 

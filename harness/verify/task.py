@@ -113,26 +113,27 @@ def check_gold(task: Task, metric: Metric, examples: Sequence[Example]) -> Check
     return Check(name, not bounded or abs(value - perfect) < 1e-9, f"they score {value:g}, {perfect:g} is perfect")
 
 
-def wrong_text(examples: Sequence[Example], position: int) -> str | None:
+def wrong_text(task: Task, examples: Sequence[Example], position: int) -> str | None:
     """Return an output that is wrong for the example at a position, None if there is none.
 
     It is another option, if possible one that differs in every part. Without options it is the gold answer of a nearby
-    question, if one differs in every part.
+    question, if one differs in every part once both are parsed (two solutions may end in one number).
     """
-    example = examples[position]
+    example, parse = examples[position], task.parse or default_parse
     if example.choices:
         farthest_first = sorted(example.choices, key=lambda choice: not clearly_differ(choice, example.target))
         return next((choice for choice in farthest_first if choice != example.target), None)
     neighbours = [*examples[position + 1 : position + NEIGHBOURS], *examples[max(0, position - NEIGHBOURS) : position]]
     candidates = sorted(neighbours, key=lambda e: e.slices != example.slices)  # the same slices first
-    return next((e.target for e in candidates if clearly_differ(e.target, example.target)), None)
+    gold = parse(example.target, example) or example.target
+    return next((e.target for e in candidates if clearly_differ(parse(e.target, e) or e.target, gold)), None)
 
 
 def check_wrong_answers(task: Task, examples: Sequence[Example]) -> Check:
     """Return the check that wrong answers score nothing in every share."""
     texts, faults = has_sentence_answers(task, examples), []
     for position, example in enumerate(examples):
-        text = UNRELATED if texts else wrong_text(examples, position)
+        text = UNRELATED if texts else wrong_text(task, examples, position)
         if text is None:
             continue
         (answer,) = make_answers(task, [example], [text])

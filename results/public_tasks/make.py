@@ -57,7 +57,8 @@ def table(folder: Path) -> str:
     for path in sorted(folder.glob("*.csv")):
         found = rows(path)
         first = next(iter(found.values()))
-        unit = next(m.unit for m in registry.task(first["task"]).metrics if m.name == first["metric"])
+        # A metric of an earlier version, which the task has no longer, was a share.
+        unit = next((m.unit for m in registry.task(first["task"]).metrics if m.name == first["metric"]), "share")
         guessing = number(float(first["chance"]), unit) if first["chance"] else ""
         cells = [cell(found[method], unit) if method in found else "" for method in COLUMNS]
         lines.append((first["task"], first["metric"], first["n"], guessing, *cells))

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.."
 data="${1:?usage: bash results/public_tasks/run.sh DATA [RESULTS]}"
 results="${2:-results}"
 python="${PYTHON:-$([ -x .venv/bin/python ] && echo .venv/bin/python || echo python)}"
-tasks=(fiqa tfns ner financial_math xbrl_term xbrl_tag xbrl_calculation auto_claims underwriting medical_charges gsm8k openbookqa wikitext)
+tasks=(fiqa tfns ner financial_math xbrl_term xbrl_tag xbrl_calculation auto_claims underwriting medical_charges gsm8k_number openbookqa wikitext)
 failed=()
 for task in "${tasks[@]}"; do
   "$python" run_all.py --task "$task" --data "$data" --results "$results" --rank 8 --epochs 1 \

@@ -198,7 +198,7 @@ def test_a_source_is_found_in_the_tasks_folder_or_in_the_users_data_folder(tmp_p
 
 
 def test_what_comes_with_the_project_is_used_where_the_users_folder_has_no_copy(tmp_path: Path) -> None:
-    claims, arc = registry.task("claims"), registry.task("arc")
+    claims, arc = registry.task("claims"), registry.task("arc_challenge")
     shipped = resolve(claims.source)
     assert resolve(claims.source, tmp_path) == shipped
     assert (

@@ -108,12 +108,12 @@ def test_a_probe_without_its_data_is_refused_before_anything_trains(asked: Optio
 def test_general_is_the_embedded_models_own_skills_and_public_tasks_for_others(asked: Options) -> None:
     tiny, other = checkpoint.read("tiny"), checkpoint.read(asked.model)
     assert probes.references(("general",), "cfa", embedded=tiny.embedded) == ("tiny_skills",)
-    assert probes.references(("cfa", "general", "arc"), "fpb", embedded=other.embedded) == (
+    assert probes.references(("cfa", "general", "arc_challenge"), "fpb", embedded=other.embedded) == (
         "cfa",
-        "arc",
+        "arc_challenge",
         "openbookqa",
         "mmlu",
-        "gsm8k",
+        "gsm8k_number",
         "wikitext",
     )
 

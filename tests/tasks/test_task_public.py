@@ -157,13 +157,18 @@ def test_a_headline_stands_on_one_side_of_the_split(tmp_path: Path) -> None:
 
 def test_the_general_suite_reads_the_hubs_columns(tmp_path: Path) -> None:
     four = {"text": ["ice", "fire", "sand", "air"], "label": ["A", "B", "C", "D"]}
+    solution = "1,000 + 2 = <<1000+2=1002>>1002\n#### 1,002"
+    gold = {"gsm8k": solution, "gsm8k_number": "1002", "boolq": "yes", "mmlu": "B", "business_ethics": "B"}
     forms: dict[str, tuple[str, str, Mapping[str, Any]]] = {
         "mmlu": ("all/{}", "test", {"subject": "virology", "choices": four["text"], "answer": 1}),
         "business_ethics": ("business_ethics/{}", "test", {"subject": "x", "choices": four["text"], "answer": 1}),
-        "arc": ("ARC-Challenge/{}", "test", {"choices": four, "answerKey": "B"}),
+        "mmlu_cloze": ("all/{}", "test", {"subject": "virology", "choices": four["text"], "answer": 1}),
+        "arc_challenge": ("ARC-Challenge/{}", "test", {"choices": four, "answerKey": "B"}),
+        "arc_easy": ("ARC-Easy/{}", "test", {"choices": four, "answerKey": "B"}),
         "openbookqa": ("main/{}", "test", {"choices": four, "answerKey": "B"}),
-        "gsm8k": ("main/{}", "test", {"answer": "1,000 + 2 = <<1000+2=1002>>1002\n#### 1,002"}),
-        "boolq": ("data/{}", "validation", {"passage": "It is warm.", "answer": True}),
+        "gsm8k_number": ("main/{}", "test", {"answer": solution}),
+        "gsm8k": ("main/{}", "test", {"answer": solution}),
+        "boolq": ("boolq/{}", "validation", {"passage": "It is warm.", "label": 1}),
     }
     for name, (place, tested, cells) in forms.items():
         folder = tmp_path / name
@@ -172,8 +177,8 @@ def test_the_general_suite_reads_the_hubs_columns(tmp_path: Path) -> None:
             rows = [{asked: f"{split} {n}", **cells} for n in range(8)]
             parquet(folder / f"{place.format(split)}-00000-of-00001.parquet", rows)
         examples = everything(name, folder)
-        assert len(examples) == (16 if tested == "validation" or name == "gsm8k" else 24), name
-        assert {e.target for e in examples} == {{"gsm8k": "1002", "boolq": "true"}.get(name, "fire")}
+        assert len(examples) == (16 if tested == "validation" or name.startswith("gsm8k") else 24), name
+        assert {e.target for e in examples} == {gold.get(name, "fire")}
 
 
 def test_sizes_are_told_without_the_library_that_reads_parquet(tmp_path: Path) -> None:
@@ -216,7 +221,7 @@ def test_a_copy_is_found_by_name_or_by_files_and_the_named_folder_comes_first(tm
     [("1,002", "1,002"), ("2 + 2 = 4\n#### 4", "4"), ("4 apples", None), ("so 4", None), ("####", None), ("4.", "4")],
 )
 def test_a_word_problems_answer_is_one_number(text: str, number: str | None) -> None:
-    parse = task("gsm8k").parse
+    parse = task("gsm8k_number").parse
     assert parse is not None
     assert parse(text, Example("1", "", "4")) == number
 
@@ -256,8 +261,8 @@ def test_only_a_tasks_own_files_are_fetched_and_only_at_a_pinned_revision(monkey
     monkeypatch.setattr(
         huggingface_hub, "snapshot_download", lambda name, **rest: asked.update(rest) or str(COPIES.parent.parent)
     )
-    loading.resolve(task("arc").source)
-    assert asked["revision"] == task("arc").source.revision
+    loading.resolve(task("arc_challenge").source)
+    assert asked["revision"] == task("arc_challenge").source.revision
     assert "ARC-Challenge/test-*.parquet" in asked["allow_patterns"]
     with pytest.raises(HarnessError, match="needs a revision") as caught:
         loading.resolve(Source("hf:some/data", files=("x.csv",)))

@@ -1,8 +1,11 @@
-"""ARC-Challenge: science questions for grades 3 to 9, with three to five options.
+"""ARC-Challenge: science questions for grades 3 to 9, with three to five options, in the form of published numbers.
 
-The options are not listed; each is scored as a continuation of the question. Questions of the same words (with other
-options) share a group. A local copy may be the `test.json` of LLM-Adapters. It has the test only, which is then split
-60/10/30.
+Protocol: lm-evaluation-harness 0.4.13, task `arc_challenge` (version 1.0), zero-shot: "Question: … Answer:", and each
+option's text is scored as a continuation; the headline is `acc_norm`. Published numbers are often 25-shot.
+
+Differences: blanks around questions and options are removed, repeated questions are omitted. Questions of the same words
+(with other options) share a group. A local copy may be the `test.json` of LLM-Adapters. It has the test only, which is
+then split 60/10/30.
 """
 
 import re
@@ -14,7 +17,7 @@ FILES: published.Files = {
     "validation": ("ARC-Challenge/validation-*.parquet",),
     "test": ("ARC-Challenge/test-*.parquet", "**/ARC-Challenge/test.json"),
 }
-ASKED = re.compile(
+ADAPTERS_QUESTION = re.compile(
     r"Please choose the correct answer to the question: (.*?)\s*\n\nAnswer1: (.*?)\s*\n\nAnswer format.*", re.DOTALL
 )
 
@@ -24,9 +27,9 @@ def example(cells: published.Cells, id: str) -> Example:
     if "answerKey" in cells:
         choices = tuple(text.strip() for text in cells["choices"]["text"])
         question = cells.get("question_stem") or cells["question"]
-        target = choices[cells["choices"]["label"].index(cells["answerKey"])]
+        target = choices[cells["choices"]["label"].index(cells["answerKey"].strip())]
         return Example(id, question.strip(), target, choices, published.digest(question))
-    match = ASKED.fullmatch(cells["instruction"])
+    match = ADAPTERS_QUESTION.fullmatch(cells["instruction"])
     if match is None:
         raise ValueError("no question with Answer1, Answer2, ...")
     choices = tuple(text.strip() for text in re.split(r"\sAnswer\d: ", match[2]))
@@ -35,8 +38,8 @@ def example(cells: published.Cells, id: str) -> Example:
 
 
 TASK = Task(
-    name="arc",
-    version=1,
+    name="arc_challenge",
+    version=2,
     title="ARC-Challenge: science questions",
     source=Source(
         "hf:allenai/ai2_arc",
@@ -46,6 +49,6 @@ TASK = Task(
         files=published.patterns(FILES),
     ),
     load=published.Load(FILES, example),
-    prompt=prompts.question_answer,
+    prompt=prompts.labelled_question,
     metrics=(metrics.accuracy,),
 )
