@@ -3,6 +3,7 @@
 # make slow, make verify: the slow tests alone; recompute everything that is published. Nightly jobs run these.
 # make test-all: make test and make slow.
 # make bench: measure beside other programs (half an hour on two idle cores).
+# make oracle: compare picks and losses with lm-eval, TRL and PEFT on a real model (an hour on two idle cores).
 # make wheel: build the wheel into dist/.
 
 PYTHON ?= python3
@@ -24,7 +25,7 @@ define install-lock
 	$(1)/bin/$(PIP_INSTALL) --require-hashes --requirement $$lock
 endef
 
-.PHONY: setup cfa test lint slow test-all verify bench wheel clean
+.PHONY: setup cfa test lint slow test-all verify bench oracle wheel clean
 
 setup: $(READY)
 
@@ -70,6 +71,18 @@ wheel: $(READY)
 
 bench: .venv-bench/.ready
 	OMP_WAIT_POLICY=PASSIVE .venv-bench/bin/python tests/benchmarks
+
+# The comparison with lm-eval, TRL and PEFT on a real model, in an environment of its own; stopped, it goes on where it was.
+.venv-oracle/.ready: requirements.lock requirements-cuda.lock tests/oracle/requirements.txt tests/oracle/requirements-nodeps.txt
+	$(PYTHON) -m venv .venv-oracle
+	$(call install-lock,.venv-oracle)
+	.venv-oracle/bin/$(PIP_INSTALL) --requirement tests/oracle/requirements.txt
+	.venv-oracle/bin/$(PIP_INSTALL) --no-deps --requirement tests/oracle/requirements-nodeps.txt --editable .
+	@touch .venv-oracle/.ready
+
+oracle: .venv-oracle/.ready
+	.venv-oracle/bin/python -m tests.oracle --fresh
+	.venv-oracle/bin/python -m tests.oracle --losses
 
 clean:
 	rm -rf .venv .venv-bench build dist *.egg-info
