@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-SCHEMA_VERSION = 2  # of a record. Since 2 its answers are compressed (see `store.answer_files`); fields as in 1
+# The version of a record. Since 2 its answers are compressed (see `store.answer_files`). Since 3 the log-likelihood of an
+# option leaves out the end token, which has a field of its own.
+SCHEMA_VERSION = 3
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Status = Literal["ok", "oom", "failed", "interrupted"]
@@ -90,8 +92,10 @@ class Answer:
 
     `text` is the raw output (for choices: the likeliest option). `parsed` is the result of the task's parser, or None if the
     text could not be parsed.
-    `loglik` depends on the scoring and is in nats. For choices it is the log-likelihood of each option, in the order of
-    `choices`. For generation it is one number, that of the generated text with its end token. For perplexity it is that of
+    `loglik` depends on the scoring and is in nats. For choices it is the log-likelihood of each option's own tokens, in the
+    order of `choices`; `end_loglik` is that of the end token behind each option. `prior` is the log-likelihood of each option
+    behind a prompt without content, for methods that calibrate by it (see `Method.calibration`); empty for all others.
+    `option_lengths` are the characters of each option's text, if `choices` are stand-ins of withheld texts. For generation it is one number, that of the generated text with its end token. For perplexity it is that of
     each token of the target, in order, and `text` and `parsed` are empty.
     `cut_tokens` is the number of tokens of the context, and of examples shown before it, that did not fit into the model's
     window. `amount` is the example's.
@@ -107,6 +111,9 @@ class Answer:
     slices: Mapping[str, str] = field(default_factory=dict)
     cut_tokens: int = 0
     amount: float = 0.0
+    end_loglik: tuple[float, ...] = ()
+    prior: tuple[float, ...] = ()
+    option_lengths: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

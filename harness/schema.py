@@ -14,6 +14,7 @@ from typing import Any, Literal
 from harness.record import SPLITS, Answer, RunSpec, Scoring, Split
 
 Gold = Literal["source", "audited"]
+Calibration = Literal["", "content-free", "domain"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ class Metric:
     `score` gives the value of one answer (1.0 right, 0.0 wrong or unparsed, or an amount of money). `combine` gives the value
     of a set of answers, for metrics that are not the mean of `score` (macro-F1); their interval is a bootstrap over groups.
     `unit` is "share", a unit such as "USD per claim", or empty. `classes` maps target and parsed text to the classes of the
-    confusion table. `ready` raises a HarnessError before training if the metric cannot be computed on this machine.
+    confusion table. `pick(answer)` is the position of the option that counts as the answer, for metrics that compare options
+    by log-likelihood; None is the likeliest. `ready` raises a HarnessError before training if the metric cannot be computed on this machine.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Metric:
     unit: str = "share"
     classes: Callable[[str], str] | None = None
     ready: Callable[[], None] | None = None
+    pick: Callable[[Answer], int] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,8 @@ class Method:
     of a frozen weight, `trained_bits` those of a trained one under `--dtype bf16`. `requires` lists further packages.
     `rate_factor(name)` multiplies the learning rate of the weight of that name; None if all weights have the same rate.
     `window_tokens` are the tokens of the model's window that the method itself uses. `shots` is the number of train
-    examples in each prompt.
+    examples in each prompt. `calibration` is the correction of options for what a model prefers before it has read the
+    question; see `harness.model.calibrate`.
     `save(model, folder, spec)` writes an adapter in another format than PEFT's, as `adapter_model.safetensors` with its
     config; `restore(model, folder)` loads it into a model from `load`. `optimizer(groups, learning_rate, betas)` returns the
     method's own optimizer over groups of weights; None for the usual AdamW. `rounds` is the default number of rounds in which
@@ -149,6 +153,7 @@ class Method:
     rate_factor: Callable[[str], float] | None = None
     window_tokens: int = 0
     shots: int = 0
+    calibration: Calibration = ""
     save: Callable[[Any, Path, RunSpec], None] | None = None
     restore: Callable[[Any, Path], Any] | None = None
     optimizer: Callable[[Sequence[dict[str, Any]], float, tuple[float, float]], Any] | None = None

@@ -29,7 +29,7 @@ def task(name: str, title: str, source: Source, load: published.Load, **fields: 
         source=source,
         load=load,
         prompt=prompts.question_answer,
-        metrics=(metrics.accuracy, metrics.macro_f1),
+        metrics=(metrics.acc, metrics.macro_f1, metrics.acc_norm),
         chance=commonest,
         guess="always giving the commonest label",
         **fields,

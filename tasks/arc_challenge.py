@@ -50,5 +50,5 @@ TASK = Task(
     ),
     load=published.Load(FILES, example),
     prompt=prompts.labelled_question,
-    metrics=(metrics.accuracy,),
+    metrics=(metrics.acc_norm, metrics.acc),
 )

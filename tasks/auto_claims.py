@@ -99,7 +99,7 @@ TASK = Task(
     load=published.Load(FILES, example, read),
     prompt=prompts.question_answer,
     metrics=(
-        metrics.accuracy,
+        metrics.acc,
         metrics.macro_f1,
         money("leakage", "Paid on fraud", {(REFER, SETTLE): 1.0}),
         money("wrongly_withheld", "Wrongly withheld", {(SETTLE, REFER): 1.0}),

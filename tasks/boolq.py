@@ -50,7 +50,7 @@ TASK = Task(
     ),
     load=published.Load(FILES, example),
     prompt=prompts.labelled_question,
-    metrics=(metrics.accuracy, metrics.macro_f1),
+    metrics=(metrics.acc, metrics.macro_f1, metrics.acc_norm),
     chance=commonest,
     guess="always giving the commoner answer",
 )

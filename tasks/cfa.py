@@ -35,7 +35,7 @@ TASK = Task(
     ),
     load=load,
     prompt=prompts.question_answer,
-    metrics=(metrics.accuracy,),
+    metrics=(metrics.acc_norm, metrics.acc),
     scoring="choices",
     epochs=8.0,
     group_name="vignette",

@@ -49,5 +49,5 @@ TASK = Task(
     source=source(FILES),
     load=published.Load(FILES, example, read),
     prompt=prompts.question_answer,
-    metrics=(metrics.accuracy, metrics.macro_f1),
+    metrics=(metrics.acc, metrics.macro_f1, metrics.acc_norm),
 )

@@ -43,6 +43,6 @@ TASK = Task(
     ),
     load=published.Load(FILES, example),
     prompt=prompts.multiple_choice,
-    metrics=(metrics.accuracy,),
+    metrics=(metrics.acc_norm, metrics.acc),
     group_name="exhibit",
 )

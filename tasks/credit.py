@@ -82,7 +82,7 @@ TASK = Task(
     load=published.Load(FILES, example),
     prompt=prompts.question_answer,
     metrics=(
-        metrics.accuracy,
+        metrics.acc,
         metrics.macro_f1,
         metrics.cost_of(COSTS, unread=BAD, name="cost", title="Cost of errors", unit="points per applicant"),
     ),

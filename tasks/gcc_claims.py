@@ -35,7 +35,7 @@ TASK = Task(
     source=coverage_qa.source(FILES),
     load=published.Load(FILES, example),
     prompt=prompts.question_answer,
-    metrics=(metrics.accuracy, metrics.macro_f1),
+    metrics=(metrics.acc, metrics.macro_f1, metrics.acc_norm),
     chance=commonest,
     guess="always giving the commonest state",
 )

@@ -34,7 +34,7 @@ TASK = Task(
     ),
     load=published.Load(FILES, example),
     prompt=prompts.question_answer,
-    metrics=(metrics.accuracy, metrics.macro_f1),
+    metrics=(metrics.acc, metrics.macro_f1, metrics.acc_norm),
     chance=commonest,
     guess="always giving the commoner answer",
     group_name="headline",

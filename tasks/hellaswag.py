@@ -46,5 +46,5 @@ TASK = Task(
     ),
     load=published.Load(FILES, example),
     prompt=prompts.bare_question,
-    metrics=(metrics.accuracy,),
+    metrics=(metrics.acc_norm, metrics.acc),
 )

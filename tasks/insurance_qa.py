@@ -75,6 +75,6 @@ TASK = Task(
     ),
     load=published.Load(FILES, example, read),
     prompt=prompts.multiple_choice,
-    metrics=(metrics.accuracy,),
+    metrics=(metrics.acc_norm, metrics.acc),
     group_name="answer",
 )

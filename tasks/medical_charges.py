@@ -57,7 +57,7 @@ TASK = Task(
     load=published.Load(_policyholders.FILES, example),
     prompt=prompts.question_answer,
     metrics=(
-        metrics.accuracy,
+        metrics.acc,
         metrics.macro_f1,
         Metric("undercharged", "Undercharged", undercharged, higher_is_better=False, unit="USD per person"),
         Metric("overcharged", "Overcharged", overcharged, higher_is_better=False, unit="USD per person"),

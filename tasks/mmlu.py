@@ -87,7 +87,7 @@ TASK = Task(
     ),
     load=published.Load(files(), example, read),
     prompt=prompt,
-    metrics=(metrics.accuracy,),
+    metrics=(metrics.acc, metrics.acc_norm),
 )
 
 

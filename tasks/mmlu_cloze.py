@@ -34,5 +34,5 @@ TASK = replace(
     title="MMLU: general knowledge, options unseen",
     load=published.Load(mmlu.files(), example, mmlu.read),
     prompt=prompt,
-    metrics=(metrics.accuracy,),
+    metrics=(metrics.acc_norm, metrics.acc),
 )

@@ -36,7 +36,7 @@ TASK = Task(
     ),
     load=published.Load(FILES, example),
     prompt=prompts.question_answer,
-    metrics=(metrics.accuracy, metrics.macro_f1),
+    metrics=(metrics.acc, metrics.macro_f1, metrics.acc_norm),
     chance=commonest,
     guess="always giving the commonest type",
     group_name="sentence",

@@ -41,5 +41,5 @@ TASK = Task(
     ),
     load=published.Load(FILES, example),
     prompt=prompts.bare_question,
-    metrics=(metrics.accuracy,),
+    metrics=(metrics.acc, metrics.acc_norm),
 )

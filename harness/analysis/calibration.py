@@ -22,6 +22,7 @@ from harness.analysis.aggregate import Cell
 from harness.analysis.items import Metrics, find_metric
 from harness.analysis.selective import AnswerOutcomes, AutomatedPart, Floats, Ints
 from harness.metrics import stats
+from harness.metrics.options import nats
 from harness.metrics.scoring import cluster_key
 from harness.record import Answer, Scoring
 from harness.schema import Metric
@@ -71,14 +72,15 @@ Calibrations = Mapping[str, Calibration]  # by run id
 def confidence(answer: Answer, scoring: Scoring) -> float | None:
     """Return the probability of an answer under the model, None if the record lacks log-likelihoods.
 
-    Choices: the softmax over the log-likelihoods of whole options with their end token, not divided by length. Generated
+    Choices: the softmax over the options' log-likelihoods (less their priors, if any), not divided by length. Generated
     text: the product over its tokens.
     """
-    nats = answer.loglik
-    if scoring == "choices" and len(nats) == len(answer.choices) > 1:
-        return 1 / math.fsum(math.exp(value - max(nats)) for value in nats)
-    if scoring == "generate" and nats:
-        return math.exp(min(0.0, math.fsum(nats)))
+    if scoring == "choices" and len(answer.loglik) == len(answer.choices) > 1:
+        values = nats(answer)
+        picked = values[answer.choices.index(answer.text)] if answer.text in answer.choices else max(values)
+        return 1 / math.fsum(math.exp(value - picked) for value in values)
+    if scoring == "generate" and answer.loglik:
+        return math.exp(min(0.0, math.fsum(answer.loglik)))
     return None
 
 

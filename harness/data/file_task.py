@@ -3,7 +3,7 @@
 Rows with choices are scored by log-likelihood over them. For `context, target` rows the targets decide:
 
     labels     given by `labels`, or at most 20 different ones of at most 40 characters, on average 5 rows for each:
-               log-likelihood over all labels; accuracy and macro-F1
+               log-likelihood over all labels; acc, macro-F1, acc_norm
     numbers    every target is a number (tried before labels): generated, compared as numbers
     free text  anything else: generated, compared character by character
 
@@ -27,7 +27,7 @@ from harness.data.columns import Layout, example_of, layout_of, split_of
 from harness.data.readers import Row, read_rows
 from harness.data.split import SHARES, partition, question_key
 from harness.errors import HarnessError, did_you_mean
-from harness.metrics import accuracy, default_parse, exact_match, fold, macro_f1, numeric, parse_number
+from harness.metrics import acc, acc_norm, default_parse, exact_match, fold, macro_f1, numeric, parse_number
 from harness.record import Split
 from harness.schema import Example, Source, Task
 
@@ -89,8 +89,8 @@ def _task(
         load=load,
         prompt=prompts.multiple_choice if kind == "choices" else prompts.question_answer,
         metrics={
-            "choices": (accuracy, macro_f1) if classes else (accuracy,),
-            "labels": (accuracy, macro_f1),
+            "choices": (acc, macro_f1, acc_norm) if classes else (acc_norm, acc),
+            "labels": (acc, macro_f1, acc_norm),
             "numbers": (numeric(),),
             "text": (exact_match,),
         }[kind],

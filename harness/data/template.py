@@ -31,7 +31,7 @@ TASK = Task(
     source=Source("data/NAME", license="say which"),
     load=load,
     prompt=prompts.multiple_choice,
-    metrics=(metrics.accuracy,),
+    metrics=(metrics.acc_norm, metrics.acc),
 )
 '''
 

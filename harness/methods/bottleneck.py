@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.methods import lora, own_adapter
+from harness.methods import lora
+from harness.methods.parts import own_adapter
 from harness.record import RunSpec
 
 BLOCKS = ("mlp", "feed_forward", "ffn")  # architectures' names of the feed-forward block of a layer

@@ -67,7 +67,7 @@ def _forward(layer: Any, inputs: Any) -> Any:
     """
     import torch
 
-    from harness.methods import lora_kernel
+    from harness.methods.parts import lora_kernel
 
     base_layer = layer.base_layer
     if layer.disable_adapters or layer.merged:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from harness.methods import base, bottleneck, lora, own_adapter
+from harness.methods import base, bottleneck, lora
+from harness.methods.parts import own_adapter
 from harness.record import RunSpec
 
 

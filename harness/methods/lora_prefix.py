@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from harness.methods import lora, own_adapter, prefix
+from harness.methods import lora, prefix
+from harness.methods.parts import own_adapter
 from harness.record import RunSpec
 
 RATIO = 5.0  # prefix tuning's rate over LoRA's at the narrow end; at the wide end their own rates have a ratio of 25

@@ -21,6 +21,8 @@ from harness.metrics.macro_f1 import METRIC as macro_f1
 from harness.metrics.macro_f1 import UNPARSED, confusion, macro_f1_of
 from harness.metrics.number import parse_number
 from harness.metrics.numeric import numeric
+from harness.metrics.options import ACC as acc
+from harness.metrics.options import ACC_NORM as acc_norm
 from harness.metrics.perplexity import bits_per_byte, nats_per_token, perplexity
 from harness.metrics.rouge import METRIC as rouge_l
 from harness.metrics.text import default_parse, fold
@@ -28,6 +30,8 @@ from harness.schema import Metric
 
 __all__ = [
     "UNPARSED",
+    "acc",
+    "acc_norm",
     "accuracy",
     "bertscore",
     "bits_per_byte",

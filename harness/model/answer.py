@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from harness.errors import HarnessError
 from harness.metrics import default_parse
+from harness.metrics.options import pick
+from harness.model import calibrate, likelihood, prefill, prefix_tree
 from harness.model import generate as generation
-from harness.model import likelihood, prefill, prefix_tree
 from harness.model.batch import make_batches
 from harness.model.loading import precision
 from harness.model.meter import Meter
 from harness.model.tokenize import EncodedQuestion, answer_room, encode_test, encode_texts, windows
 from harness.record import Answer, RunSpec
-from harness.schema import Example, Task
+from harness.schema import Calibration, Example, Task
 
 # Rows x width of a batch. Writing costs least if many rows share a step. Reading on a processor costs a quarter less in
 # batches of 2,048 than of 8,192 (`tiny`, one core): a layer's numbers stay in its cache, and there is less padding.
@@ -40,6 +42,7 @@ def answer(
     *,
     shots: Sequence[Example] = (),
     only: Collection[int] = (),
+    calibration: Calibration = "",
     on_progress: Progress | None = None,
     meter: Meter | None = None,
 ) -> list[Answer]:
@@ -56,6 +59,7 @@ def answer(
         shots: examples shown with their answers in front of each question, see `tokenize.choose_shots`.
         only: the indices of the examples to answer; empty for all. They are answered in the batches of all examples, because
             the last digits depend on the batch; the other examples of these batches are answered too.
+        calibration: the correction of options, see `harness.model.calibrate`; for options only.
         on_progress: called after each batch with (answered, all).
         meter: the meter of the enclosing phase; receives the peak of the largest batch and the number of tokens.
 
@@ -71,7 +75,8 @@ def answer(
         room = answer_room(spec.scoring, spec.max_new_tokens)
         questions = encode_test(tokenizer, examples, task, spec.max_tokens, room, shots)
         if spec.scoring == "choices":
-            return _choose(model, examples, questions, task, spec, only, on_progress, meter)
+            answers = _choose(model, examples, questions, task, spec, only, on_progress, meter)
+            return _calibrated(model, tokenizer, examples, answers, task, spec, calibration, meter)
         return _write(model, tokenizer, examples, questions, task, spec, only, on_progress, meter)
 
 
@@ -85,7 +90,7 @@ def _choose(
     on_progress: Progress | None,
     meter: Meter,
 ) -> list[Answer]:
-    """Return each example's most likely option as its answer."""
+    """Return the option that the headline metric picks as each example's answer."""
     if bare := next((example for example in examples if len(example.choices) < 2), None):
         raise HarnessError(
             f"example '{bare.id}' has {len(bare.choices)} options, at least 2 are needed",
@@ -97,17 +102,57 @@ def _choose(
     batches = make_batches(list(map(likelihood.tree_length, rows)), READ_TOKENS[spec.device])
     batches = _needed(batches, only, lambda number: families[number].members)
 
-    def score(batch: Sequence[int]) -> tuple[list[tuple[float, ...]], int]:
+    def score(batch: Sequence[int]) -> tuple[list[tuple[likelihood.Nats, ...]], int]:
         trees = [rows[number] for number in batch]
         return scorer(model, trees, spec), sum(likelihood.question_length(item) for row in trees for item in row.items)
 
     answers: list[Answer | None] = [None] * len(examples)
     for batch, scores in _batched(model, batches, score, len(examples), on_progress, meter):
-        for i, loglik in zip((i for number in batch for i in families[number].members), scores, strict=True):
-            _refuse_no_number(loglik, examples[i], spec)
-            text = examples[i].choices[loglik.index(max(loglik))]
-            answers[i] = _answer(examples[i], text, text, questions[i].cut_tokens, loglik)
+        for i, nats in zip((i for number in batch for i in families[number].members), scores, strict=True):
+            loglik, end = zip(*nats, strict=True)
+            _refuse_no_number((*loglik, *end), examples[i], spec)
+            answer = _answer(examples[i], "", "", questions[i].cut_tokens, loglik)
+            answers[i] = _pick(replace(answer, end_loglik=end), task)
     return [result for result in answers if result is not None]
+
+
+def _pick(answer: Answer, task: Task) -> Answer:
+    text = pick(answer, task.metrics)
+    return replace(answer, text=text, parsed=text)
+
+
+def _calibrated(
+    model: Any,
+    tokenizer: Any,
+    examples: Sequence[Example],
+    answers: list[Answer],
+    task: Task,
+    spec: RunSpec,
+    calibration: Calibration,
+    meter: Meter,
+) -> list[Answer]:
+    """Return the answers with each option's prior, picked anew by what an option gains over it."""
+    if not calibration:
+        return answers
+    by_id = {example.id: example for example in examples}
+    present = [by_id[answer.id] for answer in answers]
+    part = Meter(spec.device)  # of its own: the phase has counted its largest batch
+    logliks: list[list[tuple[float, ...]]] = [[] for _ in answers]
+    for blank in calibrate.blanks(present, task, calibration):
+        keys = [(blank.task.prompt(example), example.choices) for example in blank.examples]
+        distinct = dict(zip(keys, blank.examples, strict=True))
+        questions = encode_test(tokenizer, list(distinct.values()), blank.task, spec.max_tokens, 0)
+        read = _choose(model, list(distinct.values()), questions, blank.task, spec, (), None, part)
+        by_key = {key: answer.loglik for key, answer in zip(distinct, read, strict=True)}
+        for values, key in zip(logliks, keys, strict=True):
+            values.append(by_key[key])
+    meter.note(part.peak_bytes)
+    meter.tokens += part.tokens
+    meter.excluded_seconds += part.excluded_seconds
+    return [
+        _pick(replace(answer, prior=calibrate.mean(values)), task)
+        for answer, values in zip(answers, logliks, strict=True)
+    ]
 
 
 def _families(

@@ -25,7 +25,14 @@ class Row(NamedTuple):
     shared: int = 0
 
 
-Scorer = Callable[[Any, Sequence[Row], RunSpec], list[tuple[float, ...]]]
+class Nats(NamedTuple):
+    """The log-likelihood of an option's own tokens, and of the end token behind them, in nats."""
+
+    option: float
+    end: float
+
+
+Scorer = Callable[[Any, Sequence[Row], RunSpec], list[tuple[Nats, ...]]]
 
 
 def question_length(item: EncodedQuestion) -> int:
@@ -55,13 +62,15 @@ def choose_scorer(model: Any, row: Row, spec: RunSpec) -> Scorer:
         return score_rows
     per_token = 0.1 if spec.dtype == "bf16" else 1e-3
     options = [option for item in row.items for option in item.options]
-    tolerances = (per_token * len(option) + 0.01 * abs(value) for option, value in zip(options, by_row, strict=True))
-    agree = all(abs(a - b) <= tolerance for a, b, tolerance in zip(by_tree, by_row, tolerances, strict=True))
+    tolerances = (
+        per_token * len(option) + 0.01 * abs(sum(value)) for option, value in zip(options, by_row, strict=True)
+    )
+    agree = all(abs(sum(a) - sum(b)) <= most for a, b, most in zip(by_tree, by_row, tolerances, strict=True))
     return score_tree if agree else score_rows
 
 
-def score_tree(model: Any, rows: Sequence[Row], spec: RunSpec) -> list[tuple[float, ...]]:
-    """Return the log-likelihood in nats of each option with its end token, question by question, in one pass.
+def score_tree(model: Any, rows: Sequence[Row], spec: RunSpec) -> list[tuple[Nats, ...]]:
+    """Return the log-likelihood of each option and of the end token behind it, question by question, in one pass.
 
     Args:
         model: in evaluation mode, called without gradients and in the spec's precision.
@@ -107,7 +116,7 @@ def _tree(row: Row) -> prefix_tree.Text:
     return prefix_tree.Text(items[0].prompt[:shared], questions) if len(items) > 1 else questions[0]
 
 
-def score_rows(model: Any, rows: Sequence[Row], spec: RunSpec) -> list[tuple[float, ...]]:
+def score_rows(model: Any, rows: Sequence[Row], spec: RunSpec) -> list[tuple[Nats, ...]]:
     """Return the same as `score_tree` from one row per option, without a mask; correct for every causal model."""
     from harness.model.batch import collate
 
@@ -132,10 +141,11 @@ def score_tokens(model: Any, rows: Sequence[Pair], spec: RunSpec) -> list[tuple[
     return [tuple(part.tolist()) for part in nats]
 
 
-def _sum_options(logits: torch.Tensor, items: Sequence[EncodedQuestion]) -> list[tuple[float, ...]]:
-    """Return the sum of the log-probabilities of each option's tokens; `logits` [N, vocabulary] are in the options' order."""
+def _sum_options(logits: torch.Tensor, items: Sequence[EncodedQuestion]) -> list[tuple[Nats, ...]]:
+    """Return the sums over each option's tokens; `logits` [N, vocabulary] are in the options' order."""
     # Summed in double precision on the processor: the order of a parallel sum must not decide between two options.
-    sums = iter([part.sum().item() for part in _nats(logits, [option for item in items for option in item.options])])
+    parts = _nats(logits, [option for item in items for option in item.options])
+    sums = iter([Nats(part[:-1].sum().item(), part[-1].item()) for part in parts])
     return [tuple(next(sums) for _ in item.options) for item in items]
 
 

@@ -84,7 +84,7 @@ def fill(model: Any, method: Method, adapter: Path, device: str) -> Any:
     Raises:
         HarnessError: that adapter has other weights than this method trains.
     """
-    from harness.methods import own_adapter
+    from harness.methods.parts import own_adapter
 
     return own_adapter.fill(model, adapter) if method.save else _fill(model, adapter, device)
 

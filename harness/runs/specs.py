@@ -84,6 +84,14 @@ def _method_specs(
 ) -> list[RunSpec]:
     task, splits = inputs.task, inputs.splits
     if not method.trains:  # one run serves every seed and every training flag
+        if method.calibration and shared.scoring != "choices":
+            raise HarnessError(
+                f"method {method.name} calibrates options, and the answers are scored by {shared.scoring}",
+                where=f"task {shared.task}",
+                fix=f"leave {method.name} out of --method",
+            )
+        if method.calibration:
+            return [replace(shared, probes=())]  # its model is the base model
         if method.shots:
             return [_with_shots(shared, seed)]
         return [shared] if options.scoring != "both" else [shared, _with_other_scoring(shared, task, splits)]

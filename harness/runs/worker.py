@@ -175,7 +175,15 @@ def _work(job: Job, state: RunState, pace: _Pace) -> None:
     with memory.phase(spec.device) as meter:
         shots = tokenize.choose_shots(data.splits.train, method.shots, spec.seed)
         answers = evaluate.answer(
-            model, tokenizer, examples, task, spec, shots=shots, on_progress=_on_answer(pace), meter=meter
+            model,
+            tokenizer,
+            examples,
+            task,
+            spec,
+            shots=shots,
+            calibration=method.calibration,
+            on_progress=_on_answer(pace),
+            meter=meter,
         )
     phases["evaluate"] = _result(meter)
     probe_answers: worker_probes.ProbeAnswers = []

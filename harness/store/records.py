@@ -144,7 +144,7 @@ def read_record(folder: Path) -> Record:
     Raises:
         Damaged: it is truncated or corrupt.
         Missing: there is none.
-        HarnessError: the file cannot be opened, or a newer version wrote it.
+        HarnessError: the file cannot be opened, or a newer or an older version wrote it.
     """
     path = folder / RECORD
     fix = run_again(folder)
@@ -162,6 +162,13 @@ def read_record(folder: Path) -> Record:
             f"the results were written by a newer version (record schema {version}, this program reads up to {SCHEMA_VERSION})",
             where=str(path),
             fix="update this program, or write to another folder with --results DIR",
+        )
+    if isinstance(version, int) and version < SCHEMA_VERSION:
+        raise HarnessError(
+            f"the results were written by version 0.1 (record schema {version}, this program needs {SCHEMA_VERSION}), "
+            "whose scores follow another rule",
+            where=str(path),
+            fix="run it again into another folder with --results DIR, or use version 0.1 for this one",
         )
     try:
         return decode(Record, data)
@@ -279,7 +286,7 @@ def _changed_files(target: Path, evidence: Mapping[str, bytes], record: str) -> 
     present = [name for name in evidence if answer_files.locate(target, name)]
     names = [name for name in present if answer_files.read_bytes(target, name) != evidence[name]]
     path = target / RECORD
-    if path.exists() and with_schema(path.read_bytes().decode("utf-8"), SCHEMA_VERSION) != record:
+    if path.exists() and path.read_bytes().decode("utf-8") != record:
         names.append(RECORD)
     return names
 
@@ -294,24 +301,12 @@ def _published_form(
     evidence = {name: answer_files.read_bytes(folder, name) for name in present}
     evidence |= {name: answers_text(rows).encode() for name, rows in substitutes.items() if rows is not None}
     if answers is None and not probe_answers:
-        return evidence, with_schema((folder / RECORD).read_bytes().decode("utf-8"), SCHEMA_VERSION)
+        return evidence, (folder / RECORD).read_bytes().decode("utf-8")
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in evidence.items()}
     if answers is not None:
         record = replace(record, answers_sha256=digests[ANSWERS])
     probes = {task: replace(record.probes[task], answers_sha256=digests[probe_file(task)]) for task in probe_answers}
     return evidence, record_text(replace(record, schema=SCHEMA_VERSION, probes={**record.probes, **probes}))
-
-
-def with_schema(text: str, version: int) -> str:
-    """Return a record's text with another schema version. Versions 1 and 2 have the same fields.
-
-    Raises:
-        ValueError: the text is not a JSON object.
-    """
-    data = json.loads(text)
-    if not isinstance(data, dict):
-        raise ValueError("a record is a JSON object")
-    return text if data.get("schema") == version else _json_text(data | {"schema": version})
 
 
 def sha256(text: str) -> str:

@@ -3,7 +3,7 @@
 An answer contains no question and no context, but options and gold answer belong to the data set. A stand-in is a hash of
 the text without differences of case and spacing, so equal texts stay equal and different texts stay different. Scores,
 macro-F1 and parsing do not change, and `verify` can compare the stand-ins with a copy of the data set. Numbers, tags and
-labels are not replaced.
+labels are not replaced. The length of an option's text stays, since `acc_norm` divides by them.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ def stand_in_answers(answers: Sequence[Answer]) -> tuple[Answer, ...]:
             text=stand_in(a.text if a.parsed is None else a.parsed),
             parsed=None if a.parsed is None else stand_in(a.parsed),
             choices=tuple(map(stand_in, a.choices)),
+            option_lengths=tuple(len(choice) for choice in a.choices),
         )
         for a in answers
     )

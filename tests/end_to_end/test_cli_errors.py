@@ -18,7 +18,7 @@ from harness.data import registry
 from harness.runs import plan
 from harness.runs.job import Event
 from harness.runs.options import Options
-from harness.store import records
+from tests.support.answer_rows import with_schema
 from tests.support.cli_runner import Desk, guess, without_torch
 from tests.support.sample_inputs import write_model, write_task
 
@@ -70,7 +70,7 @@ def test_a_results_folder_of_a_newer_version_stops_the_run(results: Desk) -> Non
     assert desk.train() == 0
     assert desk.err.count("finished before") == 3
     path = next(desk.results.glob("runs/toy/model/full/*/record.json"))
-    path.write_text(records.with_schema(path.read_text(), 99))
+    path.write_text(with_schema(path.read_text(), 99))
     assert desk.train() == 2
     assert "newer version" in desk.err
     assert str(path) in desk.err
@@ -249,7 +249,7 @@ def test_no_disk_space_is_said_before_anything_trains(desk: Desk, monkeypatch: p
 @pytest.mark.parametrize("command", ["report", "compare base full", "calibration", "publish"])
 def test_results_of_a_newer_version_are_neither_shown_nor_published(results: Desk, command: str) -> None:
     path = next(results.results.glob("runs/toy/model/full/*/record.json"))
-    path.write_text(records.with_schema(path.read_text(), 99))
+    path.write_text(with_schema(path.read_text(), 99))
     assert results.run(*command.split()) == 2
     assert "update this program" in results.err
 

@@ -22,6 +22,7 @@ import pytest
 from harness.cli import app
 from harness.store import files as atomic
 from harness.store import records
+from tests.support.answer_rows import with_schema
 from tests.support.fault_injection import (
     CHANGES,
     WRITES,
@@ -188,7 +189,7 @@ def test_a_record_of_a_newer_version_is_not_taken_for_a_damaged_one(grid: Grid, 
     results = tmp_path / "results"
     assert grid.go(results) == 0
     path = next(results.rglob(f"full/*/{records.RECORD}"))
-    path.write_text(newer := records.with_schema(path.read_text(), 99))
+    path.write_text(newer := with_schema(path.read_text(), 99))
     assert grid.go(results) == 2
     assert "newer version" in grid.said
     assert path.read_text() == newer

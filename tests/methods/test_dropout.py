@@ -135,7 +135,7 @@ def test_activations_that_are_computed_twice_draw_the_same_dropout() -> None:
 
 
 def test_without_dropout_the_fused_product_computes_training_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.methods import lora_kernel
+    from harness.methods.parts import lora_kernel
 
     calls: list[object] = []
     product = lora_kernel.product

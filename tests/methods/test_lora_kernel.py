@@ -7,7 +7,7 @@ import itertools
 import pytest
 import torch
 
-from harness.methods import lora_kernel
+from harness.methods.parts import lora_kernel
 
 SCALE = 3.5
 

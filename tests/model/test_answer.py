@@ -37,14 +37,15 @@ def items(tokenizer: Any) -> list[EncodedQuestion]:
     return encode_test(tokenizer, toy_examples(10), toy_task(), 256, 0)
 
 
-def slow_scores(model: Any, item: EncodedQuestion) -> list[float]:
-    """One pass per option over the bare text, logits everywhere, one token at a time."""
+def slow_scores(model: Any, item: EncodedQuestion) -> list[tuple[float, float]]:
+    """One pass per option over the bare text, logits everywhere, one token at a time: own tokens and end token."""
     scores = []
     for option in item.options:
         with torch.no_grad():
             table = torch.log_softmax(model(torch.tensor([[*item.prompt, *option]])).logits[0].double(), dim=-1)
         first = len(item.prompt)
-        scores.append(sum(table[first + i - 1, token].item() for i, token in enumerate(option)))
+        nats = [table[first + i - 1, token].item() for i, token in enumerate(option)]
+        scores.append((sum(nats[:-1]), nats[-1]))
     return scores
 
 
@@ -58,7 +59,8 @@ def test_options_score_as_when_each_is_read_alone(
     with torch.no_grad():
         found = score(model, [likelihood.Row([item]) for item in items], toy_spec())
     for scores, item in zip(found, items, strict=True):
-        assert scores == pytest.approx(slow_scores(model, item), abs=1e-3)
+        for fast, slow in zip(scores, slow_scores(model, item), strict=True):
+            assert fast == pytest.approx(slow, abs=1e-3)
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
@@ -77,7 +79,8 @@ def test_questions_about_one_case_score_as_when_each_is_read_alone(score: likeli
     with torch.no_grad():
         found = score(model, rows, toy_spec())
     for scores, item in zip(found, told, strict=True):
-        assert scores == pytest.approx(slow_scores(model, item), abs=1e-3)
+        for fast, slow in zip(scores, slow_scores(model, item), strict=True):
+            assert fast == pytest.approx(slow, abs=1e-3)
 
 
 def test_answers_about_one_case_are_those_of_each_question_alone_in_their_order(tokenizer: Any) -> None:
@@ -106,7 +109,8 @@ def test_in_bf16_the_tree_scores_as_the_rows_up_to_rounding(items: list[EncodedQ
             for score in (likelihood.score_tree, likelihood.score_rows)
         )
     for fast, slow in zip(tree, rows, strict=True):
-        assert fast == pytest.approx(slow, rel=0.03, abs=0.3)
+        for a, b in zip(fast, slow, strict=True):
+            assert a == pytest.approx(b, rel=0.03, abs=0.3)
 
 
 def test_a_model_that_ignores_the_mask_is_scored_row_by_row(items: list[EncodedQuestion]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -11,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.model import answer as answering
-from harness.model.meter import Meter
-from harness.model.tokenize import encode_test
-from harness.record import Answer, RunSpec
+from harness.record import RunSpec
 from harness.schema import Example, Task
 from tests.oracle import lm_eval_tasks, questions
 
@@ -45,16 +42,7 @@ PICKS: dict[str, Callable[[Sequence[float], Sequence[str]], int]] = {
 
 def project_rows(model: Any, tokenizer: Any, task: Task, examples: list[Example], spec: RunSpec) -> list[Row]:
     """Return this project's log-likelihoods of each option's own tokens."""
-    if "end_loglik" in {field.name for field in dataclasses.fields(Answer)}:
-        answers = answering.answer(model, tokenizer, examples, task, spec)
-    else:  # the log-likelihood of an answer contains the end token: leave it out before scoring
-        import torch
-
-        model.eval()
-        encoded = encode_test(tokenizer, examples, task, spec.max_tokens, 0)
-        bare = [dataclasses.replace(item, options=tuple(ids[:-1] for ids in item.options)) for item in encoded]
-        with torch.inference_mode():
-            answers = answering._choose(model, examples, bare, task, spec, None, Meter("cpu"))
+    answers = answering.answer(model, tokenizer, examples, task, spec)
     return [{"loglik": list(answer.loglik)} for answer in answers]
 
 

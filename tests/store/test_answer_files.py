@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from harness.errors import HarnessError
 from harness.record import SCHEMA_VERSION, Answer
 from harness.store import answer_files, records
-from tests.support.answer_rows import as_schema_1
+from tests.support.answer_rows import unpack_all, with_schema
 from tests.support.records import make_answers, make_record, make_spec
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -72,7 +72,7 @@ def test_answers_of_schema_1_are_read_as_they_lie(tmp_path: Path) -> None:
     digest = answer_files.write(tmp_path, answers)
     answer_files.write(tmp_path, answers, records.probe_file("other"))
     records.write_record(tmp_path, replace(record, answers_sha256=digest))
-    as_schema_1(tmp_path)
+    unpack_all(tmp_path)
     names = ["answers.jsonl", "probe-other.jsonl", "record.json"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     assert (tmp_path / "answers.jsonl").read_text() == answer_files.text(answers)
@@ -181,33 +181,35 @@ def test_no_other_name_is_one_of_answers(name: str) -> None:
 # --- the schema of the record
 
 
-def test_a_new_record_says_that_its_answers_are_packed_and_the_id_of_its_run_is_as_before(tmp_path: Path) -> None:
+def test_a_new_record_has_the_current_schema_and_the_id_of_its_run_is_as_before(tmp_path: Path) -> None:
     records.write_record(tmp_path, make_record())
-    assert records.read_record(tmp_path).schema == SCHEMA_VERSION == 2
+    assert records.read_record(tmp_path).schema == SCHEMA_VERSION == 3
     assert make_spec().id == "0419a3c323"
 
 
-def test_the_schema_is_all_that_changes_in_a_record_that_is_raised(tmp_path: Path) -> None:
-    records.write_record(tmp_path, make_record())
-    text = (tmp_path / records.RECORD).read_text()
-    old = records.with_schema(text, 1)
-    assert old == text.replace('"schema": 2', '"schema": 1')
-    assert records.with_schema(old, 2) == text
-    with pytest.raises(ValueError, match="object"):
-        records.with_schema("[1]", 2)
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_record_of_version_0_1_is_refused_because_its_scores_follow_another_rule(
+    tmp_path: Path, version: int
+) -> None:
+    path = records.write_record(tmp_path, make_record()) or tmp_path / records.RECORD
+    path.write_text(with_schema(path.read_text(), version))
+    with pytest.raises(HarnessError, match=f"version 0.1 .record schema {version}, this program needs 3"):
+        records.read_record(tmp_path)
 
 
-def test_a_run_of_schema_1_is_published_packed_and_counts_as_the_one_published_before(tmp_path: Path) -> None:
+def test_a_run_with_uncompressed_answers_is_published_packed_and_counts_as_the_one_published_before(
+    tmp_path: Path,
+) -> None:
     record, answers = make_record(), make_answers(9, 3)
     folder = records.run_dir(tmp_path, record.spec)
     records.write_record(folder, replace(record, answers_sha256=records.write_answers(folder, answers)))
     text = (folder / records.RECORD).read_text()
-    as_schema_1(tmp_path)
+    unpack_all(tmp_path)
     (new,) = records.publish(tmp_path, records.read_all(tmp_path))
     assert sorted(path.name for path in new.iterdir()) == [records.ANSWERS, records.RECORD]
     assert (new / records.RECORD).read_text() == text
     assert records.publish(tmp_path, records.read_all(tmp_path)) == []
-    as_schema_1(tmp_path / "published")  # a publication that was never packed takes the run as its own, too
+    unpack_all(tmp_path / "published")  # a publication that was never packed takes the run as its own, too
     assert records.publish(tmp_path, records.read_all(tmp_path)) == []
     assert (new / "answers.jsonl").read_text() == answer_files.text(answers)
     (new / "answers.jsonl").write_text(answer_files.text(answers[:-1]))

@@ -41,13 +41,16 @@ def replace_text(path: Path, old: str, new: str, count: int = -1) -> None:
     write_text(path, text.replace(old, new, count))
 
 
-def as_schema_1(folder: Path) -> None:
-    """Rewrite all runs below a folder as a version of the program that knew schema 1 left them."""
-    from harness.store import records
+def with_schema(text: str, version: int) -> str:
+    """Return a record's text with another schema version."""
+    return json.dumps(json.loads(text) | {"schema": version}, indent=1, ensure_ascii=False) + "\n"
 
-    for path in sorted(folder.rglob(records.RECORD)):
-        path.write_text(records.with_schema(path.read_text(encoding="utf-8"), 1), encoding="utf-8")
-        for packed in answer_files.all_files(path.parent):
-            loose = packed.with_name(packed.name.removesuffix(answer_files.SUFFIX))
-            loose.write_bytes(answer_files.unpack(packed.read_bytes()))
+
+def unpack_all(folder: Path) -> None:
+    """Replace all packed files of answers below a folder by their lines, uncompressed."""
+    for packed in sorted(folder.rglob(f"*{answer_files.SUFFIX}")):
+        if answer_files.is_answers(packed.name):
+            packed.with_name(packed.name.removesuffix(answer_files.SUFFIX)).write_bytes(
+                answer_files.unpack(packed.read_bytes())
+            )
             packed.unlink()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from harness.errors import HarnessError
+from harness.metrics.options import pick
 from harness.metrics.scoring import chance, parse_rate, score_answers
 from harness.metrics.text import default_parse
 from harness.record import Answer, Record, Score, Scoring
@@ -23,7 +24,7 @@ from harness.verify.check import Check, check, check_equal
 ANSWER_COUNT = "there is one answer per test example"
 UNIQUE_ANSWERS = "every question is answered once"
 PARSES = "parsed answers are reproducible"
-TOP_OPTION = "every chosen option has the highest log-likelihood"
+TOP_OPTION = "every chosen option is the one that the headline metric picks"
 SCORES = "scores are reproducible"
 PARSE_RATE = "parse rate is reproducible"
 TRUNCATION = "number of truncated inputs is correct"
@@ -48,7 +49,7 @@ def answer_checks(record: Record, answers: Sequence[Answer], task: Task) -> list
         check_equal(ANSWER_COUNT, record.spec.test_examples, len(answers)),
         check(UNIQUE_ANSWERS, repeated),
         _failing(PARSES, answers, lambda a: reparse(a, task, scoring) == a.parsed),
-        _failing(TOP_OPTION, answers, lambda a: scoring != "choices" or a.text == _top_option(a)),
+        _failing(TOP_OPTION, answers, lambda a: scoring != "choices" or a.text == _top_option(a, task)),
         check(SCORES, _score_faults(record, answers, task)),
         check_equal(PARSE_RATE, record.parse_rate, parse_rate(answers)),
         check(TRUNCATION, _cut_faults(record, answers)),
@@ -96,11 +97,11 @@ def reparse(answer: Answer, task: Task, scoring: Scoring) -> str | None:
     return (task.parse or default_parse)(answer.text, example)
 
 
-def _top_option(answer: Answer) -> str | None:
-    """Return the option of the highest log-likelihood, the first if several are equal; None if the counts differ."""
+def _top_option(answer: Answer, task: Task) -> str | None:
+    """Return the option that the headline metric picks, the first if several are equal; None if the counts differ."""
     if not answer.loglik or len(answer.loglik) != len(answer.choices):
         return None
-    return answer.choices[answer.loglik.index(max(answer.loglik))]
+    return pick(answer, task.metrics)
 
 
 def _score_faults(record: Record, answers: Sequence[Answer], task: Task) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness import environment
 from harness.errors import HarnessError
-from harness.record import SCHEMA_VERSION, Record
+from harness.record import Record
 from harness.schema import Source, Task
 from harness.store import answer_files, archive, records
 from harness.verify.check import Check, check
@@ -61,9 +61,8 @@ def _source_name(task: Task) -> str:
 def history_checks(root: Path) -> list[Check]:
     """Return a failed check for each record or answers file below `root` that git shows as changed or removed.
 
-    Packing is not a change: a record of schema 1 may be raised to the current schema, and its answers replaced by the
-    same lines, packed. Neither is a move to an archive beside the folder. The list is empty if the folder is in no
-    repository.
+    Packing is not a change: answers may be replaced by the same lines, packed. Neither is a move to an archive beside the
+    folder. The list is empty if the folder is in no repository.
     """
     try:
         _git(root, "rev-parse", "--show-toplevel")
@@ -98,12 +97,8 @@ def _is_file(path: Path, blob: str) -> bool:
 
 
 def _is_packed_since(path: Path, blob: str) -> bool:
-    """Return whether the file with git's hash `blob` is stored at `path` in a newer schema, otherwise equal."""
+    """Return whether the file with git's hash `blob` is the uncompressed form of the packed answers at `path`."""
     try:
-        if path.name == records.RECORD:
-            text = path.read_bytes().decode("utf-8")
-            older = {records.with_schema(text, version) for version in range(1, SCHEMA_VERSION)} - {text}
-            return blob in {_blob(version.encode(), blob) for version in older}
         replaced = answer_files.is_loose(path.name) and not path.exists()
         return replaced and _blob(answer_files.read_bytes(path.parent, path.name), blob) == blob
     except (HarnessError, OSError, ValueError, RecursionError):
