@@ -132,7 +132,7 @@ def ask(job: Job, reporter: Reporter) -> None:
         for n, e in enumerate(asked.examples):
             right = job.spec.method != "base" and n % 3
             text = e.target if right else e.choices[0]
-            loglik = tuple(-0.5 if choice == text else -1.5 for choice in e.choices)
+            loglik = tuple(0.0 if choice == text else -1.0 for choice in e.choices)
             answers.append(Answer(e.id, e.group or e.id, e.target, text, text, e.choices, loglik, e.slices))
         probes[asked.task.name] = ProbeResult(
             data=asked.data,

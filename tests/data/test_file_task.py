@@ -42,7 +42,7 @@ def test_choices_in_every_format_and_notation_make_the_same_task(tmp_path: Path,
     assert len(found) == 30
     assert (found["Q4?"].choices, found["Q4?"].target, found["Q4?"].group) == (("a4", "b4", "c4"), "b4", "g2")
     assert (task.name, task.version, task.scoring) == ("mine", 1, "choices")
-    assert [metric.name for metric in task.metrics] == ["accuracy"]
+    assert [metric.name for metric in task.metrics] == ["acc_norm", "acc"]
     assert task.prompt(found["Q4?"]).endswith("Options:\n- a4\n- b4\n- c4\nAnswer:")
     assert "multiple choice" in task.title
     assert chance(task, load_splits(task).test) == pytest.approx(1 / 3)
@@ -60,7 +60,7 @@ def test_few_frequent_targets_are_labels(tmp_path: Path) -> None:
     task = file_task(written(tmp_path, labelled()))
     example = everything(task)[0]
     assert example.choices == ("down", "flat", "up")
-    assert (task.scoring, [metric.name for metric in task.metrics]) == ("choices", ["accuracy", "macro_f1"])
+    assert (task.scoring, [metric.name for metric in task.metrics]) == ("choices", ["acc", "macro_f1", "acc_norm"])
     assert task.title == "mine.jsonl: 30 rows; labels down 10, flat 10, up 10; split 60/10/30 by hash of the group"
     assert task.prompt(example) == f"{example.context}\nAnswer:"
     assert "Answer" not in example.context

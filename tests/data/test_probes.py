@@ -160,7 +160,7 @@ def test_a_probed_run_keeps_what_was_said_and_its_own_answers_stay(
     assert kept.answers_sha256 == records.answers_sha256(job.folder, records.probe_file("other"))
     assert records.Run(job.folder, record).probe_answers()["other"] == said
     right = sum(answer.parsed == answer.target for answer in said) / len(said)
-    assert kept.scores["accuracy"].value == pytest.approx(right)
+    assert kept.scores["acc_norm"].value == pytest.approx(right)
     assert kept.chance == chance(made.probes[0].task, made.probes[0].examples)
     as_run = probes.as_run(record, "other")
     assert (as_run.spec.task, as_run.spec.test_examples, as_run.scores) == ("other", len(said), kept.scores)

@@ -96,8 +96,9 @@ def test_answers_about_one_case_are_those_of_each_question_alone_in_their_order(
     assert [answer.id for answer in together] == [example.id for example in examples]
     assert asked < (sum(read) - asked) / 2
     for one, other in zip(together, alone, strict=True):
-        assert replace(one, loglik=()) == replace(other, loglik=())
+        assert replace(one, loglik=(), end_loglik=()) == replace(other, loglik=(), end_loglik=())
         assert one.loglik == pytest.approx(other.loglik, abs=1e-3)
+        assert one.end_loglik == pytest.approx(other.end_loglik, abs=1e-3)
 
 
 def test_in_bf16_the_tree_scores_as_the_rows_up_to_rounding(items: list[EncodedQuestion]) -> None:
@@ -142,7 +143,9 @@ def test_the_likeliest_option_is_the_answer_and_all_scores_are_kept(
     answers = evaluate.answer(model, tokenizer, examples, toy_task(), toy_spec())
     assert [answer.id for answer in answers] == [example.id for example in examples]
     for answer, example, item in zip(answers, examples, items, strict=True):
-        assert answer.loglik == pytest.approx(slow_scores(model, item), abs=1e-3)
+        option, end = zip(*slow_scores(model, item), strict=True)
+        assert answer.loglik == pytest.approx(option, abs=1e-3)
+        assert answer.end_loglik == pytest.approx(end, abs=1e-3)
         assert answer.text == answer.parsed == example.choices[answer.loglik.index(max(answer.loglik))]
         assert (answer.target, answer.choices, answer.group) == (example.target, example.choices, example.id)
 
@@ -326,4 +329,4 @@ def test_a_model_made_by_others_answers(scoring: str) -> None:
     assert len(answers) == 6
     if scoring == "choices":
         item = encode_test(tokenizer, toy_examples(1), toy_task(), 512, 0)[0]
-        assert answers[0].loglik == pytest.approx(slow_scores(model, item), abs=1e-2)
+        assert answers[0].loglik == pytest.approx([option for option, _ in slow_scores(model, item)], abs=1e-2)

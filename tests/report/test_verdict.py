@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness import metrics
 from harness.analysis.aggregate import Cell, Difference
 from harness.analysis.compare import cells
 from harness.analysis.sections import Section, sections
@@ -128,7 +129,10 @@ def test_it_never_speaks_of_a_gain_or_a_harm_that_no_test_shows(
 def test_the_command_that_the_page_gives_lists_every_flip(
     place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stored(tmp_path / place, [make_run("base", 0, 0.3, n=60), make_run("full", 0, 0.9, n=60)])
+    stored(
+        tmp_path / place,
+        [make_run(*shape, n=60, metric=metrics.acc_norm) for shape in (("base", 0, 0.3), ("full", 0, 0.9))],
+    )
     assert main(["report", "--results", str(tmp_path)]) == 0
     (command,) = re.findall(
         r"python run_all\.py (compare [^<]+)<", (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from harness import metrics
 from harness.data.source import TaskSource
 from harness.errors import DIVERGED
-from harness.metrics import accuracy
+from harness.metrics import acc, accuracy
 from harness.record import Record, RunSpec, Score
 from harness.runs import runner, tune
 from harness.runs.job import Job, Reporter
@@ -46,7 +46,7 @@ def learn(job: Job, reporter: Reporter) -> None:
         for i, a in enumerate(answers)
     ]
     right = 1 - wrong / len(answers)
-    scores = {"accuracy": Score(right, right - 0.1, right + 0.1, len(answers), len(answers))}
+    scores = {"acc": Score(right, right - 0.1, right + 0.1, len(answers), len(answers))}
     sha = store.write_answers(job.folder, said)
     store.write_record(job.folder, make_record(job.spec, scores=scores, answers_sha256=sha))
 
@@ -172,7 +172,7 @@ def test_the_chosen_rate_goes_into_the_spec_with_what_it_was_chosen_from(desk: D
         trials = tune.trials_of_run(spec, desk.results)
         assert [run.record.spec.learning_rate for run in trials] == list(spec.tuned_over)
         assert spec.learning_rate == spec.tuned_over[BEST[spec.method]]
-        best = max(trials, key=lambda run: run.record.scores["accuracy"].value)
+        best = max(trials, key=lambda run: run.record.scores["acc"].value)
         assert best.record.spec.learning_rate == spec.learning_rate
     assert {record.spec.seed for record in records(desk.results / "runs")} == {0, 1}
 
@@ -180,7 +180,7 @@ def test_the_chosen_rate_goes_into_the_spec_with_what_it_was_chosen_from(desk: D
 def test_tables_show_no_trial_and_say_which_rates_were_tried(desk: Desk) -> None:
     desk.train("--tune", "3")
     rows = list(csv.DictReader((desk.results / "leaderboard" / "toy.csv").read_text().splitlines()))
-    assert [row["method"] for row in rows if row["metric"] == "accuracy"] == ["base", "lora", "full"]
+    assert [row["method"] for row in rows if row["metric"] == "acc"] == ["base", "lora", "full"]
     specs = chosen(desk)
     full = next(row for row in rows if row["method"] == "full")
     assert [float(rate) for rate in full["tuned_over"].split()] == list(specs["full"].tuned_over)
@@ -251,9 +251,9 @@ def test_ctrl_c_among_the_trials_starts_no_run_and_the_same_command_continues(
 def test_where_every_trial_fails_the_run_goes_untuned_and_does_not_claim_otherwise() -> None:
     asked = (make_spec(test_examples=40),)
     failed = make_record(status="oom", scores={}, reason="needed 12.0 GiB")
-    found = tune.choose_rates(asked, 3, accuracy, lambda spec: replace(failed, spec=spec), examples=12)
+    found = tune.choose_rates(asked, 3, acc, lambda spec: replace(failed, spec=spec), examples=12)
     assert found == tune.ChosenRates(asked, ())
-    waiting = tune.choose_rates(asked, 3, accuracy, lambda spec: None, examples=12)
+    waiting = tune.choose_rates(asked, 3, acc, lambda spec: None, examples=12)
     assert [spec for spec, _ in waiting.waiting] == list(asked)
     assert waiting.specs == ()
 
@@ -336,4 +336,4 @@ def test_a_real_trial_is_asked_validation_questions_only(tmp_path: Path, monkeyp
     assert asked.isdisjoint(example.id for example in made.splits.test)
     (spec,) = plan.update(made).specs
     assert len(spec.tuned_over) == 2
-    assert metrics.accuracy.name in store.read_record(made.tuning.jobs()[0].folder).scores
+    assert metrics.acc.name in store.read_record(made.tuning.jobs()[0].folder).scores

@@ -80,7 +80,7 @@ def test_a_run_leaves_a_record_with_scores_and_a_cost_for_each_phase(planned: Pl
     assert record.status == "ok", record.reason
     assert ear.events[-1] == RunEnd("ok")
     assert record.spec == job.spec
-    assert record.scores["accuracy"].n == job.spec.test_examples
+    assert record.scores["acc_norm"].n == job.spec.test_examples
     assert record.cost is not None
     trains = method != "base"
     assert list(record.cost.phases) == (["load", "train", "evaluate"] if trains else ["load", "evaluate"])
@@ -112,7 +112,7 @@ def test_the_answers_are_the_evidence_of_the_scores(planned: Plan) -> None:
     assert record.answers_sha256 == records.answers_sha256(job.folder)
     assert [answer.id for answer in answers] == [example.id for example in planned.splits.test]
     right = sum(answer.parsed == answer.target for answer in answers) / len(answers)
-    assert record.scores["accuracy"].value == pytest.approx(right)
+    assert record.scores["acc_norm"].value == pytest.approx(right)
     assert record.chance is not None
 
 

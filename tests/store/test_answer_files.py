@@ -67,7 +67,7 @@ def test_the_checksum_is_the_same_whoever_compressed_the_file_and_how(tmp_path: 
     assert list(answer_files.read(tmp_path)) == answers
 
 
-def test_answers_of_schema_1_are_read_as_they_lie(tmp_path: Path) -> None:
+def test_uncompressed_answers_are_read_as_they_lie(tmp_path: Path) -> None:
     answers, record = make_answers(9, 3), make_record()
     digest = answer_files.write(tmp_path, answers)
     answer_files.write(tmp_path, answers, records.probe_file("other"))
@@ -77,7 +77,7 @@ def test_answers_of_schema_1_are_read_as_they_lie(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     assert (tmp_path / "answers.jsonl").read_text() == answer_files.text(answers)
     run = records.Run(tmp_path, records.read_record(tmp_path))
-    assert run.record == replace(record, answers_sha256=digest, schema=1)
+    assert run.record == replace(record, answers_sha256=digest)
     assert list(run.answers()) == list(answer_files.read(tmp_path, records.probe_file("other"))) == answers
     assert answer_files.sha256(tmp_path) == digest
     answer_files.write(tmp_path, answers[:2])  # takes the place of what lay there

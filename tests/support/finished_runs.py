@@ -9,6 +9,7 @@ from typing import Any
 from harness import metrics
 from harness.metrics import scoring
 from harness.record import Answer, Cost, Parts, Phase, Record
+from harness.schema import Metric
 from tests.support.records import make_environment, make_record, make_spec
 
 MIB = 2**20
@@ -40,8 +41,9 @@ def make_run(
     seed: int = 0,
     n: int = 600,
     spec: dict[str, Any] | None = None,
+    metric: Metric = metrics.accuracy,
 ) -> Run:
-    """Return a finished run of which about `share` of the answers are right; memory in MiB."""
+    """Return a finished run of which about `share` of the answers are right on `metric`; memory in MiB."""
     rate = RATES.get(method, 0.0 if method == "base" else 0.01)
     fields: dict[str, Any] = {
         "task": "cfa",
@@ -81,7 +83,7 @@ def make_run(
     )
     record = make_record(
         made,
-        scores=scoring.score_answers(answers, (metrics.accuracy,)),
+        scores=scoring.score_answers(answers, (metric,)),
         parse_rate=scoring.parse_rate(answers),
         cost=cost,
         final_loss=0.4 if rate else None,
@@ -111,7 +113,7 @@ def make_answers(share: float, n: int, seed: str) -> list[Answer]:
                 text=said,
                 parsed=said,
                 choices=("a", "b", "c"),
-                loglik=(-0.5, -1.5, -2.5),
+                loglik=(-0.5, -1.5, -2.5) if right else (-1.5, -0.5, -2.5),
                 slices=slices,
             )
         )

@@ -102,7 +102,7 @@ def make_answers(right: int, wrong: int) -> list[Answer]:
             text="a" if i < right else "b",
             parsed="a" if i < right else "b",
             choices=("a", "b", "c"),
-            loglik=(-0.5, -1.5, -2.5),
+            loglik=(-0.5, -1.5, -2.5) if i < right else (-1.5, -0.5, -2.5),
         )
         for i in range(total)
     ]

@@ -100,7 +100,7 @@ def test_the_list_and_the_check_of_a_test_alone_work(capsys: pytest.CaptureFixtu
     out = capsys.readouterr().out
     assert "the first test prompt" in out
     assert "train " not in out
-    assert "8 of 8 hold" in out
+    assert "9 of 9 hold" in out
     assert main(["list"]) == 0
     assert "test 241" in capsys.readouterr().out
 

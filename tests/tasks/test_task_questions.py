@@ -174,5 +174,5 @@ def test_an_exam_with_three_options_needs_no_task(tmp_path: Path) -> None:
     task = file_task(written(tmp_path, rows, "level_one.csv"))
     test = loading.load_splits(task).test
     assert {len(e.choices) for e in test} == {3}
-    assert task.metrics[0] is metrics.accuracy
+    assert task.metrics[0] is metrics.acc_norm
     assert refusal(tmp_path, [*rows, rows[0] | {"answer": "D"}], "level_two.csv").where.endswith("level_two.csv:14")
