@@ -16,7 +16,7 @@ from typing import Any
 from harness.data import registry
 from harness.errors import HarnessError, one_line
 from harness.format import NONE, Table, interval, number, short, size, spoken, trained_on
-from harness.methods.parts import by_config
+from harness.methods import by_config
 from harness.model import checkpoint
 from harness.record import Record, RunSpec
 from harness.schema import Method

@@ -29,7 +29,7 @@ from harness import errors
 from harness.data import audit as audits
 from harness.data.loading import tasks_folder
 from harness.errors import HarnessError, did_you_mean
-from harness.methods.parts import by_config
+from harness.methods import by_config
 from harness.schema import Method, Metric, Task
 
 T = TypeVar("T", Task, Method, Metric)

@@ -9,8 +9,7 @@ import dataclasses
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.methods import lora
-from harness.methods.parts import by_config
+from harness.methods import by_config, lora
 from harness.record import RunSpec
 
 VIRTUAL_TOKENS = 20

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from harness.methods import lora
-from harness.methods.parts import by_config
+from harness.methods import by_config, lora
 from harness.record import RunSpec
 
 VIRTUAL_TOKENS = 20  # the paper finds only marginal gains beyond
