@@ -1,8 +1,8 @@
 """GSM8K: grade-school word problems, solved step by step, in the form of published numbers.
 
 Protocol: lm-evaluation-harness 0.4.13, task `gsm8k` (version 3.0), strict match: "Question: … Answer:", the solution of
-the source, and the number behind its `####` is compared as text, without commas, dollar signs and a final point. What
-follows another "Question:" is not read. Published numbers are 5-shot: the row `fewshot` is the one to compare, and the
+the source, and the number behind its `####` is compared as text, without commas, dollar signs and a final point. Text
+behind another "Question:" is not read. Published numbers are 5-shot: the row `fewshot` is the one to compare, and the
 row `base`, without solutions to read, is mostly zero.
 
 Differences: `fewshot` shows four solutions to every question, not five that vary. A local copy may be the `test.jsonl` of

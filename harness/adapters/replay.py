@@ -87,6 +87,7 @@ def ask(job: Job, run: Path, positions: Sequence[int]) -> Again:
         data.task,
         job.spec,
         shots=tokenize.choose_shots(data.splits.train, method.shots, job.spec.seed),
+        calibration=method.calibration,
         only=frozenset(positions),
     )
     ids = {examples[position].id for position in positions}

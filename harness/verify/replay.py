@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.metrics import options
 from harness.record import Answer, Environment, Record
 from harness.store import withhold
 
@@ -155,8 +156,14 @@ def _loose_faults(pairs: Sequence[tuple[Answer, Answer]], record: Record) -> lis
 
 def _is_tie(answer: Answer, dtype: str) -> bool:
     """Return whether the best two options are so close that rounding decides between them."""
-    best = sorted(answer.loglik, reverse=True)[:2]
-    return len(best) == 2 and best[0] - best[1] <= 2 * LARGEST[dtype]
+    if len(answer.loglik) < 2:
+        return False
+    lengths = answer.option_lengths or [max(1, len(text)) for text in answer.choices] or [1] * len(answer.loglik)
+    values = list(zip(options.nats(answer), lengths, strict=True))
+    first, second = sorted(values, reverse=True)[:2]  # as `acc` picks
+    long, short = sorted(values, key=lambda pair: pair[0] / pair[1], reverse=True)[:2]  # as `acc_norm` picks
+    apart = long[0] / long[1] - short[0] / short[1]
+    return first[0] - second[0] <= 2 * LARGEST[dtype] or apart <= 2 * LARGEST[dtype] / min(long[1], short[1])
 
 
 def _precision_faults(pairs: Sequence[tuple[Answer, Answer]], fp32_answers: Sequence[Answer]) -> list[str]:
