@@ -91,10 +91,10 @@ def test_an_adapter_gives_the_answers_of_its_own_run_and_is_scored_on_another_ta
         assert [answer.id for answer in one.answers] == [answer.id for answer in own]
         for answer, kept in zip(one.answers, own, strict=True):
             assert answer.loglik == pytest.approx(kept.loglik, abs=1e-4)
-        assert one.scores["accuracy"].value == run.record.scores["accuracy"].value
+        assert one.scores["acc"].value == run.record.scores["acc"].value
         line = next(line for line in out.splitlines() if line.startswith(run.record.spec.id))
         for task in ("first", "second"):
-            assert f"{100 * found[run.record.spec.id, task].scores['accuracy'].value:.1f} [" in line
+            assert f"{100 * found[run.record.spec.id, task].scores['acc'].value:.1f} [" in line
 
 
 def test_a_merged_adapter_is_scored_and_of_one_adapter_it_answers_as_that_does(desk: Path, tmp_path: Path) -> None:

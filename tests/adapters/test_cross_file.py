@@ -28,12 +28,21 @@ from harness.store import codec
 from tests.support.sample_inputs import write_task
 
 Capture = pytest.CaptureFixture[str]
+LOGLIK = (-0.1, -2.5 / 3)
 RIGHT = {"base": (9, 12), "a": (30, 12), "b": (9, 36)}  # of 40 questions of each task
 
 
 def said(right: int) -> tuple[Answer, ...]:
     return tuple(
-        Answer(f"q{n}", f"g{n // 2}", "yes", "", "yes" if n < right else "no", ("yes", "no"), (-0.1, -2.5 / 3))
+        Answer(
+            f"q{n}",
+            f"g{n // 2}",
+            "yes",
+            "",
+            "yes" if n < right else "no",
+            ("yes", "no"),
+            LOGLIK if n < right else LOGLIK[::-1],
+        )
         for n in range(40)
     )
 
@@ -111,7 +120,7 @@ def test_what_does_not_follow_from_the_answers_is_an_error(
         lines = gzip.decompress(packed.read_bytes()).decode().replace('"parsed": "no"', '"parsed": "yes"', 1)
         packed.write_bytes(gzip.compress(lines.encode()))
     elif what == "score":
-        stated["scored"][2]["scores"]["accuracy"]["value"] = 0.76
+        stated["scored"][2]["scores"]["acc"]["value"] = 0.76
     elif what == "retention":
         stated["retention"][0]["share"][0] = 0.5
     elif what == "gone":

@@ -90,7 +90,7 @@ def test_a_factor_of_1_gives_the_recorded_answers_to_task_and_probe(desk: Path, 
         ("other", len(run.probe_answers()["other"]), len(run.probe_answers()["other"])),
     ]
     (point,) = [one for one in scaled["points"] if one["task"] == "toy" and one["directions"] == "as trained"]
-    assert point["scores"]["accuracy"] == codec.encode(run.record.scores["accuracy"])
+    assert point["scores"]["acc"] == codec.encode(run.record.scores["acc"])
     assert point["change_from_factor_1"] is None
 
 
@@ -106,12 +106,12 @@ def test_the_document_holds_every_factor_with_paired_changes_and_its_answers(sca
     rows = [("base", None), ("as trained", 1.0), *((k, f) for k in ("intruders", "control") for f in (0.0, 0.5))]
     assert places == [(task, *row) for task in ("toy", "other") for row in rows]
     assert scaled["directions"]["intruders"] == scaled["directions"]["control"] > 0
-    whole = {one["task"]: one["scores"]["accuracy"]["value"] for one in scaled["points"] if one["factor"] == 1.0}
+    whole = {one["task"]: one["scores"]["acc"]["value"] for one in scaled["points"] if one["factor"] == 1.0}
     for one in scaled["points"]:
         answers = records.read_answers(scaled["folder"], one["answers"])
         assert records.answers_sha256(scaled["folder"], one["answers"]) == one["answers_sha256"]
         right = sum(answer.parsed == answer.target for answer in answers) / len(answers)
-        assert one["scores"]["accuracy"]["value"] == pytest.approx(right)
+        assert one["scores"]["acc"]["value"] == pytest.approx(right)
         if (change := one["change_from_factor_1"]) is not None:
             assert change["value"] == pytest.approx(right - whole[one["task"]])
             assert change["low"] <= change["value"] <= change["high"]

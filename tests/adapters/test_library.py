@@ -56,7 +56,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         record = replace(record, cost=replace(record.cost, adapter_bytes=0) if status == "ok" else None)
         target = records.run_dir(folder / "results", spec)
         answers = make_answers(5, 7)
-        digest, scores = records.write_answers(target, answers), score_answers(answers, (metrics.accuracy,))
+        digest, scores = records.write_answers(target, answers), score_answers(answers, (metrics.acc_norm,))
         records.write_record(target, replace(record, answers_sha256=digest, scores=scores))
     return folder / "results"
 
@@ -83,7 +83,7 @@ def test_the_list_has_every_adapter_with_its_base_score_memory_bytes_and_licence
         run = run_of(made, method)
         line = lines[run.record.spec.id]
         task = registry.recorded()[run.record.spec.task]
-        for text in (f"{method} r4 s0", task.name, "toy @ aaaabbb", "accuracy 75.0 [50.0, 90.0]", "57.2 MiB", "KiB"):
+        for text in (f"{method} r4 s0", task.name, "toy @ aaaabbb", "75.0 [50.0, 90.0]", "57.2 MiB", "KiB"):
             assert text in line, text
         assert " ".join(task.source.license.split())[:8] in line
     assert run_of(made, "full").record.spec.id not in lines
@@ -240,7 +240,7 @@ def test_the_hub_reads_the_evaluation_results_of_the_card(made: Path, exported: 
 
     card: Any = ModelCard((exported / library.CARD).read_text())
     (result,) = card.data.eval_results
-    assert result.metric_type == "accuracy"
+    assert result.metric_type == "acc_norm"
     assert result.metric_value == pytest.approx(0.75)
     assert result.metric_args["n"] == 12
     assert result.dataset_split == "test"

@@ -109,7 +109,7 @@ print(json.dumps(out))
     (text,) = hash_seeds.said(code, seeds=("1", "7"))
     read = {1: "neutral", 2: "negative", 5: "positive"}  # of the seven texts these three are one label
     right = sum(read.get(n % 7) == LABELS[n % 3] for n in range(70))
-    assert json.loads(text)["fpb"]["accuracy"][0] == right / 70
+    assert json.loads(text)["fpb"]["acc"][0] == right / 70
 
 
 def answers(texts: Sequence[str]) -> list[Answer]:

@@ -36,7 +36,7 @@ def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def rows(desk: Desk) -> list[str]:
     with (desk.results / "leaderboard" / "toy.csv").open(newline="") as file:
-        return [row["method"] for row in csv.DictReader(file) if row["metric"] == "accuracy"]
+        return [row["method"] for row in csv.DictReader(file) if row["metric"] == "acc"]
 
 
 def test_terminal_and_files_show_one_analysis_if_the_plan_covers_the_folder(desk: Desk, sizes: list[int]) -> None:

@@ -277,7 +277,9 @@ def test_a_run_s_line_tells_its_score_or_why_there_is_none(planned: Plan, capsys
         for job in (base, lora):
             watch.on_start(job)
             watch.on_progress(job, Progress("train", 3, 9, 0.41, 12.0))
-        watch.on_end(Outcome(base, "ok", record=make_record(base.spec)))
+        record = make_record(base.spec)
+        record = replace(record, scores={"acc": record.scores["accuracy"]})
+        watch.on_end(Outcome(base, "ok", record=record))
         watch.on_end(Outcome(lora, "failed", "killed by signal 9 (often out of memory)"))
         watch.on_stop()
     captured = capsys.readouterr()

@@ -23,7 +23,7 @@ def test_a_task_is_shown_with_its_sizes_and_a_prompt(tmp_path: Path, capsys: pyt
     text = capsys.readouterr().out
     assert f"{len(splits.train)} examples" in text
     assert f"Answer: {splits.train[0].target}" in text
-    assert re.search(r"guessing +\d\d\.\d % accuracy \(always giving the commonest answer\)", text)
+    assert re.search(r"guessing +\d\d\.\d % acc \(always giving the commonest answer\)", text)
 
 
 def test_a_task_that_names_no_chance_is_shown_with_that_of_its_options(
@@ -31,7 +31,7 @@ def test_a_task_that_names_no_chance_is_shown_with_that_of_its_options(
 ) -> None:
     task = TaskSource(str(written(tmp_path, asked()))).task()
     tasks.task(task, loading.load_splits(task), "abc")
-    assert re.search(r"guessing +33\.3 % accuracy$", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(r"guessing +33\.3 % acc norm$", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_two_runs_are_shown_side_by_side_with_what_differs(capsys: pytest.CaptureFixture[str]) -> None:

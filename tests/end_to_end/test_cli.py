@@ -75,7 +75,7 @@ def test_the_report_command_writes_the_same_bytes_twice(desk: Desk) -> None:
 def test_two_runs_can_be_compared_by_name(desk: Desk) -> None:
     desk.train()
     assert desk.run("compare", "base", "full") == 0
-    assert "accuracy %" in desk.out
+    assert "acc %" in desk.out
     assert "learning_rate" in desk.out
     assert desk.run("compare", "base", "ful") == 2
     assert "did you mean 'full'" in desk.err
@@ -130,7 +130,7 @@ def test_check_shows_a_data_file_as_a_run_would_see_it(desk: Desk) -> None:
     out, _ = desk.capsys.readouterr()
     assert "60 rows" in out
     assert "Answer: it" in out
-    assert "toy: 8 of 8 hold" in out
+    assert "toy: 9 of 9 hold" in out
 
 
 def test_check_lists_the_options_where_the_prompt_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -325,7 +325,7 @@ def test_the_other_commands_refuse_bad_input_alike(results: Desk, name: str, mon
 def test_several_tasks_are_checked_one_after_the_other(desk: Desk) -> None:
     second = shutil.copy(desk.task, desk.folder / "second.jsonl")
     assert main(["check", f"{desk.task},{second}"]) == 0
-    assert "second: 8 of 8 hold" in desk.capsys.readouterr().out
+    assert "second: 9 of 9 hold" in desk.capsys.readouterr().out
 
 
 def test_the_program_itself_ends_with_two_and_no_traceback(tmp_path: Path) -> None:

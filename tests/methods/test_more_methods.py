@@ -167,7 +167,7 @@ def test_a_run_ends_with_scores_and_the_adapter_where_there_is_one(tmp_path: Pat
     worker.run(replace(job, threads=1), Ear())
     record = records.read_record(job.folder)
     assert record.status == "ok", record.reason
-    assert record.scores["accuracy"].n == len(made.splits.test)
+    assert record.scores["acc"].n == len(made.splits.test)
     assert record.cost is not None
     adapter = registry.method(asked.methods[0]).adapter
     assert (record.cost.adapter_bytes > 0) == (job.folder / records.ADAPTER).exists() == adapter

@@ -18,8 +18,8 @@ TOTALS: dict[str, dict[str, int]] = json.loads(
 )
 EXAMPLES = 60
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
-FOLDERS = {"tfns": "finlora_sentiment", "ner": "finlora_ner", "gsm8k": "gsm8k", "xbrl_term": "finlora_xbrl_term"}
-FOLDERS |= {"auto_claims": "sagemaker_auto_claims", "filing": "sec_xbrl_filings", "openbookqa": "commonsense"}
+FOLDERS = {"tfns": "finlora_sentiment", "ner": "finlora_ner", "gsm8k_number": "gsm8k", "xbrl_term": "finlora_xbrl_term"}
+FOLDERS |= {"auto_claims": "sagemaker_auto_claims", "filing": "sec_xbrl_filings"}
 BUILT_IN = ("cfa", "cfa_listed", "cfa_shifted", "claims", "claims_shifted", "sec_qa")
 
 

@@ -120,10 +120,10 @@ def make_answers(share: float, n: int, seed: str) -> list[Answer]:
     return answers
 
 
-def make_runs(seeds: int = 1, *, n: int = 600) -> list[Run]:
+def make_runs(seeds: int = 1, *, n: int = 600, metric: Metric = metrics.accuracy) -> list[Run]:
     """Return the eight runs of the default comparison for each seed; the base model runs once."""
     return [
-        make_run(*shape, seed=seed, n=n)
+        make_run(*shape, seed=seed, n=n, metric=metric)
         for seed in range(seeds)
         for shape in SHAPES
         if seed == 0 or shape[1] or shape[0] == "full"

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from harness.data import registry
-from harness.record import RunSpec
+from harness.record import RunSpec, Score
 from harness.store import records
 from tests.support.records import make_answers, make_cost, make_record
 from tests.support.tiny_models import toy_spec
@@ -43,6 +43,7 @@ def write_run(results: Path, model: Path, spec: RunSpec, *, start: int = 0) -> r
     answers = make_answers(9, 3)
     record = make_record(
         spec,
+        scores={"acc_norm" if spec.task == "cfa" else "accuracy": Score(0.75, 0.5, 0.9, 12, 6)},
         cost=replace(make_cost(), adapter_bytes=held),
         answers_sha256=records.write_answers(folder, answers),
     )

@@ -118,7 +118,7 @@ def test_equal_answers_elsewhere_are_reproduced_and_the_difference_is_told() -> 
 
 
 def test_log_likelihoods_that_moved_are_told() -> None:
-    moved = [replace(answer, loglik=(-0.5, -1.5, -2.75)) for answer in OLD]
+    moved = [replace(answer, loglik=(*answer.loglik[:2], answer.loglik[2] - 0.25)) for answer in OLD]
     assert reproduce.judge(*pair(moved)).observations[0].endswith("log-likelihoods within 0.25")
 
 

@@ -121,7 +121,7 @@ def test_a_tasks_own_parser_is_the_one_used(tmp_path: Path) -> None:
 
 
 def test_an_option_that_is_not_the_likeliest_is_noticed(tmp_path: Path) -> None:
-    folder = write(tmp_path, make_answers(9, 3))  # the wrong ones say "b" with "a" as the likeliest
+    folder = write(tmp_path, [replace(answer, loglik=(-0.5, -1.5, -2.5)) for answer in make_answers(9, 3)])
     assert failed(verify(folder, TASK)) == [arithmetic.TOP_OPTION]
 
 

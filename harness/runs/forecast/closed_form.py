@@ -106,7 +106,8 @@ def dims(config: Mapping[str, Any]) -> Dims | None:
 
 def widths(config: Mapping[str, Any]) -> Dims | None:
     """Return the widths in the config of any decoder, None if it does not name them as Llama's does."""
-    config = config.get("text_config") or config
+    inner = config.get("text_config")
+    config = inner if isinstance(inner, Mapping) else config
     needed = ("hidden_size", "num_attention_heads", "intermediate_size", "num_hidden_layers", "vocab_size")
     if not all(isinstance(config.get(name), int) and config[name] > 0 for name in needed):
         return None
