@@ -11,7 +11,7 @@ import pytest
 
 import tests.support.publication as publication
 from harness.cli.app import main
-from harness.verify.checks import arithmetic, catalogue, data, files, provenance, views
+from harness.verify.checks import arithmetic, catalogue, data, files, provenance, training, views
 from tests.support.tampering import CAREFUL, CARELESS, record
 
 
@@ -121,5 +121,6 @@ def test_history_that_was_rewritten_is_found(
 def test_every_check_of_the_catalogue_is_reported_for_some_fault() -> None:
     planted = {check for _, check in (CARELESS | CAREFUL).values()} | {check for _, check in CARELESS.values()}
     elsewhere = {views.FIGURES, data.AVAILABLE, provenance.DATA, provenance.HISTORY, catalogue.WAIVERS}
+    elsewhere |= {training.WEIGHTS, training.STEPS, training.SCHEDULE, training.TOTALS}  # tests/verify/test_training.py
     assert planted | elsewhere == set(catalogue.NAMES)
     assert len(CARELESS) + len(CAREFUL) >= 30
