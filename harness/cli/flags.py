@@ -129,7 +129,7 @@ TRAINING = (
         "LoRA's alpha",
         positive,
         example="32",
-        unset=f"{ALPHA:g}, and by the rank for models as narrow as tiny",
+        unset=f"{ALPHA:g}, more for models below width 512",
     ),
     Flag(
         "--lora-dropout",

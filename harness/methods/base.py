@@ -63,7 +63,7 @@ def adapt(model: Any, spec: RunSpec) -> Any:
 # LoRA's alpha for every rank, so that one learning rate serves all ranks: with updates scaled by alpha / rank the best rate
 # hardly depends on the rank ("LoRA without regret", Schulman et al. 2025, which uses the same 32).
 ALPHA = 32.0
-NARROW, WIDE = 224, 4096  # widths of the embedded model and of a model of 8 B weights
+NARROW, USUAL, WIDE = 224, 512, 4096  # widths: of the embedded model, of the narrowest usual models, of 8 B weights
 
 
 def rate_between(hidden_size: int, narrow: float, wide: float) -> float:
@@ -75,6 +75,16 @@ def rate_between(hidden_size: int, narrow: float, wide: float) -> float:
     """
     hidden_size = max(hidden_size, NARROW)
     return float(narrow * (hidden_size / NARROW) ** (math.log(wide / narrow) / math.log(WIDE / NARROW)))
+
+
+def narrowness(hidden_size: int) -> float:
+    """Return 1.0 up to width 224, 0.0 from 512, and between them a share that falls with the logarithm of the width.
+
+    The embedded model is far from the tasks' language: its weights have to change more than those of a model that was
+    trained on much text. Rules that hold for such models are wrong for it by a factor of ten, and this share
+    leads from one rule to the other without a jump.
+    """
+    return min(1.0, max(0.0, math.log(USUAL / hidden_size) / math.log(USUAL / NARROW)))
 
 
 def learning_rate(hidden_size: int) -> float:

@@ -11,8 +11,6 @@ from harness.methods import base
 from harness.record import RunSpec
 from harness.schema import Method
 
-NARROW = 256  # the largest width of a narrow model
-
 
 def load(folder: str, spec: RunSpec) -> Any:
     """Return the model in `spec.dtype`; its weights are frozen, so they need no fp32 master copy."""
@@ -99,22 +97,18 @@ def _frozen_weight(layer: Any) -> Callable[[], Any] | None:
 
 
 def alpha(rank: int, hidden_size: int) -> float:
-    """Return the usual 32, or 90 times the root of the rank for models as narrow as `tiny`.
+    """Return the usual 32 from width 512, 90 times the root of the rank up to 224, and between them a power law.
 
-    In a narrow model each step of Adam is large compared with the start of A. With 32, A is overwritten before B A has grown;
-    a larger alpha allows a lower rate. The scale has to fall with the root of the rank then (rsLoRA, Kalajdzievski 2023,
-    arXiv:2312.03732): on the validation split of `cfa`, at a rate of 1.4e-3 and with alpha 256, ranks 8 and 32 learn (61 and
-    69 %) and rank 2 does not (29 %; guessing gets 33).
+    The embedded model has far to go, and a larger alpha goes farther at the same rate. Its scale has to fall with the root
+    of the rank (rsLoRA, Kalajdzievski 2023, arXiv:2312.03732): on the validation split of `cfa`, at a rate of 1.4e-3 and
+    with alpha 256, ranks 8 and 32 learn (61 and 69 %) and rank 2 does not (29 %; guessing gets 33).
     """
-    return base.ALPHA if hidden_size > NARROW else float(round(90.0 * math.sqrt(rank)))
+    narrow = 90.0 * math.sqrt(rank)
+    return float(round(base.ALPHA * (narrow / base.ALPHA) ** base.narrowness(hidden_size)))
 
 
 def learning_rate(hidden_size: int) -> float:
-    """Return 1e-3 at width 224, 2e-4 at 4,096 (Dettmers et al. 2023, arXiv:2305.14314, for 7 B weights).
-
-    At the wide end this is ten times the rate of full fine-tuning, as "LoRA without regret" finds. At the narrow end the
-    alpha is large instead, see `alpha`.
-    """
+    """Return 1e-3 at width 224, 2e-4 at 4,096 (Dettmers et al. 2023, arXiv:2305.14314, for 7 B weights)."""
     return base.rate_between(hidden_size, 1e-3, 2e-4)
 
 

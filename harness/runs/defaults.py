@@ -16,6 +16,8 @@ from harness.runs.forecast import micro_batch as forecast
 from harness.runs.forecast.micro_batch import Load
 from harness.schema import Method, Task
 
+WARMUP = 0.05  # share of the steps in which the learning rate rises to its peak
+WARMUP_STEPS = 10  # at least: Adam's first steps are as large as the rate, whatever the gradient
 SMALL_WEIGHTS = 64 * 2**20  # bytes; a larger model keeps several cores busy by itself
 JOB_MEMORY = 2 * 2**30  # bytes; for the process of a run of a small model, at most
 
@@ -43,6 +45,15 @@ def _rows(texts: Sequence[tuple[str, str]], model: Checkpoint, window: int) -> l
     """Return the (prompt, target) lengths of texts in tokens, longest first, the prompt cut to the window."""
     counts = [(max(0, min(prompt, window - target)), target) for prompt, target in _counted(tuple(texts), model)]
     return sorted(counts, key=lambda row: -sum(row))
+
+
+def warmup(steps: int) -> float:
+    """Return the share of warm-up in a training of so many steps: 5 %, at least ten steps, at most half of them.
+
+    Half of the steps is the bound of trainings below 20 steps. It takes nothing from them: a linear rise and the cosine
+    have the same mean, half of the peak.
+    """
+    return max(WARMUP, min(WARMUP_STEPS / steps, 0.5))
 
 
 def jobs(model: Checkpoint, device: str) -> int:

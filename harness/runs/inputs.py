@@ -58,6 +58,11 @@ class Inputs:
         return tuple(probe.key for probe in self.probes)
 
     @property
+    def train_examples(self) -> int:
+        """The number of training examples, those of the joined tasks included."""
+        return len(self.splits.train) + sum(len(joined.examples) for joined in self.joined)
+
+    @property
     def joined_keys(self) -> tuple[str, ...]:
         """The keys of the joined tasks, as the spec of a run holds them."""
         return tuple(joined.key for joined in self.joined)

@@ -18,7 +18,6 @@ from harness.runs.options import MAX_TOKENS, Options
 from harness.schema import Method, Task
 from harness.training import clients
 
-WARMUP = 0.05
 WEIGHT_DECAY = 0.0
 
 
@@ -108,7 +107,6 @@ def _method_specs(
         dropout=options.dropout if method.dropout else 0.0,
         learning_rate=rate,
         weight_decay=WEIGHT_DECAY,
-        warmup=WARMUP,
         epochs=options.epochs or task.epochs,
         batch_size=batch_size,
         train_examples=len(splits.train),
@@ -117,6 +115,7 @@ def _method_specs(
         start=options.start.spec.id if options.start else "",
         joined=inputs.joined_keys,
     )
+    trained = replace(trained, warmup=defaults.warmup(clients.planned_steps(inputs.train_examples, trained)))
     if model.window - method.window_tokens < trained.max_tokens:  # if there is room, all methods read as much
         trained = replace(trained, max_tokens=model.window - method.window_tokens)
     micro_batch = options.micro_batch or defaults.micro_batch(task, splits, method, model, trained)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -180,8 +181,29 @@ def test_learning_rates_fall_with_width_from_what_suits_tiny_to_what_is_usual_at
         assert rates == sorted(rates, reverse=True)
         assert rates[0] == pytest.approx(narrow)
         assert rates[-1] == pytest.approx(wide)
-    assert lora.METHOD.learning_rate(4096) == pytest.approx(10 * full.METHOD.learning_rate(4096))
     assert qlora.METHOD.learning_rate is lora.METHOD.learning_rate
+
+
+@pytest.mark.parametrize("hidden", [512, 576, 960, 2048, 4096, 8192, 16384])
+def test_full_fine_tuning_has_a_tenth_of_loras_rate_in_usual_models(hidden: int) -> None:
+    assert full.METHOD.learning_rate(hidden) == pytest.approx(lora.METHOD.learning_rate(hidden) / 10)
+
+
+@pytest.mark.parametrize("method", [lora.METHOD, rslora.METHOD, full.METHOD], ids=named)
+@pytest.mark.parametrize("rank", [1, 2, 8, 32, 256])
+def test_neither_rate_nor_alpha_times_rate_jumps_between_neighbouring_widths(method: Method, rank: int) -> None:
+    rates = [method.learning_rate(hidden) for hidden in range(64, 16385)]
+    strengths = [
+        rate * (method.alpha(rank, hidden) if method.alpha else 1.0) for hidden, rate in enumerate(rates, start=64)
+    ]
+    for values in (rates, strengths):
+        assert max(max(a / b, b / a) for a, b in itertools.pairwise(values)) < 1.05
+
+
+@pytest.mark.parametrize("hidden", [64, 224, 256, 257, 384, 512, 4096])
+def test_alpha_does_not_jump_between_neighbouring_ranks(hidden: int) -> None:
+    alphas = [lora.alpha(rank, hidden) for rank in range(1, 257)]
+    assert all(1 <= b / a <= 1.5 for a, b in itertools.pairwise(alphas))
 
 
 def test_alpha_is_the_same_for_every_rank_and_in_models_as_narrow_as_tiny_grows_with_its_root() -> None:
