@@ -14,6 +14,7 @@ from harness.model.checkpoint import Checkpoint
 from harness.record import RunSpec
 from harness.runs.forecast import micro_batch as forecast
 from harness.runs.forecast.micro_batch import Load
+from harness.schedule import planned_steps
 from harness.schema import Method, Task
 
 WARMUP = 0.05  # share of the steps in which the learning rate rises to its peak
@@ -47,13 +48,13 @@ def _rows(texts: Sequence[tuple[str, str]], model: Checkpoint, window: int) -> l
     return sorted(counts, key=lambda row: -sum(row))
 
 
-def warmup(steps: int) -> float:
-    """Return the share of warm-up in a training of so many steps: 5 %, at least ten steps, at most half of them.
+def warmup(examples: int, spec: RunSpec) -> float:
+    """Return the share of warm-up in a training on so many examples: 5 %, at least ten steps, at most half of them.
 
     Half of the steps is the bound of trainings below 20 steps. It takes nothing from them: a linear rise and the cosine
     have the same mean, half of the peak.
     """
-    return max(WARMUP, min(WARMUP_STEPS / steps, 0.5))
+    return max(WARMUP, min(WARMUP_STEPS / planned_steps(examples, spec), 0.5))
 
 
 def jobs(model: Checkpoint, device: str) -> int:

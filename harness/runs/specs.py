@@ -115,7 +115,7 @@ def _method_specs(
         start=options.start.spec.id if options.start else "",
         joined=inputs.joined_keys,
     )
-    trained = replace(trained, warmup=defaults.warmup(clients.planned_steps(inputs.train_examples, trained)))
+    trained = replace(trained, warmup=defaults.warmup(inputs.train_examples, trained))
     if model.window - method.window_tokens < trained.max_tokens:  # if there is room, all methods read as much
         trained = replace(trained, max_tokens=model.window - method.window_tokens)
     micro_batch = options.micro_batch or defaults.micro_batch(task, splits, method, model, trained)

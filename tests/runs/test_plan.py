@@ -22,7 +22,7 @@ from harness.runs.forecast.preflight import Findings, Preflight
 from harness.runs.options import Options
 from harness.runs.plan import Plan
 from harness.store import records
-from harness.training import clients, loop
+from harness.training import loop
 from tests.support.records import make_environment, make_record, make_spec
 from tests.support.sample_inputs import toy_options, write_model, write_task
 from tests.support.tiny_models import toy_folder, toy_spec, toy_tokenizer
@@ -80,13 +80,15 @@ def test_methods_get_the_same_examples_and_budget(asked: Options) -> None:
 
 @pytest.mark.parametrize("steps", [20, 21, 100, 199, 200, 1128])
 def test_the_rate_rises_over_five_percent_of_the_steps_and_over_ten_at_least(steps: int) -> None:
-    rates = [loop.rate_at(1.0, defaults.warmup(steps), step, steps) for step in range(steps)]
+    share = defaults.warmup(steps, make_spec(epochs=1.0, batch_size=1))
+    rates = [loop.rate_at(1.0, share, step, steps) for step in range(steps)]
     assert rates.index(max(rates)) + 1 == max(10, round(0.05 * steps))
 
 
 @pytest.mark.parametrize("steps", range(1, 20))
 def test_a_training_below_twenty_steps_warms_up_for_half_of_them(steps: int) -> None:
-    rates = [loop.rate_at(1.0, defaults.warmup(steps), step, steps) for step in range(steps)]
+    share = defaults.warmup(steps, make_spec(epochs=1.0, batch_size=1))
+    rates = [loop.rate_at(1.0, share, step, steps) for step in range(steps)]
     assert max(rates) == 1.0
     assert abs(rates.index(1.0) + 1 - steps / 2) <= 0.5
 
@@ -94,7 +96,7 @@ def test_a_training_below_twenty_steps_warms_up_for_half_of_them(steps: int) -> 
 def test_the_warm_up_follows_from_the_steps_of_the_run(asked: Options) -> None:
     for epochs in (1.0, 40.0, 400.0):
         spec = only(replace(asked, methods=("lora",), ranks=(2,), epochs=epochs)).specs[0]
-        assert spec.warmup == defaults.warmup(clients.planned_steps(spec.train_examples, spec))
+        assert spec.warmup == defaults.warmup(spec.train_examples, spec)
 
 
 def test_the_base_model_runs_once_whatever_the_seeds_and_training_flags(asked: Options) -> None:
