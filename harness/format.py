@@ -38,9 +38,11 @@ def number(value: float | None, unit: str = "share", *, sign: bool = False) -> s
 
 
 def interval(low: float | None, high: float | None, unit: str = "share", *, sign: bool = False) -> str:
-    """Return an interval such as `[76.5, 83.0]`, or an empty text if there is none."""
+    """Return an interval such as `[76.5, 83.0]`, `–` if the data is too little for one, an empty text if unknown."""
     if low is None or high is None:
         return ""
+    if math.isinf(low) and math.isinf(high):
+        return NONE
     return f"[{number(low, unit, sign=sign)}, {number(high, unit, sign=sign)}]"
 
 

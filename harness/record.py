@@ -187,7 +187,10 @@ class RunSpec:
 
 @dataclass(frozen=True)
 class Score:
-    """A value with its 95 % interval, clustered by group. `n` answers in `groups` groups; fractions, not percent."""
+    """A value with its 95 % interval, clustered by group. `n` answers in `groups` groups; fractions, not percent.
+
+    If the answers are too few for an interval, it is -infinity to infinity, and `shortage` says what is missing.
+    """
 
     value: float
     low: float
@@ -196,6 +199,7 @@ class Score:
     groups: int
     unit: str = "share"
     higher_is_better: bool = True
+    shortage: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Runs pooled into cells: a cell is one task, model, method, rank and metric, with all its seeds.
 
-An interval covers other questions of the same kind, clustered by group. With two seeds or more it covers other seeds too
-(see `stats`); with one seed it is about that one trained model.
+An interval covers other questions of the same kind, clustered by group. With three seeds or more it covers other seeds too
+(see `stats`); with fewer it is about the models that were trained.
 """
 
 from __future__ import annotations
@@ -27,13 +27,18 @@ FEWEST = 20  # answers needed to call them constant
 
 @dataclass(frozen=True)
 class Difference:
-    """A paired difference (fractions, or the metric's unit) with its 95 % interval, p-value and Holm's p-value."""
+    """A paired difference (fractions, or the metric's unit) with its 95 % interval, p-value and Holm's p-value.
+
+    `error` is its standard error with `df` degrees of freedom; 0 is unknown.
+    """
 
     value: float
     low: float
     high: float
     p: float
     p_holm: float
+    error: float = 0.0
+    df: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,8 @@ class Cell:
     the seeds ran on different machines.
 
     `seed_sd` is the standard deviation between seeds, `item_se` the standard error from the choice of questions; the
-    interval covers both. `not_worse`: a paired test shows the cell to lie within `compare.MARGIN` of the best. `constant`
+    interval covers both from `stats.FEWEST_SEEDS` seeds on. `shortage` says what is missing if there is no interval.
+    `not_worse`: paired tests show that the cell loses less than `compare.MARGIN` to every other row. `constant`
     is set if nearly all answers are equal. `readable_score` is the headline metric over the readable answers. `gains` is
     set if the base model was scored in both ways.
     """
@@ -84,6 +90,7 @@ class Cell:
     value: float | None = None
     low: float | None = None
     high: float | None = None
+    shortage: str = ""
     seed_sd: float | None = None
     item_se: float | None = None
     vs_base: Difference | None = None
@@ -199,6 +206,7 @@ def _finished_cells(runs: Sequence[Run], metrics: Metrics) -> list[tuple[Cell, I
             value=value,
             low=low,
             high=high,
+            shortage=evidence.shortage() if evidence and len(scores) > 1 else scores[0].shortage,
             seed_sd=statistics.stdev(score.value for score in scores) if len(scores) > 1 else None,
             item_se=evidence.item_se() if evidence else None,
             constant=constant_answer(answers) if name == names[0] and spec.scoring != "perplexity" else None,
@@ -254,10 +262,10 @@ def _pooled(scores: Sequence[Score], evidence: ItemScores | None) -> stats.Inter
     if evidence is not None:
         _, low, high = evidence.interval(share=share)
     else:  # the answers are gone: as wide as one run's interval on average, and the spread between seeds on top
-        half = stats.clustered_interval([score.value for score in scores], range(len(scores)))
-        low = value - math.hypot(math.fsum(s.value - s.low for s in scores) / len(scores), value - half.low)
-        high = value + math.hypot(math.fsum(s.high - s.value for s in scores) / len(scores), half.high - value)
-        low, high = (max(low, 0.0), min(high, 1.0)) if share else (low, high)
+        half = stats.seed_half_width([score.value for score in scores])
+        low = value - math.hypot(math.fsum(s.value - s.low for s in scores) / len(scores), half)
+        high = value + math.hypot(math.fsum(s.high - s.value for s in scores) / len(scores), half)
+        low, high = (max(low, 0.0), min(high, 1.0)) if share and math.isfinite(low) else (low, high)
     return stats.Interval(value, min(low, value), max(high, value))
 
 

@@ -175,8 +175,8 @@ def calibration_error(sure: Floats, right: Floats, groups: Sequence[Hashable]) -
     order = np.argsort(sure, kind="stable")
     gaps, codes = (sure - right)[order], np.array([code_of[group] for group in groups])[order]
     value = float(_errors(gaps, np.ones((1, len(gaps))))[0])
-    if len(names) == 1:
-        return stats.Interval(value, 0.0, 1.0)
+    if stats.too_few_groups(groups):
+        return stats.Interval(value, -math.inf, math.inf)
     return stats.interval_of_draws(value, _errors(gaps, _times(len(names))[:, codes]), len(names), share=True)
 
 

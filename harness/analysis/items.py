@@ -27,6 +27,7 @@ class ItemScores:
 
     Items are the examples in id order; for a metric that is no mean they are blocks of groups (see `stats.pseudo_values`).
     `values` are means over the seeds, `runs` the value of each seed. `bounded`: values lie in [0, 1].
+    `blocks`: the items are blocks.
     """
 
     items: tuple[str, ...]
@@ -34,10 +35,19 @@ class ItemScores:
     values: tuple[float, ...]
     runs: tuple[float, ...]
     bounded: bool
+    blocks: bool = False
 
     def interval(self, *, share: bool) -> stats.Interval:
         """The mean over items and seeds; its interval covers other questions and other seeds."""
-        return stats.clustered_interval(self.values, self.clusters, share=share, repeats=(self.runs,))
+        if self.blocks:
+            return stats.clustered_interval(self.values, self.clusters, share=share, repeats=(self.runs,))
+        return stats.mean_interval(self.values, self.clusters, share=share, repeats=(self.runs,))
+
+    def shortage(self) -> str:
+        """The sentence that says what is missing for an interval; empty if nothing is."""
+        if self.blocks:
+            return stats.too_few_groups(self.clusters)
+        return stats.mean_shortage(self.values, self.clusters, share=self.bounded)
 
     def item_se(self) -> float:
         """The standard error of the mean from the choice of questions alone, clustered by group."""
@@ -51,7 +61,9 @@ class ItemScores:
         """This less its partner, paired on the same items."""
         share = self.bounded and partner.bounded
         repeats = (self.runs, partner.runs)
-        return stats.paired_difference(self.values, partner.values, self.clusters, share=share, repeats=repeats)
+        if share or self.blocks:
+            return stats.paired_difference(self.values, partner.values, self.clusters, share=share, repeats=repeats)
+        return stats.paired_amounts(self.values, partner.values, self.clusters, repeats=repeats)
 
     def not_worse_p(self, partner: ItemScores, margin: float, *, higher_is_better: bool) -> float:
         """The p-value of this being worse than its partner by the margin or more; see `stats.not_worse_p`."""
@@ -94,6 +106,7 @@ def item_scores(runs: Sequence[Run], metric: Metric) -> ItemScores | None:
         values=tuple(math.fsum(column[item] for column in columns) / len(columns) for item in items),
         runs=tuple(record.scores[metric.name].value for record, _ in runs),
         bounded=metric.combine is None and metric.unit == "share",
+        blocks=metric.combine is not None,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
-from harness.metrics.stats import LEVEL, t_quantile
+from harness.metrics.sampling import FEWEST_GROUPS, LEVEL, t_quantile
 
 POWER = 0.8
 DIFFERING = 0.2  # share of questions on which two models differ, assumed in planning, before either has answered
@@ -75,21 +75,50 @@ def minimal_detectable_difference(groups: int, sd: float, *, power: float = POWE
     return (t_quantile(1 - level / 2, groups - 1) + t_quantile(power, groups - 1)) * sd / math.sqrt(groups)
 
 
-def detectable(half: float, comparisons: int = 1, *, power: float = POWER) -> float:
-    """Return the difference that a test detects with this power, from half the width of its 95 % interval.
+def detectable(
+    error: float, df: float, comparisons: int = 1, *, power: float = POWER, step: float = 0.0, level: float = LEVEL
+) -> float:
+    """Return the difference that a paired test detects with this power, by the noncentral t distribution.
 
-    The level is corrected for `comparisons` tests as in Holm's first step. The normal distribution is used: the result is
-    within 2 % of `minimal_detectable_difference` from 60 groups on.
+    The level is corrected for `comparisons` tests as in Holm's first step.
+
+    Args:
+        error: the standard error of the difference.
+        df: its degrees of freedom.
+        comparisons: the number of tests.
+        power: the probability of a p-value below the level.
+        step: the smallest step of a difference, 1 / n for a share of n questions. The exact test of single questions
+            needs one more than the t test (the correction for continuity, Edwards 1948).
+        level: the level before the correction.
     """
-    normal = NormalDist()
-    edge = normal.inv_cdf(1 - LEVEL / 2 / max(1, comparisons))
-    return half * (edge + normal.inv_cdf(power)) / normal.inv_cdf(1 - LEVEL / 2)
+    from scipy.optimize import brentq
+    from scipy.special import nctdtr
+
+    edge = t_quantile(1 - level / 2 / max(1, comparisons), df)
+
+    def missing(shift: float) -> float:
+        below = nctdtr(df, shift, edge)
+        return float(power - (0.0 if math.isnan(below) else 1 - below))
+
+    return float(brentq(missing, 0.0, 4 * edge + 10)) * error + step
 
 
 def detectable_at_planning(groups: int, differing: float = DIFFERING) -> float:
     """Return the difference that a paired test will detect, before any model has answered.
 
-    Each group counts as one question, as if all its answers were right or wrong together: the worst case. scipy is not
-    imported, because `plan` must start fast.
+    Each group counts as one question, as if all its answers were right or wrong together: the worst case. The result is
+    infinite with too few groups for a test. scipy is not imported, because `plan` must start fast; the quantiles are the
+    first two terms of Cornish and Fisher's expansion of Student's.
     """
-    return detectable(NormalDist().inv_cdf(1 - LEVEL / 2) * math.sqrt(differing / groups)) if groups > 1 else math.inf
+    if groups < FEWEST_GROUPS:
+        return math.inf
+    edges = [NormalDist().inv_cdf(q) for q in (1 - LEVEL / 2, POWER)]
+    df = groups - 1
+    quantiles = [z + (z**3 + z) / (4 * df) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df**2) for z in edges]
+    least, most = 0.0, 1.0
+    for _ in range(40):  # the larger the difference, the smaller the variance that is left, differing - difference ** 2
+        middle = (least + most) / 2
+        variance = max(0.0, differing + 2 / groups - middle**2) / groups
+        stated = sum(quantiles) * math.sqrt(variance) + 1 / groups
+        least, most = (middle, most) if stated > middle else (least, middle)
+    return most

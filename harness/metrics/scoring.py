@@ -27,8 +27,8 @@ def cluster_key(item: Answer | Example) -> Cluster:
 def score_answers(answers: Sequence[Answer], metrics: Sequence[Metric]) -> dict[str, Score]:
     """Return the scores of one run's answers on each metric, with 95 % intervals clustered by group.
 
-    A mean with the unit "share" gets an interval within [0, 1], with a width at 0 % and 100 %, too. A mean in another unit
-    gets a cluster-robust t interval, and a metric with `combine` a bootstrap over groups. The order of the answers does not
+    With too few groups there is no interval; see `Score`. A mean with the unit "share" gets an interval within [0, 1], with a width at 0 % and 100 %, too. A mean in another unit
+    gets that of `amounts`, and a metric with `combine` a bootstrap over groups. The order of the answers does not
     matter.
 
     Raises:
@@ -45,8 +45,10 @@ def score_one(answers: Sequence[Answer], metric: Metric) -> Score:
     share = metric.unit == "share"
     if metric.combine is None:
         values = [metric.score(answer) for answer in answers]
-        interval = stats.clustered_interval(values, clusters, share=share)
+        interval = stats.mean_interval(values, clusters, share=share)
+        shortage = stats.mean_shortage(values, clusters, share=share)
     else:
+        shortage = stats.too_few_groups(clusters)
         interval = stats.bootstrap_interval(metric.combine, answers, clusters, BOOTSTRAP_SEED, share=share)
     return Score(
         value=interval.value,
@@ -56,6 +58,7 @@ def score_one(answers: Sequence[Answer], metric: Metric) -> Score:
         groups=len(set(clusters)),
         unit=metric.unit,
         higher_is_better=metric.higher_is_better,
+        shortage=shortage,
     )
 
 

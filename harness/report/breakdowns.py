@@ -126,4 +126,5 @@ def _mean(runs: Sequence[Sequence[Answer]], metric: Metric) -> float | None:
 
 def _half(answers: Sequence[Answer], metric: Metric) -> float:
     score = scoring.score_one(answers, metric)
-    return max(score.value - score.low, score.high - score.value)
+    half = max(score.value - score.low, score.high - score.value)
+    return half if math.isfinite(half) else math.nan

@@ -24,7 +24,7 @@ from harness.format import (
     unread_mark,
     words,
 )
-from harness.metrics.stats import LEVEL
+from harness.metrics.stats import FEWEST_GROUPS, LEVEL
 from harness.record import Record
 from harness.schema import Example
 
@@ -99,6 +99,9 @@ def verdict(compared: Comparison) -> list[str]:
             f"a loss of up to {number(max(bound, 0.0), metric.unit)}{unit_of_difference(metric.unit)} is not excluded"
         )
         lines = [f"{name}: no significant difference by a paired test; {worst}"]
+        if math.isinf(bound):
+            least = f"at least {FEWEST_GROUPS} of similar size are needed"
+            lines = [f"{name}: no test: too few groups: {metric.groups}; {least}"]
     worse = [words(name) for name in compared.worse if name != compared.headline]
     lines += [f"also worse: {', '.join(worse)}"] if worse else []
     groups = len({flip.a.group for flip in compared.flips})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from harness.analysis.costs import cost_obstacle
 from harness.analysis.sections import Section, like_base
 from harness.format import number, points, unit_of_difference
 from harness.metrics import power
+from harness.metrics.sampling import FEWEST_SEEDS
 from harness.record import HASH
 from harness.report.names import chance_text, constant_words, different_settings
 
@@ -23,19 +23,22 @@ if TYPE_CHECKING:
 def detects(section: Section) -> list[str]:
     """Return a note about the detectable difference: the minimum detectable effect of the section's tests.
 
-    It follows from the median interval of the paired differences, at a power of 80 %, for one comparison and after the
+    It follows from the median standard error of the paired differences, at a power of 80 %, for one comparison and after the
     correction for all pairs of rows.
     """
     differences = [d for cell in section.headline for d in (cell.vs_best, cell.vs_base) if d is not None]
-    halves = [half for d in differences if math.isfinite(half := (d.high - d.low) / 2) and half > 0]
-    if not halves:
+    errors = sorted((d.error, d.df) for d in differences if d.df > 0 and 0 < d.error < math.inf)
+    if not errors:
         return []
-    half, rows = statistics.median(halves), sum(cell.value is not None for cell in section.headline)
-    pairs = rows * (rows - 1) // 2
-    single = points(power.detectable(half), section.unit)
+    (error, df), rows = errors[len(errors) // 2], sum(cell.value is not None for cell in section.headline)
+    pairs, step = (
+        rows * (rows - 1) // 2,
+        1 / max(cell.n for cell in section.headline) if section.unit == "share" else 0.0,
+    )
+    single = points(power.detectable(error, df, step=step), section.unit)
     if pairs < 2:
         return [f"Detectable difference: {single}, with a power of 80 %."]
-    corrected = points(power.detectable(half, pairs), section.unit)
+    corrected = points(power.detectable(error, df, pairs, step=step), section.unit)
     return [
         f"Detectable difference: {single} in one comparison, {corrected} after the correction for all {pairs} pairs of "
         "rows, with a power of 80 %."
@@ -58,7 +61,11 @@ def _range(values: Sequence[float], unit: str) -> str:
 
 
 def smallest_ranks(section: Section) -> list[str]:
-    """Return a note with the smallest rank of each method that is shown to be within the margin of the best row."""
+    """Return a note with the smallest rank of each method that is shown to lose less than the margin to every other row.
+
+    Ranks from that of the best row on are of no interest; the best row itself is never named.
+    """
+    best = next((cell for cell in section.headline if cell.best_or_tied == "best"), None)
     ranked: defaultdict[str, list[Cell]] = defaultdict(list)
     for cell in section.headline:
         if cell.spec.rank and cell.value is not None and cell.unit == "share":
@@ -66,14 +73,16 @@ def smallest_ranks(section: Section) -> list[str]:
     names = []
     for method, cells in ranked.items():
         if len({cell.spec.rank for cell in cells}) > 1:
-            enough = [cell for cell in cells if cell.not_worse]
+            edge = best.spec.rank if best in cells else math.inf
+            enough = [cell for cell in cells if cell.not_worse and cell.spec.rank < edge]
             smallest = min(enough, key=lambda cell: cell.spec.rank, default=None)
-            names.append(section.label(smallest) if smallest else f"no rank of {method}")
+            none = f"no rank of {method}" + (f" below the best row's, {edge}" if best in cells else "")
+            names.append(section.label(smallest) if smallest else none)
     if not names:
         return []
-    test = "paired test, one-sided at 2.5 %, Holm-adjusted"
+    test = "paired tests, one-sided at 2.5 %, Holm-adjusted"
     return [
-        f"Smallest rank shown to be less than {points(MARGIN, 'share')} below the best row ({test}): {', '.join(names)}."
+        f"Smallest rank shown to be less than {points(MARGIN, 'share')} below every other row ({test}): {', '.join(names)}."
     ]
 
 
@@ -190,10 +199,18 @@ def reading(section: Section) -> list[str]:
         lines.append(f"{section.guess[:1].upper()}{section.guess[1:]} scores {chance_text(section)}.")
     group = "clustered by group" if any(c.groups != c.n for c in section.headline) else "over questions"
     seeds = {len(cell.seeds) for cell in section.headline if cell.status == "ok" and cell.spec.train_examples}
-    if seeds and max(seeds) > 1:
-        lines.append(f"Intervals: 95 %, {group}. Rows with several seeds cover other questions and other seeds.")
+    if seeds and max(seeds) >= FEWEST_SEEDS:
+        lines.append(
+            f"Intervals: 95 %, {group}. Rows with {FEWEST_SEEDS} seeds or more cover other questions and other seeds."
+        )
+    elif seeds and max(seeds) > 1:
+        lines.append(
+            f"Intervals: 95 %, {group}. Too few seeds: {max(seeds)}; to cover others, {FEWEST_SEEDS} are needed."
+        )
     else:
         lines.append(f"Intervals: 95 %, {group}. With one seed they are about that one trained model.")
+    for shortage in dict.fromkeys(cell.shortage for cell in section.headline if cell.shortage):
+        lines.append(f"No interval and no test: {shortage}.")
     if any(cell.vs_base for cell in section.headline):
         lines.append("Differences from the base model are paired on the same questions.")
     test = "paired test at 5 %, Holm-adjusted over all pairs of rows"

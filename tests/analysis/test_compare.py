@@ -82,7 +82,8 @@ def test_one_seed_keeps_the_interval_of_its_record_and_has_no_spread() -> None:
 def test_seeds_that_differ_much_widen_the_interval_beyond_that_of_the_questions() -> None:
     calm = headline(cells([make_run(noisy(0.7, s), seed=s) for s in range(3)], LISTED))["lora-r8"]
     wild = headline(cells([make_run(noisy(p, s), seed=s) for s, p in enumerate((0.5, 0.7, 0.9))], LISTED))["lora-r8"]
-    assert calm.high - calm.low < 0.15  # type: ignore[operator]
+    # Three seeds have two degrees of freedom, a factor of 4.3 for their part of the variance.
+    assert calm.high - calm.low < 0.2  # type: ignore[operator]
     assert wild.high - wild.low > 0.3  # type: ignore[operator]
 
 

@@ -52,15 +52,27 @@ def right_by_group(sizes: Array, truth: Array, likeness: float, rng: np.random.G
     return rng.binomial(sizes, share)
 
 
+def degrees_of_freedom(sizes: Array) -> float:
+    """Bell and McCaffrey's for the mean of independent items."""
+    p = sizes / sizes.sum()
+    r = p**2 / (1 - p)
+    return float(1 / ((p**2).sum() + r.sum() ** 2 - (r**2).sum()))
+
+
 def many_intervals(right: Array, sizes: Array) -> tuple[Array, Array]:
     """`stats.clustered_interval(share=True)` for each row: low and high, [draws]."""
-    n, groups = sizes.sum(), len(sizes)
+    n, groups, df = sizes.sum(), len(sizes), degrees_of_freedom(sizes)
     mean = right.sum(1) / n
-    variance = groups / (groups - 1) * ((right - mean[:, None] * sizes) ** 2).sum(1) / n**2
+    variance = ((right - mean[:, None] * sizes) ** 2 / (1 - sizes / n)).sum(1) / n**2
     binomial = mean * (1 - mean) / (n - 1)
-    some = variance > 1e-12 * binomial
-    effective = np.where(some & (binomial > 0), n * binomial / np.where(some, variance, 1.0), groups)
-    quantile = float(stdtrit(groups - 1, 0.975))
+    some = (variance > 1e-12 * binomial) & (binomial > 0)
+    design = np.where(some, variance / np.where(some, binomial, 1.0), 1.0)
+    effective = np.where(some, n / design, n**2 / (sizes**2).sum())
+    differing = np.minimum((right < sizes).sum(1), (right > 0).sum(1))
+    few = differing - 1 + np.maximum(0, groups - differing) * np.minimum(1, 2 * differing / groups) ** 4
+    weight = np.maximum(0, 1 - 1 / design)
+    usual = float(stdtrit(df, 0.975))
+    quantile = weight * stdtrit(np.clip(few, 1, df), 0.975) + (1 - weight) * usual
     z2 = quantile**2
     centre = (mean + z2 / (2 * effective)) / (1 + z2 / effective)
     half = quantile / (1 + z2 / effective) * np.sqrt(mean * (1 - mean) / effective + z2 / (4 * effective**2))
@@ -68,11 +80,12 @@ def many_intervals(right: Array, sizes: Array) -> tuple[Array, Array]:
 
 
 def many_differences(totals: Array, sizes: Array) -> tuple[Array, Array]:
-    """`stats.paired_difference(share=True)` for each row of summed differences by group: low and high, [draws]."""
-    n, rows = sizes.sum() + 2, len(sizes) + 2
+    """The t interval of `stats.paired_difference(share=True)` for each row of summed differences by group, [draws]."""
+    n = sizes.sum() + 2
     centre = totals.sum(1) / n
-    squares = ((totals - centre[:, None] * sizes) ** 2).sum(1) + (1 - centre) ** 2 + (1 + centre) ** 2
-    half = float(stdtrit(rows - 1, 0.975)) * np.sqrt(rows / (rows - 1) * squares) / n
+    squares = ((totals - centre[:, None] * sizes) ** 2 / (1 - sizes / sizes.sum())).sum(1)
+    variance = (squares + (1 - centre) ** 2 + (1 + centre) ** 2) / n**2
+    half = float(stdtrit(degrees_of_freedom(sizes), 0.975)) * np.sqrt(variance)
     return centre - half, centre + half
 
 
@@ -90,7 +103,7 @@ def mcnemar(won: Array, lost: Array) -> Array:
 # --- the formulas for all draws are those of `stats`
 
 
-@pytest.mark.parametrize("n", [12, 80, 600])
+@pytest.mark.parametrize("n", [40, 80, 600])
 @pytest.mark.parametrize("most", [1, 6])
 def test_the_vectorised_interval_is_that_of_stats(n: int, most: int) -> None:
     rng, sizes = np.random.default_rng(n), clusters(n, most)
@@ -110,6 +123,8 @@ def test_the_vectorised_difference_is_that_of_stats() -> None:
         totals = np.bincount(groups, a - b)[None, :]
         found = stats.paired_difference(a.tolist(), b.tolist(), groups.tolist(), share=True)
         low, high = many_differences(totals, sizes)
+        if found.p >= 0.05:  # then zero is not rejected, and the interval has it
+            low, high = np.minimum(low, 0), np.maximum(high, 0)
         assert (found.low, found.high) == pytest.approx((low[0], high[0]), abs=1e-9)
 
 
@@ -315,12 +330,20 @@ def test_three_points_in_groups_are_found_as_often_as_the_power_function_says() 
 
 
 @pytest.mark.slow
-def test_a_difference_of_the_size_that_is_said_to_be_detectable_is_found_in_eight_of_ten_cases() -> None:
-    rng, differing, n = np.random.default_rng(2), 0.2, 600
-    half = 1.96 * math.sqrt(differing / n)
-    size = power.detectable(half)
-    won, lost, _ = rng.multinomial(n, [(differing + size) / 2, (differing - size) / 2, 1 - differing], DRAWS).T
-    assert (mcnemar(won, lost) < stats.LEVEL).mean() == pytest.approx(0.8, abs=0.03)
-    assert power.detectable_at_planning(n, differing) == pytest.approx(size, rel=0.01)
-    assert power.detectable(half, 28) > size
-    assert power.detectable_at_planning(1) == math.inf
+@pytest.mark.parametrize("n", [80, 200, 600])
+@pytest.mark.parametrize("pairs", [1, 28])
+def test_a_difference_of_the_size_that_is_said_to_be_detectable_is_found_in_eight_of_ten_cases(
+    n: int, pairs: int
+) -> None:
+    rng, differing = np.random.default_rng(2), 0.3
+    size = power.detectable(math.sqrt(differing / n), n - 1, pairs, step=1 / n)
+    won, lost, _ = rng.multinomial(n, [(differing + size) / 2, max(0, differing - size) / 2, 1 - differing], DRAWS).T
+    assert (mcnemar(won, lost) < stats.LEVEL / pairs).mean() == pytest.approx(0.8, abs=0.05 if n >= 200 else 0.19)
+
+
+def test_the_difference_that_planning_states_is_that_of_single_questions() -> None:
+    for n in (60, 80, 200, 600, 2000):
+        stated = power.detectable_at_planning(n, 0.2)
+        found = power.mcnemar_power((0.2 + stated) / 2, (0.2 - stated) / 2, n)
+        assert 0.79 <= found <= (0.93 if n < 200 else 0.84)  # small sets: careful rather than generous
+    assert power.detectable_at_planning(7) == math.inf

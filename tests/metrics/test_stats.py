@@ -18,8 +18,8 @@ from harness.metrics import power, stats
 
 some = settings(max_examples=50, deadline=None)
 numbers = st.floats(-1e6, 1e6)
-grouped = st.lists(st.tuples(numbers, st.integers(0, 6)), min_size=2, max_size=40)
-shares = st.lists(st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.integers(0, 6)), min_size=1, max_size=40)
+grouped = st.lists(st.tuples(numbers, st.integers(0, 30)), min_size=2, max_size=60)
+shares = st.lists(st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.integers(0, 30)), min_size=1, max_size=60)
 
 
 def normals(count: int, seed: int = 0) -> list[float]:
@@ -68,10 +68,38 @@ def test_a_share_of_none_or_all_has_an_interval_as_wide_as_its_groups_allow() ->
     assert every == pytest.approx((1.0, 1 - none.high, 1.0))
 
 
+@pytest.mark.parametrize(
+    ("sizes", "shortage"),
+    [
+        ([5] * 8, ""),
+        ([5] * 7, "too few groups: 7; at least 8 are needed"),
+        ([1] * 8 + [100], "too few groups: 9, which count as 1.2 of equal size; at least 8 are needed"),
+    ],
+)
+def test_groups_too_few_or_too_unequal_give_a_sentence_and_no_interval(sizes: list[int], shortage: str) -> None:
+    groups = np.repeat(np.arange(len(sizes)), sizes).tolist()
+    assert stats.too_few_groups(groups) == shortage
+    values = [float(number % 2) for number in range(len(groups))]
+    bounded = [
+        math.isfinite(found.low)
+        for found in (
+            stats.clustered_interval(values, groups, share=True),
+            stats.clustered_interval(values, groups),
+            stats.paired_difference(values, [0.0] * len(groups), groups, share=True),
+            stats.bootstrap_interval(lambda rows: sum(rows) / len(rows), values, groups, 0, share=True),
+        )
+    ]
+    assert bounded == [not shortage] * 4
+    if shortage:
+        assert stats.not_worse_p(values, [0.0] * len(groups), groups, 0.5, share=True) == 1
+
+
 def test_one_group_tells_nothing() -> None:
     assert stats.clustered_interval([1.0, 2.0], ["g", "g"]) == (1.5, -math.inf, math.inf)
-    assert stats.clustered_interval([1.0, 0.0], ["g", "g"], share=True) == (0.5, 0.0, 1.0)
-    assert stats.paired_difference([1.0, 1.0], [0.0, 1.0], ["g", "g"], share=True) == (0.5, -1.0, 1.0, 1.0)
+    assert stats.clustered_interval([1.0, 0.0], ["g", "g"], share=True) == (0.5, -math.inf, math.inf)
+    paired = stats.paired_difference([1.0, 1.0], [0.0, 1.0], ["g", "g"], share=True)
+    assert paired[:4] == (0.5, -math.inf, math.inf, 1.0)
+    assert paired.reason == "too few groups: 1; at least 8 are needed"
 
 
 @pytest.mark.parametrize("call", [stats.clustered_interval, stats.sign_flip_p])
@@ -112,7 +140,9 @@ def test_a_share_lies_in_its_interval_and_the_interval_between_zero_and_one(
     rows: list[tuple[float, int]], repeats: list[float]
 ) -> None:
     found = stats.clustered_interval(*zip(*rows, strict=True), share=True, repeats=(repeats,))
-    assert 0 <= found.low <= found.value <= found.high <= 1
+    assert found.low <= found.value <= found.high
+    exists = not stats.too_few_groups([group for _, group in rows])
+    assert (found.low >= 0 and found.high <= 1) == exists
 
 
 @some
@@ -123,7 +153,9 @@ def test_a_difference_lies_in_its_interval_and_turns_round_with_its_sides(
     a, groups = zip(*rows, strict=True)
     b = rng.choices([0.0, 0.25, 0.5, 1.0], k=len(a))
     one, two = stats.paired_difference(a, b, groups, share=True), stats.paired_difference(b, a, groups, share=True)
-    assert -1 <= one.low <= one.difference <= one.high <= 1
+    assert one.low <= one.difference <= one.high
+    assert (one.low >= -1 and one.high <= 1) == (not one.reason)
+    assert (one.low <= 0 <= one.high) == (one.p >= 0.05)
     assert 0 < one.p <= 1
     assert (two.difference, two.low, two.high, two.p) == pytest.approx((-one.difference, -one.high, -one.low, one.p))
 
@@ -264,7 +296,7 @@ def test_the_bootstrap_of_a_perfect_share_has_a_width() -> None:
     found = stats.bootstrap_interval(mean, [1.0] * 50, range(50), 0, share=True)
     assert found.value == found.high == 1
     assert 0.9 < found.low < 0.95
-    assert stats.bootstrap_interval(mean, [1.0], ["g"], 0, share=True) == (1.0, 0.0, 1.0)
+    assert stats.bootstrap_interval(mean, [1.0], ["g"], 0, share=True) == (1.0, -math.inf, math.inf)
 
 
 def test_pseudo_values_of_a_mean_are_the_means_of_its_blocks() -> None:

@@ -24,17 +24,16 @@ def test_wilson_agrees_with_statsmodels(n: int, data: st.DataObject) -> None:
 
     right = data.draw(st.integers(0, n))
     low, high = proportion_confint(right, n, alpha=0.05, method="wilson")
-    found = stats._wilson(right / n, n, float(scipy_stats.norm.ppf(0.975)))
+    found = stats.wilson(right / n, n, float(scipy_stats.norm.ppf(0.975)))
     assert (found.low, found.high) == pytest.approx((low, high), abs=1e-9)
 
 
 @some
-@given(st.lists(st.tuples(st.floats(-100, 100), st.integers(0, 8)), min_size=4, max_size=60))
-def test_the_clustered_variance_agrees_with_statsmodels(rows: Sequence[tuple[float, int]]) -> None:
-    values, groups = (np.array(column) for column in zip(*rows, strict=True))
-    count, n = len(set(groups.tolist())), len(values)
-    if count < 2:
-        return
+@given(st.integers(8, 12), st.integers(1, 5), st.data())
+def test_the_variance_of_equal_groups_agrees_with_statsmodels(count: int, size: int, data: st.DataObject) -> None:
+    n = count * size
+    values = np.array(data.draw(st.lists(st.floats(-100, 100), min_size=n, max_size=n)))
+    groups = np.repeat(np.arange(count), size)
     fit = api.OLS(values, np.ones(n)).fit(cov_type="cluster", cov_kwds={"groups": groups, "use_correction": True})
     # statsmodels multiplies by G / (G - 1) and by (n - 1) / (n - k), which is 1 for a mean
     expected = float(fit.bse[0])
@@ -44,6 +43,29 @@ def test_the_clustered_variance_agrees_with_statsmodels(rows: Sequence[tuple[flo
     )
     found = stats.clustered_interval(values.tolist(), groups.tolist())
     assert (found.low, found.high) == pytest.approx((low, high), rel=1e-6, abs=1e-6)
+
+
+@some
+@given(st.lists(st.tuples(st.floats(-100, 100), st.integers(0, 8)), min_size=4, max_size=40))
+def test_variance_and_degrees_of_freedom_are_bell_and_mccaffrey_s_in_matrices(
+    rows: Sequence[tuple[float, int]],
+) -> None:
+    values, groups = (np.array(column) for column in zip(*rows, strict=True))
+    n, names = len(values), sorted(set(groups.tolist()))
+    if len(names) < 2:
+        return
+    residual_maker = np.eye(n) - np.ones((n, n)) / n
+    columns = []
+    for name in names:
+        inside = groups == name
+        roots, axes = np.linalg.eigh(residual_maker[np.ix_(inside, inside)])
+        adjust = axes @ np.diag(roots**-0.5) @ axes.T
+        columns.append(residual_maker[:, inside] @ adjust @ np.ones(inside.sum()) / n)
+    matrix = np.array(columns)
+    products = matrix @ matrix.T
+    found = stats.sample(values.tolist(), groups.tolist())
+    assert found.variance == pytest.approx(float(((matrix @ values) ** 2).sum()), rel=1e-6, abs=1e-9)
+    assert found.df == pytest.approx(np.trace(products) ** 2 / (products**2).sum(), rel=1e-6)
 
 
 @some
@@ -81,8 +103,7 @@ def test_the_smallest_difference_found_agrees_with_statsmodels_and_with_its_own_
     expected = 0.45 * TTestPower().solve_power(nobs=groups, alpha=0.05, power=0.8)
     assert found == pytest.approx(expected, rel=0.01)
     assert power.power(found, groups, 0.45) == pytest.approx(0.8, abs=0.01)
-    half = float(scipy_stats.norm.ppf(0.975)) * 0.45 / math.sqrt(groups)
-    assert power.detectable(half) == pytest.approx(found, rel=0.02)
+    assert power.detectable(0.45 / math.sqrt(groups), groups - 1) == pytest.approx(expected, rel=1e-4)
 
 
 def test_not_worse_agrees_with_scipy_s_one_sided_t_test() -> None:

@@ -306,8 +306,9 @@ def test_memory_of_different_machines_is_said_to_be_not_comparable() -> None:
 
 
 def test_the_text_says_what_the_intervals_mean_with_one_seed_and_with_several() -> None:
-    one, several = (sections(compare.cells(make_runs(seeds, n=60)))[0] for seeds in (1, 2))
+    one, two, several = (sections(compare.cells(make_runs(seeds, n=60)))[0] for seeds in (1, 2, 3))
     assert any("that one trained model" in line for line in reading(one))
+    assert any("Too few seeds: 2; to cover others, 3 are needed" in line for line in reading(two))
     assert any("other seeds" in line for line in reading(several))
 
 

@@ -98,7 +98,7 @@ TASK = Task("toy", 1, "toy", Source("toy"), lambda *_: [], lambda example: examp
 
 @pytest.mark.parametrize(("version", "holds"), [("0.0.1", True), (None, False)])
 def test_the_last_digit_of_a_bound_counts_unless_the_run_names_another_scipy(version: str | None, holds: bool) -> None:
-    answers = make_answers(12, 0)
+    answers = make_answers(40, 0)
     packages = {"torch": "2.13.0", "transformers": "5.23.0"} | ({"scipy": version} if version else {})
     score = score_answers(answers, TASK.metrics)["accuracy"]
     near = {"accuracy": replace(score, low=math.nextafter(score.low, 0))}

@@ -15,6 +15,7 @@ from harness.data import loading
 from harness.errors import HarnessError
 from harness.format import about, number, printable, quantity, run_name, size, spoken
 from harness.metrics import power
+from harness.metrics.sampling import FEWEST_GROUPS
 from harness.report import calibration as calibration_tables
 from harness.report import comparison as side_by_side
 from harness.report import forgetting, notes, tables, verdict
@@ -116,6 +117,8 @@ def detects(task: Task, groups: int) -> list[str]:
     """Return a line about the difference that the test split can detect; none for metrics that are no share."""
     if task.metrics[0].unit != "share" or groups < 2:
         return []
+    if groups < FEWEST_GROUPS:
+        return [f"no difference: too few groups: {groups}; at least {FEWEST_GROUPS} are needed"]
     least = number(power.detectable_at_planning(groups))
     return [f"a difference of {least} points with a power of 80 %, if two models differ on 1 question in 5"]
 

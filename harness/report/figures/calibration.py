@@ -6,6 +6,7 @@ each other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -45,14 +46,19 @@ def _best_of_each_method(section: Section, rows: Sequence[CalibratedRun]) -> lis
     return [row for _, row in best.values()]
 
 
+def _finite(distance: float) -> float:
+    """Return the distance of an interval's end as drawn; 0 if there is no interval."""
+    return distance if math.isfinite(distance) else 0.0
+
+
 def _reliability(ax: Axes, panel: Panel, rows: Sequence[CalibratedRun]) -> None:
     ax.plot([0, 100], [0, 100], color=FAINT, linewidth=1.2, linestyle=":", zorder=1, label="perfectly calibrated")
     for row in rows:
         method, bins = row.record.spec.method, row.calibration.bins
         right = [value.accuracy for value in bins]
         reach = [
-            [100 * (value.value - value.low) for value in right],
-            [100 * (value.high - value.value) for value in right],
+            [_finite(100 * (value.value - value.low)) for value in right],
+            [_finite(100 * (value.high - value.value)) for value in right],
         ]
         style: dict[str, Any] = {"marker": mark(method), "markersize": 6, "markeredgecolor": PAPER, "linewidth": 1.2}
         style |= {"elinewidth": 1, "capsize": 2, "zorder": 2, "label": clean(row.name, 28)}

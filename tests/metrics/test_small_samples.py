@@ -1,0 +1,131 @@
+"""Coverage where data is little: few groups, shares near 0 and 1, few seeds, a top row by luck. All draws at once, in numpy."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import stdtr, stdtrit
+
+from harness.metrics import stats
+from harness.metrics.sampling import df_of, with_repeats
+from tests.metrics.test_coverage import many_differences, many_intervals, right_by_group
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+DRAWS = 6000
+LEAST, MOST = 0.935, 0.965
+
+
+def won_less_lost(sizes: Array, differing: float, advantage: float, likeness: float, rng: np.random.Generator) -> Array:
+    """Summed differences by group, [draws, groups]; the shares of won and lost questions are alike within a group."""
+    shares = np.array([(differing + advantage) / 2, (differing - advantage) / 2, 1 - differing])
+    drawn: Array = np.broadcast_to(shares, (DRAWS, len(sizes), 3))
+    if likeness:
+        drawn = rng.gamma(drawn * (1 - likeness) / likeness)
+        drawn = drawn / drawn.sum(-1, keepdims=True)
+    counts = rng.multinomial(np.broadcast_to(sizes, (DRAWS, len(sizes))), drawn)
+    return np.asarray(counts[..., 0] - counts[..., 1])
+
+
+@pytest.mark.parametrize("groups", [8, 12, 40])
+@pytest.mark.parametrize(("differing", "advantage", "likeness"), [(0.1, 0.0, 0.0), (0.3, 0.1, 0.0), (0.3, 0.1, 0.1)])
+def test_a_paired_difference_of_few_large_groups_is_covered(
+    groups: int, differing: float, advantage: float, likeness: float
+) -> None:
+    sizes = np.full(groups, 100)
+    totals = won_less_lost(sizes, differing, advantage, likeness, np.random.default_rng(groups))
+    low, high = many_differences(totals, sizes)
+    assert LEAST <= ((low <= advantage) & (advantage <= high)).mean() <= MOST
+
+
+@pytest.mark.parametrize("groups", [2, 3, 4, 5])
+def test_two_to_five_groups_give_no_interval_and_no_claim(groups: int) -> None:
+    names = np.repeat(np.arange(groups), 100).tolist()
+    same = [1.0] * len(names)
+    paired = stats.paired_difference(same, same, names, share=True)
+    assert (paired.low, paired.high, paired.p) == (-math.inf, math.inf, 1.0)
+    assert paired.reason == f"too few groups: {groups}; at least 8 are needed"
+    assert stats.not_worse_p(same, same, names, 0.03, share=True) == 1
+
+
+@pytest.mark.parametrize("groups", [8, 40])
+def test_losing_less_than_three_points_is_claimed_of_a_row_three_points_worse_in_at_most_one_of_forty(
+    groups: int,
+) -> None:
+    sizes = np.full(groups, 100)
+    totals = won_less_lost(sizes, 0.2, -0.03, 0.05, np.random.default_rng(groups))
+    low, _ = many_differences(totals, sizes)
+    assert (low > -0.03).mean() <= 0.025 + 3 * math.sqrt(0.025 / DRAWS)
+
+
+@pytest.mark.parametrize("likeness", [0.0, 0.3])
+@pytest.mark.parametrize(("least", "most"), [(0.3, 0.7), (0.9, 0.95), (0.95, 0.98)])
+def test_shares_near_all_of_forty_groups_of_fifteen_are_covered(least: float, most: float, likeness: float) -> None:
+    rng, sizes = np.random.default_rng(4), np.full(40, 15)
+    truth = rng.uniform(least, most, DRAWS)
+    low, high = many_intervals(right_by_group(sizes, truth, likeness, rng), sizes)
+    assert 0.93 <= ((low <= truth) & (truth <= high)).mean() <= MOST
+
+
+# --- seeds
+
+
+def many_seed_halves(v1: Array, v2: Array, seeds: int) -> Array:
+    t1, t2 = stdtrit(59, 0.975), stdtrit(seeds - 1, 0.975)
+    return np.asarray((t1 * v1 + t2 * v2) / np.sqrt(v1 + v2))
+
+
+def test_the_vectorised_width_of_seeds_is_that_of_sampling() -> None:
+    runs, variance = (0.7, 0.8, 0.64), 0.0004
+    total, df = with_repeats(variance, float(stdtrit(59, 0.975)), 59.0, (runs,))
+    expected = many_seed_halves(np.array(variance), np.array(np.var(runs, ddof=1) / 3), 3)
+    assert math.sqrt(total) * stats.t_quantile(0.975, df) == pytest.approx(float(expected), rel=1e-6)
+
+
+@pytest.mark.parametrize("seeds", [3, 4, 5])
+@pytest.mark.parametrize("ratio", [0.0, 1.0, 7.0, 100.0])
+def test_the_mean_over_three_seeds_or_more_is_covered(seeds: int, ratio: float) -> None:
+    """`ratio`: variance due to seeds over that due to questions; a seed sd of 9 points at 600 questions is about 7."""
+    rng = np.random.default_rng(seeds)
+    error = rng.normal(0, math.sqrt(1 + ratio), 20_000)
+    v1, v2 = rng.chisquare(59, 20_000) / 59, ratio * rng.chisquare(seeds - 1, 20_000) / (seeds - 1)
+    covered = (np.abs(error) <= many_seed_halves(v1, v2, seeds)).mean()
+    assert 0.94 <= covered <= (0.975 if seeds == 3 else 0.97)
+
+
+def test_two_seeds_say_nothing_of_others() -> None:
+    values, groups = [1.0, 0.0, 1.0, 1.0] * 25, range(100)
+    plain = stats.clustered_interval(values, groups, share=True)
+    assert stats.clustered_interval(values, groups, share=True, repeats=([0.9, 0.6],)) == plain
+
+
+@pytest.mark.parametrize("df", [1.0, 2.5, 7.0, 59.0, 599.0])
+def test_degrees_of_freedom_come_back_from_their_quantile(df: float) -> None:
+    assert df_of(stats.t_quantile(0.975, df)) == pytest.approx(df, rel=1e-5)
+
+
+# --- the smallest rank that suffices
+
+
+@pytest.mark.parametrize("rows", [2, 4, 8])
+def test_a_row_three_points_below_the_best_is_hardly_ever_called_not_worse_even_if_it_is_on_top(rows: int) -> None:
+    """One row is better than all others by the margin: each claim about another row is false."""
+    rng, n, margin = np.random.default_rng(rows), 600, 0.03
+    right = rng.random((1500, rows, n)) < np.where(np.arange(rows) == rows - 1, 0.7 + margin, 0.7)[:, None]
+    claims = np.zeros(1500, bool)
+    on_top = right.sum(2).argmax(1) != rows - 1
+    p = np.zeros((1500, rows))
+    for a in range(rows):
+        for b in range(rows):
+            if a != b:
+                d = right[:, a].astype(float) - right[:, b]
+                centre = d.sum(1) / (n + 2)
+                squares = ((d - centre[:, None]) ** 2).sum(1) * n / (n - 1) + (1 - centre) ** 2 + (1 + centre) ** 2
+                p[:, a] = np.maximum(p[:, a], stdtr(n - 1, -(centre + margin) / (np.sqrt(squares) / (n + 2))))
+    for table in range(1500):
+        claims[table] = any(value < stats.LEVEL / 2 for value in stats.holm(p[table].tolist())[: rows - 1])
+    assert claims.mean() <= 0.025 + 3 * math.sqrt(0.025 / 1500)
+    assert (claims & on_top).mean() <= 0.025
