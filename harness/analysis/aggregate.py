@@ -108,6 +108,11 @@ class Cell:
     reason: str = ""
 
     @property
+    def trains(self) -> bool:
+        """Whether its weights were trained; `base`, `fewshot`, `calibrated` and `pmi` are the untrained model."""
+        return self.spec.epochs > 0
+
+    @property
     def seeds(self) -> tuple[int, ...]:
         """The seeds of its runs."""
         return tuple(record.spec.seed for record in self.records)

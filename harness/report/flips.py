@@ -82,7 +82,7 @@ def flip_summary(section: Section, results: TaskResults, questions: Questions = 
 
 def _pair(section: Section, runs: Sequence[Run]) -> tuple[Run, Run] | None:
     """Return the first seeds with answers of the base model and of the fine-tuned row with the best value."""
-    tuned = [cell for cell in section.headline if cell.value is not None and cell.spec.method != "base"]
+    tuned = [cell for cell in section.headline if cell.value is not None and cell.trains]
     if section.base is None or not tuned or section.base.spec.scoring == "perplexity":  # of a text, nothing flips
         return None
     best = max(tuned, key=lambda cell: (cell.value or 0.0) * (1 if cell.higher_is_better else -1))

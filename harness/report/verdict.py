@@ -17,7 +17,7 @@ def verdict(section: Section) -> str:
 
     It follows by rule from the paired tests at 5 %, Holm-adjusted over all pairs of rows.
     """
-    tuned = [cell for cell in section.headline if cell.spec.method != "base" and cell.value is not None]
+    tuned = [cell for cell in section.headline if cell.trains and cell.value is not None]
     compared = [(cell, cell.vs_base) for cell in tuned if cell.vs_base is not None]
     if not tuned:
         return "No verdict: no fine-tuned run has finished."
