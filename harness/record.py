@@ -225,7 +225,8 @@ class Record:
     """A finished run. `reason` explains a status other than ok; `guess` describes the guessing that scores `chance`.
 
     `adapter_sha256` is that of the trained weights, `steps_sha256` that of the logged steps (see `store.training_files`).
-    Both are empty for runs that stored none, and in records of older versions.
+    Both are empty for runs that stored none, and in records of older versions. `validation` is the result of an untrained
+    row on validation questions; by it the base model at its best is selected.
     """
 
     spec: RunSpec
@@ -246,3 +247,4 @@ class Record:
     probes: Mapping[str, ProbeResult] = field(default_factory=dict)
     adapter_sha256: str = ""
     steps_sha256: str = ""
+    validation: ProbeResult | None = None

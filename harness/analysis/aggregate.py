@@ -74,8 +74,9 @@ class Cell:
     `seed_sd` is the standard deviation between seeds, `item_se` the standard error from the choice of questions; the
     interval covers both from `stats.FEWEST_SEEDS` seeds on. `shortage` says what is missing if there is no interval.
     `not_worse`: paired tests show that the cell loses less than `compare.MARGIN` to every other row. `constant`
-    is set if nearly all answers are equal. `readable_score` is the headline metric over the readable answers. `gains` is
-    set if the base model was scored in both ways.
+    is set if nearly all answers are equal. `validation` is the mean score of an untrained row on validation questions, and
+    `baseline` the spec of the row from which `vs_base` is the difference: the base model at its best. `readable_score` is
+    the headline metric over the readable answers. `gains` is set if the base model was scored in both ways.
     """
 
     spec: RunSpec
@@ -101,6 +102,8 @@ class Cell:
     constant: ConstantAnswer | None = None
     readable_score: float | None = None
     chance: float | None = None
+    validation: float | None = None
+    baseline: RunSpec | None = None
     below_chance: bool = False
     parse_rate: float | None = None
     cost: Cost | None = None
@@ -217,6 +220,7 @@ def _finished_cells(runs: Sequence[Run], metrics: Metrics) -> list[tuple[Cell, I
             constant=constant_answer(answers) if name == names[0] and spec.scoring != "perplexity" else None,
             readable_score=readable_score(answers, metric) if metric and name == names[0] else None,
             chance=chance,
+            validation=_validation(records, name),
             below_chance=chance is not None and (high < chance if scores[0].higher_is_better else low > chance),
             parse_rate=math.fsum(record.parse_rate for record in records) / len(records),
             cost=typical_cost(records),
@@ -224,6 +228,14 @@ def _finished_cells(runs: Sequence[Run], metrics: Metrics) -> list[tuple[Cell, I
         )
         result.append((cell, evidence))
     return result
+
+
+def _validation(records: Sequence[Record], metric: str) -> float | None:
+    """Return the mean validation score of these records on a metric; None if one of them has none."""
+    results = [record.validation for record in records]
+    if not all(result is not None and metric in result.scores for result in results):
+        return None
+    return math.fsum(result.scores[metric].value for result in results if result is not None) / len(results)
 
 
 def constant_answer(answers: Sequence[Answer]) -> ConstantAnswer | None:

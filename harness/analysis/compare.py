@@ -52,17 +52,18 @@ def cells(runs: Iterable[Run], metrics: Metrics | None = None) -> list[Cell]:
     names = metric_names(metrics, [cell for cell, _ in drafts])
     for draft in sorted(drafts, key=lambda draft: _order(draft[0], names)):  # of equals, the first is "best"
         families[draft[0].family].append(draft)
-    compared = [cell for family in families.values() for cell in _judge(family)]
+    ranks = _ranks(cell for cell, _ in drafts if cell.headline)
+    compared = [cell for family in families.values() for cell in _judge(family, ranks)]
     return sorted(compared + failed, key=lambda cell: _order(cell, names))
 
 
-def _judge(family: Sequence[Draft]) -> list[Cell]:
+def _judge(family: Sequence[Draft], ranks: Mapping[RunSpec, float]) -> list[Cell]:
     """Compare the cells of a family with base and best; every p-value is corrected for all pairs of cells."""
     usable = [position for position, (_, evidence) in enumerate(family) if evidence is not None]
     differences = {(i, j): paired for i in usable for j in usable if i < j and (paired := _minus(family[i], family[j]))}
     adjusted = _adjusted(differences)
     both_ways = adjusted | {(j, i): _turned(difference) for (i, j), difference in adjusted.items()}
-    return _against_best(_against_base(family, both_ways), both_ways)
+    return _against_best(_against_base(family, both_ways, ranks), both_ways)
 
 
 def _minus(a: Draft, b: Draft) -> stats.Paired | None:
@@ -74,16 +75,44 @@ def _turned(difference: Difference) -> Difference:
     return replace(difference, value=-difference.value, low=-difference.high, high=-difference.low)
 
 
-def _against_base(family: Sequence[Draft], differences: Differences) -> list[Draft]:
-    """Fill in `vs_base`: each cell less the base model's, on the same examples."""
-    bases = [position for position, (cell, _) in enumerate(family) if cell.spec.method == "base"]
+def _against_base(family: Sequence[Draft], differences: Differences, ranks: Mapping[RunSpec, float]) -> list[Draft]:
+    """Fill in `vs_base`: each cell less the base model at its best, on the same examples.
+
+    Args:
+        family: the cells.
+        differences: between each two of them.
+        ranks: the validation scores of the untrained rows, higher for the better one; the plain base row without one.
+    """
+    untrained = [position for position, (cell, _) in enumerate(family) if cell.spec in ranks]
     result = []
     for position, (cell, evidence) in enumerate(family):
-        usable = [base for base in bases if (position, base) in differences] if cell.spec.method != "base" else []
-        # there may be several (other dtype, other device): the one with the nearest spec
-        base = max(usable, key=lambda base: _fields_shared(family[base][0].spec, cell.spec), default=None)
-        result.append((replace(cell, vs_base=differences[position, base]) if base is not None else cell, evidence))
+        # There may be several (other dtype, other device): those with the same as the cell first.
+        near = sorted(
+            untrained, key=lambda base: (_alike(family[base][0].spec, cell.spec), ranks[family[base][0].spec])
+        )
+        base = near[-1] if near else position
+        if (position, base) in differences:
+            cell = replace(cell, vs_base=differences[position, base], baseline=family[base][0].spec)
+        result.append((cell, evidence))
     return result
+
+
+def _alike(a: RunSpec, b: RunSpec) -> tuple[bool, bool]:
+    return a.device == b.device, a.dtype == b.dtype
+
+
+def _ranks(headline: Iterable[Cell]) -> dict[RunSpec, float]:
+    """Return the rows that may be the base model at its best, each with its rank by validation score.
+
+    A row without a validation score has the rank of minus infinity, and counts only if it is the plain base model.
+    """
+    ranks: dict[RunSpec, float] = {}
+    for cell in headline:
+        if cell.validation is not None and not cell.trains:
+            ranks[cell.spec] = cell.validation if cell.higher_is_better else -cell.validation
+        elif cell.spec.method == "base":
+            ranks[cell.spec] = float("-inf")
+    return ranks
 
 
 def _against_best(family: Sequence[Draft], differences: Differences) -> list[Cell]:
@@ -184,10 +213,6 @@ def _adjusted(differences: Mapping[Key, stats.Paired]) -> dict[Key, Difference]:
         key: Difference(paired.difference, paired.low, paired.high, paired.p, p, paired.error, paired.df)
         for (key, paired), p in zip(differences.items(), corrected, strict=True)
     }
-
-
-def _fields_shared(a: RunSpec, b: RunSpec) -> int:
-    return sum(getattr(a, field.name) == getattr(b, field.name) for field in dataclasses.fields(RunSpec))
 
 
 def _order(cell: Cell, names: Mapping[str, Sequence[str]]) -> tuple[Any, ...]:

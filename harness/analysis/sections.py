@@ -96,6 +96,12 @@ class Section:
         """The base model's finished cell on the headline metric."""
         return next((c for c in self.headline if c.spec.method == "base" and c.value is not None), None)
 
+    @property
+    def baseline(self) -> Cell | None:
+        """The headline cell of the base model at its best, from which differences are; the plain one if it is alone."""
+        specs = {cell.baseline for cell in self.headline if cell.trains} or {cell.baseline for cell in self.headline}
+        return next((cell for cell in self.headline if cell.spec in specs), self.base)
+
     def label(self, cell: Cell) -> str:
         """Return the name of a row, such as `lora r8`."""
         return self.labels[replace(cell.spec, seed=0)]

@@ -5,9 +5,12 @@ Methods differ in the weights that they train. The loop, the order and the loss 
 so is the optimizer, except for `full8`, whose point is the optimizer's state.
 """
 
-COMPARED = ("base", "lora", "qlora", "full")  # by default; these come first wherever methods are listed
+COMPARED = ("base", "lora", "qlora", "full")  # by default
+
+
+FIRST = ("base", "calibrated", "pmi", "fewshot", *COMPARED[1:])  # the rows of the untrained model stand together
 
 
 def position(name: str) -> tuple[int, str]:
-    """Return the sort key of a method: those that are compared by default in their order, then the others by name."""
-    return (COMPARED.index(name) if name in COMPARED else len(COMPARED), name)
+    """Return the sort key of a method: the untrained model's rows, LoRA, QLoRA, full, then the others by name."""
+    return (FIRST.index(name) if name in FIRST else len(FIRST), name)

@@ -32,6 +32,14 @@ def metric_heading(section: Section) -> str:
     return heading(section.metric_name, section.unit, higher_is_better=section.higher_is_better)
 
 
+def baseline_words(section: Section) -> str:
+    """Return the name of the row from which differences are: the base model, or the base model at its best."""
+    cell = section.baseline
+    if cell is None or cell.spec.method == "base":
+        return "the base model"
+    return f"the base model at its best ({section.label(cell)})"
+
+
 def chance_text(section: Section) -> str:
     """Return the score of guessing with its unit."""
     return f"{number(section.chance, section.unit)}{percent_sign(section.unit)}"

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from harness.analysis.compare import MARGIN
 from harness.analysis.costs import cost_obstacle
 from harness.analysis.sections import Section, like_base
-from harness.format import number, points, unit_of_difference
+from harness.format import interval, number, points, unit_of_difference
 from harness.metrics import power
 from harness.metrics.sampling import FEWEST_SEEDS
 from harness.record import HASH
-from harness.report.names import chance_text, constant_words, different_settings
+from harness.report.names import baseline_words, chance_text, constant_words, different_settings
 
 if TYPE_CHECKING:
     from harness.analysis.aggregate import Cell
@@ -159,6 +159,24 @@ def gains(section: Section) -> list[str]:
     ]
 
 
+def baseline(section: Section) -> list[str]:
+    """Return a note about the choice of the base model at its best, and about the gain that is form; empty without it."""
+    rows = [cell for cell in section.headline if cell.validation is not None]
+    best = section.baseline
+    if len(rows) < 2 or best is None:
+        return []
+    scores = ", ".join(f"{section.label(cell)} {number(cell.validation, section.unit)}" for cell in rows)
+    lines = [f"{section.label(best)} is the best untrained row on validation questions ({scores})."]
+    plain = section.base
+    if plain is not None and plain is not best and plain.vs_base is not None:
+        gain = plain.vs_base
+        form = f"{points(-gain.value, section.unit)} {interval(-gain.high, -gain.low, section.unit)}"
+        lines.append(
+            f"It gains {form} over base without training: that part of a gain over base is form, no knowledge."
+        )
+    return lines
+
+
 def alarms(section: Section, *, commits: str = "") -> list[str]:
     """Return warnings about what is wrong or doubtful in these runs.
 
@@ -212,10 +230,11 @@ def reading(section: Section) -> list[str]:
     for shortage in dict.fromkeys(cell.shortage for cell in section.headline if cell.shortage):
         lines.append(f"No interval and no test: {shortage}.")
     if any(cell.vs_base for cell in section.headline):
-        lines.append("Differences from the base model are paired on the same questions.")
+        lines.append(f"Differences from {baseline_words(section)} are paired on the same questions.")
+        lines += baseline(section)
     test = "paired test at 5 %, Holm-adjusted over all pairs of rows"
     if any(map(like_base, section.headline)):
-        lines.append(f"≈ base: no significant difference from the base model ({test}).")
+        lines.append(f"≈ base: no significant difference from {baseline_words(section)} ({test}).")
     if any(cell.best_or_tied == "tied" for cell in section.headline):
         lines.append(f"≈ best: no significant difference from the best row ({test}).")
     for more in (detects, spread, smallest_ranks, gains, rates, federated):

@@ -88,7 +88,16 @@ def headline(section: Section, *, reasons: bool = True) -> Table:
                 marks(section, cell, reason=reasons),
             )
         )
-    columns = ("run", "seeds", metric_heading(section), "95 % interval", "difference from base", "95 % interval", "")
+    base_name = section.label(section.baseline) if section.baseline else "base"
+    columns = (
+        "run",
+        "seeds",
+        metric_heading(section),
+        "95 % interval",
+        f"difference from {base_name}",
+        "95 % interval",
+        "",
+    )
     return Table(metric_words(section).capitalize(), columns, tuple(rows), left=frozenset({0, 6}))
 
 

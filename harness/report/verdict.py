@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from harness.analysis.compare import MARGIN
 from harness.format import interval, points
 from harness.metrics.stats import LEVEL
+from harness.report.names import baseline_words
 
 if TYPE_CHECKING:
     from harness.analysis.sections import Section
@@ -29,17 +30,19 @@ def verdict(section: Section) -> str:
     if better:
         top, difference = max(better, key=lambda pair: abs(pair[1].value))
         low, high = (difference.low, difference.high) if top.higher_is_better else (-difference.high, -difference.low)
-        rows = f"{_count(len(better), len(compared))} better than the base model{worse}"
+        rows = f"{_count(len(better), len(compared))} better than {baseline_words(section)}{worse}"
         gain = f"{points(abs(difference.value), section.unit)} {interval(low, high, section.unit)}"
         largest = f"the largest gain is that of {section.label(top)}, {gain}"
         return f"Fine-tuning helps on these questions: {rows}; {largest}{_adapters(section)}."
     if significant:
         rows, rest = _count(len(significant), len(compared)), ", and none is better"
-        return f"Fine-tuning harms on these questions: {rows} worse than the base model{rest if len(significant) < len(compared) else ''}."
+        return f"Fine-tuning harms on these questions: {rows} worse than {baseline_words(section)}{rest if len(significant) < len(compared) else ''}."
     rows = f"none of the {len(compared)} fine-tuned rows differs"
     if len(compared) == 1:
         rows = "the one fine-tuned row does not differ"
-    return f"No benefit of fine-tuning is shown on these questions: {rows} significantly from the base model."
+    return (
+        f"No benefit of fine-tuning is shown on these questions: {rows} significantly from {baseline_words(section)}."
+    )
 
 
 def _count(some: int, rows: int) -> str:

@@ -59,6 +59,7 @@ class RunState:
     cut_examples: int = 0
     device_name: str = ""
     probes: dict[str, ProbeResult] = field(default_factory=dict)
+    validation: ProbeResult | None = None
 
 
 def run(job: Job, reporter: Reporter) -> None:
@@ -89,6 +90,7 @@ def run(job: Job, reporter: Reporter) -> None:
         started=start,
         seconds=time.perf_counter() - clock,
         probes=state.probes,
+        validation=state.validation,
         adapter_sha256=state.adapter_sha256,
         steps_sha256=state.steps_sha256,
     )
@@ -192,6 +194,11 @@ def _work(job: Job, state: RunState, pace: _Pace) -> None:
         probe_answers, phases["probe"] = worker_probes.ask(
             data.probes, model, tokenizer, job, _on_answer(pace, "probe")
         )
+    validation = None
+    if not method.trains and spec.split == "test" and data.splits.validation:
+        _tidy(spec.device)
+        ask = partial(worker_probes.validate, job, data, method, model, tokenizer)
+        validation, phases["validation"] = ask(_on_answer(pace, "validation"))
     state.cost = Cost(
         phases=phases,
         parts=fit.parts if fit else None,
@@ -204,6 +211,7 @@ def _work(job: Job, state: RunState, pace: _Pace) -> None:
         train_tokens_per_second=fit.tokens_per_second if fit else 0.0,
     )
     _score(job, task, answers, state)
+    state.validation = validation
     state.probes = worker_probes.store(job, probe_answers)
 
 

@@ -2,6 +2,7 @@
 
     answers.jsonl.gz         the run's answers to its own test          (schema 1: answers.jsonl)
     probe-<task>.jsonl.gz    its answers to the probe of that name      (schema 1: probe-<task>.jsonl)
+    validation.jsonl.gz      an untrained row's answers to validation questions
 
 Both forms are read. Every checksum in a record is over the uncompressed lines, because two builds of zlib (zlib, zlib-ng)
 may compress the same lines to different bytes. Packing or unpacking a file therefore changes no checksum in a record.
@@ -26,8 +27,9 @@ from harness.store.codec import decode, encode
 
 SUFFIX = ".gz"
 ANSWERS = f"answers.jsonl{SUFFIX}"
+VALIDATION = f"validation.jsonl{SUFFIX}"
 PROBES = f"probe-*.jsonl{SUFFIX}"
-NAME = re.compile(rf"(answers|probe-[^/]*)\.jsonl({re.escape(SUFFIX)})?")
+NAME = re.compile(rf"(answers|validation|probe-[^/]*)\.jsonl({re.escape(SUFFIX)})?")
 
 LEVEL = 9
 FREE_BYTES = 64 * 2**20  # any file may expand to this size

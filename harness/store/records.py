@@ -26,9 +26,9 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.record import SCHEMA_VERSION, Answer, Record, RunSpec
-from harness.store import answer_files, training_files
+from harness.store import answer_files, training_files, withhold
 from harness.store import files as atomic
-from harness.store.answer_files import ANSWERS, PROBES, run_again
+from harness.store.answer_files import ANSWERS, PROBES, VALIDATION, run_again
 from harness.store.answer_files import read as read_answers
 from harness.store.answer_files import sha256 as answers_sha256
 from harness.store.answer_files import text as answers_text
@@ -47,7 +47,7 @@ DEFAULT_ROOT = Path("results")
 SEQUENCES = "sequences"
 
 # Defined in `harness.store.files`, `answer_files` and `training_files`; readers use them from here.
-__all__ = ["ADAPTER", "ANSWERS", "LOCK", "MODEL", "PROBES", "STEPS", "WORKING"]
+__all__ = ["ADAPTER", "ANSWERS", "LOCK", "MODEL", "PROBES", "STEPS", "VALIDATION", "WORKING"]
 __all__ += ["answers_sha256", "answers_text", "append_step", "lock", "open_steps", "read_steps"]
 __all__ += ["read_answers", "require_space", "require_writable", "work_lock", "write_answers"]
 
@@ -296,7 +296,8 @@ def _published_form(
 ) -> tuple[dict[str, bytes], str]:
     """Return the lines of each file of answers to publish, and the text of the record."""
     record, folder = run.record, run.folder
-    substitutes = {ANSWERS: answers} | {probe_file(task): probe_answers.get(task) for task in record.probes}
+    substitutes: dict[str, Sequence[Answer] | None] = {ANSWERS: answers, VALIDATION: _validation(run, answers)}
+    substitutes |= {probe_file(task): probe_answers.get(task) for task in record.probes}
     present = [name for name in substitutes if answer_files.locate(folder, name)]
     evidence = {name: answer_files.read_bytes(folder, name) for name in present}
     evidence |= {name: answers_text(rows).encode() for name, rows in substitutes.items() if rows is not None}
@@ -305,8 +306,17 @@ def _published_form(
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in evidence.items()}
     if answers is not None:
         record = replace(record, answers_sha256=digests[ANSWERS])
+    if record.validation is not None and answers is not None:
+        record = replace(record, validation=replace(record.validation, answers_sha256=digests[VALIDATION]))
     probes = {task: replace(record.probes[task], answers_sha256=digests[probe_file(task)]) for task in probe_answers}
     return evidence, record_text(replace(record, schema=SCHEMA_VERSION, probes={**record.probes, **probes}))
+
+
+def _validation(run: Run, answers: Sequence[Answer] | None) -> Sequence[Answer] | None:
+    """Return the answers to validation questions as stand-ins if the run's own answers are, else None."""
+    if answers is None or run.record.validation is None:
+        return None
+    return withhold.stand_in_answers(read_answers(run.folder, VALIDATION))
 
 
 def sha256(text: str) -> str:

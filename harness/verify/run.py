@@ -22,7 +22,12 @@ TASK_AVAILABLE = identity.TASK_AVAILABLE
 
 
 def verify(
-    folder: Path, task: Task, *, examples: Sequence[Example] | None = None, probed: probes.ProbeTasks | None = None
+    folder: Path,
+    task: Task,
+    *,
+    examples: Sequence[Example] | None = None,
+    validation: Sequence[Example] | None = None,
+    probed: probes.ProbeTasks | None = None,
 ) -> list[Check]:
     """Return the checks of one run's folder against its record and its task.
 
@@ -30,6 +35,7 @@ def verify(
         folder: the run's folder, `.../<task>/<model>/<method>/s<seed>-<id>`.
         task: the task named by the record; its parser and metrics are used.
         examples: the test examples, or more, to compare gold answers with; None if not available.
+        validation: the validation examples, for the answers by which untrained rows are selected; None if not available.
         probed: the tasks of the run's probes by name, each with its examples if available.
 
     Returns:
@@ -59,6 +65,7 @@ def verify(
         *checks,
         *arithmetic.answer_checks(record, answers, task),
         *arithmetic.gold_checks(record, answers, task, examples),
+        *probes.validation_checks(folder, record, task, validation),
         *probes.run_checks(folder, record, probed or {}),
         *training.run_checks(folder, record),
     ]

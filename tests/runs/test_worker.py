@@ -83,7 +83,7 @@ def test_a_run_leaves_a_record_with_scores_and_a_cost_for_each_phase(planned: Pl
     assert record.scores["acc_norm"].n == job.spec.test_examples
     assert record.cost is not None
     trains = method != "base"
-    assert list(record.cost.phases) == (["load", "train", "evaluate"] if trains else ["load", "evaluate"])
+    assert list(record.cost.phases) == (["load", "train", "evaluate"] if trains else ["load", "evaluate", "validation"])
     assert all(phase.seconds > 0 and phase.peak_bytes > 0 for phase in record.cost.phases.values())
     assert record.cost.weights == planned_weights(job)
     if trains:
@@ -114,6 +114,21 @@ def test_the_answers_are_the_evidence_of_the_scores(planned: Plan) -> None:
     right = sum(answer.parsed == answer.target for answer in answers) / len(answers)
     assert record.scores["acc_norm"].value == pytest.approx(right)
     assert record.chance is not None
+
+
+@pytest.mark.parametrize("method", ["base", "lora"])
+def test_untrained_rows_alone_answer_validation_questions_and_their_answers_are_stored(
+    planned: Plan, method: str
+) -> None:
+    job = job_of(planned, method)
+    worker.run(job, Ear())
+    record = records.read_record(job.folder)
+    assert (record.validation is None) == (method == "lora")
+    if record.validation is not None:
+        answers = records.read_answers(job.folder, records.VALIDATION)
+        assert [answer.id for answer in answers] == [example.id for example in planned.splits.validation]
+        assert record.validation.scores == score_answers(answers, planned.task.metrics)
+        assert record.validation.answers_sha256 == records.answers_sha256(job.folder, records.VALIDATION)
 
 
 def test_the_record_says_what_guessing_scores_where_the_task_does_not(planned: Plan, tmp_path: Path) -> None:

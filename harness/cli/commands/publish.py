@@ -120,7 +120,13 @@ def _refuse_unproved(run: store.Run, lookup: Lookup) -> None:
         )
     task = lookup.task(run.record)
     assert task is not None
-    checks = checking.verify(run.folder, task, examples=lookup.examples(task.name), probed=lookup.probed(run.record))
+    checks = checking.verify(
+        run.folder,
+        task,
+        examples=lookup.examples(task.name),
+        validation=lookup.examples(task.name, "validation"),
+        probed=lookup.probed(run.record),
+    )
     bad = next((check for check in checks if not check.ok), None)
     if bad is not None:
         raise HarnessError(

@@ -249,7 +249,8 @@ def _one_by_one(
             unknown.append(record.spec.task)
             continue
         examples, probed = lookup.examples(task.name, record.spec.split), lookup.probed(record)
-        checks[name] = checking.verify(folder, task, examples=examples, probed=probed)
+        validation = lookup.examples(task.name, "validation")
+        checks[name] = checking.verify(folder, task, examples=examples, validation=validation, probed=probed)
         if task.name in lookup.files and not all(check.ok for check in checks[name]):
             changed.append(task.name)
     return checks, runs, unknown, changed

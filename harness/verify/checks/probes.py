@@ -1,6 +1,6 @@
-"""Checks of a run's probes. Each probe is checked as the record of a run on its task.
+"""Checks of a run's probes and of its validation answers. Each is checked as the record of a run of its own.
 
-The checks have the same names as those of a run; their detail names the probe.
+The checks have the same names as those of a run; their detail names the probe, or the validation.
 """
 
 from __future__ import annotations
@@ -39,6 +39,43 @@ def run_checks(folder: Path, record: Record, tasks: ProbeTasks) -> list[Check]:
         checks = _probe_checks(folder, probes.as_run(record, name), name, tasks)
         results += [c if c.ok else replace(c, detail=f"probe {name}: {c.detail}") for c in checks]
     return results
+
+
+def validation_checks(folder: Path, record: Record, task: Task, examples: Sequence[Example] | None) -> list[Check]:
+    """Return the checks of an untrained row's answers to validation questions; empty if it has none.
+
+    Args:
+        folder: the run's folder.
+        record: its record.
+        task: its task.
+        examples: the task's validation questions, or more; None if not available.
+    """
+    result = record.validation
+    if result is None:
+        return []
+    count = next((score.n for score in result.scores.values()), 0)
+    asked = None if examples is None else examples[: result.limit]
+    part = replace(
+        record,
+        spec=replace(record.spec, data=result.data, scoring=result.scoring, test_examples=count, probes=()),
+        scores=result.scores,
+        parse_rate=result.parse_rate,
+        chance=result.chance,
+        answers_sha256=result.answers_sha256,
+        cut_examples=result.cut_examples,
+    )
+    try:
+        answers = records.read_answers(folder, records.VALIDATION)
+        digest = records.answers_sha256(folder, records.VALIDATION)
+    except (HarnessError, OSError) as error:
+        return [Check(files.ANSWERS_READABLE, False, f"validation: {getattr(error, 'problem', error)}")]
+    checks = [check_equal(files.ANSWERS_CHECKSUM, part.answers_sha256, digest)]
+    checks += arithmetic.answer_checks(part, answers, task)
+    if asked is not None:
+        fingerprint = loading.fingerprint(task, Splits((), tuple(asked), ()))
+        checks += arithmetic.gold_checks(part, answers, task, asked)
+        checks.append(check_equal(data_checks.FINGERPRINT, part.spec.data, fingerprint))
+    return [c if c.ok else replace(c, detail=f"validation: {c.detail}") for c in checks]
 
 
 def _probe_checks(folder: Path, record: Record, name: str, tasks: ProbeTasks) -> list[Check]:
