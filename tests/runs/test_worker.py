@@ -14,6 +14,7 @@ import pytest
 
 from harness import processes
 from harness.errors import HarnessError
+from harness.metrics.scoring import score_answers
 from harness.runs import plan, worker
 from harness.runs.job import Event, Job, Progress, RunEnd
 from harness.runs.options import Options
