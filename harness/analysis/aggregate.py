@@ -279,9 +279,9 @@ def _pooled(scores: Sequence[Score], evidence: ItemScores | None) -> stats.Inter
     if evidence is not None:
         _, low, high = evidence.interval(share=share)
     else:  # the answers are gone: as wide as one run's interval on average, and the spread between seeds on top
-        half = stats.seed_half_width([score.value for score in scores])
-        low = value - math.hypot(math.fsum(s.value - s.low for s in scores) / len(scores), half)
-        high = value + math.hypot(math.fsum(s.high - s.value for s in scores) / len(scores), half)
+        repeats = (stats.Seeds([score.value for score in scores]),)
+        low = value - stats.with_seeds(math.fsum(s.value - s.low for s in scores) / len(scores), repeats)
+        high = value + stats.with_seeds(math.fsum(s.high - s.value for s in scores) / len(scores), repeats)
         low, high = (max(low, 0.0), min(high, 1.0)) if share and math.isfinite(low) else (low, high)
     return stats.Interval(value, min(low, value), max(high, value))
 

@@ -26,14 +26,14 @@ class ItemScores:
     """One metric of one cell, item by item.
 
     Items are the examples in id order; for a metric that is no mean they are blocks of groups (see `stats.pseudo_values`).
-    `values` are means over the seeds, `runs` the value of each seed. `bounded`: values lie in [0, 1].
-    `blocks`: the items are blocks.
+    `values` are means over the seeds, `runs` the value of each seed with the noise of single answers. `bounded`: values lie
+    in [0, 1]. `blocks`: the items are blocks.
     """
 
     items: tuple[str, ...]
     clusters: tuple[object, ...]
     values: tuple[float, ...]
-    runs: tuple[float, ...]
+    runs: stats.Seeds
     bounded: bool
     blocks: bool = False
 
@@ -104,7 +104,7 @@ def item_scores(runs: Sequence[Run], metric: Metric) -> ItemScores | None:
         items=items,
         clusters=tuple(clusters[item] for item in items),
         values=tuple(math.fsum(column[item] for column in columns) / len(columns) for item in items),
-        runs=tuple(record.scores[metric.name].value for record, _ in runs),
+        runs=stats.seeds([[column[item] for item in items] for column in columns], [clusters[item] for item in items]),
         bounded=metric.combine is None and metric.unit == "share",
         blocks=metric.combine is not None,
     )

@@ -125,5 +125,6 @@ def share_same(runs: Sequence[AnswerPair]) -> stats.Interval | None:
     if not items:
         return None
     values = [math.fsum(column[item] for column in columns) / len(columns) for item in items]
-    means = [math.fsum(column[item] for item in items) / len(items) for column in columns]
-    return stats.clustered_interval(values, [clusters[item] for item in items], share=True, repeats=(means,))
+    groups = [clusters[item] for item in items]
+    seeds = stats.seeds([[column[item] for item in items] for column in columns], groups)
+    return stats.clustered_interval(values, groups, share=True, repeats=(seeds,))

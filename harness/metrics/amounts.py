@@ -18,7 +18,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from harness.metrics.intervals import Interval, clustered_interval
-from harness.metrics.sampling import LEVEL, Repeats, sample, seed_half_width, shortage, too_few_groups, totals
+from harness.metrics.sampling import LEVEL, Repeats, sample, shortage, too_few_groups, totals, with_seeds
 
 FEWEST_AMOUNTS = 30
 FEWEST_OF_SIGN = 5  # below, the spread of rises or of falls is that of both
@@ -56,7 +56,7 @@ def amount_interval(
         values: one amount an item, [n].
         groups: the group of each item, [n].
         signed: amounts below zero are possible even if there are none, as in differences.
-        repeats: values of complete runs by seed; the half-width of their own t interval is combined with the distances.
+        repeats: seeds of each row; their spread enlarges the distances to both ends.
     """
     mean = sample(values, groups).mean
     if amount_shortage(values, groups):
@@ -65,9 +65,8 @@ def amount_interval(
     rises, falls = np.maximum(x, 0.0), np.maximum(-x, 0.0)
     up = _ends(rises, np.abs(x)) if signed or rises.any() else (0.0, 0.0)
     down = _ends(falls, np.abs(x)) if signed or falls.any() else (0.0, 0.0)
-    seeds = [seed_half_width(runs) for runs in repeats]
-    low = mean - math.hypot(float(rises.mean()) - up[0], down[1] - float(falls.mean()), *seeds)
-    high = mean + math.hypot(up[1] - float(rises.mean()), float(falls.mean()) - down[0], *seeds)
+    low = mean - with_seeds(math.hypot(float(rises.mean()) - up[0], down[1] - float(falls.mean())), repeats)
+    high = mean + with_seeds(math.hypot(up[1] - float(rises.mean()), float(falls.mean()) - down[0]), repeats)
     if signed:
         return Interval(mean, low, high)
     nearest = mean * _selection(int((x != 0).sum()), len(x))

@@ -48,7 +48,7 @@ def clustered_interval(
             effect (Korn and Graubard 1998). It is within [0, 1] and has a width at 0 and 1: there each group counts as one
             observation. For the quantile see `_share_quantile`. An estimated design effect below 1 is not raised to 1: with
             1, intervals of independent items cover 97 % at n = 80 (tests/metrics/test_coverage.py).
-        repeats: the values of complete runs by seed; from `FEWEST_SEEDS` on the interval covers other seeds too.
+        repeats: the seeds of the row; from `FEWEST_SEEDS` on the interval covers other seeds too.
 
     Raises:
         HarnessError: there are no values, the number of groups differs, or a share is outside [0, 1].

@@ -50,7 +50,7 @@ def paired_difference(
         share: the numbers are within [0, 1]; the interval is then Bonett and Price's (2012): one more item won and one
             more lost, so that the interval has a width even if two models agree everywhere. The degrees of freedom are
             those of the groups.
-        repeats: values of complete runs by seed, for a and for b.
+        repeats: the seeds of a and of b.
     """
     differences = _differences(a, b)
     of = sample(differences, groups)

@@ -20,8 +20,9 @@ LEVEL = 0.05
 FEWEST_GROUPS = 8  # of equal size; with two to five no test of a three-point margin has power
 FEWEST_SEEDS = 3  # with two, the spread between seeds has one degree of freedom, and a factor of 12.7
 
+RISE = 1.5  # the power of the seeds' part of the variance with which the quantile rises, see `with_repeats`
+
 Item = TypeVar("Item")
-Repeats = Sequence[Sequence[float]]
 
 
 class Sample(NamedTuple):
@@ -35,6 +36,39 @@ class Sample(NamedTuple):
     df: float
     groups: int
     effective: float
+
+
+class Seeds(NamedTuple):
+    """The values of complete runs that differ in their seed only, and the variance of their mean due to single answers."""
+
+    values: Sequence[float]
+    noise: float = 0.0
+
+
+Repeats = Sequence[Seeds]
+
+
+def seeds(columns: Sequence[Sequence[float]], groups: Sequence[Hashable]) -> Seeds:
+    """Return the mean of each run's values, and the variance of the mean over runs that comes from single answers.
+
+    That is the interaction of groups and seeds in a two-way table without repetition (Scheffé 1959, section 4.8; items of a
+    group added up). It is in the variance over groups and in that over seeds.
+
+    Args:
+        columns: the values of each run, [seeds, n].
+        groups: the group of each item, [n].
+    """
+    n, count = len(groups), len(columns)
+    means = [math.fsum(column) / n for column in columns]
+    if count < 2:
+        return Seeds(means)
+    parts = [size / n for _, size in totals([1.0] * n, groups)]
+    overall, by_item = math.fsum(means) / count, [math.fsum(row) / count for row in zip(*columns, strict=True)]
+    squares: list[float] = []
+    for column, mean in zip(columns, means, strict=True):
+        rest = [value - item - mean + overall for value, item in zip(column, by_item, strict=True)]
+        squares += [t * t / (1 - p) for (_, t), p in zip(totals(rest, groups), parts, strict=True) if p < 1]
+    return Seeds(means, math.fsum(squares) / n**2 / count / (count - 1))
 
 
 def sample(values: Sequence[float], groups: Sequence[Hashable]) -> Sample:
@@ -74,29 +108,39 @@ def shortage(of: Sample) -> str:
 def with_repeats(variance: float, quantile: float, df: float, repeats: Repeats) -> tuple[float, float]:
     """Return the variance plus that between seeds, and the degrees of freedom of both together.
 
-    `quantile` is Student's of the variance over groups, `df` its degrees of freedom. The quantiles of the parts are averaged,
-    weighted by the variances (Cochran and Cox 1950, section 4.14). With three seeds Satterthwaite's degrees of freedom cover
-    92 to 95 %, these 95 to 97 % (tests/metrics/test_small_samples.py). Seeds count from `FEWEST_SEEDS` on.
+    Noise of single answers is in both variances, so 1 - 2 / seeds of it are left out of the second; with all of it left out,
+    intervals cover less if noise is most of the variance. Seeds of two rows have Satterthwaite's degrees of freedom together.
+    Cochran and Cox (1950, section 4.14) average the quantiles with the variances as weights, which covers up to 98 %. Here
+    the weight of seeds is their part of the variance to the power of `RISE`. Both were chosen by simulation: three seeds
+    cover 94 to 97 %, five 94.5 to 96.5 % (`python tests/benchmarks/coverage.py seeds`).
+
+    Args:
+        variance: the variance over groups.
+        quantile: Student's quantile of that variance.
+        df: its degrees of freedom.
+        repeats: seeds of each row, that count from `FEWEST_SEEDS` on.
     """
-    terms = [(variance, quantile)]
-    for runs in repeats:
-        if len(runs) >= FEWEST_SEEDS:
-            mean = math.fsum(runs) / len(runs)
-            part = math.fsum((r - mean) ** 2 for r in runs) / (len(runs) - 1) / len(runs)
-            terms.append((part, t_quantile(1 - LEVEL / 2, len(runs) - 1)))
-    total = math.fsum(part for part, _ in terms)
-    if len(terms) == 1 or total <= 0:
-        return total, df_of(quantile) if quantile != t_quantile(1 - LEVEL / 2, df) else df
-    return total, df_of(math.fsum(part * q for part, q in terms) / total)
+    parts = [(_between(runs), len(runs.values) - 1) for runs in repeats if len(runs.values) >= FEWEST_SEEDS]
+    between = math.fsum(part for part, _ in parts)
+    if between <= 0:
+        return variance, df_of(quantile) if quantile != t_quantile(1 - LEVEL / 2, df) else df
+    together = between**2 / math.fsum(part**2 / freedom for part, freedom in parts)
+    weight = (between / (variance + between)) ** RISE
+    return variance + between, df_of(quantile + (t_quantile(1 - LEVEL / 2, together) - quantile) * weight)
 
 
-def seed_half_width(values: Sequence[float]) -> float:
-    """Return half of the t interval of a mean over seeds; 0 with fewer than `FEWEST_SEEDS`, as they say nothing of others."""
-    if len(values) < FEWEST_SEEDS:
-        return 0.0
-    mean = math.fsum(values) / len(values)
-    variance = math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1) / len(values)
-    return t_quantile(1 - LEVEL / 2, len(values) - 1) * math.sqrt(variance)
+def _between(runs: Seeds) -> float:
+    """Return the variance of the mean over seeds that is due to seeds, not below 0."""
+    mean, count = math.fsum(runs.values) / len(runs.values), len(runs.values)
+    variance = math.fsum((v - mean) ** 2 for v in runs.values) / (count - 1) / count
+    return max(0.0, variance - (1 - 2 / count) * runs.noise)
+
+
+def with_seeds(distance: float, repeats: Repeats) -> float:
+    """Return the distance from a value to the end of its interval, enlarged by the spread between seeds."""
+    z = t_quantile(1 - LEVEL / 2, 1e9)
+    variance, df = with_repeats((distance / z) ** 2, z, 1e9, repeats)
+    return distance if variance == (distance / z) ** 2 else t_quantile(1 - LEVEL / 2, df) * math.sqrt(variance)
 
 
 def df_of(quantile: float) -> float:

@@ -4,10 +4,9 @@ All statistics are clustered by group: the questions of one filing or claim file
 intervals are two-sided at 95 %. Results do not depend on the order of the values. If no method covers 95 %, there is no
 interval (-infinity to infinity), and a sentence says how much more it takes.
 
-`repeats` are the values of complete runs that differ in their seed only, one sequence for each setting that was trained.
-With three or more seeds, an interval is about the method, not about the trained models: the variance of the mean over seeds
-is added to the variance over groups. Noise of single answers between seeds is in both variances, so intervals are rather
-too wide.
+`repeats` are the seeds of each row that was trained: the values of complete runs that differ in their seed only. With three or
+more, an interval is about the method, not about the trained models: the variance of the mean over seeds is added to the
+variance over groups, without part of the noise of single answers, which is in both.
 """
 
 from harness.metrics.amounts import mean_interval, mean_shortage
@@ -25,11 +24,13 @@ from harness.metrics.sampling import (
     FEWEST_GROUPS,
     FEWEST_SEEDS,
     LEVEL,
+    Seeds,
     holm,
     sample,
-    seed_half_width,
+    seeds,
     t_quantile,
     too_few_groups,
+    with_seeds,
 )
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "LEVEL",
     "Interval",
     "Paired",
+    "Seeds",
     "bootstrap_interval",
     "clustered_interval",
     "holm",
@@ -49,10 +51,11 @@ __all__ = [
     "paired_difference",
     "pseudo_values",
     "sample",
-    "seed_half_width",
+    "seeds",
     "sign_flip_p",
     "standard_error",
     "t_quantile",
     "too_few_groups",
     "wilson",
+    "with_seeds",
 ]

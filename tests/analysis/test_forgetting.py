@@ -67,7 +67,11 @@ def test_a_row_that_lost_is_said_to_have_forgotten_by_the_paired_difference() ->
     found = changes(probed("base", share(50)), probed("lora", share(20), rank=8), probed("full", share(49)))
     row = found["lora-r8"]
     expected = stats.paired_difference(
-        list(map(float, share(20))), list(map(float, share(50))), list(range(60)), share=True, repeats=((20 / 60,), ())
+        list(map(float, share(20))),
+        list(map(float, share(50))),
+        list(range(60)),
+        share=True,
+        repeats=(stats.Seeds([20 / 60]), stats.Seeds([])),
     )
     assert row.difference is not None
     assert row.difference.value == pytest.approx(-0.5) == pytest.approx(expected.difference)

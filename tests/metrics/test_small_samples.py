@@ -10,7 +10,7 @@ import pytest
 from scipy.special import stdtr, stdtrit
 
 from harness.metrics import stats
-from harness.metrics.sampling import df_of, with_repeats
+from harness.metrics.sampling import Seeds, df_of, with_repeats
 from tests.metrics.test_coverage import many_differences, many_intervals, right_by_group
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -73,33 +73,52 @@ def test_shares_near_all_of_forty_groups_of_fifteen_are_covered(least: float, mo
 # --- seeds
 
 
-def many_seed_halves(v1: Array, v2: Array, seeds: int) -> Array:
-    t1, t2 = stdtrit(59, 0.975), stdtrit(seeds - 1, 0.975)
-    return np.asarray((t1 * v1 + t2 * v2) / np.sqrt(v1 + v2))
+def many_seed_halves(v1: Array, v2: Array, noise: Array | float, groups: int, seeds: int) -> Array:
+    """Half of the interval of each mean: variance over groups, between seeds, and noise of single answers in both."""
+    t1, t2 = stdtrit(groups - 1, 0.975), stdtrit(seeds - 1, 0.975)
+    between = np.maximum(0, v2 - (1 - 2 / seeds) * noise)
+    return np.asarray((t1 + (t2 - t1) * (between / (v1 + between)) ** 1.5) * np.sqrt(v1 + between))
 
 
 def test_the_vectorised_width_of_seeds_is_that_of_sampling() -> None:
-    runs, variance = (0.7, 0.8, 0.64), 0.0004
-    total, df = with_repeats(variance, float(stdtrit(59, 0.975)), 59.0, (runs,))
-    expected = many_seed_halves(np.array(variance), np.array(np.var(runs, ddof=1) / 3), 3)
+    runs, variance, noise = (0.7, 0.8, 0.64), 0.0004, 0.0009
+    total, df = with_repeats(variance, float(stdtrit(59, 0.975)), 59.0, (Seeds(runs, noise),))
+    expected = many_seed_halves(np.array(variance), np.array(np.var(runs, ddof=1) / 3), noise, 60, 3)
     assert math.sqrt(total) * stats.t_quantile(0.975, df) == pytest.approx(float(expected), rel=1e-6)
 
 
+def test_noise_is_that_of_a_table_of_groups_and_seeds() -> None:
+    """Held against the textbook's mean square of the interaction, for groups of equal size."""
+    rng, seeds, groups, size = np.random.default_rng(0), 4, 30, 5
+    table = rng.random((seeds, groups, size))
+    found = stats.seeds(table.reshape(seeds, -1).tolist(), np.repeat(np.arange(groups), size).tolist())
+    cells = table.mean(2)
+    rest = cells - cells.mean(0) - cells.mean(1, keepdims=True) + cells.mean()
+    mean_square = (rest**2).sum() / ((seeds - 1) * (groups - 1))
+    assert found.noise == pytest.approx(mean_square / seeds / groups)
+    assert found.values == pytest.approx(table.mean((1, 2)).tolist())
+
+
 @pytest.mark.parametrize("seeds", [3, 4, 5])
+@pytest.mark.parametrize("noise", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("ratio", [0.0, 1.0, 7.0, 100.0])
-def test_the_mean_over_three_seeds_or_more_is_covered(seeds: int, ratio: float) -> None:
-    """`ratio`: variance due to seeds over that due to questions; a seed sd of 9 points at 600 questions is about 7."""
-    rng = np.random.default_rng(seeds)
-    error = rng.normal(0, math.sqrt(1 + ratio), 20_000)
-    v1, v2 = rng.chisquare(59, 20_000) / 59, ratio * rng.chisquare(seeds - 1, 20_000) / (seeds - 1)
-    covered = (np.abs(error) <= many_seed_halves(v1, v2, seeds)).mean()
-    assert 0.94 <= covered <= (0.975 if seeds == 3 else 0.97)
+def test_the_mean_over_three_seeds_or_more_is_covered(seeds: int, noise: float, ratio: float) -> None:
+    """`noise`: variance of single answers over that of questions, `ratio`: variance due to seeds over that of the mean over
+    questions; a seed sd of 9 points at 600 questions is about 7."""
+    rng, groups, draws = np.random.default_rng(seeds), 60, 20_000
+    error = rng.normal(0, math.sqrt((1 + noise / seeds) / groups + ratio / groups / seeds), draws)
+    v1 = (1 + noise / seeds) / groups * rng.chisquare(groups - 1, draws) / (groups - 1)
+    v2 = (ratio + noise) / groups / seeds * rng.chisquare(seeds - 1, draws) / (seeds - 1)
+    df = (groups - 1) * (seeds - 1)
+    single = noise / groups / seeds * rng.chisquare(df, draws) / df
+    covered = (np.abs(error) <= many_seed_halves(v1, v2, single, groups, seeds)).mean()
+    assert LEAST <= covered <= (0.972 if seeds == 3 else 0.968)
 
 
 def test_two_seeds_say_nothing_of_others() -> None:
     values, groups = [1.0, 0.0, 1.0, 1.0] * 25, range(100)
     plain = stats.clustered_interval(values, groups, share=True)
-    assert stats.clustered_interval(values, groups, share=True, repeats=([0.9, 0.6],)) == plain
+    assert stats.clustered_interval(values, groups, share=True, repeats=(stats.Seeds([0.9, 0.6]),)) == plain
 
 
 @pytest.mark.parametrize("df", [1.0, 2.5, 7.0, 59.0, 599.0])

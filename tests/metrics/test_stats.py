@@ -139,7 +139,7 @@ def test_a_shift_of_all_values_shifts_the_interval(rows: list[tuple[float, int]]
 def test_a_share_lies_in_its_interval_and_the_interval_between_zero_and_one(
     rows: list[tuple[float, int]], repeats: list[float]
 ) -> None:
-    found = stats.clustered_interval(*zip(*rows, strict=True), share=True, repeats=(repeats,))
+    found = stats.clustered_interval(*zip(*rows, strict=True), share=True, repeats=(stats.Seeds(repeats),))
     assert found.low <= found.value <= found.high
     exists = not stats.too_few_groups([group for _, group in rows])
     assert (found.low >= 0 and found.high <= 1) == exists
@@ -203,8 +203,8 @@ def test_seeds_widen_the_interval_so_that_it_covers_the_method_and_not_one_model
     for _ in range(400):
         effects = rng.normal(0, 0.04, 3)  # training noise of the same size as the test set's
         runs = [(rng.random(200) < 0.7 + effect).astype(float) for effect in effects]
-        values, means = np.mean(runs, axis=0).tolist(), [float(run.mean()) for run in runs]
-        wide = stats.clustered_interval(values, groups, share=True, repeats=(means,))
+        values, seeds = np.mean(runs, axis=0).tolist(), stats.seeds([run.tolist() for run in runs], groups)
+        wide = stats.clustered_interval(values, groups, share=True, repeats=(seeds,))
         narrow = stats.clustered_interval(values, groups, share=True)
         with_seeds += wide.low <= 0.7 <= wide.high
         without += narrow.low <= 0.7 <= narrow.high
@@ -216,13 +216,16 @@ def test_seeds_widen_the_interval_so_that_it_covers_the_method_and_not_one_model
 def test_equal_seeds_leave_the_interval_nearly_as_it_was() -> None:
     values = [1.0, 0.0, 1.0, 1.0] * 25
     plain = stats.clustered_interval(values, range(100), share=True)
-    assert stats.clustered_interval(values, range(100), share=True, repeats=([0.75] * 3,)) == pytest.approx(plain)
+    assert stats.clustered_interval(
+        values, range(100), share=True, repeats=(stats.Seeds([0.75] * 3),)
+    ) == pytest.approx(plain)
 
 
 def test_a_difference_that_seeds_do_not_support_gets_a_large_p_value() -> None:
     a, b = [1.0] * 60 + [0.0] * 40, [0.0] * 20 + [1.0] * 40 + [0.0] * 40
     alone = stats.paired_difference(a, b, range(100), share=True)
-    seeds = stats.paired_difference(a, b, range(100), share=True, repeats=([0.9, 0.3, 0.6], [0.4]))
+    runs = (stats.Seeds([0.9, 0.3, 0.6]), stats.Seeds([0.4]))
+    seeds = stats.paired_difference(a, b, range(100), share=True, repeats=runs)
     assert alone.p < 0.001
     assert seeds.p > 0.2
     assert seeds.low < 0 < alone.low
