@@ -10,6 +10,7 @@ import pytest
 
 from harness.model import answer as evaluate
 from harness.model import calibrate
+from harness.schema import Calibration
 from tests.support.tiny_models import toy_examples, toy_model, toy_spec, toy_task, toy_tokenizer
 
 
@@ -38,7 +39,7 @@ def test_the_content_free_prior_is_the_mean_probability_over_three_fillers() -> 
 
 @pytest.mark.parametrize("calibration", ["content-free", "domain"])
 def test_a_calibrated_answer_is_the_option_that_gains_most_and_the_likelihoods_are_those_of_base(
-    calibration: calibrate.Calibration,
+    calibration: Calibration,
 ) -> None:
     examples, model, tokenizer = toy_examples(9), toy_model(), toy_tokenizer()
     plain = evaluate.answer(model, tokenizer, examples, toy_task(), toy_spec())
