@@ -88,7 +88,7 @@ def _against_base(family: Sequence[Draft], differences: Differences, ranks: Mapp
     for position, (cell, evidence) in enumerate(family):
         # There may be several (other dtype, other device): those with the same as the cell first.
         near = sorted(
-            untrained, key=lambda base: (_alike(family[base][0].spec, cell.spec), ranks[family[base][0].spec])
+            untrained, key=lambda base: (_same_numerics(family[base][0].spec, cell.spec), ranks[family[base][0].spec])
         )
         base = near[-1] if near else position
         if (position, base) in differences:
@@ -97,7 +97,7 @@ def _against_base(family: Sequence[Draft], differences: Differences, ranks: Mapp
     return result
 
 
-def _alike(a: RunSpec, b: RunSpec) -> tuple[bool, bool]:
+def _same_numerics(a: RunSpec, b: RunSpec) -> tuple[bool, bool]:
     return a.device == b.device, a.dtype == b.dtype
 
 
