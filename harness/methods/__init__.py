@@ -5,10 +5,8 @@ Methods differ in the weights that they train. The loop, the order and the loss 
 so is the optimizer, except for `full8`, whose point is the optimizer's state.
 """
 
-COMPARED = ("base", "lora", "qlora", "full")  # by default
-
-
-FIRST = ("base", "calibrated", "pmi", "fewshot", *COMPARED[1:])  # the rows of the untrained model stand together
+COMPARED = ("base", "calibrated", "fewshot", "lora", "qlora", "full")  # by default
+FIRST = ("base", "calibrated", "pmi", "fewshot", "lora", "qlora", "full")  # wherever methods are listed
 
 
 def position(name: str) -> tuple[int, str]:

@@ -15,6 +15,7 @@ from harness.data.loading import Splits
 from harness.data.probes import Probe
 from harness.data.source import TaskSource
 from harness.errors import HarnessError
+from harness.methods import COMPARED
 from harness.metrics.scoring import require
 from harness.model import checkpoint
 from harness.model.checkpoint import Checkpoint
@@ -188,6 +189,9 @@ def load_task(name: str, options: Options) -> Task:
 
 
 def _plan(source: TaskSource, task: Task, methods: tuple[Method, ...], model: Checkpoint, options: Options) -> Plan:
+    if options.methods == COMPARED:
+        methods = _applicable(methods, options.scoring or task.scoring)
+        options = replace(options, methods=tuple(method.name for method in methods))
     loading.refuse_to_train(task, methods)
     data = inputs.read(source, task, options, embedded=model.embedded)
     default_specs = specs.make(data, methods, model, options)
@@ -214,6 +218,16 @@ def update(plan: Plan) -> Plan:
     plan = replace(plan, done=frozenset(done))
     threads = environment.threads_per_run(plan.options.jobs)
     return replace(plan, seconds=history.seconds(plan.ahead, results, threads=threads))
+
+
+def _applicable(methods: tuple[Method, ...], scoring: str) -> tuple[Method, ...]:
+    """Return the default methods without those that do not apply: calibration needs options, examples need a question."""
+    return tuple(
+        method
+        for method in methods
+        if not (method.calibration and scoring in ("generate", "perplexity"))
+        and not (method.shots and scoring == "perplexity")
+    )
 
 
 def method_files(methods: Sequence[Method], options: Options) -> dict[str, str]:

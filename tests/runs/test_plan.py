@@ -8,7 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -61,9 +61,23 @@ def test_small_models_on_the_cpu_run_one_per_core_and_others_one_at_a_time(
     assert defaults.jobs(model, "cpu") == 2
 
 
-def test_the_default_is_base_lora_qlora_and_full_across_three_ranks(asked: Options) -> None:
+def test_the_default_is_base_in_three_ways_lora_qlora_and_full_across_three_ranks(asked: Options) -> None:
     names = [spec.name for spec in only(asked).specs]
-    assert names == ["base", "lora-r2", "lora-r8", "lora-r32", "qlora-r2", "qlora-r8", "qlora-r32", "full"]
+    trained = ["lora-r2", "lora-r8", "lora-r32", "qlora-r2", "qlora-r8", "qlora-r32", "full"]
+    assert names == ["base", "calibrated", "fewshot", *trained]
+
+
+@pytest.mark.parametrize(
+    ("scoring", "left"), [("choices", ["base", "calibrated", "fewshot"]), ("generate", ["base", "fewshot"])]
+)
+def test_a_default_row_that_does_not_apply_is_left_out_and_a_named_one_is_refused(
+    asked: Options, scoring: Literal["choices", "generate"], left: list[str]
+) -> None:
+    made = only(replace(asked, scoring=scoring))
+    assert [spec.name for spec in made.specs if not spec.epochs] == left
+    if scoring == "generate":
+        with pytest.raises(HarnessError, match="calibrates options"):
+            plan.make(replace(asked, scoring=scoring, methods=("base", "calibrated")))
 
 
 def test_every_method_learns_at_its_own_rate_and_adapters_at_one_rate_for_all_ranks(asked: Options) -> None:
@@ -73,7 +87,7 @@ def test_every_method_learns_at_its_own_rate_and_adapters_at_one_rate_for_all_ra
 
 
 def test_methods_get_the_same_examples_and_budget(asked: Options) -> None:
-    trained = [spec for spec in only(asked).specs if spec.method != "base"]
+    trained = [spec for spec in only(asked).specs if spec.epochs]
     for name in ("data", "train_examples", "test_examples", "epochs", "batch_size", "max_tokens", "warmup", "dtype"):
         assert len({getattr(spec, name) for spec in trained}) == 1, name
 
@@ -102,7 +116,7 @@ def test_the_warm_up_follows_from_the_steps_of_the_run(asked: Options) -> None:
 def test_the_base_model_runs_once_whatever_the_seeds_and_training_flags(asked: Options) -> None:
     plain, other = only(asked), only(replace(asked, seeds=(1, 2), epochs=9.0, learning_rate=0.5))
     assert [spec for spec in other.specs if spec.method == "base"] == [plain.specs[0]]
-    assert len(other.specs) == 1 + 2 * 7
+    assert len(other.specs) == 2 + 2 * 8  # calibration takes no seed; each seed has its examples to read
 
 
 def test_all_methods_of_a_seed_come_before_the_next_seed(asked: Options) -> None:
