@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
-from harness.model import prefill
+from harness.model import chat_turn, prefill
 from harness.model.logits import logits_at, virtual_tokens
 
 
@@ -42,11 +42,12 @@ NEWLINE_MARKS = ("\n", "Ċ", "<0x0A>")  # as text, in byte-level pieces, in sent
 
 
 def end_tokens(model: Any, tokenizer: Any) -> set[int]:
-    """Return the ids that end a text: the tokenizer's, and those of the model's generation settings."""
+    """Return the ids that end a text: the tokenizer's, the chat template's, and those of the model's generation settings."""
     settings = getattr(model, "generation_config", None)
     setting = getattr(settings, "eos_token_id", None)
     ids = setting if isinstance(setting, list) else [setting]
-    return {int(token) for token in (*ids, tokenizer.eos_token_id) if token is not None}
+    turn = [chat_turn.turn(tokenizer).end] if getattr(tokenizer, "chat_template", None) else []
+    return {int(token) for token in (*ids, *turn, tokenizer.eos_token_id) if token is not None}
 
 
 def newline_tokens(tokenizer: Any) -> set[int]:

@@ -1,7 +1,7 @@
 """Token ids of examples: the renderer that training and testing share.
 
 A prompt is the task's text, inside the chat template if the tokenizer has one. It is followed by " " + target + end of
-text (without the blank after a chat template). Prompt and continuation are tokenised so that the boundary is the same in
+text, or by an assistant's turn as the template writes it (see `chat_turn`). Prompt and continuation are tokenised so that the boundary is the same in
 training, in scoring options and in generating.
 
 For perplexity there is no template and no end token. The prompt is a heading, the text begins on the line below it, and
@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import HarnessError
+from harness.model import chat_turn
 from harness.record import Scoring
 from harness.schema import Example, Task
 
@@ -46,7 +47,7 @@ class EncodedQuestion:
 
 def encode_pair(tokenizer: Any, prompt: str, target: str) -> tuple[list[int], list[int]]:
     """Return (prompt ids, target ids); the target ids end with the end token."""
-    return _prompt_ids(tokenizer, [prompt])[0], _continuation(tokenizer, prompt, target, {})
+    return _prompt_ids(tokenizer, [prompt])[0], _Continuations(tokenizer).ids(prompt, target)
 
 
 def encode_train(tokenizer: Any, examples: Sequence[Example], task: Task, max_tokens: int, reserve: int) -> list[Pair]:
@@ -65,10 +66,10 @@ def encode_train(tokenizer: Any, examples: Sequence[Example], task: Task, max_to
     if task.scoring == "perplexity":
         return [_cut_text(text, max_tokens) for text in encode_texts(tokenizer, examples, task, max_tokens)]
     prompts = _fitted_prompts(tokenizer, examples, task, max_tokens, reserve)
-    cache: dict[tuple[str, str], list[int]] = {}
+    continuations = _Continuations(tokenizer)
     pairs = []
     for example, (text, ids, cut) in zip(examples, prompts, strict=True):
-        pairs.append(Pair(tuple(ids), tuple(_continuation(tokenizer, text, example.target, cache)), cut))
+        pairs.append(Pair(tuple(ids), tuple(continuations.ids(text, example.target)), cut))
     return pairs
 
 
@@ -85,10 +86,10 @@ def encode_test(
     `shots` are placed in front of each question: the first of them, as many as fit into the window beside it.
     """
     prompts = _fitted_prompts(tokenizer, examples, task, max_tokens, reserve, shots)
-    cache: dict[tuple[str, str], list[int]] = {}
+    continuations = _Continuations(tokenizer)
     rows = []
     for example, (text, ids, cut) in zip(examples, prompts, strict=True):
-        options = tuple(tuple(_continuation(tokenizer, text, option, cache)) for option in example.choices)
+        options = tuple(tuple(continuations.ids(text, option)) for option in example.choices)
         rows.append(EncodedQuestion(tuple(ids), options, cut))
     return rows
 
@@ -170,11 +171,11 @@ def _fitted_prompts(
     """
     blocks = [f"{task.prompt(shot)} {shot.target}\n\n" for shot in shots]
     texts = ["".join(blocks) + task.prompt(example) for example in examples]
-    cache: dict[tuple[str, str], list[int]] = {}
+    continuations = _Continuations(tokenizer)
     rows = []
     for example, text, ids in zip(examples, texts, _prompt_ids(tokenizer, texts), strict=True):
         answers = {example.target, *example.choices}
-        room = max(reserve, *(len(_continuation(tokenizer, text, answer, cache)) for answer in answers))
+        room = max(reserve, *(len(continuations.ids(text, answer)) for answer in answers))
         full_length, count = len(ids), len(blocks)
         while count and len(ids) + room > max_tokens:
             count -= 1
@@ -256,20 +257,29 @@ def plain_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     return [ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids for ids in rows]
 
 
-def _continuation(tokenizer: Any, prompt: str, answer: str, cache: dict[tuple[str, str], list[int]]) -> list[int]:
-    """Return the ids of the answer as they follow the prompt, with the end token.
+class _Continuations:
+    """The ids of answers as they follow a prompt, each with its end token; equal ones are tokenised once."""
 
-    The answer is tokenised behind the prompt's last line, not alone. Sentencepiece tokenizers put a blank in front of every
-    text, and that would double the blank between prompt and answer.
-    """
-    chat = bool(getattr(tokenizer, "chat_template", None))
-    anchor = "\n" if chat else prompt.rsplit("\n", 1)[-1] or prompt[-1:]
-    key = (anchor, answer)
-    if key not in cache:
-        text = answer if chat else " " + answer
-        head = tokenizer(anchor, add_special_tokens=False)["input_ids"]
-        full = tokenizer(anchor + text, add_special_tokens=False)["input_ids"]
-        head_fits = full[: len(head)] == head and len(full) > len(head)
-        ids = full[len(head) :] if head_fits else tokenizer(text, add_special_tokens=False)["input_ids"]
-        cache[key] = [*ids, tokenizer.eos_token_id]
-    return cache[key]
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._turn = chat_turn.turn(tokenizer) if getattr(tokenizer, "chat_template", None) else None
+        self._known: dict[tuple[str, str], list[int]] = {}
+
+    def ids(self, prompt: str, answer: str) -> list[int]:
+        """Return the ids of the answer behind the prompt, and the end token.
+
+        The answer is tokenised behind the prompt's last line, or behind the template's text, and not alone. Sentencepiece
+        tokenizers put a blank in front of every text, and that would double the blank between prompt and answer.
+        """
+        anchor = self._turn.anchor if self._turn else prompt.rsplit("\n", 1)[-1] or prompt[-1:]
+        key = (anchor, answer)
+        if key not in self._known:
+            text = (self._turn.lead if self._turn else " ") + answer
+            head, full = self._plain(anchor), self._plain(anchor + text)
+            head_fits = full[: len(head)] == head and len(full) > len(head)
+            end = self._turn.end if self._turn else self._tokenizer.eos_token_id
+            self._known[key] = [*(full[len(head) :] if head_fits else self._plain(text)), end]
+        return self._known[key]
+
+    def _plain(self, text: str) -> list[int]:
+        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
