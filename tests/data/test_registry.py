@@ -170,7 +170,7 @@ def test_an_unknown_name_suggests_the_nearest_and_tells_how_many_are_known(tmp_p
 
 
 def test_the_methods_are_found_in_their_order_and_the_metrics_by_name() -> None:
-    assert list(registry.methods())[:3] == ["base", "lora", "qlora"]
+    assert list(registry.methods())[:7] == ["base", "calibrated", "pmi", "fewshot", "lora", "qlora", "full"]
     assert {"full", "dora"} <= set(registry.methods())
     assert all(entry.value and not entry.error for entry in registry.methods().values())
     assert registry.method("qlora").name == "qlora"
