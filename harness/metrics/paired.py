@@ -16,7 +16,18 @@ import numpy as np
 
 from harness.errors import HarnessError
 from harness.metrics.amounts import amount_interval, amount_shortage
-from harness.metrics.sampling import LEVEL, Repeats, sample, shortage, t_quantile, t_tail, totals, with_repeats
+from harness.metrics.design import with_design
+from harness.metrics.sampling import (
+    FEWEST_SEEDS,
+    LEVEL,
+    Repeats,
+    sample,
+    shortage,
+    t_quantile,
+    t_tail,
+    totals,
+    with_repeats,
+)
 
 
 class Paired(NamedTuple):
@@ -40,16 +51,16 @@ def paired_difference(
 ) -> Paired:
     """Return the mean of a - b over the same items, with its interval and p-value, both clustered by group.
 
-    The p-value is the larger of that of `sign_flip_p`, which is exact over questions, and that of the t test of the
-    interval, which knows seeds. With too few groups there is no interval and the p-value is 1.
+    The p-value is that of `sign_flip_p`, which is exact over questions. It is the larger of that and of the t test of the
+    interval if the interval includes 0, or covers other seeds. With too few groups there is no interval and p is 1.
 
     Args:
         a: one number an item, [n].
         b: the same items, [n].
         groups: the group of each item, [n].
-        share: the numbers are within [0, 1]; the interval is then Bonett and Price's (2012): one more item won and one
-            more lost, so that the interval has a width even if two models agree everywhere. The degrees of freedom are
-            those of the groups.
+        share: the numbers are within [0, 1]; the interval is then Bonett and Price's (2012) on the effective sample size:
+            one more item won and one more lost, so that the interval has a width even if two models agree everywhere. There
+            each group counts as one observation. For few groups that differ see `design`.
         repeats: the seeds of a and of b.
     """
     differences = _differences(a, b)
@@ -60,7 +71,9 @@ def paired_difference(
     centre, variance, df = _centre(differences, groups, share, repeats)
     half = t_quantile(1 - LEVEL / 2, df) * math.sqrt(variance)
     low, high = min(max(centre - half, -limit), of.mean), max(min(centre + half, limit), of.mean)
-    p = max(sign_flip_p(differences, groups), 2 * t_tail(abs(centre), variance, df))
+    p, p_of_t = sign_flip_p(differences, groups), 2 * t_tail(abs(centre), variance, df)
+    if p_of_t >= LEVEL or any(len(runs.values) >= FEWEST_SEEDS for runs in repeats):
+        p = max(p, p_of_t)
     if p >= LEVEL:
         low, high = min(low, 0.0), max(high, 0.0)
     return Paired(of.mean, low, high, p, math.sqrt(variance), df)
@@ -121,25 +134,23 @@ def _centre(
 ) -> tuple[float, float, float]:
     """Return the middle of the interval of a mean difference, its variance and its degrees of freedom.
 
-    The two items more of a share stand in no group; they add their own squares to the variance.
+    A share has the effective sample size n / design effect, with one item won and one lost more.
     """
-    of, n = sample(differences, groups), len(differences)
+    of, quantile = sample(differences, groups), 0.0
     mean, variance = of.mean, of.variance
     if share:
-        mean = math.fsum(differences) / (n + 2)
-        shifted = [value - mean for value in differences]
-        squares = [t * t / (1 - p) for t, p in zip(_sums(shifted, groups), _parts(groups), strict=True)]
-        variance = (math.fsum(squares) + (1 - mean) ** 2 + (1 + mean) ** 2) / (n + 2) ** 2
-    return mean, *with_repeats(variance, t_quantile(1 - LEVEL / 2, of.df), of.df, repeats)
+        n, squares = len(differences), math.fsum(d * d for d in differences) / len(differences)
+        independent, effective = (squares - mean**2) / (n - 1), of.effective
+        if variance > 1e-12 * independent > 0:
+            variance, quantile = with_design(differences, groups, of, independent, (-1.0, 0.0, 1.0))
+            effective = n * independent / variance
+        mean *= effective / (effective + 2)
+        variance = ((squares * effective + 2) / (effective + 2) - mean**2) / (effective + 2)
+    return mean, *with_repeats(variance, quantile or t_quantile(1 - LEVEL / 2, of.df), of.df, repeats)
 
 
 def _sums(values: Sequence[float], groups: Sequence[Hashable]) -> list[float]:
     return [total for _, total in totals(values, groups)]
-
-
-def _parts(groups: Sequence[Hashable]) -> list[float]:
-    """Return each group's part of the items."""
-    return [size / len(groups) for size in _sums([1.0] * len(groups), groups)]
 
 
 def sign_flip_p(

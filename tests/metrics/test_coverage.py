@@ -22,6 +22,7 @@ from harness.analysis.compare import cells
 from harness.metrics import power, stats
 from harness.record import Answer
 from tests.analysis.test_compare import make_run
+from tests.support.many_draws import many_differences, many_intervals, right_by_group, right_by_group_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -41,52 +42,6 @@ def clusters(n: int, most: int) -> Array:
     kept = sizes[: int(np.searchsorted(np.cumsum(sizes), n)) + 1].copy()
     kept[-1] -= kept.sum() - n
     return kept
-
-
-def right_by_group(sizes: Array, truth: Array, likeness: float, rng: np.random.Generator) -> Array:
-    """How many items of each group are right, [draws, groups]; beta-binomial, so that items of a group are alike."""
-    share = np.broadcast_to(truth[:, None], (len(truth), len(sizes)))
-    if likeness:
-        k = (1 - likeness) / likeness
-        share = rng.beta(share * k, (1 - share) * k)
-    return rng.binomial(sizes, share)
-
-
-def degrees_of_freedom(sizes: Array) -> float:
-    """Bell and McCaffrey's for the mean of independent items."""
-    p = sizes / sizes.sum()
-    r = p**2 / (1 - p)
-    return float(1 / ((p**2).sum() + r.sum() ** 2 - (r**2).sum()))
-
-
-def many_intervals(right: Array, sizes: Array) -> tuple[Array, Array]:
-    """`stats.clustered_interval(share=True)` for each row: low and high, [draws]."""
-    n, groups, df = sizes.sum(), len(sizes), degrees_of_freedom(sizes)
-    mean = right.sum(1) / n
-    variance = ((right - mean[:, None] * sizes) ** 2 / (1 - sizes / n)).sum(1) / n**2
-    binomial = mean * (1 - mean) / (n - 1)
-    some = (variance > 1e-12 * binomial) & (binomial > 0)
-    design = np.where(some, variance / np.where(some, binomial, 1.0), 1.0)
-    effective = np.where(some, n / design, n**2 / (sizes**2).sum())
-    differing = np.minimum((right < sizes).sum(1), (right > 0).sum(1))
-    few = differing - 1 + np.maximum(0, groups - differing) * np.minimum(1, 2 * differing / groups) ** 4
-    weight = np.maximum(0, 1 - 1 / design)
-    usual = float(stdtrit(df, 0.975))
-    quantile = weight * stdtrit(np.clip(few, 1, df), 0.975) + (1 - weight) * usual
-    z2 = quantile**2
-    centre = (mean + z2 / (2 * effective)) / (1 + z2 / effective)
-    half = quantile / (1 + z2 / effective) * np.sqrt(mean * (1 - mean) / effective + z2 / (4 * effective**2))
-    return np.clip(np.minimum(centre - half, mean), 0, 1), np.clip(np.maximum(centre + half, mean), 0, 1)
-
-
-def many_differences(totals: Array, sizes: Array) -> tuple[Array, Array]:
-    """The t interval of `stats.paired_difference(share=True)` for each row of summed differences by group, [draws]."""
-    n = sizes.sum() + 2
-    centre = totals.sum(1) / n
-    squares = ((totals - centre[:, None] * sizes) ** 2 / (1 - sizes / sizes.sum())).sum(1)
-    variance = (squares + (1 - centre) ** 2 + (1 + centre) ** 2) / n**2
-    half = float(stdtrit(degrees_of_freedom(sizes), 0.975)) * np.sqrt(variance)
-    return centre - half, centre + half
 
 
 def items_of(right: Array, sizes: Array) -> tuple[list[float], list[int]]:
@@ -120,9 +75,9 @@ def test_the_vectorised_difference_is_that_of_stats() -> None:
     groups = np.repeat(np.arange(len(sizes)), sizes)
     for _ in range(30):
         a, b = (rng.random((2, 120)) < 0.7).astype(float)
-        totals = np.bincount(groups, a - b)[None, :]
+        won, lost = np.bincount(groups, a > b)[None, :], np.bincount(groups, a < b)[None, :]
         found = stats.paired_difference(a.tolist(), b.tolist(), groups.tolist(), share=True)
-        low, high = many_differences(totals, sizes)
+        low, high = many_differences(won, lost, sizes)
         if found.p >= 0.05:  # then zero is not rejected, and the interval has it
             low, high = np.minimum(low, 0), np.maximum(high, 0)
         assert (found.low, found.high) == pytest.approx((low[0], high[0]), abs=1e-9)
@@ -166,18 +121,10 @@ def test_intervals_of_a_paired_difference_cover_in_95_percent_of_draws_give_or_t
             differing, better = rng.uniform(0.1, 0.5, DRAWS // 10), rng.uniform(0.4, 0.8, DRAWS // 10)
             differ = right_by_group(sizes, differing, likeness, rng)
             won = right_by_group_of(differ, better, likeness, rng)
-            low, high = many_differences(2.0 * won - differ, sizes)
+            low, high = many_differences(won, differ - won, sizes)
             truth = differing * (2 * better - 1)
             hits += int(((low <= truth) & (truth <= high)).sum())
         assert 0.94 <= hits / DRAWS <= 0.96, f"likeness {likeness}"
-
-
-def right_by_group_of(counts: Array, truth: Array, likeness: float, rng: np.random.Generator) -> Array:
-    share = np.broadcast_to(truth[:, None], counts.shape)
-    if likeness:
-        k = (1 - likeness) / likeness
-        share = rng.beta(share * k, (1 - share) * k)
-    return rng.binomial(counts, share)
 
 
 def many_bootstraps(counts: Array, resamples: int = 1000) -> tuple[Array, Array, Array]:
