@@ -144,11 +144,12 @@ def _bootstrap_ends(positive: Floats, n: int) -> Ends:
     rng, pivots, k = np.random.default_rng(0), [], len(positive)
     mean = positive.sum() / n
     error = math.sqrt((positive @ positive / n - mean**2) / n)
-    shares = np.append(np.full(k, 1 / n), 1 - k / n)
     for _ in range(RESAMPLES // CHUNK):
-        weights = rng.multinomial(n, shares, CHUNK)[:, :k] / n
-        means = weights @ positive
-        errors = np.sqrt(np.maximum(weights @ (positive * positive) - means**2, 1e-18 * mean**2) / n)
+        counts = rng.binomial(n, k / n, CHUNK)[:, None]
+        places = np.arange(max(1, counts.max()))
+        picks = np.where(places < counts, positive[rng.integers(0, k, (CHUNK, len(places)))], 0.0)
+        means = picks.sum(1) / n
+        errors = np.sqrt(np.maximum((picks * picks).sum(1) / n - means**2, 1e-18 * mean**2) / n)
         pivots.append((means - mean) / errors)
     below, above = np.quantile(np.concatenate(pivots), [UPPER, 1 - LEVEL / 2])
     return max(0.0, float(mean - above * error)), float(mean - below * error)
