@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import HarnessError, one_line
@@ -63,18 +65,20 @@ def adapt(model: Any, spec: RunSpec) -> Any:
 # LoRA's alpha for every rank, so that one learning rate serves all ranks: with updates scaled by alpha / rank the best rate
 # hardly depends on the rank ("LoRA without regret", Schulman et al. 2025, which uses the same 32).
 ALPHA = 32.0
-NARROW, USUAL, WIDE = 224, 512, 4096  # widths: of the embedded model, of the narrowest usual models, of 8 B weights
+NARROW, USUAL = 224, 512  # widths: of the embedded model, and of the narrowest usual models
 
 
-def rate_between(hidden_size: int, narrow: float, wide: float) -> float:
-    """Return the learning rate at a width on the power law through `narrow` at 224 and `wide` at 4,096.
+def rate_through(hidden_size: int, rates: Mapping[int, float]) -> float:
+    """Return the learning rate at a width: on power laws through the rates at some widths, level below the narrowest.
 
-    Under Adam the best rate falls as a power of the width (Yang et al. 2022, arXiv:2203.03466). The rate of the narrow end
-    was tuned on the validation splits with the embedded model; that of the wide end is usual for 7 to 8 B weights. Narrower
-    models were not tested and get the rate of the narrow end.
+    Under Adam the best rate falls as a power of the width (Yang et al. 2022, arXiv:2203.03466).
     """
-    hidden_size = max(hidden_size, NARROW)
-    return float(narrow * (hidden_size / NARROW) ** (math.log(wide / narrow) / math.log(WIDE / NARROW)))
+    widths = sorted(rates)
+    hidden_size = max(hidden_size, widths[0])
+    pairs = itertools.pairwise(widths)
+    low, high = next((pair for pair in pairs if hidden_size <= pair[1]), widths[-2:])
+    power = math.log(rates[high] / rates[low]) / math.log(high / low)
+    return float(rates[low] * (hidden_size / low) ** power)
 
 
 def narrowness(hidden_size: int) -> float:
