@@ -177,6 +177,17 @@ def knows_commit(name: str) -> bool:
 
 
 @functools.cache
+def commit_time(name: str) -> int | None:
+    """Return the time of a commit of this code in seconds since 1970, None if the history does not have it."""
+    if name.startswith("code-") or not knows_commit(name):
+        return None
+    try:
+        return int(_git(Path(__file__).resolve().parent.parent, "show", "--no-patch", "--format=%ct", name))
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+
+
+@functools.cache
 def code_hash() -> str:
     """Return a name for this code from the hash of its files, for use without a repository."""
     code = hashlib.sha256()

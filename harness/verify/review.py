@@ -15,7 +15,7 @@ from typing import Any, Literal
 from harness import errors
 from harness.format import Table, escape, markdown
 from harness.store import records
-from harness.verify import waivers
+from harness.verify import trust, waivers
 from harness.verify.check import Check
 from harness.verify.checks import files, provenance
 from harness.verify.checks.catalogue import CONCERNS
@@ -156,6 +156,8 @@ def as_markdown(review: Review) -> str:
         blocks += [f"## {concern}", markdown(table)]
     blocks.append("## Findings")
     blocks += [_finding(finding) for finding in review.findings] or ["None."]
+    blocks += ["## Taken on trust", trust.NOTE]
+    blocks.append("\n".join(f"- {escape(line)}" for line in trust.lines()))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -175,7 +177,7 @@ def page(review: Review) -> str:
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_printable)
     template = environment.from_string(Path(__file__).with_name("review.html").read_text(encoding="utf-8"))
-    return template.render(review=review, concerns=list(CONCERNS), summary=summary(review)) + "\n"
+    return template.render(review=review, concerns=list(CONCERNS), summary=summary(review), trust=trust) + "\n"
 
 
 def _printable(value: Any) -> Any:

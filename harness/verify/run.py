@@ -10,12 +10,28 @@ from pathlib import Path
 
 from harness.data.loading import Splits
 from harness.errors import HarnessError
-from harness.record import Record
 from harness.schema import Example, Task
 from harness.store import records as store
 from harness.verify.check import Check as Check
 from harness.verify.check import check_equal
-from harness.verify.checks import arithmetic, cost, files, identity, probes, provenance, seeds, training, views
+from harness.verify.checks import (
+    arithmetic,
+    contents,
+    cost,
+    files,
+    form,
+    identity,
+    likeness,
+    pace,
+    probes,
+    provenance,
+    rows,
+    seeds,
+    settings,
+    shape,
+    training,
+    views,
+)
 from harness.verify.checks import data as data_checks
 
 TASK_AVAILABLE = identity.TASK_AVAILABLE
@@ -51,7 +67,11 @@ def verify(
         strict,
         Check(files.RECORD_READABLE, True),
         *identity.run_checks(folder, record, task),
+        *contents.run_checks(folder, record),
+        *settings.run_checks(record, task),
         *cost.run_checks(record),
+        *shape.run_checks(record),
+        *pace.run_checks(record),
     ]
     if record.status != "ok":
         return [*checks, *arithmetic.unfinished_run_checks(record)]
@@ -63,6 +83,7 @@ def verify(
     checks += [Check(files.ANSWERS_READABLE, True), check_equal(files.ANSWERS_CHECKSUM, record.answers_sha256, digest)]
     return [
         *checks,
+        *form.run_checks(record, answers),
         *arithmetic.answer_checks(record, answers, task),
         *arithmetic.gold_checks(record, answers, task, examples),
         *probes.validation_checks(folder, record, task, validation),
@@ -85,19 +106,23 @@ def publication(
     return [
         *files.publication_checks(root),
         *identity.publication_checks(runs),
-        *together([run.record for run in runs], tasks),
+        *contents.publication_checks(root, runs),
+        *together(runs, tasks),
         *provenance.history_checks(root),
         *views.publication_checks(root, runs, rebuild),
     ]
 
 
-def together(records: Sequence[Record], tasks: Sequence[tuple[Task, Splits | None]]) -> list[Check]:
-    """Return the checks of records that are, or will be, published together; arguments as in `publication`."""
+def together(runs: Sequence[store.Run], tasks: Sequence[tuple[Task, Splits | None]]) -> list[Check]:
+    """Return the checks of runs that are, or will be, published together; arguments as in `publication`."""
+    records = [run.record for run in runs]
     checks = [check for record in records for check in provenance.record_checks(record)]
     for task, splits in tasks:
         task_records = [record for record in records if record.spec.task == task.name]
         checks += [provenance.task_check(task), *data_checks.task_checks(task, task_records, splits)]
-    return [*_distinct(checks), *seeds.publication_checks(records)]
+    together = [*settings.publication_checks(records), *seeds.publication_checks(records)]
+    together += [*rows.publication_checks(records), *training.publication_checks(runs)]
+    return [*_distinct(checks), *together, *likeness.publication_checks(runs)]
 
 
 def _distinct(checks: Sequence[Check]) -> list[Check]:

@@ -10,16 +10,17 @@ from typing import Any
 
 from harness.record import Record
 from harness.schedule import planned_steps, rate_at
-from harness.store import records, training_files
+from harness.store import answer_files, records, training_files
 
 Rows = list[dict[str, Any]]
 
 
 def rows_of(record: Record) -> Rows:
-    """Return the steps that the record's spec plans, with the record's tokens and final loss."""
+    """Return the steps that the record's spec plans, with the record's tokens, speed and final loss."""
     spec = record.spec
     count = planned_steps(spec.train_examples, spec)
     tokens = record.cost.train_tokens if record.cost else count
+    seconds = tokens / record.cost.train_tokens_per_second if record.cost else 1.0
     return [
         {
             "step": number + 1,
@@ -27,16 +28,20 @@ def rows_of(record: Record) -> Rows:
             "loss": 2.0 - number / count if number + 1 < count else record.final_loss,
             "tokens": tokens // count + (tokens % count if number == 0 else 0),
             "learning_rate": rate_at(spec.learning_rate, spec.warmup, number, count),
-            "seconds": 0.5,
+            "seconds": seconds / count,
         }
         for number in range(count)
     ]
 
 
 def write(folder: Path, record: Record, rows: Rows) -> Record:
-    """Write steps and the record with their checksum; return the record."""
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    (folder / training_files.STEPS).write_text(text, encoding="utf-8")
+    """Write steps, packed if the folder has packed ones, and the record with their checksum; return the record."""
+    content = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    packed = folder / training_files.PACKED_STEPS
+    if packed.is_file():
+        packed.write_bytes(answer_files.pack(content))
+    else:
+        (folder / training_files.STEPS).write_bytes(content)
     record = replace(record, steps_sha256=training_files.steps_sha256(folder))
     records.write_record(folder, record)
     return record
@@ -58,5 +63,4 @@ def change(folder: Path, edit: Callable[[Rows], object]) -> None:
     """Edit the steps of a run, packed or not, and bring the checksum in the record up to date."""
     rows = training_files.read_steps(folder)
     edit(rows)
-    (folder / training_files.PACKED_STEPS).unlink(missing_ok=True)
     write(folder, records.read_record(folder), rows)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
+import math
 import random
 from collections.abc import Sequence
-from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,15 +16,18 @@ import pytest
 from harness.cli.app import main
 from harness.data import loading, registry
 from harness.metrics.scoring import chance, parse_rate, score_answers
-from harness.record import Answer, Cost, Record, RunSpec
+from harness.record import Answer, Cost, Parts, Phase, Record, RunSpec
 from harness.schema import Example, Task
 from harness.store import records
+from harness.verify import embedded
+from tests.support import logged_steps
 from tests.support.cli_runner import clean_commit
-from tests.support.records import make_cost, make_environment, make_record, make_spec
+from tests.support.records import make_environment, make_record, make_spec
 
 TASKS = ("pick", "total")
 ROWS = (("base", 0, 0.3), ("lora", 2, 0.6), ("lora", 8, 0.8), ("full", 0, 0.9))
 SEEDS = 3
+BUFFER_BYTES, TRAIN_TOKENS, TEST_TOKENS = 128, 960, 1800
 SIZES = {"train": 24, "validation": 6, "test": 30}
 
 TASK_FILE = '''"""A small task for the tests."""
@@ -30,7 +36,8 @@ from harness import Example, Source, Task, metrics, prompts, read_jsonl
 
 def load(folder, split):
     for row in read_jsonl(folder / f"{{split}}.jsonl"):
-        yield Example(row["id"], row["question"], row["answer"], tuple(row["choices"]), group=row["group"])
+        yield Example(row["id"], row["question"], row["answer"], tuple(row["choices"]), group=row["group"],
+                      slices={{"topic": row["topic"]}})
 
 
 TASK = Task(
@@ -72,6 +79,7 @@ def _row(task: str, split: str, number: int) -> dict[str, object]:
         "answer": answer,
         "choices": options,
         "group": f"{split} {number // 2}",
+        "topic": ("cash", "debt")[number // 2 % 2],
     }
 
 
@@ -92,6 +100,8 @@ def spec_of(task: Task, splits: loading.Splits, method: str, rank: int, seed: in
     trains = method != "base"
     return make_spec(
         task=task.name,
+        model_revision=embedded.revision(),
+        max_new_tokens=task.max_new_tokens,
         data=loading.fingerprint(task, splits),
         scoring=task.scoring,
         method=method,
@@ -100,6 +110,8 @@ def spec_of(task: Task, splits: loading.Splits, method: str, rank: int, seed: in
         learning_rate=0.01 if trains else 0.0,
         epochs=1.0 if trains else 0.0,
         batch_size=8 if trains else 0,
+        micro_batch=8 if trains else 0,
+        warmup=0.1 if trains else 0.0,
         train_examples=len(splits.train) if trains else 0,
         test_examples=len(splits.test),
         seed=seed,
@@ -110,16 +122,22 @@ def write_run(results: Path, task: Task, splits: loading.Splits, spec: RunSpec, 
     """Write a finished run of which about `share` of the answers are right."""
     answers = make_answers(splits.test, spec, share)
     folder = records.run_dir(results, spec)
+    cost, luck = cost_of(spec), random.Random(spec.id + "loss")
     record = make_record(
         spec,
         scores=score_answers(answers, task.metrics),
         parse_rate=parse_rate(answers),
         chance=chance(task, splits.test),
-        cost=cost_of(spec),
-        final_loss=0.4 + spec.seed / 100 if spec.train_examples else None,
+        cost=cost,
+        final_loss=luck.random() if spec.train_examples else None,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=1 + math.fsum(phase.seconds for phase in cost.phases.values()),
         answers_sha256=records.write_answers(folder, answers),
         environment=make_environment(commit=clean_commit()),
+        adapter_sha256=hashlib.sha256(spec.id.encode()).hexdigest() if spec.rank else "",
     )
+    if spec.train_examples:
+        return logged_steps.write(folder, record, logged_steps.rows_of(record))
     records.write_record(folder, record)
     return record
 
@@ -137,18 +155,33 @@ def make_answers(examples: Sequence[Example], spec: RunSpec, share: float) -> li
             text, parsed = said, said
         else:
             text = f"{example.target}.0\nand more" if right else luck.choice(["nobody knows", "3\n"])
-            parsed, loglik = text.split("\n")[0], ()
-        answers.append(Answer(example.id, example.group, example.target, text, parsed, example.choices, loglik))
+            parsed, loglik = text.split("\n")[0], (-5 * luck.random(),)
+        fields = (example.id, example.group, example.target, text, parsed, example.choices, loglik)
+        ends = tuple(-luck.random() for _ in example.choices)
+        answers.append(Answer(*fields, slices=dict(example.slices), end_loglik=ends))
     return answers
 
 
 def cost_of(spec: RunSpec) -> Cost:
-    """Return the cost of a run; what did not train has no training to measure."""
-    cost = make_cost()
-    if spec.train_examples:
-        return cost
-    phases = {name: phase for name, phase in cost.phases.items() if name != "train"}
-    return replace(cost, phases=phases, parts=None, trained_weights=0, train_tokens=0, train_tokens_per_second=0.0)
+    """Return the cost of a run of the embedded model in fp32; what did not train has no training to measure."""
+    luck = random.Random(spec.id)
+    weights, loaded = embedded.weights(), embedded.weights() * 4 + BUFFER_BYTES
+    phases = {
+        "load": Phase(0.1 + luck.random(), loaded, 300_000_000),
+        "evaluate": Phase(1 + luck.random(), loaded + 30_000_000, 600_000_000, tokens=TEST_TOKENS),
+    }
+    if not spec.train_examples:
+        return Cost(phases, None, 0, weights, 0, loaded, 0, 0, 0.0)
+    trained = embedded.lora_weights(spec.rank) if spec.rank else weights
+    frozen, tensors = (loaded, 70) if spec.rank else (BUFFER_BYTES, 47)
+    parts = Parts(frozen, 4 * trained, 0, 8 * trained + 4 * tensors, 46_000_000 + luck.randrange(100_000))
+    peak, bytes_loaded = sum(dataclasses.astuple(parts)), frozen + 4 * trained
+    seconds = 10 + luck.random()
+    phases["load"] = dataclasses.replace(phases["load"], peak_bytes=bytes_loaded)
+    phases["train"] = Phase(seconds * 1.01, peak, 700_000_000, tokens=TRAIN_TOKENS)
+    adapter = 4 * trained + 127 * tensors if spec.rank else 0
+    predicted = 50_000_000 + frozen + 12 * trained
+    return Cost(phases, parts, predicted, weights, trained, bytes_loaded, adapter, TRAIN_TOKENS, TRAIN_TOKENS / seconds)
 
 
 def publish(folder: Path, *, redistributable: bool = True, seeds: int = SEEDS) -> tuple[Path, Path]:

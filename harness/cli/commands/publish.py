@@ -156,7 +156,7 @@ def _refuse_unfit_together(runs: Sequence[store.Run], lookup: Lookup, results: P
             where=str(results / "published"),
             fix=f"name where it is: --tasks-dir DIR; {output.FILE_FLAGS}",
         )
-    bad = next((check for check in checking.together(records, lookup.of(records)) if not check.ok), None)
+    bad = next((check for check in checking.together(runs, lookup.of(records)) if not check.ok), None)
     if bad is None:
         return
     task = bad.detail.split(" ")[0]

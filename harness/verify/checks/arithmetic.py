@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -29,6 +30,8 @@ SCORES = "scores are reproducible"
 PARSE_RATE = "parse rate is reproducible"
 TRUNCATION = "number of truncated inputs is correct"
 GOLD = "options, groups and gold answers match the task"
+SLICES = "breakdowns match the task"
+ORDER = "answers are in the order of the test examples"
 CHANCE = "chance level is reproducible"
 NO_SCORES = "unfinished runs have no scores"
 
@@ -68,14 +71,31 @@ def gold_checks(
         example = by_id.get(answer.id)
         if example is None:
             return False
+        lengths = tuple(map(len, example.choices)) if withhold.is_withheld(answer) else ()
         example = withhold.stand_in_example(example) if withhold.is_withheld(answer) else example
         group = answer.group or answer.id
         gold = (example.target, example.choices, example.group or example.id, example.amount)
-        return gold == (answer.target, answer.choices, group, answer.amount)
+        return gold == (answer.target, answer.choices, group, answer.amount) and answer.option_lengths == lengths
+
+    def has_slices(answer: Answer) -> bool:
+        example = by_id.get(answer.id)
+        return example is None or dict(example.slices) == dict(answer.slices)
 
     test_examples = [by_id[answer.id] for answer in answers if answer.id in by_id]
     level = chance(replace(task, scoring=record.spec.scoring), test_examples) if test_examples else None
-    return [_failing(GOLD, answers, holds), check_equal(CHANCE, record.chance, level)]
+    return [
+        _failing(GOLD, answers, holds),
+        _failing(SLICES, answers, has_slices),
+        check(ORDER, _order_faults(answers, list(by_id))),
+        check_equal(CHANCE, record.chance, level),
+    ]
+
+
+def _order_faults(answers: Sequence[Answer], ids: Sequence[str]) -> list[str]:
+    """Return the answers that come before an answer to an earlier example of the task."""
+    place = {name: number for number, name in enumerate(ids)}
+    known = [answer.id for answer in answers if answer.id in place]
+    return [later for earlier, later in itertools.pairwise(known) if place[later] < place[earlier]]
 
 
 def reparse(answer: Answer, task: Task, scoring: Scoring) -> str | None:

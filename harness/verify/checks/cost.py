@@ -10,14 +10,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import re
 
 from harness.data import registry
-from harness.record import Cost, Record
+from harness.record import Cost, Environment, Record
 from harness.verify.check import Check, check
 
 ENVIRONMENT = "environment is described"
 PARTS_SUM = "memory parts add up to the peak"
 PLAUSIBLE = "memory peaks and costs are plausible"
+VERSION = re.compile(r"\d+\.\d+")
 NEEDED = ("torch", "transformers")
 STATE_BYTES = 2 * 2  # AdamW, for each trained weight: two numbers of two bytes
 SMALL_STATE_BYTES = 2 * 1  # two numbers of one byte
@@ -45,7 +47,30 @@ def _environment_faults(record: Record) -> list[str]:
     faults = [f"no {name}" for name, value in needed.items() if not value]
     if e.device_name and e.device_name not in e.machine:
         faults.append(f"the machine {e.machine!r} does not name the device {e.device_name!r}")
+    return [*faults, *_machine_faults(e), *_version_faults(e), *_device_faults(e, cuda=cuda)]
+
+
+def _machine_faults(e: Environment) -> list[str]:
+    """Return a fault if the machine's description differs from the threads and the memory beside it."""
+    faults = []
+    cores = re.search(r"(?:(\d+) of )?(\d+) cores", e.machine)
+    if cores and (e.threads > int(cores[2]) or (cores[1] and e.threads != int(cores[1]))):
+        faults.append(f"{e.threads} threads on the machine {e.machine!r}")
+    memory = re.search(r"(\d+) GiB", e.machine)
+    if memory and round(e.memory_bytes / 2**30) != int(memory[1]):
+        faults.append(f"{e.memory_bytes:,} bytes of memory on the machine {e.machine!r}")
     return faults
+
+
+def _version_faults(e: Environment) -> list[str]:
+    versions = {"python": e.python, **e.packages}
+    return [f"{name} has the version {text!r}" for name, text in versions.items() if not VERSION.match(text)]
+
+
+def _device_faults(e: Environment, *, cuda: bool) -> list[str]:
+    if cuda:
+        return [] if e.allocator.startswith("torch") else [f"the allocator {e.allocator!r} on CUDA"] * bool(e.allocator)
+    return [f"the CUDA driver {e.driver!r}, and the run was on the CPU"] if e.driver else []
 
 
 def _sum_faults(cost: Cost) -> list[str]:

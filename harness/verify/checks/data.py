@@ -10,10 +10,11 @@ from harness.data.loading import Splits
 from harness.data.split import sample
 from harness.record import Record
 from harness.schema import Task
-from harness.verify.check import Check
+from harness.verify.check import Check, check
 
 FINGERPRINT = "examples and prompts match the recorded fingerprint"
 AVAILABLE = "task data is available"
+COUNTS = "numbers of examples are those of the data"
 SLACK = 16  # a limit cuts between groups, so fewer examples than the limit may remain
 
 
@@ -34,10 +35,27 @@ def task_checks(task: Task, records: Sequence[Record], splits: Splits | None) ->
     by_data: dict[str, list[Record]] = {}
     for record in records:
         by_data.setdefault(record.spec.data, []).append(record)
-    unmatched = [name for name, runs in by_data.items() if limits(task, runs, splits) is None]
+    selected = {name: limits(task, runs, splits) for name, runs in by_data.items()}
+    unmatched = [name for name, pair in selected.items() if pair is None]
     names = ", ".join(unmatched)
     detail = f"{task.name}: no prompts of version {task.version} have the fingerprint {names}" if unmatched else ""
-    return [Check(AVAILABLE, True), Check(FINGERPRINT, not unmatched, detail)]
+    faults = [fault for name, pair in selected.items() if pair for fault in _count_faults(by_data[name], pair, splits)]
+    return [Check(AVAILABLE, True), Check(FINGERPRINT, not unmatched, detail), check(COUNTS, faults)]
+
+
+def _count_faults(records: Sequence[Record], pair: tuple[int, int], splits: Splits) -> list[str]:
+    """Return a fault for each run with another number of examples than the limits of its fingerprint select."""
+    train, test = len(sample(splits.train, pair[0])), len(sample(splits.test, pair[1]))
+    faults = [
+        f"{r.spec.task} {r.spec.id} has {r.spec.train_examples:,} training examples, its data {train:,}"
+        for r in records
+        if r.spec.train_examples not in (0, train)
+    ]
+    return faults + [
+        f"{r.spec.task} {r.spec.id} has {r.spec.test_examples:,} test examples, its data {test:,}"
+        for r in records
+        if r.spec.test_examples != test and r.spec.split == "test"
+    ]
 
 
 def limits(task: Task, records: Sequence[Record], splits: Splits) -> tuple[int, int] | None:

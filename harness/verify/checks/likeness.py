@@ -1,0 +1,193 @@
+"""Checks for one run published as several: as another rank, method, seed or model, also with small changes.
+
+Two trained runs differ in their likelihoods, because order, initial weights or trained weights differ. Over all
+pairs of runs of this project's boards, the difference of two runs (root mean square, options centred by question) is at
+least 7 % of what training changed; the closest pairs are runs of one seed after one epoch. Less than 3 % is a copy with
+noise. A measured time has nine digits or more, so two runs that share one share its origin.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness.errors import HarnessError
+from harness.record import Answer, Record, RunSpec
+from harness.store.records import Run
+from harness.verify import replay
+from harness.verify.check import Check, check
+from harness.verify.checks.settings import find
+
+UNTRAINED = "untrained rows of a model have the same likelihoods"
+COPIES = "no run's likelihoods are another's"
+TRUNCATED = "test inputs are truncated alike"
+MEASURED = "no run's measurements are another's"
+TRAINED_SHARE = 0.03  # of what training changed; honest pairs: 0.07 and more
+SPREAD_SHARE = 0.005  # of the spread of likelihoods, if there is no base row or the other run is the base row
+TEXT_SHARE = 0.85  # of texts that are equal and equally likely; honest pairs that trained: 0.05 and less
+TEXT_NEAR = 0.05  # nats by which a text's likelihood may differ in a copy
+MIN_LETTERS = 20  # questions with a likelihood, at least, to compare
+COMPUTED = ("loss", "weights")  # equal in runs that differ in memory or speed only
+SAME_WORK = {"micro_batch": 0, "checkpointing": False, "probes": (), "device": "cpu"}
+
+
+@dataclass(frozen=True)
+class Likelihoods:
+    """A run's likelihoods in one vector, those of a question's options centred; its texts, and each text's likelihood."""
+
+    run: Run
+    values: np.ndarray
+    texts: tuple[tuple[str, float], ...]
+
+    @property
+    def spec(self) -> RunSpec:
+        """The run's spec."""
+        return self.run.record.spec
+
+
+def publication_checks(runs: Sequence[Run]) -> list[Check]:
+    """Return the checks of all pairs of runs of a publication."""
+    finished = [run for run in runs if run.record.status == "ok"]
+    return [
+        check(UNTRAINED, list(_untrained_faults(finished))),
+        check(COPIES, list(_copy_faults(finished))),
+        check(TRUNCATED, list(_truncation_faults(finished))),
+        check(MEASURED, list(_measurement_faults([run.record for run in finished]))),
+    ]
+
+
+def _copy_faults(runs: Sequence[Run]) -> Iterable[str]:
+    groups: defaultdict[Hashable, list[Likelihoods]] = defaultdict(list)
+    for run in runs:
+        spec, answers = run.record.spec, _answers(run)
+        ids = hash(tuple(sorted(answer.id for answer in answers)))
+        groups[(spec.task, spec.data, spec.scoring, ids)].append(likelihoods(run, answers))
+    for group in groups.values():
+        for first, second in itertools.combinations(group, 2):
+            base = next((r for r in group if r.spec.method == "base" and _same_model(r.spec, first.spec)), None)
+            if may_be_equal(first.spec, second.spec):
+                continue
+            if is_copy(first, second, base):
+                yield f"{first.spec.id} ({_name(first.spec)}) and {second.spec.id} ({_name(second.spec)})"
+
+
+def _untrained_faults(runs: Sequence[Run]) -> Iterable[str]:
+    """Yield a fault for each run without training whose likelihoods are not those of another of the same model.
+
+    The likelihoods are those before a prior is subtracted, so calibrated rows have the base row's.
+    """
+    origins: dict[Hashable, tuple[RunSpec, dict[str, tuple[float, ...]]]] = {}
+    for run in runs:
+        spec, method = run.record.spec, find(run.record.spec.method)
+        if spec.train_examples or method is None or method.shots or spec.scoring != "choices":
+            continue
+        nats = {answer.id: (*answer.loglik, *answer.end_loglik) for answer in _answers(run)}
+        key = (spec.task, spec.data, spec.model, spec.model_revision, spec.max_tokens, spec.dtype)
+        first, before = origins.setdefault(key, (spec, nats))
+        if any(
+            not _near(before.get(name, values), values, replay.LARGEST[spec.dtype]) for name, values in nats.items()
+        ):
+            yield f"{first.id} ({_name(first)}) and {spec.id} ({_name(spec)})"
+
+
+def _near(first: Sequence[float], second: Sequence[float], limit: float) -> bool:
+    return len(first) == len(second) and all(abs(a - b) <= limit for a, b in zip(first, second, strict=True))
+
+
+def _truncation_faults(runs: Sequence[Run]) -> Iterable[str]:
+    """Yield a fault for each run that cut other tokens of a test input than a run of the same model and prompts."""
+    origins: dict[Hashable, tuple[RunSpec, dict[str, int]]] = {}
+    for run in runs:
+        spec, method = run.record.spec, find(run.record.spec.method)
+        if method is None or method.shots:
+            continue
+        cuts = {answer.id: answer.cut_tokens for answer in _answers(run)}
+        key = (spec.task, spec.data, spec.scoring, spec.model, spec.model_revision, spec.max_tokens)
+        first, before = origins.setdefault(key, (spec, cuts))
+        if any(before.get(name, count) != count for name, count in cuts.items()):
+            yield f"{first.id} ({_name(first)}) and {spec.id} ({_name(spec)})"
+
+
+def _name(spec: RunSpec) -> str:
+    return f"{spec.task} {spec.model} {spec.name} seed {spec.seed}"
+
+
+def _same_model(first: RunSpec, second: RunSpec) -> bool:
+    return (first.model, first.model_revision) == (second.model, second.model_revision)
+
+
+def _answers(run: Run) -> Sequence[Answer]:
+    try:
+        return sorted(run.answers(), key=lambda answer: answer.id)
+    except (HarnessError, OSError):
+        return ()
+
+
+def likelihoods(run: Run, answers: Sequence[Answer]) -> Likelihoods:
+    """Return a run's likelihoods, in the order of the answers' ids."""
+    values: list[float] = []
+    for answer in answers:
+        middle = sum(answer.loglik) / len(answer.loglik) if len(answer.loglik) > 1 else 0.0
+        values.extend(value - middle for value in answer.loglik)
+    texts = tuple((answer.text, answer.loglik[0] if len(answer.loglik) == 1 else 0.0) for answer in answers)
+    return Likelihoods(run, np.array(values), texts)
+
+
+def may_be_equal(first: RunSpec, second: RunSpec) -> bool:
+    """Return whether two runs may have the same answers: they differ in memory or speed only, or neither trained."""
+    if replace(first, **SAME_WORK) == replace(second, **SAME_WORK):  # type: ignore[arg-type]
+        return True
+    methods = [find(spec.method) for spec in (first, second)]
+    shots = [method.shots if method else 0 for method in methods]
+    untrained = not first.train_examples and not second.train_examples
+    return untrained and _same_model(first, second) and not any(shots)
+
+
+def is_copy(first: Likelihoods, second: Likelihoods, base: Likelihoods | None) -> bool:
+    """Return whether two runs are closer to each other than honest runs are; `base` is their model without training."""
+    if first.spec.scoring == "generate":
+        return _same_texts(first, second)
+    if len(first.values) != len(second.values) or len(first.values) < MIN_LETTERS:
+        return False
+    distance = _size(first.values - second.values)
+    trained = bool(first.spec.train_examples and second.spec.train_examples)
+    if trained and base is not None and len(base.values) == len(first.values):
+        effects = [_size(run.values - base.values) for run in (first, second)]
+        return distance < TRAINED_SHARE * max(effects)
+    return distance < SPREAD_SHARE * max(_size(first.values), _size(second.values))
+
+
+def _size(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def _same_texts(first: Likelihoods, second: Likelihoods) -> bool:
+    if len(first.texts) != len(second.texts) or len(first.texts) < MIN_LETTERS:
+        return False
+    near = sum(a[0] == b[0] and abs(a[1] - b[1]) < TEXT_NEAR for a, b in zip(first.texts, second.texts, strict=True))
+    return near >= TEXT_SHARE * len(first.texts) and any(text[1] for text in first.texts)
+
+
+def _measurement_faults(records: Sequence[Record]) -> Iterable[str]:
+    """Yield a fault for each measurement that two runs share to the last digit."""
+    origins: dict[tuple[str, object], RunSpec] = {}
+    for record in records:
+        for name, value in _measurements(record).items():
+            first = origins.setdefault((name.partition(" ")[0], value), record.spec)
+            if first.id != record.spec.id and not (name in COMPUTED and may_be_equal(first, record.spec)):
+                yield f"{name} {value!r} of {first.id} ({_name(first)}) and {record.spec.id} ({_name(record.spec)})"
+
+
+def _measurements(record: Record) -> dict[str, object]:
+    """Return measured numbers of so many digits that no other run has the same, and the checksums of steps and weights."""
+    values = {"seconds": record.seconds, "loss": record.final_loss or 0.0}
+    if record.cost:
+        values |= {f"seconds of {name}": phase.seconds for name, phase in record.cost.phases.items()}
+        values["rate"] = record.cost.train_tokens_per_second
+    digits = {name: value for name, value in values.items() if len(f"{value:.17g}".lstrip("-0.")) > 9}
+    checksums = {"steps": record.steps_sha256, "weights": record.adapter_sha256}
+    return digits | {name: value for name, value in checksums.items() if value}

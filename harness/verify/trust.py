@@ -1,0 +1,174 @@
+"""Every stored field with the way in which it is checked: recomputed, cross-checked, or taken on trust.
+
+Recomputed fields follow from answers, task, settings or files at hand. Cross-checked fields are compared with other
+fields or rows, so that a changed value is reported if it contradicts them. Fields on trust can be changed unseen; only
+asking the published weights again (`verify --replay`) or training again (`verify --rerun`) may show it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+RECOMPUTED: Mapping[str, str] = {
+    "RunSpec.task": "the task of this name is read",
+    "RunSpec.task_version": "the task's own",
+    "RunSpec.data": "examples and prompts are rendered again",
+    "RunSpec.max_new_tokens": "the task's own",
+    "RunSpec.train_examples": "counted in the data",
+    "RunSpec.test_examples": "counted in the data and in the answers",
+    "Record.scores": "computed from the answers",
+    "Record.parse_rate": "computed from the answers",
+    "Record.chance": "computed from the task",
+    "Record.guess": "the task's own",
+    "Record.answers_sha256": "computed from the answers",
+    "Record.schema": "the program's own or an older one",
+    "Record.adapter_sha256": "computed from the weights, if they are published; no other run has the same",
+    "Record.steps_sha256": "computed from the steps; no other run has the same",
+    "Record.probes": "as the scores, and compared with the settings",
+    "Score.value": "computed from the answers",
+    "Score.low": "computed from the answers",
+    "Score.high": "computed from the answers",
+    "Score.n": "computed from the answers",
+    "Score.groups": "computed from the answers",
+    "Score.unit": "the metric's own",
+    "Score.higher_is_better": "the metric's own",
+    "Record.validation": "as the scores, of the first validation questions",
+    "Score.shortage": "computed from the answers",
+    "ProbeResult.data": "questions and prompts are rendered again",
+    "ProbeResult.scores": "computed from the answers",
+    "ProbeResult.parse_rate": "computed from the answers",
+    "ProbeResult.chance": "computed from the task",
+    "ProbeResult.answers_sha256": "computed from the answers",
+    "ProbeResult.limit": "the questions are selected again",
+    "Answer.id": "the task's own, in the task's order",
+    "Answer.group": "the task's own",
+    "Answer.target": "the task's own",
+    "Answer.choices": "the task's own",
+    "Answer.slices": "the task's own",
+    "Answer.amount": "the task's own",
+    "Answer.option_lengths": "the task's own, if texts are withheld",
+    "Answer.parsed": "the text is parsed again",
+}
+CHECKED: Mapping[str, str] = {
+    "RunSpec.scoring": "part of the fingerprint of the data",
+    "RunSpec.model": "the embedded model by its revision and weights; others by the weights of all rows",
+    "RunSpec.model_revision": "the embedded model's files; others must be pinned",
+    "RunSpec.method": "settings, weights, bytes and likelihoods must fit it",
+    "RunSpec.rank": "the count of trained weights is proportional to it",
+    "RunSpec.learning_rate": "the rates of the steps",
+    "RunSpec.warmup": "the rates of the steps",
+    "RunSpec.epochs": "the number of steps; the tokens of an epoch are equal in all rows",
+    "RunSpec.batch_size": "the number of steps",
+    "RunSpec.micro_batch": "not above the batch",
+    "RunSpec.max_tokens": "not above the embedded model's window; the tokens of an epoch are equal in all rows",
+    "RunSpec.seed": "the seeds of a row are complete and their likelihoods differ",
+    "RunSpec.dtype": "the bytes of the weights",
+    "RunSpec.device": "driver, allocator and reserved bytes",
+    "RunSpec.split": "published answers are of the test split",
+    "RunSpec.tuned_over": "contains the rate",
+    "RunSpec.probes": "compared with the results of probes",
+    "RunSpec.rounds": "only of federated methods, with clients",
+    "RunSpec.clients": "only with rounds",
+    "RunSpec.clients_by": "only with rounds",
+    "Record.spec": "the run's id is its hash",
+    "Record.status": "a finished run has scores and cost, another has a reason and neither",
+    "Record.reason": "only of runs that did not finish",
+    "Record.cost": "see Cost",
+    "Record.environment": "see Environment",
+    "Record.final_loss": "the last step's; no other run has the same",
+    "Record.cut_examples": "counted in the answers, and equal in all rows",
+    "Record.started": "after the commit and before now",
+    "Record.seconds": "not below the phases' sum and not far above; no other run has the same",
+    "Cost.phases": "those of the run's work and no other",
+    "Cost.parts": "add up to the peak",
+    "Cost.predicted_peak_bytes": "equal for all seeds, within a factor of two of the peak, and not equal to it",
+    "Cost.weights": "computed for the embedded model; equal in all rows of another",
+    "Cost.trained_weights": "computed for LoRA on the embedded model and for full fine-tuning; else equal in rows",
+    "Cost.weights_bytes": "weights in their precision; frozen and trained parts",
+    "Cost.adapter_bytes": "bytes of the trained weights and a header; equal for adapters of one size",
+    "Cost.train_tokens": "those of the phase and of the steps; equal in all rows of the data",
+    "Cost.train_tokens_per_second": "follows from the steps; times seconds gives tokens; no other run has the same",
+    "Phase.seconds": "add up to the run's; tokens at the rate take as long; no other run has the same",
+    "Phase.peak_bytes": "not below what is in memory, not above the machine's; near in all seeds",
+    "Phase.resident_bytes": "not below half the peak, not above the machine's memory",
+    "Phase.reserved_bytes": "on CUDA not below the peak, on the CPU none",
+    "Phase.tokens": "equal in all rows of the data; for written answers within their length",
+    "Parts.frozen_weights": "with the trained part the model's bytes; equal for all ranks of a method",
+    "Parts.trained_weights": "two or four bytes of each trained weight",
+    "Parts.gradients": "not above four bytes of each trained weight",
+    "Parts.optimizer_state": "two numbers of each trained weight",
+    "Environment.python": "has the form of a version",
+    "Environment.machine": "names the device, and threads and memory as the fields do",
+    "Environment.device_name": "part of the machine's description",
+    "Environment.threads": "those of the machine's description",
+    "Environment.memory_bytes": "that of the machine's description",
+    "Environment.packages": "torch and transformers are named; each has the form of a version",
+    "Environment.commit": "in the history of this repository, and older than the run",
+    "Environment.driver": "named on CUDA only",
+    "Environment.allocator": "named on CUDA, and torch's",
+    "Answer.text": "of options the likeliest; what is written gives the parsed form",
+    "Answer.loglik": "gives the chosen option; no two trained runs have nearly the same, all untrained rows of a model do",
+    "Answer.end_loglik": "one for each option; all untrained rows of a model have the same",
+    "Answer.prior": "one for each option of calibrated rows, none of others; gives the chosen option",
+    "Answer.cut_tokens": "counted in the record, and equal in all rows",
+    "ProbeResult.scoring": "part of the fingerprint of the questions",
+    "ProbeResult.cut_examples": "counted in the answers",
+}
+TRUSTED: Mapping[str, str] = {
+    "RunSpec.alpha": "any value that is the same for all seeds of a row",
+    "RunSpec.dropout": "any value that is the same for all seeds of a row, if the method has dropout",
+    "RunSpec.weight_decay": "any value that is the same for all seeds of a row",
+    "RunSpec.checkpointing": "whether activations were computed twice",
+    "RunSpec.remote_code": "whether code of the model was run",
+    "RunSpec.start": "the run from which training started",
+    "RunSpec.joined": "the tasks that were mixed in",
+    "Parts.activations_and_rest": "what the other parts leave of the peak, if it is near that of other seeds",
+    "Environment.platform": "the system's name",
+}
+PARTLY: Mapping[str, str] = {
+    "likelihoods": "values that change no option chosen, that are no near copy of another run's, and their calibration",
+    "written answers": "texts that the model did not write, with scores to match",
+    "times": "seconds and rates that are changed together",
+    "peaks": "peaks that are changed within a factor of two, the parts with them",
+    "rows": "rows removed in all seeds, if no other method has their rank",
+    "machine": "processor, packages and Python, if they agree with each other",
+}
+"""What remains on trust in fields that are checked."""
+
+
+NOTE = "Only replay of published weights (`--replay`) or training again (`--rerun`) can show a change of these."
+
+
+def lines() -> list[str]:
+    """Return what a reader takes on trust, a line each."""
+    return [f"{name}: {text}" for name, text in {**TRUSTED, **PARTLY}.items()]
+
+
+def page() -> str:
+    """Return `docs/trust.md`: all fields in three lists."""
+    parts = [
+        "# What `verify` checks and what is on trust",
+        "Each stored field is in one of three lists. `python -m harness.verify.trust > docs/trust.md` writes this page;"
+        "\na test compares it with the records' dataclasses. Tables (CSV, Markdown, LaTeX, metadata), figures and pages\n"
+        "are made again from records and answers, so each of their columns is recomputed.",
+        "## Recomputed from answers, task, data and files",
+        _table(RECOMPUTED),
+        "## Cross-checked against other fields and rows",
+        _table(CHECKED),
+        "## Taken on trust",
+        f"{NOTE} The review prints this list.",
+        _table(TRUSTED),
+        "This remains on trust in fields that are checked:",
+        _table(PARTLY),
+    ]
+    return "\n\n".join(parts)
+
+
+def _table(fields: Mapping[str, str]) -> str:
+    rows = [f"| `{name}` | {text} |" if "." in name else f"| {name} | {text} |" for name, text in fields.items()]
+    return "\n".join(["| field | how |", "| --- | --- |", *rows])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page() + "\n")
