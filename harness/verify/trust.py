@@ -82,7 +82,7 @@ CHECKED: Mapping[str, str] = {
     "Record.seconds": "not below the phases' sum and not far above; no other run has the same",
     "Cost.phases": "those of the run's work and no other",
     "Cost.parts": "add up to the peak",
-    "Cost.predicted_peak_bytes": "equal for all seeds, within a factor of two of the peak, and not equal to it",
+    "Cost.predicted_peak_bytes": "alike for all seeds, within a factor of two of the peak, and on CUDA not equal to it",
     "Cost.weights": "computed for the embedded model; equal in all rows of another",
     "Cost.trained_weights": "computed for LoRA on the embedded model and for full fine-tuning; else equal in rows",
     "Cost.weights_bytes": "weights in their precision; frozen and trained parts",
@@ -131,6 +131,7 @@ PARTLY: Mapping[str, str] = {
     "written answers": "texts that the model did not write, with scores to match",
     "times": "seconds and rates that are changed together",
     "peaks": "peaks that are changed within a factor of two, the parts with them",
+    "predictions": "predicted peaks on the CPU that are set to the measured ones, as exact ones are",
     "rows": "rows removed in all seeds, if no other method has their rank",
     "machine": "processor, packages and Python, if they agree with each other",
 }

@@ -144,8 +144,8 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     "a resident size below the peak": (field(TRAIN + "resident_bytes", 5_000_000), pace.TIMES),
     "a resident size above the machine's memory": (field(TRAIN + "resident_bytes", 10**12), pace.TIMES),
     "reserved bytes of CUDA on the CPU": (field(TRAIN + "reserved_bytes", 10**9), pace.TIMES),
-    "the prediction set to the measurement": (record(predicted), rows.PREDICTED),
-    "the prediction set to the measurement in a row": (each_seed(predicted), rows.PREDICTED),
+    "the prediction on CUDA set to the measurement": (record(both(predicted, setter("spec.device", "cuda"))), rows.PREDICTED),
+    "the prediction on CUDA set to the measurement in a row": (each_seed(both(predicted, setter("spec.device", "cuda"))), rows.PREDICTED),
     "another prediction of one seed": (field("cost.predicted_peak_bytes", scaled(0.9)), rows.PREDICTED),
     "a prediction four times the measurement": (field_of_all("cost.predicted_peak_bytes", scaled(4)), rows.PREDICTED),
     # times

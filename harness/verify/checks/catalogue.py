@@ -101,7 +101,7 @@ CONCERNS: Mapping[str, Mapping[str, str]] = {
         rows.TOKENS: "numbers of tokens that differ from those of other rows",
         rows.WEIGHTS: "weights or adapters that differ from those of other rows",
         rows.SIZES: "one seed's sizes or peaks were changed",
-        rows.PREDICTED: "the prediction was set to the measurement",
+        rows.PREDICTED: "a prediction was changed, or on CUDA set to the measurement",
     },
     "Seeds and selection": {
         seeds.SEED_COUNT: "one lucky seed",
