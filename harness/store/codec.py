@@ -92,6 +92,7 @@ class _DecodeError(Exception):
 
 
 Decoder = Callable[[Any], Any]
+LARGEST = 2**63  # of an integer; arithmetic with fractions fails on far larger ones
 
 
 @functools.cache
@@ -108,7 +109,7 @@ def _decoder(kind: Any) -> Decoder:
         return _tuple_decoder(_decoder(inner[0]))
     if origin is Mapping:
         return _mapping_decoder(_decoder(inner[1]))
-    return _float if kind is float else _exact_decoder(kind)
+    return {float: _float, int: _int}.get(kind) or _exact_decoder(kind)
 
 
 def _dataclass_decoder(kind: type) -> Decoder:
@@ -186,7 +187,14 @@ def _float(data: Any) -> float:
         return float(data)
     if isinstance(data, bool) or not isinstance(data, int | float):
         raise _DecodeError(f"is {data!r}, not a number")
-    return float(data)
+    return float(_int(data))
+
+
+def _int(data: Any) -> int:
+    number: int = data if type(data) is int else _expect(int, data)
+    if not -LARGEST <= number <= LARGEST:
+        raise _DecodeError(f"is a number of {len(str(number))} digits, too large")
+    return number
 
 
 def _expect(kind: Any, data: Any) -> Any:

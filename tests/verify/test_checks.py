@@ -205,6 +205,13 @@ def test_seeds_count_from_zero_and_are_three_or_more(given_seeds: tuple[int, ...
     assert failed(seeds.publication_checks(rows(*((8, seed) for seed in given_seeds)))) == expected
 
 
+def test_a_seed_of_any_size_is_reported_in_a_line() -> None:
+    (gaps,) = [
+        check for check in seeds.publication_checks(rows((8, 0), (8, 1), (8, 10**15))) if check.name == seeds.NO_GAPS
+    ]
+    assert gaps.detail.endswith("lacks seed 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 999,999,999,999,988 more")
+
+
 def test_all_rows_of_a_table_have_the_same_seeds_and_other_tables_their_own() -> None:
     three, four = [(8, seed) for seed in range(3)], [(2, seed) for seed in range(4)]
     assert failed(seeds.publication_checks(rows(*three, *four))) == [seeds.NO_GAPS]

@@ -119,7 +119,8 @@ def reparse(answer: Answer, task: Task, scoring: Scoring) -> str | None:
 
 def _top_option(answer: Answer, task: Task) -> str | None:
     """Return the option that the headline metric picks, the first if several are equal; None if the counts differ."""
-    if not answer.loglik or len(answer.loglik) != len(answer.choices):
+    counts = {len(numbers) for numbers in (answer.loglik, answer.prior or answer.loglik)}
+    if not answer.choices or counts != {len(answer.choices)} or len(answer.option_lengths) not in (0, *counts):
         return None
     return pick(answer, task.metrics)
 
@@ -132,6 +133,8 @@ def _score_faults(record: Record, answers: Sequence[Answer], task: Task) -> list
         computed = score_answers(answers, task.metrics)
     except HarnessError as error:
         return [error.problem]
+    except (ValueError, ArithmeticError) as error:  # likelihoods or amounts that no answer has
+        return [f"the scores cannot be computed: {error}"]
     faults = [f"{name} is recorded, but the task has no such metric" for name in record.scores if name not in computed]
     equal = _equal if _same_numerics(record) else _nearly_equal
     for name, score in computed.items():

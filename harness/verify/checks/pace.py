@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from harness import environment
 from harness.record import Cost, Phase, Record
 from harness.verify.check import Check, check
+from harness.verify.checks.settings import MOST_EPOCHS
 
 TOKENS = "tokens, seconds and tokens per second agree"
 TIMES = "phases and times agree with the run's"
@@ -41,7 +42,8 @@ def _token_faults(record: Record, cost: Cost) -> list[str]:
     if train.tokens != cost.train_tokens:
         faults.append(f"{cost.train_tokens:,} tokens of training, {train.tokens:,} in its phase")
     faults += _rate_faults(record, cost, train)
-    if spec.train_examples and spec.batch_size and not spec.joined and not spec.rounds:
+    planned = spec.batch_size > 0 and 0 < spec.epochs <= MOST_EPOCHS
+    if spec.train_examples and planned and not spec.joined and not spec.rounds:
         least, most = 2, spec.max_tokens
         steps = max(1, round(spec.epochs * math.ceil(spec.train_examples / spec.batch_size)))
         rounding = spec.batch_size * math.ceil(spec.epochs + 1)

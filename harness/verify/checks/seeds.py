@@ -14,6 +14,7 @@ from dataclasses import replace
 from harness.record import Record, RunSpec
 from harness.verify.check import Check, check
 
+MAX_LISTED = 10
 MIN_SEEDS = 3
 SEED_COUNT = f"every trained row has at least {MIN_SEEDS} seeds"
 NO_GAPS = "no seed is missing"
@@ -57,10 +58,16 @@ def _gaps(rows: dict[RunSpec, list[Record]]) -> list[str]:
     for specs in tables.values():
         count = max(max(_seeds(rows[spec])) for spec in specs) + 1
         for spec in specs:
-            missing = sorted(set(range(count)) - set(_seeds(rows[spec])))
-            if missing:
-                faults.append(f"{_name(spec)} lacks seed {', '.join(map(str, missing))}")
+            if missing := _missing(set(_seeds(rows[spec])), count):
+                faults.append(f"{_name(spec)} lacks seed {missing}")
     return faults
+
+
+def _missing(present: set[int], count: int) -> str:
+    """Return the missing seeds below `count` in words, the first of them by number; a seed may be as large as a record states."""
+    first = [seed for seed in range(min(count, len(present) + MAX_LISTED)) if seed not in present][:MAX_LISTED]
+    rest = count - sum(0 <= seed < count for seed in present) - len(first)
+    return ", ".join(map(str, first)) + (f" and {rest:,} more" if rest else "")
 
 
 def _copies(row: Sequence[Record]) -> list[str]:

@@ -6,7 +6,9 @@ full, so its revision and its window are compared with its files.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import math
 from collections.abc import Sequence
 
 from harness.data import registry
@@ -32,6 +34,9 @@ TRAINING = (
 )
 WORDS = {"scoring": ("choices", "generate", "perplexity"), "dtype": ("bf16", "fp32"), "device": ("cpu", "cuda")}
 LIMITS = {"max_tokens": 1, "max_new_tokens": 1, "test_examples": 1, "seed": 0, "task_version": 1, "rank": 0, "alpha": 0}
+
+
+MOST_EPOCHS = 1e6
 
 
 def run_checks(record: Record, task: Task) -> list[Check]:
@@ -63,6 +68,11 @@ def _value_faults(spec: RunSpec) -> list[str]:
     faults += [
         f"{name} is {getattr(spec, name)}, below {low}" for name, low in LIMITS.items() if getattr(spec, name) < low
     ]
+    numbers = {f.name: getattr(spec, f.name) for f in dataclasses.fields(spec)}
+    faults += [
+        f"{name} is {value}" for name, value in numbers.items() if isinstance(value, float) and not math.isfinite(value)
+    ]
+    faults += [f"{spec.epochs:g} epochs"] if spec.epochs > MOST_EPOCHS else []
     if spec.tuned_over and spec.learning_rate not in spec.tuned_over:
         faults.append(f"the rate {spec.learning_rate:g} is none of those that were compared")
     return faults

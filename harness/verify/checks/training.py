@@ -21,7 +21,7 @@ from harness.store import training_files
 from harness.store.codec import strict_json
 from harness.store.records import Run
 from harness.verify.check import Check, check
-from harness.verify.checks.settings import find
+from harness.verify.checks.settings import MOST_EPOCHS, find
 
 WEIGHTS = "trained weights match the recorded checksum"
 STEPS = "logged steps match the recorded checksum"
@@ -141,8 +141,8 @@ def schedule_faults(steps: Sequence[Step], spec: RunSpec) -> list[str]:
     """
     if not spec.train_examples:
         return ["nothing trains, and there are steps"] if steps else []
-    if spec.batch_size < 1 or not 0 < spec.epochs < math.inf:
-        return [f"{spec.epochs:g} epochs in batches of {spec.batch_size} plan no steps"]
+    if spec.batch_size < 1 or not 0 < spec.epochs <= MOST_EPOCHS or not math.isfinite(spec.warmup + spec.learning_rate):
+        return ["epochs, batch size, warm-up and learning rate plan no steps"]
     planned = steps[0]["steps"] if steps and (spec.rounds or spec.joined) else planned_steps(spec.train_examples, spec)
     faults = []
     if len(steps) != planned:

@@ -42,11 +42,9 @@ def publication_checks(root: Path, runs: Sequence[records.Run], rebuild: Rebuild
     with tempfile.TemporaryDirectory() as folder:
         try:
             rebuild(Path(folder), runs)
-        except HarnessError as problem:
-            return [
-                Check(name, False, f"the views cannot be rebuilt: {problem.problem}")
-                for name in dict.fromkeys(KINDS.values())
-            ]
+        except (HarnessError, ValueError, ArithmeticError) as problem:  # a run with numbers that no run has, too
+            detail = f"the views cannot be rebuilt: {getattr(problem, 'problem', problem)}"
+            return [Check(name, False, detail) for name in dict.fromkeys(KINDS.values())]
         fresh, old = read(Path(folder)), read(root)
     return [
         result
