@@ -131,21 +131,25 @@ def _calibrated(
     calibration: Calibration,
     meter: Meter,
 ) -> list[Answer]:
-    """Return the answers with each option's prior, picked anew by what an option gains over it."""
+    """Return the answers with each option's prior, picked anew by what an option gains over it.
+
+    The prompts without content are read in the batches of all examples, as the questions are.
+    """
     if not calibration:
         return answers
-    by_id = {example.id: example for example in examples}
-    present = [by_id[answer.id] for answer in answers]
     part = Meter(spec.device)  # of its own: the phase has counted its largest batch
     logliks: list[list[tuple[float, ...]]] = [[] for _ in answers]
-    for blank in calibrate.blanks(present, task, calibration):
+    for blank in calibrate.blanks(examples, task, calibration):
         keys = [(blank.task.prompt(example), example.choices) for example in blank.examples]
+        by_id = dict(zip((example.id for example in examples), keys, strict=True))
         distinct = dict(zip(keys, blank.examples, strict=True))
+        needed = {by_id[answer.id] for answer in answers}
+        only = [number for number, key in enumerate(distinct) if key in needed]
         questions = encode_test(tokenizer, list(distinct.values()), blank.task, spec.max_tokens, 0)
-        read = _choose(model, list(distinct.values()), questions, blank.task, spec, (), None, part)
-        by_key = {key: answer.loglik for key, answer in zip(distinct, read, strict=True)}
-        for values, key in zip(logliks, keys, strict=True):
-            values.append(by_key[key])
+        read = _choose(model, list(distinct.values()), questions, blank.task, spec, only, None, part)
+        priors = {answer.id: answer.loglik for answer in read}
+        for values, answer in zip(logliks, answers, strict=True):
+            values.append(priors[distinct[by_id[answer.id]].id])
     meter.note(part.peak_bytes)
     meter.tokens += part.tokens
     meter.excluded_seconds += part.excluded_seconds

@@ -20,7 +20,7 @@ from tests.support.sample_inputs import write_task
 
 pytest.importorskip("torch")
 
-ROWS = ("base", "fewshot", "lora", "qlora", "full")
+ROWS = ("base", "calibrated", "pmi", "fewshot", "lora", "qlora", "full")
 Fault = Callable[[Path], object]
 
 
@@ -103,7 +103,7 @@ def test_every_honest_run_is_equal_to_the_last_digit(
 ) -> None:
     code, out = replayed(finished, options, capsys)
     assert code == 0, out
-    assert "9 of 9 runs replayed, 0 with a fault; greatest difference 0 nats, 54 of 54 answers equal" in out
+    assert "11 of 11 runs replayed, 0 with a fault; greatest difference 0 nats, 66 of 66 answers equal" in out
     assert out.count("3 first steps taken again") == 6
 
 

@@ -21,6 +21,7 @@ from harness.model import generate, kv_cache, likelihood
 from harness.model import meter as memory
 from harness.model.loading import load_tokenizer, precision
 from harness.model.tokenize import EncodedQuestion, encode_test
+from harness.schema import Calibration
 from tests.support.tiny_models import Deaf, toy_examples, toy_folder, toy_model, toy_spec, toy_task, toy_tokenizer
 
 STORIES = Path(__file__).resolve().parents[3] / "shared" / "models" / "stories260K"
@@ -99,6 +100,21 @@ def test_answers_about_one_case_are_those_of_each_question_alone_in_their_order(
         assert replace(one, loglik=(), end_loglik=()) == replace(other, loglik=(), end_loglik=())
         assert one.loglik == pytest.approx(other.loglik, abs=1e-3)
         assert one.end_loglik == pytest.approx(other.end_loglik, abs=1e-3)
+
+
+@pytest.mark.parametrize("calibration", ["", "content-free", "domain"])
+def test_a_part_of_the_questions_is_read_in_the_batches_of_all(tokenizer: Any, calibration: Calibration) -> None:
+    examples = [replace(e, choices=(*e.choices, f"number {n}")) for n, e in enumerate(toy_examples(9))]
+    read: list[str] = []
+    model = toy_model()
+    model.register_forward_pre_hook(
+        lambda _, __, given: read.append(str(given["input_ids"].tolist())), with_kwargs=True
+    )
+    whole = evaluate.answer(model, tokenizer, examples, toy_task(), toy_spec(), calibration=calibration)
+    batches, read[:] = set(read), []
+    part = evaluate.answer(model, tokenizer, examples, toy_task(), toy_spec(), calibration=calibration, only=[4])
+    assert set(read) <= batches
+    assert whole[4] in part
 
 
 def test_in_bf16_the_tree_scores_as_the_rows_up_to_rounding(items: list[EncodedQuestion]) -> None:
