@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
+import random
 import signal
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,9 @@ from harness.record import Answer
 from harness.runs.job import Job, Reporter
 from harness.runs.local import Target
 from harness.store import records
+from tests.support import logged_steps
 from tests.support.records import make_environment, make_record
+from tests.support.run_costs import cost_of
 from tests.support.sample_inputs import write_model, write_task
 
 COMMIT = environment.commit()
@@ -43,17 +48,28 @@ def guess(job: Job, reporter: Reporter) -> None:
                 parsed=said,
                 choices=example.choices,
                 loglik=tuple(0.0 if choice == said else -1.0 - job.spec.seed for choice in example.choices),
+                end_loglik=tuple(-0.1 for _ in example.choices),
+                slices=dict(example.slices),
             )
         )
+    cost = cost_of(job.spec)
     record = make_record(
         job.spec,
+        cost=cost,
+        guess=task.guess,
+        final_loss=random.Random(job.spec.id).random() if job.spec.train_examples else None,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=1 + math.fsum(phase.seconds for phase in cost.phases.values()),
         scores=score_answers(answers, task.metrics),
         parse_rate=parse_rate(answers),
         answers_sha256=records.write_answers(job.folder, answers),
         environment=make_environment(commit=clean_commit()),
         chance=chance(task, splits.test),
     )
-    records.write_record(job.folder, record)
+    if job.spec.train_examples:
+        logged_steps.write(job.folder, record, logged_steps.rows_of(record))
+    else:
+        records.write_record(job.folder, record)
 
 
 def guess_but_lora_is_killed(job: Job, reporter: Reporter) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import math
@@ -16,18 +15,18 @@ import pytest
 from harness.cli.app import main
 from harness.data import loading, registry
 from harness.metrics.scoring import chance, parse_rate, score_answers
-from harness.record import Answer, Cost, Parts, Phase, Record, RunSpec
+from harness.record import Answer, Record, RunSpec
 from harness.schema import Example, Task
 from harness.store import records
 from harness.verify import embedded
 from tests.support import logged_steps
 from tests.support.cli_runner import clean_commit
 from tests.support.records import make_environment, make_record, make_spec
+from tests.support.run_costs import cost_of
 
 TASKS = ("pick", "total")
 ROWS = (("base", 0, 0.3), ("lora", 2, 0.6), ("lora", 8, 0.8), ("full", 0, 0.9))
 SEEDS = 3
-BUFFER_BYTES, TRAIN_TOKENS, TEST_TOKENS = 128, 960, 1800
 SIZES = {"train": 24, "validation": 6, "test": 30}
 
 TASK_FILE = '''"""A small task for the tests."""
@@ -160,28 +159,6 @@ def make_answers(examples: Sequence[Example], spec: RunSpec, share: float) -> li
         ends = tuple(-luck.random() for _ in example.choices)
         answers.append(Answer(*fields, slices=dict(example.slices), end_loglik=ends))
     return answers
-
-
-def cost_of(spec: RunSpec) -> Cost:
-    """Return the cost of a run of the embedded model in fp32; what did not train has no training to measure."""
-    luck = random.Random(spec.id)
-    weights, loaded = embedded.weights(), embedded.weights() * 4 + BUFFER_BYTES
-    phases = {
-        "load": Phase(0.1 + luck.random(), loaded, 300_000_000),
-        "evaluate": Phase(1 + luck.random(), loaded + 30_000_000, 600_000_000, tokens=TEST_TOKENS),
-    }
-    if not spec.train_examples:
-        return Cost(phases, None, 0, weights, 0, loaded, 0, 0, 0.0)
-    trained = embedded.lora_weights(spec.rank) if spec.rank else weights
-    frozen, tensors = (loaded, 70) if spec.rank else (BUFFER_BYTES, 47)
-    parts = Parts(frozen, 4 * trained, 0, 8 * trained + 4 * tensors, 46_000_000 + luck.randrange(100_000))
-    peak, bytes_loaded = sum(dataclasses.astuple(parts)), frozen + 4 * trained
-    seconds = 10 + luck.random()
-    phases["load"] = dataclasses.replace(phases["load"], peak_bytes=bytes_loaded)
-    phases["train"] = Phase(seconds * 1.01, peak, 700_000_000, tokens=TRAIN_TOKENS)
-    adapter = 4 * trained + 127 * tensors if spec.rank else 0
-    predicted = 50_000_000 + frozen + 12 * trained
-    return Cost(phases, parts, predicted, weights, trained, bytes_loaded, adapter, TRAIN_TOKENS, TRAIN_TOKENS / seconds)
 
 
 def publish(folder: Path, *, redistributable: bool = True, seeds: int = SEEDS) -> tuple[Path, Path]:
