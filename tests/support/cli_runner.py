@@ -66,10 +66,7 @@ def guess(job: Job, reporter: Reporter) -> None:
         environment=make_environment(commit=clean_commit()),
         chance=chance(task, splits.test),
     )
-    if job.spec.train_examples:
-        logged_steps.write(job.folder, record, logged_steps.rows_of(record))
-    else:
-        records.write_record(job.folder, record)
+    logged_steps.write_all(job.folder, record)
 
 
 def guess_but_lora_is_killed(job: Job, reporter: Reporter) -> None:

@@ -9,7 +9,9 @@ import errno
 import functools
 import gc
 import json
+import math
 import os
+import random
 import re
 import signal
 import sys
@@ -28,7 +30,9 @@ from harness.metrics.scoring import chance, parse_rate, score_answers
 from harness.record import Answer
 from harness.runs.job import Event, Job, Progress, Reporter, Running
 from harness.store import records
+from tests.support import logged_steps
 from tests.support.records import make_environment, make_record
+from tests.support.run_costs import cost_of
 
 OPTIONS = ("it rises", "it falls", "it stays")
 WRITES = {"open", "os.mkdir", "fsync"}  # what needs room on the disk
@@ -86,13 +90,13 @@ class Here:
 def finish(job: Job, reporter: Reporter) -> None:
     """Do a run that trains nothing: an adapter, steps, answers that depend on the spec alone, the record."""
     reporter.tell(Progress("train", 1, 1))
-    with records.open_steps(job.folder) as steps:
-        records.append_step(steps, {"step": 1, "steps": 1, "loss": 0.5})
-    (job.folder / records.ADAPTER).mkdir()
-    (job.folder / records.ADAPTER / "adapter_model.safetensors").write_bytes(bytes(200_000))  # as its record states
     answers, found = _answered(job.source.name, job.spec.method, job.spec.rank)
     digest = records.write_answers(job.folder, answers)
-    records.write_record(job.folder, make_record(job.spec, **found, answers_sha256=digest))
+    cost = cost_of(job.spec)
+    record = make_record(job.spec, **found, answers_sha256=digest, cost=cost)
+    seconds = 1 + math.fsum(phase.seconds for phase in cost.phases.values())
+    loss = random.Random(job.spec.id).random() if job.spec.train_examples else None
+    logged_steps.write_all(job.folder, replace(record, seconds=seconds, final_loss=loss))
 
 
 @functools.cache
@@ -106,9 +110,14 @@ def _answered(path: str, method: str, rank: int) -> tuple[list[Answer], dict[str
         said = example.target if right else next(c for c in example.choices if c != example.target)
         loglik = tuple(-0.5 if choice == said else -1.5 for choice in example.choices)
         group = example.group or example.id
-        answers.append(Answer(example.id, group, example.target, said, said, example.choices, loglik))
+        answer = Answer(example.id, group, example.target, said, said, example.choices, loglik)
+        answers.append(replace(answer, end_loglik=loglik, slices=dict(example.slices)))
     found = {"scores": score_answers(answers, task.metrics), "parse_rate": parse_rate(answers)}
-    return answers, found | {"chance": chance(task, examples), "environment": make_environment()}
+    return answers, found | {
+        "chance": chance(task, examples),
+        "guess": task.guess,
+        "environment": make_environment(),
+    }
 
 
 def slowly(job: Job, reporter: Reporter) -> None:

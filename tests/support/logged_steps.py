@@ -50,13 +50,23 @@ def write(folder: Path, record: Record, rows: Rows) -> Record:
 def write_adapter(folder: Path, record: Record) -> Record:
     """Write an adapter of the recorded size and the record with its checksum; return the record."""
     adapter = folder / training_files.ADAPTER
-    adapter.mkdir()
+    adapter.mkdir(exist_ok=True)
     (adapter / "adapter_config.json").write_text("{}\n")
     size = record.cost.adapter_bytes if record.cost else 0
     (adapter / "adapter_model.safetensors").write_bytes(bytes(size))
     record = replace(record, adapter_sha256=training_files.weights_sha256(folder))
     records.write_record(folder, record)
     return record
+
+
+def write_all(folder: Path, record: Record) -> None:
+    """Write a run's record, with the steps and the adapter that its spec asks for."""
+    if record.spec.rank:
+        record = write_adapter(folder, record)
+    if record.spec.train_examples:
+        write(folder, record, rows_of(record))
+    else:
+        records.write_record(folder, record)
 
 
 def change(folder: Path, edit: Callable[[Rows], object]) -> None:
