@@ -36,7 +36,7 @@ def guess(job: Job, reporter: Reporter) -> None:
     """A worker that trains nothing: what is trained is right, the base model picks the first option."""
     task = job.source.task()
     splits = job.source.unlimited().splits(task)
-    answers = []
+    answers, luck = [], random.Random(f"{job.spec.method}{job.spec.rank}{job.spec.seed}")
     for example in dict(splits.items())[job.spec.split]:
         said = example.choices[0] if job.spec.method == "base" else example.target
         answers.append(
@@ -47,7 +47,7 @@ def guess(job: Job, reporter: Reporter) -> None:
                 text=said,
                 parsed=said,
                 choices=example.choices,
-                loglik=tuple(0.0 if choice == said else -1.0 - job.spec.seed for choice in example.choices),
+                loglik=tuple(0.0 if choice == said else -1.0 - luck.random() for choice in example.choices),
                 end_loglik=tuple(-0.1 for _ in example.choices),
                 slices=dict(example.slices),
             )
