@@ -25,7 +25,7 @@ from harness.record import Answer, ProbeResult
 from harness.runs.job import Job, Reporter
 from harness.schema import Example
 from harness.store import records
-from tests.support import answer_rows
+from tests.support import answer_rows, logged_steps
 from tests.support.cli_runner import guess, without_torch
 
 options = st.lists(st.text(min_size=1), min_size=2, max_size=8, unique=True)
@@ -143,7 +143,7 @@ def ask(job: Job, reporter: Reporter) -> None:
             answers_sha256=records.write_answers(job.folder, answers, records.probe_file(asked.task.name)),
             cut_examples=0,
         )
-    records.write_record(job.folder, replace(record, probes=probes))
+    records.write_record(job.folder, logged_steps.with_probes(record, probes))
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.record import Record
+from harness.record import ProbeResult, Record
 from harness.schedule import planned_steps, rate_at
 from harness.store import answer_files, records, training_files
 
@@ -53,7 +54,7 @@ def write_adapter(folder: Path, record: Record) -> Record:
     adapter.mkdir(exist_ok=True)
     (adapter / "adapter_config.json").write_text("{}\n")
     size = record.cost.adapter_bytes if record.cost else 0
-    (adapter / "adapter_model.safetensors").write_bytes(bytes(size))
+    (adapter / "adapter_model.safetensors").write_bytes(random.Random(record.spec.id).randbytes(size))
     record = replace(record, adapter_sha256=training_files.weights_sha256(folder))
     records.write_record(folder, record)
     return record
@@ -67,6 +68,15 @@ def write_all(folder: Path, record: Record) -> None:
         write(folder, record, rows_of(record))
     else:
         records.write_record(folder, record)
+
+
+def with_probes(record: Record, probes: Mapping[str, ProbeResult]) -> Record:
+    """Return the record with results of probes and the cost of asking them."""
+    if record.cost is None:
+        return replace(record, probes=probes)
+    phase = replace(record.cost.phases["evaluate"], seconds=1.5)
+    cost = replace(record.cost, phases={**record.cost.phases, "probe": phase})
+    return replace(record, probes=probes, cost=cost, seconds=record.seconds + phase.seconds)
 
 
 def change(folder: Path, edit: Callable[[Rows], object]) -> None:
