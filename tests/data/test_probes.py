@@ -28,7 +28,7 @@ from harness.store import codec, records, withhold
 from harness.tiny import questions, skills
 from harness.verify.checks import arithmetic, files
 from tests.runs.test_worker import Ear, job_of, model, planned  # noqa: F401 - fixtures
-from tests.support import answer_rows
+from tests.support import answer_rows, logged_steps
 from tests.support.cli_runner import Desk, guess, without_torch
 from tests.support.records import make_spec
 from tests.support.sample_inputs import toy_options, write_task
@@ -202,7 +202,7 @@ def ask(job: Job, reporter: Reporter) -> None:
         answers_sha256=records.write_answers(job.folder, said, records.probe_file(asked.task.name)),
         cut_examples=0,
     )
-    records.write_record(job.folder, replace(record, probes={asked.task.name: kept}))
+    records.write_record(job.folder, logged_steps.with_probes(record, {asked.task.name: kept}))
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from harness.verify.checks import arithmetic, files, identity
 from harness.verify.run import Check, verify
 from tests.support import answer_rows
 from tests.support import records as made_up
-from tests.support.publication import cost_of
 from tests.support.records import make_record, make_spec
+from tests.support.run_costs import cost_of
 
 TASK = Task(
     name="toy",
