@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -15,7 +16,7 @@ from harness.cli.arguments import Flag, write
 from harness.cli.commands import adapters
 from harness.errors import HarnessError
 from harness.runs.options import Options
-from harness.store import records
+from harness.store import records, training_files
 from tests.support.cli_runner import Desk, without_torch
 from tests.support.records import make_spec
 
@@ -142,9 +143,9 @@ def test_reading_flags_opens_no_folder(desk: Desk, monkeypatch: pytest.MonkeyPat
         assert arguments.continue_from == "lora-r2"
         with pytest.raises(PermissionError):
             settings.run_options(arguments)
-    with pytest.raises(
-        HarnessError, match="cannot continue lora r2 s0: its folder holds no weights"
-    ):  # a run that guessed has none
+    (run,) = [run for run in records.read_all(desk.results) if run.record.spec.method == "lora"]
+    shutil.rmtree(run.folder / training_files.ADAPTER)
+    with pytest.raises(HarnessError, match="cannot continue lora r2 s0: its folder holds no weights"):
         settings.run_options(arguments)
 
 

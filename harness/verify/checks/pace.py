@@ -22,6 +22,7 @@ SHARE = 0.2  # of the steps' time, for what is done beside them
 SECONDS = 3.0  # for what a phase does once
 EXAMPLE_SECONDS = 0.005  # to read and encode one
 RUN_SECONDS = 120.0  # to start, read data and write files
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCKS = timedelta(minutes=10)  # by which clocks of two machines may differ
 
 
@@ -129,6 +130,6 @@ def _start_faults(record: Record) -> list[str]:
     if start + timedelta(seconds=record.seconds) > datetime.now(UTC) + CLOCKS:
         faults.append(f"the run began at {record.started} and ends in the future")
     committed = environment.commit_time(record.environment.commit.removesuffix("+"))
-    if committed and datetime.fromtimestamp(committed, UTC) > start + CLOCKS:
+    if committed and EPOCH + timedelta(seconds=committed) > start + CLOCKS:
         faults.append(f"the run began at {record.started}, before its commit {record.environment.commit}")
     return faults
