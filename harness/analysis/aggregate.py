@@ -29,7 +29,7 @@ FEWEST = 20  # answers needed to call them constant
 class Difference:
     """A paired difference (fractions, or the metric's unit) with its 95 % interval, p-value and Holm's p-value.
 
-    `error` is its standard error with `df` degrees of freedom; 0 is unknown.
+    `error` is its standard error with `df` degrees of freedom; 0 is unknown. `reason` says why there is no interval.
     """
 
     value: float
@@ -39,6 +39,7 @@ class Difference:
     p_holm: float
     error: float = 0.0
     df: float = 0.0
+    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -210,7 +210,7 @@ def _adjusted(differences: Mapping[Key, stats.Paired]) -> dict[Key, Difference]:
     """Return the differences with Holm's p-values over all of them."""
     corrected = stats.holm([paired.p for paired in differences.values()])
     return {
-        key: Difference(paired.difference, paired.low, paired.high, paired.p, p, paired.error, paired.df)
+        key: Difference(paired.difference, paired.low, paired.high, paired.p, p, paired.error, paired.df, paired.reason)
         for (key, paired), p in zip(differences.items(), corrected, strict=True)
     }
 

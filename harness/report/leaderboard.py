@@ -2,7 +2,8 @@
 
 A run that did not finish stays a row, with its status and no value. Shares are fractions, memory is in bytes, time in
 seconds. An empty field means: does not apply, was not measured, has no bound, or has no single value (memory and time
-of seeds that ran on different machines). Spreadsheets open the file, so text that they would take for a formula is
+of seeds that ran on different machines). If answers are too few for an interval, a note says what is missing. `vs_base` is
+the difference from the row named by `baseline`, the base model at its best. Spreadsheets open the file, so text that they would take for a formula is
 written with a leading apostrophe.
 """
 
@@ -22,7 +23,8 @@ from harness.store import records
 
 _NAMES = (
     "task, task_version, metric, higher_is_better, model, model_revision, method, rank, seeds, n, groups, value, low, "
-    "high, vs_base, vs_base_low, vs_base_high, best_or_tied, seed_sd, chance, parse_rate, train_peak_bytes, "
+    "high, interval_note, baseline, vs_base, vs_base_low, vs_base_high, vs_base_note, best_or_tied, seed_sd, chance, "
+    "parse_rate, train_peak_bytes, "
     "eval_peak_bytes, predicted_peak_bytes, weights_bytes, trainable_weights, trainable_share, adapter_bytes, "
     "train_seconds, eval_seconds, train_tokens_per_second, learning_rate, tuned_over, status, device, dtype, torch, transformers, "
     "peft, bitsandbytes, commit, fingerprint, run_ids, scoring"
@@ -80,9 +82,12 @@ def _row(cell: Cell) -> Row:
         "value": cell.value,
         "low": cell.low,
         "high": cell.high,
+        "interval_note": cell.shortage,
+        "baseline": cell.baseline.name if base and cell.baseline else None,
         "vs_base": base.value if base else None,
         "vs_base_low": base.low if base else None,
         "vs_base_high": base.high if base else None,
+        "vs_base_note": base.reason if base else None,
         "best_or_tied": cell.best_or_tied,
         "seed_sd": cell.seed_sd,
         "chance": cell.chance,

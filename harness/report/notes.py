@@ -208,6 +208,19 @@ def alarms(section: Section, *, commits: str = "") -> list[str]:
     return warnings
 
 
+def missing_intervals(section: Section) -> list[str]:
+    """Return a sentence for each reason that scores or differences have no interval, with the metrics it is true of."""
+    of_all = list(dict.fromkeys(cell.shortage for cell in section.headline if cell.shortage))
+    further: dict[tuple[str, str], None] = {}
+    for cell in section.cells:
+        if cell.shortage and cell.shortage not in of_all:
+            further["", f"{cell.metric}: {cell.shortage}"] = None
+        elif cell.vs_base and cell.vs_base.reason and not cell.shortage:
+            further["differences in ", f"{cell.metric}: {cell.vs_base.reason}"] = None
+    lines = [f"No interval and no test: {reason}." for reason in of_all]
+    return lines + [f"No interval for {of}{rest}." for of, rest in further]
+
+
 def reading(section: Section) -> list[str]:
     """Return notes on how to read the section's numbers: chance, intervals, ties, seeds."""
     lines = []
@@ -227,8 +240,7 @@ def reading(section: Section) -> list[str]:
         )
     else:
         lines.append(f"Intervals: 95 %, {group}. With one seed they are about that one trained model.")
-    for shortage in dict.fromkeys(cell.shortage for cell in section.headline if cell.shortage):
-        lines.append(f"No interval and no test: {shortage}.")
+    lines += missing_intervals(section)
     if any(cell.vs_base for cell in section.headline):
         lines.append(f"Differences from {baseline_words(section)} are paired on the same questions.")
         lines += baseline(section)

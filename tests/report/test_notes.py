@@ -321,3 +321,25 @@ def test_several_rates_side_by_side_are_an_alarm_since_the_table_is_of_the_test_
 def test_a_cell_of_failed_runs_has_none_of_this() -> None:
     found: list[Cell] = cells([(make_record(make_spec(), status="oom", scores={}, cost=None), None)], LISTED)
     assert {(c.not_worse, c.constant, c.gains, c.item_se) for c in found} == {(False, None, None, None)}
+
+
+# --- intervals that are missing
+
+
+def test_every_missing_interval_has_its_reason_once_with_the_metrics_that_lack_it() -> None:
+    section = only([make_run(noisy(0.7, rank), rank=rank) for rank in (2, 8)])
+    few = "too few groups: 3; at least 8 are needed"
+    assert not [text for text in reading(section) if text.startswith("No interval")]
+    headline = replace(section, cells=tuple(replace(cell, shortage=few) for cell in section.cells))
+    assert [text for text in reading(headline) if text.startswith("No interval")] == [
+        f"No interval and no test: {few}."
+    ]
+    first_cell = section.cells[0]
+    assert first_cell.vs_best is not None
+    further = replace(first_cell, headline=False, metric="paid", shortage=few)
+    amounts = replace(further, shortage="", vs_base=replace(first_cell.vs_best, reason="too few amounts: 4"))
+    more = replace(section, cells=(*section.cells, further, further, amounts))
+    assert [text for text in reading(more) if text.startswith("No interval")] == [
+        f"No interval for paid: {few}.",
+        "No interval for differences in paid: too few amounts: 4.",
+    ]

@@ -27,7 +27,8 @@ from tests.support.finished_runs import MIB, make_failed, make_run, make_runs
 
 DESIGN = (
     "task, task_version, metric, higher_is_better, model, model_revision, method, rank, seeds, n, groups, value, low, "
-    "high, vs_base, vs_base_low, vs_base_high, best_or_tied, seed_sd, chance, parse_rate, train_peak_bytes, "
+    "high, interval_note, baseline, vs_base, vs_base_low, vs_base_high, vs_base_note, best_or_tied, seed_sd, chance, "
+    "parse_rate, train_peak_bytes, "
     "eval_peak_bytes, predicted_peak_bytes, weights_bytes, trainable_weights, trainable_share, adapter_bytes, "
     "train_seconds, eval_seconds, train_tokens_per_second, learning_rate, tuned_over, status, device, dtype, torch, transformers, "
     "peft, bitsandbytes, commit, fingerprint, run_ids, scoring"
@@ -90,6 +91,17 @@ def test_numbers_survive_the_file_to_the_last_digit(cells: list[Cell]) -> None:
     assert float(row["trainable_share"]) == cell.cost.trained_weights / cell.cost.weights
     assert (row["seeds"], row["torch"], row["learning_rate"]) == ("2", "2.13.0", "0.01")
     assert row["run_ids"].split(" ") == list(cell.run_ids)
+
+
+def test_a_row_names_its_baseline_and_says_why_an_interval_is_missing(cells: list[Cell]) -> None:
+    cell = next(cell for cell in cells if cell.spec.name == "lora-r8")
+    assert cell.vs_base is not None
+    (row,) = read(csv_text(leaderboard([cell])))
+    assert (row["baseline"], row["interval_note"], row["vs_base_note"]) == ("base", "", "")
+    few = "too few groups: 3; at least 8 are needed"
+    none = replace(cell.vs_base, low=-math.inf, high=math.inf, reason=few)
+    (row,) = read(csv_text(leaderboard([replace(cell, low=-math.inf, high=math.inf, shortage=few, vs_base=none)])))
+    assert (row["low"], row["interval_note"], row["vs_base_low"], row["vs_base_note"]) == ("", few, "", few)
 
 
 def test_the_base_row_has_no_training_cost_and_no_rank(cells: list[Cell]) -> None:
