@@ -77,7 +77,8 @@ class Cell:
     `not_worse`: paired tests show that the cell loses less than `compare.MARGIN` to every other row. `constant`
     is set if nearly all answers are equal. `validation` is the mean score of an untrained row on validation questions, and
     `baseline` the spec of the row from which `vs_base` is the difference: the base model at its best. `readable_score` is
-    the headline metric over the readable answers. `gains` is set if the base model was scored in both ways.
+    the headline metric over the readable answers, and `end_probability` how sure the model is to stop behind the right
+    option: form, on which no score depends. `gains` is set if the base model was scored in both ways.
     """
 
     spec: RunSpec
@@ -102,6 +103,7 @@ class Cell:
     gains: Gains | None = None
     constant: ConstantAnswer | None = None
     readable_score: float | None = None
+    end_probability: float | None = None
     chance: float | None = None
     validation: float | None = None
     baseline: RunSpec | None = None
@@ -220,6 +222,7 @@ def _finished_cells(runs: Sequence[Run], metrics: Metrics) -> list[tuple[Cell, I
             item_se=evidence.item_se() if evidence else None,
             constant=constant_answer(answers) if name == names[0] and spec.scoring != "perplexity" else None,
             readable_score=readable_score(answers, metric) if metric and name == names[0] else None,
+            end_probability=end_probability(answers) if name == names[0] else None,
             chance=chance,
             validation=_validation(records, name),
             below_chance=chance is not None and (high < chance if scores[0].higher_is_better else low > chance),
@@ -269,6 +272,14 @@ def readable_score(answers: Sequence[Answer], metric: Metric) -> float | None:
     if not read or metric.combine is not None:
         return None
     return math.fsum(metric.score(answer) for answer in read) / len(read)
+
+
+def end_probability(answers: Sequence[Answer]) -> float | None:
+    """Return the mean probability of the end token behind the right option; None if no answer has it."""
+    rows = [a for a in answers if a.end_loglik and a.target in a.choices]
+    if not rows:
+        return None
+    return math.fsum(math.exp(min(a.end_loglik[a.choices.index(a.target)], 0.0)) for a in rows) / len(rows)
 
 
 def _pooled(scores: Sequence[Score], evidence: ItemScores | None) -> stats.Interval:

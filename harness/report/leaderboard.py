@@ -24,7 +24,7 @@ from harness.store import records
 _NAMES = (
     "task, task_version, metric, higher_is_better, model, model_revision, method, rank, seeds, n, groups, value, low, "
     "high, interval_note, baseline, vs_base, vs_base_low, vs_base_high, vs_base_note, best_or_tied, seed_sd, chance, "
-    "parse_rate, train_peak_bytes, "
+    "parse_rate, end_probability, train_peak_bytes, "
     "eval_peak_bytes, predicted_peak_bytes, weights_bytes, trainable_weights, trainable_share, adapter_bytes, "
     "train_seconds, eval_seconds, train_tokens_per_second, learning_rate, tuned_over, status, device, dtype, torch, transformers, "
     "peft, bitsandbytes, commit, fingerprint, run_ids, scoring"
@@ -92,6 +92,7 @@ def _row(cell: Cell) -> Row:
         "seed_sd": cell.seed_sd,
         "chance": cell.chance,
         "parse_rate": cell.parse_rate,
+        "end_probability": cell.end_probability,
         "learning_rate": spec.learning_rate or None,
         "tuned_over": " ".join(map(repr, spec.tuned_over)),
         "status": cell.status,

@@ -241,6 +241,8 @@ def reading(section: Section) -> list[str]:
     else:
         lines.append(f"Intervals: 95 %, {group}. With one seed they are about that one trained model.")
     lines += missing_intervals(section)
+    if any(cell.end_probability is not None for cell in section.headline):
+        lines.append("Ends the answer: probability of the end token behind the right option; form, in no score.")
     if any(cell.vs_base for cell in section.headline):
         lines.append(f"Differences from {baseline_words(section)} are paired on the same questions.")
         lines += baseline(section)

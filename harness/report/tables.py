@@ -102,19 +102,24 @@ def headline(section: Section, *, reasons: bool = True) -> Table:
 
 
 def further(section: Section) -> Table | None:
-    """Return the table of the other metrics with their marks; their intervals are in the leaderboard file."""
+    """Return the table of the other metrics with their marks; their intervals are in the leaderboard file.
+
+    Its last column is form: the probability of the end token behind the right option.
+    """
     cells = [cell for cell in section.cells if not cell.headline and cell.value is not None]
     names = list(dict.fromkeys(cell.metric for cell in cells))
-    if not names:
+    ends = {section.label(cell): cell.end_probability for cell in section.headline}
+    form = any(value is not None for value in ends.values())
+    if not names and not form:
         return None
     by_name = {(section.label(cell), cell.metric): cell for cell in cells}
     first = {name: next(cell for cell in cells if cell.metric == name) for name in names}
     heads = [heading(name, cell.unit, higher_is_better=cell.higher_is_better) for name, cell in first.items()]
     rows = [
-        (label, *(_marked(by_name.get((label, name))) for name in names))
+        (label, *(_marked(by_name.get((label, name))) for name in names), *[number(ends[label])] * form)
         for label in dict.fromkeys(section.label(cell) for cell in section.headline)
     ]
-    return Table("Further metrics", ("run", *heads), tuple(rows))
+    return Table("Further metrics", ("run", *heads, *["ends the answer, %"] * form), tuple(rows))
 
 
 def _marked(cell: Cell | None) -> str:

@@ -28,7 +28,7 @@ from tests.support.finished_runs import MIB, make_failed, make_run, make_runs
 DESIGN = (
     "task, task_version, metric, higher_is_better, model, model_revision, method, rank, seeds, n, groups, value, low, "
     "high, interval_note, baseline, vs_base, vs_base_low, vs_base_high, vs_base_note, best_or_tied, seed_sd, chance, "
-    "parse_rate, train_peak_bytes, "
+    "parse_rate, end_probability, train_peak_bytes, "
     "eval_peak_bytes, predicted_peak_bytes, weights_bytes, trainable_weights, trainable_share, adapter_bytes, "
     "train_seconds, eval_seconds, train_tokens_per_second, learning_rate, tuned_over, status, device, dtype, torch, transformers, "
     "peft, bitsandbytes, commit, fingerprint, run_ids, scoring"
@@ -355,3 +355,18 @@ def test_a_metric_that_is_no_mean_is_broken_down_too() -> None:
     cells = compare.cells([(record, answers)])
     tables_found = breakdowns.breakdown(sections(cells)[0], results_of([(record, answers)], {"cfa": (share,)}))
     assert [row[2] for row in tables_found[0].rows] == ["–", "–"]
+
+
+def test_the_end_token_is_a_column_of_form_beside_the_scores_and_changes_none() -> None:
+    plain = make_run("lora", 8, n=30)
+    assert plain[1] is not None
+    answers = [replace(a, choices=("yes", a.target), end_loglik=(-9.0, math.log(0.25))) for a in plain[1]]
+    (before,), (cell,) = (compare.cells([run])[:1] for run in (plain, (plain[0], answers)))
+    assert before.end_probability is None
+    assert cell.end_probability == pytest.approx(0.25)
+    assert (cell.value, cell.low, cell.high) == (before.value, before.low, before.high)
+    (section,) = sections([cell])
+    table = tables.further(section)
+    assert table is not None
+    assert (table.columns, table.rows) == (("run", "ends the answer, %"), (("lora r8", "25.0"),))
+    assert any(text.startswith("Ends the answer: ") for text in reading(section))
