@@ -1,4 +1,8 @@
-"""Exams in the style of levels I, II and III over ten topic areas; the questions of a vignette share a case.
+"""Exams in the style of levels I, II and III over ten topic areas, in four kinds that are reported apart.
+
+`recall` asks for concepts in wording near the training stems and `transfer` in wording that shares no content word with
+them (level I). `calculation` needs figures of a vignette, `judgement` its facts (levels II and III); the questions of a
+vignette share a case. `docs/tasks.md` says what the kinds measure, and what a counter of words scores.
 
 Every question has three options. The prompt does not list them: each is scored as a continuation of the question. Small
 models can do this cloze form but cannot choose from a list (OLMES, Gu et al. 2024, arXiv:2406.08446). `cfa_listed` has the
@@ -28,10 +32,10 @@ def load(folder: Path, split: Split) -> Iterator[Example]:
 
 TASK = Task(
     name="cfa",
-    version=2,
+    version=3,
     title="CFA-style exams, levels I–III",
     source=Source(
-        "data/cfa", sha256="e4f7cba0f952bd42555a01bf43d964c2e20863df0084ed20042cca28fe3ecdc6", license="CC-BY-4.0"
+        "data/cfa", sha256="1372e13fc8d8a9492e3fba3d4ad294b33b7a877fcdbf81ae7c4d6a14e1d1d463", license="CC-BY-4.0"
     ),
     load=load,
     prompt=prompts.question_answer,

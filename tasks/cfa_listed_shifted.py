@@ -8,6 +8,6 @@ from tasks import cfa_shifted
 TASK = replace(
     cfa_shifted.TASK,
     name="cfa_listed_shifted",
-    title="CFA-style exams in another examiner's voice, options listed",
+    title="CFA-style exams in another voice, by other rules, options listed",
     prompt=prompts.multiple_choice,
 )

@@ -1,7 +1,7 @@
-"""The concepts and formulas of `cfa` in another examiner's voice: stems are short scenes, cases have a narrator.
+"""The concepts and formulas of `cfa` in another examiner's voice, and judgement by another standard than the one taught.
 
-The task has a test split only, for models trained on `cfa`: `--task cfa --probe shifted`. Right options, formulas and the
-form of a question are those of `cfa`; `data/cfa_shifted/make.py` writes the rest.
+The task has a test split only, for models trained on `cfa`: `--task cfa --probe shifted`. Stems are short scenes and figures
+are told in the second person; the cases of `judgement` state rules of their own. `data/cfa_shifted/make.py` writes them.
 """
 
 from dataclasses import replace
@@ -12,11 +12,11 @@ from tasks import cfa
 TASK = replace(
     cfa.TASK,
     name="cfa_shifted",
-    version=1,
-    title="CFA-style exams in another examiner's voice",
+    version=2,
+    title="CFA-style exams in another voice, by other rules",
     source=Source(
         "data/cfa_shifted",
-        sha256="26d20601e0166b4ef5f4d42d0c1bbf244ce311fbedf3d39bf0b6480e40748b3d",
+        sha256="a11afbfffa8991546ab3b4f6632462d99f63afb6aacb386eab2171a2f3e36692",
         license="CC-BY-4.0",
     ),
     splits=("test",),

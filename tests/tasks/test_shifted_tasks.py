@@ -17,7 +17,7 @@ from harness.schema import Task
 
 FOLDER = Path(__file__).parents[2] / "tasks" / "data"
 TASKS = ("cfa", "sec_qa", "claims")
-GROUPS = {"cfa": 171, "sec_qa": 125, "claims": 193}
+GROUPS = {"cfa": 165, "sec_qa": 125, "claims": 193}
 every_task = pytest.mark.parametrize("name", TASKS)
 
 
@@ -68,9 +68,16 @@ def test_no_set_of_numbers_and_no_name_is_one_of_the_task_itself(name: str) -> N
 
 def test_concepts_and_their_right_options_are_those_of_cfa() -> None:
     known = {(row["concept"], row["answer"]) for split in ("train", "test") for row in rows("cfa", split)}
-    asked = [row for row in rows("cfa_shifted") if row["kind"] == "concept"]
-    assert len(asked) == 180
+    asked = [row for row in rows("cfa_shifted") if row["kind"] == "recall"]
+    assert len(asked) == 80
     assert [row["id"] for row in asked if (row["concept"], row["answer"]) not in known] == []
+
+
+def test_the_judgement_of_cfa_shifted_is_by_rules_and_actions_that_cfa_does_not_have() -> None:
+    taught = {row[key] for row in rows("cfa", "train") for key in ("concept", "answer") if row["kind"] == "judgement"}
+    asked = [row for row in rows("cfa_shifted") if row["kind"] == "judgement"]
+    assert len(asked) == 72
+    assert not {row[key] for row in asked for key in ("concept", "answer")} & taught
 
 
 @pytest.mark.parametrize(
@@ -102,7 +109,7 @@ def test_the_list_and_the_check_of_a_test_alone_work(capsys: pytest.CaptureFixtu
     assert "train " not in out
     assert "9 of 9 hold" in out
     assert main(["list"]) == 0
-    assert "test 241" in capsys.readouterr().out
+    assert "test 213" in capsys.readouterr().out
 
 
 def test_what_trains_refuses_a_test_alone(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ Solution = tuple[Decimal, dict[str, Decimal]]
 # --- ethics ------------------------------------------------------------------------------------------------------
 def pro_rata_allocation(order: Decimal, block: Decimal, filled: Decimal, accounts: Decimal) -> Solution:
     """The account's share of the fill is its share of the block."""
-    if order >= block or filled >= block:
+    if order >= block or filled >= block or filled * order % block:
         raise ValueError
     return filled * order / block, {
         "equal split by account": filled / accounts,

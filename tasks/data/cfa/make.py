@@ -2,9 +2,10 @@
 
     python -m tasks.data.cfa.make [FOLDER]
 
-Concepts come from `concepts/`, formula wording from `numeric/`, formulas from `formulas_*.py`, all other wording from
-`wording.toml`. It is the project's own. The output has the same bytes every time: one seed per split and topic, no hash
-order. No split shares a stem, a template, a firm or a set of numbers with another one.
+`recall` and `transfer` ask for concepts (`concepts/`, `transfer.toml`), `calculation` for figures of a case (`cases/`,
+`formulas_*.py`), `judgement` for an action that the facts decide (`judgement/`). All wording is the project's own. The
+output has the same bytes every time: a seed for each split and kind, no hash order. No split shares a stem, a template, a
+name or a set of numbers with another one.
 """
 
 from __future__ import annotations
@@ -14,37 +15,35 @@ import json
 import random
 import sys
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.data.cfa.numeric import Ledger, SolvedQuestion, work
-from tasks.data.cfa.parts import HERE, SPLITS, TOPICS, Concept, read_concepts, read_families, read_wording
+from tasks.data.cfa.numeric import Ledger, work_case
+from tasks.data.cfa.pairing import balanced_pairs, random_pairs, transfer_pairs
+from tasks.data.cfa.parts import (
+    HERE,
+    SPLITS,
+    TOPICS,
+    Case,
+    Concept,
+    Dilemma,
+    read_cases,
+    read_concepts,
+    read_dilemmas,
+    read_wording,
+)
+from tasks.data.cfa.text import articles, content, with_draws, with_numbers
 
-SEED = 20250
-VIGNETTE_SIZES = (5, 4, 6)
-
-
-@dataclass(frozen=True)
-class Quota:
-    """Questions per topic: `single` ones of level I and `vignettes` of five on average; `numeric` counts among both."""
-
-    single: int
-    vignettes: int
-    numeric: int
-
-
-# Training has few vignettes: their cases are two thirds of the tokens and teach nothing that decides a question.
-QUOTAS = {"train": Quota(186, 8, 34), "validation": Quota(15, 3, 0), "test": Quota(25, 7, 9)}
-# Share of level III in a topic's vignettes: that level is mostly about portfolios, conduct and wealth.
-LEVEL_III = {
-    "portfolio": 0.75,
-    "ethics": 0.5,
-    "fixed_income": 0.3,
-    "derivatives": 0.3,
-    "alternatives": 0.3,
-    "equity": 0.2,
-}
+SEED = 20263
+STEMS = 3  # training questions of a concept
+RECALL = {"validation": 2, "test": 8}  # questions of a topic
+TEN = 10  # every tenth transfer question is the validation split's
+CASES = {"train": 5, "validation": 1, "test": 2}  # vignettes of a case; in validation of every other case
+DILEMMAS = {"train": 5, "validation": 1, "test": 1}  # vignettes of a judgement family
+MORE = 11  # judgement families with a second vignette in the test
+ASKS = 3  # questions of a vignette
 
 
 @dataclass(frozen=True)
@@ -58,134 +57,151 @@ class Item:
     wrong: dict[str, str]
     concept: str
     stem: str
-    form: str = ""
     numbers: tuple[str, ...] = ()
     level: str = "I"
     vignette: str = ""
     context: str = ""
 
 
-def balanced_pairs(rights: list[Concept], rng: random.Random) -> list[tuple[Concept, Concept]]:
-    """Return two distractors per right concept, so that each concept is wrong exactly twice as often as right."""
-    pool = rights * 2
-    rng.shuffle(pool)
-    n = len(rights)
-
-    def clashes(i: int) -> bool:
-        trio = [rights[i], pool[i], pool[n + i]]
-        if len({c.name for c in trio}) < 3 or len({c.answer for c in trio}) < 3:
-            return True
-        return any(d.name in trio[0].near for d in trio[1:])
-
-    while bad := [i for i in range(n) if clashes(i)]:
-        for i in bad:
-            slot, swap = i + n * rng.randrange(2), rng.randrange(2 * n)
-            pool[slot], pool[swap] = pool[swap], pool[slot]
-    return [(pool[i], pool[n + i]) for i in range(n)]
+def training_stems(concept: Concept) -> list[int]:
+    """Return which stems of a concept are trained: none that shares a word with its transfer stem, best without article."""
+    stems = concept.stems["train"]
+    words = content(concept.transfer)
+    free = [i for i, stem in enumerate(stems) if not words & content(stem)]
+    return sorted(sorted(free, key=lambda i: stems[i].endswith("a(n):"))[:STEMS])
 
 
-def choose_concepts(
-    concepts: list[Concept], split: str, count: int, rng: random.Random
-) -> list[tuple[Concept, str, int]]:
-    """Return (concept, "name" or "answer", index of the stem or template) of each question.
-
-    Training: every stem, then answers in rounds. Test: every concept by name, by answer, then by its second stem.
-    Validation: half of them by name, the others by answer.
-    """
-    order = rng.sample(concepts, len(concepts))
-    names = [(c, "name", i) for i in range(len(order[0].stems[split])) for c in order]
-    answers = [(c, "answer", i) for i in range(8) for c in rng.sample(order, len(order))]
+def concept_items(topic: str, split: str, rng: random.Random) -> Iterator[Item]:
+    """Yield the recall questions of a topic, then its transfer questions."""
+    concepts = read_concepts(topic)
     if split == "train":
-        return (names + answers)[:count]
-    if split == "validation":
-        half = count // 2
-        return (names[:half] + [(c, "answer", i) for i in range(2) for c in order[half:] + order[:half]])[:count]
-    return (names[: len(order)] + answers[: len(order)] + names[len(order) :])[:count]
+        rounds = [[(c, training_stems(c)[turn]) for c in concepts] for turn in range(STEMS)]
+    else:
+        rounds = [[(c, rng.randrange(len(c.stems[split]))) for c in rng.sample(concepts, RECALL[split])]]
+    for chosen in rounds:
+        asked = [c for c, _ in chosen]
+        pairs = random_pairs(asked, concepts, rng) if split == "validation" else balanced_pairs(asked, rng)
+        for (concept, i), pair in zip(chosen, pairs, strict=True):
+            stem = f"{topic}/{concept.name}/{split}-{i}"
+            yield _concept_item("recall", concept, concept.stems[split][i], pair, stem)
+    if split == "train":
+        return
+    asked = [c for c in concepts if c.transfer]
+    asked = asked[::TEN] if split == "validation" else [c for i, c in enumerate(asked) if i % TEN]
+    pairs = random_pairs(asked, concepts, rng) if split == "validation" else transfer_pairs(asked, rng)
+    for concept, pair in zip(asked, pairs, strict=True):
+        yield _concept_item("transfer", concept, concept.transfer, pair, f"{topic}/{concept.name}/transfer")
 
 
-def concept_items(topic: str, split: str, count: int, words: Any, rng: random.Random) -> list[Item]:
-    """Return the concept questions of a topic; `in_case` may later change the wording of those in vignettes."""
-    selection = choose_concepts(read_concepts(topic), split, count, rng)
-    templates = words["answer"][split]
-    shift = {c.name: rng.randrange(len(templates)) for c, _, _ in selection}
-    items: list[Item] = []
-    for form in ("name", "answer"):
-        group = [(c, i) for c, f, i in selection if f == form]
-        for (c, i), pair in zip(group, balanced_pairs([c for c, _ in group], rng), strict=True):
-            if form == "name":
-                question, stem = c.stems[split][i], f"{topic}/{c.name}/{split}-{i}"
-            else:
-                t = (i + shift[c.name]) % len(templates)
-                question, stem = templates[t].format(name=c.name), f"answer/{split}-{t}"
-            texts = [getattr(x, form) for x in (c, *pair)]
-            items.append(Item(topic, "concept", question, texts[0], dict.fromkeys(texts[1:], ""), c.name, stem, form))
+def _concept_item(kind: str, concept: Concept, question: str, pair: tuple[Concept, Concept], stem: str) -> Item:
+    wrong = dict.fromkeys((c.name for c in pair), "")
+    return Item(concept.topic, kind, question, concept.name, wrong, concept.name, stem)
+
+
+def case_items(case: Case, turn: int, split: str, firm: str, ledger: Ledger, rng: random.Random) -> list[Item]:
+    """Return the questions of one vignette of a case."""
+    count = len(case.asks)
+    asks = sorted((turn + i) % count for i in range(min(ASKS, count)))
+    numbers, solved = work_case(case, asks, split, ledger, rng)
+    texts = case.text[split]
+    context = articles(with_numbers(texts[turn % len(texts)], numbers)).replace("{firm}", firm)
+    items = []
+    for index, worked in zip(asks, solved, strict=True):
+        wording = case.asks[index].wording[split]
+        place = (turn // len(texts) + index) % len(wording)
+        items.append(
+            Item(
+                topic=case.topic,
+                kind="calculation",
+                question=wording[place].replace("{firm}", firm),
+                right=worked.right,
+                wrong={text: label for label, text in worked.wrong.items()},
+                concept=worked.family.name,
+                stem=f"{case.name}/{worked.family.name}/{split}-{place}",
+                numbers=tuple(worked.numbers),
+                level=case.level,
+                vignette=f"{split}-{case.name.replace(' ', '-')}-{turn + 1}",
+                context=context,
+            )
+        )
     rng.shuffle(items)
     return items
 
 
-def numeric_items(topic: str, split: str, count: int, ledger: Ledger, rng: random.Random) -> list[SolvedQuestion]:
-    """Return solved questions of the topic's families in turn."""
-    families = read_families(topic)
-    rng.shuffle(families)
-    return [work(families[i % len(families)], split, i // len(families), ledger, rng) for i in range(count)]
+def _people(dilemma: Dilemma, split: str, employer: str, words: Any, rng: random.Random) -> list[dict[str, str]]:
+    """Return the names and pronouns of three people, firms or countries."""
+    if dilemma.subject != "person":
+        names = rng.sample([name for name in words[dilemma.subject][split] if name != employer], 3)
+        return [{"name": name} for name in names]
+    woman, man = {"he": "she", "his": "her", "him": "her"}, {"he": "he", "his": "his", "him": "him"}
+    everyone = [(n, woman) for n in words["woman"][split]] + [(n, man) for n in words["man"][split]]
+    return [{"name": name} | pronouns for name, pronouns in rng.sample(everyone, 3)]
 
 
-def numeric_item(worked: SolvedQuestion, question: str) -> Item:
-    """Return a solved question as an item."""
-    wrong = {text: label for label, text in worked.wrong.items()}
-    family = worked.family
-    return Item(
-        family.topic, "numeric", question, worked.right, wrong, family.name, worked.stem, "", tuple(worked.numbers)
-    )
+def _fact(dilemma: Dilemma, text: str, slots: dict[str, str], numbers: dict[str, int], rng: random.Random) -> str:
+    """Return the facts of one person, with numbers."""
+    first, last = dilemma.triple
+    gap = 1 + (last - first) // 16  # between two of the numbers
+    low, middle, high = (n + gap * i for i, n in enumerate(sorted(rng.sample(range(first, last + 1 - 2 * gap), 3))))
+    shown = {"lo": low, "mid": middle, "hi": high, "m": rng.randint(4, 11)} | numbers
+    text = with_draws(text, numbers, rng)
+    text = text.format_map({key: str(value) for key, value in shown.items()} | slots)
+    return text[0].upper() + text[1:]
 
 
-def take(items: list[Item], count: int) -> list[Item]:
-    """Remove and return the next `count` items with different concepts."""
-    result: list[Item] = []
-    for item in list(items):
-        if len(result) < count and item.concept not in {p.concept for p in result}:
-            result.append(item)
-            items.remove(item)
-    return result
+def dilemma_items(dilemma: Dilemma, turn: int, split: str, firm: str, words: Any, rng: random.Random) -> list[Item]:
+    """Return the three questions of one vignette: three people in mixed order, one for each action."""
+    numbers = {key: rng.randint(first, last) for key, (first, last) in dilemma.numbers.items()}
+    people = _people(dilemma, split, firm, words, rng)
+    facts = []
+    for place, (action, slots) in enumerate(zip(dilemma.actions, people, strict=True)):
+        texts = action.facts[split]
+        facts.append(_fact(dilemma, texts[(turn + place) % len(texts)], slots | {"firm": firm}, numbers, rng))
+    openings, asks = dilemma.opening[split], dilemma.ask[split]
+    opening = openings[turn % len(openings)].format(firm=firm, **numbers)
+    context = articles(" ".join([opening, *rng.sample(facts, len(facts))]))
+    ask = asks[(turn // len(openings) + turn) % len(asks)]
+    texts = [action.text for action in dilemma.actions]
+    items = [
+        Item(
+            topic=dilemma.topic,
+            kind="judgement",
+            question=ask.format(firm=firm, **slots),
+            right=action.text,
+            wrong=dict.fromkeys((text for text in texts if text != action.text), ""),
+            concept=dilemma.name,
+            stem=f"{dilemma.name}/{split}-{turn + 1}/{slots['name']}",
+            level=dilemma.level,
+            vignette=f"{split}-{dilemma.name.replace(' ', '-')}-{turn + 1}",
+            context=context,
+        )
+        for action, slots in zip(dilemma.actions, people, strict=True)
+    ]
+    rng.shuffle(items)
+    return items
 
 
-def in_case(item: Item, split: str, firm: str, words: Any, rng: random.Random) -> Item:
-    """Return an item of a vignette; half of the questions for a concept's meaning mention the firm."""
-    templates = words["answer_in_case"][split]
-    t = rng.randrange(2 * len(templates))
-    if item.form != "answer" or t >= len(templates):
-        return item
-    question = templates[t].format(name=item.concept, firm=firm)
-    return replace(item, question=question, stem=f"answer-in-case/{split}-{t}")
-
-
-def topic_groups(topic: str, split: str, ledger: Ledger, words: Any) -> list[list[Item]]:
-    """Return all groups of a topic: vignettes with one number question each, then single questions."""
-    rng = random.Random(f"{SEED}/{split}/{topic}")
-    quota = QUOTAS[split]
-    numeric = quota.numeric or 4 + TOPICS.index(topic) % 2
-    sizes = [VIGNETTE_SIZES[v % 3] for v in range(quota.vignettes)]
-    solved = numeric_items(topic, split, numeric, ledger, rng)
-    concepts = concept_items(topic, split, quota.single + sum(sizes) - numeric, words, rng)
-    openings, firms = words["opening"][topic][split], words["firm"][split]
-    rng.shuffle(firms := list(firms))
-    groups: list[list[Item]] = []
-    for v, size in enumerate(sizes):
-        worked, firm = solved.pop(), firms[v % len(firms)]
-        members = [in_case(item, split, firm, words, rng) for item in take(concepts, size - 1)]
-        members.insert(rng.randrange(size), numeric_item(worked, worked.ask))
-        level = "III" if v < round(LEVEL_III.get(topic, 0.0) * len(sizes)) else "II"
-        context = f"{openings[v % len(openings)].format(firm=firm)} {worked.facts}"
-        name = f"{split}-{topic}-case-{v + 1:02d}"
-        groups.append([replace(item, level=level, vignette=name, context=context) for item in members])
-    singles = concepts + [numeric_item(worked, f"{worked.facts} {worked.ask}") for worked in solved]
-    return groups + [[item] for item in singles]
+def groups_of(split: str, ledger: Ledger, words: Any) -> Iterator[list[Item]]:
+    """Yield all groups of a split: single questions, then vignettes."""
+    for topic in TOPICS:
+        rng = random.Random(f"{SEED}/{split}/{topic}")
+        yield from ([item] for item in concept_items(topic, split, rng))
+    rng = random.Random(f"{SEED}/{split}/calculation")
+    firms = words["firm"][split]
+    for place, case in enumerate(read_cases()):
+        if split != "validation" or place % 2:
+            for turn in range(CASES[split]):
+                yield case_items(case, turn, split, rng.choice(firms), ledger, rng)
+    rng = random.Random(f"{SEED}/{split}/judgement")
+    for place, dilemma in enumerate(d for d in read_dilemmas() if split in d.ask):
+        more = split == "test" and place % 3 == 0 and place // 3 < MORE
+        for turn in range(DILEMMAS[split] + more):
+            yield dilemma_items(dilemma, turn, split, rng.choice(firms), words, rng)
 
 
 def rows(split: str, ledger: Ledger, words: Any) -> list[dict[str, Any]]:
     """Return the rows of a split."""
-    groups = [group for topic in TOPICS for group in topic_groups(topic, split, ledger, words)]
-    return number_rows(split, groups, random.Random(f"{SEED}/{split}"))
+    return number_rows(split, list(groups_of(split, ledger, words)), random.Random(f"{SEED}/{split}"))
 
 
 def number_rows(split: str, groups: list[list[Item]], rng: random.Random) -> list[dict[str, Any]]:
@@ -214,7 +230,7 @@ def number_rows(split: str, groups: list[list[Item]], rng: random.Random) -> lis
                 "concept": item.concept,
                 "stem": item.stem,
                 "numbers": list(item.numbers),
-                "mistakes": [item.wrong.get(text, "") for text in options] if item.kind == "numeric" else [],
+                "mistakes": [item.wrong.get(text, "") for text in options] if item.kind == "calculation" else [],
             }
         )
     return result
