@@ -35,7 +35,7 @@ TASK = Task(
     version=3,
     title="CFA-style exams, levels I–III",
     source=Source(
-        "data/cfa", sha256="1372e13fc8d8a9492e3fba3d4ad294b33b7a877fcdbf81ae7c4d6a14e1d1d463", license="CC-BY-4.0"
+        "data/cfa", sha256="2a8612dab195c37148658f1a44e06ffc158e20a223eaf43c49c58fe8e419d69b", license="CC-BY-4.0"
     ),
     load=load,
     prompt=prompts.question_answer,

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.data.cfa.numeric import Ledger, work_case
-from tasks.data.cfa.pairing import balanced_pairs, random_pairs, transfer_pairs
+from tasks.data.cfa.pairing import random_pairs, recall_pairs, transfer_pairs
 from tasks.data.cfa.parts import (
     HERE,
     SPLITS,
@@ -38,7 +38,7 @@ from tasks.data.cfa.text import articles, content, with_draws, with_numbers
 
 SEED = 20263
 STEMS = 3  # training questions of a concept
-RECALL = {"validation": 2, "test": 8}  # questions of a topic
+RECALL = {"validation": 2, "test": 6}  # questions of a topic
 TEN = 10  # every tenth transfer question is the validation split's
 CASES = {"train": 5, "validation": 1, "test": 2}  # vignettes of a case; in validation of every other case
 DILEMMAS = {"train": 5, "validation": 1, "test": 1}  # vignettes of a judgement family
@@ -80,7 +80,7 @@ def concept_items(topic: str, split: str, rng: random.Random) -> Iterator[Item]:
         rounds = [[(c, rng.randrange(len(c.stems[split]))) for c in rng.sample(concepts, RECALL[split])]]
     for chosen in rounds:
         asked = [c for c, _ in chosen]
-        pairs = random_pairs(asked, concepts, rng) if split == "validation" else balanced_pairs(asked, rng)
+        pairs = random_pairs(asked, concepts, rng) if split == "validation" else recall_pairs(asked, rng)
         for (concept, i), pair in zip(chosen, pairs, strict=True):
             stem = f"{topic}/{concept.name}/{split}-{i}"
             yield _concept_item("recall", concept, concept.stems[split][i], pair, stem)

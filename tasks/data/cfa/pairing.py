@@ -29,6 +29,16 @@ def balanced_pairs(rights: list[Concept], rng: random.Random) -> list[tuple[Conc
     return [(pool[i], pool[n + i]) for i in range(n)]
 
 
+def _rivals(rights: list[Concept], pairs: list[tuple[Concept, Concept]]) -> int:
+    """Return how many questions have a distractor that candidates confuse with the right concept."""
+    return sum(any(c.name in right.rivals for c in pair) for right, pair in zip(rights, pairs, strict=True))
+
+
+def recall_pairs(rights: list[Concept], rng: random.Random) -> list[tuple[Concept, Concept]]:
+    """Return two distractors per right concept, one of which candidates confuse with it in as many questions as possible."""
+    return _improve(balanced_pairs(rights, rng), rights, lambda pairs: _rivals(rights, pairs), rng)
+
+
 def random_pairs(rights: list[Concept], concepts: list[Concept], rng: random.Random) -> list[tuple[Concept, Concept]]:
     """Return two distractors per right concept out of all concepts of the topic."""
     pairs = []
@@ -48,7 +58,8 @@ def _clashes(right: Concept, *wrong: Concept) -> bool:
 def transfer_pairs(rights: list[Concept], rng: random.Random) -> list[tuple[Concept, Concept]]:
     """Return two distractors per question such that in `SHARE` of them one distractor, and never two, shares a word.
 
-    As many questions as possible have a distractor that candidates confuse with the right one, which shares none. If both distractors always did, the option with the fewest common words would be right.
+    The right concept shares none: if both distractors always did, the option with the fewest common words would be right.
+    As many questions as possible have a distractor that candidates confuse with the right one.
     """
     asked = {c.name: content(c.transfer) for c in rights}
     known = {c.name: content(" ".join([c.name, *c.stems["train"]])) for c in rights}
@@ -56,8 +67,7 @@ def transfer_pairs(rights: list[Concept], rng: random.Random) -> list[tuple[Conc
 
     def score(pairs: list[tuple[Concept, Concept]]) -> float:
         counts = [sum(share[right.name, c.name] for c in pair) for right, pair in zip(rights, pairs, strict=True)]
-        rivals = sum(any(c.name in right.rivals for c in pair) for right, pair in zip(rights, pairs, strict=True))
-        return rivals - abs(counts.count(1) - SHARE * len(rights)) - 2 * counts.count(2)
+        return _rivals(rights, pairs) - abs(counts.count(1) - SHARE * len(rights)) - 2 * counts.count(2)
 
     return _improve(balanced_pairs(rights, rng), rights, score, rng)
 
