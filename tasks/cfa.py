@@ -35,7 +35,7 @@ TASK = Task(
     version=3,
     title="CFA-style exams, levels I–III",
     source=Source(
-        "data/cfa", sha256="2a8612dab195c37148658f1a44e06ffc158e20a223eaf43c49c58fe8e419d69b", license="CC-BY-4.0"
+        "data/cfa", sha256="7fd6ff509752899661c4a27f75e001b6e519eeac1e0c2badc288f4b961bd42e9", license="CC-BY-4.0"
     ),
     load=load,
     prompt=prompts.question_answer,

@@ -57,7 +57,7 @@ def test_the_harness_accepts_the_data_and_finds_no_overlap() -> None:
 
 
 def test_sizes_and_kinds_are_as_promised() -> None:
-    assert {split: len(rows) for split, rows in ROWS.items()} == {"train": 1663, "validation": 105, "test": 514}
+    assert {split: len(rows) for split, rows in ROWS.items()} == {"train": 1996, "validation": 105, "test": 514}
     assert Counter(row["kind"] for row in ROWS["test"]) == {
         "recall": 60,
         "transfer": 180,
@@ -74,7 +74,7 @@ def test_each_split_covers_ten_topics_and_three_levels() -> None:
         assert {row["level"] for row in rows} == {"I", "II", "III"}
 
 
-def test_vignettes_have_two_or_three_questions_on_one_case_and_level_one_has_none() -> None:
+def test_vignettes_have_up_to_three_questions_on_one_case_and_level_one_has_none() -> None:
     for rows in ROWS.values():
         cases = defaultdict(list)
         for row in rows:
@@ -83,7 +83,7 @@ def test_vignettes_have_two_or_three_questions_on_one_case_and_level_one_has_non
             cases[row["vignette"]].append(row)
         cases.pop("")
         for members in cases.values():
-            assert 2 <= len(members) <= 3
+            assert 1 <= len(members) <= 3
             assert len({(row["context"], row["level"], row["topic"], row["kind"]) for row in members}) == 1
 
 
@@ -177,7 +177,9 @@ def test_every_vignette_of_judgement_has_each_action_as_the_right_one_of_one_que
         cases = defaultdict(list)
         for row in of_kind("judgement", split):
             cases[row["vignette"]].append(row)
-        for members in cases.values():
+        several = [members for members in cases.values() if len(members) > 1]
+        assert split == "train" or len(several) == len(cases)
+        for members in several:
             assert len(members) == 3
             assert {row["answer"] for row in members} == set(members[0]["options"])
             assert len({frozenset(row["options"]) for row in members}) == 1

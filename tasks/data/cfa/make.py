@@ -42,6 +42,7 @@ RECALL = {"validation": 2, "test": 6}  # questions of a topic
 TEN = 10  # every tenth transfer question is the validation split's
 CASES = {"train": 5, "validation": 1, "test": 2}  # vignettes of a case; in validation of every other case
 DILEMMAS = {"train": 5, "validation": 1, "test": 1}  # vignettes of a judgement family
+SINGLES = {"train": 3, "validation": 0, "test": 0}  # vignettes with one person only, for each action: the first step
 MORE = 11  # judgement families with a second vignette in the test
 ASKS = 3  # questions of a vignette
 
@@ -149,8 +150,13 @@ def _fact(dilemma: Dilemma, text: str, slots: dict[str, str], numbers: dict[str,
     return text[0].upper() + text[1:]
 
 
-def dilemma_items(dilemma: Dilemma, turn: int, split: str, firm: str, words: Any, rng: random.Random) -> list[Item]:
-    """Return the three questions of one vignette: three people in mixed order, one for each action."""
+def dilemma_items(
+    dilemma: Dilemma, turn: int, split: str, firm: str, words: Any, rng: random.Random, only: int | None = None
+) -> list[Item]:
+    """Return the three questions of one vignette: three people in mixed order, one for each action.
+
+    With `only`, the vignette tells the facts of one of them and has one question.
+    """
     numbers = {key: rng.randint(first, last) for key, (first, last) in dilemma.numbers.items()}
     people = _people(dilemma, split, firm, words, rng)
     facts = []
@@ -159,7 +165,10 @@ def dilemma_items(dilemma: Dilemma, turn: int, split: str, firm: str, words: Any
         facts.append(_fact(dilemma, texts[(turn + place) % len(texts)], slots | {"firm": firm}, numbers, rng))
     openings, asks = dilemma.opening[split], dilemma.ask[split]
     opening = openings[turn % len(openings)].format(firm=firm, **numbers)
-    context = articles(" ".join([opening, *rng.sample(facts, len(facts))]))
+    shown = facts if only is None else [facts[only]]
+    opening += " Here is one of them." if only is not None and "three" in opening.lower() else ""
+    context = articles(" ".join([opening, *rng.sample(shown, len(shown))]))
+    part = "" if only is None else f"-{only + 1}"
     ask = asks[(turn // len(openings) + turn) % len(asks)]
     texts = [action.text for action in dilemma.actions]
     items = [
@@ -170,12 +179,13 @@ def dilemma_items(dilemma: Dilemma, turn: int, split: str, firm: str, words: Any
             right=action.text,
             wrong=dict.fromkeys((text for text in texts if text != action.text), ""),
             concept=dilemma.name,
-            stem=f"{dilemma.name}/{split}-{turn + 1}/{slots['name']}",
+            stem=f"{dilemma.name}/{split}-{turn + 1}{part}/{slots['name']}",
             level=dilemma.level,
-            vignette=f"{split}-{dilemma.name.replace(' ', '-')}-{turn + 1}",
+            vignette=f"{split}-{dilemma.name.replace(' ', '-')}-{turn + 1}{part}",
             context=context,
         )
-        for action, slots in zip(dilemma.actions, people, strict=True)
+        for place, (action, slots) in enumerate(zip(dilemma.actions, people, strict=True))
+        if only in (None, place)
     ]
     rng.shuffle(items)
     return items
@@ -197,6 +207,9 @@ def groups_of(split: str, ledger: Ledger, words: Any) -> Iterator[list[Item]]:
         more = split == "test" and place % 3 == 0 and place // 3 < MORE
         for turn in range(DILEMMAS[split] + more):
             yield dilemma_items(dilemma, turn, split, rng.choice(firms), words, rng)
+        for turn in range(SINGLES[split]):
+            for only in range(len(dilemma.actions)):
+                yield dilemma_items(dilemma, turn, split, rng.choice(firms), words, rng, only)
 
 
 def rows(split: str, ledger: Ledger, words: Any) -> list[dict[str, Any]]:
