@@ -42,13 +42,23 @@ def folder(cache: Path) -> Path:
         plain: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
         plain.load_state_dict(model.state_dict())
         plain.save_pretrained(part)
-        AutoTokenizer.from_pretrained(source.parent, **names).save_pretrained(part)
+        tokenizer = AutoTokenizer.from_pretrained(source.parent, **names)
+        single_digits(tokenizer)
+        tokenizer.save_pretrained(part)
         part.chmod(0o755)
         if target.is_dir():
             shutil.rmtree(part)
         else:
             part.rename(target)
     return target
+
+
+def single_digits(tokenizer: Any) -> None:
+    """Split numbers into digits, as the original tokenizer does; a GGUF file holds no more than that rule's name."""
+    from tokenizers.pre_tokenizers import Digits, Sequence
+
+    backend = tokenizer.backend_tokenizer
+    backend.pre_tokenizer = Sequence([Digits(individual_digits=True), backend.pre_tokenizer])
 
 
 def digest(path: Path) -> str:
