@@ -1,7 +1,7 @@
-"""Requests to stop: Ctrl-C (SIGINT) and a service manager's SIGTERM.
+"""Requests to stop: Ctrl-C (SIGINT), a service manager's SIGTERM, and SIGHUP, which says that the terminal is gone.
 
 A shell that starts a program in the background (`program &` in a script) lets it ignore SIGINT, and Python respects this.
-The handlers are therefore always set and never inherited.
+The handlers are therefore always set and never inherited, but for that of SIGHUP: `nohup` ignores it on purpose.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+FROM_TERMINALS = (signal.SIGINT, signal.SIGHUP)  # sent to all processes of a terminal at once
 
 Handler = Callable[[int, FrameType | None], Any]
 
@@ -26,12 +27,16 @@ def stop_handlers(handler: Handler) -> Iterator[None]:
     """
     before: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
-        before = {number: signal.signal(number, handler) for number in STOP_SIGNALS}
+        before = {number: signal.signal(number, handler) for number in STOP_SIGNALS if not _by_nohup(number)}
     try:
         yield
     finally:
         for number, earlier in before.items():
             signal.signal(number, signal.SIG_DFL if earlier is None else earlier)
+
+
+def _by_nohup(number: int) -> bool:
+    return number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN
 
 
 def keyboard_interrupts() -> contextlib.AbstractContextManager[None]:
