@@ -1,7 +1,6 @@
 """A call in a process of its own, a parallel map over items, and the environment of processes.
 
-No process that starts here outlives the one that started it, whether that one returns, raises or is killed. Results do not
-depend on the number of cores.
+Results do not depend on the number of cores.
 """
 
 from __future__ import annotations
@@ -11,19 +10,17 @@ import logging
 import multiprocessing
 import os
 import pickle
-import signal
 import sys
-import threading
 import traceback
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
-from harness import environment, signals
+from harness import environment
 from harness.errors import HarnessError, one_line
+from harness.lifetime import become_helper, end_of, kill_children, start
 
 # All files of a run are on disk before it starts: no library may use the network or print progress bars into the log.
 QUIET = {
@@ -39,69 +36,12 @@ QUIET = {
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-STARTER = "ADAPTBENCH_STARTER"  # a variable of the fork server: the id of the process that started it
-LOST = 255  # multiprocessing's exit code of a process whose fork server was killed
-PR_SET_PDEATHSIG = 1  # prctl(2): the signal that the kernel sends to this process as soon as its parent ends
 
-_inherited: tuple[Callable[[Any], Any], Sequence[Any]]  # in a process of the pool
-
-
-def end_with_parent(parent: int | None = None) -> None:
-    """Let this process be killed as soon as its parent ends, even if the parent itself is killed.
-
-    On Linux the kernel does it, also in the middle of a library's code. It counts as the parent's end if the thread that
-    started this process ends. Elsewhere a thread waits for the end.
-
-    Args:
-        parent: the id of the parent; None in a process that multiprocessing started afresh or by its fork server.
-    """
-    import ctypes  # a hundredth of a second that only a helper pays
-
-    starter = multiprocessing.parent_process()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    elif starter is not None:
-        threading.Thread(target=_end_after, args=(starter,), daemon=True).start()
-    ended = os.getppid() != parent if parent is not None else starter is not None and not starter.is_alive()
-    if ended:  # before the kernel was asked
-        os._exit(1)
-
-
-def _end_after(starter: Any) -> None:
-    starter.join()
-    os._exit(1)
-
-
-def become_helper(parent: int | None = None) -> None:
-    """Let the starter of this process decide when it ends: it ends with it, and a terminal's signals do nothing.
-
-    A request to stop that is meant for this process alone (SIGTERM) ends it. A fork would else have its parent's handlers.
-    """
-    for number in signals.FROM_TERMINALS:
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    end_with_parent(parent)
-
-
-def describe_exit(code: int) -> str:
-    """Return the end of a process in words; empty for an exit of its own with code 0."""
-    if code == 0:
-        return ""
-    if code > 0:
-        return f"its process ended with exit code {code}, see log.txt"
-    number = -code
-    if number == signal.SIGKILL:
-        return "killed by signal 9 (often out of memory)"
-    with contextlib.suppress(ValueError):
-        return f"killed by signal {number} ({signal.Signals(number).name})"
-    return f"killed by signal {number}"
-
-
-class Ended(Exception):
+class ProcessEnd(Exception):
     """A process ended without an answer; the message is the reason in words."""
 
 
-class Raised(Exception):
+class LibraryError(Exception):
     """A library raised in a process of its own: the exception's name, its message in one line, and the traceback."""
 
     def __init__(self, name: str, message: str, trace: str) -> None:
@@ -124,13 +64,19 @@ class Call(Generic[Result]):
         silent: whether what libraries print there is dropped.
     """
 
-    def __init__(self, context: Any, function: Callable[[Item], Result], argument: Item, *, silent: bool = False) -> None:
+    def __init__(
+        self, context: Any, function: Callable[[Item], Result], argument: Item, *, silent: bool = False
+    ) -> None:
         self._answers, end = context.Pipe(duplex=False)
         # As bytes: the process watches its starter before it imports the function's module.
         content = pickle.dumps((function, argument))
         self._process = context.Process(target=_answer, args=(end, content, silent))
+        before = multiprocessing.active_children()
         try:
             start(self._process)
+        except BaseException:
+            kill_children(before)
+            raise
         finally:
             end.close()
 
@@ -148,8 +94,8 @@ class Call(Generic[Result]):
 
         Raises:
             HarnessError: as the function.
-            Raised: the function raised anything else.
-            Ended: the process was killed, or ended by itself.
+            LibraryError: the function raised anything else.
+            ProcessEnd: the process was killed, or ended by itself.
             TimeoutError: there is no result after so many seconds.
         """
         if not self._answers.poll(seconds):
@@ -158,7 +104,7 @@ class Call(Generic[Result]):
             error, result = self._answers.recv()
         except EOFError:
             self._process.join()
-            raise Ended(end_of(self._process)) from None
+            raise ProcessEnd(end_of(self._process)) from None
         if error is not None:
             raise error
         return result  # type: ignore[no-any-return]
@@ -175,7 +121,7 @@ def _answer(answers: Connection, content: bytes, silent: bool) -> None:
     except HarnessError as error:
         reply = error, None
     except Exception as error:
-        reply = Raised(type(error).__name__, one_line(error), traceback.format_exc()), None
+        reply = LibraryError(type(error).__name__, one_line(error), traceback.format_exc()), None
     with contextlib.suppress(BrokenPipeError):
         answers.send(reply)
 
@@ -186,35 +132,6 @@ def drop_output() -> None:
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
     os.close(nowhere)
-
-
-def start(process: Any) -> None:
-    """Start a process of multiprocessing; a fork server that was killed is started again.
-
-    Raises:
-        HarnessError: the fork server was killed a second time.
-    """
-    for attempt in (1, 2):
-        try:
-            return process.start()  # type: ignore[no-any-return]
-        except (EOFError, ConnectionError, FileNotFoundError) as error:
-            if attempt == 2:
-                problem = "the process that starts runs (multiprocessing's fork server) was killed, often for lack of memory"
-                raise HarnessError(problem, where="starting a process", fix="free some memory and try again") from error
-
-
-def end_of(process: Any) -> str:
-    """Return how a process of multiprocessing ended, in words; empty if by itself with exit code 0."""
-    if process.exitcode == LOST:
-        return "killed together with the fork server that started it (often out of memory)"
-    return describe_exit(process.exitcode or 0)
-
-
-def kill_children(before: Sequence[Any] = ()) -> None:
-    """Kill the processes that this one started by multiprocessing, but for those from before."""
-    for process in multiprocessing.active_children():
-        if process not in before:
-            process.kill()
 
 
 def parallel_map(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
@@ -229,30 +146,88 @@ def parallel_map(function: Callable[[Item], Result], items: Sequence[Item]) -> l
     count = min(environment.cores(), len(items))
     if count < 2 or sys.platform != "linux":
         return [function(item) for item in items]
-    context, before = multiprocessing.get_context("fork"), multiprocessing.active_children()
-    initial = (function, items, os.getpid())
+    before = multiprocessing.active_children()
     try:
-        with ProcessPoolExecutor(count, context, initializer=_inherit, initargs=initial) as pool:
-            try:
-                return list(pool.map(_at, range(len(items))))
-            except BaseException:  # the pool would wait until they have done what they are doing
-                kill_children(before)
-                raise
-    except BrokenProcessPool as error:
-        fix = "run the same command again with more free memory or fewer cores"
-        problem = "a worker process was killed, often for lack of memory"
-        raise HarnessError(problem, where=f"{count} processes in parallel", fix=fix) from error
+        return _Forks(function, items, count).results()
+    finally:
+        kill_children(before)
 
 
-def _inherit(function: Callable[[Any], Any], items: Sequence[Any], parent: int) -> None:
-    global _inherited
-    _inherited = function, items
+class _Forks(Generic[Item, Result]):
+    """Forks of this process that work on items. Not a pool of the library: its locks and threads do not stand a signal."""
+
+    def __init__(self, function: Callable[[Item], Result], items: Sequence[Item], count: int) -> None:
+        self._items = items
+        self._waiting = deque(range(len(items)))
+        self._at_work: dict[Connection, int] = {}
+        self._results: dict[int, Result] = {}
+        self._errors: dict[int, Exception] = {}
+        self._processes: dict[Connection, Any] = {}
+        context = multiprocessing.get_context("fork")
+        for _ in range(count):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_work, args=(function, items, theirs, os.getpid()))
+            process.start()
+            theirs.close()
+            self._processes[ours] = process
+            self._next_item(ours)
+
+    def results(self) -> list[Result]:
+        """Return all results; errors as `parallel_map`."""
+        while self._at_work and min(self._at_work.values()) < min(self._errors, default=len(self._items)):
+            for ready in wait(list(self._at_work)):
+                if isinstance(ready, Connection):
+                    self._take(ready)
+        for connection in self._processes:
+            connection.close()
+        if self._errors:
+            raise self._errors[min(self._errors)]
+        return [self._results[number] for number in range(len(self._items))]
+
+    def _next_item(self, connection: Connection) -> None:
+        if self._waiting and not self._errors:
+            self._at_work[connection] = number = self._waiting.popleft()
+            with contextlib.suppress(OSError):  # it was killed, which shows where its result is awaited
+                connection.send(number)
+
+    def _take(self, connection: Connection) -> None:
+        number = self._at_work.pop(connection)
+        try:
+            error, result = connection.recv()
+        except (EOFError, OSError):
+            process = self._processes[connection]
+            process.join()
+            raise HarnessError(
+                f"a worker process ended before its work was done: {end_of(process) or 'by itself'}",
+                where=f"{len(self._processes)} processes in parallel",
+                fix="run the same command again with more free memory or fewer cores",
+            ) from None
+        if error is None:
+            self._results[number] = result
+        else:
+            self._errors[number] = error
+        self._next_item(connection)
+
+
+def _work(function: Callable[[Any], Any], items: Sequence[Any], connection: Connection, parent: int) -> None:
     become_helper(parent)
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            item = items[connection.recv()]
+            try:
+                reply = pickle.dumps((None, function(item)))
+            except Exception as error:
+                reply = pickle.dumps((_picklable(error), None))
+            connection.send_bytes(reply)
 
 
-def _at(index: int) -> Any:
-    function, items = _inherited
-    return function(items[index])
+def _picklable(error: Exception) -> Exception:
+    """Return the error itself, or its name and text if it would not arrive."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return LibraryError(type(error).__name__, one_line(error), traceback.format_exc())
+    return error
 
 
 def set_environment(values: dict[str, str]) -> None:

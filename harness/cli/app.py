@@ -64,6 +64,7 @@ def main(words: Sequence[str] | None = None, *, work: Target | None = None) -> i
         output.error(problem)
         return CANNOT_START
     except KeyboardInterrupt:
+        _end_helpers()
         output.note("interrupted")
         return INTERRUPTED
     except BrokenPipeError:  # `| head` has read enough
@@ -76,6 +77,14 @@ def main(words: Sequence[str] | None = None, *, work: Target | None = None) -> i
         return CANNOT_START
     except SystemExit as end:  # --help
         return end.code if isinstance(end.code, int) else DONE
+
+
+def _end_helpers() -> None:
+    """Kill what this process started if it was interrupted between a start and the place that knows of it."""
+    if "multiprocessing" in sys.modules:
+        from harness import lifetime
+
+        lifetime.kill_children()
 
 
 def module(name: str) -> Command:

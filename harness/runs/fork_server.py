@@ -1,7 +1,5 @@
 """The first import of the fork server: from here on it ends with the program that started it, in the middle of the others."""
 
-import os
+from harness import lifetime
 
-from harness import processes
-
-processes.become_helper(int(os.environ.get(processes.STARTER, os.getppid())))
+lifetime.become_fork_server()

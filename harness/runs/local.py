@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from harness import environment, processes
+from harness import environment, lifetime
 from harness.processes import QUIET, environment_of, set_environment
 from harness.runs.job import Event, Job, Reporter, RunEnd, Running
 from harness.store import records
@@ -87,7 +87,10 @@ class Process:
 
     def exit_reason(self) -> str | None:
         """Return None while the process lives, else a reason; empty if the process ended by itself."""
-        return None if self._process.exitcode is None else processes.end_of(self._process)
+        code = self._process.exitcode
+        if code is None:
+            return None
+        return lifetime.end_of(self._process) + ", see log.txt" * (0 < code < lifetime.LOST)
 
     def stop(self) -> None:
         """Ask the run to finish its step and stop."""
@@ -115,7 +118,7 @@ class LocalProcesses:
         target = pickle.dumps(self.target)
         process = self._context.Process(target=_child, args=(target, job, worker_end), daemon=True)
         try:
-            processes.start(process)
+            lifetime.start(process)
         except BaseException:
             connection.close()  # ends a run that starts all the same
             raise
@@ -145,7 +148,7 @@ def warm_up() -> None:
     context()
     from multiprocessing import forkserver
 
-    with environment_of(PYTHONPATH=_path_with_project(), **{processes.STARTER: str(os.getpid())}):
+    with environment_of(PYTHONPATH=_path_with_project(), **{lifetime.STARTER: str(os.getpid())}):
         forkserver.ensure_running()
 
 
@@ -159,7 +162,7 @@ def _path_with_project() -> str:
 
 
 def _child(target: bytes, job: Job, connection: Connection) -> None:
-    processes.become_helper()
+    lifetime.become_helper()
     set_environment(QUIET)
     line = Line(connection)  # never closed here: the end of the process closes it
     with contextlib.ExitStack() as stack:

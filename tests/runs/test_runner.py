@@ -18,7 +18,7 @@ import pytest
 from harness import processes
 from harness.data.source import TaskSource
 from harness.errors import HarnessError
-from harness.processes import describe_exit
+from harness.lifetime import describe_exit
 from harness.record import Record
 from harness.runs import local
 from harness.runs.job import Job, Outcome, Progress, Reporter, RunEnd

@@ -95,7 +95,7 @@ def _stable(source: TaskSource, expected: str) -> Check:
                 calls[seed] = stack.enter_context(processes.Call(get_context("spawn"), fingerprint, source))
         try:
             results = {seed: call.result() for seed, call in calls.items()}
-        except (processes.Ended, processes.Raised) as error:
+        except (processes.ProcessEnd, processes.LibraryError) as error:
             raise HarnessError(
                 f"the data cannot be read again in a process of its own: {error}",
                 where=source.name,

@@ -185,13 +185,13 @@ def in_own_process(call: Callable[[Request], Answer], request: Request, *, where
     try:
         with processes.Call(local.context(), call, request, silent=True) as running:
             return running.result()
-    except processes.Ended as end:
+    except processes.ProcessEnd as end:
         raise HarnessError(
             f"the process that looked at the model died before it was done: {end}",
             where=where,
             fix="free some memory, or plan without predictions: --no-memory",
         ) from None
-    except processes.Raised as error:  # transformers' code for an architecture may fail in any way
+    except processes.LibraryError as error:  # transformers' code for an architecture may fail in any way
         if error.name in OUT_OF_MEMORY:
             raise HarnessError(
                 f"there was not enough memory to look at the model: {error.message}",
