@@ -16,6 +16,7 @@ from harness.cli import examples
 from harness.cli.arguments import Arguments, Flag, Parser
 from harness.cli.terminal import output
 from harness.errors import HarnessError, did_you_mean
+from harness.store import links
 
 if TYPE_CHECKING:
     from harness.runs.local import Target
@@ -109,6 +110,8 @@ def _main(words: list[str], work: Target | None) -> int:
         )
     arguments = read(name, words[1:] if words and words[0] == name else words)
     arguments.line, arguments.work = errors.command(*words), work
+    if (results := getattr(arguments, "results", None)) is not None:
+        links.protect(results)
     return module(name).main(arguments)
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import environment, lifetime
+from harness.errors import HarnessError
 from harness.processes import QUIET, environment_of, set_environment
 from harness.runs.job import Event, Job, Reporter, RunEnd, Running
 from harness.store import records
@@ -87,7 +88,7 @@ class Process:
 
     def exit_reason(self) -> str | None:
         """Return None while the process lives, else a reason; empty if the process ended by itself."""
-        code = self._process.exitcode
+        code: int | None = self._process.exitcode
         if code is None:
             return None
         return lifetime.end_of(self._process) + ", see log.txt" * (0 < code < lifetime.LOST)
@@ -164,14 +165,17 @@ def _path_with_project() -> str:
 def _child(target: bytes, job: Job, connection: Connection) -> None:
     lifetime.become_helper()
     set_environment(QUIET)
+    records.protect(job.results)
     line = Line(connection)  # never closed here: the end of the process closes it
     with contextlib.ExitStack() as stack:
         try:
             if not stack.enter_context(records.work_lock(job.folder)):
                 return line.tell(RunEnd("failed", "another process is still doing this run"))
-            with (job.folder / records.LOG).open("ab", buffering=0) as log:
+            with records.open_log(job.folder) as log:
                 os.dup2(log.fileno(), 1)
                 os.dup2(log.fileno(), 2)
         except OSError as error:
             return line.tell(RunEnd("failed", f"cannot write results: {error.strerror or error}"))
+        except HarnessError as error:
+            return line.tell(RunEnd("failed", error.problem))
         pickle.loads(target)(job, line)

@@ -127,6 +127,7 @@ def run(jobs: Sequence[Job], executor: Executor, watcher: Watcher) -> Result:
 
 def _begin(job: Job, executor: Executor, interrupts: Interrupts) -> _Slot | Outcome:
     lock = contextlib.ExitStack()
+    records.protect(job.results)
     try:
         if not lock.enter_context(records.lock(job.folder)):
             return Outcome(job, "busy", "another process is doing this run")
