@@ -7,7 +7,10 @@ The handlers are therefore always set and never inherited, but for that of SIGHU
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import signal
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -27,12 +30,30 @@ def stop_handlers(handler: Handler) -> Iterator[None]:
     """
     before: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
-        before = {number: signal.signal(number, handler) for number in STOP_SIGNALS if not _by_nohup(number)}
+
+        def handle(number: int, frame: FrameType | None) -> Any:
+            if number == signal.SIGHUP:
+                release_terminal()
+            return handler(number, frame)
+
+        before = {number: signal.signal(number, handle) for number in STOP_SIGNALS if not _by_nohup(number)}
     try:
         yield
     finally:
         for number, earlier in before.items():
             signal.signal(number, signal.SIG_DFL if earlier is None else earlier)
+
+
+def release_terminal() -> None:
+    """Let stdout and stderr vanish if they lead to a terminal that is gone: whatever is written there would be an error."""
+    for stream in (1, 2):
+        try:
+            termios.tcgetattr(stream)
+        except termios.error as error:
+            if error.args[0] == errno.EIO:
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, stream)
+                os.close(nowhere)
 
 
 def _by_nohup(number: int) -> bool:

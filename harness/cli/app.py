@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from harness import errors, signals
 from harness.cli import examples
 from harness.cli.arguments import Arguments, Flag, Parser
-from harness.cli.terminal import output
+from harness.cli.terminal import output, streams
 from harness.errors import HarnessError, did_you_mean
 from harness.store import links
 
@@ -58,6 +58,11 @@ def main(words: Sequence[str] | None = None, *, work: Target | None = None) -> i
         words: the command line; None for that of the shell.
         work: does a run in the place of a worker, for tests.
     """
+    with streams.safe_streams():
+        return _exit_code(words, work)
+
+
+def _exit_code(words: Sequence[str] | None, work: Target | None) -> int:
     try:
         with signals.keyboard_interrupts():
             return _main(list(sys.argv[1:] if words is None else words), work)

@@ -128,7 +128,7 @@ def test_the_two_hash_seeds_are_asked_side_by_side(monkeypatch: pytest.MonkeyPat
     done: list[str] = []
 
     class Call:
-        def __init__(self, *_: object) -> None:
+        def __init__(self, *_: object, **__: object) -> None:
             done.append(f"seed {os.environ['PYTHONHASHSEED']}")
 
         def __enter__(self) -> Call:

@@ -92,7 +92,8 @@ def _stable(source: TaskSource, expected: str) -> Check:
         calls = {}
         for seed in HASH_SEEDS:  # side by side, each in its environment
             with processes.environment_of(PYTHONHASHSEED=seed):
-                calls[seed] = stack.enter_context(processes.Call(get_context("spawn"), fingerprint, source))
+                call = processes.Call(get_context("spawn"), fingerprint, source, silent=True)
+                calls[seed] = stack.enter_context(call)
         try:
             results = {seed: call.result() for seed, call in calls.items()}
         except (processes.ProcessEnd, processes.LibraryError) as error:
