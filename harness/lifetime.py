@@ -59,6 +59,7 @@ def become_helper(parent: int = 0) -> None:
     for number in signals.FROM_TERMINALS:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signals.accept()
     end_with_parent(parent)
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
-from harness import environment
+from harness import environment, signals
 from harness.errors import HarnessError, one_line
 from harness.lifetime import become_helper, end_of, kill_children, start
 
@@ -167,7 +167,8 @@ class _Forks(Generic[Item, Result]):
         for _ in range(count):
             ours, theirs = context.Pipe()
             process = context.Process(target=_work, args=(function, items, theirs, os.getpid()))
-            process.start()
+            with signals.postponed():
+                process.start()
             theirs.close()
             self._processes[ours] = process
             self._next_item(ours)

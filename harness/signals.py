@@ -44,6 +44,24 @@ def stop_handlers(handler: Handler) -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if earlier is None else earlier)
 
 
+@contextlib.contextmanager
+def postponed() -> Iterator[None]:
+    """Return a context during which requests to stop wait, such as a fork: Python drops what is raised in its hooks.
+
+    A fork starts with them waiting, see `accept`.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def accept() -> None:
+    """Let requests to stop reach this process, a fork from a context of `postponed`."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
 def release_terminal() -> None:
     """Let stdout and stderr vanish if they lead to a terminal that is gone: whatever is written there would be an error."""
     for stream in (1, 2):
