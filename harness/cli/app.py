@@ -79,10 +79,20 @@ def _exit_code(words: Sequence[str] | None, work: Target | None) -> int:
     except OSError as problem:  # a path that is closed to us, too long, or gone in the meantime; a disk that is full
         text = f"a file or folder cannot be used: {problem.strerror or problem}"
         name, fix = problem.filename or type(problem).__name__, "check the path, its permissions and the free space"
-        output.error(HarnessError(text, where=str(name), fix=fix))
+        output.error(_dangling(problem) or HarnessError(text, where=str(name), fix=fix))
         return CANNOT_START
     except SystemExit as end:  # --help
         return end.code if isinstance(end.code, int) else DONE
+
+
+def _dangling(problem: OSError) -> HarnessError | None:
+    """Return the error that names a symbolic link to nothing, if that is why the system calls an absent path existing."""
+    try:
+        if isinstance(problem.filename, str):
+            links.require_targets(Path(problem.filename))
+    except HarnessError as error:
+        return error
+    return None
 
 
 def _end_helpers() -> None:

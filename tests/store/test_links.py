@@ -194,6 +194,18 @@ def test_a_link_to_nothing_is_called_one_before_anything_runs(
     assert "File exists" not in capsys.readouterr().err
 
 
+def test_a_command_whose_output_folder_is_a_link_to_nothing_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    link = tmp_path / "out"
+    link.symlink_to(tmp_path / "gone")
+    monkeypatch.setattr("harness.cli.commands.list.main", lambda _: link.mkdir(exist_ok=True))
+    assert app.main(["list"]) == 2
+    err = capsys.readouterr().err
+    assert "File exists" not in err
+    assert f"a symbolic link to {tmp_path / 'gone'}, which does not exist" in err
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="umask of a fork")
 @pytest.mark.parametrize("mask", [0o022, 0o027, 0o002])
 def test_files_have_the_permissions_of_the_umask(mask: int, tmp_path: Path) -> None:
