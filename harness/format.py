@@ -10,13 +10,20 @@ from harness.record import RunSpec
 
 NONE = "–"
 
-# Characters that control terminals: escape sequences, and marks that change the direction of text.
-_COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Characters that control terminals: escape sequences, marks that change the direction of text, and invisible tags.
+_COMMANDS = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 
 
 def printable(text: str) -> str:
     """Return the text with control characters of terminals replaced by `�`; line feeds and tabs are not replaced."""
     return _COMMANDS.sub("�", text)
+
+
+def one_line(text: str) -> str:
+    """Return a printable text in one line: a line of its own would look like one of the program's."""
+    return printable(re.sub(r"[\t\n\v\f\r\x85\u2028\u2029]+", " ", text))
 
 
 def short(text: str, width: int = 80) -> str:

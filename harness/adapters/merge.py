@@ -31,6 +31,7 @@ from typing import Any
 import torch
 
 from harness.errors import HarnessError, one_line
+from harness.store import training_files
 
 EXACT = ("sum", "linear")
 SPARSE = ("ties", "dare", "prune")
@@ -336,12 +337,13 @@ def save(merged: MergedAdapter, folder: Path, base: str) -> list[Path]:
         inference_mode=True,
         base_model_name_or_path=base,
     )
-    folder.mkdir(parents=True, exist_ok=True)
     weights = {
         f"base_model.model.{name}.lora_{half}.weight": tensor.contiguous()
         for name, layer in adapter.layers.items()
         for half, tensor in (("A", layer.a), ("B", layer.b))
     }
+    folder.mkdir(parents=True, exist_ok=True)
     save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     config.save_pretrained(str(folder))
+    training_files.settle(folder, config.to_dict())
     return [folder / "adapter_model.safetensors", folder / "adapter_config.json"]

@@ -53,6 +53,12 @@ class Job:
     start: Path | None = None
     joined: tuple[str, ...] = ()
 
+    @property
+    def results(self) -> Path:
+        """The results folder, five folders above that of the run."""
+        parents = self.folder.absolute().parents
+        return parents[min(4, len(parents) - 1)]
+
 
 @dataclass(frozen=True)
 class Progress:

@@ -27,7 +27,7 @@ from harness.errors import HarnessError
 from harness.metrics.scoring import chance, parse_rate, score_answers
 from harness.model import meter as memory
 from harness.record import Answer, Cost, Phase, ProbeResult, Record, RunSpec, Score, Status
-from harness.runs import continuation, inputs, worker_probes
+from harness.runs import continuation, inputs, save_weights, worker_probes
 from harness.runs.inputs import Inputs
 from harness.runs.job import Interruption, Job, PhaseName, Progress, Reporter, RunEnd
 from harness.schema import Method, Task
@@ -170,7 +170,7 @@ def _work(job: Job, state: RunState, pace: _Pace) -> None:
     weights_bytes, trained_weights = memory.weights_bytes(model), memory.trained_weights(model)
     pace.check()
     fit = _train(job, data, model, tokenizer, method, phases, pace, state)
-    adapter_bytes = _save(job, model, tokenizer, method)
+    adapter_bytes = save_weights.save(job, model, tokenizer, method)
     state.adapter_sha256 = training_files.weights_sha256(job.folder)
     state.steps_sha256 = training_files.steps_sha256(job.folder)
     _tidy(spec.device)
@@ -307,25 +307,6 @@ def _on_answer(pace: _Pace, phase: PhaseName = "evaluate") -> Any:
         pace.check()
 
     return on_progress
-
-
-def _save(job: Job, model: Any, tokenizer: Any, method: Method) -> int:
-    """Write the adapter, or with `--save-full` the model; return the adapter's bytes."""
-    if method.adapter:
-        folder = job.folder / records.ADAPTER
-        if method.save:
-            method.save(model, folder, job.spec)
-            return sum(path.stat().st_size for path in folder.glob("adapter_model*"))
-        for config in model.peft_config.values():
-            config.base_model_name_or_path = job.spec.model  # a name, not a path of this machine
-        model.save_pretrained(folder, save_embedding_layers=False)  # "auto" would look the base model up on the hub
-        (folder / "README.md").unlink(missing_ok=True)  # a template with nothing filled in
-        return sum(path.stat().st_size for path in folder.glob("adapter_model*"))
-    if method.trains and job.save_full:
-        folder = job.folder / records.MODEL
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-    return 0
 
 
 def _score(job: Job, task: Task, answers: Sequence[Answer], state: RunState) -> None:

@@ -10,10 +10,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from harness import environment
+from harness.cli.terminal import streams
 from harness.cli.terminal import tables as ui_tables
 from harness.data import loading
 from harness.errors import HarnessError
-from harness.format import about, number, printable, quantity, run_name, size, spoken
+from harness.format import about, number, one_line, printable, quantity, run_name, size, spoken
 from harness.metrics import power
 from harness.metrics.sampling import FEWEST_GROUPS
 from harness.report import calibration as calibration_tables
@@ -52,8 +53,6 @@ def err() -> Console:
 
 
 def _console(*, stderr: bool, width: int | None = None) -> Console:
-    from rich.console import Console
-
     stream = sys.stderr if stderr else sys.stdout
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="replace")  # an ASCII terminal gets `?` for a mark, not a crash
@@ -61,12 +60,14 @@ def _console(*, stderr: bool, width: int | None = None) -> Console:
     settings: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False, "soft_wrap": True}
     if width is not None:  # rich overrules a width that comes without a height
         settings |= {"width": width, "height": 50}
-    return Console(file=stream, **settings)
+    return streams.console(stream, **settings)
 
 
 def error(problem: HarnessError) -> None:
     """Print an error: the problem, its place and the fix."""
-    print(f"error: {printable(str(problem))}", file=sys.stderr)
+    parts = (problem.problem.strip().replace("\n", "\n       "), one_line(problem.where), one_line(problem.fix))
+    lines = HarnessError(parts[0], where=parts[1], fix=parts[2])
+    print(f"error: {printable(str(lines))}", file=sys.stderr)
 
 
 def say(text: str = "") -> None:
@@ -76,7 +77,7 @@ def say(text: str = "") -> None:
 
 def note(text: str) -> None:
     """Print a line on stderr."""
-    err().print(text)
+    err().print(one_line(text))
 
 
 def header(plan: Plan) -> None:
@@ -307,7 +308,7 @@ def calibration(task: str, calibrated: Sequence[tuple[Section, Sequence[calibrat
 
 def document(text: str) -> None:
     """Print a document on stdout."""
-    print(text.rstrip("\n"))
+    print(printable(text.rstrip("\n")))
 
 
 def verified(count: int, unknown: Sequence[str], differing: Sequence[str] = ()) -> None:
@@ -315,7 +316,9 @@ def verified(count: int, unknown: Sequence[str], differing: Sequence[str] = ()) 
     console = out()
     console.print(f"{count} run{'s' * (count != 1)} verified")
     for name in sorted(set(unknown)):
-        console.print(f"{unknown.count(name)} not verified: the task '{name}' is not known here ({FILE_FLAGS})")
+        console.print(
+            f"{unknown.count(name)} not verified: the task '{one_line(name)}' is not known here ({FILE_FLAGS})"
+        )
     if differing:
         console.print(
             f"{len(differing)} differ{'s' * (len(differing) == 1)} on a data file: check that it is read with the same flags. {FILE_FLAGS}"
@@ -329,15 +332,17 @@ def each_check(name: str, checks: Sequence[Check]) -> None:
         console.print(
             folded(f"  {'✓' if check.ok else '✗'} ", check.name + ("" if check.ok else f": {check.detail}"), indent=4)
         )
-    console.print(f"{name}: {sum(check.ok for check in checks)} of {len(checks)} hold")
+    console.print(f"{one_line(name)}: {sum(check.ok for check in checks)} of {len(checks)} hold")
 
 
 def checks(name: str, results: Sequence[Check], waived: Mapping[Check, Waiver] = MappingProxyType({})) -> None:
     """Print one line for a run that verifies, otherwise each failed check, and each waived check."""
     bad = [check for check in results if not check.ok]
     console = out()
-    console.print(f"{'✗' if set(bad) - set(waived) else '✓'} {name}  {len(results) - len(bad)}/{len(results)} checks")
+    console.print(
+        f"{'✗' if set(bad) - set(waived) else '✓'} {one_line(name)}  {len(results) - len(bad)}/{len(results)} checks"
+    )
     for check in bad:
         text = ": ".join(filter(None, (check.name, check.path, check.detail)))
         excuse = f" (waived {waived[check].date.isoformat()}: {waived[check].reason})" if check in waived else ""
-        console.print(f"    {'waived' if excuse else 'differs'}: {text}{excuse}")
+        console.print(f"    {'waived' if excuse else 'differs'}: {one_line(text + excuse)}")

@@ -6,16 +6,14 @@ breaks only the preflight.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from harness import processes
 from harness.data.loading import Splits
-from harness.errors import HarnessError, one_line
+from harness.errors import HarnessError
 from harness.model.checkpoint import Checkpoint
 from harness.record import RunSpec
 from harness.runs import local
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from harness.model.tokenize import Pair
 
 ADAPTER_BYTES = 4  # adapters are stored in fp32
+OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")  # names of exceptions
 LONGEST_BARE = 32  # examples; sent by length in characters, which only approximates length in tokens
 ALL_CHARACTERS = 8_000_000  # training examples of no more characters are all sent: to tokenise them takes seconds
 LONGEST_SENT = 2000  # examples, if there are more characters; sent by length in characters, see above
@@ -183,27 +182,24 @@ def in_own_process(call: Callable[[Request], Answer], request: Request, *, where
         HarnessError: as the function; also if the process dies, or a library fails in any other way.
     """
     local.warm_up()
-    with ProcessPoolExecutor(1, mp_context=local.context(), initializer=_silence) as pool:
-        try:
-            return pool.submit(call, request).result()
-        except BrokenProcessPool:
+    try:
+        with processes.Call(local.context(), call, request, silent=True) as running:
+            return running.result()
+    except processes.ProcessEnd as end:
+        raise HarnessError(
+            f"the process that looked at the model died before it was done: {end}",
+            where=where,
+            fix="free some memory, or plan without predictions: --no-memory",
+        ) from None
+    except processes.LibraryError as error:  # transformers' code for an architecture may fail in any way
+        if error.name in OUT_OF_MEMORY:
             raise HarnessError(
-                "the process that looked at the model died, often for want of memory",
+                f"there was not enough memory to look at the model: {error.message}",
                 where=where,
                 fix="free some memory, or plan without predictions: --no-memory",
-            ) from None
-        except HarnessError:
-            raise
-        except Exception as error:  # transformers' code for an architecture may fail in any way
-            raise HarnessError(
-                f"the model cannot be built from its config: {type(error).__name__}: {one_line(error)}",
-                where=where,
-                fix="check config.json; if the model is sound, go without predictions: --no-memory",
             ) from error
-
-
-def _silence() -> None:
-    """Keep libraries' notes out of the terminal; errors come back as exceptions."""
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 1)
-    os.dup2(quiet, 2)
+        raise HarnessError(
+            f"the model cannot be built from its config: {error.name}: {error.message}",
+            where=where,
+            fix="check config.json; if the model is sound, go without predictions: --no-memory",
+        ) from error
