@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.data import audit, published, sources
+from harness.data.raw import digest_of
 from harness.data.readers import read_jsonl as read_jsonl
 from harness.data.split import question_key, sample
 from harness.errors import HarnessError
@@ -91,7 +92,7 @@ def resolve(source: Source, data_dir: Path | str | None = None) -> Path:
         fix = sources.by_hand(source) if sources.is_remote(source) else "check the path, or pass --data"
         raise HarnessError("the task's data is missing", where=str(path), fix=fix)
     if source.sha256:
-        checksum = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else hash_folder(path)
+        checksum = hash_folder(path) if path.is_dir() else digest_of(path)
         if checksum != source.sha256:
             raise HarnessError(
                 f"the data has changed: expected checksum {source.sha256}, found {checksum}",

@@ -178,7 +178,7 @@ def test_a_number_with_a_decimal_comma_is_its_mirror_with_a_point(value: Decimal
 @given(st.integers(0, 10**12))
 def test_a_number_in_lakhs_and_crores_is_the_number(value: int) -> None:
     head, tail = divmod(value, 1000)
-    pairs = []
+    pairs: list[str] = []
     while head > 99:
         head, pair = divmod(head, 100)
         pairs.insert(0, f"{pair:02}")
