@@ -15,6 +15,7 @@ from harness import errors, signals
 from harness.cli import examples
 from harness.cli.arguments import Arguments, Flag, Parser
 from harness.cli.terminal import output
+from harness.data import bounds
 from harness.errors import HarnessError, did_you_mean
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def main(words: Sequence[str] | None = None, *, work: Target | None = None) -> i
         words: the command line; None for that of the shell.
         work: does a run in the place of a worker, for tests.
     """
+    bounds.watch(output.rows_read)
     try:
         with signals.keyboard_interrupts():
             return _main(list(sys.argv[1:] if words is None else words), work)
