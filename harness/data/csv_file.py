@@ -17,6 +17,7 @@ from pathlib import Path
 from harness.data import bounds
 from harness.data.raw import Row, cut_off, open_file, refuse_other_encoding
 from harness.errors import HarnessError
+from harness.metrics.text import canonical
 
 _SEPARATOR = re.compile(r'\ufeff?"?sep=([^"\r\n])"?[,;\t|]*\s*', re.IGNORECASE)  # Excel's first line
 
@@ -55,7 +56,7 @@ class _Reader:
         first = next(records, None)
         if first is None:
             raise HarnessError("the data file is empty", where=str(self._path), fix="give it a header and rows")
-        line, header = first[0], [name.strip() for name in first[1]]
+        line, header = first[0], [canonical(name).strip() for name in first[1]]
         columns = self._columns(header, f"{self._path}:{line}")
         unnamed = [column for column in range(len(header)) if column not in columns]
         rows = []

@@ -120,11 +120,11 @@ def distinct(path: Path, labels: Sequence[str]) -> tuple[str, ...]:
 
 def _likeness_error(path: Path, first: str, second: str) -> HarnessError:
     """Return the error of two labels that are the same; look-alike characters are named, and escaped in the command."""
-    problem = f"labels {first!r} and {second!r} are the same"
-    if fold(first) == fold(second):
+    same = fold(first) == fold(second)
+    problem = f"labels {first!r} and {second!r} {'are' if same else 'look'} the same"
+    if not (difference := lookalikes.difference(first, second)):
         fix = "case and spacing do not count; join two spellings with --relabel OLD=NEW"
         return HarnessError(problem, where=str(path), fix=fix)
-    problem = f"labels {first!r} and {second!r} look the same: {lookalikes.difference(first, second)}"
     old, new = sorted((first, second), key=str.isascii)
     fix = f"write them alike in the file, or join them: --relabel {lookalikes.quoted(f'{old}={new}')}"
-    return HarnessError(problem, where=str(path), fix=fix)
+    return HarnessError(f"{problem}: {difference}", where=str(path), fix=fix)

@@ -18,7 +18,8 @@ from harness.data import bounds
 from harness.data.raw import Row, open_file
 from harness.errors import HarnessError, one_line
 
-BATCH = 1024  # rows
+BATCH, FEW = 1024, 32  # rows at once; of texts that cannot be read as a dictionary, and may be long
+_DICTIONARY = frozenset(("PLAIN", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "RLE", "BIT_PACKED"))
 MAGIC = b"PAR1"
 METADATA = b"huggingface"  # the key under which `datasets` describes the columns
 Convert = Callable[[Any], Any]
@@ -40,10 +41,12 @@ def parquet_rows(path: Path, *, class_names: bool = True) -> list[Row]:
     try:
         with parquet.ParquetFile(path) as file:
             _refuse_size(path, file)
-            strings = [leaf.path for leaf in _leaves(file) if leaf.physical_type == "BYTE_ARRAY"]
+            texts = _texts(file)
         # Equal texts stay one text: a file of 3 MB may repeat a text of 20 MB a million times.
-        with parquet.ParquetFile(path, read_dictionary=strings) as file:
-            rows = _rows(path, file, class_names=class_names)
+        with parquet.ParquetFile(
+            path, read_dictionary=[name for name, dictionary in texts.items() if dictionary]
+        ) as file:
+            rows = _rows(path, file, BATCH if all(texts.values()) else FEW, class_names=class_names)
     except HarnessError:
         raise
     except (ArrowException, OSError, ValueError, TypeError, LookupError, NotImplementedError) as error:
@@ -77,18 +80,25 @@ def _refuse_size(path: Path, file: Any) -> None:
         raise HarnessError(problem, where=str(path), fix="keep the columns and the rows that you need")
 
 
-def _leaves(file: Any) -> list[Any]:
-    return [file.schema.column(index) for index in range(len(file.schema.names))]
+def _texts(file: Any) -> dict[str, bool]:
+    """Return the columns of texts, and whether the library can read each as a dictionary; it cannot if texts share beginnings."""
+    leaves = [file.schema.column(index) for index in range(len(file.schema.names))]
+    groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
+    return {
+        leaf.path: all(_DICTIONARY.issuperset(group.column(index).encodings) for group in groups)
+        for index, leaf in enumerate(leaves)
+        if leaf.physical_type == "BYTE_ARRAY"
+    }
 
 
-def _rows(path: Path, file: Any, *, class_names: bool) -> list[Row]:
+def _rows(path: Path, file: Any, batch_size: int, *, class_names: bool) -> list[Row]:
     schema, tally, rows = file.schema_arrow, bounds.Tally(path), list[Row]()
     names = list(schema.names)
     if duplicate := next((name for name, count in Counter(names).items() if count > 1), None):
         raise HarnessError(f"two columns are named {duplicate!r}", where=str(path), fix="rename one of them")
     features = _features(path, schema.metadata or {}) if class_names else {}
     converts = [(_of_type(field.type), _of_feature(features.get(field.name))) for field in schema]
-    for batch in file.iter_batches(batch_size=BATCH):
+    for batch in file.iter_batches(batch_size=batch_size):
         where = f"{path}, row {len(rows) + 1}"
         tally.add(where, sum(_size(column, name, where) for name, column in zip(names, batch.columns, strict=True)))
         columns = [

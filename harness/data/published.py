@@ -179,6 +179,8 @@ def _files(folder: Path, pattern: str) -> list[Path]:
     """Return the files that match a pattern, in the folder or in an archive there."""
     path, mark, member = pattern.partition(INSIDE)
     paths = matching(folder, path)
+    for file in paths:  # the functions of tasks open them in ways of their own, and a pipe would never end
+        open_file(file).close()
     if not mark:
         return paths
     try:

@@ -11,8 +11,8 @@ import pytest
 
 from harness import environment
 from harness.data import bounds
-from harness.data.loading import resolve
-from harness.data.published import read_cells
+from harness.data.loading import hash_folder, resolve
+from harness.data.published import Load, read_cells
 from harness.data.readers import read_jsonl, read_rows
 from harness.errors import HarnessError
 from harness.schema import Source
@@ -34,6 +34,16 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None
         list(read_jsonl(tmp_path / name))
     with pytest.raises(HarnessError, match="pipe"):
         resolve(Source(str(tmp_path / name), sha256="0" * 64))
+
+
+def test_a_pipe_in_a_folder_of_data_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "train.jsonl")
+    with pytest.raises(HarnessError, match="pipe"):
+        hash_folder(tmp_path)
+    load = Load({"test": ("*.jsonl",)}, lambda cells, id: "unused", read=lambda path: [{"text": path.read_text()}])
+    with pytest.raises(HarnessError, match="pipe"):
+        load(tmp_path, "test")
+    assert load.sizes(tmp_path) == {}
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.parquet"])

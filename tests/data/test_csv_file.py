@@ -123,3 +123,11 @@ def test_what_a_spreadsheet_writes_is_what_is_read(
         assert [row.cells for row in csv_rows(path)] == expected
     else:
         assert "empty" in refusal(path).problem
+
+
+def test_an_invisible_character_in_a_name_is_no_part_of_it(tmp_path: Path) -> None:
+    (row,) = read_rows(written(tmp_path, '"\ufeffcontext",target\u200b\na,b\n'))
+    assert row.cells == {"context": "a", "target": "b"}
+    assert (
+        "two columns are named 'target'" in refusal(written(tmp_path, "context,target,target\u200b\na,b,c\n")).problem
+    )

@@ -90,6 +90,12 @@ def test_the_command_that_joins_look_alikes_is_plain_ascii_and_exact() -> None:
     assert quoted("up=down") == "up=down"
 
 
+def test_a_blank_that_does_not_break_is_named(tmp_path: Path) -> None:
+    error = refusal(tmp_path, rows("in line", "in\u00a0line", "above"))
+    assert "are the same: U+00A0 NO-BREAK SPACE in one of them" in error.problem
+    assert error.fix.endswith("--relabel $'in\\U000000a0line=in line'")
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_options_that_look_the_same_are_refused_at_their_row(tmp_path: Path, name: str) -> None:
     odd = [row | {"choices": " | ".join(row["choices"])} for row in asked()]

@@ -149,6 +149,24 @@ def test_a_cell_beyond_the_limit_is_refused_even_if_it_is_repeated(tmp_path: Pat
     assert error.problem == "the cell 'v' holds 50,000,000 characters, and at most 20,000,000 are read"
 
 
+@pytest.mark.parametrize("encoding", ["DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY", "PLAIN"])
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_texts_in_every_encoding_are_read_and_bounded(
+    tmp_path: Path, encoding: str, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    column = [f"the same beginning, {i % 70}" for i in range(100)]
+    parquet.write_table(
+        pa.table({"v": column}),
+        tmp_path / "a.parquet",
+        use_dictionary=False,
+        column_encoding={"v": encoding},
+        data_page_version=version,
+    )
+    assert cells(tmp_path / "a.parquet") == column
+    monkeypatch.setattr(bounds, "MAX_CELL", 20)
+    assert "at most 20 are read" in refusal(tmp_path / "a.parquet").problem
+
+
 def test_text_in_lists_counts_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path, {"v": [["x" * 600] * 3] * 10, "s": [{"t": "y" * 200}] * 10})
     assert len(parquet_rows(path)) == 10
