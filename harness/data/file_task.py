@@ -2,8 +2,8 @@
 
 Rows with choices are scored by log-likelihood over them. For `context, target` rows the targets decide:
 
-    labels     given by `labels`, or at most 20 different ones of at most 40 characters, on average 5 rows for each:
-               log-likelihood over all labels; acc, macro-F1, acc_norm
+    labels     given by `labels` or by class names of a Parquet file, or at most 20 different ones of at most 40
+               characters, on average 5 rows for each: log-likelihood over all labels; acc, macro-F1, acc_norm
     numbers    every target is a number (tried before labels) and none a code with a leading zero (`007`): generated,
                compared as numbers
     free text  anything else: generated, compared character by character

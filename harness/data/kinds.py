@@ -16,7 +16,7 @@ from typing import Literal
 
 from harness.data import labels as labelling
 from harness.data.columns import Layout
-from harness.data.raw import Row
+from harness.data.raw import ClassName, Row
 from harness.errors import HarnessError
 from harness.metrics import parse_number
 from harness.schema import Example
@@ -26,7 +26,7 @@ MOSTLY = 0.5  # share of the rows; above it a text among numbers is named
 NAMED = 3  # cells that a note names
 Kind = Literal["choices", "labels", "numbers", "text"]
 ReadNumber = Callable[[str], Decimal | None]
-_CODE = re.compile(r"[+-]?0[0-9]+")
+_CODE = re.compile(r"[+-]?0[0-9]+(?:\.[0-9]+)*")
 _THOUSANDS_OR_DECIMALS = re.compile(r"[^0-9]*[1-9][0-9]{0,2}\.[0-9]{3}[^0-9]*")
 
 
@@ -56,6 +56,8 @@ def kind_of(
     if labels:
         return "labels", labelling.given_labels(path, rows, examples, labels), []
     labelling.refuse_one_class(path, targets)
+    if all(isinstance(row.cells.get("target"), ClassName) for row in rows):
+        return "labels", labelling.distinct(path, sorted(targets)), []
     read = partial(parse_number, decimal_comma=decimal_comma)
     numbers = {target for target in targets if read(target) is not None}
     codes = {target for target in targets if _CODE.fullmatch(target)}

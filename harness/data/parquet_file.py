@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.data import bounds
-from harness.data.raw import Row, open_file
+from harness.data.raw import ClassName, Row, open_file
 from harness.errors import HarnessError, one_line
 
 BATCH, FEW = 1024, 32  # rows at once; of texts that cannot be read as a dictionary, and may be long
@@ -234,7 +234,7 @@ def _of_feature(feature: Any) -> Convert | None:
     kind = feature.get("_type")
     if kind == "ClassLabel":
         names = feature.get("names")
-        return _class_conversion([str(name) for name in names]) if isinstance(names, list) and names else None
+        return _class_conversion([ClassName(name) for name in names]) if isinstance(names, list) and names else None
     if kind in ("List", "LargeList", "Sequence"):
         inner = feature.get("feature")
         if kind == "Sequence" and isinstance(inner, dict) and "_type" not in inner:  # stored as a struct of lists
@@ -246,7 +246,7 @@ def _of_feature(feature: Any) -> Convert | None:
     return None
 
 
-def _class_conversion(names: list[str]) -> Convert:
+def _class_conversion(names: list[ClassName]) -> Convert:
     def name_of(cell: Any) -> Any:
         if not isinstance(cell, int) or isinstance(cell, bool):
             return cell  # empty, or a name already

@@ -24,6 +24,10 @@ KINDS = {
 CHUNK = 2**20  # bytes
 
 
+class ClassName(str):
+    """The name of a class, in a column that its file describes as one of classes."""
+
+
 @dataclass(frozen=True)
 class Row:
     """The cells of a row, its line (JSONL, CSV) or number (Parquet) from 1, and its location for error messages."""

@@ -36,6 +36,11 @@ def test_codes_with_leading_zeros_are_text_in_every_format(tmp_path: Path, name:
     assert many.metrics[0].score(Answer("", "", "00007", "7", "7")) == 0.0
 
 
+@pytest.mark.parametrize("code", ["01.10", "007.5", "00"])
+def test_a_code_with_points_is_a_code(tmp_path: Path, code: str) -> None:
+    assert f"as {code} in line 1 begins with a zero" in task_of(tmp_path, [code, *map(str, range(2, 40))]).title
+
+
 @pytest.mark.parametrize("target", ["0", "0.5", "-0.05", "0 %", "0e3"])
 def test_a_zero_before_a_point_is_no_code(tmp_path: Path, target: str) -> None:
     assert task_of(tmp_path, [target, *map(str, range(2, 40))]).metrics[0].name == "numeric"
@@ -130,5 +135,6 @@ def test_targets_are_numbers_only_if_each_is_one_and_none_a_code(
         return
     task = task_of(tmp_path_factory.mktemp("kinds"), texts)
     all_numbers = all(parse_number(text) is not None for text in texts)
-    codes = [text for text in texts if text.lstrip("+-").isdigit() and text.lstrip("+-")[0] == "0" and len(text) > 1]
-    assert (task.metrics[0].name == "numeric") == (all_numbers and not [c for c in codes if len(c.lstrip("+-")) > 1])
+    digits = [text.lstrip("+-").split(".")[0] for text in texts]
+    codes = [head for head in digits if head.isdigit() and head[0] == "0" and len(head) > 1]
+    assert (task.metrics[0].name == "numeric") == (all_numbers and not codes)

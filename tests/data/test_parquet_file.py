@@ -70,6 +70,15 @@ def test_the_description_that_the_library_datasets_writes_is_understood(tmp_path
     assert cells(tmp_path / "a.parquet", "w") == [["a", "b"], []]
 
 
+@pytest.mark.parametrize("names", [["1", "2", "3", "4", "5"], [f"topic {i}" for i in range(25)]])
+def test_class_names_are_labels_even_if_they_are_digits_or_many(tmp_path: Path, names: list[str]) -> None:
+    features = {"context": TEXT, "target": {"names": names, "_type": "ClassLabel"}}
+    columns = {"context": texts(75), "target": [i % len(names) for i in range(75)]}
+    task = file_task(written(tmp_path, columns, features))
+    assert (task.scoring, task.metrics[0].name) == ("choices", "acc")
+    assert load_splits(task).test[0].choices == tuple(sorted(names))
+
+
 def test_letters_as_class_names_are_answers(tmp_path: Path) -> None:
     columns = {
         "question": texts(30),
