@@ -15,6 +15,7 @@ from harness import errors, signals
 from harness.cli import examples
 from harness.cli.arguments import Arguments, Flag, Parser
 from harness.cli.terminal import output, streams
+from harness.data import bounds
 from harness.errors import HarnessError, did_you_mean
 from harness.store import links
 
@@ -63,6 +64,7 @@ def main(words: Sequence[str] | None = None, *, work: Target | None = None) -> i
 
 
 def _exit_code(words: Sequence[str] | None, work: Target | None) -> int:
+    bounds.watch(output.rows_read)
     try:
         with signals.keyboard_interrupts():
             return _main(list(sys.argv[1:] if words is None else words), work)

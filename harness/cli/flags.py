@@ -65,6 +65,9 @@ RELABEL = Flag(
     group=WHERE,
     repeat=True,
 )
+DECIMAL_COMMA = Flag(
+    "--decimal-comma", "for a data file: its numbers have a decimal comma (1.234,5)", switch=True, group=WHERE
+)
 GOLD = choice(
     "--gold",
     "gold answers of the source, or corrected by the task's audit",
@@ -72,7 +75,7 @@ GOLD = choice(
     default=Options.gold,
 )
 FOLDERS = (TASKS_DIR, DATA)
-SOURCES = (*FOLDERS, LABELS, RELABEL, replace(GOLD, group=WHERE))
+SOURCES = (*FOLDERS, LABELS, RELABEL, DECIMAL_COMMA, replace(GOLD, group=WHERE))
 
 TASK = Flag(
     "--task",

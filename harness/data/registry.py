@@ -176,7 +176,7 @@ def _files(folder: Path, attribute: str) -> Iterator[Path]:
     """Yield the folder's plugin files; a file without an assignment of the attribute is no plugin and is not run."""
     assigns = re.compile(rf"^{attribute}\b".encode(), re.MULTILINE)
     for path in sorted(folder.glob("*.py")):
-        if not path.name.startswith("_") and assigns.search(path.read_bytes()):
+        if not path.name.startswith("_") and path.is_file() and assigns.search(path.read_bytes()):
             yield path
 
 

@@ -37,7 +37,7 @@ class Options:
         results: the folder of records and tables.
         data: the folder of data that the project does not ship.
         tasks_dirs: further folders of task files.
-        labels, relabel, gold: see `TaskSource`.
+        labels, relabel, decimal_comma, gold: see `TaskSource`.
         scoring: "both" scores the base model in either way, the others in the task's.
         tune: the number of learning rates tried for each method and rank; 0 for none.
         train_examples, test_examples: at most so many; 0 is all.
@@ -62,6 +62,7 @@ class Options:
     tasks_dirs: tuple[Path, ...] = ()
     labels: tuple[str, ...] = ()
     relabel: tuple[tuple[str, str], ...] = ()
+    decimal_comma: bool = False
     gold: Gold = "source"
     scoring: Scoring | Literal["both"] | None = None
     epochs: float | None = None
@@ -97,6 +98,7 @@ class Options:
             data_dir=self.data,
             labels=self.labels,
             relabel=self.relabel,
+            decimal_comma=self.decimal_comma,
             gold=self.gold,
             train_limit=self.train_examples,
             test_limit=self.test_examples,

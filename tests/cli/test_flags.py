@@ -72,6 +72,7 @@ FULL: dict[str, Any] = {
     "model": "owner/name",
     "relabel": (("up", "down"), ("down", "up")),
     "labels": ("up", "down"),
+    "decimal_comma": True,
     "gold": "audited",
     "scoring": "both",
     "epochs": 0.5,

@@ -45,7 +45,7 @@ def guess(job: Job, reporter: Reporter) -> None:
                 group=example.group or example.id,
                 target=example.target,
                 text=said,
-                parsed=said,
+                parsed=task.parse(said, example) if task.parse else said,
                 choices=example.choices,
                 loglik=tuple(0.0 if choice == said else -1.0 - luck.random() for choice in example.choices),
                 end_loglik=tuple(-0.1 for _ in example.choices),

@@ -80,6 +80,11 @@ def note(text: str) -> None:
     err().print(one_line(text))
 
 
+def rows_read(path: Path, rows: int) -> None:
+    """Print how many rows of a long data file have been read."""
+    note(f"reading {printable(path.name)}: {rows:,} rows")
+
+
 def header(plan: Plan) -> None:
     """Print task, model, device, plan and detectable difference before a run."""
     spec, splits = plan.default_specs[0], plan.splits
