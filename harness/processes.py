@@ -9,13 +9,13 @@ import contextlib
 import logging
 import multiprocessing
 import os
-import pickle
 import sys
 import traceback
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import ForkingPickler  # between this program's own processes only
 from typing import Any, Generic, TypeVar
 
 from harness import environment, signals
@@ -69,7 +69,7 @@ class Call(Generic[Result]):
     ) -> None:
         self._answers, end = context.Pipe(duplex=False)
         # As bytes: the process watches its starter before it imports the function's module.
-        content = pickle.dumps((function, argument))
+        content = bytes(ForkingPickler.dumps((function, argument)))
         self._process = context.Process(target=_answer, args=(end, content, silent))
         before = multiprocessing.active_children()
         try:
@@ -116,7 +116,7 @@ def _answer(answers: Connection, content: bytes, silent: bool) -> None:
         drop_output()
     reply: tuple[Exception | None, Any]
     try:
-        function, argument = pickle.loads(content)
+        function, argument = ForkingPickler.loads(content)
         reply = None, function(argument)
     except HarnessError as error:
         reply = error, None
@@ -216,16 +216,16 @@ def _work(function: Callable[[Any], Any], items: Sequence[Any], connection: Conn
         while True:
             item = items[connection.recv()]
             try:
-                reply = pickle.dumps((None, function(item)))
+                reply = bytes(ForkingPickler.dumps((None, function(item))))
             except Exception as error:
-                reply = pickle.dumps((_picklable(error), None))
+                reply = bytes(ForkingPickler.dumps((_picklable(error), None)))
             connection.send_bytes(reply)
 
 
 def _picklable(error: Exception) -> Exception:
     """Return the error itself, or its name and text if it would not arrive."""
     try:
-        pickle.loads(pickle.dumps(error))
+        ForkingPickler.loads(ForkingPickler.dumps(error))
     except Exception:
         return LibraryError(type(error).__name__, one_line(error), traceback.format_exc())
     return error
