@@ -9,6 +9,7 @@ finished answers, so the adapters of the rows are assigned again at every step.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -17,9 +18,9 @@ from typing import Any
 
 import torch
 
-from harness.adapters import merge
+from harness.adapters import library, merge
 from harness.errors import HarnessError
-from harness.model import generate
+from harness.model import checkpoint, generate
 from harness.model.byte_counter import storage_bytes
 from harness.model.loading import linear_sides, load_tokenizer, precision
 from harness.record import RunSpec
@@ -86,6 +87,7 @@ class SharedBase:
             HarnessError: it is more than B A, or it fits a model with other layers.
         """
         try:
+            self._check_header(folder)
             _, layers = merge.read_layers(folder)
         except HarnessError as error:
             reason = error.problem.removeprefix("this adapter cannot be merged: ")
@@ -102,6 +104,15 @@ class SharedBase:
         dtype = torch.bfloat16 if self.spec.dtype == "bf16" else torch.float32
         target: dict[str, Any] = {"device": self.spec.device, "dtype": dtype}
         return {name: replace(layer, a=layer.a.to(**target), b=layer.b.to(**target)) for name, layer in layers.items()}
+
+    def _check_header(self, folder: Path) -> None:
+        """Raise an error if an adapter's file is too large for the model, before its weights are in memory."""
+        shapes = checkpoint.read_shapes(folder / library.WEIGHTS)
+        most = max((sum(sides) * max(sides) for sides in self._sides.values()), default=0)
+        key, entries = max(((key, math.prod(shape)) for key, shape in shapes.items()), key=lambda pair: pair[1])
+        if entries > most:
+            problem = f"its weight {key} has {entries:,} entries, the model's layers allow {most:,}"
+            raise HarnessError(problem, where=str(folder), fix="serve the adapter's base model with --model")
 
     def write(
         self, requests: Sequence[GenerationRequest], adapters: Mapping[str, Layers], check: Callable[[], None]
