@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from harness.adapters.serve import protocol
 from harness.adapters.serve.catalog import Catalog
-from harness.adapters.serve.engine import Busy, Closed, Engine
-from harness.adapters.serve.model import GenerationRequest
+from harness.adapters.serve.batch import Closed
+from harness.adapters.serve.engine import Busy, Engine
+from harness.adapters.serve.generation import Generation, GenerationRequest, TokenLogprob
 from harness.adapters.serve.protocol import Refusal, Request
 from harness.errors import HarnessError, one_line
 from harness.model.tokenize import chat_ids, plain_ids
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-
-    from harness.adapters.serve.model import Generation
 
 Listener = Callable[[int, str], None]  # a prompt's number, and the text of its answer so far
 
@@ -111,7 +110,12 @@ class Service:
         return PendingAnswer(request, key or self.catalog.base.name, requests, futures, cancellation)
 
     def _progress(
-        self, index: int, cancellation: threading.Event, listener: Listener | None, tokens: Sequence[int]
+        self,
+        index: int,
+        cancellation: threading.Event,
+        listener: Listener | None,
+        tokens: Sequence[int],
+        logprobs: Sequence[TokenLogprob],
     ) -> bool:
         if listener:
             listener(index, self.engine.base.text(tokens))
