@@ -135,6 +135,8 @@ class Stream:
     def __init__(self, client: Client, path: str = "/v1/completions", **fields: Any) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", client.server.port)
         asked = {"model": "toy-lora-r4-s0", "prompt": TASK.prompt(EXAMPLES[0]), "max_tokens": 20} | fields
+        if "messages" in asked:
+            del asked["prompt"]
         body = json.dumps(asked | {"stream": True})
         self._connection.request("POST", path, body.encode(), JSON)
         self.response = self._connection.getresponse()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.adapters import library, peft_config
-from harness.adapters.serve.protocol import MODEL_NOT_FOUND, NOT_SERVED, Refusal
+from harness.adapters.serve.refusal import MODEL_NOT_FOUND, NOT_SERVED, Refusal
 from harness.data import registry
 from harness.errors import HarnessError, did_you_mean
 from harness.model import checkpoint

@@ -20,8 +20,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from harness.adapters.serve import protocol
-from harness.adapters.serve.protocol import Refusal
+from harness.adapters.serve import request as requests
+from harness.adapters.serve.refusal import Refusal
 from harness.adapters.serve.service import PendingAnswer, Service
 from harness.adapters.serve.stream import Feed, chunks
 from harness.format import printable, short
@@ -109,7 +109,7 @@ class App:
         service, feed = self._service(), Feed()
 
         def start() -> PendingAnswer:
-            parsed = protocol.read(body, chat=chat)
+            parsed = requests.read(body, chat=chat)
             return service.start(parsed, feed.put if parsed.stream else None)
 
         pending = await run_in_threadpool(start)

@@ -16,7 +16,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from harness.adapters.serve.http import MAX_BODY, App, error_response
-from harness.adapters.serve.protocol import Refusal
+from harness.adapters.serve.refusal import Refusal
 from harness.errors import HarnessError
 
 IDLE_SECONDS = 30  # for the head of a connection's first or next request
