@@ -21,6 +21,7 @@ from harness.adapters.serve.model import SharedBase
 
 GATHER_SECONDS = 0.005  # for which a batch that nothing can join waits for more requests
 BATCH_TOKENS = 16384  # rows × width of a batch, as in tests of runs
+JOIN_SECONDS = 30  # for the thread to end at its next token; without that the process ends all the same
 READ_TOKENS = 2048  # of prompts that join at once, so that the others do not wait long for their next token
 
 
@@ -76,7 +77,7 @@ class Engine:
 
     def __exit__(self, *details: Any) -> None:
         self.close()
-        self._thread.join()
+        self._thread.join(JOIN_SECONDS)
 
     def close(self) -> None:
         """End the present batch at its next token, and refuse all requests in the queue and later."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from harness.adapters.serve.generation import TokenLogprob
 from harness.adapters.serve.protocol import Chunks, finish_reason
+from harness.adapters.serve.refusal import Refusal
 from harness.adapters.serve.service import PendingAnswer
 
 UNSTABLE_ENDS = " \ufffd"  # endings that the next token may change: half a character, a blank before a full stop
@@ -29,8 +30,10 @@ class Feed:
     Only the latest waits, so that a slow reader takes no memory.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
+        """Start the time limit of an answer."""
         self._loop = asyncio.get_running_loop()
+        self._seconds, self._end = seconds, self._loop.time() + seconds
         self._queue: asyncio.Queue[int] = asyncio.Queue()
         self._latest: dict[int, Progress] = {}
 
@@ -50,8 +53,17 @@ class Feed:
             future.add_done_callback(lambda _, index=index: self.put(index, None))  # type: ignore[misc]
 
     async def get(self) -> Progress:
-        """Return the next item, after waiting for it."""
-        return self._latest.pop(await self._queue.get())
+        """Return the next item, after waiting for it.
+
+        Raises:
+            Refusal: the time for the answer is over.
+        """
+        try:
+            async with asyncio.timeout_at(self._end):
+                return self._latest.pop(await self._queue.get())
+        except TimeoutError:
+            message = f"the answer took longer than {self._seconds:g} seconds"
+            raise Refusal(504, message, code="timeout") from None
 
 
 class TextStream:
