@@ -35,7 +35,8 @@ SEND_SECONDS = 30  # for a client to accept a part of the answer
 RETRY_SECONDS = 1
 CLIENT_CLOSED = 499  # in the log only, as in nginx
 COMPLETIONS, CHAT = "/v1/completions", "/v1/chat/completions"
-GETS, POSTS = ("/health", "/v1/models"), (COMPLETIONS, CHAT)
+METRICS = "/metrics"
+GETS, POSTS = ("/health", METRICS, "/v1/models"), (COMPLETIONS, CHAT)
 
 T = TypeVar("T")
 
@@ -61,6 +62,7 @@ class App:
         self.service: Service | None = None
         routes = [
             Route("/health", self._health),
+            Route(METRICS, self._metrics),
             Route("/v1/models", self._models),
             Route("/v1/models/{name:path}", self._model),
             Route(COMPLETIONS, self._completions, methods=["POST"]),
@@ -91,6 +93,9 @@ class App:
                 await self._starlette(scope, receive, send_in_time)
         finally:
             seconds = time.perf_counter() - start
+            if self.service:
+                path = next((path for path in (*GETS, *POSTS) if scope["path"].startswith(path)), "other")
+                self.service.metrics.request(path, status, seconds)
             self.note(f"{scope['method']} {short(scope['path'])} {status} {_topic(scope)} {seconds:.2f} s")
 
     def note(self, line: str) -> None:
@@ -105,6 +110,10 @@ class App:
 
     async def _health(self, request: Request) -> Response:
         return _json(self._service().health())
+
+    async def _metrics(self, request: Request) -> Response:
+        text, content_type = self._service().metrics.text(request.headers.get("accept", ""))
+        return Response(text, media_type=content_type)
 
     async def _models(self, request: Request) -> Response:
         return _json(self._service().models())

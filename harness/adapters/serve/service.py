@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -14,6 +15,7 @@ from harness.adapters.serve.batch import Closed
 from harness.adapters.serve.catalog import Catalog
 from harness.adapters.serve.engine import Busy, Engine
 from harness.adapters.serve.generation import Generation, GenerationRequest, TokenLogprob
+from harness.adapters.serve.metrics import ABANDONED, ERROR, LENGTH, STOP, Metrics
 from harness.adapters.serve.protocol import Choice
 from harness.adapters.serve.refusal import Refusal
 from harness.adapters.serve.request import Request
@@ -83,7 +85,7 @@ class Service:
     """The operations behind the server's paths; every method is thread-safe."""
 
     def __init__(self, catalog: Catalog, engine: Engine) -> None:
-        self.catalog, self.engine = catalog, engine
+        self.catalog, self.engine, self.metrics = catalog, engine, Metrics(engine.state)
         self._tokenizer = copy.deepcopy(engine.base.tokenizer)  # the engine's thread uses the original
         self._reporter = copy.deepcopy(engine.base.tokenizer)  # the event loop's thread, for the texts of tokens
         self._lock = threading.Lock()
@@ -108,13 +110,14 @@ class Service:
         Raises:
             Refusal: the model's name is unknown or not served, the prompt is too long, or the queue is full.
         """
-        adapter = self.catalog.find(request.model)
+        start, adapter = time.perf_counter(), self.catalog.find(request.model)
         key, cancellation = adapter.id if adapter else "", threading.Event()
+        model = key or self.catalog.base.name
         requests: list[GenerationRequest] = []
         for ids in self._prompts(request):
             generation_request = self._generation_request(request, ids, key)
             for choice in range(request.choices):
-                progress = partial(self._progress, len(requests), cancellation, listener)
+                progress = partial(self._progress, model, start, len(requests), cancellation, listener)
                 seed = None if request.seed is None else request.seed + choice
                 requests.append(replace(generation_request, progress=progress, seed=seed))
         try:
@@ -123,16 +126,41 @@ class Service:
             raise Refusal(503, "the queue of requests is full; try again later", code="queue_full") from None
         except Closed:
             raise _shutting_down() from None
-        return PendingAnswer(request, key or self.catalog.base.name, requests, futures, cancellation, self._reporter)
+        for generation_request, future in zip(requests, futures, strict=True):
+            future.add_done_callback(partial(self._count, model, start, cancellation, generation_request))
+        return PendingAnswer(request, model, requests, futures, cancellation, self._reporter)
+
+    def _count(
+        self,
+        model: str,
+        start: float,
+        cancellation: threading.Event,
+        request: GenerationRequest,
+        future: Future[Generation],
+    ) -> None:
+        """Count an answer that is over."""
+        failed = future.cancelled() or future.exception() is not None
+        tokens = 0 if failed else len(future.result().tokens)
+        if cancellation.is_set():
+            reason = ABANDONED
+        else:
+            reason = ERROR if failed else STOP if future.result().stopped else LENGTH
+        if tokens == 1:  # an answer's last token is no progress
+            self.metrics.first_token(model, time.perf_counter() - start)
+        self.metrics.answer(model, reason, 0 if failed else len(request.prompt), tokens)
 
     def _progress(
         self,
+        model: str,
+        start: float,
         index: int,
         cancellation: threading.Event,
         listener: Listener | None,
         tokens: Sequence[int],
         logprobs: Sequence[TokenLogprob],
     ) -> bool:
+        if len(tokens) == 1:
+            self.metrics.first_token(model, time.perf_counter() - start)
         if listener:
             listener(index, self.engine.base.text(tokens), tuple(logprobs))
         return not cancellation.is_set()

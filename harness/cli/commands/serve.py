@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from harness.adapters.serve.server import Server
 
 DONE = 0
-PACKAGES = ("starlette", "uvicorn")  # of the extra `serve`
+PACKAGES = ("starlette", "uvicorn", "prometheus_client")  # of the extra `serve`
 MAX_REFUSED = 8  # lines at the start about adapters that are not served
 
 
