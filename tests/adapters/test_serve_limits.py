@@ -156,6 +156,21 @@ def test_stopping_finishes_the_request_in_hand_and_refuses_new_ones(
     assert (status, found["choices"][0]["finish_reason"]) == (200, "length")
 
 
+def test_requests_that_wait_are_finished_as_well(
+    bench: Bench, base: SharedBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(base, monkeypatch)
+    with serving(bench, base, max_batch=1) as client, ThreadPoolExecutor(3) as pool:
+        first = in_hand(client, gate, pool)
+        asked = {"model": "toy", "prompt": PROMPT, "max_tokens": 2}
+        others = [pool.submit(client.ask, "POST", COMPLETIONS, asked) for _ in range(2)]
+        eventually(lambda: client.engine.state().waiting == 2)
+        client.server.stop()
+        eventually(lambda: is_refused(client))
+        gate.open.set()
+        assert [future.result()[0] for future in (first, *others)] == [200, 200, 200]
+
+
 @pytest.mark.parametrize("seconds", [None, 0.1])
 def test_a_request_in_hand_is_cut_at_the_second_stop_or_after_a_while(
     bench: Bench, base: SharedBase, monkeypatch: pytest.MonkeyPatch, seconds: float | None

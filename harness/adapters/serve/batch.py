@@ -100,7 +100,8 @@ class Batch:
         try:
             self._check()
             self._base.assign(row.layers for row in self._lines)
-            tokens = torch.tensor([row.tokens[-1] for row in self._lines], device=self._cache.mask.device)
+            last = [row.tokens[-1] if row.tokens else 0 for row in self._lines]  # a row may fail before its first token
+            tokens = torch.tensor(last, device=self._cache.mask.device)
             self._choose(self._lines, self._cache.append(self._base.model, tokens))
         except Closed:
             raise

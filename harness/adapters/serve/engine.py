@@ -100,7 +100,7 @@ class Engine:
         """
         entries = [_QueueEntry(request, Future()) for request in requests]
         with self._changed:
-            if self._closed:
+            if self.closed:
                 raise Closed
             self._queue = deque(entry for entry in self._queue if not entry.future.cancelled())
             if len(self._queue) + len(entries) > self.limits.max_queue:
@@ -111,13 +111,14 @@ class Engine:
 
     @property
     def closed(self) -> bool:
-        """Whether it accepts no more requests."""
-        return self._closed
+        """Whether it accepts no more requests: it is shutting down, or its thread has ended by a fault."""
+        return self._closed or (self._thread.ident is not None and not self._thread.is_alive())
 
     def state(self) -> State:
         """Return the present state."""
         with self._changed:
-            return State(len(self._queue), self._running, self._answered, tuple(self._loaded))
+            waiting = sum(not entry.future.cancelled() for entry in self._queue)
+            return State(waiting, self._running, self._answered, tuple(self._loaded))
 
     def _work(self) -> None:
         batch = Batch(self.base, self._check)
@@ -192,7 +193,7 @@ class Engine:
                 count, new_width = len(requests) + len(batch) + 1, max(width, _width(request))
                 fits = count <= self.limits.max_batch and new_width * count <= BATCH_TOKENS
                 fits = fits and len(keys - {""}) <= self.limits.max_adapters and (self.base.mixes or len(keys) == 1)
-                fits = fits and (not self.base.joins or unread + len(request.prompt) <= READ_TOKENS)
+                fits = fits and (not self.base.joins or not batch or unread + len(request.prompt) <= READ_TOKENS)
                 if entry.future.cancelled():
                     continue
                 if fits or count == 1:

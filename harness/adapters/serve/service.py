@@ -91,7 +91,13 @@ class Service:
         self._lock = threading.Lock()
 
     def health(self) -> dict[str, Any]:
-        """Return the engine's state as JSON."""
+        """Return the engine's state as JSON.
+
+        Raises:
+            Refusal: it accepts no more requests.
+        """
+        if self.engine.closed:
+            raise _shutting_down()
         return {"status": "ok", "model": self.catalog.base.name, **asdict(self.engine.state())}
 
     def models(self) -> dict[str, Any]:
