@@ -59,8 +59,13 @@ class RowCache:
     def join(self, other: RowCache, order: Sequence[int]) -> None:
         """Add rows of another cache: line i becomes row `order[i]`, counted over this cache's rows and then the other's.
 
-        Rows that are not in `order` are removed. Both caches must be `joinable`.
+        Rows that are not in `order` are removed.
+
+        Raises:
+            ValueError: the cache is not `joinable`.
         """
+        if not joinable(self.cache):
+            raise ValueError("rows cannot join a cache with other layers than keys and values")
         device, count = self.mask.device, len(self.mask)
         moves = []
         for start, end in ((0, count), (count, count + len(other.mask))):

@@ -13,6 +13,7 @@ from harness.adapters.serve.engine import Engine, Limits
 from harness.adapters.serve.generation import Generation, GenerationRequest
 from harness.adapters.serve.model import SharedBase
 from harness.errors import HarnessError
+from harness.model import row_cache
 from harness.model.tokenize import encode_test
 from harness.store import records
 from tests.support.http_client import EXAMPLES, PATIENCE, TASK, Bench, eventually, serving
@@ -183,3 +184,23 @@ def test_of_48_requests_to_good_adapters_48_are_answered_beside_one_that_breaks_
 
         with ThreadPoolExecutor(16) as pool:
             assert sum(pool.map(answered, pairs)) == sum(pair[0] != bad for pair in pairs)
+
+
+def test_if_rows_cannot_join_a_cache_batches_are_whole_and_a_failure_loses_nothing_either(
+    bench: Bench, base: SharedBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = adapters(bench, base)
+    asked = requests(base, ["a", "b", "c"], 8)
+    expected = alone(base, asked, loaded)
+    monkeypatch.setattr(row_cache, "joinable", lambda cache: False)
+    monkeypatch.setattr(base, "_joinable", False)
+    calls: list[int] = []
+
+    def fails(layers: Any, length: int) -> bool:
+        calls.append(length)
+        return length == 1 and calls.count(1) == 2
+
+    failing(base, monkeypatch, fails)
+    with Engine(base, loaded.__getitem__) as engine:
+        assert [future.result() for future in engine.submit(asked)] == expected
+    assert calls.count(1) >= 2

@@ -94,10 +94,10 @@ class Batch:
             for part in by_adapter(rows):
                 self.add(part)
             return
-        self._drop()
-        if self._cache is None:
-            return
         try:
+            self._drop()
+            if self._cache is None:
+                return
             self._check()
             self._base.assign(row.layers for row in self._lines)
             last = [row.tokens[-1] if row.tokens else 0 for row in self._lines]  # a row may fail before its first token
