@@ -75,7 +75,7 @@ def servable_of_folder(id: str, folder: Path, base: Checkpoint) -> Servable:
     revision = _base_revision(folder, config)
     from harness.adapters.merge import extra_parts
 
-    if revision and revision != base.revision:
+    if revision and not base.matches(revision):
         return Servable(id, "", folder, _wrong_base(revision, base))
     return Servable(id, "", folder, extra_parts(config))
 
@@ -100,7 +100,7 @@ def _obstacle(run: records.Run, base: Checkpoint, bits: float) -> str:
     )
 
     spec = run.record.spec
-    if spec.model_revision != base.revision:
+    if not base.matches(spec.model_revision):
         return _wrong_base(f"{spec.model} @ {spec.model_revision}", base)
     try:
         adapter = library.read(run)
