@@ -104,6 +104,17 @@ REMOTE_CODE = Flag(
     field="remote_code",
     switch=True,
 )
+TEMPLATE_ARGS = Flag(
+    "--template-args",
+    "variables of the model's chat template; `chat_template=NAME` chooses one of several templates",
+    parse.assignments,
+    list,
+    metavar="NAME=VALUE",
+    example="enable_thinking=false",
+    unset="thinking is off if the template has a switch for it",
+    group=WHAT,
+    repeat=True,
+)
 TRAINING = (
     Flag("--epochs", "passes over the training examples", positive, example="3", unset="the task's"),
     Flag("--batch-size", "examples per optimizer step", count, example="16", default=Options.batch_size),
@@ -207,6 +218,7 @@ RUN = (
     ),
     MODEL,
     replace(REMOTE_CODE, group=WHAT),
+    TEMPLATE_ARGS,
     Flag(
         "--clients-by",
         "the client of an example, for federated methods: insurer, line or another slice, group, hash",

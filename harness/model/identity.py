@@ -33,7 +33,7 @@ DIGITS = 12  # hex digits of a hash
 
 
 def of_folder(folder: Path, weights: Sequence[Path], *, remote_code: bool = False) -> tuple[str, str]:
-    """Return the revision of a model folder, and that of its weights alone, by which older records name it.
+    """Return the revision of a model folder, and that of its weights alone. Older records have the second.
 
     A folder of the hub's cache has the commit for both, unless a file in it was replaced or added by hand.
 
@@ -42,11 +42,11 @@ def of_folder(folder: Path, weights: Sequence[Path], *, remote_code: bool = Fals
         weights: its weight files.
         remote_code: whether its Python code runs, and so decides answers as well.
     """
-    others = deciding_files(folder, remote_code=remote_code)
-    if is_snapshot(folder) and not _edited([*weights, *others]):
+    companions = deciding_files(folder, remote_code=remote_code)
+    if is_snapshot(folder) and not _edited([*weights, *companions]):
         return folder.name, folder.name
-    digests = {path: _digest(path) for path in dict.fromkeys((*weights, *others))}
-    code = [path for path in others if path.match(CODE) and path.parent == folder]
+    digests = {path: _digest(path) for path in dict.fromkeys((*weights, *companions))}
+    code = [path for path in companions if path.match(CODE) and path.parent == folder]
     lines = sorted(f"{path.relative_to(folder).as_posix()} {digest.hex()}\n" for path, digest in digests.items())
     return _hash(line.encode() for line in lines), _hash(digests[path] for path in (*weights, *code))
 
@@ -67,7 +67,7 @@ def is_snapshot(folder: Path) -> bool:
 
 
 def _edited(files: Iterable[Path]) -> bool:
-    """Return whether some of these files are no links into the cache though others are."""
+    """Return whether some of these files are no links into the cache though companions are."""
     return len({path.is_symlink() for path in files}) > 1
 
 

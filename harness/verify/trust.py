@@ -121,6 +121,8 @@ TRUSTED: Mapping[str, str] = {
     "RunSpec.weight_decay": "any value that is the same for all seeds of a row",
     "RunSpec.checkpointing": "whether activations were computed twice",
     "RunSpec.remote_code": "whether code of the model was run",
+    "RunSpec.template_args": "the variables of the chat template",
+    "RunSpec.template_date": "the date that the chat template printed",
     "RunSpec.start": "the run from which training started",
     "RunSpec.joined": "the tasks that were mixed in",
     "Parts.activations_and_rest": "what the other parts leave of the peak, if it is near that of other seeds",

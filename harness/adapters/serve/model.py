@@ -21,7 +21,7 @@ from harness.adapters import merge
 from harness.errors import HarnessError
 from harness.model import generate
 from harness.model.byte_counter import storage_bytes
-from harness.model.loading import linear_sides, load_tokenizer, precision
+from harness.model.loading import linear_sides, precision, tokenizer_of
 from harness.record import RunSpec
 from harness.schema import Method
 
@@ -65,7 +65,7 @@ class SharedBase:
         """Load the model of `folder` by `method`: with 4-bit weights for QLoRA, in `spec.dtype` otherwise."""
         self.spec = spec
         self.model: Any = method.load(str(folder), spec).eval().requires_grad_(False)
-        self.tokenizer: Any = load_tokenizer(folder, remote_code=spec.remote_code)
+        self.tokenizer: Any = tokenizer_of(folder, spec)
         self._parts: list[tuple[int, int, Layers]] = []
         self._rows = 0
         self._sides: dict[str, tuple[int, int]] = {}

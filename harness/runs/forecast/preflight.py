@@ -109,7 +109,7 @@ def look(preflight: Preflight) -> Findings:
     shape = loading.shape(folder, remote_code=remote_code)
     for rank in sorted({spec.rank for spec in preflight.specs if spec.rank}):
         loading.check_rank(shape, rank)
-    tokenizer = loading.load_tokenizer(preflight.folder, remote_code=remote_code)
+    tokenizer = loading.tokenizer_of(preflight.folder, preflight.specs[0])
     for part in (preflight, *preflight.also):
         _refuse_unfit(part, tokenizer, shape.vocab)
     encoded = [tokenize.encode_pair(tokenizer, *texts) for texts in preflight.train]
