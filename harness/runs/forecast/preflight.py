@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ADAPTER_BYTES = 4  # adapters are stored in fp32
 LONGEST_BARE = 32  # examples; sent by length in characters, which only approximates length in tokens
 ALL_CHARACTERS = 8_000_000  # training examples of no more characters are all sent: to tokenise them takes seconds
+LOOK_SECONDS, RUN_SECONDS = 600.0, 60.0  # for a look at a model: in all, and more for each run; most take a few seconds
 LONGEST_SENT = 2000  # examples, if there are more characters; sent by length in characters, see above
 
 Request = TypeVar("Request")
@@ -173,19 +174,29 @@ def _memory_fields(spec: RunSpec) -> RunSpec:
 
 def look_in_own_process(preflight: Preflight) -> Findings:
     """Return the findings of `look`, from a process that may die without harm."""
-    return in_own_process(look, preflight, where=str(preflight.folder))
+    seconds = LOOK_SECONDS + RUN_SECONDS * len(preflight.specs)
+    return in_own_process(look, preflight, where=str(preflight.folder), seconds=seconds)
 
 
-def in_own_process(call: Callable[[Request], Answer], request: Request, *, where: str) -> Answer:
+def in_own_process(
+    call: Callable[[Request], Answer], request: Request, *, where: str, seconds: float = LOOK_SECONDS
+) -> Answer:
     """Return the result of a function that imports torch, called in a process of its own.
 
+    The files that it looks at may come from anywhere, so it has a time limit: no tokenizer, template or config of somebody else
+    may hold the program for ever.
+
     Raises:
-        HarnessError: as the function; also if the process dies, or a library fails in any other way.
+        HarnessError: as the function; also if the process dies or does not end, or a library fails in any other way.
     """
     local.warm_up()
     with ProcessPoolExecutor(1, mp_context=local.context(), initializer=_silence) as pool:
         try:
-            return pool.submit(call, request).result()
+            return pool.submit(call, request).result(seconds)
+        except TimeoutError:
+            for process in list(pool._processes.values()):
+                process.kill()
+            raise _endless(where, seconds) from None
         except BrokenProcessPool:
             raise HarnessError(
                 "the process that looked at the model died, often for want of memory",
@@ -200,6 +211,12 @@ def in_own_process(call: Callable[[Request], Answer], request: Request, *, where
                 where=where,
                 fix="check config.json; if the model is sound, go without predictions: --no-memory",
             ) from error
+
+
+def _endless(where: str, seconds: float) -> HarnessError:
+    problem = f"the process that looked at the model did not end within {seconds:,.0f} seconds"
+    fix = "check the folder's tokenizer and config; for many large runs plan fewer at a time"
+    return HarnessError(problem, where=where, fix=fix)
 
 
 def _silence() -> None:
