@@ -7,7 +7,6 @@ tokenizer, in which each control token has another name: names are replaced in t
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -52,15 +51,19 @@ def control_pattern(tokenizer: Any) -> re.Pattern[str] | None:
 
     They are the special tokens, and other added tokens that the chat template writes, such as `<think>`.
     """
-    added = getattr(tokenizer, "added_tokens_decoder", {}) or {}
     template = getattr(tokenizer, "chat_template", None) or ""
-    texts = tuple((token.content, bool(token.special)) for token in added.values())
-    return _pattern(texts, template if isinstance(template, str) else "\0".join(map(str, template.values())))
+    key = (len(tokenizer) if hasattr(tokenizer, "__len__") else 0, template)
+    pair = getattr(tokenizer, "_control_tokens", None)
+    if pair is None or pair[0] != key:  # some tokenizers have thousands of added tokens, and each answer comes here
+        pair = tokenizer._control_tokens = key, _pattern(tokenizer, template)
+    pattern: re.Pattern[str] | None = pair[1]
+    return pattern
 
 
-@functools.lru_cache(maxsize=16)
-def _pattern(added: tuple[tuple[str, bool], ...], template: str) -> re.Pattern[str] | None:
-    texts = {text for text, special in added if text.strip() and (special or text in template)}
+def _pattern(tokenizer: Any, template: Any) -> re.Pattern[str] | None:
+    added = (getattr(tokenizer, "added_tokens_decoder", {}) or {}).values()
+    source = template if isinstance(template, str) else "\0".join(map(str, template.values()))
+    texts = {token.content for token in added if token.content.strip() and (token.special or token.content in source)}
     longest_first = sorted(texts, key=lambda text: (-len(text), text))
     return re.compile("|".join(map(re.escape, longest_first))) if texts else None
 

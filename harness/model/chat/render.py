@@ -20,7 +20,9 @@ from harness.model.chat import settings
 
 QUESTION, ANSWER = "question-text", "answer-text"
 SECONDS = 10.0  # of the processor, for a template that takes milliseconds if it ends
-WHERE = "the chat template of the model"
+WHERE, FIX = "the chat template of the model", "correct the template, or remove it to use plain prompts"
+MOST_CHARACTERS = 1_000_000  # of a template's own text
+REPEATS = 8  # of a trial, which chance would change
 
 Message = Mapping[str, str]
 
@@ -72,7 +74,7 @@ class Chat:
             (m["content"] for m in messages if m["role"] == "user" and not _holds(text, m["content"])), None
         ):
             problem = f"the chat template loses the question: the prompt that it renders does not contain '{lost[:60]}'"
-            raise HarnessError(problem, where=WHERE, fix="correct the template, or remove it to use plain prompts")
+            raise HarnessError(problem, where=WHERE, fix=FIX)
         return text if self.thinks else _without_open_thought(text)
 
     def exchange(self, question: str, answer: str) -> str:
@@ -93,19 +95,32 @@ class Chat:
 
     def _find_form(self) -> Form:
         failure: Exception | None = None
+        trial = [{"role": "user", "content": QUESTION}]
         for form in FORMS:
             try:
-                text = self._render([{"role": "user", "content": QUESTION}], form, prompt=True)
+                text = self._render(trial, form, prompt=True)
                 if QUESTION in text and "'type':" not in text:  # else it prints the list of parts itself
+                    self._refuse_chance(text, trial, form)
                     return form
-            except _Endless:
+            except _Unusable:
                 raise
             except HarnessError as error:
                 failure = failure or error
         if failure:
             raise failure
         problem = "the chat template loses the question: the prompt that it renders does not contain it"
-        raise HarnessError(problem, where=WHERE, fix="correct the template, or remove it to use plain prompts")
+        raise HarnessError(problem, where=WHERE, fix=FIX)
+
+    def _refuse_chance(self, text: str, trial: Sequence[Message], form: Form) -> None:
+        problem = ""
+        if len(text) > MOST_CHARACTERS:
+            problem = (
+                f"the chat template writes {len(text):,} characters around a question, at most {MOST_CHARACTERS:,} fit"
+            )
+        elif any(self._render(trial, form, prompt=True) != text for _ in range(REPEATS)):
+            problem = "the chat template renders the same question differently each time"
+        if problem:
+            raise _Unusable(problem, where=WHERE, fix=FIX)
 
     def _accepted(self, messages: Sequence[Message]) -> list[Message]:
         """Return the messages, with a system's text in front of the user's if the template refuses or loses it."""
@@ -142,13 +157,11 @@ class Chat:
             raise
         except Exception as error:  # a template is somebody else's program, and fails in any way
             problem = f"the chat template fails: {type(error).__name__}: {one_line(error)}"
-            raise HarnessError(
-                problem, where=WHERE, fix="correct the template, or remove it to use plain prompts"
-            ) from error
+            raise HarnessError(problem, where=WHERE, fix=FIX) from error
 
 
-class _Endless(HarnessError):
-    """The error of a template that does not end."""
+class _Unusable(HarnessError):
+    """The error of a template that no other form of messages mends."""
 
 
 def chat_of(tokenizer: Any) -> Chat | None:
@@ -209,7 +222,7 @@ def _time_limit() -> Iterator[None]:
 
     def end(number: int, frame: object) -> None:
         problem = f"the chat template does not end: it ran for {SECONDS:g} seconds"
-        raise _Endless(problem, where=WHERE, fix="correct the template, or remove it to use plain prompts")
+        raise _Unusable(problem, where=WHERE, fix=FIX)
 
     before = signal.signal(signal.SIGVTALRM, end)
     signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)

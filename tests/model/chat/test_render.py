@@ -116,6 +116,16 @@ def test_a_template_that_does_not_end_is_an_error(monkeypatch: pytest.MonkeyPatc
         prompt(toy(later))
 
 
+def test_a_template_that_depends_on_chance_is_an_error() -> None:
+    with pytest.raises(HarnessError, match="differently each time"):
+        prompt(toy("{{ range(90000) | random }}{% for m in messages %}{{ m.content }}{% endfor %}"))
+
+
+def test_a_template_that_writes_a_book_is_an_error() -> None:
+    with pytest.raises(HarnessError, match="2,000,017 characters"):
+        prompt(toy("{{ 'ab' * 1000000 }}{% for m in messages %}{{ m.content }}{{ 'abcd' }}{% endfor %}"))
+
+
 def test_a_template_that_fails_says_so() -> None:
     with pytest.raises(HarnessError, match="chat template fails: UndefinedError"):
         prompt(toy("{{ messages[0].no.such.thing }}"))
