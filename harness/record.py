@@ -133,7 +133,7 @@ class RunSpec:
     `HASH`). `start` is the id of the run from whose weights training starts, empty for the base model. `joined` are tasks,
     as `name@fingerprint`, whose training examples are mixed in; `train_examples` does not count them.
     `template_args` are the variables of the model's chat template as `name=value`, `template_date` is the date that it prints;
-    both are empty for templates without.
+    both are empty for templates without. `model_format` describes the GGUF file that the model was converted from.
     """
 
     task: str
@@ -171,6 +171,7 @@ class RunSpec:
     joined: tuple[str, ...] = ()
     template_args: tuple[str, ...] = ()
     template_date: str = ""
+    model_format: str = ""
 
     @cached_property
     def id(self) -> str:

@@ -89,7 +89,7 @@ TASK_FILE = replace(
 )
 MODEL = Flag(
     "--model",
-    "model folder or hub id; tiny is embedded",
+    "model folder, GGUF file, hub id, or smollm2-135m or gemma3-270m from a package; tiny is embedded",
     metavar="DIR|ID",
     example="tiny",
     default=Options.model,

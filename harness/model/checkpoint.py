@@ -1,6 +1,6 @@
 """A model folder, examined in milliseconds without torch: its location, its integrity and its main figures.
 
-A model id is `tiny` (embedded), a folder in the Hugging Face layout, or a hub id. `resolve` turns each of them into a
+A model id is `tiny` (embedded), a folder in the Hugging Face layout, a GGUF file, a short name or a hub id. `resolve` turns each of them into a
 folder and checks its files, so that a broken checkpoint is refused before training starts. Facts for which transformers
 must be imported are read by `harness.model.loading`.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, did_you_mean, one_line
-from harness.model import identity
+from harness.model import gguf_file, identity
 from harness.model.identity import CODE
 from harness.record import RunSpec
 
@@ -38,6 +38,7 @@ class Checkpoint:
 
     `hidden` is 0 if unknown. `config` is the part of the config that describes a decoder. `revision` names everything that
     decides an answer, see `identity`; `weights_revision` names the weights alone, as older records of local folders do.
+    `format` describes the GGUF file that the folder was converted from, empty for other models.
     """
 
     folder: Path
@@ -48,6 +49,7 @@ class Checkpoint:
     weights_bytes: int
     config: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     weights_revision: str = ""
+    format: str = ""
 
     @property
     def embedded(self) -> bool:
@@ -69,11 +71,13 @@ def read(model_id: str, *, remote_code: bool = False) -> Checkpoint:
     inner = config.get("text_config")
     text = inner if isinstance(inner, dict) else config
     full, weights = _revisions(folder, remote_code)
+    origin = gguf_file.origin(folder)
     return Checkpoint(
         folder=folder,
         name=_name(model_id, folder),
         revision=full,
         weights_revision=weights,
+        format=origin.format if origin else "",
         hidden=_first(text, ("hidden_size", "n_embd", "d_model"), 0),
         window=_first(text, ("max_position_embeddings", "n_positions", "max_seq_len"), DEFAULT_WINDOW),
         weights_bytes=sum(path.stat().st_size for path in weight_files(folder)),
@@ -125,7 +129,8 @@ def resolve(model_id: str, *, remote_code: bool = False) -> Path:
 
 def is_local(model_id: str) -> bool:
     """Return whether a model can be read without a network: embedded, a folder, or in the hub's cache with weights."""
-    if model_id == "tiny" or _path(model_id).is_dir():
+    path = _path(model_id)
+    if model_id == "tiny" or path.is_dir() or gguf_file.is_gguf(path) or gguf_file.is_installed(model_id):
         return True
     if model_id.count("/") != 1 or model_id.startswith((".", "/", "~")):
         return False
@@ -140,8 +145,11 @@ def _folder(model_id: str, remote_code: bool) -> Path:
         if not TINY.is_dir():
             raise HarnessError("the embedded model is missing", where=str(TINY), fix="reinstall the package")
         return TINY
-    folder = _path(model_id)
-    return folder if folder.is_dir() else _download(model_id, remote_code)
+    path = _path(model_id)
+    if path.is_dir():
+        return path
+    file = path if gguf_file.is_gguf(path) else gguf_file.of_short_name(model_id)
+    return gguf_file.folder(file) if file else _download(model_id, remote_code)
 
 
 def _path(model_id: str) -> Path:
@@ -158,7 +166,7 @@ def _download(model_id: str, remote_code: bool) -> Path:
         raise HarnessError(f"'{model_id}' is a file, not a model folder", where="--model", fix=fix)
     near = _near(model_id)
     if model_id.count("/") != 1 or model_id.startswith((".", "/", "~")):
-        fix = near or "pass 'tiny', a folder, or a hub id such as owner/name"
+        fix = near or "pass 'tiny', a folder, a GGUF file, or a hub id such as owner/name"
         raise HarnessError(f"no model folder '{model_id}'", where="--model", fix=fix)
     from huggingface_hub import snapshot_download
 
@@ -184,7 +192,9 @@ def _near(model_id: str) -> str:
     parent = _path(model_id).parent
     beside = [path.name for path in parent.iterdir() if path.is_dir()] if parent.is_dir() else []
     prefix = model_id.rpartition("/")[0]
-    return did_you_mean(model_id, ["tiny", *(f"{prefix}/{name}" if prefix else name for name in beside)])
+    return did_you_mean(
+        model_id, ["tiny", *gguf_file.SHORT_NAMES, *(f"{prefix}/{name}" if prefix else name for name in beside)]
+    )
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -300,12 +310,19 @@ def revision(folder: Path, *, remote_code: bool = False) -> str:
 
 def _revisions(folder: Path, remote_code: bool) -> tuple[str, str]:
     full, weights = identity.of_folder(folder, weight_files(folder), remote_code=remote_code)
+    origin = gguf_file.origin(folder)
+    if origin and origin.contents == full:  # as it was converted
+        return origin.revision, origin.revision
     return (weights if folder.resolve() == TINY.resolve() else full), weights
 
 
 def _name(model_id: str, folder: Path) -> str:
     if model_id == "tiny":
         return "tiny"
+    if model_id in gguf_file.SHORT_NAMES:
+        return model_id
+    if origin := gguf_file.origin(folder):
+        return origin.file
     if identity.is_snapshot(folder):
         return folder.parent.parent.name.removeprefix("models--").replace("--", "/", 1)
     return folder.name if _path(model_id).exists() else model_id

@@ -80,6 +80,7 @@ def _shared(inputs: Inputs, methods: Sequence[Method], model: Checkpoint, option
         device=device,
         remote_code=options.remote_code,
         probes=inputs.probe_keys,
+        model_format=model.format,
         template_args=template_args,
         template_date=chat.date(model.folder, template_args),
     )

@@ -121,6 +121,7 @@ TRUSTED: Mapping[str, str] = {
     "RunSpec.weight_decay": "any value that is the same for all seeds of a row",
     "RunSpec.checkpointing": "whether activations were computed twice",
     "RunSpec.remote_code": "whether code of the model was run",
+    "RunSpec.model_format": "the file that the model was converted from",
     "RunSpec.template_args": "the variables of the chat template",
     "RunSpec.template_date": "the date that the chat template printed",
     "RunSpec.start": "the run from which training started",
