@@ -132,6 +132,8 @@ class RunSpec:
     `rounds`, `clients` and `clients_by` are for federated training; `clients_by` names the clients' slice (or `GROUP` or
     `HASH`). `start` is the id of the run from whose weights training starts, empty for the base model. `joined` are tasks,
     as `name@fingerprint`, whose training examples are mixed in; `train_examples` does not count them.
+    `template_args` are the variables of the model's chat template as `name=value`, `template_date` is the date that it prints;
+    both are empty for templates without. `model_format` describes the GGUF file that the model was converted from.
     """
 
     task: str
@@ -167,6 +169,9 @@ class RunSpec:
     clients_by: str = ""
     start: str = ""
     joined: tuple[str, ...] = ()
+    template_args: tuple[str, ...] = ()
+    template_date: str = ""
+    model_format: str = ""
 
     @cached_property
     def id(self) -> str:
@@ -178,6 +183,11 @@ class RunSpec:
         """Return the fields to hash and store; those with a default only if they differ from it, which preserves old ids."""
         values = ((field, getattr(self, field.name)) for field in dataclasses.fields(self))
         return {field.name: value for field, value in values if value != field.default}
+
+    @property
+    def template(self) -> tuple[str, ...]:
+        """Return the settings of the model's chat template, which decide the prompts of a model."""
+        return (*self.template_args, *[f"date {self.template_date}"] * bool(self.template_date))
 
     @property
     def name(self) -> str:

@@ -47,7 +47,7 @@ def first_steps(job: Job) -> Again:
     if not method.trains or spec.rounds or spec.joined or spec.start:
         return Again()
     data = _start(job)
-    tokenizer = loading.load_tokenizer(job.model_folder, remote_code=spec.remote_code)
+    tokenizer = loading.tokenizer_of(job.model_folder, spec)
     pairs = inputs.encode_train(data, spec, tokenizer)
     batches = loop.plan_batches([len(pair) for pair in pairs], spec)
     fit = loop.fit(
@@ -82,7 +82,7 @@ def ask(job: Job, run: Path, positions: Sequence[int]) -> Again:
     examples = dict(data.splits.items())[job.spec.split]
     answers = answer.answer(
         _model(job, run, method),
-        loading.load_tokenizer(job.model_folder, remote_code=job.spec.remote_code),
+        loading.tokenizer_of(job.model_folder, job.spec),
         examples,
         data.task,
         job.spec,

@@ -132,7 +132,8 @@ class Cell:
     def family(self) -> tuple[object, ...]:
         """The values that cells share if they may be compared with each other."""
         s = self.spec
-        return (s.task, s.task_version, s.data, s.scoring, s.model, s.model_revision, s.test_examples, self.metric)
+        model = (s.model, s.model_revision, s.template)
+        return (s.task, s.task_version, s.data, s.scoring, *model, s.test_examples, self.metric)
 
 
 def pool(runs: Iterable[Run], metrics: Metrics) -> tuple[list[tuple[Cell, ItemScores | None]], list[Cell]]:
@@ -320,7 +321,7 @@ def metric_names(metrics: Metrics, finished: Sequence[Cell]) -> dict[str, list[s
 
 def table_order(spec: RunSpec) -> tuple[Any, ...]:
     """Return the key that sorts rows by table: task and version, model and revision."""
-    return (spec.task, spec.task_version, spec.model, spec.model_revision)
+    return (spec.task, spec.task_version, spec.model, spec.model_revision, spec.template)
 
 
 def method_order(spec: RunSpec) -> tuple[Any, ...]:

@@ -199,7 +199,8 @@ def gains(drafts: Sequence[Draft]) -> dict[int, Gains]:
 
 def _but_scoring(cell: Cell) -> tuple[object, ...]:
     s = cell.spec
-    return (s.task, s.task_version, s.data, s.model, s.model_revision, s.test_examples, s.dtype, s.device, cell.metric)
+    model = (s.model, s.model_revision, s.template)
+    return (s.task, s.task_version, s.data, *model, s.test_examples, s.dtype, s.device, cell.metric)
 
 
 def _overlap(a: Cell, b: Cell) -> bool:

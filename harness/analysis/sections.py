@@ -125,7 +125,7 @@ def sections(cells: Iterable[Cell]) -> list[Section]:
 
 
 def _scored_otherwise(base: Cell, cell: Cell) -> bool:
-    fields = ("task_version", "data", "model", "model_revision", "test_examples")
+    fields = ("task_version", "data", "model", "model_revision", "template", "test_examples")
     shared = all(getattr(base.spec, name) == getattr(cell.spec, name) for name in fields)
     return shared and base.spec.scoring != cell.spec.scoring
 
@@ -142,6 +142,7 @@ def _titles(firsts: Sequence[Cell]) -> list[str]:
         lambda cell: f" · task version {cell.spec.task_version}",
         lambda cell: f" · {cell.spec.scoring}",
         lambda cell: f" · model revision {cell.spec.model_revision[:7]}",
+        lambda cell: f" · {', '.join(cell.spec.template) or 'no settings of the chat template'}",
         lambda cell: f" · data {cell.spec.data[:8]}",
     ]
     titles = [more[0](cell) for cell in firsts]

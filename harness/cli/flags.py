@@ -92,7 +92,7 @@ TASK_FILE = replace(
 )
 MODEL = Flag(
     "--model",
-    "model folder or hub id; tiny is embedded",
+    "model folder, GGUF file, hub id, or smollm2-135m or gemma3-270m from a package; tiny is embedded",
     metavar="DIR|ID",
     example="tiny",
     default=Options.model,
@@ -106,6 +106,17 @@ REMOTE_CODE = Flag(
     "run the Python code that comes with the model, with your rights: only if you have read it",
     field="remote_code",
     switch=True,
+)
+TEMPLATE_ARGS = Flag(
+    "--template-args",
+    "variables of the model's chat template; `chat_template=NAME` chooses one of several templates",
+    parse.assignments,
+    list,
+    metavar="NAME=VALUE",
+    example="enable_thinking=false",
+    unset="thinking is off if the template has a switch for it",
+    group=WHAT,
+    repeat=True,
 )
 TRAINING = (
     Flag("--epochs", "passes over the training examples", positive, example="3", unset="the task's"),
@@ -210,6 +221,7 @@ RUN = (
     ),
     MODEL,
     replace(REMOTE_CODE, group=WHAT),
+    TEMPLATE_ARGS,
     Flag(
         "--clients-by",
         "the client of an example, for federated methods: insurer, line or another slice, group, hash",

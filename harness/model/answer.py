@@ -13,11 +13,12 @@ from typing import Any
 import torch
 
 from harness.errors import HarnessError
-from harness.metrics import default_parse
+from harness.metrics import default_parse, thoughts
 from harness.metrics.options import pick
 from harness.model import calibrate, likelihood, prefill, prefix_tree
 from harness.model import generate as generation
 from harness.model.batch import make_batches
+from harness.model.chat.render import chat_of
 from harness.model.loading import precision
 from harness.model.meter import Meter
 from harness.model.tokenize import EncodedQuestion, answer_room, encode_test, encode_texts, windows
@@ -234,7 +235,8 @@ def _write(
     """Return the text that the model writes as each example's answer, up to its end token or the end of the line."""
     stop = generation.end_tokens(model, tokenizer)
     one_line = not any("\n" in example.target for example in examples)
-    if one_line:
+    chat = chat_of(tokenizer)
+    if one_line and not (chat and chat.thinks):
         stop |= generation.newline_tokens(tokenizer)
     prompts = [item.prompt for item in questions]
     generate = generation.choose(model, prompts)
@@ -251,10 +253,17 @@ def _write(
     for batch, texts in _batched(model, batches, write, len(examples), on_progress, meter):
         for i, (ids, loglik) in zip(batch, texts, strict=True):
             _refuse_no_number((loglik,), examples[i], spec)
-            text = tokenizer.decode(ids, skip_special_tokens=True).strip()
-            text = text.split("\n", 1)[0].strip() if one_line else text
-            answers[i] = _answer(examples[i], text, parse(text, examples[i]), questions[i].cut_tokens, (loglik,))
+            text = generation.text_of(tokenizer, ids, prompts[i])
+            text = _first_line(text) if one_line else text
+            parsed = parse(thoughts.answer(text), examples[i])
+            answers[i] = _answer(examples[i], text, parsed, questions[i].cut_tokens, (loglik,))
     return [result for result in answers if result is not None]
+
+
+def _first_line(text: str) -> str:
+    """Return an output up to the end of the answer's first line; thoughts in front of the answer stay."""
+    front, answer = thoughts.divide(text)
+    return (front + answer.strip().split("\n", 1)[0]).strip()
 
 
 def _answer(example: Example, text: str, parsed: str | None, cut_tokens: int, loglik: tuple[float, ...]) -> Answer:

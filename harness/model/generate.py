@@ -8,6 +8,7 @@ architecture, `generate` is used.
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
@@ -15,7 +16,9 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
+from harness.metrics import thoughts
 from harness.model import chat_turn, prefill
+from harness.model.chat.render import chat_of, open_thought
 from harness.model.logits import logits_at, virtual_tokens
 
 
@@ -48,6 +51,26 @@ def end_tokens(model: Any, tokenizer: Any) -> set[int]:
     ids = setting if isinstance(setting, list) else [setting]
     turn = [chat_turn.turn(tokenizer).end] if getattr(tokenizer, "chat_template", None) else []
     return {int(token) for token in (*ids, *turn, tokenizer.eos_token_id) if token is not None}
+
+
+def text_of(tokenizer: Any, tokens: Sequence[int], prompt: Sequence[int] = ()) -> str:
+    """Return the text of an answer's tokens without control tokens, but with the marks of thoughts.
+
+    If the prompt has opened a thought, its mark stands in front.
+    """
+    marks = _marks(tokenizer)
+    parts: list[str] = [""]
+    for mark, group in itertools.groupby(tokens, key=marks.get):
+        parts.append(mark or tokenizer.decode(list(group), skip_special_tokens=True))
+    opened = open_thought(tokenizer.decode(list(prompt[-8:]))) if prompt and chat_of(tokenizer) else ""
+    return (opened + "".join(parts)).strip()
+
+
+def _marks(tokenizer: Any) -> dict[int, str]:
+    """Return the marks of thoughts among the control tokens, by their ids."""
+    names = {*thoughts.MARKS, *thoughts.MARKS.values()}
+    added = getattr(tokenizer, "added_tokens_decoder", {})
+    return {number: token.content for number, token in added.items() if token.special and token.content in names}
 
 
 def newline_tokens(tokenizer: Any) -> set[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -206,8 +206,18 @@ def precision(spec: RunSpec) -> contextlib.AbstractContextManager[Any]:
     return contextlib.nullcontext()
 
 
-def load_tokenizer(folder: Path, *, remote_code: bool = False) -> Any:
-    """Return the tokenizer of a model folder; with `remote_code` Python code from the folder may run.
+def tokenizer_of(folder: Path, spec: RunSpec) -> Any:
+    """Return the tokenizer of a run's model, with the settings of its chat template; errors as `load_tokenizer`."""
+    return load_tokenizer(folder, remote_code=spec.remote_code, template_args=spec.template_args)
+
+
+def load_tokenizer(folder: Path, *, remote_code: bool = False, template_args: Sequence[str] | None = None) -> Any:
+    """Return the tokenizer of a model folder.
+
+    Args:
+        folder: of the model.
+        remote_code: whether Python code from the folder may run.
+        template_args: the variables of the chat template, as `name=value`; None for the default, without thinking.
 
     Raises:
         HarnessError: it cannot be read, or it has no end-of-text token; every answer ends with that token.
@@ -223,4 +233,5 @@ def load_tokenizer(folder: Path, *, remote_code: bool = False) -> Any:
         raise HarnessError(
             "the tokenizer has no end-of-text token", where=str(folder), fix="set eos_token in its config"
         )
+    tokenizer.template_args = None if template_args is None else tuple(template_args)
     return tokenizer

@@ -50,6 +50,7 @@ class Options:
         rounds, clients_by: of federated methods, see `clients`.
         start: the run that this one continues.
         joined: tasks whose training examples are mixed in.
+        template_args: variables of the model's chat template, as `name=value`.
     """
 
     tasks: tuple[str, ...]
@@ -89,6 +90,7 @@ class Options:
     probe_limit: int = MAX_QUESTIONS
     start: Start | None = None
     joined: tuple[str, ...] = ()
+    template_args: tuple[str, ...] = ()
 
     def source(self, name: str) -> TaskSource:
         """Return how the examples of one of these tasks are obtained."""

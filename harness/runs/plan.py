@@ -196,7 +196,7 @@ def _plan(source: TaskSource, task: Task, methods: tuple[Method, ...], model: Ch
     data = inputs.read(source, task, options, embedded=model.embedded)
     default_specs = specs.make(data, methods, model, options)
     if options.start:
-        continuation.check(options.start, default_specs)
+        continuation.check(options.start, default_specs, model)
     options = replace(options, jobs=options.jobs or defaults.jobs(model, default_specs[0].device))
     plan = Plan(source, data, model, methods, options, default_specs)
     if options.tune:

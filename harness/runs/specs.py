@@ -9,7 +9,9 @@ from harness import environment
 from harness.data.loading import Splits
 from harness.errors import HarnessError
 from harness.methods.base import ALPHA
+from harness.metrics import thoughts
 from harness.model import checkpoint
+from harness.model.chat import settings as chat
 from harness.model.checkpoint import Checkpoint
 from harness.record import RunSpec
 from harness.runs import defaults
@@ -49,6 +51,9 @@ def _shared(inputs: Inputs, methods: Sequence[Method], model: Checkpoint, option
             where=f"--max-tokens {max_tokens}",
             fix=f"--max-tokens {model.window}",
         )
+    template_args = chat.arguments(model.folder, options.template_args)
+    scorings = {task.scoring, *["choices"] * (options.scoring == "both")}
+    _refuse_thoughts(template_args, scorings, task)
     return RunSpec(
         task=task.name,
         task_version=task.version,
@@ -67,7 +72,7 @@ def _shared(inputs: Inputs, methods: Sequence[Method], model: Checkpoint, option
         batch_size=0,
         micro_batch=0,
         max_tokens=max_tokens,
-        max_new_tokens=task.max_new_tokens,
+        max_new_tokens=thoughts.room(task.max_new_tokens, max_tokens, template_args),
         train_examples=0,
         test_examples=len(inputs.splits.test),
         seed=0,
@@ -75,7 +80,19 @@ def _shared(inputs: Inputs, methods: Sequence[Method], model: Checkpoint, option
         device=device,
         remote_code=options.remote_code,
         probes=inputs.probe_keys,
+        model_format=model.format,
+        template_args=template_args,
+        template_date=chat.date(model.folder, template_args),
     )
+
+
+def _refuse_thoughts(template_args: Sequence[str], scorings: set[str], task: Task) -> None:
+    if "choices" in scorings and thoughts.allowed(template_args):
+        raise HarnessError(
+            "options are scored right behind the prompt, and the model would begin to think there",
+            where=f"--template-args {','.join(template_args)}, task {task.name}",
+            fix="leave it out, or let the model write: --scoring generate",
+        )
 
 
 def _method_specs(

@@ -223,7 +223,7 @@ def _load(job: Job, method: Method, phases: dict[str, Phase], state: RunState) -
 
     spec = job.spec
     with memory.phase(spec.device) as meter:
-        tokenizer = loading.load_tokenizer(job.model_folder, remote_code=spec.remote_code)
+        tokenizer = loading.tokenizer_of(job.model_folder, spec)
         model = continuation.load(job, method)
         weights = sum(_numbers(weight) for weight in model.parameters())
         model = continuation.adapt(model, job, method)

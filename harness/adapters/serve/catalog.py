@@ -73,7 +73,7 @@ def servable_of_folder(id: str, folder: Path, base: Checkpoint) -> Servable:
     config = library.read_config(folder)
     checkpoint.read_shapes(folder / library.WEIGHTS)
     revision = _base_revision(folder, config)
-    if revision and revision != base.revision:
+    if revision and not base.matches(revision):
         return Servable(id, "", folder, _wrong_base(revision, base))
     return Servable(id, "", folder, peft_config.problem(config))
 
@@ -94,7 +94,7 @@ def _base_revision(folder: Path, config: dict[str, Any]) -> str:
 
 def _obstacle(run: records.Run, base: Checkpoint, bits: float) -> str:
     spec = run.record.spec
-    if spec.model_revision != base.revision:
+    if not base.matches(spec.model_revision):
         return _wrong_base(f"{spec.model} @ {spec.model_revision}", base)
     try:
         adapter = library.read(run)

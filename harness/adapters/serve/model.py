@@ -26,7 +26,7 @@ from harness.errors import HarnessError
 from harness.model import checkpoint, generate
 from harness.model.byte_counter import storage_bytes
 from harness.model.kv_cache import roomy_cache
-from harness.model.loading import linear_sides, load_tokenizer, precision
+from harness.model.loading import linear_sides, precision, tokenizer_of
 from harness.model.row_cache import joinable
 from harness.record import RunSpec
 from harness.schema import Method
@@ -44,7 +44,7 @@ class SharedBase:
         """Load the model of `folder` by `method`: with 4-bit weights for QLoRA, in `spec.dtype` otherwise."""
         self.spec = spec
         self.model: Any = method.load(str(folder), spec).eval().requires_grad_(False)
-        self.tokenizer: Any = load_tokenizer(folder, remote_code=spec.remote_code)
+        self.tokenizer: Any = tokenizer_of(folder, spec)
         self._parts: list[tuple[int, int, Layers]] = []
         self._rows = 0
         self._sides: dict[str, tuple[int, int]] = {}

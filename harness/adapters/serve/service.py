@@ -184,7 +184,8 @@ class Service:
             try:
                 if request.chat:
                     return [chat_ids(self._tokenizer, request.messages)]
-                rows = [plain_ids(self._tokenizer, [p])[0] if isinstance(p, str) else list(p) for p in request.prompts]
+                tokenizer, prompts = self._tokenizer, request.prompts
+                rows = [plain_ids(tokenizer, [p], raw=True)[0] if isinstance(p, str) else list(p) for p in prompts]
             except Exception as error:  # a template may refuse messages; half a character is no text
                 param = "messages" if request.chat else "prompt"
                 raise Refusal(400, f"the {param} cannot be tokenized: {one_line(error)}", param=param) from None

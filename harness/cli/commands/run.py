@@ -103,7 +103,17 @@ def _analyze(planned: Plan, outcomes: Sequence[Outcome]) -> TaskResults:
 
 def _earlier_base(planned: Plan) -> list[records.Run]:
     like = planned.default_specs[0]
-    fields = ("data", "scoring", "model", "model_revision", "test_examples", "dtype", "device", "max_tokens")
+    fields = (
+        "data",
+        "scoring",
+        "model",
+        "model_revision",
+        "template",
+        "test_examples",
+        "dtype",
+        "device",
+        "max_tokens",
+    )
     earlier = records.read_all(planned.options.results, like.task, skip_damaged=True)
     for run in sorted(earlier, key=lambda run: run.record.spec.probes != like.probes):
         spec = run.record.spec

@@ -21,6 +21,7 @@ from harness.cli.terminal import output
 from harness.data import registry
 from harness.errors import HarnessError
 from harness.model import checkpoint
+from harness.model.chat import settings as chat
 from harness.model.checkpoint import Checkpoint
 from harness.record import RunSpec
 from harness.runs import defaults
@@ -198,6 +199,7 @@ def _spec(catalog: Catalog, bits: float, dtype: str, device: str, *, remote_code
     values |= dict.fromkeys(("train_examples", "test_examples", "max_new_tokens"), 0)
     values |= {"task": "", "data": "", "scoring": "generate", "max_tokens": catalog.base.window}
     values |= {"model": catalog.base.name, "model_revision": catalog.base.revision, "method": BITS[bits]}
+    values |= {"template_args": chat.arguments(catalog.base.folder)}
     return RunSpec(**values, dtype=dtype, device=device, remote_code=remote_code)  # type: ignore[arg-type]
 
 

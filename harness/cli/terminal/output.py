@@ -102,6 +102,8 @@ def header(plan: Plan) -> None:
     lines = (
         (f"{plan.task.name} v{plan.task.version}", f"{plan.task.title} · {counts} in {plan.test_groups:,} groups"),
         ("model", f"{plan.model.name} @ {plan.model.revision[:7]}…{weights} · {spec.dtype}"),
+        *[("format", spec.model_format)] * bool(spec.model_format),
+        *[("template", " · ".join(spec.template))] * bool(spec.template),
         (
             "device",
             f"{device} · {memory:.0f} GiB" + (f" · {plan.options.jobs} runs at a time" * (plan.options.jobs > 1)),

@@ -26,6 +26,7 @@ ADAPTER_BYTES = 4  # adapters are stored in fp32
 OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")  # names of exceptions
 LONGEST_BARE = 32  # examples; sent by length in characters, which only approximates length in tokens
 ALL_CHARACTERS = 8_000_000  # training examples of no more characters are all sent: to tokenise them takes seconds
+LOOK_SECONDS, RUN_SECONDS = 600.0, 60.0  # for a look at a model: in all, and more for each run; most take a few seconds
 LONGEST_SENT = 2000  # examples, if there are more characters; sent by length in characters, see above
 
 Request = TypeVar("Request")
@@ -108,7 +109,7 @@ def look(preflight: Preflight) -> Findings:
     shape = loading.shape(folder, remote_code=remote_code)
     for rank in sorted({spec.rank for spec in preflight.specs if spec.rank}):
         loading.check_rank(shape, rank)
-    tokenizer = loading.load_tokenizer(preflight.folder, remote_code=remote_code)
+    tokenizer = loading.tokenizer_of(preflight.folder, preflight.specs[0])
     for part in (preflight, *preflight.also):
         _refuse_unfit(part, tokenizer, shape.vocab)
     encoded = [tokenize.encode_pair(tokenizer, *texts) for texts in preflight.train]
@@ -172,19 +173,27 @@ def _memory_fields(spec: RunSpec) -> RunSpec:
 
 def look_in_own_process(preflight: Preflight) -> Findings:
     """Return the findings of `look`, from a process that may die without harm."""
-    return in_own_process(look, preflight, where=str(preflight.folder))
+    seconds = LOOK_SECONDS + RUN_SECONDS * len(preflight.specs)
+    return in_own_process(look, preflight, where=str(preflight.folder), seconds=seconds)
 
 
-def in_own_process(call: Callable[[Request], Answer], request: Request, *, where: str) -> Answer:
+def in_own_process(
+    call: Callable[[Request], Answer], request: Request, *, where: str, seconds: float = LOOK_SECONDS
+) -> Answer:
     """Return the result of a function that imports torch, called in a process of its own.
 
+    The files that it looks at may come from anywhere, so it has a time limit: no tokenizer, template or config of somebody else
+    may hold the program for ever.
+
     Raises:
-        HarnessError: as the function; also if the process dies, or a library fails in any other way.
+        HarnessError: as the function; also if the process dies or does not end, or a library fails in any other way.
     """
     local.warm_up()
     try:
         with processes.Call(local.context(), call, request, silent=True) as running:
-            return running.result()
+            return running.result(seconds)
+    except TimeoutError:
+        raise _endless(where, seconds) from None
     except processes.ProcessEnd as end:
         raise HarnessError(
             f"the process that looked at the model died before it was done: {end}",
@@ -203,3 +212,9 @@ def in_own_process(call: Callable[[Request], Answer], request: Request, *, where
             where=where,
             fix="check config.json; if the model is sound, go without predictions: --no-memory",
         ) from error
+
+
+def _endless(where: str, seconds: float) -> HarnessError:
+    problem = f"the process that looked at the model did not end within {seconds:,.0f} seconds"
+    fix = "check the folder's tokenizer and config; for many large runs plan fewer at a time"
+    return HarnessError(problem, where=where, fix=fix)

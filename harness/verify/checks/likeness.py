@@ -87,7 +87,7 @@ def _untrained_faults(runs: Sequence[Run]) -> Iterable[str]:
         if spec.train_examples or method is None or method.shots or spec.scoring != "choices":
             continue
         nats = {answer.id: (*answer.loglik, *answer.end_loglik) for answer in _answers(run)}
-        key = (spec.task, spec.data, spec.model, spec.model_revision, spec.max_tokens, spec.dtype)
+        key = (spec.task, spec.data, spec.model, spec.model_revision, spec.template, spec.max_tokens, spec.dtype)
         first, before = origins.setdefault(key, (spec, nats))
         if any(
             not _near(before.get(name, values), values, replay.LARGEST[spec.dtype]) for name, values in nats.items()
@@ -107,7 +107,7 @@ def _truncation_faults(runs: Sequence[Run]) -> Iterable[str]:
         if method is None or method.shots:
             continue
         cuts = {answer.id: answer.cut_tokens for answer in _answers(run)}
-        key = (spec.task, spec.data, spec.scoring, spec.model, spec.model_revision, spec.max_tokens)
+        key = (spec.task, spec.data, spec.scoring, spec.model, spec.model_revision, spec.template, spec.max_tokens)
         first, before = origins.setdefault(key, (spec, cuts))
         if any(before.get(name, count) != count for name, count in cuts.items()):
             yield f"{first.id} ({_name(first)}) and {spec.id} ({_name(spec)})"

@@ -100,7 +100,8 @@ def _setting_faults(specs: Iterable[RunSpec]) -> list[str]:
 
 
 def _table(spec: RunSpec) -> tuple[object, ...]:
-    return (spec.task, spec.task_version, spec.data, spec.scoring, spec.model, spec.model_revision, spec.test_examples)
+    model = (spec.model, spec.model_revision, spec.template)
+    return (spec.task, spec.task_version, spec.data, spec.scoring, *model, spec.test_examples)
 
 
 def _name(spec: RunSpec) -> str:

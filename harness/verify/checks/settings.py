@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 
 from harness.data import registry
+from harness.metrics import thoughts
 from harness.record import Record, RunSpec
 from harness.schema import Method, Task
 from harness.verify import embedded
@@ -43,10 +44,14 @@ def run_checks(record: Record, task: Task) -> list[Check]:
     """Return the checks of a run's settings against its method, its task and the embedded model."""
     method = find(record.spec.method)
     faults = [*_value_faults(record.spec), *(_method_faults(record.spec, method) if method else [])]
-    checks = [check(SETTINGS, faults), check_equal(ROOM, record.spec.max_new_tokens, task.max_new_tokens)]
+    checks = [check(SETTINGS, faults), check_equal(ROOM, record.spec.max_new_tokens, _room(record.spec, task))]
     if record.status == "ok":
         checks.append(check_equal(GUESS, record.guess, task.guess))
     return [*checks, *_embedded_checks(record.spec, method)]
+
+
+def _room(spec: RunSpec, task: Task) -> int:
+    return thoughts.room(task.max_new_tokens, spec.max_tokens, spec.template_args)
 
 
 def publication_checks(records: Sequence[Record]) -> list[Check]:
