@@ -26,21 +26,30 @@ def adapt(model: Any, spec: RunSpec) -> Any:
 
 
 def adapt_with(model: Any, spec: RunSpec, **options: Any) -> Any:
-    """Return the adapted model; `options` are arguments of PEFT's `LoraConfig`, for methods that differ by one of them."""
+    """Return the adapted model; `options` are arguments of PEFT's `LoraConfig`, for methods that differ by one of them.
+
+    Layers that an adapter cannot reach or must not change are left out (see `architecture.without_adapter`).
+
+    Raises:
+        HarnessError: as `peft_model.wrap`.
+    """
     import torch
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig
+
+    from harness.methods.parts import architecture, peft_model
 
     torch.manual_seed(spec.seed)
     config = LoraConfig(
         task_type="CAUSAL_LM",
         target_modules="all-linear",
+        exclude_modules=architecture.without_adapter(model) or None,
         r=spec.rank,
         lora_alpha=spec.alpha,
         lora_dropout=spec.dropout,
         bias="none",
         **options,
     )
-    return fuse(get_peft_model(model, config), spec)
+    return fuse(peft_model.wrap(model, config, spec), spec)
 
 
 def fuse(model: Any, spec: RunSpec) -> Any:

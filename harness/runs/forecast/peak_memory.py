@@ -37,11 +37,19 @@ def training_peak(folder: Path, spec: RunSpec, method: Method, rows: Sequence[Pa
         folder: of the model; only its config is read.
         spec: gives rank, precision, micro-batch and window.
         method: its trainable weights, and the bits of the frozen ones.
-        rows: the examples of the step with the longest ones, longest first; cut to the window.
+        rows: the examples of the step with the longest ones, longest first; cut to the window. If there are none, the
+            method is only tried on the architecture.
+
+    Raises:
+        HarnessError: the method does not fit the architecture.
     """
-    if not method.trains or not rows:
+    if not method.trains:
         return 0
-    live = config_peak(load_config(folder, remote_code=spec.remote_code), spec, method, rows)
+    config = load_config(folder, remote_code=spec.remote_code)
+    if not rows:
+        adapted_skeleton(config, spec, method)
+        return 0
+    live = config_peak(config, spec, method, rows)
     return live + (WORKSPACE if spec.device == "cuda" else 0)
 
 
@@ -56,11 +64,7 @@ def config_counter(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pa
     longest = sorted((cut(pair, spec.max_tokens) for pair in rows), key=len, reverse=True)[: 2 * spec.micro_batch]
     if spec.batch_size > spec.micro_batch >= len(longest):
         longest = longest * 2
-    model = skeleton(config, remote_code=spec.remote_code, dtype=_stored(spec, method))
-    with torch.device("meta"):
-        if method.frozen_bits not in (0.0, 16.0):
-            _pack_linears(model, _PackedLinear if method.frozen_bits < 8 else _ByteLinear)
-        model = method.adapt(model, spec)
+    model = adapted_skeleton(config, spec, method)
     make_ready(model, spec)
     on_cpu = dataclasses.replace(spec, device="cpu")  # the fake tensors claim to be there
     with FakeTensorMode(), fast_backward(model, dtype=spec.dtype, device=spec.device, masked=False):
@@ -70,6 +74,19 @@ def config_counter(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pa
         with ByteCounter(model, optimizer) as counter:
             train_step(model, optimizer, longest, on_cpu, 0.0, padding=0)
     return counter
+
+
+def adapted_skeleton(config: Any, spec: RunSpec, method: Method) -> Any:
+    """Return the model of a config as a method adapts it, on the meta device.
+
+    Raises:
+        HarnessError: the method does not fit the architecture.
+    """
+    model = skeleton(config, remote_code=spec.remote_code, dtype=_stored(spec, method))
+    with torch.device("meta"):
+        if method.frozen_bits not in (0.0, 16.0):
+            _pack_linears(model, _PackedLinear if method.frozen_bits < 8 else _ByteLinear)
+        return method.adapt(model, spec)
 
 
 def _make_state(optimizer: torch.optim.Optimizer) -> None:
