@@ -39,17 +39,21 @@ def adapt_with(model: Any, spec: RunSpec, **options: Any) -> Any:
     from harness.methods.parts import architecture, peft_model
 
     torch.manual_seed(spec.seed)
+    excluded = architecture.without_adapter(model)
     config = LoraConfig(
         task_type="CAUSAL_LM",
         target_modules="all-linear",
-        exclude_modules=architecture.without_adapter(model) or None,
+        exclude_modules=excluded or None,
         r=spec.rank,
         lora_alpha=spec.alpha,
         lora_dropout=spec.dropout,
         bias="none",
         **options,
     )
-    return fuse(peft_model.wrap(model, config, spec), spec)
+    model = peft_model.wrap(model, config, spec)
+    if excluded:  # the layers by name, since not every tool that reads an adapter knows exclusions
+        config.target_modules, config.exclude_modules = peft_model.adapted_modules(model), None
+    return fuse(model, spec)
 
 
 def fuse(model: Any, spec: RunSpec) -> Any:

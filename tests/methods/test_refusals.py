@@ -3,6 +3,7 @@ layers left out that cannot train."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from harness.data import registry
 from harness.errors import HarnessError
 from harness.methods.parts import architecture
-from harness.model import meter, tokenize
+from harness.model import loading, meter, tokenize
 from harness.record import RunSpec
 from harness.runs.forecast import peak_memory
 from harness.schema import Method
@@ -71,6 +72,24 @@ def test_on_mamba_the_layers_train_whose_outputs_its_mixer_reads_and_each_of_the
     assert not any("dt_proj.lora" in key or "out_proj.lora" in key for key, _ in model.named_parameters())
     model(input_ids=toy_tokenizer()("it rises", return_tensors="pt")["input_ids"]).logits.sum().backward()
     assert all(weight.grad is not None for weight in model.parameters() if weight.requires_grad)
+
+
+@pytest.mark.parametrize("name", ["mamba", "gemma3"])
+def test_an_adapter_without_some_layers_is_saved_by_the_names_of_the_others_and_loads(
+    name: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    from peft import PeftModel
+
+    model, _ = one_step("lora", folders[name])
+    model.save_pretrained(tmp_path, save_embedding_layers=False)
+    settings = json.loads((tmp_path / "adapter_config.json").read_text())
+    assert settings["exclude_modules"] is None
+    assert not any("out_proj" in layer or "vision" in layer for layer in settings["target_modules"])
+    again = PeftModel.from_pretrained(
+        registry.method("lora").load(str(folders[name]), spec_of(registry.method("lora"))), tmp_path
+    )
+    names = {key for key, _ in model.named_parameters() if "lora_" in key}
+    assert {key for key, _ in again.named_parameters() if "lora_" in key} == names
 
 
 @pytest.mark.parametrize(
@@ -147,7 +166,9 @@ def test_the_case_of_adapters_on_the_vision_tower(folders: dict[str, Path]) -> N
         for key, layer in model.get_base_model().model.language_model.named_modules()
         if architecture.is_linear(layer) and key.endswith("base_layer")
     ]
-    assert meter.trained_weights(model) == 4 * sum(layer.in_features + layer.out_features for layer in linear)
+    count = 4 * sum(layer.in_features + layer.out_features for layer in linear)
+    assert meter.trained_weights(model) == count
+    assert loading.adapter_weights(loading.shape(str(folders["gemma3"])), 4) == count, "as a plan counts them"
 
 
 @pytest.mark.parametrize("name", ["lora", "full", "full8", "dora", "lora+prefix", "bottleneck", "lora+bottleneck"])

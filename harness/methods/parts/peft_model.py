@@ -86,6 +86,16 @@ def _plain(name: str) -> str:
     return re.sub(r"^base_model\.model\.|\.(base_layer|original_module|modules_to_save\.\w+)\b", "", name)
 
 
+def adapted_modules(model: Any) -> set[str]:
+    """Return the names in the base model of the linear layers that have an adapter."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    layers = model.get_base_model().named_modules()
+    return {
+        name for name, layer in layers if isinstance(layer, BaseTunerLayer) and not hasattr(layer, "parameter_name")
+    }
+
+
 def _adapted_layers(model: Any) -> Iterator[str]:
     from peft.tuners.tuners_utils import BaseTunerLayer
 
