@@ -25,6 +25,8 @@ GROUP, HASH = (
     "hash",
 )  # values of `RunSpec.clients_by`: each group is a client; groups are divided by their hash
 
+LATER = {"later": True}  # of a field: written only if it differs from its default
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -54,7 +56,11 @@ class Parts:
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of a run. Weights are counts, `*_bytes` are bytes, and times are seconds."""
+    """The cost of a run. Weights are counts, `*_bytes` are bytes, and times are seconds.
+
+    `packed_weights` are those stored in 4 or 8 bits, and `idle_weights` those that text never reaches (a vision tower).
+    Both are 0 in older records.
+    """
 
     phases: Mapping[str, Phase]
     parts: Parts | None
@@ -65,6 +71,8 @@ class Cost:
     adapter_bytes: int
     train_tokens: int
     train_tokens_per_second: float
+    packed_weights: int = field(default=0, metadata=LATER)
+    idle_weights: int = field(default=0, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -132,6 +140,7 @@ class RunSpec:
     `rounds`, `clients` and `clients_by` are for federated training; `clients_by` names the clients' slice (or `GROUP` or
     `HASH`). `start` is the id of the run from whose weights training starts, empty for the base model. `joined` are tasks,
     as `name@fingerprint`, whose training examples are mixed in; `train_examples` does not count them.
+    `base_bits` are the bits in which the model's folder stores its weights quantised, 0 for plain weights.
     """
 
     task: str
@@ -167,6 +176,7 @@ class RunSpec:
     clients_by: str = ""
     start: str = ""
     joined: tuple[str, ...] = ()
+    base_bits: int = 0
 
     @cached_property
     def id(self) -> str:

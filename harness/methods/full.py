@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.methods import base, lora
-from harness.methods.parts import architecture
+from harness.methods.parts import architecture, packing
 from harness.record import RunSpec
 from harness.schema import Method
 
@@ -24,7 +24,12 @@ def load(folder: str, spec: RunSpec) -> Any:
 
 
 def adapt(model: Any, spec: RunSpec) -> Any:
-    """Return the model with every weight trained that text reaches: all but the towers of models for pictures or sound."""
+    """Return the model with every weight trained that text reaches: all but the towers of models for pictures or sound.
+
+    Raises:
+        HarnessError: the folder stores its weights quantised.
+    """
+    packing.refuse_to_train(model.config, spec)
     return architecture.freeze_beyond_text(model.requires_grad_(True))
 
 

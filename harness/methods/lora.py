@@ -105,7 +105,7 @@ def _frozen_weight(layer: Any) -> Callable[[], Any] | None:
         return lambda: layer.weight
     unpack: Callable[[], Any] | None = getattr(
         layer, "unpack_weight", None
-    )  # for packed weights, see `qlora.with_cpu_product`
+    )  # for packed weights, see `parts.packed_product`
     return unpack
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, did_you_mean, one_line
+from harness.methods.parts import packing
 from harness.record import RunSpec
 
 TINY = Path(__file__).parents[1] / "tiny" / "model"
@@ -33,6 +34,7 @@ class Checkpoint:
     """The main facts about a model folder. Records store `name`, never a machine path.
 
     `hidden` is 0 if unknown. `config` is the part of the config that describes a decoder.
+    `quantised` is (library or format, bits) of weights that are stored quantised, None for plain ones.
     """
 
     folder: Path
@@ -42,6 +44,7 @@ class Checkpoint:
     window: int
     weights_bytes: int
     config: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    quantised: tuple[str, int] | None = None
 
     @property
     def embedded(self) -> bool:
@@ -66,6 +69,9 @@ def read(model_id: str, *, remote_code: bool = False) -> Checkpoint:
         window=_first(text, ("max_position_embeddings", "n_positions", "max_seq_len"), DEFAULT_WINDOW),
         weights_bytes=sum(path.stat().st_size for path in weight_files(folder)),
         config=text,
+        quantised=packing.read_settings(packed)
+        if isinstance(packed := config.get("quantization_config"), dict)
+        else None,
     )
 
 

@@ -36,6 +36,13 @@ def beyond_text(model: Any) -> set[str]:
     return {name for name, module in model.named_modules() if id(module) in beyond}
 
 
+def idle_weights(model: Any) -> list[Any]:
+    """Return the weights that text never reaches, each once."""
+    beyond = beyond_text(model)
+    weights = {id(w): w for name, module in model.named_modules() if name in beyond for w in module.parameters(False)}
+    return list(weights.values())
+
+
 def freeze_beyond_text(model: Any) -> Any:
     """Return the model with the weights frozen that text never reaches: they would count as trained and never move."""
     for name in beyond_text(model):

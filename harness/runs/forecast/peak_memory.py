@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from harness.methods.parts import packing
 from harness.model.byte_counter import ByteCounter
 from harness.model.cpu_attention import fast_backward
 from harness.model.loading import linear_sides, load_config, skeleton
@@ -29,7 +30,7 @@ BLOCK, SUPER_BLOCK = 64, 256  # of NF4 with double quantisation: weights per sca
 
 
 def training_peak(folder: Path, spec: RunSpec, method: Method, rows: Sequence[Pair]) -> int:
-    """Return the predicted peak of live tensor bytes of a training step; on CUDA with the memory of cuBLAS.
+    """Return the predicted peak of live tensor bytes of a training step, 0 if it cannot be; on CUDA with cuBLAS's memory.
 
     There the allocator's rounding comes on top: 1 to 3 % for a model of 300 M weights on an H200.
 
@@ -46,7 +47,8 @@ def training_peak(folder: Path, spec: RunSpec, method: Method, rows: Sequence[Pa
     if not method.trains:
         return 0
     config = load_config(folder, remote_code=spec.remote_code)
-    if not rows:
+    form = packing.stored(config)
+    if not rows or (form and form[0] != "bitsandbytes"):  # layers of other libraries are not imitated
         adapted_skeleton(config, spec, method)
         return 0
     live = config_peak(config, spec, method, rows)
@@ -84,9 +86,24 @@ def adapted_skeleton(config: Any, spec: RunSpec, method: Method) -> Any:
     """
     model = skeleton(config, remote_code=spec.remote_code, dtype=_stored(spec, method))
     with torch.device("meta"):
-        if method.frozen_bits not in (0.0, 16.0):
-            _pack_linears(model, _PackedLinear if method.frozen_bits < 8 else _ByteLinear)
+        _pack(model, spec, method)
         return method.adapt(model, spec)
+
+
+def _pack(model: Any, spec: RunSpec, method: Method) -> None:
+    """Pack the linear layers of a model as its method loads them, or as its folder stores them.
+
+    Raises:
+        HarnessError: the method and the folder do not go together, or too few weights would be packed.
+    """
+    bits = 0 if method.frozen_bits in (0.0, 16.0) else 4 if method.frozen_bits < 8 else 8
+    if bits:
+        packing.refuse_stored(model.config, spec, bits)
+    present = packing.stored(model.config)
+    if packed := bits or (present[1] if present and method.adapter else 0):
+        _pack_linears(model, _PackedLinear if packed == 4 else _ByteLinear)
+    if bits:
+        packing.require(model, spec, bits)
 
 
 def _make_state(optimizer: torch.optim.Optimizer) -> None:
@@ -128,17 +145,18 @@ def cut(pair: Pair, window: int) -> Pair:
 
 
 def _pack_linears(model: Any, kind: type[_PackedLinear]) -> None:
-    """Replace all linear layers but the output layer by stand-ins that hold packed weights."""
-    output = model.get_output_embeddings()
-    for name, layer in list(model.named_modules()):
-        sides = linear_sides(layer)
-        if sides is not None and layer is not output:
+    """Replace the linear layers that bitsandbytes packs by stand-ins that hold packed weights."""
+    for name in packing.packable(model):
+        layer = model.get_submodule(name)
+        if sides := linear_sides(layer):
             parent, _, child = name.rpartition(".")
             setattr(model.get_submodule(parent), child, kind(*sides, layer.weight.dtype, layer.bias))
 
 
 class _PackedLinear(torch.nn.Linear):
     """A linear layer of the size that bitsandbytes gives it: NF4 with double quantisation."""
+
+    packed_bits = 4
 
     def __init__(self, inputs: int, outputs: int, dtype: torch.dtype, bias: torch.nn.Parameter | None) -> None:
         super().__init__(1, 1, bias=False)
@@ -160,6 +178,8 @@ class _PackedLinear(torch.nn.Linear):
 
 class _ByteLinear(_PackedLinear):
     """A linear layer in int8 with one fp32 scale for each row, unpacked by way of fp32 (see `methods.lora8`)."""
+
+    packed_bits = 8
 
     def __init__(self, inputs: int, outputs: int, dtype: torch.dtype, bias: torch.nn.Parameter | None) -> None:
         torch.nn.Linear.__init__(self, 1, 1, bias=False)
