@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.model import chat_turn
+from harness.model import alike, chat_turn
 from harness.record import Scoring
 from harness.schema import Example, Task
 
@@ -83,13 +83,15 @@ def encode_test(
 ) -> list[EncodedQuestion]:
     """Return one `EncodedQuestion` per example, in order; arguments and errors as `encode_train`.
 
-    `shots` are placed in front of each question: the first of them, as many as fit into the window beside it.
+    `shots` are placed in front of each question: the first of them, as many as fit into the window beside it. Options that
+    are the same tokens are an error, too.
     """
     prompts = _fitted_prompts(tokenizer, examples, task, max_tokens, reserve, shots)
     continuations = _Continuations(tokenizer)
     rows = []
     for example, (text, ids, cut) in zip(examples, prompts, strict=True):
         options = tuple(tuple(continuations.ids(text, option)) for option in example.choices)
+        alike.refuse(example.id, example.choices, options, task.name)
         rows.append(EncodedQuestion(tuple(ids), options, cut))
     return rows
 
