@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.errors import HarnessError, one_line
 from harness.methods import dora, lora
-from harness.methods.parts import architecture, peft_model
+from harness.methods.parts import adaptive, architecture, peft_model
 from harness.record import RunSpec
 from harness.schema import Method
 
@@ -78,6 +78,8 @@ def read(reference: str) -> Method:
         adapter=True,
         requires=("peft",),
         window_tokens=virtual if isinstance(virtual, int) and virtual > 0 else 0,
+        penalty=adaptive.orthogonality if kind.upper() == "ADALORA" else None,
+        after_step=adaptive.allocate if kind.upper() in adaptive.KINDS else None,
     )
 
 
@@ -91,8 +93,11 @@ def _adapt_by_settings(model: Any, spec: RunSpec, *, settings: dict[str, Any]) -
     if kind not in configs:
         problem, fix = f"PEFT has no method {kind!r}", f"choose one of {', '.join(sorted(configs))}"
         raise HarnessError(problem, where=spec.method, fix=fix)
+    options = {key: value for key, value in settings.items() if key != "peft_type"}
+    if kind == "ADALORA":
+        options = adaptive.with_steps(options, spec)
+    adaptive.refuse_unstarted(options, spec)
     try:
-        options = {key: value for key, value in settings.items() if key != "peft_type"}
         config = configs[kind](task_type="CAUSAL_LM", **options)
     except (ValueError, TypeError) as error:
         problem = f"PEFT cannot read the config: {one_line(error)}"

@@ -293,7 +293,7 @@ def _loop(spec: RunSpec, method: Method, examples: Sequence[Any]) -> Callable[..
     from harness.training import federated, flower, loop
 
     if not spec.rounds:
-        return partial(loop.fit, make=method.optimizer)
+        return partial(loop.fit, make=method.optimizer, penalty=method.penalty, after_step=method.after_step)
     return partial(federated.fit, holders=clients.holders(examples, spec.clients_by), server=flower.serve)
 
 

@@ -48,7 +48,8 @@ def training_peak(folder: Path, spec: RunSpec, method: Method, rows: Sequence[Pa
         return 0
     config = load_config(folder, remote_code=spec.remote_code)
     form = packing.stored(config)
-    if not rows or (form and form[0] != "bitsandbytes"):  # layers of other libraries are not imitated
+    imitated = not method.after_step and (form is None or form[0] == "bitsandbytes")
+    if not rows or not imitated:  # other libraries' layers, and work between the steps that reads values
         adapted_skeleton(config, spec, method)
         return 0
     live = config_peak(config, spec, method, rows)
