@@ -27,6 +27,8 @@ TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 CODE = "*.py"  # fetched, and part of the revision, only if the user allowed it to run
 DEFAULT_WINDOW = 2048
+WINDOW = ("max_position_embeddings", "n_positions", "max_seq_len")
+HIDDEN = ("hidden_size", "n_embd", "d_model")  # names of architectures for the width
 
 
 @dataclass(frozen=True)
@@ -61,18 +63,38 @@ def read(model_id: str, *, remote_code: bool = False) -> Checkpoint:
     config = read_config(folder)
     inner = config.get("text_config")
     text = inner if isinstance(inner, dict) else config
+    if not _first(text, WINDOW, 0) or not _first(text, HIDDEN, 0):
+        text = {**_class_settings(config), **text}
     return Checkpoint(
         folder=folder,
         name=_name(model_id, folder),
         revision=revision(folder, remote_code=remote_code),
-        hidden=_first(text, ("hidden_size", "n_embd", "d_model"), 0),
-        window=_first(text, ("max_position_embeddings", "n_positions", "max_seq_len"), DEFAULT_WINDOW),
+        hidden=_first(text, HIDDEN, 0),
+        window=_first(text, WINDOW, DEFAULT_WINDOW),
         weights_bytes=sum(path.stat().st_size for path in weight_files(folder)),
         config=text,
         quantised=packing.read_settings(packed)
         if isinstance(packed := config.get("quantization_config"), dict)
         else None,
     )
+
+
+def _class_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the decoder with transformers' own for all that a config leaves out; empty if unknown.
+
+    Published configs of Gemma 3 leave the window out, for one. This imports transformers, so it is for such configs only.
+    """
+    from transformers import CONFIG_MAPPING
+
+    if config["model_type"] not in CONFIG_MAPPING:
+        return {}
+    try:
+        complete: dict[str, Any] = (
+            CONFIG_MAPPING[config["model_type"]].from_dict(dict(config)).get_text_config().to_dict()
+        )
+    except Exception:  # a broken config is refused where the model is built, with words
+        return {}
+    return complete
 
 
 def base_of_runs(

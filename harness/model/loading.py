@@ -27,7 +27,8 @@ class Shape:
     """The dimensions of a model, read from its config without its weights.
 
     `weights` counts every number once (tied matrices too). `linears` has (inputs, outputs) of each linear layer that LoRA
-    adapts, which are all but the output layer, towers that text never reaches, and layers of `architecture.read_directly`. `max_positions` is the window in tokens.
+    adapts: all but the output layer and those of `architecture.without_adapter`, about which `exceptions` is a sentence.
+    `max_positions` is the window in tokens.
     """
 
     architecture: str
@@ -37,6 +38,7 @@ class Shape:
     weights: int
     max_positions: int
     linears: tuple[tuple[int, int], ...]
+    exceptions: str = ""
 
     @property
     def max_rank(self) -> int:
@@ -158,6 +160,7 @@ def _shape_of(config: Any, model: Any) -> Shape:
             for name, layer in model.named_modules()
             if layer is not output and name not in without and (sides := linear_sides(layer)) is not None
         ),
+        exceptions=architecture.exceptions(model),
     )
 
 

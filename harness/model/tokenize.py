@@ -50,6 +50,12 @@ def encode_pair(tokenizer: Any, prompt: str, target: str) -> tuple[list[int], li
     return _prompt_ids(tokenizer, [prompt])[0], _Continuations(tokenizer).ids(prompt, target)
 
 
+def encode_options(tokenizer: Any, questions: Sequence[tuple[str, Sequence[str]]]) -> list[list[list[int]]]:
+    """Return the ids of each option with its end token, for (prompt, options) of each question."""
+    continuations = _Continuations(tokenizer)
+    return [[continuations.ids(prompt, option) for option in options] for prompt, options in questions]
+
+
 def encode_train(tokenizer: Any, examples: Sequence[Example], task: Task, max_tokens: int, reserve: int) -> list[Pair]:
     """Return one `Pair` per example, in order.
 

@@ -221,7 +221,7 @@ def _load(job: Job, method: Method, phases: dict[str, Phase], state: RunState) -
     """Return the model ready to train, its tokenizer, and the counts of the base model's weights."""
     import torch
 
-    from harness.model import loading
+    from harness.model import loading, reach
 
     spec = job.spec
     with memory.phase(spec.device) as meter:
@@ -229,6 +229,8 @@ def _load(job: Job, method: Method, phases: dict[str, Phase], state: RunState) -
         model = continuation.load(job, method)
         counts = packing.count(model)
         model = continuation.adapt(model, job, method)
+        if method.trains:
+            model = reach.freeze_idle(model, spec)
         meter.note(memory.weights_bytes(model))
         state.device_name = torch.cuda.get_device_name() if spec.device == "cuda" else ""
     phases["load"] = _result(meter)

@@ -74,6 +74,13 @@ def test_on_mamba_the_layers_train_whose_outputs_its_mixer_reads_and_each_of_the
     assert all(weight.grad is not None for weight in model.parameters() if weight.requires_grad)
 
 
+def test_a_plan_says_which_layers_have_no_adapter(folders: dict[str, Path]) -> None:
+    said = {name: loading.shape(str(folders[name])).exceptions for name in ("mamba", "gemma3", "llama")}
+    assert said["llama"] == ""
+    assert said["mamba"] == "not on every linear layer: mixers read the weights of dt_proj, out_proj past the layer"
+    assert "text never reaches model.multi_modal_projector, model.vision_tower" in said["gemma3"]
+
+
 @pytest.mark.parametrize("name", ["mamba", "gemma3"])
 def test_an_adapter_without_some_layers_is_saved_by_the_names_of_the_others_and_loads(
     name: str, folders: dict[str, Path], tmp_path: Path
@@ -197,3 +204,22 @@ def test_a_plain_text_model_is_adapted_as_before(tmp_path: Path) -> None:
     model = method.adapt(method.load(str(folder), spec_of(method)), spec_of(method))
     assert model.peft_config["default"].exclude_modules is None
     assert architecture.text_parts(model.get_base_model()) is None
+
+
+def test_a_plan_names_all_methods_that_do_not_fit_and_those_that_do(folders: dict[str, Path]) -> None:
+    from harness.runs.forecast import preflight
+
+    def refusal(*names: str) -> HarnessError:
+        specs = tuple(spec_of(registry.method(name)) for name in names)
+        with pytest.raises(HarnessError) as caught:
+            preflight.look(preflight.Preflight(folders["mixtral"], specs))
+        return caught.value
+
+    several = refusal("lora", "dora", "full", "qlora", "ia3")
+    assert several.problem.startswith("3 methods do not fit this model. dora: PEFT cannot")
+    assert "; qlora: only 11 % of the weights" in several.problem
+    assert several.fix == "--method lora,full"
+    single = refusal("lora", "dora")
+    assert single.problem.startswith("PEFT cannot adapt this model with dora")
+    assert single.fix.startswith("--method lora; or ")
+    assert refusal("dora").fix == "pass another model or method"

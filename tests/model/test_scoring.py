@@ -188,3 +188,23 @@ def test_an_adapted_model_writes_as_greedily(tmp_path: Path) -> None:
     plain = written(model, toy_examples(3), toy_task("generate"))
     model.get_base_model().generation_config.repetition_penalty = 5.0
     assert written(model, toy_examples(3), toy_task("generate")) == plain
+
+
+def test_a_plan_refuses_options_that_are_the_same_tokens_before_anything_trains(tmp_path: Path) -> None:
+    from harness.data.loading import Splits
+    from harness.model import checkpoint
+    from harness.runs.forecast import preflight
+    from harness.runs.forecast.preflight import Preflight
+
+    toy_model(vocab_size=len(word_tokenizer())).save_pretrained(tmp_path)
+    word_tokenizer().save_pretrained(tmp_path)
+    good, bad = question("up", "down"), question("steigend", "fallend")
+    spec = toy_spec(method="base")
+    for examples, fails in (((good,), False), ((good, bad), True)):
+        splits = Splits((), (), examples)
+        asked = Preflight.of_runs(checkpoint.read(str(tmp_path)), toy_task(), splits, [spec], predict=False)
+        if fails:
+            with pytest.raises(HarnessError, match="the same tokens"):
+                preflight.look(asked)
+        else:
+            preflight.look(asked)

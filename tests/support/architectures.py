@@ -24,6 +24,7 @@ DECODER: dict[str, Any] = {
     "pad_token_id": None,
 }
 EXPERTS: dict[str, Any] = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
+LAYERS = ["sliding_attention", "full_attention"]
 HEADS: dict[str, Any] = {"head_dim": 8, "query_pre_attn_scalar": 8}
 VISION: dict[str, Any] = {
     "hidden_size": 32,
@@ -42,8 +43,8 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen3-moe": ("Qwen3MoeConfig", {"head_dim": 8, **EXPERTS}),
     "mixtral": ("MixtralConfig", {"num_local_experts": 4}),
     "gemma2": ("Gemma2Config", {**HEADS, "sliding_window": 32}),
-    "gemma3-text": ("Gemma3TextConfig", {**HEADS, "sliding_window": 32}),
-    "gemma3": ("Gemma3Config", {**HEADS, "sliding_window": 32}),
+    "gemma3-text": ("Gemma3TextConfig", {**HEADS, "sliding_window": 32, "layer_types": LAYERS}),
+    "gemma3": ("Gemma3Config", {**HEADS, "sliding_window": 32, "layer_types": LAYERS}),
     "phi3": ("Phi3Config", {}),
     "falcon": ("FalconConfig", {}),
     "gpt2": ("GPT2Config", {}),

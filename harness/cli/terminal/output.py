@@ -105,6 +105,7 @@ def header(plan: Plan) -> None:
         ),
         *[("--data", unused)] * bool(unused),
         ("plan", plan_line(plan)),
+        *[("adapters", plan.findings.adapters)] * bool(plan.findings and plan.findings.adapters),
         *[("starts", begins)] * bool(start),
         *[("probes", " · ".join(f"{p.task.name}, {len(p.examples):,} questions" for p in plan.probes))]
         * bool(plan.probes),

@@ -79,6 +79,16 @@ def without_adapter(model: Any) -> list[str]:
     return [*towers, *read_directly(model)]
 
 
+def exceptions(model: Any) -> str:
+    """Return a sentence about the layers that adapters leave out, empty if there are none."""
+    beyond = beyond_text(model)
+    towers = [name for name in beyond if name.rpartition(".")[0] not in beyond]
+    parts = [f"text never reaches {', '.join(sorted(towers))}"] if towers else []
+    if direct := read_directly(model):
+        parts.append(f"mixers read the weights of {kinds(direct)} past the layer")
+    return f"not on every linear layer: {'; '.join(parts)}" if parts else ""
+
+
 def keeps_state(model: Any) -> bool:
     """Return whether layers carry a state from token to token instead of keys and values, as transformers marks them."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
