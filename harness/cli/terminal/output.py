@@ -88,7 +88,7 @@ def header(plan: Plan) -> None:
     counts = " · ".join(f"{name} {len(examples):,}" for name, examples in sizes if examples)
     weights = f" · {quantity(plan.findings.weights)} weights" if plan.findings else ""
     quantised = f" · stored {packing.words(plan.model.quantised)}" if plan.model.quantised else ""
-    about = plan.findings.adapters if plan.findings else ""
+    adapters = plan.findings.adapters if plan.findings else ""
     unused, start = loading.passed_over(plan.task, plan.options.data), plan.options.start
     begins = (
         f"from {spoken(start.spec)} of {start.spec.task} ({start.spec.id}); leaderboards do not show it"
@@ -106,7 +106,7 @@ def header(plan: Plan) -> None:
         ),
         *[("--data", unused)] * bool(unused),
         ("plan", plan_line(plan)),
-        *[("adapters", about)] * bool(about),
+        *[("adapters", adapters)] * bool(adapters),
         *[("starts", begins)] * bool(start),
         *[("probes", " · ".join(f"{p.task.name}, {len(p.examples):,} questions" for p in plan.probes))]
         * bool(plan.probes),
