@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.model import alike, chat_turn
+from harness.model import ambiguity, chat_turn
 from harness.record import Scoring
 from harness.schema import Example, Task
 
@@ -97,7 +97,7 @@ def encode_test(
     rows = []
     for example, (text, ids, cut) in zip(examples, prompts, strict=True):
         options = tuple(tuple(continuations.ids(text, option)) for option in example.choices)
-        alike.refuse(example.id, example.choices, options, task.name)
+        ambiguity.refuse(example.id, example.choices, options, task.name)
         rows.append(EncodedQuestion(tuple(ids), options, cut))
     return rows
 

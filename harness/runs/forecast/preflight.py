@@ -130,7 +130,7 @@ def look(preflight: Preflight) -> Findings:
     tokenizer = loading.load_tokenizer(preflight.folder, remote_code=remote_code)
     for part in (preflight, *preflight.also):
         _refuse_unfit(part, tokenizer, shape.vocab)
-        _refuse_alike(part, tokenizer)
+        _refuse_ambiguity(part, tokenizer)
     encoded = [tokenize.encode_pair(tokenizer, *texts) for texts in preflight.train]
     pairs = [tokenize.Pair(tuple(prompt), tuple(target)) for prompt, target in encoded]
     peaks: dict[RunSpec, int] = {}  # runs that differ only in fields without effect on memory share a prediction
@@ -210,13 +210,13 @@ def _refuse_unfit(preflight: Preflight, tokenizer: Any, vocab: int) -> None:
                 raise tokenize.too_long(name, len(prompt_ids), budget, spec.task)
 
 
-def _refuse_alike(preflight: Preflight, tokenizer: Any) -> None:
+def _refuse_ambiguity(preflight: Preflight, tokenizer: Any) -> None:
     """Refuse options of an example that the tokenizer cannot tell apart."""
-    from harness.model import alike, tokenize
+    from harness.model import ambiguity, tokenize
 
     encoded = tokenize.encode_options(tokenizer, [(line, options) for _, line, options in preflight.options])
     for (name, _, options), tokens in zip(preflight.options, encoded, strict=True):
-        alike.refuse(name, options, tokens, preflight.specs[0].task)
+        ambiguity.refuse(name, options, tokens, preflight.specs[0].task)
 
 
 def _memory_fields(spec: RunSpec) -> RunSpec:
