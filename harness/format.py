@@ -96,8 +96,14 @@ def run_name(spec: RunSpec, *, seed: bool = True) -> str:
     rank = f"r{spec.rank}" if spec.rank else ""
     seeded = f"s{spec.seed}" if seed and spec.method not in ("base", "calibrated", "pmi") else ""
     seeded = seeded if spec.split == "test" else f"at {spec.learning_rate:.2g}"
-    method = f"{spec.method:<6}" if not rank or len(spec.method) < 6 else f"{spec.method} "
+    name = method_name(spec)
+    method = f"{name:<6}" if not rank or len(name) < 6 else f"{name} "
     return f"{method}{rank:<4} {seeded}".rstrip()
+
+
+def method_name(spec: RunSpec) -> str:
+    """Return the method, and the bits of its base if the model's folder stores them quantised: `lora on 4-bit`."""
+    return f"{spec.method} on {spec.base_bits}-bit" if spec.base_bits else spec.method
 
 
 def unit_of_difference(unit: str) -> str:

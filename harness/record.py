@@ -25,6 +25,8 @@ GROUP, HASH = (
     "hash",
 )  # values of `RunSpec.clients_by`: each group is a client; groups are divided by their hash
 
+LATER = {"later": True}  # of a field: written only if it differs from its default
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -54,7 +56,11 @@ class Parts:
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of a run. Weights are counts, `*_bytes` are bytes, and times are seconds."""
+    """The cost of a run. Weights are counts, `*_bytes` are bytes, and times are seconds.
+
+    `packed_weights` are those stored in 4 or 8 bits, and `idle_weights` those that text never reaches (a vision tower).
+    Both are 0 in older records.
+    """
 
     phases: Mapping[str, Phase]
     parts: Parts | None
@@ -65,6 +71,8 @@ class Cost:
     adapter_bytes: int
     train_tokens: int
     train_tokens_per_second: float
+    packed_weights: int = field(default=0, metadata=LATER)
+    idle_weights: int = field(default=0, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -134,6 +142,7 @@ class RunSpec:
     as `name@fingerprint`, whose training examples are mixed in; `train_examples` does not count them.
     `template_args` are the variables of the model's chat template as `name=value`, `template_date` is the date that it prints;
     both are empty for templates without. `model_format` describes the GGUF file that the model was converted from.
+    `base_bits` are the bits in which the model's folder stores its weights quantised, 0 for plain weights.
     """
 
     task: str
@@ -172,6 +181,7 @@ class RunSpec:
     template_args: tuple[str, ...] = ()
     template_date: str = ""
     model_format: str = ""
+    base_bits: int = 0
 
     @cached_property
     def id(self) -> str:

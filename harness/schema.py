@@ -135,7 +135,8 @@ class Method:
     config; `restore(model, folder)` loads it into a model from `load`. `optimizer(groups, learning_rate, betas)` returns the
     method's own optimizer over groups of weights; None for the usual AdamW. `rounds` is the default number of rounds in which
     clients' adapters are averaged; 0 for methods that train on all examples in one place. `dropout` is True if LoRA's dropout
-    applies.
+    applies. `penalty(model)` is a term of the loss beside the targets', and `after_step(model, step, steps)` is called after
+    each optimizer step, counted from 1, while the gradients are there; None for methods that need neither.
     """
 
     name: str
@@ -159,3 +160,5 @@ class Method:
     optimizer: Callable[[Sequence[dict[str, Any]], float, tuple[float, float]], Any] | None = None
     rounds: int = 0
     dropout: bool = False
+    penalty: Callable[[Any], Any] | None = None
+    after_step: Callable[[Any, int, int], None] | None = None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.analysis.aggregate import Cell, in_order
-from harness.format import NONE
+from harness.format import NONE, method_name
 from harness.metrics.stats import LEVEL
 from harness.record import Record, RunSpec
 
@@ -188,7 +188,7 @@ def like_base(cell: Cell) -> bool:
 
 
 def _name(spec: RunSpec) -> str:
-    return f"{spec.method} r{spec.rank}" if spec.rank else spec.method
+    return f"{method_name(spec)} r{spec.rank}" if spec.rank else method_name(spec)
 
 
 def setting_text(value: object) -> str:

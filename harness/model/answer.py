@@ -168,10 +168,24 @@ def _families(
     If the model cannot take trees, each question is a family of its own.
     """
     prompts = [item.prompt for item in questions]
-    families = prefix_tree.families(prompts)
-    longest = max((_row(questions, family) for family in families), key=likelihood.tree_length)
+    families, singletons, limit = (
+        prefix_tree.families(prompts),
+        prefix_tree.singletons(prompts),
+        likelihood.window(model),
+    )
+    rows = [(family, _row(questions, family)) for family in families]
+    inside = [(family, row) for family, row in rows if likelihood.path_length(row) <= limit]
+    if not inside:
+        return singletons, likelihood.score_rows
+    longest = max((row for _, row in inside), key=likelihood.tree_length)
     scorer = likelihood.choose_scorer(model, longest._replace(items=longest.items[:2]), spec)
-    return families if scorer is likelihood.score_tree else prefix_tree.singletons(prompts), scorer
+    if scorer is likelihood.score_rows:
+        return singletons, scorer
+    if len(inside) == len(rows):
+        return families, scorer
+    apart = {index for family, row in rows if likelihood.path_length(row) > limit for index in family.members}
+    families = [family for family, _ in inside] + [family for family in singletons if family.members[0] in apart]
+    return families, likelihood.by_window(limit)
 
 
 def _row(questions: Sequence[EncodedQuestion], family: prefix_tree.Family) -> likelihood.Row:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, did_you_mean, one_line
+from harness.methods.parts import packing
 from harness.model import gguf_file, identity
 from harness.model.identity import CODE
 from harness.record import RunSpec
@@ -30,6 +31,8 @@ DEFAULT_WINDOW = 2048
 MOST_HEADER_BYTES = 100_000_000  # as in safetensors
 USUAL_LAYERS = 512  # up to so many layers or experts a model is built, and its shapes are compared with the weights
 COUNTS = re.compile("(layers?|experts|blocks|depth)$")  # settings that count modules
+WINDOW = ("max_position_embeddings", "n_positions", "max_seq_len")
+HIDDEN = ("hidden_size", "n_embd", "d_model")  # names of architectures for the width
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Checkpoint:
     `hidden` is 0 if unknown. `config` is the part of the config that describes a decoder. `revision` names everything that
     decides an answer, see `identity`; `weights_revision` names the weights alone, as older records of local folders do.
     `format` describes the GGUF file that the folder was converted from, empty for other models.
+    `quantised` is (library or format, bits) of weights that are stored quantised, None for plain ones.
     """
 
     folder: Path
@@ -50,6 +54,7 @@ class Checkpoint:
     config: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     weights_revision: str = ""
     format: str = ""
+    quantised: tuple[str, int] | None = None
 
     @property
     def embedded(self) -> bool:
@@ -70,6 +75,8 @@ def read(model_id: str, *, remote_code: bool = False) -> Checkpoint:
     config = read_config(folder)
     inner = config.get("text_config")
     text = inner if isinstance(inner, dict) else config
+    if not _first(text, WINDOW, 0) or not _first(text, HIDDEN, 0):
+        text = {**_class_settings(config), **text}
     full, weights = _revisions(folder, remote_code)
     origin = gguf_file.origin(folder)
     return Checkpoint(
@@ -78,11 +85,32 @@ def read(model_id: str, *, remote_code: bool = False) -> Checkpoint:
         revision=full,
         weights_revision=weights,
         format=origin.format if origin else "",
-        hidden=_first(text, ("hidden_size", "n_embd", "d_model"), 0),
-        window=_first(text, ("max_position_embeddings", "n_positions", "max_seq_len"), DEFAULT_WINDOW),
+        hidden=_first(text, HIDDEN, 0),
+        window=_first(text, WINDOW, DEFAULT_WINDOW),
         weights_bytes=sum(path.stat().st_size for path in weight_files(folder)),
         config=text,
+        quantised=packing.read_settings(packed)
+        if isinstance(packed := config.get("quantization_config"), dict)
+        else None,
     )
+
+
+def _class_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the decoder with transformers' own for all that a config leaves out; empty if unknown.
+
+    Published configs of Gemma 3 leave the window out, for one. This imports transformers, so it is for such configs only.
+    """
+    from transformers import CONFIG_MAPPING
+
+    if config["model_type"] not in CONFIG_MAPPING:
+        return {}
+    try:
+        complete: dict[str, Any] = (
+            CONFIG_MAPPING[config["model_type"]].from_dict(dict(config)).get_text_config().to_dict()
+        )
+    except Exception:  # a broken config is refused where the model is built, with words
+        return {}
+    return complete
 
 
 def base_of_runs(

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.model import chat_turn
+from harness.model import ambiguity, chat_turn
 from harness.model.chat import control_tokens
 from harness.model.chat.control_tokens import Piece
 from harness.model.chat.render import chat_of
@@ -53,6 +53,12 @@ def encode_pair(tokenizer: Any, prompt: str, target: str) -> tuple[list[int], li
     return _prompt_ids(tokenizer, [prompt])[0], _Continuations(tokenizer).ids(prompt, target)
 
 
+def encode_options(tokenizer: Any, questions: Sequence[tuple[str, Sequence[str]]]) -> list[list[list[int]]]:
+    """Return the ids of each option with its end token, for (prompt, options) of each question."""
+    continuations = _Continuations(tokenizer)
+    return [[continuations.ids(prompt, option) for option in options] for prompt, options in questions]
+
+
 def encode_train(tokenizer: Any, examples: Sequence[Example], task: Task, max_tokens: int, reserve: int) -> list[Pair]:
     """Return one `Pair` per example, in order.
 
@@ -86,13 +92,15 @@ def encode_test(
 ) -> list[EncodedQuestion]:
     """Return one `EncodedQuestion` per example, in order; arguments and errors as `encode_train`.
 
-    `shots` are placed in front of each question: the first of them, as many as fit into the window beside it.
+    `shots` are placed in front of each question: the first of them, as many as fit into the window beside it. Options that
+    are the same tokens are an error, too.
     """
     prompts = _fitted_prompts(tokenizer, examples, task, max_tokens, reserve, shots)
     continuations = _Continuations(tokenizer)
     rows = []
     for example, (text, ids, cut) in zip(examples, prompts, strict=True):
         options = tuple(tuple(continuations.ids(text, option)) for option in example.choices)
+        ambiguity.refuse(example.id, example.choices, options, task.name)
         rows.append(EncodedQuestion(tuple(ids), options, cut))
     return rows
 

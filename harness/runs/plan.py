@@ -114,6 +114,10 @@ class Plan:
         equals = (like.id for like in self.default_specs if replace(like, learning_rate=0.0) == default)
         return peaks.get(spec.id) or peaks.get(next(equals, ""), 0)
 
+    def lacks_prediction(self, spec: RunSpec) -> bool:
+        """Return whether a run's memory was to be predicted and could not be."""
+        return bool(self.findings and spec.train_examples and spec.id not in self.done and not self.predicted(spec))
+
     def preflight(self, specs: Sequence[RunSpec], *, predict: bool = True) -> Preflight:
         """Return the preflight of these runs: everything about them that takes torch to know."""
         first = self.default_specs[0]

@@ -9,6 +9,7 @@ from harness import environment
 from harness.data.loading import Splits
 from harness.errors import HarnessError
 from harness.methods.base import ALPHA
+from harness.methods.parts import packing
 from harness.metrics import thoughts
 from harness.model import checkpoint
 from harness.model.chat import settings as chat
@@ -83,6 +84,7 @@ def _shared(inputs: Inputs, methods: Sequence[Method], model: Checkpoint, option
         model_format=model.format,
         template_args=template_args,
         template_date=chat.date(model.folder, template_args),
+        base_bits=model.quantised[1] if model.quantised else 0,
     )
 
 
@@ -111,6 +113,11 @@ def _method_specs(
         if method.shots:
             return [_with_shots(shared, seed)]
         return [shared] if options.scoring != "both" else [shared, _with_other_scoring(shared, task, splits)]
+    if model.quantised and not method.adapter:
+        stored = packing.words(model.quantised)
+        problem = f"{method.name} trains every weight, and the folder holds them {stored}, which cannot train"
+        fix = f"pass the unquantised model, or leave {method.name} out: --method base,lora"
+        raise HarnessError(problem, where=f"--model {model.name}", fix=fix)
     if not model.hidden and not options.learning_rate:
         raise HarnessError(
             "the model's config names no hidden_size, from which the default learning rate follows",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
-import math
 import os
 import re
 import time
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from harness import environment
 from harness.data import registry
 from harness.errors import HarnessError
+from harness.methods.parts import packing
 from harness.metrics.scoring import chance, parse_rate, score_answers
 from harness.model import meter as memory
 from harness.record import Answer, Cost, Phase, ProbeResult, Record, RunSpec, Score, Status
@@ -166,7 +166,7 @@ def _work(job: Job, state: RunState, pace: _Pace) -> None:
     state.chance, state.guess = chance(task, examples), task.guess
     method = registry.method(job.method or spec.method)
     phases: dict[str, Phase] = {}
-    model, tokenizer, weights = _load(job, method, phases, state)
+    model, tokenizer, counts = _load(job, method, phases, state)
     weights_bytes, trained_weights = memory.weights_bytes(model), memory.trained_weights(model)
     pace.check()
     fit = _train(job, data, model, tokenizer, method, phases, pace, state)
@@ -203,7 +203,9 @@ def _work(job: Job, state: RunState, pace: _Pace) -> None:
         phases=phases,
         parts=fit.parts if fit else None,
         predicted_peak_bytes=job.predicted_peak_bytes,
-        weights=weights,
+        weights=counts.weights,
+        packed_weights=counts.packed,
+        idle_weights=counts.idle,
         trained_weights=trained_weights,
         weights_bytes=weights_bytes,
         adapter_bytes=adapter_bytes,
@@ -215,22 +217,24 @@ def _work(job: Job, state: RunState, pace: _Pace) -> None:
     state.probes = worker_probes.store(job, probe_answers)
 
 
-def _load(job: Job, method: Method, phases: dict[str, Phase], state: RunState) -> tuple[Any, Any, int]:
-    """Return the model ready to train, its tokenizer, and the number of the base model's weights."""
+def _load(job: Job, method: Method, phases: dict[str, Phase], state: RunState) -> tuple[Any, Any, packing.Counts]:
+    """Return the model ready to train, its tokenizer, and the counts of the base model's weights."""
     import torch
 
-    from harness.model import loading
+    from harness.model import loading, reach
 
     spec = job.spec
     with memory.phase(spec.device) as meter:
         tokenizer = loading.tokenizer_of(job.model_folder, spec)
         model = continuation.load(job, method)
-        weights = sum(_numbers(weight) for weight in model.parameters())
+        counts = packing.count(model)
         model = continuation.adapt(model, job, method)
+        if method.trains:
+            model = reach.freeze_idle(model, spec)
         meter.note(memory.weights_bytes(model))
         state.device_name = torch.cuda.get_device_name() if spec.device == "cuda" else ""
     phases["load"] = _result(meter)
-    return model, tokenizer, weights
+    return model, tokenizer, counts
 
 
 def repeatable(device: str) -> None:
@@ -246,12 +250,6 @@ def repeatable(device: str) -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Filling costs time, and the harness reads no memory before it writes it.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-
-
-def _numbers(weight: Any) -> int:
-    """Return the count of numbers in a weight; bitsandbytes packs two of 4 bits into one byte."""
-    state = getattr(weight, "quant_state", None)
-    return math.prod(state.shape) if state is not None else int(weight.numel())
 
 
 def _train(
@@ -297,7 +295,7 @@ def _loop(spec: RunSpec, method: Method, examples: Sequence[Any]) -> Callable[..
     from harness.training import federated, flower, loop
 
     if not spec.rounds:
-        return partial(loop.fit, make=method.optimizer)
+        return partial(loop.fit, make=method.optimizer, penalty=method.penalty, after_step=method.after_step)
     return partial(federated.fit, holders=clients.holders(examples, spec.clients_by), server=flower.serve)
 
 

@@ -15,6 +15,7 @@ from harness.cli.terminal import tables as ui_tables
 from harness.data import loading
 from harness.errors import HarnessError
 from harness.format import about, number, one_line, printable, quantity, run_name, size, spoken
+from harness.methods.parts import packing
 from harness.metrics import power
 from harness.metrics.sampling import FEWEST_GROUPS
 from harness.report import calibration as calibration_tables
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from harness.verify.waivers import Waiver
 
 TABLE_WIDTH = 240
+UNPREDICTED = "not predicted"
 LINE_WIDTH = 100
 FLIPS = 10  # questions of each kind that a terminal lists
 FILE_FLAGS = "for a data file: --task FILE, with the --labels, --relabel and --data of the run"
@@ -91,6 +93,8 @@ def header(plan: Plan) -> None:
     sizes = (("train", splits.train), ("validation", splits.validation), ("test", splits.test))
     counts = " · ".join(f"{name} {len(examples):,}" for name, examples in sizes if examples)
     weights = f" · {quantity(plan.findings.weights)} weights" if plan.findings else ""
+    quantised = f" · stored {packing.words(plan.model.quantised)}" if plan.model.quantised else ""
+    adapters = plan.findings.adapters if plan.findings else ""
     unused, start = loading.passed_over(plan.task, plan.options.data), plan.options.start
     begins = (
         f"from {spoken(start.spec)} of {start.spec.task} ({start.spec.id}); leaderboards do not show it"
@@ -101,7 +105,7 @@ def header(plan: Plan) -> None:
     device = f"CPU, {cores} core{'s' * (cores != 1)}" if spec.device == "cpu" else environment.cuda_name() or "CUDA"
     lines = (
         (f"{plan.task.name} v{plan.task.version}", f"{plan.task.title} · {counts} in {plan.test_groups:,} groups"),
-        ("model", f"{plan.model.name} @ {plan.model.revision[:7]}…{weights} · {spec.dtype}"),
+        ("model", f"{plan.model.name} @ {plan.model.revision[:7]}…{weights} · {spec.dtype}{quantised}"),
         *[("format", spec.model_format)] * bool(spec.model_format),
         *[("template", " · ".join(spec.template))] * bool(spec.template),
         (
@@ -110,6 +114,7 @@ def header(plan: Plan) -> None:
         ),
         *[("--data", unused)] * bool(unused),
         ("plan", plan_line(plan)),
+        *[("adapters", adapters)] * bool(adapters),
         *[("starts", begins)] * bool(start),
         *[("probes", " · ".join(f"{p.task.name}, {len(p.examples):,} questions" for p in plan.probes))]
         * bool(plan.probes),
@@ -154,10 +159,11 @@ def planned(plan: Plan) -> None:
     for spec in (*plan.trials, *plan.specs):
         state = "done" if spec.id in plan.done else "to do"
         rate = f"{spec.learning_rate:.2g}" if spec.learning_rate else ""
-        predicted = size(plan.predicted(spec)) if plan.predicted(spec) else ""
+        predicted = size(plan.predicted(spec)) if plan.predicted(spec) else UNPREDICTED * plan.lacks_prediction(spec)
         rows.append((run_name(spec), state, predicted, rate, spec.id))
     for spec, _ in plan.waiting:
-        rows.append((run_name(spec), "after its trials", size(plan.predicted(spec)) if plan.findings else "", "", ""))
+        predicted = size(plan.predicted(spec)) if plan.predicted(spec) else UNPREDICTED * plan.lacks_prediction(spec)
+        rows.append((run_name(spec), "after its trials", predicted, "", ""))
     _show(ui_tables.text_table(rows, "run", "state", "predicted", "learning rate", "id"))
 
 

@@ -45,6 +45,7 @@ class Preflight:
         method_files: the PEFT configs among `--method`, by the names of the methods.
         also: preflights of other tasks that the models are asked; only `longest_without_context` and one spec count.
         sampled: whether `train` holds only the longest examples, because there are very many.
+        options: an example of each set of options, as (id, last line of its prompt, options).
     """
 
     folder: Path
@@ -54,6 +55,7 @@ class Preflight:
     method_files: Mapping[str, str] = field(default_factory=dict)
     also: tuple[Preflight, ...] = ()
     sampled: bool = False
+    options: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
 
     @staticmethod
     def of_runs(
@@ -67,17 +69,29 @@ class Preflight:
         used = {spec.split for spec in specs} | {"train" for spec in specs if spec.train_examples}
         examples = [example for split, part in splits.items() if split in used for example in part]
         longest = _longest_without_context(task, examples)
-        return Preflight(model.folder, tuple(specs), tuple(train), longest, sampled=sampled)
+        options = _options(task, examples)
+        return Preflight(model.folder, tuple(specs), tuple(train), longest, sampled=sampled, options=options)
 
     @staticmethod
     def of_examples(model: Checkpoint, task: Task, examples: Sequence[Example], spec: RunSpec) -> Preflight:
         """Return a preflight that checks only whether examples fit, for a task without training."""
-        return Preflight(model.folder, (spec,), (), _longest_without_context(task, examples))
+        return Preflight(
+            model.folder, (spec,), (), _longest_without_context(task, examples), options=_options(task, examples)
+        )
 
 
 def _longest_without_context(task: Task, examples: Sequence[Example]) -> tuple[tuple[str, str, str], ...]:
     bare = [(e.id, task.prompt(replace(e, context="")), _longest_answer(e)) for e in examples]
     return tuple(sorted(bare, key=lambda texts: -len(texts[1]) - len(texts[2]))[:LONGEST_BARE])
+
+
+def _options(task: Task, examples: Sequence[Example]) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    """Return (id, last line of the prompt, options) of an example for each set of options; options follow that line."""
+    if task.scoring != "choices":
+        return ()
+    first = {example.choices: example for example in reversed(examples)}
+    lines = ((example, task.prompt(replace(example, context="")).rsplit("\n", 1)[-1]) for example in first.values())
+    return tuple((example.id, line, example.choices) for example, line in lines)
 
 
 def _longest_answer(example: Example) -> str:
@@ -86,11 +100,15 @@ def _longest_answer(example: Example) -> str:
 
 @dataclass(frozen=True)
 class Findings:
-    """The model's weights (a count), and per run id the predicted training peak and adapter size in bytes."""
+    """The model's weights (a count), and per run id the predicted training peak and adapter size in bytes.
+
+    `adapters` is a sentence about layers that adapters leave out, empty if there are none.
+    """
 
     weights: int
     predicted: Mapping[str, int] = field(default_factory=dict)
     adapter_bytes: Mapping[str, int] = field(default_factory=dict)
+    adapters: str = ""
 
 
 def look(preflight: Preflight) -> Findings:
@@ -112,18 +130,45 @@ def look(preflight: Preflight) -> Findings:
     tokenizer = loading.tokenizer_of(preflight.folder, preflight.specs[0])
     for part in (preflight, *preflight.also):
         _refuse_unfit(part, tokenizer, shape.vocab)
+        _refuse_ambiguity(part, tokenizer)
     encoded = [tokenize.encode_pair(tokenizer, *texts) for texts in preflight.train]
     pairs = [tokenize.Pair(tuple(prompt), tuple(target)) for prompt, target in encoded]
     peaks: dict[RunSpec, int] = {}  # runs that differ only in fields without effect on memory share a prediction
+    misfits: dict[str, HarnessError] = {}
     for spec in map(_memory_fields, preflight.specs):
-        if spec not in peaks:
+        if spec not in peaks and spec.method not in misfits:
             method = registry.method(preflight.method_files.get(spec.method, spec.method))
             sharing = [run for run in preflight.specs if _memory_fields(run) == spec]
             rows = pairs if preflight.sampled else _longest_step(pairs, sharing)
-            peaks[spec] = peak_memory.training_peak(preflight.folder, spec, method, rows)
+            try:
+                peaks[spec] = peak_memory.training_peak(preflight.folder, spec, method, rows)
+            except HarnessError as error:
+                misfits[spec.method] = error
+    if misfits:
+        raise _misfit(preflight, misfits)
     adapters = {spec.id: ADAPTER_BYTES * loading.adapter_weights(shape, spec.rank) for spec in preflight.specs}
     predicted = {spec.id: peaks[_memory_fields(spec)] for spec in preflight.specs}
-    return Findings(weights=shape.weights, predicted=predicted, adapter_bytes=adapters)
+    about = shape.exceptions if any(spec.rank for spec in preflight.specs) else ""
+    return Findings(weights=shape.weights, predicted=predicted, adapter_bytes=adapters, adapters=about)
+
+
+def _misfit(preflight: Preflight, misfits: Mapping[str, HarnessError]) -> HarnessError:
+    """Return one error for all methods that do not fit the model; its fix names the methods that do."""
+    first = next(iter(misfits.values()))
+    names = [preflight.method_files.get(spec.method, spec.method) for spec in preflight.specs]
+    refused = {preflight.method_files.get(name, name) for name in misfits}
+    rest = [name for name in dict.fromkeys(names) if name not in refused]
+    fix = (
+        f"--method {','.join(rest)}" + (f"; or {first.fix}" if len(misfits) == 1 and first.fix else "")
+        if rest
+        else first.fix
+    )
+    if len(misfits) == 1:
+        return HarnessError(first.problem, where=first.where, fix=fix)
+    reasons = "; ".join(f"{name}: {error.problem}" for name, error in misfits.items())
+    return HarnessError(
+        f"{len(misfits)} methods do not fit this model. {reasons}", where=str(preflight.folder), fix=fix
+    )
 
 
 def _longest_step(pairs: Sequence[Pair], specs: Sequence[RunSpec]) -> Sequence[Pair]:
@@ -163,6 +208,15 @@ def _refuse_unfit(preflight: Preflight, tokenizer: Any, vocab: int) -> None:
             budget = spec.max_tokens - max(room, len(answer_ids))
             if len(prompt_ids) > budget:
                 raise tokenize.too_long(name, len(prompt_ids), budget, spec.task)
+
+
+def _refuse_ambiguity(preflight: Preflight, tokenizer: Any) -> None:
+    """Refuse options of an example that the tokenizer cannot tell apart."""
+    from harness.model import ambiguity, tokenize
+
+    encoded = tokenize.encode_options(tokenizer, [(line, options) for _, line, options in preflight.options])
+    for (name, _, options), tokens in zip(preflight.options, encoded, strict=True):
+        ambiguity.refuse(name, options, tokens, preflight.specs[0].task)
 
 
 def _memory_fields(spec: RunSpec) -> RunSpec:

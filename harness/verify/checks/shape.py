@@ -44,8 +44,13 @@ def _count_faults(record: Record, cost: Cost) -> list[str]:
         faults.append(f"the model has {cost.weights} weights")
     if spec.model == embedded.NAME and cost.weights != embedded.weights():
         faults.append(f"{cost.weights:,} weights, the embedded model has {embedded.weights():,}")
-    if spec.method.startswith(FULL) and cost.trained_weights != cost.weights:
-        faults.append(f"{spec.method} trained {cost.trained_weights:,} of {cost.weights:,} weights")
+    reached = cost.weights - cost.idle_weights
+    if spec.method.startswith(FULL) and cost.trained_weights != reached:
+        faults.append(f"{spec.method} trained {cost.trained_weights:,} of {reached:,} weights")
+    if not 0 <= cost.packed_weights <= cost.weights or not 0 <= cost.idle_weights < max(1, cost.weights):
+        faults.append(f"{cost.packed_weights:,} packed and {cost.idle_weights:,} idle of {cost.weights:,} weights")
+    if spec.model == embedded.NAME and cost.idle_weights:
+        faults.append(f"{cost.idle_weights:,} idle weights, the embedded model has none")
     if spec.method in FAMILY and cost.trained_weights % max(1, spec.rank):
         faults.append(f"{cost.trained_weights:,} trained weights are no multiple of rank {spec.rank}")
     if spec.model == embedded.NAME and spec.method in FAMILY and not spec.start:
@@ -66,8 +71,11 @@ def _byte_faults(record: Record, cost: Cost) -> list[str]:
     trained = cost.trained_weights * 4
     if spec.method.startswith(FULL):
         low = high = cost.weights * (method.trained_bits / 8 if spec.dtype == "bf16" else 4.0)
-    elif method.frozen_bits < 16:
-        low, high = cost.weights * method.frozen_bits / 8, cost.weights * width + trained
+    elif bits := spec.base_bits or (method.frozen_bits if method.frozen_bits < 16 else 0):
+        low, high = cost.weights * bits / 8, cost.weights * width + trained
+        if cost.packed_weights:
+            plain = (cost.weights - cost.packed_weights) * width
+            low, high = low + plain * (1 - bits / (8 * width)), plain + 2 * cost.packed_weights * bits / 8 + trained
     else:
         low, high = cost.weights * width, cost.weights * width + 4 * trained
     if not low * 0.999 <= cost.weights_bytes <= high + max(BUFFERS, high // 100):
