@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.terminal import output
+from harness.cli.terminal import output, plan_output
 from harness.format import number, percent_sign, printable, words
 from harness.metrics import scoring
 
@@ -79,7 +79,7 @@ def task(
     if guessed is not None:
         value = f"{number(guessed, first.unit):>6}{percent_sign(first.unit)} {words(first.name)}"
         console.print(f"  guessing    {value}" + (f" ({task_.guess})" if task_.guess != "guessing" else ""))
-    for line in output.detects(task_, len({example.group or example.id for example in splits.test})):
+    for line in plan_output.detects(task_, len({example.group or example.id for example in splits.test})):
         console.print(output.folded("  detects     ", line, indent=14))
     console.print(f"  data        {fingerprint}")
     for heading, text in notes:

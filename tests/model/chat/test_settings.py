@@ -10,7 +10,7 @@ import pytest
 
 from harness.cli import app, next_command
 from harness.cli import settings as cli_settings
-from harness.cli.terminal import output
+from harness.cli.terminal import plan_output
 from harness.errors import HarnessError
 from harness.model.chat import settings
 from harness.model.loading import tokenizer_of
@@ -52,7 +52,7 @@ def test_thinking_is_off_and_stated_if_the_template_has_the_switch(
     spec = spec_of(folder)
     assert spec.template_args == ("enable_thinking=false",)
     assert spec.id == spec_of(folder, "--template-args", "enable_thinking=False").id
-    output.header(planned(folder))
+    plan_output.header(planned(folder))
     assert "template" in (text := capsys.readouterr().out)
     assert "enable_thinking=false" in text
 
