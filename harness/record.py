@@ -28,7 +28,7 @@ GROUP, HASH = (
 
 @dataclass(frozen=True)
 class Phase:
-    """The cost of one phase (load, train, evaluate, probe), with peaks measured from a reset at its start.
+    """The cost of one phase (load, train, fit, evaluate, probe), with peaks measured from a reset at its start.
 
     Methods are compared by `peak_bytes`: live tensor bytes on the CPU, allocated bytes on CUDA. `reserved_bytes` are those of
     CUDA's allocator, `resident_bytes` those of the process; `seconds` excludes the overhead of counting bytes in one step.
@@ -132,6 +132,8 @@ class RunSpec:
     `rounds`, `clients` and `clients_by` are for federated training; `clients_by` names the clients' slice (or `GROUP` or
     `HASH`). `start` is the id of the run from whose weights training starts, empty for the base model. `joined` are tasks,
     as `name@fingerprint`, whose training examples are mixed in; `train_examples` does not count them.
+    `challenger` is 0 for methods. Otherwise it is the version of the challenger that `method` names, which fits on the
+    training examples without a language model; `train_examples` and all settings of training are 0 then.
     """
 
     task: str
@@ -167,6 +169,7 @@ class RunSpec:
     clients_by: str = ""
     start: str = ""
     joined: tuple[str, ...] = ()
+    challenger: int = 0
 
     @cached_property
     def id(self) -> str:

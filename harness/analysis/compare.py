@@ -63,7 +63,8 @@ def _judge(family: Sequence[Draft], ranks: Mapping[RunSpec, float]) -> list[Cell
     differences = {(i, j): paired for i in usable for j in usable if i < j and (paired := _minus(family[i], family[j]))}
     adjusted = _adjusted(differences)
     both_ways = adjusted | {(j, i): _turned(difference) for (i, j), difference in adjusted.items()}
-    return _against_best(_against_base(family, both_ways, ranks), both_ways)
+    family = _against_challengers(_against_base(family, both_ways, ranks), both_ways)
+    return _against_best(family, both_ways)
 
 
 def _minus(a: Draft, b: Draft) -> stats.Paired | None:
@@ -97,6 +98,27 @@ def _against_base(family: Sequence[Draft], differences: Differences, ranks: Mapp
     return result
 
 
+def _against_challengers(family: Sequence[Draft], differences: Differences) -> list[Draft]:
+    """Fill in `vs_challenger`: each row less the challenger that it is least clearly better than."""
+    challengers = [position for position, (cell, _) in enumerate(family) if cell.challenges]
+    result = []
+    for position, (cell, evidence) in enumerate(family):
+        compared = [other for other in challengers if (position, other) in differences and not cell.challenges]
+        if compared:
+            sign = 1.0 if cell.higher_is_better else -1.0
+            doubts = {other: _doubt(differences[position, other], sign) for other in compared}
+            least = max(doubts, key=doubts.__getitem__)
+            cell = replace(cell, vs_challenger=differences[position, least], challenger=family[least][0].spec)
+        result.append((cell, evidence))
+    return result
+
+
+def _doubt(difference: Difference, sign: float) -> tuple[float, float]:
+    """Return how doubtful it is that a difference is a gain: its p-value, and more than 1 if it is none."""
+    gain = sign * difference.value
+    return (difference.p_holm if gain > 0 else 2.0 - difference.p_holm, -gain)
+
+
 def _same_numerics(a: RunSpec, b: RunSpec) -> tuple[bool, bool]:
     return a.device == b.device, a.dtype == b.dtype
 
@@ -108,6 +130,8 @@ def _ranks(headline: Iterable[Cell]) -> dict[RunSpec, float]:
     """
     ranks: dict[RunSpec, float] = {}
     for cell in headline:
+        if cell.challenges:
+            continue
         if cell.validation is not None and not cell.trains:
             ranks[cell.spec] = cell.validation if cell.higher_is_better else -cell.validation
         elif cell.spec.method == "base":
