@@ -4,7 +4,7 @@ A row of a trained model means little if counting words does as well. Challenger
 training examples in seconds and answer the same test questions. scikit-learn is imported inside functions.
 """
 
-BUILT_IN = ("commonest", "options_only", "words", "nearest", "embeddings")  # run by default, in table order
+BUILT_IN = ("commonest", "options_only", "words", "nearest", "trees", "embeddings")  # run by default, in table order
 
 
 def position(name: str) -> tuple[int, str]:

@@ -34,5 +34,5 @@ def fit(rows: Any, examples: Sequence[Example], *, strength: float) -> np.ndarra
         return None
     signs = np.where(np.arange(len(right)) % 2 == 0, 1, -1)  # a regression needs both signs
     turned = sparse.diags(signs.astype(float)) @ (rows[right] - rows[wrong])
-    regression = LogisticRegression(C=strength, fit_intercept=False, max_iter=200, random_state=0)
+    regression = LogisticRegression(C=strength, fit_intercept=False, solver="liblinear", random_state=0)
     return np.asarray(regression.fit(turned, signs).coef_[0])

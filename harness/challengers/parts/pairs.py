@@ -17,7 +17,7 @@ from harness.challengers.parts import differences, texts
 from harness.schema import Example
 
 QUESTION_WORDS, OPTION_WORDS = 24, 12  # of a text in products, those of the highest weight
-PRODUCTS = 2**18  # columns that products are hashed into
+PRODUCTS = 2**16  # columns that products are hashed into
 MEMORY = 2000  # training questions that others are compared with
 STRENGTH = 3.0  # inverse of the regularisation
 CHUNK = 256  # questions compared at once with the memory
@@ -83,12 +83,12 @@ def _rows(words: Any, memory: Memory | None, examples: Sequence[Example], *, exc
         owners = np.repeat(np.arange(len(examples)), counts)
         groups = [example.group or example.id for example in examples] if exclude_same_group else []
         dense = [_cosine(questions[owners], options), _memory_likeness(memory, questions, options, counts, groups)]
-        parts += [_products(questions, options, owners), sparse.csr_matrix(np.column_stack(dense))]
+        parts += [_products(words, questions, options, owners), sparse.csr_matrix(np.column_stack(dense))]
     return sparse.hstack(parts, format="csr")
 
 
 def _shape_features(examples: Sequence[Example], *, with_position: bool) -> np.ndarray:
-    """Return length, its rank and whether there is a figure, for each option; if asked for, its position too."""
+    """Return length, its rank, figures and form for each option; with_position adds its position."""
     most = max(len(example.choices) for example in examples)
     rows = []
     for example in examples:
@@ -97,8 +97,8 @@ def _shape_features(examples: Sequence[Example], *, with_position: bool) -> np.n
         for position, choice in enumerate(example.choices):
             is_here = [float(with_position and position == number) for number in range(min(most, 10))]
             longest, shortest = lengths[position] == max(lengths), lengths[position] == min(lengths)
-            figure = any(letter.isdigit() for letter in choice)
-            rows.append([lengths[position] / mean - 1, float(longest), float(shortest), float(figure), *is_here])
+            form = (any(map(str.isdigit, choice)), choice[:1].isupper(), choice[-1:] in ".!?", "," in choice)
+            rows.append([lengths[position] / mean - 1, float(longest), float(shortest), *map(float, form), *is_here])
     return np.array(rows)
 
 
@@ -127,28 +127,29 @@ def _memory_likeness(
     return best
 
 
-def _products(questions: Any, options: Any, owners: np.ndarray) -> Any:
-    """Return the products of the weightiest words of question and option, hashed, each row of length one."""
+def _products(words: Any, questions: Any, options: Any, owners: np.ndarray) -> Any:
+    """Return which words of question and option meet, hashed, each row of length one.
+
+    Words of a single training text are left out: no other question can confirm what they go with.
+    """
     from scipy import sparse
     from sklearn.preprocessing import normalize
 
-    heads = [_heaviest(questions, row, QUESTION_WORDS) for row in range(questions.shape[0])]
-    columns, values, ends = [], [], [0]
+    single = words.idf_ >= words.idf_.max() if words.idf_.min() < words.idf_.max() else np.zeros(len(words.idf_), bool)
+    heads = [_heaviest(questions, row, QUESTION_WORDS, single) for row in range(questions.shape[0])]
+    columns, ends = [], [0]
     for row, owner in enumerate(owners):
-        question, option = heads[owner], _heaviest(options, row, OPTION_WORDS)
-        hashed = (question[0][:, None] * 1_000_003 + option[0][None, :] * 8_191 + 17) % PRODUCTS
-        columns.append(hashed.ravel())
-        values.append((question[1][:, None] * option[1][None, :]).ravel())
-        ends.append(ends[-1] + hashed.size)
-    shape = (len(owners), PRODUCTS)
-    table = sparse.csr_matrix((np.concatenate(values), np.concatenate(columns), ends), shape=shape)
-    table.sum_duplicates()
+        pairs = heads[owner][:, None] * 1_000_003 + _heaviest(options, row, OPTION_WORDS, single)[None, :] * 8_191 + 17
+        columns.append(np.unique(pairs.ravel() % PRODUCTS))
+        ends.append(ends[-1] + len(columns[-1]))
+    table = sparse.csr_matrix((np.ones(ends[-1]), np.concatenate(columns), ends), shape=(len(owners), PRODUCTS))
     return normalize(table)
 
 
-def _heaviest(rows: Any, row: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the columns and values of a row's greatest entries."""
+def _heaviest(rows: Any, row: int, count: int, single: np.ndarray) -> np.ndarray:
+    """Return the columns of a row's greatest entries, without those of words of a single text."""
     part = slice(rows.indptr[row], rows.indptr[row + 1])
     columns, values = rows.indices[part].astype(np.int64), rows.data[part]
-    order = np.lexsort((columns, -values))[:count]
-    return columns[order], values[order]
+    order = np.lexsort((columns, -values))
+    ordered = columns[order]
+    return np.asarray(ordered[~single[ordered]][:count])
