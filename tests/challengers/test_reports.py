@@ -8,7 +8,7 @@ import pytest
 
 from harness.analysis.compare import cells
 from harness.analysis.sections import Section, sections
-from harness.report import exports, tables
+from harness.report import exports, notes, tables
 from harness.report.figures import layout
 from harness.report.leaderboard import leaderboard
 from harness.report.verdict import challenge, verdict
@@ -65,6 +65,12 @@ def test_they_are_rows_of_the_headline_table_and_of_the_leaderboard_but_not_of_m
         "base",
         "lora",
     ]
+
+
+def test_a_note_below_the_table_names_them() -> None:
+    lines = notes.reading(section(lora=0.8, words=0.5))
+    assert any(line.startswith("Challengers: words answers without a trained language model;") for line in lines)
+    assert not any("Challengers" in line for line in notes.reading(section(lora=0.8)))
 
 
 def test_the_model_index_has_rows_of_the_model_only() -> None:
