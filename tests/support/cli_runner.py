@@ -97,9 +97,9 @@ class Desk:
 
     def run(self, *arguments: str) -> int:
         """Run a command on this folder's results, without challengers unless they are named; see `out` and `err`."""
-        if arguments[0] in ("run", "plan") or arguments[0].startswith("--"):
-            arguments = (*arguments, *("--challengers", "none") * ("--challengers" not in arguments))
-        code = main([*arguments, "--results", str(self.results)], work=self.work)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("harness.cli.settings.BUILT_IN", ())
+            code = main([*arguments, "--results", str(self.results)], work=self.work)
         self.out, self.err = self.capsys.readouterr()
         return code
 
