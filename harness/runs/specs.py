@@ -41,7 +41,8 @@ def make(
     for seed in options.seeds:
         for method in methods:
             specs += _method_specs(replace(shared, method=method.name), method, inputs, model, options, seed)
-    first_trained = next((number for number, spec in enumerate(specs) if spec.epochs), len(specs))
+    # Never the first run: of it, plan and header read device, precision and window of the model.
+    first_trained = max(1, next((number for number, spec in enumerate(specs) if spec.epochs), len(specs)))
     specs[first_trained:first_trained] = [_challenger_spec(shared, challenger) for challenger in challengers]
     return tuple(dict.fromkeys(specs))
 

@@ -74,6 +74,12 @@ def test_all_that_apply_are_planned_once_for_all_seeds_before_what_trains(tmp_pa
     assert names.index("lora") > max(names.index(name) for name in challengers)
 
 
+def test_the_first_run_of_a_plan_has_a_model_even_without_a_base_row(tmp_path: Path) -> None:
+    made = planned(tmp_path, methods=("lora", "full"), ranks=(2,))
+    assert [spec.method for spec in made.specs][:2] == ["lora", "commonest"]
+    assert {spec.max_tokens for spec in made.preflight(made.specs).specs} == {made.specs[0].max_tokens}
+
+
 def test_none_plans_none_and_keeps_the_ids_of_all_other_runs(tmp_path: Path) -> None:
     bare = planned(tmp_path, challengers=())
     assert [spec.method for spec in bare.specs] == ["base"]
