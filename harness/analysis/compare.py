@@ -105,8 +105,7 @@ def _against_challengers(family: Sequence[Draft], differences: Differences) -> l
     for position, (cell, evidence) in enumerate(family):
         compared = [other for other in challengers if (position, other) in differences and not cell.challenges]
         if compared:
-            sign = 1.0 if cell.higher_is_better else -1.0
-            doubts = {other: _doubt(differences[position, other], sign) for other in compared}
+            doubts = {n: _doubt(differences[position, n], 1 if cell.higher_is_better else -1) for n in compared}
             least = max(doubts, key=doubts.__getitem__)
             cell = replace(cell, vs_challenger=differences[position, least], challenger=family[least][0].spec)
         result.append((cell, evidence))
@@ -156,7 +155,7 @@ def _against_best(family: Sequence[Draft], differences: Differences) -> list[Cel
             marks[position] = "tied" if differences[position, top].p_holm >= stats.LEVEL else ""
         elif position != top and _overlap(family[position][0], family[top][0]):
             marks[position] = "tied"
-    close = _not_worse(family, [position for position in valued if family[position][1] is not None])
+    close = _not_worse(family, valued)
     return [
         replace(
             cell,
@@ -173,8 +172,9 @@ def _not_worse(family: Sequence[Draft], positions: Sequence[int]) -> set[int]:
 
     Which cell is truly best is not known, and the top of the table may be there by luck. So a cell is tested against each
     other one, and the largest p-value counts (an intersection-union test, Berger 1982; multiple comparisons with the best,
-    Hsu 1984). The tests are one-sided at 2.5 %, Holm-adjusted over the cells.
+    Hsu 1984). The tests are one-sided at 2.5 %, Holm-adjusted over the cells; challengers are left out.
     """
+    positions = [p for p in positions if family[p][1] is not None and not family[p][0].challenges]
     if family[0][0].unit != "share" or len(positions) < 2:
         return set()
     p = [max(_not_worse_p(family[a], family[b]) for b in positions if b != a) for a in positions]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.analysis.compare import MARGIN
@@ -94,23 +95,32 @@ def _count(some: int, rows: int) -> str:
 
 def _adapters(section: Section) -> str:
     """Return the end of the sentence, about adapters and full fine-tuning; empty if the best row does not decide it."""
-    rows = [cell for cell in section.headline if cell.value is not None]
+    rows = [cell for cell in section.headline if cell.value is not None and not cell.challenges]
     full = next((cell for cell in rows if cell.spec.method == "full"), None)
     adapters = [cell for cell in rows if cell.spec.rank and cell.vs_best is not None]
     best = next((cell for cell in rows if cell.best_or_tied == "best"), None)
-    if full is None or best is None or not (adapters or best.spec.rank):
+    if full is None or not (adapters or (best and best.spec.rank)):
         return ""
+    if best is None:  # a challenger leads, and the others are compared with it
+        return _enough(section, adapters)
     if best is not full:
         if full.vs_best is None:
             return ""
         relation = "does not differ significantly from" if full.best_or_tied == "tied" else "is worse than"
         return f"; full fine-tuning {relation} {section.label(best)}" if best.spec.rank else ""
-    enough = [cell for cell in adapters if cell.not_worse]
-    if enough:
-        name = section.label(min(enough, key=lambda cell: cell.spec.rank))
-        return f"; {name} is shown to be less than {points(MARGIN, 'share')} below full fine-tuning"
+    if clause := _enough(section, adapters):
+        return clause
     tied = [section.label(cell) for cell in adapters if cell.best_or_tied == "tied"]
     if tied:
         names = " and ".join(filter(None, (", ".join(tied[:-1]), tied[-1])))
         return f"; {names} {'do' if len(tied) > 1 else 'does'} not differ significantly from full fine-tuning"
     return "; every adapter is worse than full fine-tuning"
+
+
+def _enough(section: Section, adapters: Sequence[Cell]) -> str:
+    """Return the clause on the smallest adapter that is shown to be enough; empty without one."""
+    enough = [cell for cell in adapters if cell.not_worse]
+    if not enough:
+        return ""
+    name = section.label(min(enough, key=lambda cell: cell.spec.rank))
+    return f"; {name} is shown to be less than {points(MARGIN, 'share')} below full fine-tuning"

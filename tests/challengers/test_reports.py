@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -48,6 +49,18 @@ def test_a_challenger_that_does_as_well_or_better_is_named(shares: dict[str, flo
 
 def test_without_challengers_there_is_no_sentence_about_them() -> None:
     assert challenge(section(lora=0.8)) == ""
+
+
+def test_a_challenger_that_leads_hides_no_adapter_that_is_enough() -> None:
+    runs = [make_run("base", 0, 0.3), make_run("lora", 8, 0.8), make_run("full", 0, 0.8)]
+    (alone,), (led,) = (sections(cells(made)) for made in (runs, [*runs, row("words", 0.99)]))
+    for made in (alone, led):
+        names = {cell.spec.method for cell in made.headline if cell.not_worse}
+        assert names == {cell.spec.method for cell in alone.headline if cell.not_worse}
+    sure = [replace(cell, not_worse=cell.spec.rank > 0) for cell in led.cells]
+    assert "lora r8 is shown to be less than 3.0 points below full fine-tuning" in verdict(
+        replace(led, cells=tuple(sure))
+    )
 
 
 def test_they_are_rows_of_the_headline_table_and_of_the_leaderboard_but_not_of_memory() -> None:
