@@ -32,8 +32,10 @@ PACKAGES = (
 )
 
 
-def describe(device: Literal["cpu", "cuda"], *, threads: int, device_name: str = "") -> Environment:
-    """Return a description of this machine; `device_name` is CUDA's own name if a worker knows it."""
+def describe(
+    device: Literal["cpu", "cuda"], *, threads: int, device_name: str = "", further: tuple[str, ...] = ()
+) -> Environment:
+    """Return a description of this machine; `device_name` is CUDA's own name if a worker knows it, `further` names packages."""
     name = device_name or (processor() if device == "cpu" else cuda_name())
     gib = round(memory_bytes() / 2**30)
     machine = f"{processor()}, {threads} of {cores()} cores, {gib} GiB" + (f", {name}" if device == "cuda" else "")
@@ -44,7 +46,7 @@ def describe(device: Literal["cpu", "cuda"], *, threads: int, device_name: str =
         device_name=name,
         threads=threads,
         memory_bytes=memory_bytes(),
-        packages=package_versions(),
+        packages=package_versions(PACKAGES + further),
         commit=commit(),
         driver=_cuda_query("driver_version") if device == "cuda" else "",
         allocator=allocator(device),
@@ -136,10 +138,10 @@ def _cuda_query(field: str) -> str:
     return out.stdout.splitlines()[0].strip() if out.returncode == 0 and out.stdout.strip() else ""
 
 
-def package_versions() -> dict[str, str]:
+def package_versions(names: tuple[str, ...] = PACKAGES) -> dict[str, str]:
     """Return the versions of the packages that affect results, without missing ones."""
     versions = {}
-    for name in PACKAGES:
+    for name in names:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

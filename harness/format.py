@@ -91,10 +91,11 @@ def quantity(count: float) -> str:
 def run_name(spec: RunSpec, *, seed: bool = True) -> str:
     """Return a run's name in columns: `lora  r8   s0`, for a trial `lora  r8   at 0.003`.
 
-    The base model has no rank, and its answers do not depend on the seed, calibrated or not.
+    The base model has no rank, and its answers do not depend on the seed, calibrated or not. Nor do those of challengers.
     """
     rank = f"r{spec.rank}" if spec.rank else ""
-    seeded = f"s{spec.seed}" if seed and spec.method not in ("base", "calibrated", "pmi") else ""
+    seedless = spec.challenger or spec.method in ("base", "calibrated", "pmi")
+    seeded = f"s{spec.seed}" if seed and not seedless else ""
     seeded = seeded if spec.split == "test" else f"at {spec.learning_rate:.2g}"
     name = method_name(spec)
     method = f"{name:<6}" if not rank or len(name) < 6 else f"{name} "

@@ -30,7 +30,7 @@ LATER = {"later": True}  # of a field: written only if it differs from its defau
 
 @dataclass(frozen=True)
 class Phase:
-    """The cost of one phase (load, train, evaluate, probe), with peaks measured from a reset at its start.
+    """The cost of one phase (load, train, fit, evaluate, probe), with peaks measured from a reset at its start.
 
     Methods are compared by `peak_bytes`: live tensor bytes on the CPU, allocated bytes on CUDA. `reserved_bytes` are those of
     CUDA's allocator, `resident_bytes` those of the process; `seconds` excludes the overhead of counting bytes in one step.
@@ -143,6 +143,8 @@ class RunSpec:
     `template_args` are the variables of the model's chat template as `name=value`, `template_date` is the date that it prints;
     both are empty for templates without. `model_format` describes the GGUF file that the model was converted from.
     `base_bits` are the bits in which the model's folder stores its weights quantised, 0 for plain weights.
+    `challenger` is 0 for methods. Otherwise it is the version of the challenger that `method` names, which fits on the
+    training examples without a language model; `train_examples` and all settings of training are 0 then.
     """
 
     task: str
@@ -182,6 +184,7 @@ class RunSpec:
     template_date: str = ""
     model_format: str = ""
     base_bits: int = 0
+    challenger: int = 0
 
     @cached_property
     def id(self) -> str:

@@ -208,6 +208,7 @@ def test_the_page_for_contributors_says_how_to_add_each_thing() -> None:
         "A task",
         "A method",
         "A metric",
+        "A challenger",
         "A command",
         "A flag",
         "A text that users read",

@@ -57,6 +57,11 @@ class Section:
         return tuple(cell for cell in self.cells if cell.headline)
 
     @property
+    def with_model(self) -> tuple[Cell, ...]:
+        """The headline cells of runs that load a model, so that memory can be compared; challengers have none."""
+        return tuple(cell for cell in self.headline if not cell.challenges)
+
+    @property
     def family(self) -> tuple[object, ...]:
         """The values that its cells share, as `Cell.family` without the metric."""
         return self.cells[0].family[:-1]

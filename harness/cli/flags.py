@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from harness.challengers import BUILT_IN
 from harness.cli import parse
 from harness.cli.arguments import Flag
 from harness.cli.parse import count, one_of, positive
@@ -195,6 +196,16 @@ RUN = (
         metavar="A,B",
         example="base,lora",
         unset=",".join(Options.methods),
+        group=WHAT,
+        repeat=True,
+    ),
+    Flag(
+        "--challengers",
+        "rows without a language model to beat: those of the harness that apply, some by name, or none",
+        parse.words,
+        metavar="A,B|none",
+        example="none",
+        unset=",".join(BUILT_IN),
         group=WHAT,
         repeat=True,
     ),

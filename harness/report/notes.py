@@ -191,6 +191,13 @@ def baseline(section: Section) -> list[str]:
     return lines
 
 
+def challengers(section: Section) -> list[str]:
+    """Return a note that names the rows without a language model; empty without such rows."""
+    names = [section.label(cell) for cell in section.headline if cell.challenges]
+    rows = f"{', '.join(names)} answer{'s' * (len(names) == 1)} without a trained language model"
+    return [f"Challengers: {rows}; each is fitted on the training examples in seconds."] if names else []
+
+
 def alarms(section: Section, *, commits: str = "") -> list[str]:
     """Return warnings about what is wrong or doubtful in these runs.
 
@@ -265,6 +272,6 @@ def reading(section: Section) -> list[str]:
         lines.append(f"≈ base: no significant difference from {baseline_words(section)} ({test}).")
     if any(cell.best_or_tied == "tied" for cell in section.headline):
         lines.append(f"≈ best: no significant difference from the best row ({test}).")
-    for more in (detects, spread, smallest_ranks, gains, rates, federated, packed):
+    for more in (challengers, detects, spread, smallest_ranks, gains, rates, federated, packed):
         lines += more(section)
     return lines

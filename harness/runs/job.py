@@ -15,7 +15,7 @@ from harness.data.probes import MAX_QUESTIONS
 from harness.data.source import TaskSource
 from harness.record import Record, RunSpec, Status
 
-PhaseName = Literal["load", "train", "evaluate", "probe", "validation"]
+PhaseName = Literal["load", "train", "fit", "evaluate", "probe", "validation"]
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ class Options:
     Attributes:
         tasks: names or data files.
         methods: names, or PEFT configs.
+        challengers: names; the commands `run` and `plan` name those of the harness, and those that do not apply are left out.
         ranks: of methods with a rank.
         seeds: one run of each method and rank for each.
         model: a folder, a hub id or a short name.
@@ -55,6 +56,7 @@ class Options:
 
     tasks: tuple[str, ...]
     methods: tuple[str, ...] = COMPARED
+    challengers: tuple[str, ...] = ()
     ranks: tuple[int, ...] = (2, 8, 32)
     seeds: tuple[int, ...] = (0,)
     model: str = "tiny"

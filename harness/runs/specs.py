@@ -18,14 +18,23 @@ from harness.record import RunSpec
 from harness.runs import defaults
 from harness.runs.inputs import Inputs
 from harness.runs.options import MAX_TOKENS, Options
-from harness.schema import Method, Task
+from harness.schema import Challenger, Method, Task
 from harness.training import clients
 
 WEIGHT_DECAY = 0.0
 
 
-def make(inputs: Inputs, methods: Sequence[Method], model: Checkpoint, options: Options) -> tuple[RunSpec, ...]:
+def make(
+    inputs: Inputs,
+    methods: Sequence[Method],
+    model: Checkpoint,
+    options: Options,
+    *,
+    challengers: Sequence[Challenger] = (),
+) -> tuple[RunSpec, ...]:
     """Return the specs of all runs: all methods for one seed, then the next, so that a first table is early.
+
+    Challengers come before the first run that trains: they take seconds, and a table without them lacks a baseline.
 
     Raises:
         HarnessError: a device, rank, window or scoring that is impossible with this model, task or machine.
@@ -35,7 +44,16 @@ def make(inputs: Inputs, methods: Sequence[Method], model: Checkpoint, options: 
     for seed in options.seeds:
         for method in methods:
             specs += _method_specs(replace(shared, method=method.name), method, inputs, model, options, seed)
+    # Never the first run: of it, plan and header read device, precision and window of the model.
+    first_trained = max(1, next((number for number, spec in enumerate(specs) if spec.epochs), len(specs)))
+    specs[first_trained:first_trained] = [_challenger_spec(shared, challenger) for challenger in challengers]
     return tuple(dict.fromkeys(specs))
+
+
+def _challenger_spec(shared: RunSpec, challenger: Challenger) -> RunSpec:
+    """Return the run of a challenger: one for all seeds; on the CPU in fp32 unless it reads hidden states of the model."""
+    spec = replace(shared, method=challenger.name, challenger=challenger.version, probes=())
+    return spec if challenger.embeds else replace(spec, device="cpu", dtype="fp32", max_tokens=0, remote_code=False)
 
 
 def _shared(inputs: Inputs, methods: Sequence[Method], model: Checkpoint, options: Options) -> RunSpec:

@@ -7,17 +7,13 @@ stop. If the process itself is killed, the runner writes the record.
 from __future__ import annotations
 
 import contextlib
-import errno
 import gc
-import os
-import re
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import environment
@@ -26,21 +22,19 @@ from harness.errors import HarnessError
 from harness.methods.parts import packing
 from harness.metrics.scoring import chance, parse_rate, score_answers
 from harness.model import meter as memory
-from harness.record import Answer, Cost, Phase, ProbeResult, Record, RunSpec, Score, Status
-from harness.runs import continuation, inputs, save_weights, worker_probes
+from harness.record import Answer, Cost, Phase, ProbeResult, Record, RunSpec, Score
+from harness.runs import continuation, inputs, save_weights, worker_challenger, worker_probes
+from harness.runs.failure import explain as explain
 from harness.runs.inputs import Inputs
 from harness.runs.job import Interruption, Job, PhaseName, Progress, Reporter, RunEnd
 from harness.schema import Method, Task
 from harness.store import records, training_files
-from harness.store.redact import redact
 from harness.training import clients
 
 if TYPE_CHECKING:
     from harness.training.loop import FitResult, Step
 
 TELL_SECONDS = 0.1  # between two reports of progress, at least
-NO_SPACE = os.strerror(errno.ENOSPC)
-OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|CUBLAS_STATUS_ALLOC_FAILED", re.IGNORECASE)
 
 
 @dataclass
@@ -67,7 +61,7 @@ def run(job: Job, reporter: Reporter) -> None:
     start, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
     state, status, reason = RunState(), "ok", ""
     try:
-        _work(job, state, _Pace(reporter))
+        (_challenge if job.spec.challenger else _work)(job, state, _Pace(reporter))
     except Interruption:
         status, reason = "interrupted", "stopped by Ctrl-C"
     except Exception as error:
@@ -82,7 +76,12 @@ def run(job: Job, reporter: Reporter) -> None:
         chance=state.chance,
         guess=state.guess,
         cost=state.cost,
-        environment=environment.describe(job.spec.device, threads=job.threads, device_name=state.device_name),
+        environment=environment.describe(
+            job.spec.device,
+            threads=job.threads,
+            device_name=state.device_name,
+            further=worker_challenger.PACKAGES if job.spec.challenger else (),
+        ),
         reason=reason,
         answers_sha256=state.answers_sha256,
         final_loss=state.final_loss,
@@ -99,26 +98,6 @@ def run(job: Job, reporter: Reporter) -> None:
     except HarnessError as error:
         status, reason = "failed", reason or error.problem
     reporter.tell(RunEnd(status, reason))  # type: ignore[arg-type]
-
-
-def explain(error: BaseException) -> tuple[Status, str]:
-    """Return the status and the one-line reason of a run that raised; a reason names no secret and no home folder."""
-    status, reason = _explain(error)
-    return status, redact(reason)
-
-
-def _explain(error: BaseException) -> tuple[Status, str]:
-    message = str(error).strip().split("\n")[0]
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or OUT_OF_MEMORY.search(message):
-        return "oom", message or "out of memory"
-    if isinstance(error, HarnessError):
-        return "failed", error.problem
-    # safetensors and torch write with code of their own, whose errors are no OSErrors
-    if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or NO_SPACE in message:
-        return "failed", "no space left on the disk"
-    frame = traceback.extract_tb(error.__traceback__)[-1:]
-    line = f" ({Path(frame[0].filename).name}:{frame[0].lineno})" if frame else ""
-    return "failed", f"{type(error).__name__}: {message}{line}"
 
 
 class _Pace:
@@ -148,6 +127,16 @@ class _Pace:
         """Stop here if asked to."""
         if self.should_stop():
             raise Interruption
+
+
+def _challenge(job: Job, state: RunState, pace: _Pace) -> None:
+    """Fit a challenger and let it answer; neither weights nor tokens are counted, as there is no model."""
+    pace.tell("fit")
+    data = inputs.read_again(job)
+    state.chance, state.guess = chance(data.task, data.splits.test), data.task.guess
+    answers, phases = worker_challenger.answer(job, data)
+    state.cost = Cost(phases, None, 0, 0, 0, 0, 0, 0, 0.0)
+    _score(job, data.task, answers, state)
 
 
 def _work(job: Job, state: RunState, pace: _Pace) -> None:

@@ -16,6 +16,7 @@ from harness.verify.check import Check as Check
 from harness.verify.check import check_equal
 from harness.verify.checks import (
     arithmetic,
+    challengers,
     contents,
     cost,
     files,
@@ -120,6 +121,7 @@ def together(runs: Sequence[store.Run], tasks: Sequence[tuple[Task, Splits | Non
     for task, splits in tasks:
         task_records = [record for record in records if record.spec.task == task.name]
         checks += [provenance.task_check(task), *data_checks.task_checks(task, task_records, splits)]
+        checks += challengers.task_checks(task, [run for run in runs if run.record.spec.task == task.name], splits)
     together = [*settings.publication_checks(records), *seeds.publication_checks(records)]
     together += [*rows.publication_checks(records), *training.publication_checks(runs)]
     return [*_distinct(checks), *together, *likeness.publication_checks(runs)]

@@ -55,6 +55,7 @@ CHECKED: Mapping[str, str] = {
     "RunSpec.model": "the embedded model by its revision and weights; others by the weights of all rows",
     "RunSpec.model_revision": "the embedded model's files; others must be pinned",
     "RunSpec.method": "settings, weights, bytes and likelihoods must fit it",
+    "RunSpec.challenger": "a record without a model has neither weights nor settings of training",
     "RunSpec.rank": "the count of trained weights is proportional to it",
     "RunSpec.learning_rate": "the rates of the steps",
     "RunSpec.warmup": "the rates of the steps",

@@ -67,6 +67,7 @@ def test_every_flag_of_a_run_is_a_field_of_the_options_and_no_default_stands_twi
 FULL: dict[str, Any] = {
     "tasks": ("a", "b"),
     "methods": ("lora", "full"),
+    "challengers": ("words", "nearest"),
     "ranks": (4, 16),
     "seeds": (7,),
     "model": "owner/name",

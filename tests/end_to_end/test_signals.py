@@ -66,7 +66,7 @@ def command(tmp_path: Path) -> list[str]:
     )
     task, model = write_task(tmp_path / "toy.jsonl"), write_model(tmp_path / "model")
     flags = ["--task", str(task), "--model", str(model), "--no-memory", "--results", str(tmp_path / "results")]
-    flags += ["--method", "base,lora,qlora,full"]
+    flags += ["--method", "base,lora,qlora,full", "--challengers", "none"]
     return [sys.executable, str(script), *flags]
 
 

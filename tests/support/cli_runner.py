@@ -96,8 +96,10 @@ class Desk:
         self.out = self.err = ""
 
     def run(self, *arguments: str) -> int:
-        """Run a command on this folder's results; what it printed is then in `out` and `err`."""
-        code = main([*arguments, "--results", str(self.results)], work=self.work)
+        """Run a command on this folder's results, without challengers unless they are named; see `out` and `err`."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("harness.cli.settings.BUILT_IN", ())
+            code = main([*arguments, "--results", str(self.results)], work=self.work)
         self.out, self.err = self.capsys.readouterr()
         return code
 

@@ -18,6 +18,7 @@ from harness.model.checkpoint import Checkpoint
 from harness.runs.options import Options
 from harness.schema import Task
 from harness.verify import check as checks
+from harness.verify import shortcuts
 from harness.verify import task as oracle
 from harness.verify.check import Check
 
@@ -69,6 +70,7 @@ def _check(name: str, options: Options, model: Checkpoint) -> int:
     load = task.load
     left_out = load.left_out(loading.resolve(task.source, options.data)) if isinstance(load, published.Load) else {}
     notes = [*_about_gold(task, splits), *profile.notes(splits.items(), task.prompt), _tokens(task, splits, model)]
+    notes += shortcuts.notes(task, splits)
     if unused := loading.passed_over(task, options.data):
         notes = [("--data", unused), *notes]
     if not splits.train:  # nothing that a test could be too much like

@@ -90,7 +90,7 @@ def show(options: Options, target: Gpu) -> int:
         return DONE
     model, shipped = architectures.read(options.model)
     device, dtype = options.device or "cuda", options.dtype or "bf16"
-    imagined = replace(options, device=device, dtype=dtype, imagined=True, memory=False)
+    imagined = replace(options, device=device, dtype=dtype, imagined=True, memory=False, challengers=())
     for planned in plan.make(imagined, model=model):
         request = fit.Request(
             folder=model.folder,

@@ -128,7 +128,7 @@ def peak(record: Record) -> str:
     """Return the peak of the training phase, or of the evaluation if nothing was trained."""
     phases = record.cost.phases if record.cost else {}
     phase = phases.get("train") or phases.get("evaluate")
-    return size(phase.peak_bytes) if phase else ""
+    return size(phase.peak_bytes) if phase and phase.peak_bytes else ""
 
 
 def _position(progress: Progress) -> str:

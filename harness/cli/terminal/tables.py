@@ -61,7 +61,7 @@ def _in_two_lines(title: str) -> str:
 
 def costs(section: Section) -> Table | None:
     """Return the table of training memory by part, its prediction, trained weights and time; None if nothing was measured."""
-    cells = [cell for cell in section.headline if cell.cost is not None]
+    cells = [cell for cell in section.with_model if cell.cost is not None]
     trained = [cell.cost.phases["train"].peak_bytes for cell in cells if cell.cost and "train" in cell.cost.phases]
     if not cells:
         return None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from harness.verify.checks import (
     arithmetic,
+    challengers,
     contents,
     cost,
     data,
@@ -57,6 +58,7 @@ CONCERNS: Mapping[str, Mapping[str, str]] = {
         arithmetic.PARSES: "an answer was parsed more favourably than the parser does",
         arithmetic.TOP_OPTION: "an option was recorded that the model did not prefer",
         arithmetic.SCORES: "a score or a bound of its interval was changed",
+        challengers.REFIT: "a challenger was made weaker or stronger than it is",
         arithmetic.PARSE_RATE: "the share of readable answers was changed",
         arithmetic.TRUNCATION: "truncated inputs were concealed",
         rows.CUTS: "truncated inputs that differ from those of other rows",

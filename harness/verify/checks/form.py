@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Sequence
 
 from harness.record import Answer, Record
@@ -16,8 +18,23 @@ ROUNDING = 1e-3  # nats above 0 that rounding may give
 def run_checks(record: Record, answers: Sequence[Answer]) -> list[Check]:
     """Return the check of the log-likelihoods of a run's answers."""
     method = find(record.spec.method)
-    faults = [(answer.id, fault) for answer in answers if (fault := _fault(answer, record.spec.scoring, method))]
+    fault_of = _challenger_fault if record.spec.challenger else functools.partial(_fault, method=method)
+    faults = [(answer.id, fault) for answer in answers if (fault := fault_of(answer, record.spec.scoring))]
     return [check(FORM, [f"{name}: {fault}" for name, fault in faults])]
+
+
+def _challenger_fault(answer: Answer, scoring: str) -> str:
+    """Return a fault if the numbers of a challenger's options are no probabilities beside an even prior."""
+    if scoring != "choices":
+        numbers = (*answer.loglik, *answer.end_loglik, *answer.prior)
+        return "likelihoods of options, and the answer has none" if numbers else ""
+    options = len(answer.choices)
+    if len(answer.loglik) != options or answer.end_loglik:
+        return f"{len(answer.loglik)} likelihoods and {len(answer.end_loglik)} of an end token, {options} options"
+    total = math.fsum(math.exp(value) for value in answer.loglik)
+    if not math.isclose(total, 1.0, rel_tol=ROUNDING):
+        return f"the probabilities of the options add up to {total:g}"
+    return "" if answer.prior == (-math.log(options),) * options else "the prior is not even"
 
 
 def _fault(answer: Answer, scoring: str, method: Method | None) -> str:

@@ -139,7 +139,9 @@ def likelihoods(run: Run, answers: Sequence[Answer]) -> Likelihoods:
 
 
 def may_be_equal(first: RunSpec, second: RunSpec) -> bool:
-    """Return whether two runs may have the same answers: they differ in memory or speed only, or neither trained."""
+    """Return whether two runs may have the same answers: they differ in memory or speed only, neither trained, or there is no model."""
+    if first.challenger or second.challenger:  # a challenger answers alike beside every model
+        return True
     if replace(first, **SAME_WORK) == replace(second, **SAME_WORK):  # type: ignore[arg-type]
         return True
     methods = [find(spec.method) for spec in (first, second)]

@@ -131,7 +131,7 @@ def _model(record: Record) -> tuple[Hashable, ...]:
 
 def _weight_faults(records: Sequence[Record]) -> list[str]:
     """Return faults of counts and bytes that a model, a precision or an adapter decides, in all tasks together."""
-    fresh = [r for r in records if not r.spec.start]
+    fresh = [r for r in records if not r.spec.start and not r.spec.challenger]
     faults = _unequal(fresh, _model, lambda r: r.cost and r.cost.weights, "weights of the model")
     family = [r for r in fresh if r.spec.method in FAMILY and r.spec.rank]
     faults += _unequal(

@@ -38,12 +38,14 @@ LIMITS = {"max_tokens": 1, "max_new_tokens": 1, "test_examples": 1, "seed": 0, "
 
 
 MOST_EPOCHS = 1e6
+NEEDLESS = (*TRAINING, "rank", "alpha", "rounds", "clients", "tuned_over", "start", "joined", "checkpointing", "seed")
 
 
 def run_checks(record: Record, task: Task) -> list[Check]:
     """Return the checks of a run's settings against its method, its task and the embedded model."""
     method = find(record.spec.method)
     faults = [*_value_faults(record.spec), *(_method_faults(record.spec, method) if method else [])]
+    faults += _challenger_faults(record.spec) if record.spec.challenger else []
     checks = [check(SETTINGS, faults), check_equal(ROOM, record.spec.max_new_tokens, _room(record.spec, task))]
     if record.status == "ok":
         checks.append(check_equal(GUESS, record.guess, task.guess))
@@ -71,7 +73,9 @@ def _value_faults(spec: RunSpec) -> list[str]:
     """Return a fault for each setting with a value that no run has."""
     faults = [f"{name} is {getattr(spec, name)!r}" for name, words in WORDS.items() if getattr(spec, name) not in words]
     faults += [
-        f"{name} is {getattr(spec, name)}, below {low}" for name, low in LIMITS.items() if getattr(spec, name) < low
+        f"{name} is {getattr(spec, name)}, below {low}"
+        for name, low in LIMITS.items()
+        if getattr(spec, name) < (0 if spec.challenger and name == "max_tokens" else low)
     ]
     numbers = {f.name: getattr(spec, f.name) for f in dataclasses.fields(spec)}
     faults += [
@@ -85,8 +89,7 @@ def _value_faults(spec: RunSpec) -> list[str]:
 
 def _method_faults(spec: RunSpec, method: Method) -> list[str]:
     if not method.trains:
-        needless = [name for name in (*TRAINING, "rank", "alpha", "rounds", "clients") if getattr(spec, name)]
-        needless += [name for name in ("tuned_over", "start", "joined", "checkpointing") if getattr(spec, name)]
+        needless = [name for name in NEEDLESS[:-1] if getattr(spec, name)]
         return [f"{method.name} does not train and has {name} {getattr(spec, name)}" for name in needless]
     faults = [f"{name} is {value:g}" for name in TRAINING if (value := getattr(spec, name)) < 0]
     faults += [f"{name} is 0" for name in ("learning_rate", "epochs", "batch_size", "micro_batch", "train_examples")
@@ -101,6 +104,24 @@ def _method_faults(spec: RunSpec, method: Method) -> list[str]:
         faults.append(f"{spec.clients} clients by {spec.clients_by or 'nothing'} in {spec.rounds} rounds")
     if spec.dropout and not method.dropout:
         faults.append(f"{method.name} has dropout {spec.dropout:g}")
+    return faults
+
+
+def _challenger_faults(spec: RunSpec) -> list[str]:
+    """Return a fault for each setting of training or of a model that a challenger does not have."""
+    entry = registry.challengers().get(spec.method)
+    challenger = entry.value if entry else None
+    faults = [f"a challenger has {name} {getattr(spec, name)}" for name in (*NEEDLESS, "probes") if getattr(spec, name)]
+    if find(spec.method) is not None:
+        faults.append(f"{spec.method} is a method, no challenger")
+    if challenger is not None and challenger.version != spec.challenger:
+        faults.append(f"version {spec.challenger} of {spec.method}, here is version {challenger.version}")
+    if (
+        challenger is not None
+        and not challenger.embeds
+        and (spec.device, spec.dtype, spec.max_tokens) != ("cpu", "fp32", 0)
+    ):
+        faults.append(f"{spec.method} on {spec.device} in {spec.dtype} with {spec.max_tokens} tokens: it has no model")
     return faults
 
 

@@ -33,9 +33,17 @@ def run_checks(record: Record) -> list[Check]:
     cost = record.cost
     if cost is None:
         return []
+    if record.spec.challenger:
+        return [check(SHAPE, _challenger_faults(cost))]
     faults = [*_count_faults(record, cost), *_byte_faults(record, cost), *_adapter_faults(record, cost)]
     faults += _part_faults(record, cost, cost.parts) if cost.parts else []
     return [check(SHAPE, faults)]
+
+
+def _challenger_faults(cost: Cost) -> list[str]:
+    """Return a fault for each count of weights, bytes or tokens of a run that has no model."""
+    names = ("weights", "trained_weights", "weights_bytes", "adapter_bytes", "train_tokens", "predicted_peak_bytes")
+    return [f"a challenger has {getattr(cost, name):,} {name}" for name in names if getattr(cost, name)]
 
 
 def _count_faults(record: Record, cost: Cost) -> list[str]:
