@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, did_you_mean, one_line
 from harness.methods.parts import packing
-from harness.model import gguf_file, identity
-from harness.model.identity import CODE
-from harness.record import RunSpec
+from harness.model.files import gguf_file, identity
+from harness.model.files import depth, gguf_file, identity
 
 TINY = Path(__file__).parents[1] / "tiny" / "model"
 CONFIG = "config.json"
@@ -29,8 +27,6 @@ TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 DEFAULT_WINDOW = 2048
 MOST_HEADER_BYTES = 100_000_000  # as in safetensors
-USUAL_LAYERS = 512  # up to so many layers or experts a model is built, and its shapes are compared with the weights
-COUNTS = re.compile("(layers?|experts|blocks|depth)$")  # settings that count modules
 WINDOW = ("max_position_embeddings", "n_positions", "max_seq_len")
 HIDDEN = ("hidden_size", "n_embd", "d_model")  # names of architectures for the width
 
@@ -149,7 +145,7 @@ def resolve(model_id: str, *, remote_code: bool = False) -> Path:
     config, shapes = read_config(folder), dict[str, tuple[int, ...]]()
     for path in weight_files(folder):
         shapes |= read_shapes(path)
-    _refuse_more_layers(folder, config, shapes)
+    depth.refuse_more_layers(folder, config, shapes)
     if not any((folder / name).is_file() for name in TOKENIZERS):
         raise HarnessError("no tokenizer in the model folder", where=str(folder), fix="copy tokenizer.json beside it")
     return folder.resolve()
@@ -278,28 +274,6 @@ def weight_files(folder: Path) -> list[Path]:
     if missing := [name for name in names if not (folder / name).is_file()]:
         raise HarnessError(f"weight file {missing[0]} is missing", where=str(folder), fix="fetch the model again")
     return [folder / name for name in names]
-
-
-def _refuse_more_layers(folder: Path, config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Raise an error for a config with far more layers or experts than the weights: to build them would take the memory.
-
-    Layers are numbered in the names of the weights; experts may be joined along a side of one weight.
-    """
-    numbers = [int(digits) + 1 for name in shapes for digits in re.findall(r"(?<![^.])\d{1,9}(?![^.])", name)]
-    most = max(numbers, default=0)
-    sides = {side for shape in shapes.values() for side in shape}
-    for name, value in _module_counts(config):
-        if value > max(USUAL_LAYERS, most) and value not in sides:
-            problem = f"config.json says {name} {value:,}, and the weights have no more than {most:,}"
-            raise HarnessError(problem, where=str(folder / CONFIG), fix="fetch the model again")
-
-
-def _module_counts(config: Mapping[str, Any], depth: int = 3) -> Iterator[tuple[str, int]]:
-    for name, value in config.items():
-        if isinstance(value, dict) and depth:
-            yield from _module_counts(value, depth - 1)
-        elif isinstance(value, int) and COUNTS.search(name):
-            yield name, value
 
 
 def read_shapes(path: Path) -> Mapping[str, tuple[int, ...]]:

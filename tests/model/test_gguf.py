@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from harness.errors import HarnessError
-from harness.model import checkpoint, gguf_convert, gguf_file
-from harness.model.gguf_file import Package
+from harness.model import checkpoint
+from harness.model.files import gguf_convert, gguf_file
+from harness.model.files.gguf_file import Package
 from harness.model.loading import load_tokenizer
 from harness.runs import plan
 from harness.runs.options import Options

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.errors import HarnessError, did_you_mean
 from harness.metrics import thoughts
-from harness.model.identity import TEMPLATES
+from harness.model.files.identity import TEMPLATES
 
 DATE = "2024-07-26"  # the day that Llama 3 takes if it cannot ask for today's
 CLOCK = "strftime_now"

@@ -141,7 +141,7 @@ def _convert(path: Path, target: Path) -> None:
     try:
         source = str(Path(__file__).parents[2])
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([source, os.environ.get("PYTHONPATH", "")])}
-        words = [sys.executable, "-m", "harness.model.gguf_convert", str(path), _sha256(path), str(part)]
+        words = [sys.executable, "-m", "harness.model.files.gguf_convert", str(path), _sha256(path), str(part)]
         done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"])[-1][:200]

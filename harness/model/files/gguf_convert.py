@@ -15,8 +15,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from harness.model import identity
-from harness.model.gguf_file import ORIGIN
+from harness.model.files import identity
+from harness.model.files.gguf_file import ORIGIN
 
 # Names of `tokenizer.ggml.pre` for which llama.cpp splits numbers into single digits before GPT-2's rule (src/llama-vocab.cpp).
 SINGLE_DIGITS = {"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b"}
