@@ -2,10 +2,9 @@
 
 `cells` pools the seeds of each spec and compares every cell with the base model and with the best. p-values are
 Holm-adjusted over all pairs of cells of a family: the same task, examples, prompts, model and metric. All pairs count,
-because the best is chosen after looking at the data: corrected for seven comparisons only, eight equal methods would be told
-apart in more than 5 % of tables (tests/metrics/test_coverage.py). A cell is "tied" with the best unless its adjusted p-value is
-below 5 %, so a table never shows an order that the data does not support.
-`compare_records` compares two single runs.
+because the best is chosen after looking at the data (tests/metrics/test_coverage.py). A cell is "tied" with the best unless
+its adjusted p-value is below 5 %, so a table never shows an order that the data does not support. `compare_records`
+compares two single runs.
 """
 
 from __future__ import annotations

@@ -16,8 +16,9 @@ from typing import Any
 
 from harness.errors import HarnessError, did_you_mean, one_line
 from harness.methods.parts import packing
-from harness.model.files import gguf_file, identity
 from harness.model.files import depth, gguf_file, identity
+from harness.model.files.identity import CODE
+from harness.record import RunSpec
 
 TINY = Path(__file__).parents[1] / "tiny" / "model"
 CONFIG = "config.json"

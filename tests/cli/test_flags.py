@@ -95,6 +95,7 @@ FULL: dict[str, Any] = {
     "remote_code": True,
     "probes": ("general", "shifted"),
     "rounds": 5,
+    "template_args": ("enable_thinking=false",),
     "clients_by": "line",
 }
 
