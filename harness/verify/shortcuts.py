@@ -66,14 +66,14 @@ def _position(task: Task, splits: Splits) -> list[Shortcut]:
     """Return the score of the position that is right most often in training, if options vary."""
     if task.scoring == "perplexity" or not splits.train or texts.kind(splits.train) != "options" or not splits.test:
         return []
-    (first, _), *_ = Counter(map(_place, splits.train)).most_common(1)
-    values = [float(_place(example) == first) for example in splits.test]
+    (first, _), *_ = Counter(map(_answer_position, splits.train)).most_common(1)
+    values = [float(_answer_position(example) == first) for example in splits.test]
     return [
         Shortcut(POSITION, sum(values) / len(values), stats.standard_error(values, list(map(cluster_key, splits.test))))
     ]
 
 
-def _place(example: Example) -> int:
+def _answer_position(example: Example) -> int:
     options = list(map(fold, example.choices))
     return options.index(fold(example.target)) if fold(example.target) in options else -1
 
