@@ -72,8 +72,10 @@ def read(model_id: str, *, remote_code: bool = False) -> Checkpoint:
     config = read_config(folder)
     inner = config.get("text_config")
     text = inner if isinstance(inner, dict) else config
-    if not _first(text, WINDOW, 0) or not _first(text, HIDDEN, 0):
+    if not (width := _first(text, HIDDEN, 0)) or not _first(text, WINDOW, 0):
         text = {**_class_settings(config), **text}
+    if not width and not _is_side(_first(text, HIDDEN, 0), folder):
+        text = {**text, **dict.fromkeys(HIDDEN)}
     full, weights = _revisions(folder, remote_code)
     origin = gguf_file.origin(folder)
     return Checkpoint(
@@ -90,6 +92,11 @@ def read(model_id: str, *, remote_code: bool = False) -> Checkpoint:
         if isinstance(packed := config.get("quantization_config"), dict)
         else None,
     )
+
+
+def _is_side(width: int, folder: Path) -> bool:
+    """Return whether a weight has a side of the width: transformers' own width for a config without is not every model's."""
+    return any(width in shape for path in weight_files(folder) for shape in read_shapes(path).values())
 
 
 def _class_settings(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import pickle
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import ForkingPickler  # between this program's own processes only
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,7 @@ class LocalProcesses:
         warm_up()
         connection, worker_end = self._context.Pipe()
         # As bytes: the process watches its starter before it imports the target's module.
-        target = pickle.dumps(self.target)
+        target = bytes(ForkingPickler.dumps(self.target))
         process = self._context.Process(target=_child, args=(target, job, worker_end), daemon=True)
         try:
             lifetime.start(process)
@@ -178,4 +178,4 @@ def _child(target: bytes, job: Job, connection: Connection) -> None:
             return line.tell(RunEnd("failed", f"cannot write results: {error.strerror or error}"))
         except HarnessError as error:
             return line.tell(RunEnd("failed", error.problem))
-        pickle.loads(target)(job, line)
+        ForkingPickler.loads(target)(job, line)

@@ -138,7 +138,13 @@ class Batch:
         choices = choose([row.request for row in rows], [row.draws for row in rows], logits)
         for row, choice in zip(rows, choices, strict=True):
             if choice is None:
-                row.fail(HarnessError("the model's output for this request is not a number: its adapter overflows"))
+                row.fail(
+                    HarnessError(
+                        "the model's output for this request is not a number: its adapter overflows",
+                        where=row.request.adapter or "the base model",
+                        fix="ask another adapter, or train this one with a lower learning rate",
+                    )
+                )
             elif not row.over:
                 try:
                     self._append(row, choice)

@@ -30,16 +30,19 @@ def convert(source: Path, sha256: str, target: Path) -> None:
     from gguf import GGUFReader
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    remote_code = False  # a GGUF file brings no code
     names: dict[str, Any] = {"gguf_file": source.name, "local_files_only": True}
     reader = GGUFReader(source)
-    model = AutoModelForCausalLM.from_pretrained(source.parent, dtype=torch.float32, **names)
+    model = AutoModelForCausalLM.from_pretrained(
+        source.parent, dtype=torch.float32, trust_remote_code=remote_code, **names
+    )
     config = copy.deepcopy(model.config)
     if hasattr(config, "quantization_config"):
         del config.quantization_config  # the weights are dequantised, and a quantised model cannot be saved
-    plain: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    plain: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=remote_code)
     plain.load_state_dict(model.state_dict())
     plain.save_pretrained(target)
-    tokenizer = AutoTokenizer.from_pretrained(source.parent, **names)
+    tokenizer = AutoTokenizer.from_pretrained(source.parent, trust_remote_code=remote_code, **names)
     notes = split_digits(
         tokenizer, str(_value(reader, "tokenizer.ggml.model")), str(_value(reader, "tokenizer.ggml.pre"))
     )
