@@ -15,6 +15,7 @@ from harness.store import records as store
 from harness.verify.check import Check as Check
 from harness.verify.check import check_equal
 from harness.verify.checks import (
+    adapters,
     arithmetic,
     contents,
     cost,
@@ -89,6 +90,7 @@ def verify(
         *probes.validation_checks(folder, record, task, validation),
         *probes.run_checks(folder, record, probed or {}),
         *training.run_checks(folder, record),
+        *adapters.run_checks(folder, record),
     ]
 
 
@@ -122,7 +124,7 @@ def together(runs: Sequence[store.Run], tasks: Sequence[tuple[Task, Splits | Non
         checks += [provenance.task_check(task), *data_checks.task_checks(task, task_records, splits)]
     together = [*settings.publication_checks(records), *seeds.publication_checks(records)]
     together += [*rows.publication_checks(records), *training.publication_checks(runs)]
-    return [*_distinct(checks), *together, *likeness.publication_checks(runs)]
+    return [*_distinct(checks), *together, *likeness.publication_checks(runs), *adapters.publication_checks(runs)]
 
 
 def _distinct(checks: Sequence[Check]) -> list[Check]:

@@ -23,7 +23,7 @@ RECOMPUTED: Mapping[str, str] = {
     "Record.guess": "the task's own",
     "Record.answers_sha256": "computed from the answers",
     "Record.schema": "the program's own or an older one",
-    "Record.adapter_sha256": "computed from the weights, if they are published; no other run has the same",
+    "Record.adapter_sha256": "computed from the weights, if they are published; no other run has nearly the same",
     "Record.steps_sha256": "computed from the steps; no other run has the same",
     "Record.probes": "as the scores, and compared with the settings",
     "Score.value": "computed from the answers",
@@ -56,6 +56,8 @@ CHECKED: Mapping[str, str] = {
     "RunSpec.model_revision": "the embedded model's files; others must be pinned",
     "RunSpec.method": "settings, weights, bytes and likelihoods must fit it",
     "RunSpec.rank": "the count of trained weights is proportional to it",
+    "RunSpec.alpha": "the published adapter's config; equal for all seeds of a row",
+    "RunSpec.dropout": "the published adapter's config; equal for all seeds of a row, and only of methods with dropout",
     "RunSpec.learning_rate": "the rates of the steps",
     "RunSpec.warmup": "the rates of the steps",
     "RunSpec.epochs": "the number of steps; the tokens of an epoch are equal in all rows",
@@ -116,8 +118,6 @@ CHECKED: Mapping[str, str] = {
     "ProbeResult.cut_examples": "counted in the answers",
 }
 TRUSTED: Mapping[str, str] = {
-    "RunSpec.alpha": "any value that is the same for all seeds of a row",
-    "RunSpec.dropout": "any value that is the same for all seeds of a row, if the method has dropout",
     "RunSpec.weight_decay": "any value that is the same for all seeds of a row",
     "RunSpec.checkpointing": "whether activations were computed twice",
     "RunSpec.remote_code": "whether code of the model was run",
@@ -133,6 +133,7 @@ PARTLY: Mapping[str, str] = {
     "peaks": "peaks that are changed within a factor of two, the parts with them",
     "predictions": "predicted peaks on the CPU that are set to the measured ones, as exact ones are",
     "rows": "rows removed in all seeds, if no other method has their rank",
+    "adapters": "alpha, dropout and variant of LoRA, if neither weights nor config are published",
     "machine": "processor, packages and Python, if they agree with each other",
 }
 """What remains on trust in fields that are checked."""

@@ -24,6 +24,7 @@ from harness.verify.checks import (
     shape,
     training,
 )
+from tests.support import planted_adapters
 from tests.support.planting import (
     Plant,
     answers,
@@ -60,6 +61,7 @@ BASE, FULL = {"method": "base"}, {"method": "full"}
 TRAIN, TEST, LOAD = "cost.phases.train.", "cost.phases.evaluate.", "cost.phases.load."
 
 FAULTS: dict[str, tuple[Plant, str]] = {
+    **planted_adapters.FAULTS,
     # breakdowns, order and truncation of answers
     "a breakdown moved to another value": (answers(lambda rows: rows[0]["slices"].update(topic="debt")), arithmetic.SLICES),
     "a breakdown dropped from all answers": (every_answer(lambda row: row.update(slices={})), arithmetic.SLICES),
