@@ -17,6 +17,7 @@ from harness.verify.check import check_equal
 from harness.verify.checks import (
     adapters,
     arithmetic,
+    batches,
     contents,
     cost,
     files,
@@ -124,7 +125,13 @@ def together(runs: Sequence[store.Run], tasks: Sequence[tuple[Task, Splits | Non
         checks += [provenance.task_check(task), *data_checks.task_checks(task, task_records, splits)]
     together = [*settings.publication_checks(records), *seeds.publication_checks(records)]
     together += [*rows.publication_checks(records), *training.publication_checks(runs)]
-    return [*_distinct(checks), *together, *likeness.publication_checks(runs), *adapters.publication_checks(runs)]
+    return [
+        *_distinct(checks),
+        *together,
+        *likeness.publication_checks(runs),
+        *adapters.publication_checks(runs),
+        *batches.publication_checks(runs),
+    ]
 
 
 def _distinct(checks: Sequence[Check]) -> list[Check]:

@@ -168,6 +168,15 @@ def without_steps(root: Path) -> None:
     field("steps_sha256", "")(root)
 
 
+def long_steps(root: Path) -> None:
+    """Plant the same losses and tokens into 24 steps of two seeds."""
+    for seed in range(2):
+        folder = rewrite(run(root, seed=seed), setter("spec.epochs", 8.0))
+        made = records.read_record(folder)
+        rows = logged_steps.rows_of(made)
+        logged_steps.write(folder, made, [row | {"tokens": 40 + number} for number, row in enumerate(rows)])
+
+
 def now(**shift: float) -> str:
     return (datetime.now(UTC) + timedelta(**shift)).isoformat(timespec="seconds")
 

@@ -82,7 +82,7 @@ def _count_faults(records: Sequence[Record]) -> list[str]:
     return faults + _unequal(finished, _data, lambda r: (r.chance, r.guess), "guessing")
 
 
-def _reader(record: Record) -> tuple[Hashable, ...]:
+def reader(record: Record) -> tuple[Hashable, ...]:
     """Return what decides the tokens of a run's prompts: data, model, length, and what its method adds to them."""
     spec, method = record.spec, find(record.spec.method)
     seed = spec.seed if method and method.shots else -1
@@ -94,16 +94,16 @@ def _token_faults(records: Sequence[Record]) -> list[str]:
     by_epoch = [r for r in _trained(records) if r.spec.epochs >= 1 and r.spec.epochs.is_integer() and not r.spec.rounds]
     faults = _unequal(
         by_epoch,
-        lambda r: (*_reader(r), r.spec.train_examples, r.spec.joined),
+        lambda r: (*reader(r), r.spec.train_examples, r.spec.joined),
         lambda r: r.cost and r.cost.train_tokens / r.spec.epochs,
         "training tokens of an epoch",
     )
     scored = [r for r in records if r.spec.scoring != "generate"]
-    faults += _unequal(scored, _reader, lambda r: r.cost and _tokens(r), "tokens of the test")
+    faults += _unequal(scored, reader, lambda r: r.cost and _tokens(r), "tokens of the test")
     generated = [r for r in records if r.spec.scoring == "generate"]
     groups: defaultdict[Hashable, list[Record]] = defaultdict(list)
     for record in generated:
-        groups[_reader(record)].append(record)
+        groups[reader(record)].append(record)
     for group in groups.values():
         counts = [_tokens(record) for record in group]
         room = group[0].spec.test_examples * (group[0].spec.max_new_tokens + 1)
@@ -119,9 +119,9 @@ def _tokens(record: Record) -> int:
 
 def _cut_faults(records: Sequence[Record]) -> list[str]:
     trained = [r for r in _trained(records) if not r.spec.joined]
-    faults = _unequal(trained, _reader, lambda r: r.cut_examples, "truncated inputs with training")
+    faults = _unequal(trained, reader, lambda r: r.cut_examples, "truncated inputs with training")
     return faults + _unequal(
-        (r for r in records if not r.spec.train_examples), _reader, lambda r: r.cut_examples, "truncated test inputs"
+        (r for r in records if not r.spec.train_examples), reader, lambda r: r.cut_examples, "truncated test inputs"
     )
 
 
