@@ -19,6 +19,7 @@ from harness.verify.checks import (
     arithmetic,
     batches,
     contents,
+    copies,
     cost,
     files,
     form,
@@ -131,6 +132,7 @@ def together(runs: Sequence[store.Run], tasks: Sequence[tuple[Task, Splits | Non
         *likeness.publication_checks(runs),
         *adapters.publication_checks(runs),
         *batches.publication_checks(runs),
+        *copies.publication_checks(runs),
     ]
 
 

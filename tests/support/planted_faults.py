@@ -25,7 +25,7 @@ from harness.verify.checks import (
     shape,
     training,
 )
-from tests.support import planted_adapters
+from tests.support import planted_adapters, planted_copies
 from tests.support.planting import (
     Plant,
     answers,
@@ -64,6 +64,7 @@ TRAIN, TEST, LOAD = "cost.phases.train.", "cost.phases.evaluate.", "cost.phases.
 
 FAULTS: dict[str, tuple[Plant, str]] = {
     **planted_adapters.FAULTS,
+    **planted_copies.FAULTS,
     # breakdowns, order and truncation of answers
     "a breakdown moved to another value": (answers(lambda rows: rows[0]["slices"].update(topic="debt")), arithmetic.SLICES),
     "a breakdown dropped from all answers": (every_answer(lambda row: row.update(slices={})), arithmetic.SLICES),
