@@ -11,6 +11,7 @@ from harness.verify.checks import (
     arithmetic,
     batches,
     contents,
+    copies,
     cost,
     data,
     files,
@@ -34,6 +35,7 @@ from tests.support.planting import (
     copy,
     dropped,
     each_seed,
+    end_tokens_of_one_row,
     every_answer,
     extra_folder,
     faster,
@@ -46,6 +48,7 @@ from tests.support.planting import (
     moved_part,
     now,
     predicted,
+    qlora_of_one_rank,
     ranks_left_out,
     record,
     scaled,
@@ -54,6 +57,7 @@ from tests.support.planting import (
     spec_of_all,
     swapped_settings,
     untrained_copy,
+    validation_of_one_row,
     with_steps,
     without_steps,
 )
@@ -212,6 +216,12 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     "priors of a row that is not calibrated": (every_answer(lambda row: row.update(prior=row["loglik"])), form.FORM),
     "a calibrated row without priors": (untrained_copy("calibrated"), form.FORM),
     "a calibrated row with likelihoods that the base row does not have": (untrained_copy("calibrated", 0.1), likeness.UNTRAINED),
+    "likelihoods rounded to one decimal": (every_answer(lambda row: row.update(loglik=[round(v, 1) for v in row["loglik"]])), form.FORM),
+    "an option of likelihood 1 in an uncertain model": (answers(lambda rows: [row.update(loglik=[10 * v for v in row["loglik"]]) for row in rows] and rows[0]["loglik"].__setitem__(0, 0.0)), form.FORM),
+    "a text longer than its tokens allow": (answers(lambda rows: rows[0].update(text="x" * 50_000), task="total"), form.FORM),
+    "no likelihoods of the texts of one run": (every_answer(lambda row: row.update(loglik=[]), task="total"), copies.WRITTEN),
+    "other end tokens of the base row": (end_tokens_of_one_row, likeness.UNTRAINED),
+    "validation answers of one of two untrained rows": (validation_of_one_row, rows.VALIDATION),
     "lengths of options that are not withheld": (answers(lambda rows: rows[0].update(option_lengths=[1, 1, 9])), arithmetic.GOLD),
     # status and machine
     "a reason of a finished run": (field("reason", "out of memory"), identity.STATUS),
@@ -227,6 +237,7 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     # other rows
     "counts that other rows do not have": (spec("train_examples", 20), rows.COUNTS),
     "a base model of other bytes than lora's frozen weights": (record(both(setter("cost.weights_bytes", lambda v: v + 500), setter(LOAD + "peak_bytes", lambda v: v + 500)), **BASE), rows.WEIGHTS),
+    "a rank left out of qlora": (qlora_of_one_rank, rows.RANKS),
     "a rank left out of one of two methods": (ranks_left_out, rows.RANKS),
     # runs left out
     "a seed": (lambda root: shutil.rmtree(run(root, seed=1)), seeds.NO_GAPS),

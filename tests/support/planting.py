@@ -168,6 +168,28 @@ def without_steps(root: Path) -> None:
     field("steps_sha256", "")(root)
 
 
+def validation_of_one_row(root: Path) -> None:
+    """Plant a second untrained row and the result of validation questions into one of both."""
+    untrained_copy("calibrated")(root)
+    result = {"data": "0" * 16, "scoring": "choices", "scores": {}, "parse_rate": 1.0, "chance": None}
+    field("validation", result | {"answers_sha256": "0" * 64, "cut_examples": 0, "limit": 300}, method="base")(root)
+
+
+def end_tokens_of_one_row(root: Path) -> None:
+    """Plant a second untrained row, and other likelihoods of end tokens into one of both."""
+    untrained_copy("calibrated")(root)
+    every_answer(lambda row: row.update(end_loglik=[v - 0.2 for v in row["end_loglik"]]), method="base")(root)
+
+
+def qlora_of_one_rank(root: Path) -> None:
+    """Plant `qlora` with rank 8 beside `lora` with ranks 2 and 8."""
+    for seed in range(3):
+        folder = run(root, seed=seed)
+        twin = folder.with_name(f"{folder.name}-copy")
+        shutil.copytree(folder, twin)
+        rewrite(twin, setter("spec.method", "qlora"))
+
+
 def long_steps(root: Path) -> None:
     """Plant the same losses and tokens into 24 steps of two seeds."""
     for seed in range(2):

@@ -33,6 +33,7 @@ from harness.verify.checks.settings import find
 
 STIRRED = "no run's likelihoods are another's with noise or another scale"
 SINGLE = "no answers of a run are another's"
+WRITTEN = "every run has likelihoods of its texts if others have"
 NEAR = 0.04  # of what training changed
 FEW_SHOTS = 0.15  # the same for rows with examples in the prompt; honest ones: 0.8 and more
 USUAL = 0.5  # of the distance of a row's seeds
@@ -74,7 +75,20 @@ def publication_checks(runs: Sequence[Run]) -> list[Check]:
             )
     stirred = [fault for group in groups.values() for fault in _stirred_faults(group)]
     single = [fault for group in groups.values() for fault in _single_faults(group)]
-    return [check(STIRRED, stirred), check(SINGLE, single)]
+    return [check(STIRRED, stirred), check(SINGLE, single), check(WRITTEN, list(_written_faults(runs)))]
+
+
+def _written_faults(runs: Sequence[Run]) -> Iterable[str]:
+    """Yield a fault for each run without likelihoods of its texts, if others by the same code have them."""
+    groups: defaultdict[Hashable, dict[bool, list[RunSpec]]] = defaultdict(lambda: {True: [], False: []})
+    for run in runs:
+        spec, answers = run.record.spec, _answers(run)
+        if spec.scoring == "generate" and run.record.status == "ok" and any(answer.text for answer in answers):
+            key = (spec.task, spec.model, run.record.environment.commit)
+            groups[key][any(answer.loglik for answer in answers)].append(spec)
+    for group in groups.values():
+        if group[True]:
+            yield from (f"{spec.id} ({spec.task} {spec.name} seed {spec.seed})" for spec in group[False])
 
 
 def _answers(run: Run) -> tuple[Answer, ...]:

@@ -24,6 +24,8 @@ SIZES = "seeds of a row have the same sizes"
 PREDICTED = "predicted peaks agree with each other and with the measured ones"
 BASE = "every table has its base row"
 RANKS = "methods with several ranks have the same ranks"
+VALIDATION = "untrained rows answered the same validation questions"
+DEFAULT_PAIR = {"lora", "qlora"}  # rows of every default run, with the same ranks
 FACTOR = 2.0  # by which a prediction, or peaks of a row's seeds, may differ
 ALIKE = 1.1  # factor between predictions for seeds of a row, if several commands ran them; honest ones: 1.06 and less
 NEAR = 0.01  # share by which files of adapters of one size may differ, in the names of their tensors
@@ -43,7 +45,8 @@ def publication_checks(records: Sequence[Record]) -> list[Check]:
         check(SIZES, _size_faults(finished)),
         check(PREDICTED, _prediction_faults(finished)),
         check(BASE, _base_faults(records)),
-        check(RANKS, _rank_faults(finished)),
+        check(RANKS, _rank_faults(records)),
+        check(VALIDATION, _validation_faults(finished)),
     ]
 
 
@@ -232,7 +235,7 @@ def _base_faults(records: Sequence[Record]) -> list[str]:
 
 
 def _rank_faults(records: Sequence[Record]) -> list[str]:
-    """Return a fault if two methods of a table have several ranks each, but not the same."""
+    """Return a fault if two methods of a table have several ranks each, or `lora` and `qlora` any, but not the same."""
     tables: defaultdict[Hashable, defaultdict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
     for record in records:
         if record.spec.rank:
@@ -240,6 +243,8 @@ def _rank_faults(records: Sequence[Record]) -> list[str]:
     faults = []
     for (task, *_), methods in ((key, value) for key, value in tables.items() if isinstance(key, tuple)):
         several = {name: ranks for name, ranks in methods.items() if len(ranks) > 1}
+        if several.keys() & DEFAULT_PAIR:
+            several |= {name: methods[name] for name in methods.keys() & DEFAULT_PAIR}
         union = set().union(*several.values())
         faults += [
             f"{task} {name} lacks rank {', '.join(map(str, sorted(union - ranks)))}"
@@ -247,3 +252,14 @@ def _rank_faults(records: Sequence[Record]) -> list[str]:
             if ranks != union
         ]
     return faults
+
+
+def _validation_faults(records: Sequence[Record]) -> list[str]:
+    """Return faults of untrained rows, by one version of the code, with other validation questions or none."""
+
+    def asked(record: Record) -> Hashable:
+        result = record.validation
+        return (result.data, next((score.n for score in result.scores.values()), 0)) if result else "none"
+
+    untrained = [record for record in records if not record.spec.train_examples]
+    return _unequal(untrained, lambda r: (*_table(r), r.environment.commit), asked, "validation questions")
