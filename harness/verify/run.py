@@ -26,6 +26,7 @@ from harness.verify.checks import (
     identity,
     likeness,
     pace,
+    peers,
     probes,
     provenance,
     rows,
@@ -125,7 +126,8 @@ def together(runs: Sequence[store.Run], tasks: Sequence[tuple[Task, Splits | Non
         task_records = [record for record in records if record.spec.task == task.name]
         checks += [provenance.task_check(task), *data_checks.task_checks(task, task_records, splits)]
     together = [*settings.publication_checks(records), *seeds.publication_checks(records)]
-    together += [*rows.publication_checks(records), *training.publication_checks(runs)]
+    together += [*rows.publication_checks(records), *peers.publication_checks(records)]
+    together += [*training.publication_checks(runs)]
     return [
         *_distinct(checks),
         *together,

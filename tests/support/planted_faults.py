@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import subprocess
 
+from harness import environment
+from harness.record import SCHEMA_VERSION
 from harness.store import records
 from harness.store.training_files import PACKED_STEPS
 from harness.verify.checks import (
@@ -19,6 +22,7 @@ from harness.verify.checks import (
     identity,
     likeness,
     pace,
+    peers,
     provenance,
     rows,
     seeds,
@@ -45,6 +49,7 @@ from tests.support.planting import (
     file,
     larger_peak,
     long_steps,
+    longer_test_questions,
     moved_part,
     now,
     predicted,
@@ -55,6 +60,8 @@ from tests.support.planting import (
     setter,
     spec,
     spec_of_all,
+    started_at_once,
+    started_in_order,
     swapped_settings,
     untrained_copy,
     validation_of_one_row,
@@ -64,6 +71,9 @@ from tests.support.planting import (
 from tests.support.tampering import run
 
 BASE, FULL = {"method": "base"}, {"method": "full"}
+FIRST_COMMIT = subprocess.run(["git", "rev-list", "--max-parents=0", "HEAD"], capture_output=True, text=True).stdout[
+    :12
+]
 TRAIN, TEST, LOAD = "cost.phases.train.", "cost.phases.evaluate.", "cost.phases.load."
 
 FAULTS: dict[str, tuple[Plant, str]] = {
@@ -152,6 +162,10 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     "a larger peak of one seed": (record(larger_peak(3.0)), rows.SIZES),
     "a smaller peak of one seed": (record(larger_peak(0.45)), rows.SIZES),
     "another peak of a whole row": (each_seed(larger_peak(5.0)), rows.PREDICTED),
+    "a peak below the prediction on the CPU": (record(larger_peak(0.75)), rows.PREDICTED),
+    "a larger rank with less memory for its steps": (record(larger_peak(0.9)), peers.MEMORY),
+    "micro-batches that need no less memory": (spec_of_all("micro_batch", 2), peers.MEMORY),
+    "a smaller peak of the test": (field_of_all(TEST + "peak_bytes", scaled(0.6)), peers.MEMORY),
     "a peak above the machine's memory": (field(TEST + "peak_bytes", 10**12), pace.TIMES),
     "a peak of loading": (field(LOAD + "peak_bytes", scaled(0.5)), pace.TIMES),
     "a resident size below the peak": (field(TRAIN + "resident_bytes", 5_000_000), pace.TIMES),
@@ -170,6 +184,10 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     "a run of a day": (field("seconds", 86_400.0), pace.TIMES),
     "a negative time": (field(TEST + "seconds", -1.0), pace.TIMES),
     "an evaluation longer than the run": (field(TEST + "seconds", 500.0), pace.TIMES),
+    "a test many times as fast as other rows": (field_of_all(TEST + "seconds", scaled(0.01)), peers.SPEED),
+    "test questions far longer than validation questions": (longer_test_questions, peers.LENGTHS),
+    "one start of all runs": (started_at_once, peers.STARTS),
+    "another torch of one run": (started_in_order, peers.PACKAGES),
     "a start in the future": (field("started", now(days=2)), pace.STARTED),
     "a start before the commit": (field("started", "2020-01-01T00:00:00+00:00"), pace.STARTED),
     "a start that is no date": (field("started", "yesterday"), pace.STARTED),
@@ -270,3 +288,5 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     "an unknown folder": (extra_folder, contents.BELONGS),
     "a commit nobody has": (field("environment.commit", "0123456789ab"), provenance.COMMIT),
 }  # fmt: skip
+if environment.has_line(FIRST_COMMIT, f"SCHEMA_VERSION = {SCHEMA_VERSION}") is False:  # not in a shallow clone
+    FAULTS["the first commit"] = (field("environment.commit", FIRST_COMMIT), peers.CODE)

@@ -27,6 +27,7 @@ RANKS = "methods with several ranks have the same ranks"
 VALIDATION = "untrained rows answered the same validation questions"
 DEFAULT_PAIR = {"lora", "qlora"}  # rows of every default run, with the same ranks
 FACTOR = 2.0  # by which a prediction, or peaks of a row's seeds, may differ
+CPU_FACTOR = 1.2  # the same for predictions on the CPU, where the bytes are counted; honest ones: 1.06 and less
 ALIKE = 1.1  # factor between predictions for seeds of a row, if several commands ran them; honest ones: 1.06 and less
 NEAR = 0.01  # share by which files of adapters of one size may differ, in the names of their tensors
 
@@ -207,7 +208,9 @@ def _prediction_faults(records: Sequence[Record]) -> list[str]:
             continue
         predicted, measured = cost.predicted_peak_bytes, cost.phases["train"].peak_bytes
         groups[(replace(record.spec, seed=0), record.environment.commit, record.environment.machine)].append(predicted)
-        if not measured / FACTOR <= predicted <= measured * FACTOR:
+        exact = record.spec.device == "cpu" and not (record.spec.rounds or record.spec.joined or record.spec.start)
+        factor = CPU_FACTOR if exact else FACTOR
+        if not measured / factor <= predicted <= measured * factor:
             faults.append(f"{predicted:,} bytes predicted, {measured:,} measured ({_name(record)})")
         if measured == predicted and record.spec.device == "cuda":
             faults.append(f"{predicted:,} bytes predicted and measured to the byte ({_name(record)})")
