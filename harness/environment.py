@@ -190,6 +190,19 @@ def commit_time(name: str) -> int | None:
 
 
 @functools.cache
+def has_line(name: str, line: str) -> bool | None:
+    """Return whether the code of a commit has this line, None if the history does not have the commit."""
+    if name.startswith("code-") or not knows_commit(name):
+        return None
+    command = ["git", "grep", "--quiet", "--fixed-strings", line, name, "--", "harness"]
+    try:
+        done = subprocess.run(command, cwd=Path(__file__).resolve().parent.parent, capture_output=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.returncode == 0 if done.returncode in (0, 1) else None
+
+
+@functools.cache
 def code_hash() -> str:
     """Return a name for this code from the hash of its files, for use without a repository."""
     code = hashlib.sha256()

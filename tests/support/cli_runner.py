@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from harness.runs.local import Target
 from harness.store import records
 from tests.support import logged_steps
 from tests.support.records import make_environment, make_record
-from tests.support.run_costs import cost_of
+from tests.support.run_costs import cost_of, start_of
 from tests.support.sample_inputs import write_model, write_task
 
 COMMIT = environment.commit()
@@ -58,7 +57,7 @@ def guess(job: Job, reporter: Reporter) -> None:
         cost=cost,
         guess=task.guess,
         final_loss=random.Random(job.spec.id).random() if job.spec.train_examples else None,
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        started=start_of(job.spec),
         seconds=1 + math.fsum(phase.seconds for phase in cost.phases.values()),
         scores=score_answers(answers, task.metrics),
         parse_rate=parse_rate(answers),

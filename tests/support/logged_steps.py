@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.record import ProbeResult, Record
+import numpy as np
+
+from harness.record import ProbeResult, Record, RunSpec
 from harness.schedule import planned_steps, rate_at
 from harness.store import answer_files, records, training_files
+from harness.verify import embedded
 
 Rows = list[dict[str, Any]]
 
@@ -52,12 +54,34 @@ def write_adapter(folder: Path, record: Record) -> Record:
     """Write an adapter of the recorded size and the record with its checksum; return the record."""
     adapter = folder / training_files.ADAPTER
     adapter.mkdir(exist_ok=True)
-    (adapter / "adapter_config.json").write_text("{}\n")
-    size = record.cost.adapter_bytes if record.cost else 0
-    (adapter / "adapter_model.safetensors").write_bytes(random.Random(record.spec.id).randbytes(size))
+    spec, size = record.spec, record.cost.adapter_bytes if record.cost else 0
+    config = {"peft_type": "LORA", "r": spec.rank, "lora_alpha": spec.alpha, "lora_dropout": spec.dropout}
+    config |= {"base_model_name_or_path": spec.model, "target_modules": ["linear"]}
+    config |= {"use_dora": False, "use_rslora": False, "init_lora_weights": True}
+    (adapter / training_files.ADAPTER_CONFIG).write_text(json.dumps(config))
+    (adapter / "adapter_model.safetensors").write_bytes(tensor_bytes(random_tensors(spec), size))
     record = replace(record, adapter_sha256=training_files.weights_sha256(folder))
     records.write_record(folder, record)
     return record
+
+
+def random_tensors(spec: RunSpec) -> dict[str, np.ndarray]:
+    """Return random matrices A and B of LoRA on the embedded model."""
+    luck, made = np.random.default_rng(int(spec.id, 16)), {}
+    for number, (inner, outer) in enumerate(embedded.linear_shapes()):
+        made[f"{number}.linear.lora_A.weight"] = luck.standard_normal((spec.rank, inner)).astype(np.float32)
+        made[f"{number}.linear.lora_B.weight"] = luck.standard_normal((outer, spec.rank)).astype(np.float32)
+    return made
+
+
+def tensor_bytes(tensors: Mapping[str, np.ndarray], size: int) -> bytes:
+    """Return a safetensors file of these matrices, its header padded so that the file has `size` bytes."""
+    header, start = {}, 0
+    for name, values in tensors.items():
+        header[name] = {"dtype": "F32", "shape": values.shape, "data_offsets": [start, start + values.nbytes]}
+        start += values.nbytes
+    text = json.dumps(header).encode().ljust(size - 8 - start)
+    return len(text).to_bytes(8, "little") + text + b"".join(values.tobytes() for values in tensors.values())
 
 
 def write_all(folder: Path, record: Record) -> None:

@@ -24,7 +24,7 @@ from harness.verify import embedded
 from tests.support import logged_steps
 from tests.support.cli_runner import clean_commit
 from tests.support.records import make_environment, make_record, make_spec
-from tests.support.run_costs import cost_of
+from tests.support.run_costs import cost_of, start_of
 
 TASKS = ("pick", "total")
 ROWS = (("base", 0, 0.3), ("lora", 2, 0.6), ("lora", 8, 0.8), ("full", 0, 0.9))
@@ -155,7 +155,7 @@ def write_run(results: Path, task: Task, splits: loading.Splits, spec: RunSpec, 
         chance=chance(task, splits.test),
         cost=cost,
         final_loss=luck.random() if spec.train_examples else None,
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        started=start_of(spec),
         seconds=1 + math.fsum(phase.seconds for phase in cost.phases.values()),
         answers_sha256=records.write_answers(folder, answers),
         environment=make_environment(commit=clean_commit()),

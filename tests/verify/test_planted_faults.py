@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import planting, publication
+from tests.support import planted_adapters, planting, publication
 from tests.support.planted import failures
 from tests.support.planted_faults import FAULTS
 
@@ -42,4 +42,11 @@ def test_honest_steps_raise_no_alarm(made: tuple[Path, Path], tmp_path: Path) ->
     root = tmp_path / "published"
     shutil.copytree(made[0], root)
     planting.with_steps(lambda lines: None)(root)
+    assert failures(root, made[1]) == set()
+
+
+def test_honest_adapters_raise_no_alarm(made: tuple[Path, Path], tmp_path: Path) -> None:
+    root = tmp_path / "published"
+    shutil.copytree(made[0], root)
+    planted_adapters.write_all(root)
     assert failures(root, made[1]) == set()

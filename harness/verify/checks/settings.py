@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import re
 from collections.abc import Sequence
 
 from harness.data import registry
@@ -35,17 +36,16 @@ TRAINING = (
 )
 WORDS = {"scoring": ("choices", "generate", "perplexity"), "dtype": ("bf16", "fp32"), "device": ("cpu", "cuda")}
 LIMITS = {"max_tokens": 1, "max_new_tokens": 1, "test_examples": 1, "seed": 0, "task_version": 1, "rank": 0, "alpha": 0}
-
-
 MOST_EPOCHS = 1e6
 NEEDLESS = (*TRAINING, "rank", "alpha", "rounds", "clients", "tuned_over", "start", "joined", "checkpointing", "seed")
+BY_CONFIG = re.compile(r"[a-z0-9_]+-[0-9a-f]{8}")  # the name of a method that a PEFT config describes
 
 
 def run_checks(record: Record, task: Task) -> list[Check]:
     """Return the checks of a run's settings against its method, its task and the embedded model."""
     method = find(record.spec.method)
-    faults = [*_value_faults(record.spec), *(_method_faults(record.spec, method) if method else [])]
-    faults += _challenger_faults(record.spec) if record.spec.challenger else []
+    known = _method_faults(record.spec, method) if method else _unknown(record.spec)
+    faults = [*_value_faults(record.spec), *(_challenger_faults(record.spec) if record.spec.challenger else known)]
     checks = [check(SETTINGS, faults), check_equal(ROOM, record.spec.max_new_tokens, _room(record.spec, task))]
     if record.status == "ok":
         checks.append(check_equal(GUESS, record.guess, task.guess))
@@ -67,6 +67,13 @@ def find(name: str) -> Method | None:
     """Return the method of this name, None if it is not installed here."""
     entry = registry.methods().get(name)
     return entry.value if entry else None
+
+
+def _unknown(spec: RunSpec) -> list[str]:
+    """Return a fault if nothing here has a method's name, which is not that of a PEFT config either."""
+    if BY_CONFIG.fullmatch(spec.method):
+        return []
+    return [f"no method here is called {spec.method!r}; install the package that brings it"]
 
 
 def _value_faults(spec: RunSpec) -> list[str]:
@@ -131,6 +138,8 @@ def _embedded_checks(spec: RunSpec, method: Method | None) -> list[Check]:
     faults = []
     if PINNED.fullmatch(spec.model_revision) and spec.model_revision != embedded.revision():
         faults.append(f"revision {spec.model_revision}, the embedded model's is {embedded.revision()}")
+    if spec.remote_code:
+        faults.append("remote_code is true, and the embedded model has no code of its own")
     room = embedded.window() - (method.window_tokens if method else 0)
     if spec.max_tokens > room:
         faults.append(f"inputs of {spec.max_tokens} tokens, the window has {room}")

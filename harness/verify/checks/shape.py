@@ -25,6 +25,8 @@ FAMILY = (
 FULL = "full"  # how the names of methods begin that train every weight
 TENSORS = 4_000  # at most, in a model whose counts are checked
 HEADER = 400  # bytes of a tensor's name and shape in an adapter's file, at most
+SMALL = "full8"  # the method with 8-bit moments of large tensors
+SMALL_TENSORS = 2**18  # weights in tensors that are too small for it, at most
 BUFFERS = 2**20  # bytes of a model beside its weights, such as rotary frequencies, at most
 
 
@@ -123,9 +125,12 @@ def _part_faults(record: Record, cost: Cost, parts: Parts) -> list[str]:
         faults.append(f"{parts.trained_weights:,} bytes hold {cost.trained_weights:,} trained weights")
     if parts.gradients > 4 * cost.trained_weights:
         faults.append(f"{parts.gradients:,} bytes of gradients for {cost.trained_weights:,} trained weights")
+    if spec.method == SMALL and parts.optimizer_state > 4 * cost.trained_weights + 8 * SMALL_TENSORS:
+        faults.append(f"{parts.optimizer_state:,} bytes of 8-bit state for {cost.trained_weights:,} trained weights")
     if method is None or method.optimizer is not None or spec.rounds:
         return faults
-    if not any(0 <= parts.optimizer_state - size * cost.trained_weights <= 512 * TENSORS for size in (4, 8)):
+    sizes = (8,) if parts.trained_weights == 4 * cost.trained_weights else (4, 8)
+    if not any(0 <= parts.optimizer_state - size * cost.trained_weights <= 512 * TENSORS for size in sizes):
         faults.append(
             f"{parts.optimizer_state:,} bytes of optimizer state for {cost.trained_weights:,} trained weights"
         )

@@ -153,6 +153,8 @@ def schedule_faults(steps: Sequence[Step], spec: RunSpec) -> list[str]:
         faults += _rate_faults(number, step["learning_rate"], planned, spec)
         if step["tokens"] <= 0 or step["seconds"] < 0:
             faults.append(f"step {number + 1} has {step['tokens']} tokens and takes {step['seconds']} seconds")
+        if step["loss"] < 0:
+            faults.append(f"step {number + 1} has the loss {step['loss']:g}")
     return faults
 
 
