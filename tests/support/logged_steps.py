@@ -31,7 +31,7 @@ def rows_of(record: Record) -> Rows:
             "loss": 2.0 - number / count if number + 1 < count else record.final_loss,
             "tokens": tokens // count + (tokens % count if number == 0 else 0),
             "learning_rate": rate_at(spec.learning_rate, spec.warmup, number, count),
-            "seconds": seconds / count,
+            "seconds": seconds * 2 * (number + 1) / (count * (count + 1)),
         }
         for number in range(count)
     ]

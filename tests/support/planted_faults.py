@@ -218,6 +218,7 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     "larger batches in a whole row": (spec_of_all("batch_size", 12), training.SCHEDULE),
     "tokens moved between two steps": (with_steps(lambda lines: lines[0].update(tokens=lines[0]["tokens"] - 5) or lines[1].update(tokens=lines[1]["tokens"] + 5)), batches.BATCHES),
     "the batches of another seed": (long_steps, batches.BATCHES),
+    "steps of equal time": (long_steps, training.SCHEDULE),
     "the losses of another seed": (long_steps, batches.LOSSES),
     "a start from a run that is not here": (spec_of_all("start", "0123456789"), batches.STARTS),
     "a start from a run of another task": (lambda root: spec_of_all("start", records.read_record(run(root, task="total")).spec.id)(root), batches.STARTS),

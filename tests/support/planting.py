@@ -223,7 +223,8 @@ def long_steps(root: Path) -> None:
         folder = rewrite(run(root, seed=seed), setter("spec.epochs", 8.0))
         made = records.read_record(folder)
         rows = logged_steps.rows_of(made)
-        logged_steps.write(folder, made, [row | {"tokens": 40 + number} for number, row in enumerate(rows)])
+        same = {"seconds": 0.5}
+        logged_steps.write(folder, made, [row | same | {"tokens": 40 + number} for number, row in enumerate(rows)])
 
 
 def now(**shift: float) -> str:

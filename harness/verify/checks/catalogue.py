@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.verify.checks import (
+    adapters,
     arithmetic,
+<<<<<<< HEAD
     challengers,
+=======
+    batches,
+>>>>>>> faults2
     contents,
+    copies,
     cost,
     data,
     files,
@@ -15,6 +21,7 @@ from harness.verify.checks import (
     identity,
     likeness,
     pace,
+    peers,
     probes,
     provenance,
     rows,
@@ -84,6 +91,8 @@ CONCERNS: Mapping[str, Mapping[str, str]] = {
         provenance.MODEL: "the weights cannot be identified",
         settings.EMBEDDED: "another model under the embedded one's name",
         pace.STARTED: "a run before its code was written, or in the future",
+        peers.CODE: "a commit whose code writes other records",
+        peers.STARTS: "one start written into all runs",
         provenance.HISTORY: "a published run was changed or removed",
     },
     "Training": {
@@ -92,6 +101,12 @@ CONCERNS: Mapping[str, Mapping[str, str]] = {
         training.SCHEDULE: "the run had another rate, warm-up, number of epochs or batch size than it states",
         training.TOTALS: "tokens, speed or final loss were changed",
         training.LOSS: "a loss that no training has",
+        batches.BATCHES: "a run under another seed",
+        batches.LOSSES: "losses of another run",
+        batches.STARTS: "a start or joined tasks that training does not show",
+        adapters.CONFIG: "alpha, dropout, rank or variant that the adapter does not have",
+        adapters.TENSORS: "an adapter that is broken, empty or of another shape",
+        adapters.COPIES: "one adapter of several runs, also with noise or other signs",
     },
     "Machine and cost": {
         cost.ENVIRONMENT: "the machine or software of a run is unknown",
@@ -104,6 +119,10 @@ CONCERNS: Mapping[str, Mapping[str, str]] = {
         rows.WEIGHTS: "weights or adapters that differ from those of other rows",
         rows.SIZES: "one seed's sizes or peaks were changed",
         rows.PREDICTED: "a prediction was changed, or on CUDA set to the measurement",
+        peers.MEMORY: "a peak that other rows contradict",
+        peers.SPEED: "a test that took far less time than in other rows",
+        peers.LENGTHS: "tokens of the test or of the validation were changed",
+        peers.PACKAGES: "packages of one run were changed",
     },
     "Seeds and selection": {
         seeds.SEED_COUNT: "one lucky seed",
@@ -113,6 +132,10 @@ CONCERNS: Mapping[str, Mapping[str, str]] = {
         rows.BASE: "the base row was left out",
         rows.RANKS: "a rank was left out",
         likeness.UNTRAINED: "likelihoods of one base row that another does not have",
+        rows.VALIDATION: "validation answers of one untrained row were removed",
+        copies.STIRRED: "one run under several names, with noise, another scale or as a mean",
+        copies.SINGLE: "answers of one run in another",
+        copies.WRITTEN: "likelihoods of one run's texts were removed",
         likeness.COPIES: "one run under several names, also with noise added",
         likeness.MEASURED: "measurements of one run under several names",
     },

@@ -1,7 +1,7 @@
 """Checks for copies that are stirred: noise on each likelihood, another scale, a mean of two runs, single answers taken over.
 
 Runs are compared by the relative difference of their log-likelihoods after the best common factor, as its median over all
-options. Of the honest runs of `tiny` on `cfa` (300 and 150 questions; rows of `lora`, `qlora` and `full` with three seeds):
+options. Honest runs of `tiny` give these numbers (`cfa`, 300 and 150 questions; `lora`, `qlora` and `full` with three seeds):
 
 - Two seeds of a row differ by 12 % and more of what training changed, `lora` and `qlora` with one seed by 7 %. Below 4 % is
   a copy, with or without a factor. Variants of a method with one seed are only compared if one of them has 4-bit weights.
@@ -12,7 +12,7 @@ options. Of the honest runs of `tiny` on `cfa` (300 and 150 questions; rows of `
   have less than 0.3 in common is the base row with noise.
 - A linear combination of two seeds is 23 % of what training changed away from a third one, and more. Below 3 % is a mean.
 - No two trained runs have a question with the same log-likelihoods to the last digit.
-- Of wrong texts, up to 15 % are equal in two honest runs. Above 90 %, and of many different ones, is a copy.
+- Up to 15 % of the wrong texts are equal in two runs. Above 90 %, with many different texts among them, is a copy.
 """
 
 from __future__ import annotations
@@ -99,6 +99,7 @@ def _answers(run: Run) -> tuple[Answer, ...]:
 
 
 def _stirred_faults(group: Sequence[Values]) -> Iterable[str]:
+    """Yield the faults of runs that answered the same questions, with the base row as the state before training."""
     base = next((run for run in group if run.spec.method == "base"), None)
     if base is None or not _is_comparable(base):
         return

@@ -63,8 +63,9 @@ def _rate_faults(record: Record, cost: Cost, train: Phase) -> list[str]:
     allowance = needed * SHARE + SECONDS + EXAMPLE_SECONDS * record.spec.train_examples
     high = math.inf if record.spec.rounds or record.spec.joined else needed + allowance
     if not needed * 0.999 <= train.seconds <= high:
+        relation = "more than the phase's" if train.seconds < needed else f"and {allowance:,.3f} s beside, not"
         return [
-            f"{cost.train_tokens:,} tokens at {rate:,.1f} a second take {needed:,.1f} s, not {train.seconds:,.1f} s"
+            f"{cost.train_tokens:,} tokens at {rate:,.1f} a second take {needed:,.3f} s, {relation} {train.seconds:,.3f} s"
         ]
     return []
 

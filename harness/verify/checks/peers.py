@@ -57,7 +57,7 @@ def _phase(record: Record, name: str) -> Phase | None:
     return record.cost.phases.get(name) if record.cost else None
 
 
-def _here(record: Record) -> tuple[Hashable, ...]:
+def _conditions(record: Record) -> tuple[Hashable, ...]:
     """Return what decides bytes and speed beside the work: code, machine and torch."""
     e = record.environment
     return (e.commit, e.machine, e.threads, e.packages.get("torch"), record.spec.dtype)
@@ -74,7 +74,7 @@ def _evaluation_faults(records: Sequence[Record]) -> Iterable[str]:
         phase, plain = _phase(record, "evaluate"), record.spec.method in ("base", *FAMILY)
         if phase and record.cost and (plain or record.spec.method.startswith(FULL)):
             beside = phase.peak_bytes - record.cost.weights_bytes
-            groups[(*rows.reader(record), record.spec.test_examples, *_here(record))].append((record, beside))
+            groups[(*rows.reader(record), record.spec.test_examples, *_conditions(record))].append((record, beside))
     for group in groups.values():
         usual = statistics.median(beside for _, beside in group)
         for record, beside in group:
@@ -89,7 +89,7 @@ def _training_faults(records: Sequence[Record]) -> Iterable[str]:
         spec, phase = record.spec, _phase(record, "train")
         if phase and record.cost and record.cost.parts and spec.method in FAMILY and not spec.rounds:
             key = (*rows.reader(record), spec.seed, spec.batch_size, spec.checkpointing, spec.joined, spec.epochs)
-            groups[(*key, bool(spec.dropout), *_here(record))].append(record)
+            groups[(*key, bool(spec.dropout), *_conditions(record))].append(record)
     for group in groups.values():
         for first, second in itertools.permutations(group, 2):
             yield from _pair_faults(first, second)
@@ -112,7 +112,7 @@ def _speed_faults(records: Sequence[Record]) -> Iterable[str]:
     groups: defaultdict[Hashable, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
         if phase := _phase(record, "evaluate"):
-            key = (*rows.reader(record), record.spec.test_examples, record.spec.device, *_here(record))
+            key = (*rows.reader(record), record.spec.test_examples, record.spec.device, *_conditions(record))
             groups[key][record.spec.name].append(phase.seconds)
     for group in groups.values():
         middles = {name: statistics.median(seconds) for name, seconds in group.items()}
