@@ -7,11 +7,8 @@ from collections.abc import Mapping
 from harness.verify.checks import (
     adapters,
     arithmetic,
-<<<<<<< HEAD
-    challengers,
-=======
     batches,
->>>>>>> faults2
+    challengers,
     contents,
     copies,
     cost,
