@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,14 +22,14 @@ Rows = list[dict[str, Any]]
 def rows_of(record: Record) -> Rows:
     """Return the steps that the record's spec plans, with the record's tokens, speed and final loss."""
     spec = record.spec
-    count = planned_steps(spec.train_examples, spec)
+    count, luck = planned_steps(spec.train_examples, spec), random.Random(f"{spec.id} steps")
     tokens = record.cost.train_tokens if record.cost else count
     seconds = tokens / record.cost.train_tokens_per_second if record.cost else 1.0
     return [
         {
             "step": number + 1,
             "steps": count,
-            "loss": 2.0 - number / count if number + 1 < count else record.final_loss,
+            "loss": 2.0 - number / count * (1 + luck.random() / 10) if number + 1 < count else record.final_loss,
             "tokens": tokens // count + (tokens % count if number == 0 else 0),
             "learning_rate": rate_at(spec.learning_rate, spec.warmup, number, count),
             "seconds": seconds * 2 * (number + 1) / (count * (count + 1)),

@@ -31,6 +31,7 @@ def cost_of(spec: RunSpec) -> Cost:
     peak, bytes_loaded = sum(dataclasses.astuple(parts)), frozen + 4 * trained
     seconds = 10 + luck.random()
     phases["load"] = dataclasses.replace(phases["load"], peak_bytes=bytes_loaded)
+    phases["evaluate"] = dataclasses.replace(phases["evaluate"], peak_bytes=bytes_loaded + 30_000_000)
     phases["train"] = Phase(seconds * 1.01, peak, 700_000_000, tokens=train_tokens)
     adapter = 4 * trained + 127 * tensors if spec.rank else 0
     predicted = 50_000_000 + frozen + 12 * trained
