@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from harness.model import checkpoint, loading
 from tests.support import architectures
@@ -48,8 +50,12 @@ def test_the_case_of_a_window_left_out_of_the_config(tmp_path: Path) -> None:
     assert checkpoint.read(str(folder)).window == right(folder) == 131_072
 
 
-def test_a_width_left_out_is_that_of_transformers_and_a_broken_config_has_none(tmp_path: Path) -> None:
+def test_a_width_left_out_is_that_of_transformers_if_the_weights_have_it_and_a_broken_config_has_none(
+    tmp_path: Path,
+) -> None:
     folder = without(architectures.folder("llama", tmp_path), "hidden_size")
+    assert checkpoint.read(str(folder)).hidden == 0
+    save_file({"model.norm.weight": np.ones(4096, np.float32)}, folder / checkpoint.WEIGHTS)
     assert checkpoint.read(str(folder)).hidden == 4096
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"model_type": "unheard-of"}))
