@@ -10,7 +10,6 @@ from pathlib import Path
 from harness import errors
 from harness.cli import flags, parse, settings
 from harness.cli.arguments import Arguments, Flag
-from harness.cli.commands import verify_replay
 from harness.cli.lookup import Lookup
 from harness.cli.terminal import archives, output
 from harness.errors import HarnessError
@@ -82,6 +81,8 @@ def main(arguments: Arguments) -> int:
     if arguments.replay is None:
         return code
     seed, model = arguments.replay_seed, arguments.model
+    from harness.cli.commands import verify_replay  # as above
+
     return max(code, verify_replay.replay(path, arguments.replay, options, seed=seed, model=model))
 
 
