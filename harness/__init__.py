@@ -26,7 +26,7 @@ from harness.record import (
     Split,
     Status,
 )
-from harness.schema import Example, Method, Metric, Source, Task
+from harness.schema import Challenger, Example, Method, Metric, Source, Task
 
 if TYPE_CHECKING:
     from harness import data, methods, metrics
@@ -44,6 +44,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "SPLITS",
     "Answer",
+    "Challenger",
     "Cost",
     "Environment",
     "Example",

@@ -32,8 +32,10 @@ PACKAGES = (
 )
 
 
-def describe(device: Literal["cpu", "cuda"], *, threads: int, device_name: str = "") -> Environment:
-    """Return a description of this machine; `device_name` is CUDA's own name if a worker knows it."""
+def describe(
+    device: Literal["cpu", "cuda"], *, threads: int, device_name: str = "", further: tuple[str, ...] = ()
+) -> Environment:
+    """Return a description of this machine; `device_name` is CUDA's own name if a worker knows it, `further` names packages."""
     name = device_name or (processor() if device == "cpu" else cuda_name())
     gib = round(memory_bytes() / 2**30)
     machine = f"{processor()}, {threads} of {cores()} cores, {gib} GiB" + (f", {name}" if device == "cuda" else "")
@@ -44,7 +46,7 @@ def describe(device: Literal["cpu", "cuda"], *, threads: int, device_name: str =
         device_name=name,
         threads=threads,
         memory_bytes=memory_bytes(),
-        packages=package_versions(),
+        packages=package_versions(PACKAGES + further),
         commit=commit(),
         driver=_cuda_query("driver_version") if device == "cuda" else "",
         allocator=allocator(device),
@@ -136,10 +138,10 @@ def _cuda_query(field: str) -> str:
     return out.stdout.splitlines()[0].strip() if out.returncode == 0 and out.stdout.strip() else ""
 
 
-def package_versions() -> dict[str, str]:
+def package_versions(names: tuple[str, ...] = PACKAGES) -> dict[str, str]:
     """Return the versions of the packages that affect results, without missing ones."""
     versions = {}
-    for name in PACKAGES:
+    for name in names:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -185,6 +187,19 @@ def commit_time(name: str) -> int | None:
         return int(_git(Path(__file__).resolve().parent.parent, "show", "--no-patch", "--format=%ct", name))
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
+
+
+@functools.cache
+def has_line(name: str, line: str) -> bool | None:
+    """Return whether the code of a commit has this line, None if the history does not have the commit."""
+    if name.startswith("code-") or not knows_commit(name):
+        return None
+    command = ["git", "grep", "--quiet", "--fixed-strings", line, name, "--", "harness"]
+    try:
+        done = subprocess.run(command, cwd=Path(__file__).resolve().parent.parent, capture_output=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.returncode == 0 if done.returncode in (0, 1) else None
 
 
 @functools.cache

@@ -10,13 +10,20 @@ from harness.record import RunSpec
 
 NONE = "–"
 
-# Characters that control terminals: escape sequences, and marks that change the direction of text.
-_COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# Characters that control terminals: escape sequences, marks that change the direction of text, and invisible tags.
+_COMMANDS = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 
 
 def printable(text: str) -> str:
     """Return the text with control characters of terminals replaced by `�`; line feeds and tabs are not replaced."""
     return _COMMANDS.sub("�", text)
+
+
+def one_line(text: str) -> str:
+    """Return a printable text in one line: a line of its own would look like one of the program's."""
+    return printable(re.sub(r"[\t\n\v\f\r\x85\u2028\u2029]+", " ", text))
 
 
 def short(text: str, width: int = 80) -> str:
@@ -84,13 +91,20 @@ def quantity(count: float) -> str:
 def run_name(spec: RunSpec, *, seed: bool = True) -> str:
     """Return a run's name in columns: `lora  r8   s0`, for a trial `lora  r8   at 0.003`.
 
-    The base model has no rank, and its answers do not depend on the seed, calibrated or not.
+    The base model has no rank, and its answers do not depend on the seed, calibrated or not. Nor do those of challengers.
     """
     rank = f"r{spec.rank}" if spec.rank else ""
-    seeded = f"s{spec.seed}" if seed and spec.method not in ("base", "calibrated", "pmi") else ""
+    seedless = spec.challenger or spec.method in ("base", "calibrated", "pmi")
+    seeded = f"s{spec.seed}" if seed and not seedless else ""
     seeded = seeded if spec.split == "test" else f"at {spec.learning_rate:.2g}"
-    method = f"{spec.method:<6}" if not rank or len(spec.method) < 6 else f"{spec.method} "
+    name = method_name(spec)
+    method = f"{name:<6}" if not rank or len(name) < 6 else f"{name} "
     return f"{method}{rank:<4} {seeded}".rstrip()
+
+
+def method_name(spec: RunSpec) -> str:
+    """Return the method, and the bits of its base if the model's folder stores them quantised: `lora on 4-bit`."""
+    return f"{spec.method} on {spec.base_bits}-bit" if spec.base_bits else spec.method
 
 
 def unit_of_difference(unit: str) -> str:

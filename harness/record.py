@@ -25,10 +25,12 @@ GROUP, HASH = (
     "hash",
 )  # values of `RunSpec.clients_by`: each group is a client; groups are divided by their hash
 
+LATER = {"later": True}  # of a field: written only if it differs from its default
+
 
 @dataclass(frozen=True)
 class Phase:
-    """The cost of one phase (load, train, evaluate, probe), with peaks measured from a reset at its start.
+    """The cost of one phase (load, train, fit, evaluate, probe), with peaks measured from a reset at its start.
 
     Methods are compared by `peak_bytes`: live tensor bytes on the CPU, allocated bytes on CUDA. `reserved_bytes` are those of
     CUDA's allocator, `resident_bytes` those of the process; `seconds` excludes the overhead of counting bytes in one step.
@@ -54,7 +56,11 @@ class Parts:
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of a run. Weights are counts, `*_bytes` are bytes, and times are seconds."""
+    """The cost of a run. Weights are counts, `*_bytes` are bytes, and times are seconds.
+
+    `packed_weights` are those stored in 4 or 8 bits, and `idle_weights` those that text never reaches (a vision tower).
+    Both are 0 in older records.
+    """
 
     phases: Mapping[str, Phase]
     parts: Parts | None
@@ -65,6 +71,8 @@ class Cost:
     adapter_bytes: int
     train_tokens: int
     train_tokens_per_second: float
+    packed_weights: int = field(default=0, metadata=LATER)
+    idle_weights: int = field(default=0, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -132,6 +140,11 @@ class RunSpec:
     `rounds`, `clients` and `clients_by` are for federated training; `clients_by` names the clients' slice (or `GROUP` or
     `HASH`). `start` is the id of the run from whose weights training starts, empty for the base model. `joined` are tasks,
     as `name@fingerprint`, whose training examples are mixed in; `train_examples` does not count them.
+    `template_args` are the variables of the model's chat template as `name=value`, `template_date` is the date that it prints;
+    both are empty for templates without. `model_format` describes the GGUF file that the model was converted from.
+    `base_bits` are the bits in which the model's folder stores its weights quantised, 0 for plain weights.
+    `challenger` is 0 for methods. Otherwise it is the version of the challenger that `method` names, which fits on the
+    training examples without a language model; `train_examples` and all settings of training are 0 then.
     """
 
     task: str
@@ -167,6 +180,11 @@ class RunSpec:
     clients_by: str = ""
     start: str = ""
     joined: tuple[str, ...] = ()
+    template_args: tuple[str, ...] = ()
+    template_date: str = ""
+    model_format: str = ""
+    base_bits: int = 0
+    challenger: int = 0
 
     @cached_property
     def id(self) -> str:
@@ -178,6 +196,11 @@ class RunSpec:
         """Return the fields to hash and store; those with a default only if they differ from it, which preserves old ids."""
         values = ((field, getattr(self, field.name)) for field in dataclasses.fields(self))
         return {field.name: value for field, value in values if value != field.default}
+
+    @property
+    def template(self) -> tuple[str, ...]:
+        """Return the settings of the model's chat template, which decide the prompts of a model."""
+        return (*self.template_args, *[f"date {self.template_date}"] * bool(self.template_date))
 
     @property
     def name(self) -> str:

@@ -1,7 +1,8 @@
-"""The dataclasses for authors: examples, sources, metrics, tasks and methods. No logic: read this first.
+"""The dataclasses for authors: examples, sources, metrics, tasks, methods and challengers. No logic: read this first.
 
-A `Task` yields `Example`s. A `Method` decides which weights train. A `RunSpec` defines one run of a task and a method, and
-the run's result is a `Record` with its `Answer`s; these are in `harness.record`.
+A `Task` yields `Example`s. A `Method` decides which weights train. A `Challenger` answers without a language
+model. A `RunSpec` defines one run of a task and a method, and the run's result is a `Record` with its `Answer`s; these are
+in `harness.record`.
 """
 
 from __future__ import annotations
@@ -135,7 +136,8 @@ class Method:
     config; `restore(model, folder)` loads it into a model from `load`. `optimizer(groups, learning_rate, betas)` returns the
     method's own optimizer over groups of weights; None for the usual AdamW. `rounds` is the default number of rounds in which
     clients' adapters are averaged; 0 for methods that train on all examples in one place. `dropout` is True if LoRA's dropout
-    applies.
+    applies. `penalty(model)` is a term of the loss beside the targets', and `after_step(model, step, steps)` is called after
+    each optimizer step, counted from 1, while the gradients are there; None for methods that need neither.
     """
 
     name: str
@@ -159,3 +161,26 @@ class Method:
     optimizer: Callable[[Sequence[dict[str, Any]], float, tuple[float, float]], Any] | None = None
     rounds: int = 0
     dropout: bool = False
+    penalty: Callable[[Any], Any] | None = None
+    after_step: Callable[[Any, int, int], None] | None = None
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A way to answer a task without a language model, which a trained model has to beat.
+
+    `fit(examples, task, seed)` learns from training examples and returns anything that `answer` needs.
+    `answer(fitted, examples)` returns one result for each example: a number for each option in the order of its `choices`,
+    higher for the likelier one, or a text. It must not read `target`. `applies(task, examples)` returns the reason if the
+    challenger does not apply to a task with these training examples, otherwise an empty string; None if it applies to all.
+    `version` is raised whenever the answers change: it is part of a run's id. `embeds` is True if `fit` has a fourth
+    argument `embed(texts)`, which returns the mean hidden state of the frozen base model for each text, as rows.
+    """
+
+    name: str
+    title: str
+    fit: Callable[..., Any]
+    answer: Callable[[Any, Sequence[Example]], Sequence[str | Sequence[float]]]
+    applies: Callable[[Task, Sequence[Example]], str] | None = None
+    version: int = 1
+    embeds: bool = False

@@ -1,7 +1,8 @@
 """Insurance claims: read a policy schedule and a claim report, then decide, compute and cite, in one line.
 
 The answer has the form `pay in part; 1240.00; clause 4`. Gold comes from `data/claims/adjudicate.py`; the texts from
-`data/claims/make.py`. Metrics count right answers for each of the three parts and for all together, and money: the amount
+`data/claims/make.py`. A policy states the order in which its clauses apply. Three tiers are told apart: one rule counts for a
+claim, exactly two do, or the policy is a file of many clauses. Metrics count right answers for each of the three parts and for all together, and money: the amount
 paid above what is due, and the amount withheld. Claims of one file share a policy.
 """
 
@@ -20,7 +21,7 @@ PARTS = ("decision", "amount", "clause")
 def load(folder: Path, split: Split) -> Iterator[Example]:
     """Yield the claims of one split; the group is the claim file."""
     for row in read_jsonl(folder / f"{split}.jsonl"):
-        slices = {key: row[key] for key in ("line", "reason")}
+        slices = {key: row[key] for key in ("tier", "line", "reason")}
         yield Example(row["id"], row["question"], row["answer"], (), row["file"], row["context"], slices)
 
 
@@ -71,10 +72,10 @@ def chance(examples: Sequence[Example]) -> float:
 
 TASK = Task(
     name="claims",
-    version=1,
+    version=2,
     title="Insurance claims: decision, amount, clause",
     source=Source(
-        "data/claims", sha256="232fc5c9173b182757a69a75ed578afd3fd2c90d31285fdacd32e6b7fd0d4bb8", license="CC-BY-4.0"
+        "data/claims", sha256="6249b7f56351c078d0f539dc39f1ac5f169cdc17efc62b267a236a901fa6faba", license="CC-BY-4.0"
     ),
     load=load,
     prompt=prompts.question_answer,

@@ -21,11 +21,11 @@ def parse(text: str, example: Example) -> str | None:
 TASK = replace(
     claims.TASK,
     name="claims_shifted",
-    version=1,
+    version=2,
     title="Insurance claims in another insurer's words",
     source=Source(
         "data/claims_shifted",
-        sha256="53c936d9766f923023a88288169d692f63b5015a533f1c4cc8cbd611d7e7bf78",
+        sha256="870c8d6cedf3dfaca47d390d46e2cb214b75f07ab6a3bd8921d08941f1a3d21a",
         license="CC-BY-4.0",
     ),
     metrics=tuple(replace(m, unit=m.unit.replace("USD", "GBP")) for m in claims.TASK.metrics),

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 from harness import environment, processes
 from harness.runs import local
@@ -33,6 +35,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the flag that stores the texts of all surfaces anew."""
     parser.addoption("--update-snapshots", action="store_true", help="write tests/snapshots/*.txt instead of comparing")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Draw the same cases whichever modules are loaded: Hypothesis adds their constants, which differ from run to run."""
+    if settings.get_current_profile_name() == "same":
+        providers._get_local_constants = Constants
 
 
 @pytest.fixture

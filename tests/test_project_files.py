@@ -93,6 +93,18 @@ def test_the_night_runs_the_slow_tests_and_verifies_what_is_published() -> None:
     assert re.search(r"^slow:.*\n\t.*pytest -m slow", MAKEFILE, re.MULTILINE)
 
 
+def test_the_night_looks_for_known_vulnerabilities_of_every_locked_package() -> None:
+    (command,) = [line for line in commands_of(ROOT / ".github" / "workflows" / "nightly.yml") if "pip-audit" in line]
+    assert re.match(r"pipx run pip-audit==[\d.]+ ", command)
+    assert {"--disable-pip", "--require-hashes", "--strict"} <= set(
+        command.split()
+    )  # the locked versions, and no other
+    lock = command.split()[-1]
+    names = {name: set(re.findall(r"^([\w.-]+)==", read(name), re.MULTILINE)) for name in (lock, "requirements.lock")}
+    assert names["requirements.lock"] <= names[lock]
+    assert "+cpu" not in read(lock)
+
+
 def test_a_wheel_is_uploaded_from_a_tag_only_and_without_a_password() -> None:
     path = ROOT / ".github" / "workflows" / "publish.yml"
     when = parsed(path)[True]  # YAML 1.1 reads the key `on` so
@@ -196,6 +208,7 @@ def test_the_page_for_contributors_says_how_to_add_each_thing() -> None:
         "A task",
         "A method",
         "A metric",
+        "A challenger",
         "A command",
         "A flag",
         "A text that users read",

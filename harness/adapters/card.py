@@ -159,7 +159,7 @@ def _base_description(spec: RunSpec) -> str:
     if library.hub_id(spec):
         return f"[{model}](https://huggingface.co/{spec.model}), revision `{spec.model_revision}`"
     kind = "the embedded model of the harness" if spec.model == "tiny" else "a model in a local folder"
-    return f"`{model}`, {kind} (the SHA-256 of its weights starts with `{spec.model_revision}`)"
+    return f"`{model}`, {kind} (the SHA-256 of its files starts with `{spec.model_revision}`)"
 
 
 def _method_description(spec: RunSpec) -> str:
@@ -229,7 +229,7 @@ def _origin(spec: RunSpec) -> str:
 def _rebuild_section(spec: RunSpec, limits: tuple[int, int] | None, command: str) -> str:
     if _origin(spec):
         return f"{_origin(spec)} No single command trains it from the base model; use `sequence` or `--continue-from`."
-    condition = f"if the weights of the base model have the revision `{spec.model_revision}`"
+    condition = f"if the base model has the revision `{spec.model_revision}`"
     lines = [f"```\n{command}\n```"]
     if limits is None:
         lines.append(

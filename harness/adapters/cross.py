@@ -94,7 +94,7 @@ def score(adapter: TrainedAdapter, folder: Path, tasks: Sequence[tuple[Task, Spl
     from harness.model import answer, loading
 
     model, spec = load(adapter, folder, "cuda" if environment.cuda_present() else "cpu")
-    tokenizer = loading.load_tokenizer(folder, remote_code=spec.remote_code)
+    tokenizer = loading.tokenizer_of(folder, spec)
     rows = []
     for task, splits, data in tasks:
         test_spec = replace(spec, task=task.name, scoring=task.scoring, max_new_tokens=task.max_new_tokens)
@@ -109,7 +109,7 @@ def score_base(adapter: TrainedAdapter, folder: Path, tasks: Sequence[tuple[Task
 
     spec = replace(adapter.spec, method=BASE, device="cuda" if environment.cuda_present() else "cpu")
     model = registry.method(BASE).load(str(folder), spec)
-    tokenizer = loading.load_tokenizer(folder, remote_code=spec.remote_code)
+    tokenizer = loading.tokenizer_of(folder, spec)
     rows = []
     for task, splits, data in tasks:
         test_spec = replace(spec, task=task.name, scoring=task.scoring, max_new_tokens=task.max_new_tokens)

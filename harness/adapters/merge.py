@@ -30,28 +30,14 @@ from typing import Any
 
 import torch
 
+from harness.adapters import library, peft_config
+from harness.adapters.sparse import dare, prune, ties
 from harness.errors import HarnessError, one_line
+from harness.store import training_files
 
 EXACT = ("sum", "linear")
 SPARSE = ("ties", "dare", "prune")
 METHODS = (*EXACT, "svd", *SPARSE)
-# Settings of PEFT's config that make an adapter more than scale * B A on the weights of the base model.
-EXTRA_SETTINGS = (
-    "use_dora",
-    "lora_bias",
-    "modules_to_save",
-    "trainable_token_indices",
-    "target_parameters",
-    "layer_replication",
-    "use_qalora",
-    "use_bdlora",
-    "alora_invocation_tokens",
-    "arrow_config",
-    "kasa_config",
-    "velora_config",
-    "monteclora_config",
-)
-PLAIN_INITS = ("gaussian", "eva", "orthogonal")  # initialisations that do not change the base model's weights
 _KEY = re.compile(r"(?:base_model\.model\.)?(.+)\.lora_(A|B)\.weight")
 
 
@@ -121,49 +107,67 @@ def read(folder: Path) -> Adapter:
 
 
 def read_layers(folder: Path) -> tuple[Any, dict[str, SavedLayer]]:
-    """Return PEFT's config of a LoRA adapter and its layers by name in the base model; errors as in `read`."""
+    """Return PEFT's config of a LoRA adapter and its layers by name in the base model.
+
+    Raises:
+        HarnessError: as in `read`; or PEFT would load less or something else than the file has, or a weight is not finite.
+    """
     from peft import PeftConfig
     from safetensors.torch import load_file
 
+    if reason := peft_config.problem(library.read_config(folder)):
+        _refuse(reason, folder)
     try:
         config: Any = PeftConfig.from_pretrained(str(folder))
-        weights = load_file(folder / "adapter_model.safetensors")
+        weights = load_file(folder / library.WEIGHTS)
     except Exception as error:  # PEFT's and safetensors' errors share no base class
         problem = f"the adapter cannot be read: {one_line(error)}"
         raise HarnessError(problem, where=str(folder), fix="name an adapter in PEFT's layout") from error
-    if reason := extra_parts({**vars(config), "peft_type": getattr(config.peft_type, "value", config.peft_type)}):
+    halves = _halves(weights, folder)
+    if not halves or any(pair.keys() != {"A", "B"} for pair in halves.values()):
+        _refuse("a layer lacks A or B", folder)
+    layers = {
+        name: SavedLayer(pair["A"], pair["B"], _scale(config, name, pair["A"].shape[0]))
+        for name, pair in halves.items()
+    }
+    if reason := next(filter(None, (_difference(config, name, layer) for name, layer in layers.items())), ""):
         _refuse(reason, folder)
+    return config, layers
+
+
+def _halves(weights: Mapping[str, torch.Tensor], folder: Path) -> dict[str, dict[str, torch.Tensor]]:
+    """Return the matrices A and B of each layer in fp32, by "A" and "B"."""
     halves: dict[str, dict[str, torch.Tensor]] = {}
     for key, weight in weights.items():
         match = _KEY.fullmatch(key)
         if match is None or weight.dim() != 2:
             _refuse(f"its weight {key} with {weight.dim()} dimensions is not A or B of a linear layer", folder)
+        elif match[2] in halves.setdefault(match[1], {}):
+            _refuse(f"its layer {match[1]} has two matrices {match[2]}", folder)
+        elif not (weight.is_floating_point() and bool(torch.isfinite(weight.float()).all())):
+            _refuse(f"its weight {key} ({weight.dtype}) has entries that are not finite numbers", folder)
         else:
-            halves.setdefault(match[1], {})[match[2]] = weight.float()
-    if not halves or any(pair.keys() != {"A", "B"} for pair in halves.values()):
-        _refuse("a layer lacks A or B", folder)
-    return config, {
-        name: SavedLayer(pair["A"], pair["B"], _scale(config, name, pair["A"].shape[0]))
-        for name, pair in halves.items()
-    }
+            halves[match[1]][match[2]] = weight.float()
+    return halves
+
+
+def _difference(config: Any, name: str, layer: SavedLayer) -> str:
+    """Return what PEFT would load otherwise than this layer's file has it, empty if nothing."""
+    from peft.tuners.tuners_utils import check_target_module_exists
+    from peft.utils.other import get_pattern_key
+
+    patterns = config.rank_pattern or {}
+    rank, ranks = patterns.get(get_pattern_key(list(patterns), name), config.r), (layer.a.shape[0], layer.b.shape[1])
+    if ranks != (rank, rank):
+        return f"A and B of its layer {name} have the ranks {ranks[0]} and {ranks[1]}, its config says {rank}"
+    if config.target_modules != "all-linear" and not check_target_module_exists(config, name):
+        return f"its layer {name} is not among its target_modules, so PEFT would leave it out"
+    return ""
 
 
 def _refuse(why: str, folder: Path) -> None:
     fix = "merge adapters of lora, qlora, rslora, lora+ or lora-fa"
     raise HarnessError(f"this adapter cannot be merged: {why}", where=str(folder), fix=fix)
-
-
-def extra_parts(config: Mapping[str, Any]) -> str:
-    """Return the reason why an adapter of this PEFT config is more than scale * B A, empty if it is not."""
-    if config.get("peft_type") != "LORA":
-        return f"its type is {config.get('peft_type')}, LORA is needed"
-    extras = [name for name in EXTRA_SETTINGS if config.get(name)]
-    start = config.get("init_lora_weights")
-    if config.get("bias", "none") != "none":
-        extras.append(f"bias={config['bias']}")
-    if isinstance(start, str) and start.lower() not in PLAIN_INITS:
-        extras.append(f"init_lora_weights={start}")
-    return f"{extras[0]} makes it more than the product of B and A" if extras else ""
 
 
 def _scale(config: Any, layer: str, rank: int) -> float:
@@ -271,48 +275,6 @@ def combine(
     return torch.einsum("n,noi->oi", torch.tensor(weights, dtype=deltas.dtype), deltas)
 
 
-def prune(deltas: torch.Tensor, density: float) -> torch.Tensor:
-    """Return each change [n, outputs, inputs] with a share `density` of its entries, the largest, and zeros otherwise.
-
-    Each matrix is trimmed separately, as in PEFT; the TIES paper trims over all weights of a model together.
-    PEFT's `magnitude_prune` trims A and B instead; a product of trimmed factors is not the trimmed product. The trimming
-    equals that of `peft.utils.merge_utils`, but the number of entries is rounded to the nearest, not down.
-    """
-    count = max(1, round(density * deltas[0].numel()))
-    flat = deltas.flatten(1)
-    indices = flat.abs().topk(count, dim=1).indices
-    return torch.zeros_like(flat).scatter(1, indices, flat.gather(1, indices)).view_as(deltas)
-
-
-def ties(deltas: torch.Tensor, weights: Sequence[float], density: float) -> torch.Tensor:
-    """Return the TIES merge of several changes (Yadav et al. 2023, arXiv:2306.01708), with lambda = 1.
-
-    Each change is trimmed (see `prune`). For each entry the sign of the larger sum is elected, and the result is the mean
-    of the changes with this sign. Weights (the paper has none) count in the election and in the mean: only their ratios
-    matter, and a negative weight inverts its change. PEFT's `ties` works on A and on B. Its `ties_svd` works on the
-    product; its weights count neither in the election nor in the mean's divisor. With weights of 1 both are equal except
-    for an exact tie: this function elects no sign, PEFT the positive one.
-    """
-    parts = torch.tensor(weights, dtype=deltas.dtype)[:, None, None]
-    scaled = prune(deltas, density) * parts
-    agree = scaled.sign() == scaled.sum(dim=0).sign()
-    agree &= scaled != 0
-    mass = (agree * parts.abs()).sum(dim=0)
-    return (scaled * agree).sum(dim=0) / torch.where(mass > 0, mass, 1.0)
-
-
-def dare(deltas: torch.Tensor, density: float, generator: torch.Generator) -> torch.Tensor:
-    """Return each change with random entries dropped, and a share `density` preserved and divided by it.
-
-    DARE (Yu et al. 2024, arXiv:2311.03099) has the drop rate 1 - density: the expectation of each entry is unchanged.
-    PEFT's `dare_linear` and `dare_ties` drop entries of A and of B. Each of them removes a term from an entire row or
-    column of the product, and the mixed products of several adapters remain. `peft.utils.merge_utils` drops the same
-    entries after the same seed; it draws from torch's global generator.
-    """
-    mask = torch.rand(deltas.shape, generator=generator) < density
-    return deltas * mask / density
-
-
 def save(merged: MergedAdapter, folder: Path, base: str) -> list[Path]:
     """Write a merged adapter in PEFT's layout; return the files. Alpha equals the rank, so the scale is 1.
 
@@ -336,12 +298,13 @@ def save(merged: MergedAdapter, folder: Path, base: str) -> list[Path]:
         inference_mode=True,
         base_model_name_or_path=base,
     )
-    folder.mkdir(parents=True, exist_ok=True)
     weights = {
         f"base_model.model.{name}.lora_{half}.weight": tensor.contiguous()
         for name, layer in adapter.layers.items()
         for half, tensor in (("A", layer.a), ("B", layer.b))
     }
+    folder.mkdir(parents=True, exist_ok=True)
     save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     config.save_pretrained(str(folder))
+    training_files.settle(folder, config.to_dict())
     return [folder / "adapter_model.safetensors", folder / "adapter_config.json"]

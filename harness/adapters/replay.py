@@ -15,7 +15,7 @@ from typing import Any
 from harness.data import registry
 from harness.errors import HarnessError, one_line
 from harness.record import Answer, RunSpec
-from harness.runs import continuation, inputs, worker
+from harness.runs import continuation, inputs, worker, worker_challenger
 from harness.runs.inputs import Inputs
 from harness.runs.job import Job
 from harness.schema import Method
@@ -43,11 +43,13 @@ def first_steps(job: Job) -> Again:
     from harness.model import loading
     from harness.training import loop
 
+    if job.spec.challenger:
+        return Again()
     spec, method = job.spec, registry.method(job.spec.method)
     if not method.trains or spec.rounds or spec.joined or spec.start:
         return Again()
     data = _start(job)
-    tokenizer = loading.load_tokenizer(job.model_folder, remote_code=spec.remote_code)
+    tokenizer = loading.tokenizer_of(job.model_folder, spec)
     pairs = inputs.encode_train(data, spec, tokenizer)
     batches = loop.plan_batches([len(pair) for pair in pairs], spec)
     fit = loop.fit(
@@ -65,6 +67,8 @@ def first_steps(job: Job) -> Again:
 def ask(job: Job, run: Path, positions: Sequence[int]) -> Again:
     """Return the answers of a run's stored weights to some of its questions; none, with the reason, if they are not stored.
 
+    A challenger stores none: it is fitted again.
+
     Args:
         job: the job of doing the run again.
         run: the run's folder, with its weights.
@@ -75,6 +79,9 @@ def ask(job: Job, run: Path, positions: Sequence[int]) -> Again:
     """
     from harness.model import answer, loading, tokenize
 
+    if job.spec.challenger:
+        fresh, _ = worker_challenger.answer(job, _start(job))
+        return Again(tuple(fresh[position] for position in positions))
     method = registry.method(job.spec.method)
     if reason := missing(run, job.spec, method):
         return Again(reason=reason)
@@ -82,7 +89,7 @@ def ask(job: Job, run: Path, positions: Sequence[int]) -> Again:
     examples = dict(data.splits.items())[job.spec.split]
     answers = answer.answer(
         _model(job, run, method),
-        loading.load_tokenizer(job.model_folder, remote_code=job.spec.remote_code),
+        loading.tokenizer_of(job.model_folder, job.spec),
         examples,
         data.task,
         job.spec,

@@ -13,10 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from harness import challengers
 from harness.analysis.costs import machine, typical_cost
 from harness.analysis.items import ItemScores, Metrics, Run, find_metric, item_scores
 from harness.errors import HarnessError
-from harness.methods import position
+from harness.methods import BEFORE_TRAINED, position
 from harness.metrics import stats
 from harness.record import Answer, Cost, Record, RunSpec, Score, Status
 from harness.schema import Metric
@@ -78,7 +79,9 @@ class Cell:
     is set if nearly all answers are equal. `validation` is the mean score of an untrained row on validation questions, and
     `baseline` the spec of the row from which `vs_base` is the difference: the base model at its best. `readable_score` is
     the headline metric over the readable answers, and `end_probability` how sure the model is to stop behind the right
-    option: form, on which no score depends. `gains` is set if the base model was scored in both ways.
+    option: form, on which no score depends. `vs_challenger` is the difference from `challenger`, the challenger that the row
+    is least clearly better than: it is better than all if it is better than this one. `gains` is set if the base model was
+    scored in both ways.
     """
 
     spec: RunSpec
@@ -98,6 +101,7 @@ class Cell:
     item_se: float | None = None
     vs_base: Difference | None = None
     vs_best: Difference | None = None
+    vs_challenger: Difference | None = None
     best_or_tied: Literal["best", "tied", ""] = ""
     not_worse: bool = False
     gains: Gains | None = None
@@ -107,6 +111,7 @@ class Cell:
     chance: float | None = None
     validation: float | None = None
     baseline: RunSpec | None = None
+    challenger: RunSpec | None = None
     below_chance: bool = False
     parse_rate: float | None = None
     cost: Cost | None = None
@@ -117,6 +122,11 @@ class Cell:
     def trains(self) -> bool:
         """Whether its weights were trained; `base`, `fewshot`, `calibrated` and `pmi` are the untrained model."""
         return self.spec.epochs > 0
+
+    @property
+    def challenges(self) -> bool:
+        """Whether it is the row of a challenger, which answers without a language model."""
+        return self.spec.challenger > 0
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -132,7 +142,8 @@ class Cell:
     def family(self) -> tuple[object, ...]:
         """The values that cells share if they may be compared with each other."""
         s = self.spec
-        return (s.task, s.task_version, s.data, s.scoring, s.model, s.model_revision, s.test_examples, self.metric)
+        model = (s.model, s.model_revision, s.template)
+        return (s.task, s.task_version, s.data, s.scoring, *model, s.test_examples, self.metric)
 
 
 def pool(runs: Iterable[Run], metrics: Metrics) -> tuple[list[tuple[Cell, ItemScores | None]], list[Cell]]:
@@ -320,11 +331,14 @@ def metric_names(metrics: Metrics, finished: Sequence[Cell]) -> dict[str, list[s
 
 def table_order(spec: RunSpec) -> tuple[Any, ...]:
     """Return the key that sorts rows by table: task and version, model and revision."""
-    return (spec.task, spec.task_version, spec.model, spec.model_revision)
+    return (spec.task, spec.task_version, spec.model, spec.model_revision, spec.template)
 
 
 def method_order(spec: RunSpec) -> tuple[Any, ...]:
-    """Return the key that sorts the rows of a table: base, LoRA, QLoRA, full, other methods by name; then by rank."""
+    """Return the key that sorts the rows of a table: base, challengers, LoRA, QLoRA, full, others by name; then by rank."""
+    if spec.challenger:
+        number, name = challengers.position(spec.method)
+        return (BEFORE_TRAINED, f"{number:02} {name}", 0, spec.id)
     return (*position(spec.method), spec.rank, spec.id)
 
 

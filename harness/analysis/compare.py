@@ -2,10 +2,9 @@
 
 `cells` pools the seeds of each spec and compares every cell with the base model and with the best. p-values are
 Holm-adjusted over all pairs of cells of a family: the same task, examples, prompts, model and metric. All pairs count,
-because the best is chosen after looking at the data. With eight equal methods and a correction for seven comparisons, more
-than 5 % of tables would call some method worse than the best (tests/metrics/test_coverage.py). A cell is "tied" with the best
-unless its adjusted p-value is below 5 %, so a table never shows an order that the data does not support.
-`compare_records` compares two single runs.
+because the best is chosen after looking at the data (tests/metrics/test_coverage.py). A cell is "tied" with the best unless
+its adjusted p-value is below 5 %, so a table never shows an order that the data does not support. `compare_records`
+compares two single runs.
 """
 
 from __future__ import annotations
@@ -63,7 +62,8 @@ def _judge(family: Sequence[Draft], ranks: Mapping[RunSpec, float]) -> list[Cell
     differences = {(i, j): paired for i in usable for j in usable if i < j and (paired := _minus(family[i], family[j]))}
     adjusted = _adjusted(differences)
     both_ways = adjusted | {(j, i): _turned(difference) for (i, j), difference in adjusted.items()}
-    return _against_best(_against_base(family, both_ways, ranks), both_ways)
+    family = _against_challengers(_against_base(family, both_ways, ranks), both_ways)
+    return _against_best(family, both_ways)
 
 
 def _minus(a: Draft, b: Draft) -> stats.Paired | None:
@@ -97,6 +97,26 @@ def _against_base(family: Sequence[Draft], differences: Differences, ranks: Mapp
     return result
 
 
+def _against_challengers(family: Sequence[Draft], differences: Differences) -> list[Draft]:
+    """Fill in `vs_challenger`: each row less the challenger that it is least clearly better than."""
+    challengers = [position for position, (cell, _) in enumerate(family) if cell.challenges]
+    result = []
+    for position, (cell, evidence) in enumerate(family):
+        compared = [other for other in challengers if (position, other) in differences and not cell.challenges]
+        if compared:
+            doubts = {n: _doubt(differences[position, n], 1 if cell.higher_is_better else -1) for n in compared}
+            least = max(doubts, key=doubts.__getitem__)
+            cell = replace(cell, vs_challenger=differences[position, least], challenger=family[least][0].spec)
+        result.append((cell, evidence))
+    return result
+
+
+def _doubt(difference: Difference, sign: float) -> tuple[float, float]:
+    """Return how doubtful it is that a difference is a gain: its p-value, and more than 1 if it is none."""
+    gain = sign * difference.value
+    return (difference.p_holm if gain > 0 else 2.0 - difference.p_holm, -gain)
+
+
 def _same_numerics(a: RunSpec, b: RunSpec) -> tuple[bool, bool]:
     return a.device == b.device, a.dtype == b.dtype
 
@@ -108,6 +128,8 @@ def _ranks(headline: Iterable[Cell]) -> dict[RunSpec, float]:
     """
     ranks: dict[RunSpec, float] = {}
     for cell in headline:
+        if cell.challenges:
+            continue
         if cell.validation is not None and not cell.trains:
             ranks[cell.spec] = cell.validation if cell.higher_is_better else -cell.validation
         elif cell.spec.method == "base":
@@ -132,7 +154,7 @@ def _against_best(family: Sequence[Draft], differences: Differences) -> list[Cel
             marks[position] = "tied" if differences[position, top].p_holm >= stats.LEVEL else ""
         elif position != top and _overlap(family[position][0], family[top][0]):
             marks[position] = "tied"
-    close = _not_worse(family, [position for position in valued if family[position][1] is not None])
+    close = _not_worse(family, valued)
     return [
         replace(
             cell,
@@ -149,8 +171,9 @@ def _not_worse(family: Sequence[Draft], positions: Sequence[int]) -> set[int]:
 
     Which cell is truly best is not known, and the top of the table may be there by luck. So a cell is tested against each
     other one, and the largest p-value counts (an intersection-union test, Berger 1982; multiple comparisons with the best,
-    Hsu 1984). The tests are one-sided at 2.5 %, Holm-adjusted over the cells.
+    Hsu 1984). The tests are one-sided at 2.5 %, Holm-adjusted over the cells; challengers are left out.
     """
+    positions = [p for p in positions if family[p][1] is not None and not family[p][0].challenges]
     if family[0][0].unit != "share" or len(positions) < 2:
         return set()
     p = [max(_not_worse_p(family[a], family[b]) for b in positions if b != a) for a in positions]
@@ -199,7 +222,8 @@ def gains(drafts: Sequence[Draft]) -> dict[int, Gains]:
 
 def _but_scoring(cell: Cell) -> tuple[object, ...]:
     s = cell.spec
-    return (s.task, s.task_version, s.data, s.model, s.model_revision, s.test_examples, s.dtype, s.device, cell.metric)
+    model = (s.model, s.model_revision, s.template)
+    return (s.task, s.task_version, s.data, *model, s.test_examples, s.dtype, s.device, cell.metric)
 
 
 def _overlap(a: Cell, b: Cell) -> bool:

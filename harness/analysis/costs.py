@@ -42,6 +42,6 @@ def typical_cost(records: Sequence[Record]) -> Cost | None:
 
 def cost_obstacle(runs: Sequence[Record]) -> str:
     """Return the reason if memory and time of the runs are not comparable with each other, otherwise an empty string."""
-    records = [record for record in runs if record.cost is not None]
+    records = [record for record in runs if record.cost is not None and not record.spec.challenger]
     reasons = (machine_difference(records[0], record) for record in records[1:])
     return next((reason for reason in reasons if reason), "")

@@ -115,7 +115,8 @@ def _order(change: Change) -> tuple[Any, ...]:
 
 
 def _family(spec: RunSpec) -> tuple[object, ...]:
-    return (spec.task, spec.task_version, spec.data, spec.scoring, spec.model, spec.model_revision, spec.test_examples)
+    model = (spec.model, spec.model_revision, spec.template)
+    return (spec.task, spec.task_version, spec.data, spec.scoring, *model, spec.test_examples)
 
 
 def _parts(family: Sequence[ProbeRun], metrics: Metrics) -> Iterator[tuple[str, list[ProbeRun]]]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.analysis.aggregate import Cell, in_order
-from harness.format import NONE
+from harness.format import NONE, method_name
 from harness.metrics.stats import LEVEL
 from harness.record import Record, RunSpec
 
@@ -55,6 +55,11 @@ class Section:
     def headline(self) -> tuple[Cell, ...]:
         """The cells of the headline metric, one for each row of a table."""
         return tuple(cell for cell in self.cells if cell.headline)
+
+    @property
+    def with_model(self) -> tuple[Cell, ...]:
+        """The headline cells of runs that load a model, so that memory can be compared; challengers have none."""
+        return tuple(cell for cell in self.headline if not cell.challenges)
 
     @property
     def family(self) -> tuple[object, ...]:
@@ -125,7 +130,7 @@ def sections(cells: Iterable[Cell]) -> list[Section]:
 
 
 def _scored_otherwise(base: Cell, cell: Cell) -> bool:
-    fields = ("task_version", "data", "model", "model_revision", "test_examples")
+    fields = ("task_version", "data", "model", "model_revision", "template", "test_examples")
     shared = all(getattr(base.spec, name) == getattr(cell.spec, name) for name in fields)
     return shared and base.spec.scoring != cell.spec.scoring
 
@@ -142,6 +147,7 @@ def _titles(firsts: Sequence[Cell]) -> list[str]:
         lambda cell: f" · task version {cell.spec.task_version}",
         lambda cell: f" · {cell.spec.scoring}",
         lambda cell: f" · model revision {cell.spec.model_revision[:7]}",
+        lambda cell: f" · {', '.join(cell.spec.template) or 'no settings of the chat template'}",
         lambda cell: f" · data {cell.spec.data[:8]}",
     ]
     titles = [more[0](cell) for cell in firsts]
@@ -187,7 +193,7 @@ def like_base(cell: Cell) -> bool:
 
 
 def _name(spec: RunSpec) -> str:
-    return f"{spec.method} r{spec.rank}" if spec.rank else spec.method
+    return f"{method_name(spec)} r{spec.rank}" if spec.rank else method_name(spec)
 
 
 def setting_text(value: object) -> str:

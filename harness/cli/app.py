@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Protocol, cast
 from harness import errors, signals
 from harness.cli import examples
 from harness.cli.arguments import Arguments, Flag, Parser
-from harness.cli.terminal import output
+from harness.cli.terminal import output, streams
+from harness.data import bounds
 from harness.errors import HarnessError, did_you_mean
+from harness.store import links
 
 if TYPE_CHECKING:
     from harness.runs.local import Target
@@ -57,6 +59,12 @@ def main(words: Sequence[str] | None = None, *, work: Target | None = None) -> i
         words: the command line; None for that of the shell.
         work: does a run in the place of a worker, for tests.
     """
+    with streams.safe_streams():
+        return _exit_code(words, work)
+
+
+def _exit_code(words: Sequence[str] | None, work: Target | None) -> int:
+    bounds.watch(output.rows_read)
     try:
         with signals.keyboard_interrupts():
             return _main(list(sys.argv[1:] if words is None else words), work)
@@ -64,6 +72,7 @@ def main(words: Sequence[str] | None = None, *, work: Target | None = None) -> i
         output.error(problem)
         return CANNOT_START
     except KeyboardInterrupt:
+        _end_helpers()
         output.note("interrupted")
         return INTERRUPTED
     except BrokenPipeError:  # `| head` has read enough
@@ -72,10 +81,28 @@ def main(words: Sequence[str] | None = None, *, work: Target | None = None) -> i
     except OSError as problem:  # a path that is closed to us, too long, or gone in the meantime; a disk that is full
         text = f"a file or folder cannot be used: {problem.strerror or problem}"
         name, fix = problem.filename or type(problem).__name__, "check the path, its permissions and the free space"
-        output.error(HarnessError(text, where=str(name), fix=fix))
+        output.error(_dangling(problem) or HarnessError(text, where=str(name), fix=fix))
         return CANNOT_START
     except SystemExit as end:  # --help
         return end.code if isinstance(end.code, int) else DONE
+
+
+def _dangling(problem: OSError) -> HarnessError | None:
+    """Return the error that names a symbolic link to nothing, if that is why the system calls an absent path existing."""
+    try:
+        if isinstance(problem.filename, str):
+            links.require_targets(Path(problem.filename))
+    except HarnessError as error:
+        return error
+    return None
+
+
+def _end_helpers() -> None:
+    """Kill what this process started if it was interrupted between a start and the place that knows of it."""
+    if "multiprocessing" in sys.modules:
+        from harness import lifetime
+
+        lifetime.kill_children()
 
 
 def module(name: str) -> Command:
@@ -100,6 +127,8 @@ def _main(words: list[str], work: Target | None) -> int:
         )
     arguments = read(name, words[1:] if words and words[0] == name else words)
     arguments.line, arguments.work = errors.command(*words), work
+    if (results := getattr(arguments, "results", None)) is not None:
+        links.protect(results)
     return module(name).main(arguments)
 
 

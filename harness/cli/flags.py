@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from harness.challengers import BUILT_IN
 from harness.cli import parse
 from harness.cli.arguments import Flag
 from harness.cli.parse import count, one_of, positive
@@ -65,6 +66,9 @@ RELABEL = Flag(
     group=WHERE,
     repeat=True,
 )
+DECIMAL_COMMA = Flag(
+    "--decimal-comma", "for a data file: its numbers have a decimal comma (1.234,5)", switch=True, group=WHERE
+)
 GOLD = choice(
     "--gold",
     "gold answers of the source, or corrected by the task's audit",
@@ -72,7 +76,7 @@ GOLD = choice(
     default=Options.gold,
 )
 FOLDERS = (TASKS_DIR, DATA)
-SOURCES = (*FOLDERS, LABELS, RELABEL, replace(GOLD, group=WHERE))
+SOURCES = (*FOLDERS, LABELS, RELABEL, DECIMAL_COMMA, replace(GOLD, group=WHERE))
 
 TASK = Flag(
     "--task",
@@ -89,7 +93,7 @@ TASK_FILE = replace(
 )
 MODEL = Flag(
     "--model",
-    "model folder or hub id; tiny is embedded",
+    "model folder, GGUF file, hub id, or smollm2-135m or gemma3-270m from a package; tiny is embedded",
     metavar="DIR|ID",
     example="tiny",
     default=Options.model,
@@ -103,6 +107,17 @@ REMOTE_CODE = Flag(
     "run the Python code that comes with the model, with your rights: only if you have read it",
     field="remote_code",
     switch=True,
+)
+TEMPLATE_ARGS = Flag(
+    "--template-args",
+    "variables of the model's chat template; `chat_template=NAME` chooses one of several templates",
+    parse.assignments,
+    list,
+    metavar="NAME=VALUE",
+    example="enable_thinking=false",
+    unset="thinking is off if the template has a switch for it",
+    group=WHAT,
+    repeat=True,
 )
 TRAINING = (
     Flag("--epochs", "passes over the training examples", positive, example="3", unset="the task's"),
@@ -185,6 +200,16 @@ RUN = (
         repeat=True,
     ),
     Flag(
+        "--challengers",
+        "rows without a language model to beat: those of the harness that apply, some by name, or none",
+        parse.words,
+        metavar="A,B|none",
+        example="none",
+        unset=",".join(BUILT_IN),
+        group=WHAT,
+        repeat=True,
+    ),
+    Flag(
         "--rank",
         "ranks of LoRA and its like",
         parse.ranks,
@@ -207,6 +232,7 @@ RUN = (
     ),
     MODEL,
     replace(REMOTE_CODE, group=WHAT),
+    TEMPLATE_ARGS,
     Flag(
         "--clients-by",
         "the client of an example, for federated methods: insurer, line or another slice, group, hash",

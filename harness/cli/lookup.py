@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from harness.adapters import library
 from harness.adapters.library import StoredAdapter
 from harness.cli import next_command
 from harness.data import probes, registry
+from harness.data.file_task import DECIMAL_COMMA
 from harness.data.loading import Splits
 from harness.data.source import TaskSource
 from harness.data.split import sample
@@ -44,7 +46,22 @@ class Lookup:
 
     def task(self, record: Record) -> Task | None:
         """Return the task of a record, None if nothing here has its name."""
-        return self._tasks.get(record.spec.task)
+        name = record.spec.task
+        if name not in self._tasks:
+            self._read_otherwise(name)
+        return self._tasks.get(name)
+
+    def _read_otherwise(self, name: str) -> None:
+        """Add the task of a data file that is read as the name in a record says: with or without a decimal comma."""
+        for known in self.files:
+            other = known.removesuffix(DECIMAL_COMMA) if known.endswith(DECIMAL_COMMA) else known + DECIMAL_COMMA
+            if name != other:
+                continue
+            source = replace(self._sources[known], decimal_comma=other.endswith(DECIMAL_COMMA))
+            with contextlib.suppress(HarnessError):  # the file has no such numbers any more: the task is not known here
+                self._tasks[name], self._sources[name] = source.task(), source
+                self.files |= {name}
+            return
 
     def source(self, task: Task) -> TaskSource:
         """Return how all examples of a known task are obtained."""
@@ -95,8 +112,8 @@ class Lookup:
 
     def of(self, records: Iterable[Record]) -> list[tuple[Task, Splits | None]]:
         """Return the known tasks of these records with their examples."""
-        names = sorted({record.spec.task for record in records} & self._tasks.keys())
-        return [(self._tasks[name], self.splits(name)) for name in names]
+        tasks = {record.spec.task: self.task(record) for record in records}
+        return [(task, self.splits(name)) for name, task in sorted(tasks.items()) if task is not None]
 
 
 def find(name: str, results: Path) -> StoredAdapter:

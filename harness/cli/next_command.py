@@ -46,7 +46,7 @@ def task_words(options: Options) -> list[str]:
 def rebuild(
     spec: RunSpec, task: Task | None = None, limits: tuple[int, int] = (0, 0), words: Sequence[str] = ()
 ) -> list[str]:
-    """Return the words of the command that trains a run of this spec, every setting written out.
+    """Return the words of the command that trains a run of this spec and no other, every setting written out.
 
     Args:
         spec: of the run.
@@ -68,4 +68,4 @@ def rebuild(
         "data": None,  # of a spec: a fingerprint
         "probes": (),  # of a spec: with fingerprints
     }
-    return [*words, *write(flags.RUN, values)]
+    return [*words, *write(flags.RUN, values), "--challengers", "none"]

@@ -6,6 +6,7 @@ A reader takes the text of a flag (its texts, if the flag may be repeated), the 
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import os
 import re
@@ -145,6 +146,22 @@ def relabel(texts: Iterable[str], flag: str, example: str) -> tuple[tuple[str, s
     if twice := next((label for label in labels if labels.count(label) > 1), None):
         raise HarnessError(f"the label '{twice}' has two new names", where=flag, fix="name each label once")
     return tuple(pairs)
+
+
+def assignments(texts: Iterable[str], flag: str, example: str) -> tuple[str, ...]:
+    """Read `--template-args a=1,b=x`, or a JSON object with these names; a comma inside a value is no separator."""
+    parts: list[str] = []
+    for text in _list(texts):
+        if text.lstrip().startswith("{"):
+            try:
+                pairs = json.loads(text).items()
+            except (ValueError, RecursionError):
+                problem = f"'{text}' is not a JSON object"
+                raise HarnessError(problem, where=flag, fix=f"{flag} {example}") from None
+            parts += [f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in pairs]
+        else:
+            parts += [part.strip() for part in re.split(r",(?=\s*[^\W\d]\w*=)", text)]
+    return tuple(parts)
 
 
 def path(value: str, flag: str = "", example: str = "") -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 from harness import errors
+from harness.challengers import BUILT_IN
 from harness.cli import parse
 from harness.cli.arguments import Arguments
 from harness.data import registry
@@ -31,7 +32,7 @@ def run_options(arguments: Arguments) -> Options:
         fix = f"{errors.command('--task', 'cfa')}   ({errors.command('list')})"
         raise HarnessError("no task given", where="--task", fix=fix)
     settings = options(arguments)
-    settings = replace(settings, methods=_methods(settings.methods))
+    settings = replace(settings, methods=_methods(settings.methods), challengers=_challengers(arguments.challengers))
     if arguments.continue_from is None:
         return settings
     start = _start(arguments.continue_from, settings)
@@ -56,6 +57,18 @@ def _start(name: str, settings: Options) -> Start:
     start = Start(run.record.spec, run.folder)
     continuation.require(start)
     return start
+
+
+def _challengers(names: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the names of challengers, by default those of the harness; `none` alone stands for no challenger."""
+    if names is None:
+        return BUILT_IN
+    if "none" not in names:
+        return tuple(dict.fromkeys(names))
+    if len(names) > 1:
+        problem = f"none and {len(names) - 1} challenger{'s' * (len(names) != 2)} are named together"
+        raise HarnessError(problem, where=f"--challengers {','.join(names)}", fix="--challengers none")
+    return ()
 
 
 def _methods(names: tuple[str, ...]) -> tuple[str, ...]:

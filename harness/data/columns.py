@@ -1,7 +1,7 @@
 """The two column layouts of a data file, and how a row of each becomes an example.
 
     choices    question, choices, answer   `choices` a list, or text with `|` between (or a JSON list), or columns A, B,
-                                           C, ...; `answer` the option's text or its letter
+                                           C, ... without a gap; `answer` the option's text or its letter, which names its column
     target     context, target
 
 Optional in both: `id`, `group`, `split`, and `context` beside a question or `question` beside a context. Other columns
@@ -11,13 +11,16 @@ are ignored. A cell that does not fit is an error, which names its row.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any, Literal
 
-from harness.data.readers import Row
+from harness.data import lookalikes
+from harness.data.raw import Row
 from harness.errors import HarnessError, did_you_mean
 from harness.metrics.text import fold
 from harness.record import Split
@@ -33,6 +36,7 @@ SPLIT_NAMES: Mapping[str, Split] = {
     **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
     "test": "test",
 }
+_LETTERS = frozenset(ascii_uppercase)
 _ANSWER_CUE = re.compile(r"\s*\banswer\s*:\s*$", re.IGNORECASE)
 
 
@@ -74,8 +78,33 @@ def split_of(row: Row) -> Split | None:
     return SPLIT_NAMES.get(name)
 
 
-def example_of(layout: Layout, row: Row) -> Example:
-    """Return a row as an example.
+def option_columns(rows: Sequence[Row]) -> tuple[tuple[str, ...], list[str]]:
+    """Return the letters of the columns that are options, and notes for the title; nothing if a column lists them.
+
+    They are the unbroken run A, B, C, … of the file's columns. A run after a gap (`N`, a running number) is none, unless
+    an answer is one of its letters.
+    """
+    if any("choices" in row.cells for row in rows):
+        return (), []
+    present = {letter for row in rows for letter in row.cells if letter in _LETTERS}
+    runs: list[list[str]] = []
+    for letter in sorted(present):
+        if runs and ord(letter) == ord(runs[-1][-1]) + 1:
+            runs[-1].append(letter)
+        else:
+            runs.append([letter])
+    answers = {str(row.cells.get("answer", "")).strip().upper() for row in rows if len(runs) > 1}
+    options = [run for run in runs if run is runs[0] or answers.intersection(run)]
+    letters = tuple(letter for run in options for letter in run)
+    left_out = sorted(present - set(letters))
+    note = f"options in the columns {', '.join(letters)}"
+    if left_out:
+        return letters, [f"{note}, and not in {', '.join(left_out)} after a gap"]
+    return letters, [f"{note}, with a gap"] if len(options) > 1 else []
+
+
+def example_of(layout: Layout, row: Row, letters: Sequence[str] = ()) -> Example:
+    """Return a row as an example; `letters` are the columns of its options, if no column lists them.
 
     A row of the target layout becomes a context without question (or with its `question`) and no choices yet. An
     "Answer:" at its end is cut, because every prompt adds its own.
@@ -86,13 +115,13 @@ def example_of(layout: Layout, row: Row) -> Example:
     name = _text(row, "id", needed=False) or f"row-{row.number}"
     group = _text(row, "group", needed=False)
     if layout == "choices":
-        choices = _choices(row)
+        choices = _choices(row, letters)
         return Example(
             id=name,
             question=_text(row, "question"),
             context=_text(row, "context", needed=False),
             choices=choices,
-            target=_answer(row, choices),
+            target=_answer(row, choices, letters or ascii_uppercase),
             group=group,
         )
     context = _ANSWER_CUE.sub("", _text(row, "context")).strip()
@@ -119,10 +148,14 @@ def _as_text(row: Row, column: str, value: Any) -> str:
         raise HarnessError(f"{column} holds a {kind}, not text", where=row.location, fix="write text or a number")
     if isinstance(value, bool):
         return str(value).lower()  # as JSON writes it
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, float) and math.isinf(value):
+        raise HarnessError(f"{column} holds {value}, not a finite number", where=row.location, fix="correct the cell")
     return "" if value is None or value != value else str(value).strip()  # not-a-number: a cell left empty
 
 
-def _choices(row: Row) -> tuple[str, ...]:
+def _choices(row: Row, letters: Sequence[str]) -> tuple[str, ...]:
     if "choices" in row.cells:
         value = row.cells["choices"]
         if isinstance(value, str):
@@ -132,17 +165,27 @@ def _choices(row: Row) -> tuple[str, ...]:
             raise HarnessError("choices is neither a list nor text", where=row.location, fix=fix)
         choices = tuple(_as_text(row, "choices", item) for item in value)
     else:
-        letters = [letter for letter in ascii_uppercase if letter in row.cells]
-        texts = [_as_text(row, letter, row.cells[letter]) for letter in letters]
+        texts = [_as_text(row, letter, row.cells.get(letter)) for letter in letters]
         while texts and not texts[-1]:  # a question with three options in a file with columns A to D
             texts.pop()
         choices = tuple(texts)
     if len(choices) < 2:
         raise HarnessError(f"fewer than two choices: {len(choices)}", where=row.location, fix="give at least two")
-    if "" in choices or len({fold(choice) for choice in choices}) < len(choices):
-        problem = "one of the choices is empty" if "" in choices else "two of the choices are the same"
-        raise HarnessError(problem, where=row.location, fix="give distinct choices (case and spacing do not count)")
+    _refuse_alike(row, choices)
     return choices
+
+
+def _refuse_alike(row: Row, choices: Sequence[str]) -> None:
+    """Refuse an empty option, and two options that are the same or look the same."""
+    if not all(map(fold, choices)) or len({fold(choice) for choice in choices}) < len(choices):
+        problem = "two of the choices are the same" if all(map(fold, choices)) else "one of the choices is empty"
+        raise HarnessError(problem, where=row.location, fix="give distinct choices (case and spacing do not count)")
+    shapes: dict[str, str] = {}
+    for choice in choices:
+        earlier = shapes.setdefault(lookalikes.skeleton(choice), choice)
+        if earlier is not choice:
+            problem = f"the choices {earlier!r} and {choice!r} look the same: {lookalikes.difference(earlier, choice)}"
+            raise HarnessError(problem, where=row.location, fix="write options that a reader can tell apart")
 
 
 def _list_in(row: Row, text: str) -> list[Any]:
@@ -156,23 +199,23 @@ def _list_in(row: Row, text: str) -> list[Any]:
     return list(value)
 
 
-def _answer(row: Row, choices: Sequence[str]) -> str:
-    """Return the option that the answer names by its text, otherwise by its letter.
+def _answer(row: Row, choices: Sequence[str], letters: Sequence[str]) -> str:
+    """Return the option of the answer: by its text, otherwise by its letter, which is that of the column if options have columns.
 
     A number is never read as a position: some files count from 0 and some from 1.
     """
     text = _text(row, "answer")
     by_text = next((choice for choice in choices if fold(choice) == fold(text)), None)
-    letter = ascii_uppercase.find(text.upper()) if len(text) == 1 else -1
-    by_letter = choices[letter] if 0 <= letter < len(choices) else None
+    by_letter = dict(zip(letters, choices, strict=False)).get(text.upper())
     if by_text and by_letter and by_text != by_letter:
         problem = f"the answer {text!r} is both an option and the letter of another"
         raise HarnessError(problem, where=row.location, fix="write the option's text, longer than one letter")
     answer = by_text or by_letter
-    if answer is None:
-        fix = (
-            did_you_mean(text, choices)
-            or f"write the option's text, or its letter A to {ascii_uppercase[min(len(choices), 26) - 1]}"
-        )
-        raise HarnessError(f"the answer {text!r} is not among the choices", where=row.location, fix=fix)
-    return answer
+    if answer is not None:
+        return answer
+    problem = f"the answer {text!r} is not among the choices"
+    fix = did_you_mean(text, choices) or f"write the option's text, or its letter: {', '.join(letters[: len(choices)])}"
+    if "choices" not in row.cells and text.upper() in _LETTERS.difference(row.cells):
+        problem = f"the answer {text!r} names a column that is not there: the options are in {', '.join(letters)}"
+        fix = "name the columns of the options A, B, C, … without a gap"
+    raise HarnessError(problem, where=row.location, fix=fix)

@@ -2,14 +2,15 @@
 
 Rows with choices are scored by log-likelihood over them. For `context, target` rows the targets decide:
 
-    labels     given by `labels`, or at most 20 different ones of at most 40 characters, on average 5 rows for each:
-               log-likelihood over all labels; acc, macro-F1, acc_norm
-    numbers    every target is a number (tried before labels): generated, compared as numbers
+    labels     given by `labels` or by class names of a Parquet file, or at most 20 different ones of at most 40
+               characters, on average 5 rows for each: log-likelihood over all labels; acc, macro-F1, acc_norm
+    numbers    every target is a number (tried before labels) and none a code with a leading zero (`007`): generated,
+               compared as numbers
     free text  anything else: generated, compared character by character
 
 Without a `split` column, rows are dealt 60/10/30 into training, validation and test by the hash of their group; rows
 with the same text stay together. Labels are used unchanged: only `relabel` repairs them, and the title gives the number of
-changes.
+changes. Two Unicode forms of one label are joined, which the title says as well.
 """
 
 from __future__ import annotations
@@ -20,26 +21,32 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
+from harness.data import labels as labelling
 from harness.data import prompts
-from harness.data.columns import Layout, example_of, layout_of, split_of
-from harness.data.readers import Row, read_rows
+from harness.data.columns import example_of, layout_of, option_columns, split_of
+from harness.data.kinds import MIN_ROWS_PER_LABEL, Kind, kind_of
+from harness.data.raw import Row, digest_of
+from harness.data.readers import read_rows
 from harness.data.split import SHARES, partition, question_key
-from harness.errors import HarnessError, did_you_mean
-from harness.metrics import acc, acc_norm, default_parse, exact_match, fold, macro_f1, numeric, parse_number
+from harness.errors import HarnessError
+from harness.metrics import acc, acc_norm, default_parse, exact_match, macro_f1, numeric, parse_number
 from harness.record import Split
 from harness.schema import Example, Source, Task
 
 MIN_ROWS = 10
-MAX_LABELS, MAX_LABEL_LENGTH, MIN_ROWS_PER_LABEL = 20, 40, 5
 MAX_LISTED = 8
+DECIMAL_COMMA = "-decimal-comma"  # the end of the name of a task whose numbers have one: it is another task
 VALIDATION_OF_TRAIN: Mapping[Split, float] = {"train": 6 / 7, "validation": 1 / 7}
-Kind = Literal["choices", "labels", "numbers", "text"]
 
 
 def file_task(
-    path: Path | str, *, labels: Sequence[str] = (), relabel: Mapping[str, str] | None = None, name: str = ""
+    path: Path | str,
+    *,
+    labels: Sequence[str] = (),
+    relabel: Mapping[str, str] | None = None,
+    name: str = "",
+    decimal_comma: bool = False,
 ) -> Task:
     """Return a task made of a data file; its title says which kind of answers was assumed.
 
@@ -48,6 +55,8 @@ def file_task(
         labels: the classes of a `context, target` file; without, all targets in it.
         relabel: old label to new, all at once (so that two can be exchanged), for `context, target` files.
         name: the task's name; without, the file's name without extension.
+        decimal_comma: the targets are numbers such as 1.234,5. The task is another one than without: its name ends in
+            `DECIMAL_COMMA`, so that its runs have ids of their own and are checked by the same reading.
 
     Raises:
         HarnessError: any fault of the file, with its row.
@@ -55,20 +64,25 @@ def file_task(
     path = Path(path)
     rows = read_rows(path)
     layout = layout_of(path, rows[0])
-    examples = [example_of(layout, row) for row in rows]
+    letters, notes = option_columns(rows) if layout == "choices" else ((), [])
+    examples = [example_of(layout, row, letters) for row in rows]
     _refuse_duplicate_ids(rows, examples)
     if layout == "choices" and (labels or relabel):
         fix = "leave --labels and --relabel out, or give the columns context, target"
         raise HarnessError("labels belong to files with the columns context, target", where=str(path), fix=fix)
-    examples, notes = _relabel(path, examples, relabel or {})
-    kind, classes = _kind(path, rows, layout, examples, labels)
+    examples, joined = labelling.join_forms(examples, labels)
+    examples, renamed = labelling.relabel(path, examples, relabel or {})
+    kind, classes, more = kind_of(path, rows, layout, examples, labels, decimal_comma=decimal_comma)
+    notes += [*joined, *renamed, *more]
     if kind == "labels":
         examples = [replace(e, choices=classes) for e in examples]
     splits, how = _split(path, rows, _duplicates_grouped(examples))
     if classes and len({e.target for e in splits["train"]}) < 2:
         raise HarnessError("one class only among the training rows", where=str(path), fix="add rows of the others")
     title = "; ".join([f"{path.name}: {len(rows):,} rows", _describe(kind, classes, examples), *notes, how])
-    return _task(path, kind, classes, splits, title=title, name=name or _name_of(path))
+    name = (name or file_name(path)) + DECIMAL_COMMA * decimal_comma
+    task = _task(path, kind, classes, splits, title=title, name=name)
+    return replace(task, metrics=(numeric(decimal_comma=True),), parse=first_decimal_comma) if decimal_comma else task
 
 
 def _task(
@@ -83,9 +97,7 @@ def _task(
         name=name,
         version=1,
         title=title,
-        source=Source(
-            uri=str(path.resolve()), sha256=hashlib.sha256(path.read_bytes()).hexdigest(), redistributable=False
-        ),
+        source=Source(uri=str(path.resolve()), sha256=digest_of(path), redistributable=False),
         load=load,
         prompt=prompts.multiple_choice if kind == "choices" else prompts.question_answer,
         metrics={
@@ -102,7 +114,9 @@ def _task(
     )
 
 
-def _name_of(path: Path) -> str:
+def file_name(path: Path | str) -> str:
+    """Return the name of the task that a data file is by default."""
+    path = Path(path)
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).strip("-.") or "file"
 
 
@@ -112,72 +126,6 @@ def _refuse_duplicate_ids(rows: Sequence[Row], examples: Sequence[Example]) -> N
         if first.setdefault(example.id, row) is not row:
             where = f"{first[example.id].location} and {row.location}"
             raise HarnessError(f"two rows have the id {example.id!r}", where=where, fix="give each row its own id")
-
-
-def _relabel(path: Path, examples: list[Example], relabel: Mapping[str, str]) -> tuple[list[Example], list[str]]:
-    """Return the examples with their labels renamed, and notes about it for the title."""
-    counts = Counter(e.target for e in examples)
-    for old, new in relabel.items():
-        if old not in counts:
-            fix = did_you_mean(old, counts) or f"the most frequent are {', '.join(t for t, _ in counts.most_common(5))}"
-            raise HarnessError(f"cannot rename the label {old!r}: no row has it", where=str(path), fix=fix)
-        if not new.strip():
-            raise HarnessError(f"the new name of label {old!r} is empty", where=str(path), fix="write old=new")
-    notes = [f"relabelled {counts[old]:,} {old} as {new}" for old, new in relabel.items()]
-    return [replace(e, target=relabel.get(e.target, e.target)) for e in examples], notes
-
-
-def _kind(
-    path: Path, rows: Sequence[Row], layout: Layout, examples: Sequence[Example], labels: Sequence[str]
-) -> tuple[Kind, tuple[str, ...]]:
-    """Return the kind of the answers, and the classes if they are the same for every row."""
-    targets = Counter(e.target for e in examples)
-    if layout == "choices":
-        options = {frozenset(e.choices) for e in examples}
-        classes = tuple(sorted(next(iter(options)))) if len(options) == 1 else ()
-        if classes:
-            _refuse_one_class(path, targets)
-        return "choices", classes
-    if labels:
-        return "labels", _given_labels(path, rows, examples, labels)
-    _refuse_one_class(path, targets)
-    if all(parse_number(target) is not None for target in targets):
-        return "numbers", ()
-    short = all(len(target) <= MAX_LABEL_LENGTH and "\n" not in target for target in targets)
-    if short and len(targets) <= MAX_LABELS and len(examples) >= MIN_ROWS_PER_LABEL * len(targets):
-        return "labels", _distinct(path, sorted(targets))
-    return "text", ()
-
-
-def _refuse_one_class(path: Path, targets: Mapping[str, int]) -> None:
-    if len(targets) == 1:
-        problem = f"one class only: every row has the answer {next(iter(targets))!r}"
-        raise HarnessError(problem, where=str(path), fix="add rows with other answers")
-
-
-def _given_labels(
-    path: Path, rows: Sequence[Row], examples: Sequence[Example], labels: Sequence[str]
-) -> tuple[str, ...]:
-    classes = _distinct(path, [label.strip() for label in labels])
-    for row, target in zip(rows, (e.target for e in examples), strict=True):
-        if target not in classes:
-            fix = did_you_mean(target, classes) or f"the labels are {', '.join(classes)}"
-            raise HarnessError(f"the target {target!r} is not among the labels", where=row.location, fix=fix)
-    _refuse_one_class(path, Counter(e.target for e in examples))
-    return classes
-
-
-def _distinct(path: Path, labels: Sequence[str]) -> tuple[str, ...]:
-    spellings: dict[str, str] = {}
-    for label in labels:
-        if not label or fold(label) in spellings:
-            problem = f"labels {spellings[fold(label)]!r} and {label!r} are the same" if label else "a label is empty"
-            fix = "case and spacing do not count; join two spellings with --relabel OLD=NEW"
-            raise HarnessError(problem, where=str(path), fix=fix)
-        spellings[fold(label)] = label
-    if len(labels) < 2:
-        raise HarnessError("fewer than two labels", where=str(path), fix="give at least two, --labels yes,no")
-    return tuple(labels)
 
 
 def _duplicates_grouped(examples: Sequence[Example]) -> list[Example]:
@@ -252,6 +200,13 @@ def first_number(text: str, example: Example) -> str | None:
     """Return the first line of an output if it is a number, else None."""
     line = default_parse(text, example)
     return line if line is not None and parse_number(line) is not None else None
+
+
+def first_decimal_comma(text: str, example: Example) -> str | None:
+    """Return the first line of an output as a number with a decimal point if it is one with a decimal comma, else None."""
+    line = default_parse(text, example)
+    number = None if line is None else parse_number(line, decimal_comma=True)
+    return None if number is None else f"{number:f}"
 
 
 def _parse_text(text: str, example: Example) -> str | None:

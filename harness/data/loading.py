@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.data import audit, published, sources
+from harness.data.raw import CHUNK, digest_of, open_file
 from harness.data.readers import read_jsonl as read_jsonl
 from harness.data.split import question_key, sample
 from harness.errors import HarnessError
@@ -49,7 +50,11 @@ def hash_folder(folder: Path | str) -> str:
         raise HarnessError("no .jsonl file to check in this folder", where=str(folder), fix="check the task's Source")
     digest = hashlib.sha256()
     for path in files:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        digest.update(path.name.encode() + b"\0")
+        with open_file(path) as file:
+            while chunk := file.read(CHUNK):
+                digest.update(chunk)
+        digest.update(b"\0")
     return digest.hexdigest()
 
 
@@ -91,7 +96,7 @@ def resolve(source: Source, data_dir: Path | str | None = None) -> Path:
         fix = sources.by_hand(source) if sources.is_remote(source) else "check the path, or pass --data"
         raise HarnessError("the task's data is missing", where=str(path), fix=fix)
     if source.sha256:
-        checksum = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else hash_folder(path)
+        checksum = hash_folder(path) if path.is_dir() else digest_of(path)
         if checksum != source.sha256:
             raise HarnessError(
                 f"the data has changed: expected checksum {source.sha256}, found {checksum}",
@@ -130,7 +135,12 @@ def sizes(task: Task, data_dir: Path | str | None = None) -> dict[Split, int] | 
     if not folder.exists():
         return None
     files: dict[Split, Path] = {split: folder / f"{split}.jsonl" for split in SPLITS}
-    return {split: path.read_bytes().count(b"\n") for split, path in files.items() if path.is_file()}
+    return {split: _lines(path) for split, path in files.items() if path.is_file()}
+
+
+def _lines(path: Path) -> int:
+    with open_file(path) as file:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(CHUNK), b""))
 
 
 def load_splits(task: Task, *, data_dir: Path | str | None = None, train_limit: int = 0, test_limit: int = 0) -> Splits:

@@ -16,7 +16,6 @@ and rows that the task itself leaves out, by the reason from its `example`.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import zipfile
 from collections import Counter, defaultdict
@@ -25,8 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from harness.data import bounds
 from harness.data.file_task import VALIDATION_OF_TRAIN
-from harness.data.readers import read_rows
+from harness.data.raw import open_file
+from harness.data.readers import load_json, read_rows
 from harness.data.sources import matching
 from harness.data.split import partition, question_key
 from harness.errors import HarnessError
@@ -48,15 +49,30 @@ def read_cells(path: Path) -> Iterator[Cells]:
         HarnessError: the file is unreadable, with the row if it is one row's fault.
     """
     if path.suffix != ".json":
-        yield from (row.cells for row in read_rows(path))
+        yield from (row.cells for row in read_rows(path, class_names=False))
         return
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # not UTF-8, or not JSON
+        rows = load_json(_text(path))
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or a name twice in an object
         raise HarnessError(f"this is not a JSON file: {error}", where=str(path), fix="download it again") from error
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise HarnessError("this JSON file is not a list of objects", where=str(path), fix="write [{...}, {...}]")
     yield from rows
+
+
+def _text(path: Path) -> str:
+    """Return the text of a file, or of one in an archive.
+
+    Raises:
+        HarnessError: no regular file, or more than the limit.
+        ValueError: not UTF-8.
+    """
+    with open_file(path) if isinstance(path, Path) else path.open("rb") as file:
+        raw = file.read(bounds.max_text() + 1)
+    if len(raw) > bounds.max_text():
+        problem = f"this file is longer than {bounds.max_text():,} bytes, the most that are read"
+        raise HarnessError(problem, where=str(path), fix="use a file of the form in the task's docstring")
+    return str(raw, "utf-8")
 
 
 def patterns(files: Files) -> tuple[str, ...]:
@@ -163,6 +179,8 @@ def _files(folder: Path, pattern: str) -> list[Path]:
     """Return the files that match a pattern, in the folder or in an archive there."""
     path, mark, member = pattern.partition(INSIDE)
     paths = matching(folder, path)
+    for file in paths:  # the functions of tasks open them in ways of their own, and a pipe would never end
+        open_file(file).close()
     if not mark:
         return paths
     try:

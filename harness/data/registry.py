@@ -1,8 +1,8 @@
-"""Finds the plugins: tasks, methods and metrics, each with the place it came from.
+"""Finds the plugins: tasks, methods, metrics and challengers, each with the place it came from.
 
 Tasks come from the tasks folder, from `--tasks-dir` folders, and from the entry points `harness.tasks` of installed
-packages. Methods and metrics come from their folders in the harness and from
-the entry points `harness.methods` and `harness.metrics`. A plugin that fails to import stays in the list with its
+packages. Methods, metrics and challengers come from their folders in the harness and from
+the entry points `harness.methods`, `harness.metrics` and `harness.challengers`. A plugin that fails to import stays in the list with its
 error, which only a use of the plugin raises. Two plugins of one name are an error with both origins.
 """
 
@@ -23,6 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
+import harness.challengers
 import harness.methods
 import harness.metrics
 from harness import errors
@@ -30,9 +31,9 @@ from harness.data import audit as audits
 from harness.data.loading import tasks_folder
 from harness.errors import HarnessError, did_you_mean
 from harness.methods import by_config
-from harness.schema import Method, Metric, Task
+from harness.schema import Challenger, Method, Metric, Task
 
-T = TypeVar("T", Task, Method, Metric)
+T = TypeVar("T", Task, Method, Metric, Challenger)
 EXTRAS = {"flwr": "federated"}  # packages that an extra of this project installs
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
@@ -113,6 +114,36 @@ def method(name_or_path: str) -> Method:
     return _value("method", name_or_path, methods())
 
 
+def challengers() -> dict[str, Entry[Challenger]]:
+    """Return every challenger by name, those of the harness first, in the order of all lists and tables.
+
+    Raises:
+        HarnessError: two challengers, or a challenger and a method, have one name: a row has no other.
+    """
+    folder = Path(str(harness.challengers.__file__)).parent
+    entries = [
+        _from_module(path, "harness.challengers", Challenger, "CHALLENGER") for path in _files(folder, "CHALLENGER")
+    ]
+    entries.sort(key=lambda entry: harness.challengers.position(entry.name))
+    entries += _from_packages("harness.challengers", Challenger, "CHALLENGER")
+    known = methods()
+    for entry in entries:
+        if entry.name in known:
+            where = f"{known[entry.name].origin} and {entry.origin}"
+            problem = f"a method and a challenger are named {entry.name!r}"
+            raise HarnessError(problem, where=where, fix="rename the challenger")
+    return _by_name("challenger", entries)
+
+
+def challenger(name: str) -> Challenger:
+    """Return the challenger of this name.
+
+    Raises:
+        HarnessError: unknown or broken.
+    """
+    return _value("challenger", name, challengers())
+
+
 def missing(method: Method) -> list[str]:
     """Return the packages of a method that are not installed here."""
     return [package for package in method.requires if importlib.util.find_spec(package) is None]
@@ -176,7 +207,7 @@ def _files(folder: Path, attribute: str) -> Iterator[Path]:
     """Yield the folder's plugin files; a file without an assignment of the attribute is no plugin and is not run."""
     assigns = re.compile(rf"^{attribute}\b".encode(), re.MULTILINE)
     for path in sorted(folder.glob("*.py")):
-        if not path.name.startswith("_") and assigns.search(path.read_bytes()):
+        if not path.name.startswith("_") and path.is_file() and assigns.search(path.read_bytes()):
             yield path
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.data import audit, loading, registry
-from harness.data.file_task import file_task
+from harness.data.file_task import file_name, file_task
 from harness.data.loading import Splits
 from harness.data.readers import SUFFIXES
 from harness.errors import HarnessError
@@ -27,6 +27,7 @@ class TaskSource:
         data_dir: the folder of data that the project does not ship, see `loading.resolve`.
         labels: the classes of a data file, see `file_task`.
         relabel: pairs (label in the data file, label to use).
+        decimal_comma: the numbers of a data file have a decimal comma.
         gold: the gold answers of the source, or those that the task's audit corrected.
         train_limit: at most so many training examples; 0 is all.
         test_limit: at most so many test examples, and as many validation examples; 0 is all.
@@ -40,6 +41,7 @@ class TaskSource:
     gold: Gold = "source"
     train_limit: int = 0
     test_limit: int = 0
+    decimal_comma: bool = False
 
     def task(self) -> Task:
         """Return the task, with its gold answers chosen.
@@ -67,12 +69,21 @@ class TaskSource:
     def _task(self) -> Task:
         tasks = registry.tasks(self.tasks_dirs)
         if self.name not in tasks and self.name not in registry.unlisted() and _is_path(self.name):
-            task = file_task(self.name, labels=self.labels, relabel=dict(self.relabel))
-            return replace(task, name=f"{task.name}-file") if task.name in tasks else task
+            name = file_name(self.name)
+            return file_task(
+                self.name,
+                labels=self.labels,
+                relabel=dict(self.relabel),
+                name=f"{name}-file" if name in tasks else name,
+                decimal_comma=self.decimal_comma,
+            )
         task = registry.task_among(tasks, self.name)
         if self.labels or self.relabel:
             fix = "leave --labels and --relabel out"
             raise HarnessError("labels can be set for a data file only", where=f"task {task.name}", fix=fix)
+        if self.decimal_comma:
+            problem, fix = "a decimal comma can be set for a data file only", "leave --decimal-comma out"
+            raise HarnessError(problem, where=f"task {task.name}", fix=fix)
         return task
 
 

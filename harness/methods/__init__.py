@@ -9,6 +9,9 @@ COMPARED = ("base", "calibrated", "fewshot", "lora", "qlora", "full")  # by defa
 FIRST = ("base", "calibrated", "pmi", "fewshot", "lora", "qlora", "full")  # wherever methods are listed
 
 
+BEFORE_TRAINED = FIRST.index("lora") - 0.5  # the place of rows between the untrained model's and the trained ones
+
+
 def position(name: str) -> tuple[int, str]:
     """Return the sort key of a method: the untrained model's rows, LoRA, QLoRA, full, then the others by name."""
     return (FIRST.index(name) if name in FIRST else len(FIRST), name)

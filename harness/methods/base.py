@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import HarnessError, one_line
+from harness.methods.parts import packed_product
 from harness.record import RunSpec
 from harness.schema import Method
 
@@ -24,6 +25,8 @@ def load_weights(folder: str, spec: RunSpec, dtype: str, **options: Any) -> Any:
     Raises:
         HarnessError: the weights cannot be read, or the architecture needs more than the folder has. transformers would
             fill missing weights with random numbers and go on.
+
+    Weights that the folder stores in 4 or 8 bits stay packed.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -41,7 +44,7 @@ def load_weights(folder: str, spec: RunSpec, dtype: str, **options: Any) -> Any:
             output_loading_info=True,
             **options,
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
         problem = f"the weights cannot be loaded: {one_line(error)}"
@@ -49,7 +52,7 @@ def load_weights(folder: str, spec: RunSpec, dtype: str, **options: Any) -> Any:
     if report["missing_keys"]:
         name = sorted(report["missing_keys"])[0]
         raise HarnessError(f"the checkpoint lacks the weight {name}", where=folder, fix="fetch the model again")
-    return model
+    return packed_product.with_exact_products(model, spec)
 
 
 def load(folder: str, spec: RunSpec) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.methods import lora
-from harness.methods.parts import own_adapter
+from harness.methods.parts import architecture, own_adapter
 from harness.record import RunSpec
 
 BLOCKS = ("mlp", "feed_forward", "ffn")  # architectures' names of the feed-forward block of a layer
@@ -45,9 +45,12 @@ def _insert(model: Any, width: int, alpha: float) -> Any:
     """Return the model with `up(relu(down(x)))` of fp32 weights beside the identity behind each block."""
     import torch
 
-    blocks = [block for name, block in model.named_modules() if name.rpartition(".")[2] in BLOCKS]
+    beyond = architecture.beyond_text(model)
+    blocks = [
+        block for name, block in model.named_modules() if name.rpartition(".")[2] in BLOCKS and name not in beyond
+    ]
     if not blocks:
-        problem = f"{type(model).__name__} has no feed-forward block with one of the names {', '.join(BLOCKS)}"
+        problem = f"{architecture.label(model)} has no feed-forward block with one of the names {', '.join(BLOCKS)}"
         raise HarnessError(problem, where="--method bottleneck", fix="pass another model or method")
     hidden = model.config.get_text_config().hidden_size
     for block in blocks:

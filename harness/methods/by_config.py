@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.errors import HarnessError, one_line
 from harness.methods import dora, lora
+from harness.methods.parts import adaptive, architecture, peft_model
 from harness.record import RunSpec
 from harness.schema import Method
 
@@ -23,19 +24,18 @@ def adapt(model: Any, spec: RunSpec, config: Any) -> Any:
     """Return the model as PEFT adapts it by `config`, with trained weights in fp32; their start depends on the seed alone.
 
     Raises:
-        HarnessError: PEFT refuses the config for this model.
+        HarnessError: as `peft_model.wrap`, or text reaches none of the trained weights.
     """
     import torch
-    from peft import get_peft_model
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     torch.manual_seed(spec.seed)
     random.seed(spec.seed)
-    try:
-        model = get_peft_model(model, config)
-    except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError) as error:
-        problem = f"PEFT cannot adapt this model: {one_line(error)}"
-        raise HarnessError(problem, where=spec.name, fix="pass another model or method") from error
+    model = peft_model.wrap(model, config, spec)
+    architecture.freeze_beyond_text(model)
+    if not any(weight.requires_grad for weight in model.parameters()):
+        problem = "nothing that the adapter's config trains is reached by text"
+        raise HarnessError(problem, where=spec.method, fix="name layers of the decoder")
     for weight in model.parameters():
         if weight.requires_grad and weight.is_floating_point():
             weight.data = weight.data.float()
@@ -78,6 +78,8 @@ def read(reference: str) -> Method:
         adapter=True,
         requires=("peft",),
         window_tokens=virtual if isinstance(virtual, int) and virtual > 0 else 0,
+        penalty=adaptive.orthogonality if kind.upper() == "ADALORA" else None,
+        after_step=adaptive.allocate if kind.upper() in adaptive.KINDS else None,
     )
 
 
@@ -91,8 +93,11 @@ def _adapt_by_settings(model: Any, spec: RunSpec, *, settings: dict[str, Any]) -
     if kind not in configs:
         problem, fix = f"PEFT has no method {kind!r}", f"choose one of {', '.join(sorted(configs))}"
         raise HarnessError(problem, where=spec.method, fix=fix)
+    options = {key: value for key, value in settings.items() if key != "peft_type"}
+    if kind == "ADALORA":
+        options = adaptive.with_steps(options, spec)
+    adaptive.refuse_unstarted(options, spec)
     try:
-        options = {key: value for key, value in settings.items() if key != "peft_type"}
         config = configs[kind](task_type="CAUSAL_LM", **options)
     except (ValueError, TypeError) as error:
         problem = f"PEFT cannot read the config: {one_line(error)}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.methods import base, lora
+from harness.methods.parts import architecture, packing
 from harness.record import RunSpec
 from harness.schema import Method
 
@@ -23,8 +24,13 @@ def load(folder: str, spec: RunSpec) -> Any:
 
 
 def adapt(model: Any, spec: RunSpec) -> Any:
-    """Return the model with every weight trained."""
-    return model.requires_grad_(True)
+    """Return the model with every weight trained that text reaches: all but the towers of models for pictures or sound.
+
+    Raises:
+        HarnessError: the folder stores its weights quantised.
+    """
+    packing.refuse_to_train(model.config, spec)
+    return architecture.freeze_beyond_text(model.requires_grad_(True))
 
 
 def learning_rate(hidden_size: int) -> float:

@@ -26,21 +26,34 @@ def adapt(model: Any, spec: RunSpec) -> Any:
 
 
 def adapt_with(model: Any, spec: RunSpec, **options: Any) -> Any:
-    """Return the adapted model; `options` are arguments of PEFT's `LoraConfig`, for methods that differ by one of them."""
+    """Return the adapted model; `options` are arguments of PEFT's `LoraConfig`, for methods that differ by one of them.
+
+    Layers that an adapter cannot reach or must not change are left out (see `architecture.without_adapter`).
+
+    Raises:
+        HarnessError: as `peft_model.wrap`.
+    """
     import torch
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig
+
+    from harness.methods.parts import architecture, peft_model
 
     torch.manual_seed(spec.seed)
+    excluded = architecture.without_adapter(model)
     config = LoraConfig(
         task_type="CAUSAL_LM",
         target_modules="all-linear",
+        exclude_modules=excluded or None,
         r=spec.rank,
         lora_alpha=spec.alpha,
         lora_dropout=spec.dropout,
         bias="none",
         **options,
     )
-    return fuse(get_peft_model(model, config), spec)
+    model = peft_model.wrap(model, config, spec)
+    if excluded:  # the layers by name, since not every tool that reads an adapter knows exclusions
+        config.target_modules, config.exclude_modules = peft_model.adapted_modules(model), None
+    return fuse(model, spec)
 
 
 def fuse(model: Any, spec: RunSpec) -> Any:
@@ -92,7 +105,7 @@ def _frozen_weight(layer: Any) -> Callable[[], Any] | None:
         return lambda: layer.weight
     unpack: Callable[[], Any] | None = getattr(
         layer, "unpack_weight", None
-    )  # for packed weights, see `qlora.with_cpu_product`
+    )  # for packed weights, see `parts.packed_product`
     return unpack
 
 

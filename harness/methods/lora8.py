@@ -1,42 +1,32 @@
 """LoRA on a model frozen in 8 bits: each row of a weight in int8 with one scale, packed by bitsandbytes.
 
 The packing is LLM.int8()'s (Dettmers et al. 2022, arXiv:2208.07339). The product is PyTorch's in the spec's precision, on
-every device. LLM.int8() rounds the inputs, too: it selects outliers by the whole batch, so that an answer would depend on
-the other questions in it, and stores every input for the backward pass.
+every device (see `parts.packed_product`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 from typing import Any
 
 from harness.methods import base, lora, qlora
+from harness.methods.parts import packed_product, packing
 from harness.record import RunSpec
+
+unpack = packed_product.unpack_bytes
 
 
 def load(folder: str, spec: RunSpec) -> Any:
-    """Return the model with its linear layers in int8, the output layer and the rest in `spec.dtype`."""
-    import bitsandbytes
+    """Return the model with its linear layers in int8, the output layer and the rest in `spec.dtype`.
+
+    Raises:
+        HarnessError: too few weights would be in 8 bits, or the folder stores them otherwise quantised.
+    """
     from transformers import BitsAndBytesConfig
 
-    model = base.load_weights(folder, spec, spec.dtype, quantization_config=BitsAndBytesConfig(load_in_8bit=True))
-    for layer in model.modules():
-        if isinstance(layer, bitsandbytes.nn.Linear8bitLt):
-            layer.forward = functools.partial(_forward, layer, model.dtype)
-    return model
-
-
-def _forward(layer: Any, dtype: Any, inputs: Any) -> Any:
-    result = qlora.product(inputs.to(dtype), functools.partial(unpack, layer, dtype))
-    if layer.bias is not None:
-        result = result + layer.bias.to(result.dtype)
-    return result.to(inputs.dtype)
-
-
-def unpack(layer: Any, dtype: Any) -> Any:
-    """Return the weight [outputs, inputs] of an 8-bit layer; 127 represents the largest number of a row."""
-    return (layer.weight.data * (layer.weight.SCB / 127)[:, None]).to(dtype)
+    skip = qlora.left_plain(folder, spec, 8)
+    quantization = BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=skip)
+    return packing.require(base.load_weights(folder, spec, spec.dtype, quantization_config=quantization), spec, 8)
 
 
 METHOD = dataclasses.replace(

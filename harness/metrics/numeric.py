@@ -14,7 +14,12 @@ _EXACT = Context(prec=2500)  # enough for any two numbers that parse_number read
 
 
 def numeric(
-    tolerance: Decimal = Decimal(0), *, relative: bool = False, name: str = "numeric", title: str = "Number right"
+    tolerance: Decimal = Decimal(0),
+    *,
+    relative: bool = False,
+    name: str = "numeric",
+    title: str = "Number right",
+    decimal_comma: bool = False,
 ) -> Metric:
     """Return a metric that is 1.0 if |answer - target| is at most the tolerance.
 
@@ -26,6 +31,7 @@ def numeric(
         relative: whether the tolerance is a fraction of the target.
         name: the metric's name in records; a task with several needs a different name for each.
         title: its heading in tables.
+        decimal_comma: whether targets have one; the parsed answers have a point.
 
     Raises:
         HarnessError: the tolerance is negative or not finite.
@@ -38,7 +44,7 @@ def numeric(
         )
 
     def score(answer: Answer) -> float:
-        target = parse_number(answer.target)
+        target = parse_number(answer.target, decimal_comma=decimal_comma)
         if target is None:
             return same_text(answer)
         number = None if answer.parsed is None else parse_number(answer.parsed)

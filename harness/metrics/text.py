@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from functools import lru_cache
 
 from harness.schema import Example
 
+# Characters that no reader sees: `Default_Ignorable_Code_Point` of Unicode, such as a blank of no width.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+
+
+def canonical(text: str) -> str:
+    """Return the text in one Unicode form (NFC), without invisible characters: equal texts look equal on paper."""
+    return text if text.isascii() else unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
+
 
 @lru_cache(maxsize=65536)
 def fold(text: str) -> str:
-    """Return the text without differences of case and spacing, which are never part of a question."""
-    return " ".join(text.casefold().split())
+    """Return the text without differences of case, spacing and Unicode form, which are never part of a question."""
+    return " ".join(canonical(text).casefold().split())
 
 
 def default_parse(text: str, example: Example) -> str | None:

@@ -13,11 +13,12 @@ from typing import Any
 import torch
 
 from harness.errors import HarnessError
-from harness.metrics import default_parse
+from harness.metrics import default_parse, thoughts
 from harness.metrics.options import pick
 from harness.model import calibrate, likelihood, prefill, prefix_tree
 from harness.model import generate as generation
 from harness.model.batch import make_batches
+from harness.model.chat.render import chat_of
 from harness.model.loading import precision
 from harness.model.meter import Meter
 from harness.model.tokenize import EncodedQuestion, answer_room, encode_test, encode_texts, windows
@@ -167,10 +168,24 @@ def _families(
     If the model cannot take trees, each question is a family of its own.
     """
     prompts = [item.prompt for item in questions]
-    families = prefix_tree.families(prompts)
-    longest = max((_row(questions, family) for family in families), key=likelihood.tree_length)
+    families, singletons, limit = (
+        prefix_tree.families(prompts),
+        prefix_tree.singletons(prompts),
+        likelihood.window(model),
+    )
+    rows = [(family, _row(questions, family)) for family in families]
+    inside = [(family, row) for family, row in rows if likelihood.path_length(row) <= limit]
+    if not inside:
+        return singletons, likelihood.score_rows
+    longest = max((row for _, row in inside), key=likelihood.tree_length)
     scorer = likelihood.choose_scorer(model, longest._replace(items=longest.items[:2]), spec)
-    return families if scorer is likelihood.score_tree else prefix_tree.singletons(prompts), scorer
+    if scorer is likelihood.score_rows:
+        return singletons, scorer
+    if len(inside) == len(rows):
+        return families, scorer
+    apart = {index for family, row in rows if likelihood.path_length(row) > limit for index in family.members}
+    families = [family for family, _ in inside] + [family for family in singletons if family.members[0] in apart]
+    return families, likelihood.by_window(limit)
 
 
 def _row(questions: Sequence[EncodedQuestion], family: prefix_tree.Family) -> likelihood.Row:
@@ -234,7 +249,8 @@ def _write(
     """Return the text that the model writes as each example's answer, up to its end token or the end of the line."""
     stop = generation.end_tokens(model, tokenizer)
     one_line = not any("\n" in example.target for example in examples)
-    if one_line:
+    chat = chat_of(tokenizer)
+    if one_line and not (chat and chat.thinks):
         stop |= generation.newline_tokens(tokenizer)
     prompts = [item.prompt for item in questions]
     generate = generation.choose(model, prompts)
@@ -251,10 +267,17 @@ def _write(
     for batch, texts in _batched(model, batches, write, len(examples), on_progress, meter):
         for i, (ids, loglik) in zip(batch, texts, strict=True):
             _refuse_no_number((loglik,), examples[i], spec)
-            text = tokenizer.decode(ids, skip_special_tokens=True).strip()
-            text = text.split("\n", 1)[0].strip() if one_line else text
-            answers[i] = _answer(examples[i], text, parse(text, examples[i]), questions[i].cut_tokens, (loglik,))
+            text = generation.text_of(tokenizer, ids, prompts[i])
+            text = _first_line(text) if one_line else text
+            parsed = parse(thoughts.answer(text), examples[i])
+            answers[i] = _answer(examples[i], text, parsed, questions[i].cut_tokens, (loglik,))
     return [result for result in answers if result is not None]
+
+
+def _first_line(text: str) -> str:
+    """Return an output up to the end of the answer's first line; thoughts in front of the answer stay."""
+    front, answer = thoughts.divide(text)
+    return (front + answer.strip().split("\n", 1)[0]).strip()
 
 
 def _answer(example: Example, text: str, parsed: str | None, cut_tokens: int, loglik: tuple[float, ...]) -> Answer:

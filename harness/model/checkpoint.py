@@ -1,6 +1,6 @@
 """A model folder, examined in milliseconds without torch: its location, its integrity and its main figures.
 
-A model id is `tiny` (embedded), a folder in the Hugging Face layout, or a hub id. `resolve` turns each of them into a
+A model id is `tiny` (embedded), a folder in the Hugging Face layout, a GGUF file, a short name or a hub id. `resolve` turns each of them into a
 folder and checks its files, so that a broken checkpoint is refused before training starts. Facts for which transformers
 must be imported are read by `harness.model.loading`.
 """
@@ -8,7 +8,6 @@ must be imported are read by `harness.model.loading`.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, did_you_mean, one_line
+from harness.methods.parts import packing
+from harness.model.files import depth, gguf_file, identity
+from harness.model.files.identity import CODE
 from harness.record import RunSpec
 
 TINY = Path(__file__).parents[1] / "tiny" / "model"
@@ -24,15 +26,20 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
-CODE = "*.py"  # fetched, and part of the revision, only if the user allowed it to run
 DEFAULT_WINDOW = 2048
+MOST_HEADER_BYTES = 100_000_000  # as in safetensors
+WINDOW = ("max_position_embeddings", "n_positions", "max_seq_len")
+HIDDEN = ("hidden_size", "n_embd", "d_model")  # names of architectures for the width
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """The main facts about a model folder. Records store `name`, never a machine path.
 
-    `hidden` is 0 if unknown. `config` is the part of the config that describes a decoder.
+    `hidden` is 0 if unknown. `config` is the part of the config that describes a decoder. `revision` names everything that
+    decides an answer, see `identity`; `weights_revision` names the weights alone, as older records of local folders do.
+    `format` describes the GGUF file that the folder was converted from, empty for other models.
+    `quantised` is (library or format, bits) of weights that are stored quantised, None for plain ones.
     """
 
     folder: Path
@@ -42,11 +49,18 @@ class Checkpoint:
     window: int
     weights_bytes: int
     config: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    weights_revision: str = ""
+    format: str = ""
+    quantised: tuple[str, int] | None = None
 
     @property
     def embedded(self) -> bool:
         """Return whether this is the model that the project ships, `tiny`."""
         return self.folder == TINY.resolve()
+
+    def matches(self, revision: str) -> bool:
+        """Return whether a record with this revision is of this model."""
+        return revision in (self.revision, self.weights_revision)
 
 
 def read(model_id: str, *, remote_code: bool = False) -> Checkpoint:
@@ -58,15 +72,49 @@ def read(model_id: str, *, remote_code: bool = False) -> Checkpoint:
     config = read_config(folder)
     inner = config.get("text_config")
     text = inner if isinstance(inner, dict) else config
+    if not (width := _first(text, HIDDEN, 0)) or not _first(text, WINDOW, 0):
+        text = {**_class_settings(config), **text}
+    if not width and not _is_side(_first(text, HIDDEN, 0), folder):
+        text = {**text, **dict.fromkeys(HIDDEN)}
+    full, weights = _revisions(folder, remote_code)
+    origin = gguf_file.origin(folder)
     return Checkpoint(
         folder=folder,
         name=_name(model_id, folder),
-        revision=revision(folder, remote_code=remote_code),
-        hidden=_first(text, ("hidden_size", "n_embd", "d_model"), 0),
-        window=_first(text, ("max_position_embeddings", "n_positions", "max_seq_len"), DEFAULT_WINDOW),
+        revision=full,
+        weights_revision=weights,
+        format=origin.format if origin else "",
+        hidden=_first(text, HIDDEN, 0),
+        window=_first(text, WINDOW, DEFAULT_WINDOW),
         weights_bytes=sum(path.stat().st_size for path in weight_files(folder)),
         config=text,
+        quantised=packing.read_settings(packed)
+        if isinstance(packed := config.get("quantization_config"), dict)
+        else None,
     )
+
+
+def _is_side(width: int, folder: Path) -> bool:
+    """Return whether a weight has a side of the width: transformers' own width for a config without is not every model's."""
+    return any(width in shape for path in weight_files(folder) for shape in read_shapes(path).values())
+
+
+def _class_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the decoder with transformers' own for all that a config leaves out; empty if unknown.
+
+    Published configs of Gemma 3 leave the window out, for one. This imports transformers, so it is for such configs only.
+    """
+    from transformers import CONFIG_MAPPING
+
+    if config["model_type"] not in CONFIG_MAPPING:
+        return {}
+    try:
+        complete: dict[str, Any] = (
+            CONFIG_MAPPING[config["model_type"]].from_dict(dict(config)).get_text_config().to_dict()
+        )
+    except Exception:  # a broken config is refused where the model is built, with words
+        return {}
+    return complete
 
 
 def base_of_runs(
@@ -89,7 +137,7 @@ def base_of_runs(
         raise HarnessError(problem, where=specs[0].model, fix="pass --trust-remote-code if you have read that code")
     base = read(model_id or specs[0].model, remote_code=specs[0].remote_code)
     for spec in specs:
-        if base.revision != spec.model_revision:
+        if not base.matches(spec.model_revision):
             problem = f"the model in this folder has revision {base.revision}, but {describe(spec)}"
             raise HarnessError(problem, where=str(base.folder), fix="pass the base model of the run with --model DIR")
     return base
@@ -102,9 +150,10 @@ def resolve(model_id: str, *, remote_code: bool = False) -> Path:
         HarnessError: no such folder, no such id on the hub, no network, or a broken checkpoint.
     """
     folder = _folder(model_id, remote_code)
-    read_config(folder)
+    config, shapes = read_config(folder), dict[str, tuple[int, ...]]()
     for path in weight_files(folder):
-        read_shapes(path)
+        shapes |= read_shapes(path)
+    depth.refuse_more_layers(folder, config, shapes)
     if not any((folder / name).is_file() for name in TOKENIZERS):
         raise HarnessError("no tokenizer in the model folder", where=str(folder), fix="copy tokenizer.json beside it")
     return folder.resolve()
@@ -112,7 +161,8 @@ def resolve(model_id: str, *, remote_code: bool = False) -> Path:
 
 def is_local(model_id: str) -> bool:
     """Return whether a model can be read without a network: embedded, a folder, or in the hub's cache with weights."""
-    if model_id == "tiny" or _path(model_id).is_dir():
+    path = _path(model_id)
+    if model_id == "tiny" or path.is_dir() or gguf_file.is_gguf(path) or gguf_file.is_installed(model_id):
         return True
     if model_id.count("/") != 1 or model_id.startswith((".", "/", "~")):
         return False
@@ -127,8 +177,11 @@ def _folder(model_id: str, remote_code: bool) -> Path:
         if not TINY.is_dir():
             raise HarnessError("the embedded model is missing", where=str(TINY), fix="reinstall the package")
         return TINY
-    folder = _path(model_id)
-    return folder if folder.is_dir() else _download(model_id, remote_code)
+    path = _path(model_id)
+    if path.is_dir():
+        return path
+    file = path if gguf_file.is_gguf(path) else gguf_file.of_short_name(model_id)
+    return gguf_file.folder(file) if file else _download(model_id, remote_code)
 
 
 def _path(model_id: str) -> Path:
@@ -145,7 +198,7 @@ def _download(model_id: str, remote_code: bool) -> Path:
         raise HarnessError(f"'{model_id}' is a file, not a model folder", where="--model", fix=fix)
     near = _near(model_id)
     if model_id.count("/") != 1 or model_id.startswith((".", "/", "~")):
-        fix = near or "pass 'tiny', a folder, or a hub id such as owner/name"
+        fix = near or "pass 'tiny', a folder, a GGUF file, or a hub id such as owner/name"
         raise HarnessError(f"no model folder '{model_id}'", where="--model", fix=fix)
     from huggingface_hub import snapshot_download
 
@@ -171,7 +224,9 @@ def _near(model_id: str) -> str:
     parent = _path(model_id).parent
     beside = [path.name for path in parent.iterdir() if path.is_dir()] if parent.is_dir() else []
     prefix = model_id.rpartition("/")[0]
-    return did_you_mean(model_id, ["tiny", *(f"{prefix}/{name}" if prefix else name for name in beside)])
+    return did_you_mean(
+        model_id, ["tiny", *gguf_file.SHORT_NAMES, *(f"{prefix}/{name}" if prefix else name for name in beside)]
+    )
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -239,8 +294,8 @@ def read_shapes(path: Path) -> Mapping[str, tuple[int, ...]]:
         size = path.stat().st_size
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= size - 8:
-                raise ValueError("header longer than the file")
+            if not 2 <= length <= min(size - 8, MOST_HEADER_BYTES):
+                raise ValueError("header longer than the file or than 100 MB")
             header = json.loads(file.read(length))
         tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
         end = 8 + length + max((entry["data_offsets"][1] for entry in tensors.values()), default=0)
@@ -256,23 +311,29 @@ def read_shapes(path: Path) -> Mapping[str, tuple[int, ...]]:
 
 
 def revision(folder: Path, *, remote_code: bool = False) -> str:
-    """Return the model's revision: a hub snapshot's commit, else 12 hex digits of a hash over its weight files.
+    """Return the model's revision: a hub snapshot's commit, else 12 hex digits of a hash of all files that decide answers.
 
-    The hash is the SHA-256 over the SHA-256 of each file; with `remote_code` the model's code files count, too.
+    The embedded model's is the hash of its weights: the other files come with the version of the project.
     """
-    if folder.parent.name == "snapshots":
-        return folder.name
-    digest = hashlib.sha256()
-    for path in [*weight_files(folder), *(sorted(folder.glob(CODE)) if remote_code else ())]:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:12]
+    return _revisions(folder, remote_code)[0]
+
+
+def _revisions(folder: Path, remote_code: bool) -> tuple[str, str]:
+    full, weights = identity.of_folder(folder, weight_files(folder), remote_code=remote_code)
+    origin = gguf_file.origin(folder)
+    if origin and origin.contents == full:  # as it was converted
+        return origin.revision, origin.revision
+    return (weights if folder.resolve() == TINY.resolve() else full), weights
 
 
 def _name(model_id: str, folder: Path) -> str:
     if model_id == "tiny":
         return "tiny"
-    if folder.parent.name == "snapshots":
+    if model_id in gguf_file.SHORT_NAMES:
+        return model_id
+    if origin := gguf_file.origin(folder):
+        return origin.file
+    if identity.is_snapshot(folder):
         return folder.parent.parent.name.removeprefix("models--").replace("--", "/", 1)
     return folder.name if _path(model_id).exists() else model_id
 

@@ -93,7 +93,10 @@ def fast_backward(model: Any, *, dtype: str, device: str, masked: bool = True) -
 
     config = model.config.get_text_config()
     helps = (dtype, device) == ("bf16", "cpu")
-    if config._attn_implementation != "sdpa" or (masked and not helps):
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    # An architecture with attention of its own (Falcon) compares the name with "sdpa" and knows no other.
+    known = config._attn_implementation == "sdpa" and getattr(inner, "_supports_attention_backend", False)
+    if not known or (masked and not helps):
         yield
         return
     AttentionInterface.register(NAME, _forward if helps else sdpa_attention_forward)
@@ -106,7 +109,7 @@ def fast_backward(model: Any, *, dtype: str, device: str, masked: bool = True) -
 
 
 def _no_mask(batch_size: int, q_length: int, kv_length: int, **options: Any) -> torch.Tensor | None:
-    """Return None for plain causal attention; with a prefix of keys, a mask as from `sdpa_mask`."""
-    if q_length == kv_length:
+    """Return None for plain causal attention; with a prefix of keys or a shorter window, a mask as from `sdpa_mask`."""
+    if q_length == kv_length <= (options.get("local_size") or kv_length):
         return None
     return torch.ones((1, 1, q_length, kv_length), dtype=torch.bool).expand(batch_size, -1, -1, -1)

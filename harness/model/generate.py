@@ -7,15 +7,19 @@ architecture, `generate` is used.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import itertools
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import torch
 
-from harness.model import chat_turn, prefill
+from harness.metrics import thoughts
+from harness.model import chat_turn, prefill, prefix_tree
+from harness.model.chat.render import chat_of, open_thought
 from harness.model.logits import logits_at, virtual_tokens
 
 
@@ -48,6 +52,26 @@ def end_tokens(model: Any, tokenizer: Any) -> set[int]:
     ids = setting if isinstance(setting, list) else [setting]
     turn = [chat_turn.turn(tokenizer).end] if getattr(tokenizer, "chat_template", None) else []
     return {int(token) for token in (*ids, *turn, tokenizer.eos_token_id) if token is not None}
+
+
+def text_of(tokenizer: Any, tokens: Sequence[int], prompt: Sequence[int] = ()) -> str:
+    """Return the text of an answer's tokens without control tokens, but with the marks of thoughts.
+
+    If the prompt has opened a thought, its mark stands in front.
+    """
+    marks = _marks(tokenizer)
+    parts: list[str] = [""]
+    for mark, group in itertools.groupby(tokens, key=marks.get):
+        parts.append(mark or tokenizer.decode(list(group), skip_special_tokens=True))
+    opened = open_thought(tokenizer.decode(list(prompt[-8:]))) if prompt and chat_of(tokenizer) else ""
+    return (opened + "".join(parts)).strip()
+
+
+def _marks(tokenizer: Any) -> dict[int, str]:
+    """Return the marks of thoughts among the control tokens, by their ids."""
+    names = {*thoughts.MARKS, *thoughts.MARKS.values()}
+    added = getattr(tokenizer, "added_tokens_decoder", {})
+    return {number: token.content for number, token in added.items() if token.special and token.content in names}
 
 
 def newline_tokens(tokenizer: Any) -> set[int]:
@@ -179,21 +203,41 @@ def by_rereading(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[
     return answers.continuations()
 
 
+@contextlib.contextmanager
+def _plain_settings(model: Any) -> Iterator[None]:
+    """A context in which a model has transformers' own generation settings, none of its folder."""
+    from transformers import GenerationConfig
+
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    before = [(part, part.generation_config) for part in (model, inner) if hasattr(part, "generation_config")]
+    try:
+        for part, _ in before:
+            part.generation_config = GenerationConfig()
+        yield
+    finally:
+        for part, settings in before:
+            part.generation_config = settings
+
+
 def by_generate(model: Any, prompts: Sequence[Sequence[int]], stop: Collection[int], limit: int) -> list[Continuation]:
-    """Return the same as `greedy` by transformers' own `generate`, which is slower and fits every architecture."""
+    """Return the same as `greedy` by transformers' own `generate`, which is slower and fits every architecture.
+
+    The model's generation settings do not apply: a penalty or a forced token would feed other tokens than the likeliest.
+    """
     device = next(model.parameters()).device
     ids, mask = prefill.left_padded(prompts, device)
-    output = model.generate(
-        input_ids=ids,
-        attention_mask=mask,
-        max_new_tokens=limit,
-        do_sample=False,
-        num_beams=1,
-        eos_token_id=sorted(stop),
-        pad_token_id=min(stop),
-        return_dict_in_generate=True,
-        output_logits=True,
-    )
+    with _plain_settings(model):
+        output = model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=limit,
+            do_sample=False,
+            num_beams=1,
+            eos_token_id=sorted(stop),
+            pad_token_id=prefix_tree.PADDING,
+            return_dict_in_generate=True,
+            output_logits=True,
+        )
     answers = _Answers(len(prompts), stop)
     for logits in output.logits:
         answers.add(range(len(prompts)), logits)

@@ -11,7 +11,8 @@ ROOM = 32  # tokens for which a cache allocates memory in advance
 
 
 @functools.cache
-def _roomy_layer() -> Any:
+def roomy_layer() -> Any:
+    """Return the class of a cache's layer with room to grow."""
     from transformers.cache_utils import DynamicLayer
 
     class RoomyLayer(DynamicLayer):  # type: ignore[misc]
@@ -71,13 +72,13 @@ def roomy_cache(config: Any) -> Any:
     from transformers.cache_utils import DynamicLayer
 
     cache = DynamicCache(config=config)
-    cache.layers = [_roomy_layer()() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    cache.layers = [roomy_layer()() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
 
 
 def roomy(cache: Any) -> bool:
     """Return whether all layers of a cache are plain keys and values, each token's at its own position."""
-    return all(isinstance(layer, _roomy_layer()) for layer in cache.layers)
+    return all(isinstance(layer, roomy_layer()) for layer in cache.layers)
 
 
 def _append(store: torch.Tensor, old: torch.Tensor, new: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

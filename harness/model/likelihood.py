@@ -6,7 +6,9 @@ such as the questions about one case, share that beginning, too. The numbers equ
 
 from __future__ import annotations
 
+import inspect
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -45,6 +47,47 @@ def tree_length(row: Row) -> int:
     return sum(map(question_length, row.items)) - row.shared * (len(row.items) - 1)
 
 
+def path_length(row: Row) -> int:
+    """Return the number of tokens of the longest question with one of its options; an option's last token is never read."""
+    return max(len(item.prompt) + max(map(len, item.options)) - 1 for item in row.items)
+
+
+def window(model: Any) -> float:
+    """Return the number of tokens that every layer of a model attends to, infinite without a limit.
+
+    A tree's mask takes the place of the model's own, and would let a layer with a sliding or chunked window read past it.
+    """
+    config = model.config.get_text_config()
+    kinds = getattr(config, "layer_types", None) or ()
+    limits = [getattr(config, name, None) for name in ("attention_chunk_size", "window_size")]
+    if not kinds or any("sliding" in kind or "local" in kind for kind in kinds):
+        limits.append(getattr(config, "sliding_window", None))
+    return min((limit for limit in limits if isinstance(limit, int) and limit > 0), default=math.inf)
+
+
+def counts_columns(model: Any) -> bool:
+    """Return whether distances are counted by columns instead of positions, as ALiBi does: a tree would change them."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    takes_positions = "position_ids" in inspect.signature(inner.forward).parameters
+    return not takes_positions or bool(getattr(model.config.get_text_config(), "alibi", False))
+
+
+def by_window(limit: float) -> Scorer:
+    """Return a scorer by `score_tree` for rows within a window, and by `score_rows` for longer ones."""
+
+    def score(model: Any, rows: Sequence[Row], spec: RunSpec) -> list[tuple[Nats, ...]]:
+        short = [path_length(row) <= limit for row in rows]
+        scores: dict[int, list[tuple[Nats, ...]]] = {}
+        for scorer, inside in ((score_tree, True), (score_rows, False)):
+            numbers = [number for number, fits in enumerate(short) if fits == inside]
+            if numbers:
+                results = iter(scorer(model, [rows[number] for number in numbers], spec))
+                scores |= {number: list(itertools.islice(results, len(rows[number].items))) for number in numbers}
+        return [nats for number in range(len(rows)) for nats in scores[number]]
+
+    return score
+
+
 def choose_scorer(model: Any, row: Row, spec: RunSpec) -> Scorer:
     """Return `score_tree` if it agrees with `score_rows` on one tree, else `score_rows`.
 
@@ -52,6 +95,8 @@ def choose_scorer(model: Any, row: Row, spec: RunSpec) -> Scorer:
     from those of single rows by more than rounding.
     """
     if virtual_tokens(model):  # PEFT builds its own mask and positions around them
+        return score_rows
+    if counts_columns(model) or path_length(row) > window(model):
         return score_rows
     by_row = list(itertools.chain(*score_rows(model, [row], spec)))
     try:

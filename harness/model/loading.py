@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from harness.errors import HarnessError, one_line
+from harness.methods.parts import architecture
 from harness.model import checkpoint
 from harness.record import RunSpec
 from harness.schema import Method
@@ -26,7 +27,8 @@ class Shape:
     """The dimensions of a model, read from its config without its weights.
 
     `weights` counts every number once (tied matrices too). `linears` has (inputs, outputs) of each linear layer that LoRA
-    adapts, which are all but the output layer. `max_positions` is the window in tokens.
+    adapts: all but the output layer and those of `architecture.without_adapter`, about which `exceptions` is a sentence.
+    `max_positions` is the window in tokens.
     """
 
     architecture: str
@@ -36,6 +38,7 @@ class Shape:
     weights: int
     max_positions: int
     linears: tuple[tuple[int, int], ...]
+    exceptions: str = ""
 
     @property
     def max_rank(self) -> int:
@@ -144,7 +147,7 @@ def _refuse_mismatch(folder: Path, model: Any) -> None:
 
 def _shape_of(config: Any, model: Any) -> Shape:
     text = config.get_text_config()
-    output = model.get_output_embeddings()
+    output, without = model.get_output_embeddings(), set(architecture.without_adapter(model))
     return Shape(
         architecture=str(config.model_type),
         hidden=int(text.hidden_size),
@@ -153,8 +156,11 @@ def _shape_of(config: Any, model: Any) -> Shape:
         weights=sum(weight.numel() for weight in model.parameters()),
         max_positions=int(getattr(text, "max_position_embeddings", 0) or 2048),
         linears=tuple(
-            sides for layer in model.modules() if layer is not output and (sides := linear_sides(layer)) is not None
+            sides
+            for name, layer in model.named_modules()
+            if layer is not output and name not in without and (sides := linear_sides(layer)) is not None
         ),
+        exceptions=architecture.exceptions(model),
     )
 
 
@@ -206,8 +212,18 @@ def precision(spec: RunSpec) -> contextlib.AbstractContextManager[Any]:
     return contextlib.nullcontext()
 
 
-def load_tokenizer(folder: Path, *, remote_code: bool = False) -> Any:
-    """Return the tokenizer of a model folder; with `remote_code` Python code from the folder may run.
+def tokenizer_of(folder: Path, spec: RunSpec) -> Any:
+    """Return the tokenizer of a run's model, with the settings of its chat template; errors as `load_tokenizer`."""
+    return load_tokenizer(folder, remote_code=spec.remote_code, template_args=spec.template_args)
+
+
+def load_tokenizer(folder: Path, *, remote_code: bool = False, template_args: Sequence[str] | None = None) -> Any:
+    """Return the tokenizer of a model folder.
+
+    Args:
+        folder: of the model.
+        remote_code: whether Python code from the folder may run.
+        template_args: the variables of the chat template, as `name=value`; None for the default, without thinking.
 
     Raises:
         HarnessError: it cannot be read, or it has no end-of-text token; every answer ends with that token.
@@ -223,4 +239,5 @@ def load_tokenizer(folder: Path, *, remote_code: bool = False) -> Any:
         raise HarnessError(
             "the tokenizer has no end-of-text token", where=str(folder), fix="set eos_token in its config"
         )
+    tokenizer.template_args = None if template_args is None else tuple(template_args)
     return tokenizer

@@ -1,8 +1,8 @@
 """Token ids of examples: the renderer that training and testing share.
 
 A prompt is the task's text, inside the chat template if the tokenizer has one. It is followed by " " + target + end of
-text, or by an assistant's turn as the template writes it (see `chat_turn`). Prompt and continuation are tokenised so that the boundary is the same in
-training, in scoring options and in generating.
+text, or by an assistant's turn as the template writes it (see `chat_turn`). Prompt and continuation are tokenised so that
+the boundary is the same in training, in scoring options and in generating. Control tokens in the data are text.
 
 For perplexity there is no template and no end token. The prompt is a heading, the text begins on the line below it, and
 each of its tokens is scored once, in windows that overlap (see `windows`).
@@ -17,7 +17,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.model import chat_turn
+from harness.model import ambiguity, chat_turn
+from harness.model.chat import control_tokens
+from harness.model.chat.control_tokens import Piece
+from harness.model.chat.render import chat_of
 from harness.record import Scoring
 from harness.schema import Example, Task
 
@@ -48,6 +51,12 @@ class EncodedQuestion:
 def encode_pair(tokenizer: Any, prompt: str, target: str) -> tuple[list[int], list[int]]:
     """Return (prompt ids, target ids); the target ids end with the end token."""
     return _prompt_ids(tokenizer, [prompt])[0], _Continuations(tokenizer).ids(prompt, target)
+
+
+def encode_options(tokenizer: Any, questions: Sequence[tuple[str, Sequence[str]]]) -> list[list[list[int]]]:
+    """Return the ids of each option with its end token, for (prompt, options) of each question."""
+    continuations = _Continuations(tokenizer)
+    return [[continuations.ids(prompt, option) for option in options] for prompt, options in questions]
 
 
 def encode_train(tokenizer: Any, examples: Sequence[Example], task: Task, max_tokens: int, reserve: int) -> list[Pair]:
@@ -83,13 +92,15 @@ def encode_test(
 ) -> list[EncodedQuestion]:
     """Return one `EncodedQuestion` per example, in order; arguments and errors as `encode_train`.
 
-    `shots` are placed in front of each question: the first of them, as many as fit into the window beside it.
+    `shots` are placed in front of each question: the first of them, as many as fit into the window beside it. Options that
+    are the same tokens are an error, too.
     """
     prompts = _fitted_prompts(tokenizer, examples, task, max_tokens, reserve, shots)
     continuations = _Continuations(tokenizer)
     rows = []
     for example, (text, ids, cut) in zip(examples, prompts, strict=True):
         options = tuple(tuple(continuations.ids(text, option)) for option in example.choices)
+        ambiguity.refuse(example.id, example.choices, options, task.name)
         rows.append(EncodedQuestion(tuple(ids), options, cut))
     return rows
 
@@ -107,7 +118,7 @@ def encode_texts(tokenizer: Any, examples: Sequence[Example], task: Task, max_to
         if len(head) > max_tokens // 2:
             raise too_long(example.id, len(head), max_tokens // 2, task.name)
         head_fits = full[: len(head)] == head and len(full) > len(head)
-        rest = full[len(head) :] if head_fits else tokenizer(example.target, add_special_tokens=False)["input_ids"]
+        rest = full[len(head) :] if head_fits else control_tokens.ids(tokenizer, [Piece(example.target, data=True)])
         pairs.append(Pair(tuple(head), tuple(rest)))
     return pairs
 
@@ -229,7 +240,7 @@ def _prompt_ids(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
     """Return token ids per prompt, with the tokenizer's special tokens in front (BOS) and without those at the end."""
     if not prompts:
         return []
-    if getattr(tokenizer, "chat_template", None):
+    if chat_of(tokenizer):
         return _templated_ids(tokenizer, [[{"role": "user", "content": prompt}] for prompt in prompts])
     return plain_ids(tokenizer, prompts)
 
@@ -239,20 +250,46 @@ def chat_ids(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> list[int]
 
     If the tokenizer has no chat template, the messages' texts are joined by blank lines.
     """
-    if not getattr(tokenizer, "chat_template", None):
+    if not chat_of(tokenizer):
         return plain_ids(tokenizer, ["\n\n".join(message["content"] for message in messages)])[0]
     return _templated_ids(tokenizer, [[dict(message) for message in messages]])[0]
 
 
 def _templated_ids(tokenizer: Any, chats: Sequence[list[dict[str, str]]]) -> list[list[int]]:
-    texts = [tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False) for chat in chats]
+    chat, turn = chat_of(tokenizer), chat_turn.turn(tokenizer)
+    if chat is None:
+        raise RuntimeError("a tokenizer without a chat template")
+    texts = [turn.completed(chat.prompt(messages)) for messages in chats]
+    if control_tokens.occurs(tokenizer, (message["content"] for messages in chats for message in messages)):
+        return [control_tokens.ids(tokenizer, _pieces(*pair)) for pair in zip(texts, chats, strict=True)]
     # The template writes its own special tokens, BOS included.
     return [list(ids) for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]]
 
 
-def plain_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
-    """Return token ids per text, without a template: special tokens in front (BOS), none at the end."""
+def _pieces(text: str, messages: Sequence[Mapping[str, str]]) -> list[Piece]:
+    """Return a rendered chat in pieces: the template's, and those of the messages."""
+    pieces, rest = [], text
+    for message in messages:
+        content = message["content"].strip()
+        before, content_again, after = rest.partition(content) if content else ("", "", rest)
+        if content_again:
+            pieces += [Piece(before, data=False), Piece(content, data=True)]
+            rest = after
+    return [*pieces, Piece(rest, data=False)]
+
+
+def plain_ids(tokenizer: Any, texts: Sequence[str], *, raw: bool = False) -> list[list[int]]:
+    """Return token ids per text, without a template: special tokens in front (BOS), none at the end.
+
+    With `raw` the texts may have control tokens, as those of a client that writes its own template.
+    """
     rows = [list(ids) for ids in tokenizer(list(texts), verbose=False)["input_ids"]] if texts else []
+    if not raw and control_tokens.occurs(tokenizer, texts):
+        (added,) = tokenizer([""], verbose=False)["input_ids"]
+        front = added[:1] if added and added[0] == getattr(tokenizer, "bos_token_id", None) else []
+        for number, text in enumerate(texts):
+            if control_tokens.occurs(tokenizer, [text]):
+                rows[number] = [*front, *control_tokens.ids(tokenizer, [Piece(text, data=True)])]
     # A tokenizer that closes every text with its end token would end the prompt before the answer.
     return [ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids for ids in rows]
 
@@ -262,7 +299,7 @@ class _Continuations:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
-        self._turn = chat_turn.turn(tokenizer) if getattr(tokenizer, "chat_template", None) else None
+        self._turn = chat_turn.turn(tokenizer) if chat_of(tokenizer) else None
         self._known: dict[tuple[str, str], list[int]] = {}
 
     def ids(self, prompt: str, answer: str) -> list[int]:
@@ -274,12 +311,13 @@ class _Continuations:
         anchor = self._turn.anchor if self._turn else prompt.rsplit("\n", 1)[-1] or prompt[-1:]
         key = (anchor, answer)
         if key not in self._known:
-            text = (self._turn.lead if self._turn else " ") + answer
-            head, full = self._plain(anchor), self._plain(anchor + text)
+            front = Piece(anchor, data=self._turn is None)
+            text = [Piece(self._turn.lead if self._turn else " ", data=False), Piece(answer, data=True)]
+            head, full = self._plain([front]), self._plain([front, *text])
             head_fits = full[: len(head)] == head and len(full) > len(head)
             end = self._turn.end if self._turn else self._tokenizer.eos_token_id
             self._known[key] = [*(full[len(head) :] if head_fits else self._plain(text)), end]
         return self._known[key]
 
-    def _plain(self, text: str) -> list[int]:
-        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+    def _plain(self, pieces: Sequence[Piece]) -> list[int]:
+        return control_tokens.ids(self._tokenizer, pieces)

@@ -149,12 +149,12 @@ def latex_text(text: str) -> str:
 
 
 def model_index(cells: Sequence[Cell], task: Task | None = None) -> str:
-    """Return a task's `model-index`: an entry for each finished row, with every metric, intervals as `args`."""
+    """Return a task's `model-index`: an entry for each finished row of the model, with every metric, intervals as `args`."""
     entries = []
     for section in sections(cells):
         rows: dict[str, list[Cell]] = {}
         for cell in section.cells:
-            if cell.value is not None and math.isfinite(cell.value):
+            if cell.value is not None and math.isfinite(cell.value) and not cell.challenges:
                 rows.setdefault(section.label(cell), []).append(cell)
         entries += [_entry(label, row, task) for label, row in rows.items()]
     return json.dumps({"model-index": entries}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

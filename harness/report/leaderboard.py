@@ -32,6 +32,7 @@ _NAMES = (
 COLUMNS = tuple(_NAMES.split(", "))
 
 SCORING = {"choices": "loglik", "generate": "generate", "perplexity": "perplexity"}
+CHALLENGER = "challenger"
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes")
 
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
@@ -45,7 +46,8 @@ def leaderboard(cells: Iterable[Cell]) -> list[Row]:
 
     `rank` is None for methods without one; `seeds` is how many runs are pooled; `trainable_share` is trained weights
     over the base model's weights; `run_ids` are the pooled runs in seed order, separated by blanks; `scoring` says how the
-    answers were obtained: loglik (the likeliest option), generate (written), perplexity (of a text).
+    answers were obtained: loglik (the likeliest option), generate (written), perplexity (of a text), or challenger, for a
+    row without a language model.
     """
     return [_row(cell) for cell in in_order(cells)]
 
@@ -100,7 +102,7 @@ def _row(cell: Cell) -> Row:
         "dtype": spec.dtype,
         "fingerprint": spec.data,
         "run_ids": " ".join(cell.run_ids),
-        "scoring": SCORING[spec.scoring],
+        "scoring": CHALLENGER if cell.challenges else SCORING[spec.scoring],
     }
     values |= _cost(cell) if cost else {}
     values |= {name: distinct(package(record, name) for record in cell.records) for name in PACKAGES}

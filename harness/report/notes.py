@@ -123,6 +123,20 @@ def federated(section: Section) -> list[str]:
     return lines
 
 
+def packed(section: Section) -> list[str]:
+    """Return a note about rows whose model is partly stored in 4 or 8 bits: the share of its weights."""
+    shares: dict[str, list[str]] = {}
+    for cell in section.headline:
+        if cell.cost and cell.cost.packed_weights:
+            share = number(cell.cost.packed_weights / cell.cost.weights)
+            shares.setdefault(share, []).append(section.label(cell))
+    return [
+        f"{', '.join(labels)}: {share} % of the model's weights are stored in 4 or 8 bits, the rest (such as embeddings) "
+        "in full precision."
+        for share, labels in shares.items()
+    ]
+
+
 def rate_alarms(section: Section) -> list[str]:
     """Return warnings about a learning rate at the edge of those tried, and about several rates side by side."""
     warnings = []
@@ -175,6 +189,13 @@ def baseline(section: Section) -> list[str]:
             f"It gains {form} over base without training: that part of a gain over base is form, no knowledge."
         )
     return lines
+
+
+def challengers(section: Section) -> list[str]:
+    """Return a note that names the rows without a language model; empty without such rows."""
+    names = [section.label(cell) for cell in section.headline if cell.challenges]
+    rows = f"{', '.join(names)} answer{'s' * (len(names) == 1)} without a trained language model"
+    return [f"Challengers: {rows}; each is fitted on the training examples in seconds."] if names else []
 
 
 def alarms(section: Section, *, commits: str = "") -> list[str]:
@@ -251,6 +272,6 @@ def reading(section: Section) -> list[str]:
         lines.append(f"≈ base: no significant difference from {baseline_words(section)} ({test}).")
     if any(cell.best_or_tied == "tied" for cell in section.headline):
         lines.append(f"≈ best: no significant difference from the best row ({test}).")
-    for more in (detects, spread, smallest_ranks, gains, rates, federated):
+    for more in (challengers, detects, spread, smallest_ranks, gains, rates, federated, packed):
         lines += more(section)
     return lines

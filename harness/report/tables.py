@@ -194,7 +194,7 @@ def memory(section: Section) -> Table | None:
 
     None if nothing was measured.
     """
-    phases = [phase for cell in section.headline if cell.cost for phase in cell.cost.phases.values()]
+    phases = [phase for cell in section.with_model if cell.cost for phase in cell.cost.phases.values()]
     if not phases:
         return None
     scale, unit = memory_unit(max(phase.peak_bytes for phase in phases))
@@ -210,7 +210,7 @@ def memory(section: Section) -> Table | None:
     columns += ["optimizer state", "activations and rest", "evaluation peak", "resident size of the process"]
     reserved = any(phase.reserved_bytes for phase in phases)
     rows = []
-    for cell in section.headline:
+    for cell in section.with_model:
         cost = cell.cost
         train, test = (cost.phases.get("train"), cost.phases.get("evaluate")) if cost else (None, None)
         predicted = cost.predicted_peak_bytes if cost and train else 0
@@ -241,6 +241,7 @@ def effort(section: Section) -> Table | None:
             rows.append((_row_name(section, cell), *[NONE] * 7))
             continue
         train, test = cost.phases.get("train"), cost.phases.get("evaluate")
+        fitting = train or cost.phases.get("fit")
         share = f"{100 * cost.trained_weights / cost.weights:.3g} %" if cost.weights and train else NONE
         rows.append(
             (
@@ -250,7 +251,7 @@ def effort(section: Section) -> Table | None:
                 size(cost.adapter_bytes) if cost.adapter_bytes else NONE,
                 f"{cost.train_tokens:,}" if train else NONE,
                 f"{cost.train_tokens_per_second:,.0f}" if train else NONE,
-                duration(train.seconds) if train else NONE,
+                duration(fitting.seconds) if fitting else NONE,
                 duration(test.seconds) if test else NONE,
             )
         )

@@ -1,23 +1,63 @@
-"""The verdict: one sentence on the benefit of fine-tuning, by rule from the paired tests."""
+"""The verdict: one sentence on the benefit of fine-tuning, and one on challengers, by rule from the paired tests."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.analysis.compare import MARGIN
-from harness.format import interval, points
+from harness.format import interval, number, percent_sign, points
 from harness.metrics.stats import LEVEL
 from harness.report.names import baseline_words
 
 if TYPE_CHECKING:
+    from harness.analysis.aggregate import Cell
     from harness.analysis.sections import Section
 
 
-def verdict(section: Section) -> str:
-    """Return one sentence: does fine-tuning help on these questions, and do adapters do as well as full fine-tuning?
+# Challengers as subjects of a sentence; any other goes by its name.
+CHALLENGERS = {
+    "commonest": "the commonest answer in training",
+    "options_only": "a guess from the options alone",
+    "words": "a word counter",
+    "nearest": "the most alike training example",
+    "trees": "gradient boosting over columns",
+    "embeddings": "a linear model over the frozen base's hidden states",
+}
 
-    It follows by rule from the paired tests at 5 %, Holm-adjusted over all pairs of rows.
+
+def verdict(section: Section) -> str:
+    """Return whether fine-tuning helps on these questions, and whether a challenger does as well; one sentence each.
+
+    The first says too if adapters do as well as full fine-tuning. There is no second one without challengers. It follows by rule from the paired tests at 5 %, Holm-adjusted over all pairs of rows.
     """
+    return " ".join(filter(None, (_benefit(section), challenge(section))))
+
+
+def challenge(section: Section) -> str:
+    """Return the sentence on the best tuned row and the challengers; empty if they were not compared."""
+    tuned = [cell for cell in section.headline if cell.trains and cell.value is not None]
+    best = max(tuned, key=lambda cell: (cell.value or 0.0) * (1 if cell.higher_is_better else -1), default=None)
+    if best is None or best.vs_challenger is None or best.challenger is None:
+        return ""
+    difference, name = best.vs_challenger, CHALLENGERS.get(best.challenger.method, best.challenger.method)
+    subject = f"{name[:1].upper()}{name[1:]}"
+    if difference.p_holm >= LEVEL:
+        row = next(cell for cell in section.headline if cell.spec == best.challenger)
+        scores = f"{_score(row, section)}; {section.label(best)} {_score(best, section)}"
+        return f"{subject} does as well as the best tuned row ({scores}): no significant difference."
+    low, high = (difference.low, difference.high) if difference.value > 0 else (-difference.high, -difference.low)
+    apart = f"{points(abs(difference.value), section.unit)} {interval(low, high, section.unit)}"
+    if (difference.value > 0) == best.higher_is_better:
+        return f"{section.label(best)} is better than every challenger, by {apart} over {name}."
+    return f"{subject} beats every tuned row: the best of them, {section.label(best)}, is worse by {apart}."
+
+
+def _score(cell: Cell, section: Section) -> str:
+    return f"{number(cell.value, section.unit)}{percent_sign(section.unit)}"
+
+
+def _benefit(section: Section) -> str:
     tuned = [cell for cell in section.headline if cell.trains and cell.value is not None]
     compared = [(cell, cell.vs_base) for cell in tuned if cell.vs_base is not None]
     if not tuned:
@@ -55,23 +95,32 @@ def _count(some: int, rows: int) -> str:
 
 def _adapters(section: Section) -> str:
     """Return the end of the sentence, about adapters and full fine-tuning; empty if the best row does not decide it."""
-    rows = [cell for cell in section.headline if cell.value is not None]
+    rows = [cell for cell in section.headline if cell.value is not None and not cell.challenges]
     full = next((cell for cell in rows if cell.spec.method == "full"), None)
     adapters = [cell for cell in rows if cell.spec.rank and cell.vs_best is not None]
     best = next((cell for cell in rows if cell.best_or_tied == "best"), None)
-    if full is None or best is None or not (adapters or best.spec.rank):
+    if full is None or not (adapters or (best and best.spec.rank)):
         return ""
+    if best is None:  # a challenger leads, and the others are compared with it
+        return _enough(section, adapters)
     if best is not full:
         if full.vs_best is None:
             return ""
         relation = "does not differ significantly from" if full.best_or_tied == "tied" else "is worse than"
         return f"; full fine-tuning {relation} {section.label(best)}" if best.spec.rank else ""
-    enough = [cell for cell in adapters if cell.not_worse]
-    if enough:
-        name = section.label(min(enough, key=lambda cell: cell.spec.rank))
-        return f"; {name} is shown to be less than {points(MARGIN, 'share')} below full fine-tuning"
+    if clause := _enough(section, adapters):
+        return clause
     tied = [section.label(cell) for cell in adapters if cell.best_or_tied == "tied"]
     if tied:
         names = " and ".join(filter(None, (", ".join(tied[:-1]), tied[-1])))
         return f"; {names} {'do' if len(tied) > 1 else 'does'} not differ significantly from full fine-tuning"
     return "; every adapter is worse than full fine-tuning"
+
+
+def _enough(section: Section, adapters: Sequence[Cell]) -> str:
+    """Return the clause on the smallest adapter that is shown to be enough; empty without one."""
+    enough = [cell for cell in adapters if cell.not_worse]
+    if not enough:
+        return ""
+    name = section.label(min(enough, key=lambda cell: cell.spec.rank))
+    return f"; {name} is shown to be less than {points(MARGIN, 'share')} below full fine-tuning"

@@ -65,6 +65,7 @@ def write_outputs(
         analyses: by task; one is used if it covers the task's runs, otherwise the runs are analyzed here.
         publication: write the forms of `exports` too, and draw all figures anew.
     """
+    records.protect(folder)
     all_tasks = registry.recorded() | dict(tasks or {})
     metrics = probes.with_reordered({name: task.metrics for name, task in all_tasks.items()})
     by_task: defaultdict[str, list[records.Run]] = defaultdict(list)

@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.format import spoken
+from harness.model.checkpoint import Checkpoint
 from harness.record import RunSpec
 from harness.runs.job import Job
 from harness.runs.options import Start
@@ -22,13 +23,19 @@ from harness.store import records
 SAME = ("method", "rank", "alpha", "model_revision")  # fields of a spec in which both runs must agree
 
 
-def check(start: Start, specs: Sequence[RunSpec]) -> None:
+def check(start: Start, specs: Sequence[RunSpec], model: Checkpoint | None = None) -> None:
     """Refuse a run that cannot continue another although its spec says so.
+
+    Args:
+        start: the run to continue.
+        specs: the runs that are planned.
+        model: their base model, which older records may name by its weights alone.
 
     Raises:
         HarnessError: method, rank, alpha or base model differ.
     """
-    pairs = [(spec, name) for spec in specs if spec.start for name in SAME]
+    equal = ("model_revision",) if model and model.matches(start.spec.model_revision) else ()
+    pairs = [(spec, name) for spec in specs if spec.start for name in SAME if name not in equal]
     difference = next(((spec, name) for spec, name in pairs if getattr(spec, name) != getattr(start.spec, name)), None)
     if difference:
         spec, field = difference

@@ -15,7 +15,7 @@ from harness.data.probes import MAX_QUESTIONS
 from harness.data.source import TaskSource
 from harness.record import Record, RunSpec, Status
 
-PhaseName = Literal["load", "train", "evaluate", "probe", "validation"]
+PhaseName = Literal["load", "train", "fit", "evaluate", "probe", "validation"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,12 @@ class Job:
     probe_limit: int = MAX_QUESTIONS
     start: Path | None = None
     joined: tuple[str, ...] = ()
+
+    @property
+    def results(self) -> Path:
+        """The results folder, five folders above that of the run."""
+        parents = self.folder.absolute().parents
+        return parents[min(4, len(parents) - 1)]
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,16 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import ForkingPickler  # between this program's own processes only
 from pathlib import Path
 from typing import Any
 
-from harness import environment
+from harness import environment, lifetime
+from harness.errors import HarnessError
 from harness.processes import QUIET, environment_of, set_environment
 from harness.runs.job import Event, Job, Reporter, RunEnd, Running
 from harness.store import records
@@ -26,6 +27,7 @@ from harness.store import records
 Target = Callable[[Job, Reporter], None]
 
 STOP = "stop"
+WATCH = "harness.runs.fork_server"
 PRELOAD = ["harness.runs.preload"]
 
 
@@ -86,8 +88,10 @@ class Process:
 
     def exit_reason(self) -> str | None:
         """Return None while the process lives, else a reason; empty if the process ended by itself."""
-        code = self._process.exitcode
-        return None if code is None else describe_exit(code)
+        code: int | None = self._process.exitcode
+        if code is None:
+            return None
+        return lifetime.end_of(self._process) + ", see log.txt" * (0 < code < lifetime.LOST)
 
     def stop(self) -> None:
         """Ask the run to finish its step and stop."""
@@ -109,10 +113,18 @@ class LocalProcesses:
 
     def start(self, job: Job) -> Process:
         """Start a process that runs the job."""
+        warm_up()
         connection, worker_end = self._context.Pipe()
-        process = self._context.Process(target=_child, args=(self.target, job, worker_end), daemon=True)
-        process.start()
-        worker_end.close()
+        # As bytes: the process watches its starter before it imports the target's module.
+        target = bytes(ForkingPickler.dumps(self.target))
+        process = self._context.Process(target=_child, args=(target, job, worker_end), daemon=True)
+        try:
+            lifetime.start(process)
+        except BaseException:
+            connection.close()  # ends a run that starts all the same
+            raise
+        finally:
+            worker_end.close()
         return Process(process, connection)
 
     def wait(self, running: Sequence[Running], seconds: float) -> None:
@@ -121,26 +133,12 @@ class LocalProcesses:
         wait([*(p.connection for p in processes if not p.connection.closed), *(p.sentinel for p in processes)], seconds)
 
 
-def describe_exit(code: int) -> str:
-    """Return the end of a process in words; empty for an exit of its own with code 0."""
-    if code == 0:
-        return ""
-    if code > 0:
-        return f"its process ended with exit code {code}, see log.txt"
-    number = -code
-    if number == signal.SIGKILL:
-        return "killed by signal 9 (often out of memory)"
-    with contextlib.suppress(ValueError):
-        return f"killed by signal {number} ({signal.Signals(number).name})"
-    return f"killed by signal {number}"
-
-
 def context() -> Any:
     """Return the way to start processes: a warm fork server on Linux without a CUDA device, afresh elsewhere."""
     if not _can_fork():
         return multiprocessing.get_context("spawn")
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(PRELOAD)
+    server.set_forkserver_preload([WATCH, *PRELOAD])
     return server
 
 
@@ -151,7 +149,7 @@ def warm_up() -> None:
     context()
     from multiprocessing import forkserver
 
-    with environment_of(PYTHONPATH=_path_with_project()):
+    with environment_of(PYTHONPATH=_path_with_project(), **{lifetime.STARTER: str(os.getpid())}):
         forkserver.ensure_running()
 
 
@@ -164,18 +162,20 @@ def _path_with_project() -> str:
     return os.pathsep.join(filter(None, (project, os.environ.get("PYTHONPATH", ""))))
 
 
-def _child(target: Target, job: Job, connection: Connection) -> None:
-    # Ctrl-C reaches every process of the terminal; the starter decides whether a run stops.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _child(target: bytes, job: Job, connection: Connection) -> None:
+    lifetime.become_helper()
     set_environment(QUIET)
+    records.protect(job.results)
     line = Line(connection)  # never closed here: the end of the process closes it
     with contextlib.ExitStack() as stack:
         try:
             if not stack.enter_context(records.work_lock(job.folder)):
                 return line.tell(RunEnd("failed", "another process is still doing this run"))
-            with (job.folder / records.LOG).open("ab", buffering=0) as log:
+            with records.open_log(job.folder) as log:
                 os.dup2(log.fileno(), 1)
                 os.dup2(log.fileno(), 2)
         except OSError as error:
             return line.tell(RunEnd("failed", f"cannot write results: {error.strerror or error}"))
-        target(job, line)
+        except HarnessError as error:
+            return line.tell(RunEnd("failed", error.problem))
+        ForkingPickler.loads(target)(job, line)

@@ -31,13 +31,14 @@ class Options:
     Attributes:
         tasks: names or data files.
         methods: names, or PEFT configs.
+        challengers: names; the commands `run` and `plan` name those of the harness, and those that do not apply are left out.
         ranks: of methods with a rank.
         seeds: one run of each method and rank for each.
         model: a folder, a hub id or a short name.
         results: the folder of records and tables.
         data: the folder of data that the project does not ship.
         tasks_dirs: further folders of task files.
-        labels, relabel, gold: see `TaskSource`.
+        labels, relabel, decimal_comma, gold: see `TaskSource`.
         scoring: "both" scores the base model in either way, the others in the task's.
         tune: the number of learning rates tried for each method and rank; 0 for none.
         train_examples, test_examples: at most so many; 0 is all.
@@ -50,10 +51,12 @@ class Options:
         rounds, clients_by: of federated methods, see `clients`.
         start: the run that this one continues.
         joined: tasks whose training examples are mixed in.
+        template_args: variables of the model's chat template, as `name=value`.
     """
 
     tasks: tuple[str, ...]
     methods: tuple[str, ...] = COMPARED
+    challengers: tuple[str, ...] = ()
     ranks: tuple[int, ...] = (2, 8, 32)
     seeds: tuple[int, ...] = (0,)
     model: str = "tiny"
@@ -62,6 +65,7 @@ class Options:
     tasks_dirs: tuple[Path, ...] = ()
     labels: tuple[str, ...] = ()
     relabel: tuple[tuple[str, str], ...] = ()
+    decimal_comma: bool = False
     gold: Gold = "source"
     scoring: Scoring | Literal["both"] | None = None
     epochs: float | None = None
@@ -88,6 +92,7 @@ class Options:
     probe_limit: int = MAX_QUESTIONS
     start: Start | None = None
     joined: tuple[str, ...] = ()
+    template_args: tuple[str, ...] = ()
 
     def source(self, name: str) -> TaskSource:
         """Return how the examples of one of these tasks are obtained."""
@@ -97,6 +102,7 @@ class Options:
             data_dir=self.data,
             labels=self.labels,
             relabel=self.relabel,
+            decimal_comma=self.decimal_comma,
             gold=self.gold,
             train_limit=self.train_examples,
             test_limit=self.test_examples,

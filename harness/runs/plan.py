@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from harness import environment
+from harness.challengers import BUILT_IN
+from harness.challengers.parts import answers as challenging
 from harness.data import loading, registry
 from harness.data.loading import Splits
 from harness.data.probes import Probe
@@ -26,7 +28,7 @@ from harness.runs.forecast.preflight import Findings, Preflight, look_in_own_pro
 from harness.runs.inputs import Inputs
 from harness.runs.job import Job
 from harness.runs.options import Options
-from harness.schema import Method, Task
+from harness.schema import Challenger, Method, Task
 from harness.store import records
 
 ANSWER_BYTES = 1024
@@ -114,9 +116,13 @@ class Plan:
         equals = (like.id for like in self.default_specs if replace(like, learning_rate=0.0) == default)
         return peaks.get(spec.id) or peaks.get(next(equals, ""), 0)
 
+    def lacks_prediction(self, spec: RunSpec) -> bool:
+        """Return whether a run's memory was to be predicted and could not be."""
+        return bool(self.findings and spec.train_examples and spec.id not in self.done and not self.predicted(spec))
+
     def preflight(self, specs: Sequence[RunSpec], *, predict: bool = True) -> Preflight:
         """Return the preflight of these runs: everything about them that takes torch to know."""
-        first = self.default_specs[0]
+        first, specs = self.default_specs[0], [spec for spec in specs if not spec.challenger]
         also = [Preflight.of_examples(self.model, p.task, p.examples, p.spec(first)) for p in self.probes]
         preflight = Preflight.of_runs(self.model, self.task, self.splits, specs, predict=predict)
         return replace(preflight, method_files=method_files(self.methods, self.options), also=tuple(also))
@@ -161,7 +167,7 @@ def make(options: Options, *, look: Look = look_in_own_process, model: Checkpoin
     records.require_writable(options.results)
     plans = [_plan(source, task, methods, model, options) for source, task in tasks]
     if options.memory:
-        plans = [replace(p, findings=look(p.preflight(p.ahead))) if p.ahead else p for p in plans]
+        plans = [replace(p, findings=look(p.preflight(p.ahead))) if _loads(p.ahead) else p for p in plans]
     records.require_space(options.results, sum(_disk_bytes(plan) for plan in plans))
     return plans
 
@@ -173,7 +179,7 @@ def check(plans: Sequence[Plan], *, look: Look = look_in_own_process) -> None:
         HarnessError: as `make`.
     """
     for plan in plans:
-        if plan.ahead:
+        if _loads(plan.ahead):
             look(plan.preflight(plan.ahead, predict=False))
 
 
@@ -194,15 +200,39 @@ def _plan(source: TaskSource, task: Task, methods: tuple[Method, ...], model: Ch
         options = replace(options, methods=tuple(method.name for method in methods))
     loading.refuse_to_train(task, methods)
     data = inputs.read(source, task, options, embedded=model.embedded)
-    default_specs = specs.make(data, methods, model, options)
+    default_specs = specs.make(data, methods, model, options, challengers=_challengers(data, options))
     if options.start:
-        continuation.check(options.start, default_specs)
+        continuation.check(options.start, default_specs, model)
     options = replace(options, jobs=options.jobs or defaults.jobs(model, default_specs[0].device))
     plan = Plan(source, data, model, methods, options, default_specs)
     if options.tune:
         trials = tune.trials(default_specs, options.tune, examples=len(data.splits.validation))
         plan = replace(plan, trials=trials)
     return update(plan)
+
+
+def _challengers(data: Inputs, options: Options) -> tuple[Challenger, ...]:
+    """Return the challengers of a task's runs: the default ones that apply, or all that are named.
+
+    A run that continues another, or learns several tasks, stands in no table with them.
+
+    Raises:
+        HarnessError: a challenger that is named and does not apply.
+    """
+    if options.start or options.joined:
+        return ()
+    chosen = []
+    for challenger in map(registry.challenger, options.challengers):
+        reason = challenging.obstacle(challenger, data.task, data.splits.train)
+        if reason and options.challengers != BUILT_IN:
+            raise challenging.does_not_apply(challenger, data.task, reason)
+        chosen += [challenger] * (not reason)
+    return tuple(chosen)
+
+
+def _loads(specs: Sequence[RunSpec]) -> bool:
+    """Return whether one of these runs loads the model; a preflight has nothing to look at otherwise."""
+    return any(not spec.challenger for spec in specs)
 
 
 def update(plan: Plan) -> Plan:

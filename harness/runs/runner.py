@@ -2,12 +2,15 @@
 
 A run that dies, whether killed, out of memory, on a full disk or by a bug, becomes a record with its status and
 reason; the others go on. The first Ctrl-C lets each run finish its step and write `interrupted`; the second
-ends them at once.
+ends them at once. SIGTERM and SIGHUP do the same, but a run has `PATIENCE` seconds for its step: whoever sends them is gone,
+or ends this process soon.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
+import signal
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -22,6 +25,7 @@ from harness.runs.job import Executor, Job, Outcome, Progress, RunEnd, Running, 
 from harness.store import records
 
 POLL_SECONDS = 0.5
+PATIENCE = 2.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,13 @@ class Result:
 
 
 class Interrupts:
-    """Counts Ctrl-C and termination requests instead of raising in the middle of the program."""
+    """Counts requests to stop instead of raising in the middle of the program."""
 
     def __init__(self) -> None:
         self.count = 0
+        self._first: signal.Signals | None = None
+        self._deadline = math.inf
+        self._starting = False
         self._handlers = signals.stop_handlers(self._note)
 
     def __enter__(self) -> Interrupts:
@@ -46,8 +53,35 @@ class Interrupts:
     def __exit__(self, *_: object) -> None:
         self._handlers.__exit__(None, None, None)
 
+    def urgency(self) -> int:
+        """Return 0 without a request to stop, 1 after the first, 2 if the runs shall end at once."""
+        return min(2, self.count + (time.monotonic() > self._deadline))
+
+    def reason(self) -> str:
+        """Return why the runs end, for the record of one that cannot write its own."""
+        if self.count > 1:
+            return "stopped at once by a second Ctrl-C"
+        return f"stopped by {self._first.name} in the middle of a step" if self._first else ""
+
+    def start(self, job: Job, executor: Executor) -> Running:
+        """Start a job.
+
+        Raises:
+            KeyboardInterrupt: a request to stop came first. A fork server that still imports torch would make it wait.
+        """
+        self._starting = True
+        try:
+            return executor.start(job)
+        finally:
+            self._starting = False
+
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
+        self._first = self._first or signal.Signals(number)
+        if number != signal.SIGINT:
+            self._deadline = min(self._deadline, time.monotonic() + PATIENCE)
+        if self._starting:
+            raise KeyboardInterrupt
 
 
 @dataclass
@@ -73,25 +107,27 @@ def run(jobs: Sequence[Job], executor: Executor, watcher: Watcher) -> Result:
         heeded = 0
         while slots or (waiting and not interrupts.count):
             while waiting and len(slots) < executor.slots and not interrupts.count:
-                result = _begin(waiting.popleft(), executor)
-                if isinstance(result, Outcome):
-                    end(result)
-                else:
-                    slots.append(result)
-                    watcher.on_start(result.job)
-            if interrupts.count > heeded:
-                heeded = interrupts.count
+                with contextlib.suppress(KeyboardInterrupt):  # counted
+                    result = _begin(waiting.popleft(), executor, interrupts)
+                    if isinstance(result, Outcome):
+                        end(result)
+                    else:
+                        slots.append(result)
+                        watcher.on_start(result.job)
+            if interrupts.urgency() > heeded:
+                heeded = interrupts.urgency()
                 _heed(slots, watcher, heeded)
             executor.wait([slot.running for slot in slots], POLL_SECONDS)
             for slot in list(slots):
-                for outcome in _look_after(slot, watcher, interrupted=heeded > 0):
+                for outcome in _look_after(slot, watcher, interrupts.reason() if heeded else ""):
                     slots.remove(slot)
                     end(outcome)
         return Result(tuple(outcomes), interrupted=interrupts.count > 0)
 
 
-def _begin(job: Job, executor: Executor) -> _Slot | Outcome:
+def _begin(job: Job, executor: Executor, interrupts: Interrupts) -> _Slot | Outcome:
     lock = contextlib.ExitStack()
+    records.protect(job.results)
     try:
         if not lock.enter_context(records.lock(job.folder)):
             return Outcome(job, "busy", "another process is doing this run")
@@ -99,25 +135,28 @@ def _begin(job: Job, executor: Executor) -> _Slot | Outcome:
             lock.close()
             return Outcome(job, "ok", "", run.record)
         records.prepare(job.folder)
-        return _Slot(job, executor.start(job), lock, time.monotonic())
+        return _Slot(job, interrupts.start(job, executor), lock, time.monotonic())
+    except KeyboardInterrupt:
+        lock.close()
+        raise
     except (HarnessError, OSError) as error:
         lock.close()
         reason = error.problem if isinstance(error, HarnessError) else str(error)
         return Outcome(job, "failed", reason)
 
 
-def _heed(slots: Sequence[_Slot], watcher: Watcher, count: int) -> None:
-    if count == 1:
+def _heed(slots: Sequence[_Slot], watcher: Watcher, urgency: int) -> None:
+    if urgency == 1:
         watcher.on_stop()
     for slot in slots:
-        if count == 1:
+        if urgency == 1:
             slot.running.stop()
         else:
             slot.running.kill()
 
 
-def _look_after(slot: _Slot, watcher: Watcher, *, interrupted: bool) -> Iterator[Outcome]:
-    """Pass a run's events on; yield its outcome if it has ended."""
+def _look_after(slot: _Slot, watcher: Watcher, stop: str) -> Iterator[Outcome]:
+    """Pass a run's events on; yield its outcome if it has ended. `stop` is the reason to stop, if there is one."""
     reason = slot.running.exit_reason()  # first, so that all events before the end are read below
     for event in slot.running.events():
         if isinstance(event, Progress):
@@ -127,10 +166,10 @@ def _look_after(slot: _Slot, watcher: Watcher, *, interrupted: bool) -> Iterator
     if reason is None:
         return
     with slot.lock:
-        yield _conclude(slot, reason, interrupted=interrupted)
+        yield _conclude(slot, reason, stop)
 
 
-def _conclude(slot: _Slot, exit_reason: str, *, interrupted: bool) -> Outcome:
+def _conclude(slot: _Slot, exit_reason: str, stop: str) -> Outcome:
     job = slot.job
     with contextlib.suppress(HarnessError):
         records.clean_log(job.folder)
@@ -138,10 +177,8 @@ def _conclude(slot: _Slot, exit_reason: str, *, interrupted: bool) -> Outcome:
         with contextlib.suppress(HarnessError):
             record = records.read_record(job.folder)
             return Outcome(job, record.status, record.reason, record)
-    status: Status = "interrupted" if interrupted else "failed"
-    reason = (
-        "stopped at once by a second Ctrl-C" if interrupted else exit_reason or "ended without a record, see log.txt"
-    )
+    status: Status = "interrupted" if stop else "failed"
+    reason = stop or exit_reason or "ended without a record, see log.txt"
     if slot.end is not None:
         status, reason = slot.end.status, slot.end.reason
     record = failure_record(job, status, reason, time.monotonic() - slot.start)

@@ -9,20 +9,32 @@ from harness import environment
 from harness.data.loading import Splits
 from harness.errors import HarnessError
 from harness.methods.base import ALPHA
+from harness.methods.parts import packing
+from harness.metrics import thoughts
 from harness.model import checkpoint
+from harness.model.chat import settings as chat
 from harness.model.checkpoint import Checkpoint
 from harness.record import RunSpec
 from harness.runs import defaults
 from harness.runs.inputs import Inputs
 from harness.runs.options import MAX_TOKENS, Options
-from harness.schema import Method, Task
+from harness.schema import Challenger, Method, Task
 from harness.training import clients
 
 WEIGHT_DECAY = 0.0
 
 
-def make(inputs: Inputs, methods: Sequence[Method], model: Checkpoint, options: Options) -> tuple[RunSpec, ...]:
+def make(
+    inputs: Inputs,
+    methods: Sequence[Method],
+    model: Checkpoint,
+    options: Options,
+    *,
+    challengers: Sequence[Challenger] = (),
+) -> tuple[RunSpec, ...]:
     """Return the specs of all runs: all methods for one seed, then the next, so that a first table is early.
+
+    Challengers come before the first run that trains: they take seconds, and a table without them lacks a baseline.
 
     Raises:
         HarnessError: a device, rank, window or scoring that is impossible with this model, task or machine.
@@ -32,7 +44,16 @@ def make(inputs: Inputs, methods: Sequence[Method], model: Checkpoint, options: 
     for seed in options.seeds:
         for method in methods:
             specs += _method_specs(replace(shared, method=method.name), method, inputs, model, options, seed)
+    # Never the first run: of it, plan and header read device, precision and window of the model.
+    first_trained = max(1, next((number for number, spec in enumerate(specs) if spec.epochs), len(specs)))
+    specs[first_trained:first_trained] = [_challenger_spec(shared, challenger) for challenger in challengers]
     return tuple(dict.fromkeys(specs))
+
+
+def _challenger_spec(shared: RunSpec, challenger: Challenger) -> RunSpec:
+    """Return the run of a challenger: one for all seeds; on the CPU in fp32 unless it reads hidden states of the model."""
+    spec = replace(shared, method=challenger.name, challenger=challenger.version, probes=())
+    return spec if challenger.embeds else replace(spec, device="cpu", dtype="fp32", max_tokens=0, remote_code=False)
 
 
 def _shared(inputs: Inputs, methods: Sequence[Method], model: Checkpoint, options: Options) -> RunSpec:
@@ -49,6 +70,9 @@ def _shared(inputs: Inputs, methods: Sequence[Method], model: Checkpoint, option
             where=f"--max-tokens {max_tokens}",
             fix=f"--max-tokens {model.window}",
         )
+    template_args = chat.arguments(model.folder, options.template_args)
+    scorings = {task.scoring, *["choices"] * (options.scoring == "both")}
+    _refuse_thoughts(template_args, scorings, task)
     return RunSpec(
         task=task.name,
         task_version=task.version,
@@ -67,7 +91,7 @@ def _shared(inputs: Inputs, methods: Sequence[Method], model: Checkpoint, option
         batch_size=0,
         micro_batch=0,
         max_tokens=max_tokens,
-        max_new_tokens=task.max_new_tokens,
+        max_new_tokens=thoughts.room(task.max_new_tokens, max_tokens, template_args),
         train_examples=0,
         test_examples=len(inputs.splits.test),
         seed=0,
@@ -75,7 +99,20 @@ def _shared(inputs: Inputs, methods: Sequence[Method], model: Checkpoint, option
         device=device,
         remote_code=options.remote_code,
         probes=inputs.probe_keys,
+        model_format=model.format,
+        template_args=template_args,
+        template_date=chat.date(model.folder, template_args),
+        base_bits=model.quantised[1] if model.quantised else 0,
     )
+
+
+def _refuse_thoughts(template_args: Sequence[str], scorings: set[str], task: Task) -> None:
+    if "choices" in scorings and thoughts.allowed(template_args):
+        raise HarnessError(
+            "options are scored right behind the prompt, and the model would begin to think there",
+            where=f"--template-args {','.join(template_args)}, task {task.name}",
+            fix="leave it out, or let the model write: --scoring generate",
+        )
 
 
 def _method_specs(
@@ -94,6 +131,11 @@ def _method_specs(
         if method.shots:
             return [_with_shots(shared, seed)]
         return [shared] if options.scoring != "both" else [shared, _with_other_scoring(shared, task, splits)]
+    if model.quantised and not method.adapter:
+        stored = packing.words(model.quantised)
+        problem = f"{method.name} trains every weight, and the folder holds them {stored}, which cannot train"
+        fix = f"pass the unquantised model, or leave {method.name} out: --method base,lora"
+        raise HarnessError(problem, where=f"--model {model.name}", fix=fix)
     if not model.hidden and not options.learning_rate:
         raise HarnessError(
             "the model's config names no hidden_size, from which the default learning rate follows",

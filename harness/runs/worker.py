@@ -7,40 +7,34 @@ stop. If the process itself is killed, the runner writes the record.
 from __future__ import annotations
 
 import contextlib
-import errno
 import gc
-import math
-import os
-import re
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import environment
 from harness.data import registry
 from harness.errors import HarnessError
+from harness.methods.parts import packing
 from harness.metrics.scoring import chance, parse_rate, score_answers
 from harness.model import meter as memory
-from harness.record import Answer, Cost, Phase, ProbeResult, Record, RunSpec, Score, Status
-from harness.runs import continuation, inputs, worker_probes
+from harness.record import Answer, Cost, Phase, ProbeResult, Record, RunSpec, Score
+from harness.runs import continuation, inputs, save_weights, worker_challenger, worker_probes
+from harness.runs.failure import explain as explain
 from harness.runs.inputs import Inputs
 from harness.runs.job import Interruption, Job, PhaseName, Progress, Reporter, RunEnd
 from harness.schema import Method, Task
 from harness.store import records, training_files
-from harness.store.redact import redact
 from harness.training import clients
 
 if TYPE_CHECKING:
     from harness.training.loop import FitResult, Step
 
 TELL_SECONDS = 0.1  # between two reports of progress, at least
-NO_SPACE = os.strerror(errno.ENOSPC)
-OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|CUBLAS_STATUS_ALLOC_FAILED", re.IGNORECASE)
 
 
 @dataclass
@@ -67,7 +61,7 @@ def run(job: Job, reporter: Reporter) -> None:
     start, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
     state, status, reason = RunState(), "ok", ""
     try:
-        _work(job, state, _Pace(reporter))
+        (_challenge if job.spec.challenger else _work)(job, state, _Pace(reporter))
     except Interruption:
         status, reason = "interrupted", "stopped by Ctrl-C"
     except Exception as error:
@@ -82,7 +76,12 @@ def run(job: Job, reporter: Reporter) -> None:
         chance=state.chance,
         guess=state.guess,
         cost=state.cost,
-        environment=environment.describe(job.spec.device, threads=job.threads, device_name=state.device_name),
+        environment=environment.describe(
+            job.spec.device,
+            threads=job.threads,
+            device_name=state.device_name,
+            further=worker_challenger.PACKAGES if job.spec.challenger else (),
+        ),
         reason=reason,
         answers_sha256=state.answers_sha256,
         final_loss=state.final_loss,
@@ -99,26 +98,6 @@ def run(job: Job, reporter: Reporter) -> None:
     except HarnessError as error:
         status, reason = "failed", reason or error.problem
     reporter.tell(RunEnd(status, reason))  # type: ignore[arg-type]
-
-
-def explain(error: BaseException) -> tuple[Status, str]:
-    """Return the status and the one-line reason of a run that raised; a reason names no secret and no home folder."""
-    status, reason = _explain(error)
-    return status, redact(reason)
-
-
-def _explain(error: BaseException) -> tuple[Status, str]:
-    message = str(error).strip().split("\n")[0]
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or OUT_OF_MEMORY.search(message):
-        return "oom", message or "out of memory"
-    if isinstance(error, HarnessError):
-        return "failed", error.problem
-    # safetensors and torch write with code of their own, whose errors are no OSErrors
-    if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or NO_SPACE in message:
-        return "failed", "no space left on the disk"
-    frame = traceback.extract_tb(error.__traceback__)[-1:]
-    line = f" ({Path(frame[0].filename).name}:{frame[0].lineno})" if frame else ""
-    return "failed", f"{type(error).__name__}: {message}{line}"
 
 
 class _Pace:
@@ -150,6 +129,16 @@ class _Pace:
             raise Interruption
 
 
+def _challenge(job: Job, state: RunState, pace: _Pace) -> None:
+    """Fit a challenger and let it answer; neither weights nor tokens are counted, as there is no model."""
+    pace.tell("fit")
+    data = inputs.read_again(job)
+    state.chance, state.guess = chance(data.task, data.splits.test), data.task.guess
+    answers, phases = worker_challenger.answer(job, data)
+    state.cost = Cost(phases, None, 0, 0, 0, 0, 0, 0, 0.0)
+    _score(job, data.task, answers, state)
+
+
 def _work(job: Job, state: RunState, pace: _Pace) -> None:
     import torch
 
@@ -166,11 +155,11 @@ def _work(job: Job, state: RunState, pace: _Pace) -> None:
     state.chance, state.guess = chance(task, examples), task.guess
     method = registry.method(job.method or spec.method)
     phases: dict[str, Phase] = {}
-    model, tokenizer, weights = _load(job, method, phases, state)
+    model, tokenizer, counts = _load(job, method, phases, state)
     weights_bytes, trained_weights = memory.weights_bytes(model), memory.trained_weights(model)
     pace.check()
     fit = _train(job, data, model, tokenizer, method, phases, pace, state)
-    adapter_bytes = _save(job, model, tokenizer, method)
+    adapter_bytes = save_weights.save(job, model, tokenizer, method)
     state.adapter_sha256 = training_files.weights_sha256(job.folder)
     state.steps_sha256 = training_files.steps_sha256(job.folder)
     _tidy(spec.device)
@@ -203,7 +192,9 @@ def _work(job: Job, state: RunState, pace: _Pace) -> None:
         phases=phases,
         parts=fit.parts if fit else None,
         predicted_peak_bytes=job.predicted_peak_bytes,
-        weights=weights,
+        weights=counts.weights,
+        packed_weights=counts.packed,
+        idle_weights=counts.idle,
         trained_weights=trained_weights,
         weights_bytes=weights_bytes,
         adapter_bytes=adapter_bytes,
@@ -215,22 +206,24 @@ def _work(job: Job, state: RunState, pace: _Pace) -> None:
     state.probes = worker_probes.store(job, probe_answers)
 
 
-def _load(job: Job, method: Method, phases: dict[str, Phase], state: RunState) -> tuple[Any, Any, int]:
-    """Return the model ready to train, its tokenizer, and the number of the base model's weights."""
+def _load(job: Job, method: Method, phases: dict[str, Phase], state: RunState) -> tuple[Any, Any, packing.Counts]:
+    """Return the model ready to train, its tokenizer, and the counts of the base model's weights."""
     import torch
 
-    from harness.model import loading
+    from harness.model import loading, reach
 
     spec = job.spec
     with memory.phase(spec.device) as meter:
-        tokenizer = loading.load_tokenizer(job.model_folder, remote_code=spec.remote_code)
+        tokenizer = loading.tokenizer_of(job.model_folder, spec)
         model = continuation.load(job, method)
-        weights = sum(_numbers(weight) for weight in model.parameters())
+        counts = packing.count(model)
         model = continuation.adapt(model, job, method)
+        if method.trains:
+            model = reach.freeze_idle(model, spec)
         meter.note(memory.weights_bytes(model))
         state.device_name = torch.cuda.get_device_name() if spec.device == "cuda" else ""
     phases["load"] = _result(meter)
-    return model, tokenizer, weights
+    return model, tokenizer, counts
 
 
 def repeatable(device: str) -> None:
@@ -246,12 +239,6 @@ def repeatable(device: str) -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Filling costs time, and the harness reads no memory before it writes it.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-
-
-def _numbers(weight: Any) -> int:
-    """Return the count of numbers in a weight; bitsandbytes packs two of 4 bits into one byte."""
-    state = getattr(weight, "quant_state", None)
-    return math.prod(state.shape) if state is not None else int(weight.numel())
 
 
 def _train(
@@ -297,7 +284,7 @@ def _loop(spec: RunSpec, method: Method, examples: Sequence[Any]) -> Callable[..
     from harness.training import federated, flower, loop
 
     if not spec.rounds:
-        return partial(loop.fit, make=method.optimizer)
+        return partial(loop.fit, make=method.optimizer, penalty=method.penalty, after_step=method.after_step)
     return partial(federated.fit, holders=clients.holders(examples, spec.clients_by), server=flower.serve)
 
 
@@ -307,25 +294,6 @@ def _on_answer(pace: _Pace, phase: PhaseName = "evaluate") -> Any:
         pace.check()
 
     return on_progress
-
-
-def _save(job: Job, model: Any, tokenizer: Any, method: Method) -> int:
-    """Write the adapter, or with `--save-full` the model; return the adapter's bytes."""
-    if method.adapter:
-        folder = job.folder / records.ADAPTER
-        if method.save:
-            method.save(model, folder, job.spec)
-            return sum(path.stat().st_size for path in folder.glob("adapter_model*"))
-        for config in model.peft_config.values():
-            config.base_model_name_or_path = job.spec.model  # a name, not a path of this machine
-        model.save_pretrained(folder, save_embedding_layers=False)  # "auto" would look the base model up on the hub
-        (folder / "README.md").unlink(missing_ok=True)  # a template with nothing filled in
-        return sum(path.stat().st_size for path in folder.glob("adapter_model*"))
-    if method.trains and job.save_full:
-        folder = job.folder / records.MODEL
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-    return 0
 
 
 def _score(job: Job, task: Task, answers: Sequence[Answer], state: RunState) -> None:

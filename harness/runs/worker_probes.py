@@ -65,8 +65,8 @@ def validate(
 ) -> tuple[ProbeResult, Phase]:
     """Return the result of an untrained row on the task's validation questions, and the cost of asking them.
 
-    The questions are the first `VALIDATION_QUESTIONS` of the validation split. Their answers are written into the run's
-    folder.
+    The questions are the first `VALIDATION_QUESTIONS` of the validation split, which the run's limit of test questions has
+    shortened. Their answers are written into the run's folder.
     """
     from harness.model import answer, tokenize
 
@@ -93,6 +93,6 @@ def validate(
         chance=chance(data.task, examples),
         answers_sha256=records.write_answers(job.folder, answers, records.VALIDATION),
         cut_examples=sum(answer.cut_tokens > 0 for answer in answers),
-        limit=VALIDATION_QUESTIONS,
+        limit=min(VALIDATION_QUESTIONS, job.source.test_limit or VALIDATION_QUESTIONS),
     )
     return result, meter.result

@@ -45,7 +45,7 @@ def encode(value: Any) -> Any:
     if isinstance(value, RunSpec):
         return {name: encode(item) for name, item in value.fields().items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value) if _is_written(value, f)}
     if isinstance(value, Mapping):
         return {str(key): encode(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -53,6 +53,10 @@ def encode(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else ("inf" if value > 0 else "-inf")
     return value
+
+
+def _is_written(value: Any, field: dataclasses.Field[Any]) -> bool:
+    return not field.metadata.get("later") or getattr(value, field.name) != field.default
 
 
 def run_identity(spec: RunSpec) -> dict[str, Any]:

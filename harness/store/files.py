@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from harness.errors import HarnessError
+from harness.store import links
 
 LOCK = ".lock"  # locked by the process that started a run
 WORKING = ".working"  # locked by the process that runs it
@@ -33,6 +34,7 @@ def write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        links.require_targets(Path(error.filename or path))
         raise HarnessError(
             f"cannot write results: {error.strerror or error}", where=str(error.filename or path), fix=WRITE_FIX
         ) from error
@@ -44,8 +46,11 @@ def write(path: Path, content: bytes) -> Path:
     Raises:
         HarnessError: the file cannot be written; the old content is unchanged.
     """
+    links.require_inside(path)
     with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        links.require_inside(path)  # of a folder that came just now
+        links.require_regular(path)
         sweep(path)
         part, out = _open_part(path)
         try:
@@ -72,7 +77,10 @@ def sweep(path: Path) -> None:
     """Remove the hidden files of killed processes that tried to write this file."""
     for part in path.parent.glob(f".{glob.escape(path.name)}.*"):
         if re.fullmatch(r"\.[0-9a-f]{8}", part.name[len(path.name) + 1 :]):
-            with contextlib.suppress(OSError), part.open("r+b") as file:
+            with (
+                contextlib.suppress(OSError, HarnessError),
+                os.fdopen(links.open_regular(part, os.O_RDWR), "r+b") as file,
+            ):
                 if _try_lock(file):
                     part.unlink(missing_ok=True)
 
@@ -84,9 +92,10 @@ def lock(folder: Path) -> Iterator[bool]:
     If the process that started a worker was killed, the worker ends as soon as it notices. The lock waits for
     that: two processes never write at the same time.
     """
+    links.require_inside(folder / LOCK)
     with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        handle = (folder / LOCK).open("w")
+        handle = _open_lock(folder / LOCK)
     with handle:
         yield _try_lock(handle) is not False and _has_no_worker(folder)
 
@@ -94,8 +103,55 @@ def lock(folder: Path) -> Iterator[bool]:
 @contextlib.contextmanager
 def work_lock(folder: Path) -> Iterator[bool]:
     """Lock a folder for the process that runs it; yield False if another process does."""
-    with (folder / WORKING).open("w") as handle:
+    with _open_lock(folder / WORKING) as handle:
         yield _try_lock(handle) is not False
+
+
+def _open_lock(path: Path) -> BinaryIO:
+    return os.fdopen(links.open_regular(path, os.O_RDWR | os.O_CREAT), "r+b")
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Return a context with an empty folder, whose files a library writes; at the end it comes to its place as a whole.
+
+    The files get their permissions by the umask, whatever the library thinks of it.
+    """
+    links.require_inside(path)
+    with write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        part.mkdir()
+    try:
+        yield part
+        with write_errors(path):
+            set_permissions(part)
+            remove(path)
+            part.rename(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def set_permissions(folder: Path) -> None:
+    """Give the files of a folder the permissions of new ones; safetensors writes files that only their owner can read."""
+    for file in folder.rglob("*"):
+        if file.is_file() and not file.is_symlink():
+            file.chmod(links.by_umask())
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a folder with its content, or a symbolic link but not what it leads to; nothing if there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sweep_folder(path: Path) -> None:
+    """Remove the hidden folders of killed processes that were to become this folder; call it under the run's lock."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        if re.fullmatch(r"\.[0-9a-f]{8}", part.name[len(path.name) + 1 :]):
+            remove(part)
 
 
 def _has_no_worker(folder: Path) -> bool:
@@ -131,6 +187,7 @@ def require_space(root: Path, bytes_needed: int) -> None:
 
 def require_writable(root: Path) -> None:
     """Raise a `HarnessError` if files cannot be created below `root`; nothing is created for the test."""
+    links.require_inside(root / "runs" / "any")
     path = _existing_path(root / "runs")
     if not path.is_dir():
         raise HarnessError(

@@ -17,16 +17,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from harness.errors import HarnessError
 from harness.record import SCHEMA_VERSION, Answer, Record, RunSpec
-from harness.store import answer_files, training_files, withhold
+from harness.store import answer_files, links, training_files, withhold
 from harness.store import files as atomic
 from harness.store.answer_files import ANSWERS, PROBES, VALIDATION, run_again
 from harness.store.answer_files import read as read_answers
@@ -35,6 +36,7 @@ from harness.store.answer_files import text as answers_text
 from harness.store.answer_files import write as write_answers
 from harness.store.codec import decode, encode
 from harness.store.files import LOCK, WORKING, lock, require_space, require_writable, work_lock
+from harness.store.links import protect
 from harness.store.redact import redact
 from harness.store.training_files import ADAPTER, MODEL, PACKED_STEPS, STEPS, append_step, open_steps, read_steps
 
@@ -49,7 +51,7 @@ SEQUENCES = "sequences"
 # Defined in `harness.store.files`, `answer_files` and `training_files`; readers use them from here.
 __all__ = ["ADAPTER", "ANSWERS", "LOCK", "MODEL", "PROBES", "STEPS", "VALIDATION", "WORKING"]
 __all__ += ["answers_sha256", "answers_text", "append_step", "lock", "open_steps", "read_steps"]
-__all__ += ["read_answers", "require_space", "require_writable", "work_lock", "write_answers"]
+__all__ += ["protect", "read_answers", "require_space", "require_writable", "work_lock", "write_answers"]
 
 
 class Damaged(HarnessError):
@@ -101,6 +103,7 @@ def path_word(text: str) -> str:
 
 def prepare(folder: Path) -> None:
     """Create a run's folder, or remove the files of an earlier, unfinished attempt."""
+    links.require_inside(folder / RECORD)
     with atomic.write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         answers = {ANSWERS, *(path.name for path in answer_files.all_files(folder))}
@@ -114,7 +117,10 @@ def prepare(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
             atomic.sweep(folder / name)
         for name in (ADAPTER, MODEL):
+            if (folder / name).is_symlink():
+                (folder / name).unlink()  # and not what it leads to
             shutil.rmtree(folder / name, ignore_errors=True)
+            atomic.sweep_folder(folder / name)
 
 
 def write_record(folder: Path, record: Record) -> Path:
@@ -148,6 +154,8 @@ def read_record(folder: Path) -> Record:
     """
     path = folder / RECORD
     fix = run_again(folder)
+    if path.exists() and not path.is_file():
+        raise Damaged("the record is no regular file", where=str(path), fix=fix)
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -176,6 +184,11 @@ def read_record(folder: Path) -> Record:
         raise Damaged(f"the record is damaged: {error}", where=str(path), fix=fix) from None
 
 
+def open_log(folder: Path) -> BinaryIO:
+    """Return the file for the output of a run's process, opened to append."""
+    return os.fdopen(links.open_regular(folder / LOG, links.APPEND), "ab")
+
+
 def clean_log(folder: Path) -> None:
     """Redact the output of a run's process, in place, because a full disk has no space for a second copy."""
     path = folder / LOG
@@ -183,7 +196,7 @@ def clean_log(folder: Path) -> None:
         content = path.read_bytes()
         clean = redact(content.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         if clean != content:
-            with path.open("r+b") as log:
+            with os.fdopen(links.open_regular(path, os.O_RDWR), "r+b") as log:
                 log.write(clean)
                 log.truncate()
 
@@ -261,6 +274,7 @@ def publish(
     Raises:
         HarnessError: a published file would change.
     """
+    links.protect(root)
     new = []
     for run in (run for run in runs if run.record.status in PUBLISHABLE):
         target = root / "published" / relative_dir(run.record.spec)

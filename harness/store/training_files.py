@@ -13,12 +13,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 from harness.errors import HarnessError
-from harness.store import answer_files, files
+from harness.store import answer_files, files, links
 from harness.store.codec import encode
 
 STEPS = "steps.jsonl"
@@ -33,7 +34,8 @@ MAX_PUBLISHED = 64 * 2**20  # bytes of weights of one run; GitHub refuses files 
 def open_steps(folder: Path) -> TextIO:
     """Return `steps.jsonl` opened for appending; each line is written to the disk immediately."""
     with files.write_errors(folder):
-        return (folder / STEPS).open("a", encoding="utf-8", buffering=1)
+        file = links.open_regular(folder / STEPS, links.APPEND)
+        return os.fdopen(file, "a", encoding="utf-8", buffering=1)
 
 
 def append_step(steps: TextIO, step: Mapping[str, Any]) -> None:
@@ -71,6 +73,21 @@ def steps_sha256(folder: Path) -> str:
     """Return the SHA-256 of the lines of the steps, as in the record; empty if there are none."""
     content = steps_bytes(folder)
     return hashlib.sha256(content).hexdigest() if content else ""
+
+
+def settle(folder: Path, config: Mapping[str, Any]) -> None:
+    """Give an adapter that PEFT wrote the permissions of the umask, and its config the same bytes in every process.
+
+    Args:
+        folder: of the adapter.
+        config: PEFT's config in memory. Its sets are stored in the order of their hashes, which differs between processes.
+    """
+    path = folder / ADAPTER_CONFIG
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    sets = [name for name, value in config.items() if isinstance(value, set | frozenset)]
+    fields |= {name: sorted(fields[name]) for name in sets if isinstance(fields.get(name), list)}
+    files.write(path, json.dumps(fields, indent=2, sort_keys=True).encode())
+    files.set_permissions(folder)
 
 
 def weight_files(folder: Path) -> list[Path]:

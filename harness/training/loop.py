@@ -6,11 +6,13 @@ schedule and clipping. The method alone decides which weights train.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -31,6 +33,8 @@ WINDOW = 8  # batches that are sorted by length together
 CLIP_NORM = 1.0
 BETAS = (0.9, 0.999)
 
+Penalty = Callable[[Any], torch.Tensor]
+AfterStep = Callable[[Any, int, int], None]
 MakeOptimizer = Callable[[Sequence[dict[str, Any]], float, tuple[float, float]], torch.optim.Optimizer]
 
 
@@ -82,6 +86,8 @@ def fit(
     rate_factor: Callable[[str], float] | None = None,
     make: MakeOptimizer | None = None,
     steps: range | None = None,
+    penalty: Penalty | None = None,
+    after_step: AfterStep | None = None,
 ) -> FitResult:
     """Return the result of training the weights with `requires_grad` for `spec.epochs` passes over the pairs.
 
@@ -96,6 +102,8 @@ def fit(
         rate_factor: the method's factor, see `Method`.
         make: the method's own optimizer, see `Method`.
         steps: the planned steps to take, counted from 0, or None for all.
+        penalty: the method's term of the loss, see `Method`; logged losses are without it, so that methods compare.
+        after_step: the method's own work after each step, see `Method`.
 
     Raises:
         HarnessError: there are no training examples.
@@ -108,7 +116,7 @@ def fit(
     counted = counted_step(pairs, batches, spec)
     optimizer = make_optimizer(model, spec, rate_factor, make)
     meter = meter or Meter(spec.device)
-    padding = padding_token(tokenizer)
+    padding = padding_token(tokenizer, model)
     make_ready(model, spec)
     numbers = range(len(batches)) if steps is None else steps
     history: list[Step] = []
@@ -118,11 +126,10 @@ def fit(
             rows = [pairs[index] for index in batches[number]]
             rate = rate_at(spec.learning_rate, spec.warmup, number, len(batches))
             start = time.perf_counter()
-            if number == counted:
-                with meter.counting(model, optimizer) as counter:
-                    loss = train_step(model, optimizer, rows, spec, rate, padding).item()
-            else:
-                loss = train_step(model, optimizer, rows, spec, rate, padding).item()
+            follow = partial(after_step, model, number + 1, len(batches)) if after_step else None
+            with meter.counting(model, optimizer) if number == counted else contextlib.nullcontext() as now:
+                loss = train_step(model, optimizer, rows, spec, rate, padding, penalty, follow).item()
+            counter = now or counter
             seconds = time.perf_counter() - start
             history.append(Step(number + 1, len(batches), loss, sum(map(len, rows)), rate, seconds))
             _refuse_divergence(history[-1], spec)
@@ -189,9 +196,18 @@ def _summarise(
 
 
 def train_step(
-    model: Any, optimizer: torch.optim.Optimizer, rows: Sequence[Pair], spec: RunSpec, rate: float, padding: int
+    model: Any,
+    optimizer: torch.optim.Optimizer,
+    rows: Sequence[Pair],
+    spec: RunSpec,
+    rate: float,
+    padding: int,
+    penalty: Penalty | None = None,
+    follow: Callable[[], None] | None = None,
 ) -> torch.Tensor:
     """Return the loss of one optimizer step over `rows`: mean nats per target token, a detached scalar.
+
+    `penalty` is a term of the loss that is not returned; `follow` is called after the step, before gradients are freed.
 
     Each micro-batch adds its sum divided by the tokens of the step, so that the split into micro-batches changes memory but
     not the gradient.
@@ -208,19 +224,28 @@ def train_step(
         del logits
         loss.backward()  # type: ignore[no-untyped-call]
         total += loss.detach()
+    if penalty:
+        penalty(model).backward()  # type: ignore[no-untyped-call]
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     torch.nn.utils.clip_grad_norm_(weights, CLIP_NORM)
     for group in optimizer.param_groups:
         group["lr"] = rate * group["factor"]
     optimizer.step()
+    if follow:
+        follow()
     optimizer.zero_grad(set_to_none=True)
     return total
 
 
-def padding_token(tokenizer: Any) -> int:
-    """Return the token for padding rows: the tokenizer's padding token, else its end token. No real token attends to it."""
-    padding = tokenizer.pad_token_id
-    return int(padding if padding is not None else tokenizer.eos_token_id)
+def padding_token(tokenizer: Any, model: Any = None) -> int:
+    """Return the token for padding rows, to which no real token attends: the tokenizer's padding token, else its end token.
+
+    If the model has an embedding for neither, it is the first token of the vocabulary. A tokenizer may have a padding token
+    that was added to it and not to the model.
+    """
+    tokens = [int(token) for token in (tokenizer.pad_token_id, tokenizer.eos_token_id) if token is not None]
+    rows = math.inf if model is None else model.get_input_embeddings().weight.shape[0]
+    return next((token for token in tokens if token < rows), 0)
 
 
 def make_optimizer(

@@ -54,6 +54,13 @@ def linear_shapes() -> list[tuple[int, int]]:
 
 
 @functools.cache
+def longest_token() -> int:
+    """Return the letters of the longest token."""
+    tokenizer = json.loads((FOLDER / "tokenizer.json").read_text(encoding="utf-8"))
+    return max(map(len, tokenizer["model"]["vocab"]))
+
+
+@functools.cache
 def _config() -> dict[str, Any]:
     config: dict[str, Any] = json.loads((FOLDER / "config.json").read_text(encoding="utf-8"))
     return config

@@ -15,14 +15,19 @@ from harness.store import records as store
 from harness.verify.check import Check as Check
 from harness.verify.check import check_equal
 from harness.verify.checks import (
+    adapters,
     arithmetic,
+    batches,
+    challengers,
     contents,
+    copies,
     cost,
     files,
     form,
     identity,
     likeness,
     pace,
+    peers,
     probes,
     provenance,
     rows,
@@ -89,6 +94,7 @@ def verify(
         *probes.validation_checks(folder, record, task, validation),
         *probes.run_checks(folder, record, probed or {}),
         *training.run_checks(folder, record),
+        *adapters.run_checks(folder, record),
     ]
 
 
@@ -120,9 +126,19 @@ def together(runs: Sequence[store.Run], tasks: Sequence[tuple[Task, Splits | Non
     for task, splits in tasks:
         task_records = [record for record in records if record.spec.task == task.name]
         checks += [provenance.task_check(task), *data_checks.task_checks(task, task_records, splits)]
+        checks += challengers.task_checks(task, [run for run in runs if run.record.spec.task == task.name], splits)
     together = [*settings.publication_checks(records), *seeds.publication_checks(records)]
-    together += [*rows.publication_checks(records), *training.publication_checks(runs)]
-    return [*_distinct(checks), *together, *likeness.publication_checks(runs)]
+    together += [*rows.publication_checks(records), *peers.publication_checks(records)]
+    together += [*training.publication_checks(runs)]
+    models = [run for run in runs if not run.record.spec.challenger]
+    return [
+        *_distinct(checks),
+        *together,
+        *likeness.publication_checks(models),
+        *adapters.publication_checks(models),
+        *batches.publication_checks(models),
+        *copies.publication_checks(models),
+    ]
 
 
 def _distinct(checks: Sequence[Check]) -> list[Check]:

@@ -327,7 +327,7 @@ def test_the_command_of_a_card_makes_the_run_again(tmp_path: Path, flags_given: 
         (found,) = plan.make(settings.run_options(app.read("run", [*words, *place])))
         return found
 
-    first = planned(["--task", task, "--model", str(asked.model), *shlex.split(flags_given)])
+    first = planned(["--task", task, "--model", str(asked.model), "--challengers", "none", *shlex.split(flags_given)])
     for spec in first.specs:
         limits = (first.options.train_examples, first.options.test_examples)
         words = next_command.rebuild(spec, first.task, limits, ("--task", task))

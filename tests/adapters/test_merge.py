@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from peft import PeftModel
 
-from harness.adapters import merge
+from harness.adapters import merge, sparse
 from harness.adapters.merge import Adapter, Factors
 from harness.cli.app import main
 from harness.errors import HarnessError
@@ -116,13 +116,13 @@ def test_ties_agrees_with_an_example_worked_by_hand() -> None:
     # Half of each is trimmed: what is left is [[4, 0], [-3, 0]] and [[2, 0], [0, 5]].
     # Signs: 4 + 2 > 0, -3 < 0, 5 > 0. Means of those that agree: (4 + 2) / 2, -3 alone, 5 alone.
     deltas = torch.tensor([[[4.0, 1.0], [-3.0, 0.5]], [[2.0, -1.0], [1.5, 5.0]]])
-    assert merge.ties(deltas, (1.0, 1.0), 0.5).tolist() == [[3.0, 0.0], [-3.0, 5.0]]
+    assert sparse.ties(deltas, (1.0, 1.0), 0.5).tolist() == [[3.0, 0.0], [-3.0, 5.0]]
     # Untrimmed, the minority of an entry has no part in it: -3 against 1.5, and 1 against -1 elects nobody.
-    assert merge.ties(deltas, (1.0, 1.0), 1.0).tolist() == [[3.0, 0.0], [-3.0, 2.75]]
+    assert sparse.ties(deltas, (1.0, 1.0), 1.0).tolist() == [[3.0, 0.0], [-3.0, 2.75]]
     # Three parts of the first: (3 * 4 + 2) / 4; (3 * 1 - 1) elects the first alone.
-    assert merge.ties(deltas, (3.0, 1.0), 1.0).tolist() == [[3.5, 1.0], [-3.0, 1.625]]
+    assert sparse.ties(deltas, (3.0, 1.0), 1.0).tolist() == [[3.5, 1.0], [-3.0, 1.625]]
     # A negative weight turns a change round.
-    assert merge.ties(deltas, (0.0, -1.0), 1.0).tolist() == [[-2.0, 1.0], [-1.5, -5.0]]
+    assert sparse.ties(deltas, (0.0, -1.0), 1.0).tolist() == [[-2.0, 1.0], [-1.5, -5.0]]
 
 
 def test_ties_of_one_adapter_at_density_one_is_the_adapter(desk: Path) -> None:
@@ -138,7 +138,7 @@ def test_ties_of_one_adapter_at_density_one_is_the_adapter(desk: Path) -> None:
 )
 def test_ties_lies_between_the_changes_that_it_is_the_mean_of(deltas: list[list[float]], density: float) -> None:
     stack = torch.tensor(deltas).view(-1, 2, 3)
-    found = merge.ties(stack, [1.0] * len(deltas), density)
+    found = sparse.ties(stack, [1.0] * len(deltas), density)
     assert (found <= stack.clamp(min=0).amax(0) + 1e-5).all()
     assert (found >= stack.clamp(max=0).amin(0) - 1e-5).all()
 
@@ -148,7 +148,7 @@ def test_ties_lies_between_the_changes_that_it_is_the_mean_of(deltas: list[list[
 def test_dare_keeps_the_expectation_of_every_entry(density: float, seed: int) -> None:
     delta, draws = torch.tensor([[1.0, -2.0], [0.5, 3.0]]), 4000
     generator = torch.Generator().manual_seed(seed)
-    found = merge.dare(delta.expand(draws, 2, 2), density, generator)
+    found = sparse.dare(delta.expand(draws, 2, 2), density, generator)
     assert ((found == 0) | torch.isclose(found, delta / density)).all()
     error = delta.abs() * ((1 - density) / density / draws) ** 0.5
     assert ((found.mean(0) - delta).abs() < 6 * error).all()
@@ -157,7 +157,7 @@ def test_dare_keeps_the_expectation_of_every_entry(density: float, seed: int) ->
 @given(values=st.lists(st.integers(-50, 50), min_size=4, max_size=12, unique_by=abs), density=st.floats(0.05, 1.0))
 def test_pruning_keeps_the_largest_as_they_are(values: list[int], density: float) -> None:
     delta = torch.tensor(values, dtype=torch.float32).view(1, 1, -1)
-    found = merge.prune(delta, density)[0, 0].tolist()
+    found = sparse.prune(delta, density)[0, 0].tolist()
     count = max(1, round(density * len(values)))
     largest = sorted(values, key=abs, reverse=True)[:count]
     assert found == [value if value in largest else 0 for value in values]

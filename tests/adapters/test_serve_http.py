@@ -81,11 +81,37 @@ def test_a_chat_of_one_message_has_the_token_ids_of_a_test_prompt_with_a_templat
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"temperature": 0.7}, "temperature"),
-        ({"n": 2}, "n"),
+        ({"temperature": 2.1}, "temperature"),
+        ({"temperature": -1}, "temperature"),
+        ({"temperature": "0"}, "temperature"),
+        ({"temperature": True}, "temperature"),
+        ({"top_p": 0}, "top_p"),
+        ({"top_p": 1.5}, "top_p"),
+        ({"top_k": -2}, "top_k"),
+        ({"min_p": 2}, "min_p"),
+        ({"seed": 0.5}, "seed"),
+        ({"n": 0}, "n"),
+        ({"n": 129}, "n"),
+        ({"n": 100, "prompt": ["a", "b", "c"]}, "n"),
+        ({"n": 2, "best_of": 3}, "best_of"),
+        ({"stream_options": {"include_usage": True}}, "stream_options"),
+        ({"stream": True, "stream_options": {"continuous_usage_stats": True}}, "stream_options"),
         ({"stream": "yes"}, "stream"),
         ({"echo": True}, "echo"),
-        ({"logprobs": 3}, "logprobs"),
+        ({"logprobs": 21}, "logprobs"),
+        ({"logprobs": True}, "logprobs"),
+        ({"prompt_logprobs": 1}, "prompt_logprobs"),
+        ({"guided_json": {}}, "guided_json"),
+        ({"guided_regex": "a+"}, "guided_regex"),
+        ({"structured_outputs": {"choice": ["a"]}}, "structured_outputs"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"tools": [{"type": "function"}]}, "tools"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"logit_bias": {"1": 2}}, "logit_bias"),
+        ({"lora_request": "x"}, "lora_request"),
+        ({"messages": [{"role": "user", "content": "x"}]}, "messages"),
+        ({"temprature": 0.5}, "temprature"),
+        ({"store": True}, "store"),
         ({"presence_penalty": 1}, "presence_penalty"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"max_tokens": True}, "max_tokens"),
@@ -111,12 +137,20 @@ def test_a_field_that_cannot_be_served_is_named(client: Client, fields: dict[str
     assert refused(client.ask("POST", "/v1/completions", asked), 400)["param"] == param
 
 
-@pytest.mark.parametrize("messages", [None, [], "hi", [{"role": "user"}], [{"content": "x"}], [7], [{"role": "user", "content": [{"type": "image_url"}]}]])  # fmt: skip
+@pytest.mark.parametrize("messages", [None, [], "hi", [{"role": "user"}], [{"content": "x"}], [7], [{"role": "user", "content": [{"type": "image_url"}]}], [{"role": "tool", "content": "x"}], [{"role": "user", "content": "x", "name": "me"}], [{"role": "assistant", "content": "x", "tool_calls": [{}]}]])  # fmt: skip
 def test_messages_that_are_none_are_refused(client: Client, messages: Any) -> None:
     assert refused(client.ask("POST", CHAT, {"model": "toy", "messages": messages}), 400)["param"] == "messages"
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 9000])
+def test_an_unknown_field_is_refused_with_the_nearest_known_one(client: Client) -> None:
+    asked = {"model": "toy", "prompt": PROMPT, "max_token": 8}
+    error = refused(client.ask("POST", "/v1/completions", asked), 400)
+    assert (error["code"], error["param"]) == ("unsupported_parameter", "max_token")
+    assert "did you mean 'max_tokens'?" in error["message"]
+    assert client.complete("toy", PROMPT, max_token=None, user="me", tools=[], metadata={"a": "b"})["choices"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 9000, b'{"model": "toy", "model": "other"}', b'{"model": "toy", "temperature": NaN}'])  # fmt: skip
 def test_a_body_that_is_no_json_object_is_refused(client: Client, body: bytes) -> None:
     refused(client.ask("POST", "/v1/completions", body), 400)
 

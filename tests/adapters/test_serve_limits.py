@@ -13,6 +13,7 @@ import pytest
 
 from harness.adapters.serve import http as service_http
 from harness.adapters.serve import server
+from harness.adapters.serve.access import Access
 from harness.adapters.serve.http import App
 from harness.adapters.serve.model import SharedBase
 from tests.support.http_client import EXAMPLES, JSON, TASK, Bench, Client, Gate, eventually, serving
@@ -31,7 +32,9 @@ def raw(client: Client, *pieces: bytes) -> bytes:
 
 
 def head(length: str) -> bytes:
-    return f"POST {COMPLETIONS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{length}\r\n\r\n".encode()
+    return (
+        f"POST {COMPLETIONS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{length}\r\n\r\n".encode()
+    )
 
 
 def error_of(answer: bytes, status: int) -> str:
@@ -93,7 +96,14 @@ def test_a_second_request_that_does_not_come_ends_its_connection_too(
 
 def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service_http, "SEND_SECONDS", 0.05)
-    scope = {"type": "http", "method": "GET", "path": "/health", "headers": [], "query_string": b"", "state": {}}
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/health",
+        "headers": [(b"host", b"x")],
+        "query_string": b"",
+        "state": {},
+    }
 
     async def receive() -> Any:
         return {"type": "http.request", "body": b"", "more_body": False}
@@ -102,7 +112,7 @@ def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch
         await asyncio.Event().wait()
 
     with pytest.raises(TimeoutError):
-        asyncio.run(App()(scope, receive, send))
+        asyncio.run(App(Access(frozenset({"*"})))(scope, receive, send))
 
 
 # --- the end
@@ -144,6 +154,21 @@ def test_stopping_finishes_the_request_in_hand_and_refuses_new_ones(
         gate.open.set()
         status, found, _ = future.result()
     assert (status, found["choices"][0]["finish_reason"]) == (200, "length")
+
+
+def test_requests_that_wait_are_finished_as_well(
+    bench: Bench, base: SharedBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(base, monkeypatch)
+    with serving(bench, base, max_batch=1) as client, ThreadPoolExecutor(3) as pool:
+        first = in_hand(client, gate, pool)
+        asked = {"model": "toy", "prompt": PROMPT, "max_tokens": 2}
+        others = [pool.submit(client.ask, "POST", COMPLETIONS, asked) for _ in range(2)]
+        eventually(lambda: client.engine.state().waiting == 2)
+        client.server.stop()
+        eventually(lambda: is_refused(client))
+        gate.open.set()
+        assert [future.result()[0] for future in (first, *others)] == [200, 200, 200]
 
 
 @pytest.mark.parametrize("seconds", [None, 0.1])

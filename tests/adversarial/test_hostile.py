@@ -228,7 +228,8 @@ def test_a_hostile_data_file_is_checked_run_and_reported(
     monkeypatch.setattr("harness.cli.commands.run.plan.check", lambda plans: None)
     path, results, model = data_file(tmp_path, name), tmp_path / "results", write_model(tmp_path / "model")
     assert main(["check", str(path)]) == 0, capsys.readouterr().out
-    flags = ["--method", "base,full", "--no-memory", "--model", str(model), "--results", str(results)]
+    flags = ["--method", "base,full", "--challengers", "none", "--no-memory"]
+    flags += ["--model", str(model), "--results", str(results)]
     assert main(["--task", str(path), *flags], work=guess) == 0, capsys.readouterr().err
     printed = capsys.readouterr()
     assert OBEYED.search(printed.out + printed.err) is None

@@ -20,7 +20,7 @@ from tests.support.tampering import CAREFUL, CARELESS, record
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     with pytest.MonkeyPatch.context() as patch:
         publication.without_figures(patch)
-        return publication.publish(tmp_path_factory.mktemp("made"))
+        return publication.publish(tmp_path_factory.mktemp("made"), challengers=("nearest",))
 
 
 @pytest.fixture

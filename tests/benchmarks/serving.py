@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.serve.model import GenerationRequest, SharedBase, adapter_bytes
+from harness.adapters.serve.generation import GenerationRequest
+from harness.adapters.serve.model import SharedBase, adapter_bytes
 from harness.data import registry
 from harness.methods import lora
 from harness.model.byte_counter import model_tensors, storage_bytes

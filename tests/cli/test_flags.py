@@ -67,11 +67,13 @@ def test_every_flag_of_a_run_is_a_field_of_the_options_and_no_default_stands_twi
 FULL: dict[str, Any] = {
     "tasks": ("a", "b"),
     "methods": ("lora", "full"),
+    "challengers": ("words", "nearest"),
     "ranks": (4, 16),
     "seeds": (7,),
     "model": "owner/name",
     "relabel": (("up", "down"), ("down", "up")),
     "labels": ("up", "down"),
+    "decimal_comma": True,
     "gold": "audited",
     "scoring": "both",
     "epochs": 0.5,
@@ -93,6 +95,7 @@ FULL: dict[str, Any] = {
     "remote_code": True,
     "probes": ("general", "shifted"),
     "rounds": 5,
+    "template_args": ("enable_thinking=false",),
     "clients_by": "line",
 }
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from harness import format
 from harness.analysis import compare
 from harness.analysis.sections import sections
-from harness.cli.terminal import output, tasks
+from harness.cli.terminal import output, plan_output, tasks
 from harness.cli.terminal import tables as ui_tables
 from harness.cli.terminal.progress import Watch
 from harness.data import registry
@@ -97,7 +97,7 @@ def test_an_error_says_what_where_and_how_to_fix_it_on_stderr(capsys: pytest.Cap
 
 
 def test_the_header_says_what_runs_on_what(planned: Plan, capsys: pytest.CaptureFixture[str]) -> None:
-    output.header(planned)
+    plan_output.header(planned)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("toy v1")
     assert max(map(len, lines)) <= 100
@@ -110,7 +110,7 @@ def test_the_header_says_what_runs_on_what(planned: Plan, capsys: pytest.Capture
 def results_text(planned: Plan, capsys: pytest.CaptureFixture[str]) -> str:
     runs = make_runs()
     output.results(results_of(runs))
-    output.conditions(planned)
+    plan_output.conditions(planned)
     return capsys.readouterr().out
 
 
@@ -188,7 +188,9 @@ def test_the_list_fits_into_a_hundred_columns_wherever_the_program_lies(capsys: 
     place = "/home/somebody/finance/.venv/lib/python3.11/site-packages/harness/methods"
     found = [replace(entry, origin=f"{place}/{name}.py") for name, entry in registry.methods().items()]
     broken = replace(found[0], name="worse", value=None, error="ModuleNotFoundError: " + "no module here " * 12)
-    tasks.listing(registry.tasks().values(), [*found, broken], dict.fromkeys(registry.tasks()))
+    tasks.listing(
+        registry.tasks().values(), [*found, broken], registry.challengers().values(), dict.fromkeys(registry.tasks())
+    )
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 100
     assert sum(line.strip() == f"{place}/qlora.py" for line in lines) == 1
@@ -233,7 +235,9 @@ def test_text_is_broken_to_the_terminal_s_width(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    output.header(replace(planned, inputs=replace(planned.inputs, task=replace(planned.task, title="words " * 30))))
+    plan_output.header(
+        replace(planned, inputs=replace(planned.inputs, task=replace(planned.task, title="words " * 30)))
+    )
     lines = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out).splitlines()
     assert max(map(len, lines)) <= 60
     assert " ".join(lines).split().count("words") == 30
@@ -320,7 +324,7 @@ def test_a_terminal_that_knows_ascii_only_gets_question_marks_and_no_crash(
 
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
-    output.header(planned)
+    plan_output.header(planned)
     sys.stdout.flush()
     assert b"?" in raw.getvalue()
 

@@ -33,6 +33,19 @@ def test_a_data_file_never_takes_the_name_of_a_task(file: Path, tmp_path: Path) 
     assert TaskSource(str(toy), (folder,)).task().name == "toy-file"
 
 
+def test_a_decimal_comma_reaches_a_data_file_and_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("context,target\n" + "".join(f'text {i},"{i},5"\n' for i in range(40)))
+    task = TaskSource(str(path), decimal_comma=True).task()
+    assert (task.name, task.metrics[0].name) == ("mine-decimal-comma", "numeric")
+    assert TaskSource(str(path)).task().name == "mine"
+    folder = put(tmp_path / "tasks", "toy.py")
+    assert TaskSource(str(path.rename(tmp_path / "toy.csv")), (folder,), decimal_comma=True).task().name == (
+        "toy-file-decimal-comma"
+    )
+    assert refusal(TaskSource("toy", (folder,), decimal_comma=True).task).where == "task toy"
+
+
 def test_labels_are_refused_for_a_task_that_is_no_data_file(tmp_path: Path) -> None:
     folder = put(tmp_path / "mine", "toy.py")
     for source in (

@@ -145,7 +145,18 @@ def test_check_lists_the_options_where_the_prompt_does_not(tmp_path: Path, capsy
 def test_a_run_of_a_task_that_ships_its_data_takes_a_data_folder_for_other_tasks(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["plan", "--task", "cfa", "--method", "base", "--no-memory", "--results", str(tmp_path / "results")]
+    words = [
+        "plan",
+        "--task",
+        "cfa",
+        "--method",
+        "base",
+        "--challengers",
+        "none",
+        "--no-memory",
+        "--results",
+        str(tmp_path / "results"),
+    ]
     assert main(words) == 0
     (run,) = re.findall(r" ([0-9a-f]{10})\n", capsys.readouterr().out)
     assert main([*words, "--data", str(tmp_path)]) == 0

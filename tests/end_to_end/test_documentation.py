@@ -194,9 +194,10 @@ def test_the_columns_of_a_data_file_are_those_that_the_harness_reads() -> None:
 # --- the code blocks
 
 
-def test_the_code_blocks_are_a_task_a_method_and_a_metric() -> None:
-    assert [str(Path(path).parent) for path in FILES] == ["my_tasks", "harness/methods", "harness/metrics"]
-    assert sum(kind == "python" for kind, _ in BLOCKS) == 3
+def test_the_code_blocks_are_a_task_a_method_a_metric_and_a_challenger() -> None:
+    folders = ["harness/challengers", "harness/methods", "harness/metrics", "my_tasks"]
+    assert sorted(str(Path(path).parent) for path in FILES) == folders
+    assert sum(kind == "python" for kind, _ in BLOCKS) == 4
 
 
 def test_the_task_passes_the_contract_of_every_task(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +220,7 @@ def test_the_task_passes_the_contract_of_every_task(place: Path, monkeypatch: py
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The README's three files as an installed package with the README's entry points."""
+    """The README's files as an installed package with the README's entry points."""
     site = tmp_path / "site"
     points = tomllib.loads(only("toml", "entry-points"))["project"]["entry-points"]
     modules = {value.split(":")[0] for named in points.values() for value in named.values()}
@@ -244,12 +245,17 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[module]
 
 
-def test_the_entry_points_bring_all_three(package: Path) -> None:
-    stems = [Path(path).stem for path in FILES]
-    found: list[Mapping[str, registry.Entry[Any]]] = [registry.tasks(), registry.methods(), registry.metrics()]
-    for name, entries in zip(stems, found, strict=True):
-        assert entries[name].error == ""
-        assert entries[name].origin.startswith("my_package 1.0")
+def test_the_entry_points_bring_all_four(package: Path) -> None:
+    kinds: Mapping[str, Mapping[str, registry.Entry[Any]]] = {
+        "my_tasks": registry.tasks(),
+        "methods": registry.methods(),
+        "metrics": registry.metrics(),
+        "challengers": registry.challengers(),
+    }
+    for path in map(Path, FILES):
+        entry = kinds[path.parent.name][path.stem]
+        assert entry.error == ""
+        assert entry.origin.startswith("my_package 1.0")
 
 
 def test_a_method_and_a_metric_are_found_by_their_place(tmp_path: Path) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from harness.signals import keyboard_interrupts
+from harness.store import records
 from tests.support.background import ROOT, background, wait_until
 from tests.support.sample_inputs import write_model, write_task
 
@@ -62,7 +66,7 @@ def command(tmp_path: Path) -> list[str]:
     )
     task, model = write_task(tmp_path / "toy.jsonl"), write_model(tmp_path / "model")
     flags = ["--task", str(task), "--model", str(model), "--no-memory", "--results", str(tmp_path / "results")]
-    flags += ["--method", "base,lora,qlora,full"]
+    flags += ["--method", "base,lora,qlora,full", "--challengers", "none"]
     return [sys.executable, str(script), *flags]
 
 
@@ -93,3 +97,27 @@ def test_a_run_in_the_background_can_be_stopped_before_anything_trains(
     assert process.returncode == 130, err
     assert err.splitlines()[-1] == "interrupted"
     assert "Traceback" not in err
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc")
+def test_a_terminal_that_is_closed_interrupts_its_program_as_ctrl_c_does(command: list[str], tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    begin = (
+        "import fcntl, os, signal, sys, termios\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+        "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
+    words = [sys.executable, "-c", begin, *command[1:]]
+    process = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    try:
+        while not list(tmp_path.rglob("waiting")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        os.close(ours)
+        assert process.wait() == 130
+    finally:
+        process.kill()
+    (record,) = [run.record for run in records.read_all(tmp_path / "results") if run.record.status != "ok"]
+    assert record.status == "interrupted"

@@ -15,7 +15,7 @@ import torch
 
 from harness import environment
 from harness.data import registry
-from harness.methods import qlora
+from harness.methods.parts import packed_product
 from harness.model import batch, loading
 from harness.model import meter as memory
 from harness.model.cpu_attention import fast_backward
@@ -138,7 +138,7 @@ def build(cell: Cell, spec: RunSpec, method: Method) -> Any:
     with torch.device(cell.device):
         model = AutoModelForCausalLM.from_config(loading.config_from(cell.config), dtype=dtype)
     if method.name == "qlora":
-        model = qlora.with_cpu_product(in_four_bits(model), spec)
+        model = packed_product.with_exact_products(in_four_bits(model), spec)
     return model.requires_grad_(False)
 
 

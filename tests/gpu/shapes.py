@@ -24,7 +24,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness import environment, processes
+from harness import environment, lifetime, processes
 from harness.runs import local
 from harness.store import records as store
 from tests.gpu.cells import Cell, cells, toy
@@ -61,7 +61,7 @@ def in_own_process(cell: Cell, limit: float, log: Path, work: str = "tests.gpu.m
         process.join(20)
         return {
             "status": "failed",
-            "reason": local.describe_exit(process.exitcode or 0) or "it ended without an answer",
+            "reason": lifetime.describe_exit(process.exitcode or 0) or "it ended without an answer",
         }
     finally:
         if process.is_alive():

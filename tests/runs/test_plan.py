@@ -318,6 +318,12 @@ def _fail(question: Preflight) -> Findings:
     raise TypeError("no such\nlayer")
 
 
+def _never_end(question: str) -> None:
+    import threading
+
+    threading.Event().wait()
+
+
 def _die(question: Preflight) -> Findings:
     import os
 
@@ -333,3 +339,9 @@ def test_a_plan_without_memory_never_imports_torch(asked: Options, tmp_path: Pat
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
+
+
+def test_a_look_that_does_not_end_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="did not end within") as caught:
+        preflight.in_own_process(_never_end, "", where=str(tmp_path), seconds=0.5)
+    assert caught.value.where == str(tmp_path)

@@ -18,10 +18,11 @@ import pytest
 from harness import processes
 from harness.data.source import TaskSource
 from harness.errors import HarnessError
+from harness.lifetime import describe_exit
 from harness.record import Record
 from harness.runs import local
 from harness.runs.job import Job, Outcome, Progress, Reporter, RunEnd
-from harness.runs.local import LocalProcesses, describe_exit
+from harness.runs.local import LocalProcesses
 from harness.runs.runner import Result, failure_record, run
 from harness.store import records
 from tests.support.records import make_record, make_spec

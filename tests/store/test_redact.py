@@ -28,9 +28,14 @@ TOKENS = {
     "repository": "ghp_" + "x9Y" * 12,
     "fine-grained": "github_pat_" + "1A2b" * 8,
     "model service": "sk-" + "proj-" + "q7W" * 10,
+    "package registry": "npm_" + "aB3d" * 9,
+    "Python's package registry": "pypi-" + "AgEIcHlwaS5vcmc" + "Ab-_1" * 12,
+    "image registry": "dckr_pat_" + "x-Y_9" * 6,
+    "inside a name": "MY_" + "hf_" + "aB3" * 11,
     "cloud": "AKIA" + "ABCDEFGH12345678",
     "web": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
 }
+PEM = "MIIEpAIBAAKCAQEA75" * 3
 SAID = {
     "a name and password in an address": (f"GET https://user:{PLANTED}@host.example/x failed", PLANTED),
     "a token as the user of an address": (f"git+https://{PLANTED}@host.example/x.git", PLANTED),
@@ -46,6 +51,21 @@ SAID = {
     "a home on a Mac": ("File '/Users/planted-name/x.py'", "planted-name"),
     "a home in an address": ("file:///home/planted-name/x", "planted-name"),
     "a home on Windows": (r"C:\Users\planted-name\x.py", "planted-name"),
+    "a home below another folder": ("/mnt/data/home/planted-name/models", "planted-name"),
+    "a home on a share": ("/nfs/homes/planted-name/x is missing", "planted-name"),
+    "a home of a group": ("/home/students/planted-name/x", "planted-name"),
+    "a home of a letter": ("/home/p/planted-name/x", "planted-name"),
+    "a home of Windows in Linux": ("/mnt/c/Users/planted-name/x", "planted-name"),
+    "a home on another disk of a Mac": ("/Volumes/Disk/Users/planted-name/x", "planted-name"),
+    "a home in a message of Python on Windows": (r"'D:\\\\data\\\\Users\\\\planted-name\\\\x.py'", "planted-name"),
+    "a home of Linux in Windows": (r"\\wsl$\Ubuntu\home\planted-name\x", "planted-name"),
+    "a home by its user": ("see ~planted-name/x", "planted-name"),
+    "a private key": (
+        f"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n{PEM}\n-----END RSA PRIVATE KEY-----",
+        PEM,
+    ),
+    "a key in one line": (f"-----BEGIN PRIVATE KEY-----\\n{PEM}\\n-----END PRIVATE KEY-----", PEM),
+    "a key that is cut off": (f"-----BEGIN OPENSSH PRIVATE KEY-----\n{PEM}\n{PEM}\n", PEM),
     "the home of root": ("no such file: /root/models", "/root"),
 }
 
@@ -72,10 +92,39 @@ def test_secrets_and_homes_are_taken_out_of_a_text_and_the_rest_stays(kind: str)
         "tokenizer.json in owner/name at results/root/home/x",
         "NVIDIA H100 80GB HBM3, 16 of 32 cores, 128 GiB",
         "Basic functionality: 100,000,000 tokens",
+        "https://host.example/home/page and https://host.example/data/Users/list",
+        "npm_config and pypi-server of dckr_pat_",
+        "module.name.of.a.class in a-b.c-d",
+        "-----BEGIN and -----END",
+        "/usr/share/homeless/x in /data/homework/y",
     ],
 )
 def test_what_is_no_secret_stays_as_it_is(text: str) -> None:
     assert redact(text) == text
+
+
+NEAR = (
+    "a.", "a-", "eyJ-", "eyJhbGciOiJI.", "sk-", "?key", "?a&", "http:", "://", "a://", "@", "token ", "token=", "token_",
+    "authorization: ", "bearer ", "-----BEGIN KEY-----", "-----BEGIN ", "-", "/a", "/(", "/home", "//", "C:/", "C:\\",
+    "\\\\", "~a", "a", "_", " ", "npm_a", "hf_", "SG.", "\n",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", NEAR, ids=repr)
+def test_a_long_text_that_nearly_looks_like_a_secret_is_read_once(unit: str) -> None:
+    text = unit * (2**17 // len(unit))
+    assert redact(redact(text)) == redact(
+        text
+    )  # a rule that starts again at each character takes days: the test's limit
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("?key", "a"), ("eyJ", "-eyJ"), ("a", "://"), ("-----BEGIN K-----", "A" * 40)]
+)
+def test_a_long_text_of_one_and_then_of_another_is_read_once(first: str, second: str) -> None:
+    half = 2**16
+    redact(first * (half // len(first)) + second * (half // len(second)))
+    redact((first + second) * (half // len(first + second)))
 
 
 @settings(max_examples=60, deadline=None)

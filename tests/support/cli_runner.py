@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from harness.runs.local import Target
 from harness.store import records
 from tests.support import logged_steps
 from tests.support.records import make_environment, make_record
-from tests.support.run_costs import cost_of
+from tests.support.run_costs import cost_of, start_of
 from tests.support.sample_inputs import write_model, write_task
 
 COMMIT = environment.commit()
@@ -45,7 +44,7 @@ def guess(job: Job, reporter: Reporter) -> None:
                 group=example.group or example.id,
                 target=example.target,
                 text=said,
-                parsed=said,
+                parsed=task.parse(said, example) if task.parse else said,
                 choices=example.choices,
                 loglik=tuple(0.0 if choice == said else -1.0 - luck.random() for choice in example.choices),
                 end_loglik=tuple(-0.1 for _ in example.choices),
@@ -58,7 +57,7 @@ def guess(job: Job, reporter: Reporter) -> None:
         cost=cost,
         guess=task.guess,
         final_loss=random.Random(job.spec.id).random() if job.spec.train_examples else None,
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        started=start_of(job.spec),
         seconds=1 + math.fsum(phase.seconds for phase in cost.phases.values()),
         scores=score_answers(answers, task.metrics),
         parse_rate=parse_rate(answers),
@@ -96,8 +95,10 @@ class Desk:
         self.out = self.err = ""
 
     def run(self, *arguments: str) -> int:
-        """Run a command on this folder's results; what it printed is then in `out` and `err`."""
-        code = main([*arguments, "--results", str(self.results)], work=self.work)
+        """Run a command on this folder's results, without challengers unless they are named; see `out` and `err`."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("harness.cli.settings.BUILT_IN", ())
+            code = main([*arguments, "--results", str(self.results)], work=self.work)
         self.out, self.err = self.capsys.readouterr()
         return code
 

@@ -141,7 +141,19 @@ def write_inputs(folder: Path) -> list[str]:
     (model / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
     (model / "tokenizer.json").write_text("{}")
     command = ["--task", str(folder / "toy.jsonl"), "--model", str(model), "--no-memory", "--dtype", "fp32"]
-    return [*command, "--method", "base,lora,full", "--rank", "2,4", "--device", "cpu", "--jobs", "1"]
+    return [
+        *command,
+        "--method",
+        "base,lora,full",
+        "--rank",
+        "2,4",
+        "--device",
+        "cpu",
+        "--jobs",
+        "1",
+        "--challengers",
+        "none",
+    ]
 
 
 def without_torch(worker: Callable[[Job, Reporter], None] = slowly) -> None:

@@ -6,7 +6,7 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -135,6 +135,8 @@ class Stream:
     def __init__(self, client: Client, path: str = "/v1/completions", **fields: Any) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", client.server.port)
         asked = {"model": "toy-lora-r4-s0", "prompt": TASK.prompt(EXAMPLES[0]), "max_tokens": 20} | fields
+        if "messages" in asked:
+            del asked["prompt"]
         body = json.dumps(asked | {"stream": True})
         self._connection.request("POST", path, body.encode(), JSON)
         self.response = self._connection.getresponse()
@@ -181,13 +183,24 @@ class Gate:
 
 @contextmanager
 def serving(
-    bench: Bench, base: SharedBase, *, max_body: int = 10_000, load: Any = None, log: Any = None, **limits: int
+    bench: Bench,
+    base: SharedBase,
+    *,
+    max_body: int = 10_000,
+    load: Any = None,
+    log: Any = None,
+    options: Mapping[str, Any] | None = None,
+    **limits: int,
 ) -> Iterator[Client]:
-    """Serve on a free port; `load` replaces the way that adapters are read, `log` is called with each answer's line."""
+    """Serve on a free port; `load` replaces the way that adapters are read, `log` is called with each answer's line.
+
+    `options` are those of the server, `limits` those of the engine.
+    """
     catalog = bench.catalog()
     folders = {one.id: one.folder for one in catalog.served}
     read = load or (lambda id: base.read(folders[id]))
-    with Server("127.0.0.1", 0, max_body=max_body, log=log) as server, Engine(base, read, Limits(**limits)) as engine:
+    server_options = {"max_body": max_body, "log": log, **(options or {})}
+    with Server("127.0.0.1", 0, **server_options) as server, Engine(base, read, Limits(**limits)) as engine:
         server.app.service = Service(catalog, engine)
         thread = threading.Thread(target=server.run)
         thread.start()

@@ -9,9 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.record import ProbeResult, Record
+import numpy as np
+
+from harness.record import ProbeResult, Record, RunSpec
 from harness.schedule import planned_steps, rate_at
 from harness.store import answer_files, records, training_files
+from harness.verify import embedded
 
 Rows = list[dict[str, Any]]
 
@@ -19,17 +22,17 @@ Rows = list[dict[str, Any]]
 def rows_of(record: Record) -> Rows:
     """Return the steps that the record's spec plans, with the record's tokens, speed and final loss."""
     spec = record.spec
-    count = planned_steps(spec.train_examples, spec)
+    count, luck = planned_steps(spec.train_examples, spec), random.Random(f"{spec.id} steps")
     tokens = record.cost.train_tokens if record.cost else count
     seconds = tokens / record.cost.train_tokens_per_second if record.cost else 1.0
     return [
         {
             "step": number + 1,
             "steps": count,
-            "loss": 2.0 - number / count if number + 1 < count else record.final_loss,
+            "loss": 2.0 - number / count * (1 + luck.random() / 10) if number + 1 < count else record.final_loss,
             "tokens": tokens // count + (tokens % count if number == 0 else 0),
             "learning_rate": rate_at(spec.learning_rate, spec.warmup, number, count),
-            "seconds": seconds / count,
+            "seconds": seconds * 2 * (number + 1) / (count * (count + 1)),
         }
         for number in range(count)
     ]
@@ -52,12 +55,34 @@ def write_adapter(folder: Path, record: Record) -> Record:
     """Write an adapter of the recorded size and the record with its checksum; return the record."""
     adapter = folder / training_files.ADAPTER
     adapter.mkdir(exist_ok=True)
-    (adapter / "adapter_config.json").write_text("{}\n")
-    size = record.cost.adapter_bytes if record.cost else 0
-    (adapter / "adapter_model.safetensors").write_bytes(random.Random(record.spec.id).randbytes(size))
+    spec, size = record.spec, record.cost.adapter_bytes if record.cost else 0
+    config = {"peft_type": "LORA", "r": spec.rank, "lora_alpha": spec.alpha, "lora_dropout": spec.dropout}
+    config |= {"base_model_name_or_path": spec.model, "target_modules": ["linear"]}
+    config |= {"use_dora": False, "use_rslora": False, "init_lora_weights": True}
+    (adapter / training_files.ADAPTER_CONFIG).write_text(json.dumps(config))
+    (adapter / "adapter_model.safetensors").write_bytes(tensor_bytes(random_tensors(spec), size))
     record = replace(record, adapter_sha256=training_files.weights_sha256(folder))
     records.write_record(folder, record)
     return record
+
+
+def random_tensors(spec: RunSpec) -> dict[str, np.ndarray]:
+    """Return random matrices A and B of LoRA on the embedded model."""
+    luck, made = np.random.default_rng(int(spec.id, 16)), {}
+    for number, (inner, outer) in enumerate(embedded.linear_shapes()):
+        made[f"{number}.linear.lora_A.weight"] = luck.standard_normal((spec.rank, inner)).astype(np.float32)
+        made[f"{number}.linear.lora_B.weight"] = luck.standard_normal((outer, spec.rank)).astype(np.float32)
+    return made
+
+
+def tensor_bytes(tensors: Mapping[str, np.ndarray], size: int) -> bytes:
+    """Return a safetensors file of these matrices, its header padded so that the file has `size` bytes."""
+    header, start = {}, 0
+    for name, values in tensors.items():
+        header[name] = {"dtype": "F32", "shape": values.shape, "data_offsets": [start, start + values.nbytes]}
+        start += values.nbytes
+    text = json.dumps(header).encode().ljust(size - 8 - start)
+    return len(text).to_bytes(8, "little") + text + b"".join(values.tobytes() for values in tensors.values())
 
 
 def write_all(folder: Path, record: Record) -> None:

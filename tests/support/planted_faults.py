@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import subprocess
 
+from harness import environment
+from harness.record import SCHEMA_VERSION
 from harness.store import records
 from harness.store.training_files import PACKED_STEPS
 from harness.verify.checks import (
     arithmetic,
+    batches,
     contents,
+    copies,
     cost,
     data,
     files,
@@ -17,6 +22,7 @@ from harness.verify.checks import (
     identity,
     likeness,
     pace,
+    peers,
     provenance,
     rows,
     seeds,
@@ -24,6 +30,7 @@ from harness.verify.checks import (
     shape,
     training,
 )
+from tests.support import planted_adapters, planted_copies
 from tests.support.planting import (
     Plant,
     answers,
@@ -32,6 +39,7 @@ from tests.support.planting import (
     copy,
     dropped,
     each_seed,
+    end_tokens_of_one_row,
     every_answer,
     extra_folder,
     faster,
@@ -40,26 +48,37 @@ from tests.support.planting import (
     field_of_all,
     file,
     larger_peak,
+    long_steps,
+    longer_test_questions,
     moved_part,
     now,
     predicted,
+    qlora_of_one_rank,
     ranks_left_out,
     record,
     scaled,
     setter,
     spec,
     spec_of_all,
+    started_at_once,
+    started_in_order,
     swapped_settings,
     untrained_copy,
+    validation_of_one_row,
     with_steps,
     without_steps,
 )
 from tests.support.tampering import run
 
 BASE, FULL = {"method": "base"}, {"method": "full"}
+FIRST_COMMIT = subprocess.run(["git", "rev-list", "--max-parents=0", "HEAD"], capture_output=True, text=True).stdout[
+    :12
+]
 TRAIN, TEST, LOAD = "cost.phases.train.", "cost.phases.evaluate.", "cost.phases.load."
 
 FAULTS: dict[str, tuple[Plant, str]] = {
+    **planted_adapters.FAULTS,
+    **planted_copies.FAULTS,
     # breakdowns, order and truncation of answers
     "a breakdown moved to another value": (answers(lambda rows: rows[0]["slices"].update(topic="debt")), arithmetic.SLICES),
     "a breakdown dropped from all answers": (every_answer(lambda row: row.update(slices={})), arithmetic.SLICES),
@@ -109,6 +128,8 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     "answers of the validation split": (spec_of_all("split", "validation"), settings.SETTINGS),
     "an unknown precision": (spec_of_all("dtype", "fp8"), files.RECORD_READABLE),
     "a longer window than the model's": (spec_of_all("max_tokens", 99_999), settings.EMBEDDED),
+    "a method that nobody has": (spec_of_all("method", "superlora"), settings.SETTINGS),
+    "code of the embedded model": (spec_of_all("remote_code", True), settings.EMBEDDED),
     "a rate of one seed": (spec("learning_rate", 0.02), seeds.ONE_SETTING),
     "an alpha of one seed": (spec("alpha", 64.0), seeds.ONE_SETTING),
     # the model
@@ -134,11 +155,17 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     "frozen bytes moved to activations": (each_seed(moved_part("frozen_weights", "activations_and_rest")), shape.SHAPE),
     "trained bytes moved to activations": (each_seed(moved_part("trained_weights", "activations_and_rest")), shape.SHAPE),
     "a larger state of the optimizer": (each_seed(moved_part("activations_and_rest", "optimizer_state", 20_000_000)), shape.SHAPE),
+    "half the optimizer's state moved to activations": (each_seed(moved_part("optimizer_state", "activations_and_rest", 18_722_816), method="full"), shape.SHAPE),
+    "full called full8": (spec_of_all("method", "full8", method="full"), shape.SHAPE),
     "more gradients than trained weights": (each_seed(moved_part("activations_and_rest", "gradients", 20_000_000)), shape.SHAPE),
     "a run of rank 8 as one of rank 16": (each_seed(swapped_settings), shape.SHAPE),
     "a larger peak of one seed": (record(larger_peak(3.0)), rows.SIZES),
     "a smaller peak of one seed": (record(larger_peak(0.45)), rows.SIZES),
     "another peak of a whole row": (each_seed(larger_peak(5.0)), rows.PREDICTED),
+    "a peak below the prediction on the CPU": (record(larger_peak(0.75)), rows.PREDICTED),
+    "a larger rank with less memory for its steps": (record(larger_peak(0.9)), peers.MEMORY),
+    "micro-batches that need no less memory": (spec_of_all("micro_batch", 2), peers.MEMORY),
+    "a smaller peak of the test": (field_of_all(TEST + "peak_bytes", scaled(0.6)), peers.MEMORY),
     "a peak above the machine's memory": (field(TEST + "peak_bytes", 10**12), pace.TIMES),
     "a peak of loading": (field(LOAD + "peak_bytes", scaled(0.5)), pace.TIMES),
     "a resident size below the peak": (field(TRAIN + "resident_bytes", 5_000_000), pace.TIMES),
@@ -157,6 +184,10 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     "a run of a day": (field("seconds", 86_400.0), pace.TIMES),
     "a negative time": (field(TEST + "seconds", -1.0), pace.TIMES),
     "an evaluation longer than the run": (field(TEST + "seconds", 500.0), pace.TIMES),
+    "a test many times as fast as other rows": (field_of_all(TEST + "seconds", scaled(0.01)), peers.SPEED),
+    "test questions far longer than validation questions": (longer_test_questions, peers.LENGTHS),
+    "one start of all runs": (started_at_once, peers.STARTS),
+    "another torch of one run": (started_in_order, peers.PACKAGES),
     "a start in the future": (field("started", now(days=2)), pace.STARTED),
     "a start before the commit": (field("started", "2020-01-01T00:00:00+00:00"), pace.STARTED),
     "a start that is no date": (field("started", "yesterday"), pace.STARTED),
@@ -175,6 +206,7 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     "a step removed": (with_steps(lambda lines: lines.pop(1)), training.SCHEDULE),
     "tokens of a step": (with_steps(lambda lines: lines[1].update(tokens=5)), training.TOTALS),
     "a rate above the settings'": (with_steps(lambda lines: lines[1].update(learning_rate=0.5)), training.SCHEDULE),
+    "a negative loss of a step": (with_steps(lambda lines: lines[1].update(loss=-1.0)), training.SCHEDULE),
     "seconds of the steps": (with_steps(lambda lines: [line.update(seconds=1.0) for line in lines]), training.TOTALS),
     "steps that are no gzip file": (file(PACKED_STEPS, b"no gzip"), training.STEPS),
     "steps changed without the checksum": (file(PACKED_STEPS, gzip.compress(b"{}")), training.STEPS),
@@ -184,6 +216,13 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     "another rate in a whole row": (spec_of_all("learning_rate", 0.02), training.SCHEDULE),
     "another warm-up in a whole row": (spec_of_all("warmup", 0.9), training.SCHEDULE),
     "larger batches in a whole row": (spec_of_all("batch_size", 12), training.SCHEDULE),
+    "tokens moved between two steps": (with_steps(lambda lines: lines[0].update(tokens=lines[0]["tokens"] - 5) or lines[1].update(tokens=lines[1]["tokens"] + 5)), batches.BATCHES),
+    "the batches of another seed": (long_steps, batches.BATCHES),
+    "steps of equal time": (long_steps, training.SCHEDULE),
+    "the losses of another seed": (long_steps, batches.LOSSES),
+    "a start from a run that is not here": (spec_of_all("start", "0123456789"), batches.STARTS),
+    "a start from a run of another task": (lambda root: spec_of_all("start", records.read_record(run(root, task="total")).spec.id)(root), batches.STARTS),
+    "joined tasks without their tokens": (spec_of_all("joined", ["total@0123456789abcdef"]), batches.STARTS),
     # the adapter
     "no checksum of the adapter": (field("adapter_sha256", ""), training.WEIGHTS),
     "another adapter": (file("adapter/adapter_model.safetensors"), training.WEIGHTS),
@@ -196,6 +235,12 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     "priors of a row that is not calibrated": (every_answer(lambda row: row.update(prior=row["loglik"])), form.FORM),
     "a calibrated row without priors": (untrained_copy("calibrated"), form.FORM),
     "a calibrated row with likelihoods that the base row does not have": (untrained_copy("calibrated", 0.1), likeness.UNTRAINED),
+    "likelihoods rounded to one decimal": (every_answer(lambda row: row.update(loglik=[round(v, 1) for v in row["loglik"]])), form.FORM),
+    "an option of likelihood 1 in an uncertain model": (answers(lambda rows: [row.update(loglik=[10 * v for v in row["loglik"]]) for row in rows] and rows[0]["loglik"].__setitem__(0, 0.0)), form.FORM),
+    "a text longer than its tokens allow": (answers(lambda rows: rows[0].update(text="x" * 50_000), task="total"), form.FORM),
+    "no likelihoods of the texts of one run": (every_answer(lambda row: row.update(loglik=[]), task="total"), copies.WRITTEN),
+    "other end tokens of the base row": (end_tokens_of_one_row, likeness.UNTRAINED),
+    "validation answers of one of two untrained rows": (validation_of_one_row, rows.VALIDATION),
     "lengths of options that are not withheld": (answers(lambda rows: rows[0].update(option_lengths=[1, 1, 9])), arithmetic.GOLD),
     # status and machine
     "a reason of a finished run": (field("reason", "out of memory"), identity.STATUS),
@@ -205,10 +250,13 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     "more memory than the machine": (field("environment.memory_bytes", 99 * 2**30), cost.ENVIRONMENT),
     "a driver of CUDA on the CPU": (field("environment.driver", "580.1"), cost.ENVIRONMENT),
     "a version that is none": (record(lambda r: r["environment"]["packages"].update(torch="newest")), cost.ENVIRONMENT),
+    "a GPU as the device of a run on the CPU": (field_of_all("environment.device_name", "NVIDIA H100"), cost.ENVIRONMENT),
+    "an allocator of Linux on Windows": (record(lambda r: r["environment"].update(platform="Windows AMD64", allocator="glibc 2.36")), cost.ENVIRONMENT),
     "CUDA in the settings only": (spec_of_all("device", "cuda"), cost.ENVIRONMENT),
     # other rows
     "counts that other rows do not have": (spec("train_examples", 20), rows.COUNTS),
     "a base model of other bytes than lora's frozen weights": (record(both(setter("cost.weights_bytes", lambda v: v + 500), setter(LOAD + "peak_bytes", lambda v: v + 500)), **BASE), rows.WEIGHTS),
+    "a rank left out of qlora": (qlora_of_one_rank, rows.RANKS),
     "a rank left out of one of two methods": (ranks_left_out, rows.RANKS),
     # runs left out
     "a seed": (lambda root: shutil.rmtree(run(root, seed=1)), seeds.NO_GAPS),
@@ -234,9 +282,12 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     "answers to a probe that the record does not name": (file("probe-other.jsonl.gz", gzip.compress(b"")), contents.KNOWN),
     "validation answers that the record does not name": (file("validation.jsonl.gz", gzip.compress(b"")), contents.KNOWN),
     "the log of a run": (file("log.txt"), contents.BELONGS),
+    "a hidden file in a run's folder": (file(".cache"), contents.BELONGS),
     "unpacked steps": (file("steps.jsonl"), contents.BELONGS),
     "a program beside a model": (file("model/modeling.py", method="full"), contents.BELONGS),
     "an unknown file at the top": (lambda root: (root / "notes.txt").write_text("trust me"), contents.BELONGS),
     "an unknown folder": (extra_folder, contents.BELONGS),
     "a commit nobody has": (field("environment.commit", "0123456789ab"), provenance.COMMIT),
 }  # fmt: skip
+if environment.has_line(FIRST_COMMIT, f"SCHEMA_VERSION = {SCHEMA_VERSION}") is False:  # not in a shallow clone
+    FAULTS["the first commit"] = (field("environment.commit", FIRST_COMMIT), peers.CODE)

@@ -168,6 +168,68 @@ def without_steps(root: Path) -> None:
     field("steps_sha256", "")(root)
 
 
+def validation_of_one_row(root: Path) -> None:
+    """Plant a second untrained row and the result of validation questions into one of both."""
+    untrained_copy("calibrated")(root)
+    result = {"data": "0" * 16, "scoring": "choices", "scores": {}, "parse_rate": 1.0, "chance": None}
+    field("validation", result | {"answers_sha256": "0" * 64, "cut_examples": 0, "limit": 300}, method="base")(root)
+
+
+def end_tokens_of_one_row(root: Path) -> None:
+    """Plant a second untrained row, and other likelihoods of end tokens into one of both."""
+    untrained_copy("calibrated")(root)
+    every_answer(lambda row: row.update(end_loglik=[v - 0.2 for v in row["end_loglik"]]), method="base")(root)
+
+
+def qlora_of_one_rank(root: Path) -> None:
+    """Plant `qlora` with rank 8 beside `lora` with ranks 2 and 8."""
+    for seed in range(3):
+        folder = run(root, seed=seed)
+        twin = folder.with_name(f"{folder.name}-copy")
+        shutil.copytree(folder, twin)
+        rewrite(twin, setter("spec.method", "qlora"))
+
+
+def longer_test_questions(root: Path) -> None:
+    """Plant many times the tokens into the test of all runs of a row that has validation answers."""
+    score = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 60, "groups": 60, "unit": "share", "higher_is_better": True}
+
+    def change(content: Content) -> None:
+        phases = content["cost"]["phases"]
+        phases["validation"] = phases["evaluate"] | {"tokens": 60 * 10}
+        result = {"data": "0" * 16, "scoring": "choices", "parse_rate": 1.0, "chance": None, "answers_sha256": "0" * 64}
+        content["validation"] = result | {"scores": {"acc": score}, "cut_examples": 0, "limit": 300}
+        content["spec"]["test_examples"] = 60
+
+    record(change, method="base")(root)
+
+
+def started_at_once(root: Path) -> None:
+    """Plant one start into all runs."""
+    for path in sorted(root.rglob(records.RECORD)):
+        rewrite(path.parent, setter("started", "2026-01-01T00:00:00+00:00"))
+
+
+def started_in_order(root: Path) -> None:
+    """Plant another package into one of all runs, which start one after the other."""
+    for number, path in enumerate(sorted(root.rglob(records.RECORD))):
+        rewrite(path.parent, setter("started", f"2026-01-01T00:{number:02}:00+00:00"))
+    record(lambda r: r["environment"]["packages"].update(torch="2.1.0"), seed=1)(root)
+
+
+def long_steps(root: Path) -> None:
+    """Plant the same losses and tokens into 24 steps of two seeds."""
+    for seed in range(2):
+        folder = rewrite(run(root, seed=seed), setter("spec.epochs", 8.0))
+        made = records.read_record(folder)
+        rows = logged_steps.rows_of(made)
+        logged_steps.write(
+            folder,
+            made,
+            [row | {"seconds": 0.5, "loss": 2 - n / 23, "tokens": 40 + n} for n, row in enumerate(rows)],
+        )
+
+
 def now(**shift: float) -> str:
     return (datetime.now(UTC) + timedelta(**shift)).isoformat(timespec="seconds")
 

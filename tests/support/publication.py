@@ -7,22 +7,24 @@ import json
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from harness.challengers.parts import answers as challenging
 from harness.cli.app import main
 from harness.data import loading, registry
 from harness.metrics.scoring import chance, parse_rate, score_answers
-from harness.record import Answer, Record, RunSpec
+from harness.record import Answer, Cost, Phase, Record, RunSpec
 from harness.schema import Example, Task
 from harness.store import records
 from harness.verify import embedded
 from tests.support import logged_steps
 from tests.support.cli_runner import clean_commit
 from tests.support.records import make_environment, make_record, make_spec
-from tests.support.run_costs import cost_of
+from tests.support.run_costs import cost_of, start_of
 
 TASKS = ("pick", "total")
 ROWS = (("base", 0, 0.3), ("lora", 2, 0.6), ("lora", 8, 0.8), ("full", 0, 0.9))
@@ -82,8 +84,8 @@ def _row(task: str, split: str, number: int) -> dict[str, object]:
     }
 
 
-def write_runs(results: Path, tasks_dir: Path, *, seeds: int = SEEDS) -> list[Record]:
-    """Write finished runs of every row and seed of both tasks; the base model runs once."""
+def write_runs(results: Path, tasks_dir: Path, *, seeds: int = SEEDS, challengers: Sequence[str] = ()) -> list[Record]:
+    """Write finished runs of every row and seed of both tasks, and of challengers of the first; the base model runs once."""
     made = []
     for name in TASKS:
         task = registry.task(name, [tasks_dir])
@@ -91,7 +93,31 @@ def write_runs(results: Path, tasks_dir: Path, *, seeds: int = SEEDS) -> list[Re
         for method, rank, share in ROWS:
             for seed in range(seeds if method != "base" else 1):
                 made.append(write_run(results, task, splits, spec_of(task, splits, method, rank, seed), share))
-    return made
+    task = registry.task(TASKS[0], [tasks_dir])
+    return made + [write_challenger(results, task, loading.load_splits(task), name) for name in challengers]
+
+
+def write_challenger(results: Path, task: Task, splits: loading.Splits, name: str) -> Record:
+    """Write the finished run of a challenger, with the answers that it gives."""
+    challenger, base = registry.challenger(name), spec_of(task, splits, "base", 0, 0)
+    spec = replace(base, method=name, challenger=challenger.version, max_tokens=0)
+    answers = challenging.answer(challenger, challenging.fit(challenger, task, splits.train, 0), splits.test, task)
+    folder, luck = records.run_dir(results, spec), random.Random(spec.id)
+    phases = {phase: Phase(1 + luck.random(), 0, 2**28) for phase in ("fit", "evaluate")}
+    record = make_record(
+        spec,
+        scores=score_answers(answers, task.metrics),
+        parse_rate=parse_rate(answers),
+        chance=chance(task, splits.test),
+        cost=Cost(phases, None, 0, 0, 0, 0, 0, 0, 0.0),
+        final_loss=None,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=1 + math.fsum(phase.seconds for phase in phases.values()),
+        answers_sha256=records.write_answers(folder, answers),
+        environment=make_environment(commit=clean_commit()),
+    )
+    records.write_record(folder, record)
+    return record
 
 
 def spec_of(task: Task, splits: loading.Splits, method: str, rank: int, seed: int) -> RunSpec:
@@ -129,7 +155,7 @@ def write_run(results: Path, task: Task, splits: loading.Splits, spec: RunSpec, 
         chance=chance(task, splits.test),
         cost=cost,
         final_loss=luck.random() if spec.train_examples else None,
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        started=start_of(spec),
         seconds=1 + math.fsum(phase.seconds for phase in cost.phases.values()),
         answers_sha256=records.write_answers(folder, answers),
         environment=make_environment(commit=clean_commit()),
@@ -161,10 +187,12 @@ def make_answers(examples: Sequence[Example], spec: RunSpec, share: float) -> li
     return answers
 
 
-def publish(folder: Path, *, redistributable: bool = True, seeds: int = SEEDS) -> tuple[Path, Path]:
+def publish(
+    folder: Path, *, redistributable: bool = True, seeds: int = SEEDS, challengers: Sequence[str] = ()
+) -> tuple[Path, Path]:
     """Make tasks and runs in a folder and publish them; return the published folder and that of the tasks."""
     tasks_dir = write_tasks(folder / "tasks", redistributable=redistributable)
-    write_runs(folder / "results", tasks_dir, seeds=seeds)
+    write_runs(folder / "results", tasks_dir, seeds=seeds, challengers=challengers)
     words = ["publish", "--results", str(folder / "results"), "--tasks-dir", str(tasks_dir)]
     assert main(words) == 0
     return folder / "results" / "published", tasks_dir

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+from datetime import UTC, datetime, timedelta
 
 from harness.record import Cost, Parts, Phase, RunSpec
 from harness.verify import embedded
@@ -30,7 +31,14 @@ def cost_of(spec: RunSpec) -> Cost:
     peak, bytes_loaded = sum(dataclasses.astuple(parts)), frozen + 4 * trained
     seconds = 10 + luck.random()
     phases["load"] = dataclasses.replace(phases["load"], peak_bytes=bytes_loaded)
+    phases["evaluate"] = dataclasses.replace(phases["evaluate"], peak_bytes=bytes_loaded + 30_000_000)
     phases["train"] = Phase(seconds * 1.01, peak, 700_000_000, tokens=train_tokens)
     adapter = 4 * trained + 127 * tensors if spec.rank else 0
     predicted = 50_000_000 + frozen + 12 * trained
     return Cost(phases, parts, predicted, weights, trained, bytes_loaded, adapter, train_tokens, train_tokens / seconds)
+
+
+def start_of(spec: RunSpec) -> str:
+    """Return when a made-up run began: in the last eight minutes, each at another second."""
+    ago = timedelta(seconds=random.Random(f"{spec.id} start").randrange(480))
+    return (datetime.now(UTC) - ago).isoformat(timespec="seconds")

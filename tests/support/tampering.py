@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.store import answer_files, records
-from harness.verify.checks import arithmetic, cost, data, files, identity, probes, provenance, seeds, views
+from harness.verify.checks import arithmetic, challengers, cost, data, files, identity, probes, provenance, seeds, views
 from tests.support import answer_rows
 
 Fault = Callable[[Path], object]
@@ -89,6 +89,15 @@ def prefer(rows: list[dict[str, Any]]) -> None:
     a, b = (row["choices"].index(row[key]) for key in ("parsed", "target"))
     row["loglik"][a], row["loglik"][b] = row["loglik"][b], row["loglik"][a]
     row["text"] = row["parsed"] = row["target"]
+
+
+def weaken(rows: list[dict[str, Any]]) -> None:
+    """Turn a right answer into a wrong one, with the log-likelihoods of the two options exchanged."""
+    row = next(row for row in rows if row["parsed"] == row["target"])
+    right = row["choices"].index(row["target"])
+    wrong = (right + 1) % len(row["choices"])
+    row["loglik"][right], row["loglik"][wrong] = row["loglik"][wrong], row["loglik"][right]
+    row["text"] = row["parsed"] = row["choices"][wrong]
 
 
 def regold(rows: list[dict[str, Any]]) -> None:
@@ -228,6 +237,7 @@ CAREFUL: dict[str, tuple[Fault, str]] = {
     "a metric left out": (record(lambda r: r["scores"].pop("macro_f1")), arithmetic.SCORES),
     "one answer flipped": (answers(flip), arithmetic.TOP_OPTION),
     "one answer flipped with its likelihoods": (answers(prefer), arithmetic.SCORES),
+    "a challenger made weaker": (answers(weaken, method="nearest"), challengers.REFIT),
     "a gold answer changed": (answers(regold), arithmetic.GOLD),
     "an answer read kindly": (answers(reread, task="total"), arithmetic.PARSES),
     "an answer dropped": (answers(lambda rows: rows.pop()), arithmetic.ANSWER_COUNT),

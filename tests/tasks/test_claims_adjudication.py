@@ -32,6 +32,7 @@ POLICY = Policy(
     deductible=Decimal(0),
     limit=Decimal(5000),
     clauses={kind: number for number, kind in enumerate(CLAUSES, 1)},
+    order=CLAUSES[1:],
 )
 CLAIM = Claim(datetime.date(2023, 6, 15), "hail", "roof", Decimal(1000), ("invoice", "photos"))
 
@@ -112,6 +113,23 @@ BY_HAND = [
 ]
 
 
+# The same with another order of clauses.
+BY_HAND_IN_ORDER = [
+    ("excluded with a paper missing, papers first", "5 4", "papers=receipt", "cause=theft", "refer; 0.00; clause 5"),
+    ("excluded and out of force, exclusion first", "4 2", "", "cause=theft date=2024-02-01", "deny; 0.00; clause 4"),
+    # 80 % of 1000 is 800, - 200 = 600: both took 200, coinsurance came first
+    ("coinsurance, then deductible", "10 9", "deductible=200 share=80", "", "pay in part; 600.00; clause 10"),
+    # 1000 - 100 = 900, sub-limit 400 takes 500
+    (
+        "deductible, then sub-limit",
+        "9 8",
+        "deductible=100 sublimit_item=roof sublimit=400",
+        "",
+        "pay in part; 400.00; clause 8",
+    ),
+]
+
+
 def changed(text: str) -> dict[str, Any]:
     """Read `name=value` pairs into the fields of a policy or claim."""
     pairs = dict(word.split("=") for word in text.split())
@@ -150,12 +168,25 @@ class Read:
     """What the text of a case says: amounts in cents, dates as text (ISO dates sort as text), numbers of clauses."""
 
     clause: dict[str, int] = field(default_factory=dict)
+    order: list[int] = field(default_factory=list)
     period: list[str] = field(default_factory=list)
     waiting: str = ""
     cents: dict[str, int] = field(default_factory=dict)
     words: dict[str, list[str]] = field(default_factory=dict)
     loss_date: str = ""
     earlier_date: str = ""
+
+
+@pytest.mark.parametrize(
+    ("order", "policy", "claim", "answer"),
+    [case[1:] for case in BY_HAND_IN_ORDER],
+    ids=[case[0] for case in BY_HAND_IN_ORDER],
+)
+def test_the_order_of_the_policy_decides(order: str, policy: str, claim: str, answer: str) -> None:
+    first = tuple(CLAUSES[int(number) - 1] for number in order.split())
+    kinds = first + tuple(kind for kind in CLAUSES[1:] if kind not in first)
+    ordered = replace(POLICY, **changed(policy), order=kinds)
+    assert adjudicate(ordered, replace(CLAIM, **changed(claim))).text == answer
 
 
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -210,6 +241,8 @@ def read_case(text: str) -> Read:
                 case.cents[kind] = amount_in(said)
             if kind == "sub-limit":
                 case.words["sub-limit"] = spotted(said, items)
+        elif "order" in row.lower() or "clauses" in row.lower():
+            case.order = [int(number) for number in re.findall(r"\d+", row)]
         elif "earlier claim" in row.lower():
             (case.earlier_date,) = DATE.findall(row)
             case.cents["earlier"] = amount_in(row)
@@ -232,26 +265,31 @@ def decide_again(case: Read) -> str:
     def nothing(decision: str, kind: str) -> str:
         return f"{decision}; 0.00; clause {case.clause[kind]}"
 
-    if case.loss_date < case.period[0] or case.loss_date > case.period[1]:
-        return nothing("deny", "in force")
-    if case.waiting >= case.loss_date:
-        return nothing("deny", "waiting")
-    if set(words["cause"]) & set(words["excluded"]):
-        return nothing("deny", "exclusion")
-    if set(words.get("needed", ())) - set(words.get("sent", ())):
-        return nothing("refer", "papers")
-    if "duplicate" in case.clause and (case.loss_date, claimed) == (case.earlier_date, case.cents.get("earlier")):
-        return nothing("refer", "duplicate")
-    if claimed > case.cents.get("authority", claimed):
-        return nothing("refer", "authority")
-    taken = {}
-    capped = min(claimed, case.cents["sub-limit"]) if words.get("sub-limit") == words["item"] else claimed
-    taken["sub-limit"] = claimed - capped
-    taken["deductible"] = min(capped, case.cents["deductible"])
-    rest = capped - taken["deductible"]
-    ours = (rest * case.cents.get("coinsurance", 10000) + 5000) // 10000
-    taken["coinsurance"] = rest - ours
-    taken["limit"] = max(0, ours - case.cents["limit"])
+    kind_of = {number: kind for kind, number in case.clause.items()}
+    order = [kind_of[number] for number in case.order]
+    assert sorted(order) == sorted(set(case.clause) - {"cover"})
+    same_as_before = (case.loss_date, claimed) == (case.earlier_date, case.cents.get("earlier"))
+    against = {
+        "in force": not case.period[0] <= case.loss_date <= case.period[-1],
+        "waiting": case.waiting >= case.loss_date,
+        "exclusion": bool(set(words["cause"]) & set(words["excluded"])),
+        "papers": bool(set(words.get("needed", ())) - set(words.get("sent", ()))),
+        "duplicate": same_as_before,
+        "authority": claimed > case.cents.get("authority", claimed),
+    }
+    for kind in order:
+        if against.get(kind):
+            return nothing("refer" if kind in ("papers", "duplicate", "authority") else "deny", kind)
+    taken, rest = {}, claimed
+    for kind in [kind for kind in order if kind not in against]:
+        if kind == "sub-limit":
+            cut = max(0, rest - case.cents[kind]) if words["sub-limit"] == words["item"] else 0
+        elif kind == "coinsurance":
+            cut = rest - (rest * case.cents[kind] + 5000) // 10000
+        else:
+            cut = min(rest, case.cents[kind]) if kind == "deductible" else max(0, rest - case.cents[kind])
+        taken[kind] = cut
+        rest -= cut
     payable = claimed - sum(taken.values())
     if payable == 0:
         return nothing("deny", "deductible")

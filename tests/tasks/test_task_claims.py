@@ -11,14 +11,17 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 
 from harness import SPLITS, Answer, Example
 from harness.data.loading import hash_folder
 from tasks.claims import TASK, parse
 from tasks.data.claims import make
 from tasks.data.claims.render import WORDING
+from tasks.data.claims.sample import CLAUSE_COUNTS
+from tasks.data.claims.world import LINES
 
 FOLDER = Path(__file__).parents[2] / "tasks" / "data" / "claims"
 ROWS: dict[str, list[dict[str, Any]]] = {
@@ -64,9 +67,10 @@ def test_sizes_and_groups_are_as_promised() -> None:
 def test_decisions_lines_and_reasons_are_balanced(split: str) -> None:
     rows = ROWS[split]
     shares = {key: n / len(rows) for key, n in Counter(row["decision"] for row in rows).items()}
-    assert shares == pytest.approx({"pay": 0.28, "pay in part": 0.32, "deny": 0.28, "refer": 0.12}, abs=0.02)
+    assert 0.3 <= max(shares.values()) <= 0.4
+    assert min(shares.values()) >= 0.13
     assert set(Counter(row["line"] for row in rows).values()) == {len(rows) // 4}
-    assert min(Counter(row["reason"] for row in rows).values()) >= len(rows) * 0.035
+    assert min(Counter(row["reason"] for row in rows).values()) >= len(rows) * 0.02
     assert len({row["reason"] for row in rows}) == 12
 
 
@@ -78,8 +82,8 @@ def test_some_claims_lie_on_an_edge_and_most_do_not() -> None:
 
 def test_prompts_are_short_enough_for_the_smallest_model() -> None:
     lengths = [len(TASK.prompt(example)) for examples in EXAMPLES.values() for example in examples]
-    assert max(lengths) <= 700
-    assert 430 <= statistics.median(lengths) <= 520
+    assert max(lengths) <= 900
+    assert 560 <= statistics.median(lengths) <= 680
 
 
 def test_claims_of_one_file_show_the_same_policy_and_different_claims() -> None:
@@ -107,6 +111,7 @@ SHAPES = {
     **dict.fromkeys(("start", "end", "until", "date"), r"\d{4}-\d\d-\d\d"),
     **dict.fromkeys(("causes", "papers", "cause", "item", "line"), r"[a-z][a-z ,-]*"),
     **dict.fromkeys(("amount", "share"), r"\d+(?:\.\d\d)?"),
+    "order": r"\d+(?:, \d+)+",
     "policy": r"[A-Z]\d{5}",
     "holder": r"K\d{4}",
 }
@@ -157,21 +162,55 @@ def test_two_splits_share_no_file_number_or_set_of_amounts(first: str, second: s
 def test_the_numbers_of_a_row_are_those_of_its_text() -> None:
     for row in EVERY:
         text = re.sub(
-            r"\d{4}-\d\d-\d\d|\b[A-Z]\d+", "", "\n".join(PREFIX.sub("", line) for line in row["context"].split("\n"))
+            r"\d{4}-\d\d-\d\d|\b[A-Z]\d+|\d+(?:, \d+)+",
+            "",
+            "\n".join(PREFIX.sub("", line) for line in row["context"].split("\n")),
         )
         assert set(re.findall(r"\d+(?:\.\d\d)?", text)) == set(row["numbers"])
 
 
-@pytest.mark.parametrize("binary", [False, True])
-def test_a_bag_of_words_cannot_decide(binary: bool) -> None:
-    def text(row: dict[str, Any]) -> str:
-        return re.sub(r"\d", "", row["context"] + " " + row["question"])
+TIERS = ("one rule", "two rules", "file")
 
-    train, test = ROWS["train"], ROWS["test"]
-    words = CountVectorizer(binary=binary)
-    model = LogisticRegression(C=0.1, max_iter=1000)
-    model.fit(words.fit_transform(map(text, train)), [row["decision"] for row in train])
-    assert model.score(words.transform(map(text, test)), [row["decision"] for row in test]) < 0.5
+
+def test_a_tier_says_how_many_clauses_count_and_how_many_there_are() -> None:
+    for split, rows in ROWS.items():
+        assert Counter(row["tier"] for row in rows) == make.SIZES[split]
+    for row in EVERY:
+        clauses = sum(bool(PREFIX.match(line)) for line in row["context"].split("\n"))
+        low, high = CLAUSE_COUNTS[row["tier"]]
+        assert low <= clauses <= high
+    assert "pay" not in {row["decision"] for row in EVERY if row["tier"] == "two rules"}
+
+
+def test_amounts_are_what_the_item_may_cost() -> None:
+    prices = {(line.name, item): span for line in LINES for item, span in line.prices.items()}
+    for row in EVERY:
+        (item,) = [
+            item
+            for line, item in prices
+            if line == row["line"] and re.search(rf"claimed.*\b{item}\b|\b{item}\b.*claimed", row["context"], re.I)
+        ]
+        low, high = prices[row["line"], item]
+        assert low * 0.9 <= float(row["claimed"]) <= high * 1.1, row["id"]
+
+
+def surface(kind: str, rows: list[dict[str, Any]], train: list[dict[str, Any]]) -> list[str]:
+    """Return decisions from words and word pairs, or those of the most alike training claim."""
+    texts = [row["context"] + " " + row["question"] for row in (*train, *rows)]
+    features = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True).fit_transform(texts)
+    model = LogisticRegression(C=3, max_iter=500) if kind == "words" else KNeighborsClassifier(1, metric="cosine")
+    model.fit(features[: len(train)], [row["decision"] for row in train])
+    return list(model.predict(features[len(train) :]))
+
+
+@pytest.mark.parametrize("kind", ["words", "nearest"])
+def test_neither_words_nor_the_most_alike_claim_decide(kind: str) -> None:
+    guesses = dict(zip([row["id"] for row in ROWS["test"]], surface(kind, ROWS["test"], ROWS["train"]), strict=True))
+    for tier in TIERS:
+        rows = [row for row in ROWS["test"] if row["tier"] == tier]
+        commonest = max(Counter(row["decision"] for row in rows).values()) / len(rows)
+        right = sum(guesses[row["id"]] == row["decision"] for row in rows) / len(rows)
+        assert right <= commonest + 0.10
 
 
 # ---- parser
@@ -293,4 +332,4 @@ def test_chance_is_what_the_commonest_decision_scores() -> None:
     examples = EXAMPLES["test"]
     assert TASK.chance is not None
     answers = [answered(example, "pay in part; 1.00; clause 1") for example in examples]
-    assert TASK.chance(examples) == pytest.approx(value("decision", answers)) == pytest.approx(0.32)
+    assert TASK.chance(examples) == pytest.approx(value("decision", answers)) == pytest.approx(0.34)

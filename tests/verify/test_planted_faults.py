@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import planting, publication
+from harness.verify.checks import catalogue
+from tests.support import planted_adapters, planting, publication
 from tests.support.planted import failures
 from tests.support.planted_faults import FAULTS
 
@@ -30,6 +31,7 @@ def test_a_planted_fault_is_reported(name: str, made: tuple[Path, Path], tmp_pat
     plant, expected = FAULTS[name]
     plant(root)
     assert expected in failures(root, made[1])
+    assert expected in catalogue.NAMES
 
 
 def test_the_honest_publication_raises_no_alarm(made: tuple[Path, Path], tmp_path: Path) -> None:
@@ -42,4 +44,11 @@ def test_honest_steps_raise_no_alarm(made: tuple[Path, Path], tmp_path: Path) ->
     root = tmp_path / "published"
     shutil.copytree(made[0], root)
     planting.with_steps(lambda lines: None)(root)
+    assert failures(root, made[1]) == set()
+
+
+def test_honest_adapters_raise_no_alarm(made: tuple[Path, Path], tmp_path: Path) -> None:
+    root = tmp_path / "published"
+    shutil.copytree(made[0], root)
+    planted_adapters.write_all(root)
     assert failures(root, made[1]) == set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from harness.cli.commands import check as checking
 from harness.data import prompts
 from harness.data.loading import Splits
 from harness.data.source import TaskSource
+from harness.errors import HarnessError
 from harness.record import Answer, Split
 from harness.schema import Example, Metric, Source, Task
 from harness.verify import task as oracle
@@ -125,21 +127,20 @@ def test_check_finds_data_that_hangs_on_the_hash_seed(tmp_path: Path, capsys: py
 def test_the_two_hash_seeds_are_asked_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
 
-    class Pool:
-        def __init__(self, *_: object, **__: object) -> None: ...
-        def __enter__(self) -> Pool:
+    class Call:
+        def __init__(self, *_: object, **__: object) -> None:
+            done.append(f"seed {os.environ['PYTHONHASHSEED']}")
+
+        def __enter__(self) -> Call:
             return self
 
         def __exit__(self, *_: object) -> None: ...
-        def submit(self, *_: object) -> Pool:
-            done.append(f"seed {os.environ['PYTHONHASHSEED']}")
-            return self
 
         def result(self) -> str:
             done.append("answer")
             return "here"
 
-    monkeypatch.setattr(checking, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr("harness.processes.Call", Call)
     assert checking._stable(TaskSource("cfa"), "here").ok
     assert done == ["seed 1", "seed 2", "answer", "answer"]
 
@@ -157,3 +158,16 @@ def test_check_says_how_long_examples_are_for_the_model(tmp_path: Path, capsys: 
 def test_unparsed_answers_are_made_as_a_run_makes_them() -> None:
     (answer,) = oracle.make_answers(FREE, NUMBERS[:1], ["about 7"])
     assert answer == Answer("q0", "", "7", "about 7", "about 7", ())
+
+
+def test_a_process_that_dies_while_it_reads_the_data_again_is_an_error_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(checking, "fingerprint", _die)
+    with pytest.raises(HarnessError, match="killed by signal 9"):
+        checking._stable(TaskSource("cfa"), "here")
+
+
+def _die(_: TaskSource) -> str:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return ""

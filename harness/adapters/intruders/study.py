@@ -161,7 +161,7 @@ def measure(
     torch.set_num_threads(
         min(run.record.environment.threads, environment.cores())
     )  # the same order of sums as in the run
-    tokenizer = loading.load_tokenizer(folder, remote_code=spec.remote_code)
+    tokenizer = loading.tokenizer_of(folder, spec)
     model, device = load(run, tuned, folder)
     kinds: tuple[tuple[Kind, list[Directions]], ...] = (
         ("intruders", [intruders for intruders, _ in directions]),

@@ -17,7 +17,8 @@ from typing import Any
 import torch
 
 from harness.adapters.library import method_of
-from harness.methods import base, lora8, qlora
+from harness.methods import base
+from harness.methods.parts import packed_product
 from harness.model import checkpoint
 from harness.model.checkpoint import Checkpoint
 from harness.model.loading import linear_sides
@@ -97,9 +98,9 @@ def _linear_layers(model: Any) -> Iterator[tuple[str, Any]]:
 def _reader(layer: Any) -> Callable[[], torch.Tensor]:
     """Return a function that reads a layer's present weight later, because PEFT may change the layer (PiSSA does)."""
     if getattr(layer.weight, "quant_state", None) is not None:
-        return lambda: qlora.unpack(layer).double()
+        return lambda: packed_product.unpack(layer).double()
     if getattr(layer.weight, "SCB", None) is not None:
-        return lambda: lora8.unpack(layer, layer.weight.SCB.dtype).double()
+        return lambda: packed_product.unpack_bytes(layer, layer.weight.SCB.dtype).double()
     return functools.partial(_outputs_by_inputs, layer, layer.weight.detach().clone())
 
 

@@ -14,8 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness.adapters import library
-from harness.adapters.serve.protocol import MODEL_NOT_FOUND, NOT_SERVED, Refusal
+from harness.adapters import library, peft_config
+from harness.adapters.serve.refusal import MODEL_NOT_FOUND, NOT_SERVED, Refusal
 from harness.data import registry
 from harness.errors import HarnessError, did_you_mean
 from harness.model import checkpoint
@@ -73,11 +73,9 @@ def servable_of_folder(id: str, folder: Path, base: Checkpoint) -> Servable:
     config = library.read_config(folder)
     checkpoint.read_shapes(folder / library.WEIGHTS)
     revision = _base_revision(folder, config)
-    from harness.adapters.merge import extra_parts
-
-    if revision and revision != base.revision:
+    if revision and not base.matches(revision):
         return Servable(id, "", folder, _wrong_base(revision, base))
-    return Servable(id, "", folder, extra_parts(config))
+    return Servable(id, "", folder, peft_config.problem(config))
 
 
 def _wrong_base(revision: str, base: Checkpoint) -> str:
@@ -95,18 +93,14 @@ def _base_revision(folder: Path, config: dict[str, Any]) -> str:
 
 
 def _obstacle(run: records.Run, base: Checkpoint, bits: float) -> str:
-    from harness.adapters.merge import (
-        extra_parts,  # imported here, because it needs torch and the command's help does not
-    )
-
     spec = run.record.spec
-    if spec.model_revision != base.revision:
+    if not base.matches(spec.model_revision):
         return _wrong_base(f"{spec.model} @ {spec.model_revision}", base)
     try:
         adapter = library.read(run)
     except HarnessError as error:
         return error.problem
-    if reason := extra_parts(adapter.config):
+    if reason := peft_config.problem(adapter.config):
         return reason
     training_bits = _bits(spec)
     if training_bits != bits:

@@ -20,8 +20,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from harness.adapters.serve import protocol
-from harness.adapters.serve.protocol import Refusal
+from harness.adapters.serve import request as requests
+from harness.adapters.serve.access import Access
+from harness.adapters.serve.refusal import Refusal
 from harness.adapters.serve.service import PendingAnswer, Service
 from harness.adapters.serve.stream import Feed, chunks
 from harness.format import printable, short
@@ -29,11 +30,13 @@ from harness.format import printable, short
 MAX_BODY = 4 * 2**20  # bytes; the text of any window is much shorter
 MAX_READ = 16 * 2**20  # bytes; a longer body is read up to here, so that its sender reads the refusal
 BODY_SECONDS = 60  # for a complete body
+MAX_SECONDS = 600  # for an answer
 SEND_SECONDS = 30  # for a client to accept a part of the answer
 RETRY_SECONDS = 1
 CLIENT_CLOSED = 499  # in the log only, as in nginx
 COMPLETIONS, CHAT = "/v1/completions", "/v1/chat/completions"
-GETS, POSTS = ("/health", "/v1/models"), (COMPLETIONS, CHAT)
+METRICS = "/metrics"
+GETS, POSTS = ("/health", METRICS, "/v1/models"), (COMPLETIONS, CHAT)
 
 T = TypeVar("T")
 
@@ -42,15 +45,24 @@ class App:
     """The ASGI application; without a `service` it answers that the model is loading.
 
     Args:
+        access: who may send requests.
         max_body: the largest size of a request's body, in bytes.
+        max_seconds: the longest time for an answer.
         log: a function that gets a line for each answer.
     """
 
-    def __init__(self, max_body: int = MAX_BODY, log: Callable[[str], None] | None = None) -> None:
-        self.max_body, self.log = max_body, log
+    def __init__(
+        self,
+        access: Access,
+        max_body: int = MAX_BODY,
+        max_seconds: float = MAX_SECONDS,
+        log: Callable[[str], None] | None = None,
+    ) -> None:
+        self.access, self.max_body, self.max_seconds, self.log = access, max_body, max_seconds, log
         self.service: Service | None = None
         routes = [
             Route("/health", self._health),
+            Route(METRICS, self._metrics),
             Route("/v1/models", self._models),
             Route("/v1/models/{name:path}", self._model),
             Route(COMPLETIONS, self._completions, methods=["POST"]),
@@ -72,9 +84,18 @@ class App:
                 await send(message)
 
         try:
-            await self._starlette(scope, receive, send_in_time)
+            try:
+                self.access.check(scope["path"], scope["headers"])
+            except Refusal as refusal:
+                scope["state"]["topic"] = refusal.message
+                await error_response(refusal)(scope, receive, send_in_time)
+            else:
+                await self._starlette(scope, receive, send_in_time)
         finally:
             seconds = time.perf_counter() - start
+            if self.service:
+                path = next((path for path in (*GETS, *POSTS) if scope["path"].startswith(path)), "other")
+                self.service.metrics.request(path, status, seconds)
             self.note(f"{scope['method']} {short(scope['path'])} {status} {_topic(scope)} {seconds:.2f} s")
 
     def note(self, line: str) -> None:
@@ -89,6 +110,10 @@ class App:
 
     async def _health(self, request: Request) -> Response:
         return _json(self._service().health())
+
+    async def _metrics(self, request: Request) -> Response:
+        text, content_type = self._service().metrics.text(request.headers.get("accept", ""))
+        return Response(text, media_type=content_type)
 
     async def _models(self, request: Request) -> Response:
         return _json(self._service().models())
@@ -106,10 +131,10 @@ class App:
         body = await _body(request, self.max_body)
         if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
             raise Refusal(415, "the body must be JSON: send Content-Type: application/json")
-        service, feed = self._service(), Feed()
+        service, feed = self._service(), Feed(self.max_seconds)
 
         def start() -> PendingAnswer:
-            parsed = protocol.read(body, chat=chat)
+            parsed = requests.read(body, chat=chat)
             return service.start(parsed, feed.put if parsed.stream else None)
 
         pending = await run_in_threadpool(start)
@@ -228,6 +253,8 @@ def _encoded(content: dict[str, Any]) -> bytes:
 def error_response(refusal: Refusal) -> Response:
     """Return the response to a refused request."""
     headers = {"Retry-After": str(RETRY_SECONDS)} if refusal.status == 503 else {}
+    if refusal.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     if refusal.status in (408, 413):
         headers["Connection"] = "close"  # the rest of the body may still be on its way
     return _json(refusal.body(), refusal.status, headers)

@@ -2,55 +2,34 @@
 
 A row's change scale * B A x is added after the base model's product, with the operation of training and testing (see
 `methods.lora`). So a row of a mixed batch is computed as in a batch of its adapter alone. PEFT's mixed batches
-(`adapter_names`, read in 0.21) do the same, but need a name for each row of a call. The harness's loop drops rows of
-finished answers, so the adapters of the rows are assigned again at every step.
+(`adapter_names`, read in 0.21) do the same, but need a name for each row of a call. Here rows join and leave between
+tokens (see `batch`), so the adapters of the rows are assigned again at every step.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from harness.adapters import merge
+from harness.adapters import library, merge
+from harness.adapters.serve.batch import Batch, Layers, Row, apart
+from harness.adapters.serve.generation import Generation, GenerationRequest
 from harness.errors import HarnessError
-from harness.model import generate
+from harness.model import checkpoint, generate
 from harness.model.byte_counter import storage_bytes
-from harness.model.loading import linear_sides, load_tokenizer, precision
+from harness.model.kv_cache import roomy_cache
+from harness.model.loading import linear_sides, precision, tokenizer_of
+from harness.model.row_cache import joinable
 from harness.record import RunSpec
 from harness.schema import Method
-
-Layers = Mapping[str, merge.SavedLayer]  # an adapter: its layers by their names in the base model
-Progress = Callable[[Sequence[int]], bool]  # the tokens of an answer so far -> whether to go on
-
-
-@dataclass(frozen=True)
-class GenerationRequest:
-    """A request for a continuation: the prompt's token ids, the adapter's key ("" is the base model), limit and stop texts.
-
-    `progress` is called after each token except the last, in the engine's thread; False ends the answer. Models that need
-    transformers' `generate` never call it.
-    """
-
-    prompt: tuple[int, ...]
-    adapter: str = ""
-    max_tokens: int = 16
-    stop: tuple[str, ...] = ()
-    progress: Progress | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True)
-class Generation:
-    """A continuation: its text without the stop text or end token, its tokens with it, and whether there was one."""
-
-    text: str
-    tokens: tuple[int, ...]
-    stopped: bool
 
 
 class SharedBase:
@@ -65,7 +44,7 @@ class SharedBase:
         """Load the model of `folder` by `method`: with 4-bit weights for QLoRA, in `spec.dtype` otherwise."""
         self.spec = spec
         self.model: Any = method.load(str(folder), spec).eval().requires_grad_(False)
-        self.tokenizer: Any = load_tokenizer(folder, remote_code=spec.remote_code)
+        self.tokenizer: Any = tokenizer_of(folder, spec)
         self._parts: list[tuple[int, int, Layers]] = []
         self._rows = 0
         self._sides: dict[str, tuple[int, int]] = {}
@@ -77,6 +56,7 @@ class SharedBase:
                 layer.forward = functools.partial(self._forward, name, layer.forward)
         self._ends = generate.end_tokens(self.model, self.tokenizer)
         self._lean = generate.fits_loop(self.model)
+        self._joinable = joinable(roomy_cache(self.model.config))
         self.mixes = self._sees_entire_rows()
 
     def read(self, folder: Path) -> Layers:
@@ -86,6 +66,7 @@ class SharedBase:
             HarnessError: it is more than B A, or it fits a model with other layers.
         """
         try:
+            self._check_header(folder)
             _, layers = merge.read_layers(folder)
         except HarnessError as error:
             reason = error.problem.removeprefix("this adapter cannot be merged: ")
@@ -103,31 +84,83 @@ class SharedBase:
         target: dict[str, Any] = {"device": self.spec.device, "dtype": dtype}
         return {name: replace(layer, a=layer.a.to(**target), b=layer.b.to(**target)) for name, layer in layers.items()}
 
+    def _check_header(self, folder: Path) -> None:
+        """Raise an error if an adapter's file is too large for the model, before its weights are in memory."""
+        shapes = checkpoint.read_shapes(folder / library.WEIGHTS)
+        most = max((sum(sides) * max(sides) for sides in self._sides.values()), default=0)
+        key, entries = max(((key, math.prod(shape)) for key, shape in shapes.items()), key=lambda pair: pair[1])
+        if entries > most:
+            problem = f"its weight {key} has {entries:,} entries, the model's layers allow {most:,}"
+            raise HarnessError(problem, where=str(folder), fix="serve the adapter's base model with --model")
+
+    @property
+    def joins(self) -> bool:
+        """Whether requests may join a batch between tokens; otherwise a batch is generated as a whole."""
+        return self._lean and self._joinable
+
+    @property
+    def samples(self) -> bool:
+        """Whether tokens can be drawn and their log-likelihoods reported; transformers' `generate` does neither here."""
+        return self._lean
+
+    @contextlib.contextmanager
+    def computing(self) -> Iterator[None]:
+        """A context for calls of the model by a `Batch`."""
+        try:
+            with torch.inference_mode(), precision(self.spec):
+                yield
+        finally:
+            self._parts = []
+
     def write(
         self, requests: Sequence[GenerationRequest], adapters: Mapping[str, Layers], check: Callable[[], None]
     ) -> list[Generation]:
-        """Return the continuations of all prompts, generated greedily in one batch.
+        """Return the continuations of all prompts, generated in one batch.
 
         Args:
             requests: the requests; of one adapter if the model does not mix.
             adapters: the adapters by the keys in the requests.
-            check: a function called at every step; its exception ends the batch.
+            check: a function called at every step; its exception `Closed` ends the batch.
+
+        Raises:
+            Exception: the error of the first request that failed.
         """
-        order = sorted(range(len(requests)), key=lambda i: requests[i].adapter)
-        rows = [requests[i] for i in order]
-        batch = _Batch(self, rows, adapters, check)
-        limit, prompts = max(request.max_tokens for request in rows), [request.prompt for request in rows]
-        try:
-            with torch.inference_mode(), precision(self.spec):
-                if self._lean:
-                    outputs = generate.greedy(self.model, prompts, self._ends, limit, batch)
-                else:
-                    batch.rows(range(len(rows)))
-                    outputs = generate.by_generate(self.model, prompts, self._ends, limit)
-        finally:
-            self._parts = []
-        results = {i: self._generation(row, out.tokens) for i, row, out in zip(order, rows, outputs, strict=True)}
-        return [results[i] for i in range(len(requests))]
+        rows = [Row(request, adapters[request.adapter] if request.adapter else None) for request in requests]
+        self.run(rows, check)
+        for row in rows:
+            if row.error:
+                raise row.error
+        return [self.generation(row) for row in rows]
+
+    def run(self, rows: Sequence[Row], check: Callable[[], None]) -> None:
+        """Complete the answers of rows in one batch, which no other joins."""
+        with self.computing():
+            if not self._lean:
+                apart(rows, self._generate)
+                return
+            batch = Batch(self, check)
+            batch.add(rows)
+            while batch.rows:
+                batch.step()
+
+    def _generate(self, rows: Sequence[Row]) -> None:
+        rows = sorted(rows, key=lambda row: row.request.adapter)
+        self.assign(row.layers for row in rows)
+        limit = max(row.request.max_tokens for row in rows)
+        for row, output in zip(
+            rows,
+            generate.by_generate(self.model, [row.request.prompt for row in rows], self._ends, limit),
+            strict=True,
+        ):
+            tokens = output.tokens  # `generate` has the same stopping rules for all rows
+            count = next((n for n in range(1, len(tokens)) if self.is_end(row.request, tokens[:n])), len(tokens))
+            row.tokens, row.over = tokens[:count], True
+
+    def generation(self, row: Row) -> Generation:
+        """Return the continuation of a row that is over."""
+        before, tokens = self.text_before_stop(row.request, row.tokens), tuple(row.tokens)
+        stopped = before is not None or bool(tokens and tokens[-1] in self._ends)
+        return Generation(self.text(tokens) if before is None else before, tokens, stopped, tuple(row.logprobs))
 
     def text_before_stop(self, request: GenerationRequest, tokens: Sequence[int]) -> str | None:
         """Return the text of an answer before the first stop text, None if it contains none."""
@@ -141,16 +174,13 @@ class SharedBase:
             self.tokenizer.decode([token for token in tokens if token not in self._ends], skip_special_tokens=True)
         )
 
-    def _generation(self, request: GenerationRequest, tokens: Sequence[int]) -> Generation:
-        if not self._lean:  # `generate` has the same stopping rules for all rows
-            tokens = tokens[: next((n for n in range(1, len(tokens)) if self.is_end(request, tokens[:n])), len(tokens))]
-        before = self.text_before_stop(request, tokens)
-        stopped = before is not None or bool(tokens and tokens[-1] in self._ends)
-        return Generation(self.text(tokens) if before is None else before, tuple(tokens), stopped)
-
     def is_end(self, request: GenerationRequest, tokens: Sequence[int]) -> bool:
-        """Return whether these tokens reach the request's limit or contain a stop text."""
-        return len(tokens) >= request.max_tokens or self.text_before_stop(request, tokens) is not None
+        """Return whether these tokens reach the request's limit, end with an end token or contain a stop text."""
+        return (
+            len(tokens) >= request.max_tokens
+            or tokens[-1] in self._ends
+            or self.text_before_stop(request, tokens) is not None
+        )
 
     def assign(self, adapters: Iterable[Layers | None]) -> None:
         """Assign an adapter to each row of the next call of the model, None for the base model."""
@@ -194,30 +224,6 @@ def _add_change(frozen: torch.Tensor, inputs: torch.Tensor, layer: merge.SavedLa
     low = torch.nn.functional.linear(inputs, layer.a)
     output = torch.addmm(frozen.flatten(0, -2), low.flatten(0, -2), layer.b.t(), alpha=layer.scale)
     return output.view_as(frozen)
-
-
-class _Batch:
-    """A batch during its generation (a `generate.Watch`): the adapters of its rows, and the stopping rules of each."""
-
-    def __init__(
-        self,
-        base: SharedBase,
-        requests: Sequence[GenerationRequest],
-        adapters: Mapping[str, Layers],
-        check: Callable[[], None],
-    ) -> None:
-        self._base, self._requests, self._check = base, requests, check
-        self._layers = [adapters[request.adapter] if request.adapter else None for request in requests]
-
-    def rows(self, alive: Sequence[int]) -> None:
-        self._check()
-        self._base.assign(self._layers[row] for row in alive)
-
-    def over(self, row: int, tokens: Sequence[int]) -> bool:
-        request = self._requests[row]
-        if self._base.is_end(request, tokens):
-            return True
-        return request.progress is not None and not request.progress(tokens)
 
 
 def adapter_bytes(layers: Layers) -> int:

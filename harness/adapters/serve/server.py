@@ -8,20 +8,24 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from http import HTTPStatus
 from types import FrameType
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from harness.adapters.serve.http import MAX_BODY, App, error_response
-from harness.adapters.serve.protocol import Refusal
+from harness.adapters.serve.access import for_address, is_public
+from harness.adapters.serve.http import MAX_BODY, MAX_SECONDS, App, error_response
+from harness.adapters.serve.refusal import Refusal
 from harness.errors import HarnessError
 
 IDLE_SECONDS = 30  # for the head of a connection's first or next request
 FINISH_SECONDS = 30  # for running requests to finish after a stop
 LEAVE_SECONDS = 5  # for clients to read their answers after that
+REFUSED_SECONDS = 1  # for a client to read why its connection was refused
+MAX_CONNECTIONS = 512  # a process may usually open 1,024 files
 BACKLOG = 128
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -34,18 +38,49 @@ class Server:
     """
 
     def __init__(
-        self, host: str, port: int, *, max_body: int = MAX_BODY, log: Callable[[str], None] | None = None
+        self,
+        host: str,
+        port: int,
+        *,
+        names: Sequence[str] = (),
+        key: str = "",
+        max_body: int = MAX_BODY,
+        max_connections: int = MAX_CONNECTIONS,
+        max_seconds: float = MAX_SECONDS,
+        log: Callable[[str], None] | None = None,
     ) -> None:
-        self.app = App(max_body, log)
+        """Listen on an address.
+
+        Args:
+            host: the address, or a name of it.
+            port: the port, 0 for a free one.
+            names: further names by which clients may call the server, see `access`.
+            key: the key that requests need, "" for none.
+            max_body: the largest size of a request's body, in bytes.
+            max_connections: the most connections at a time; further ones get 503.
+            max_seconds: the longest time for an answer.
+            log: a function that gets a line for each answer.
+        """
         self._socket = _listen(host, port)
         self._host, self.port = self._socket.getsockname()[:2]
-        self._uvicorn = _Uvicorn(self.app)
+        try:
+            access = for_address(host, self._host, names, key)
+        except HarnessError:
+            self._socket.close()
+            raise
+        self.app = App(access, max_body, max_seconds, log)
+        self._uvicorn = _Uvicorn(self.app, max_connections)
 
     def __enter__(self) -> Server:
         return self
 
     def __exit__(self, *details: Any) -> None:
         self._socket.close()
+
+    @property
+    def public(self) -> bool:
+        """Whether other machines can reach the server."""
+        return is_public(self._host)
 
     @property
     def url(self) -> str:
@@ -78,11 +113,11 @@ def _listen(host: str, port: int) -> socket.socket:
 class _Uvicorn(uvicorn.Server):
     """uvicorn's server with another stop: running requests finish, and are cut after `FINISH_SECONDS`."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, max_connections: int) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http=_Protocol,
+                http=type("_LimitedProtocol", (_Protocol,), {"max_connections": max_connections}),
                 loop="asyncio",
                 ws="none",
                 lifespan="off",
@@ -140,15 +175,27 @@ class _Uvicorn(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """uvicorn's HTTP/1.1 with a time limit for the head of a request, and a JSON answer to invalid HTTP."""
+    """uvicorn's HTTP/1.1 with limits for connections and for the time of a request's head, and errors in OpenAI's form."""
 
+    max_connections = MAX_CONNECTIONS
     _timer: asyncio.TimerHandle | None = None
+    _refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._limit_head()
+        if len(self.connections) <= self.max_connections:
+            self._limit_head()
+            return
+        self._refused = True
+        self.connections.discard(self)
+        message = f"the server has {self.max_connections} connections, the most that it accepts; try again later"
+        self._write(Refusal(503, message, code="too_many_connections"))
+        transport.write_eof()  # the request is still on its way: closing now would cut off the answer
+        self._timer = self.loop.call_later(REFUSED_SECONDS, transport.close)
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         super().data_received(data)
         self._limit_head()
 
@@ -173,10 +220,15 @@ class _Protocol(H11Protocol):
         if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
             self.transport.close()
             return
-        response = error_response(Refusal(400, msg))
+        self._write(Refusal(400, msg))
+        self.transport.close()
+
+    def _write(self, refusal: Refusal) -> None:
+        """Write an answer to something that is no request yet."""
+        response, phrase = error_response(refusal), HTTPStatus(refusal.status).phrase.encode()
         head = [*response.raw_headers, (b"Connection", b"close")]
         lines = b"".join(b"%s: %s\r\n" % header for header in [*self.server_state.default_headers, *head])
-        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + lines + b"\r\n" + bytes(response.body))
-        self.transport.close()
+        status = b"HTTP/1.1 %d %s\r\n" % (refusal.status, phrase)
+        self.transport.write(status + lines + b"\r\n" + bytes(response.body))
         if isinstance(self.app, App):
-            self.app.note(f"- - 400 {msg}")
+            self.app.note(f"- - {refusal.status} {refusal.message}")

@@ -4,39 +4,45 @@ from __future__ import annotations
 
 import copy
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.adapters.serve import protocol
+from harness.adapters.serve import protocol, refusal
+from harness.adapters.serve.batch import Closed
 from harness.adapters.serve.catalog import Catalog
-from harness.adapters.serve.engine import Busy, Closed, Engine
-from harness.adapters.serve.model import GenerationRequest
-from harness.adapters.serve.protocol import Refusal, Request
+from harness.adapters.serve.engine import Busy, Engine
+from harness.adapters.serve.generation import Generation, GenerationRequest, TokenLogprob
+from harness.adapters.serve.metrics import ABANDONED, ERROR, LENGTH, STOP, Metrics
+from harness.adapters.serve.protocol import Choice
+from harness.adapters.serve.refusal import Refusal
+from harness.adapters.serve.request import Request
+from harness.adapters.serve.token_texts import TokenReader
 from harness.errors import HarnessError, one_line
 from harness.model.tokenize import chat_ids, plain_ids
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from harness.adapters.serve.model import Generation
-
-Listener = Callable[[int, str], None]  # a prompt's number, and the text of its answer so far
+# A choice's number, the text of its answer so far, and the tokens if they are reported.
+Listener = Callable[[int, str, Sequence[TokenLogprob]], None]
 
 
 @dataclass(frozen=True)
 class PendingAnswer:
-    """A pending answer; `futures` has a generation for each prompt."""
+    """A pending answer; `futures` has a generation for each choice, those of one prompt side by side."""
 
     request: Request
     model: str
     generation_requests: Sequence[GenerationRequest]
     futures: Sequence[Future[Generation]]
     cancellation: threading.Event
+    tokenizer: Any
 
     def generation(self, index: int) -> Generation:
-        """Return the answer to the prompt of that index, after waiting for it.
+        """Return the choice of that index, after waiting for it.
 
         Raises:
             Refusal: the adapter cannot be loaded, the model failed, or the server is shutting down.
@@ -46,20 +52,27 @@ class PendingAnswer:
         except Closed:
             raise _shutting_down() from None
         except HarnessError as error:
-            raise Refusal(409, error.problem, code=protocol.NOT_SERVED, param="model") from error
+            raise Refusal(409, error.problem, code=refusal.NOT_SERVED, param="model") from error
         except Exception as error:
             raise Refusal(500, f"the model failed: {type(error).__name__}", code="model_failed") from error
+
+    def reader(self) -> TokenReader | None:
+        """Return a reader of one answer's tokens, None if the request does not ask for them."""
+        return TokenReader(self.tokenizer) if self.request.logprobs is not None else None
 
     def token_counts(self) -> tuple[int, int]:
         """Return the number of tokens in all prompts and in all answers, after waiting for the answers."""
         tokens = sum(len(self.generation(index).tokens) for index in range(len(self.futures)))
-        return sum(len(request.prompt) for request in self.generation_requests), tokens
+        return sum(len(request.prompt) for request in self.generation_requests[:: self.request.choices]), tokens
 
     def json(self) -> dict[str, Any]:
         """Return the JSON of the response, after waiting for all answers; errors as in `generation`."""
-        generations = [self.generation(index) for index in range(len(self.futures))]
-        texts, stopped = [g.text for g in generations], [g.stopped for g in generations]
-        return protocol.answer(self.request, self.model, texts, stopped, self.token_counts())
+        choices = []
+        for index in range(len(self.futures)):
+            generation, reader = self.generation(index), self.reader()
+            tokens = reader.read(generation.logprobs) if reader else None
+            choices.append(Choice(generation.text, generation.stopped, tokens))
+        return protocol.answer(self.request, self.model, choices, self.token_counts())
 
     def cancel(self) -> None:
         """Cancel the request: prompts in the queue are removed, and running answers end at their next token."""
@@ -72,12 +85,19 @@ class Service:
     """The operations behind the server's paths; every method is thread-safe."""
 
     def __init__(self, catalog: Catalog, engine: Engine) -> None:
-        self.catalog, self.engine = catalog, engine
+        self.catalog, self.engine, self.metrics = catalog, engine, Metrics(engine.state)
         self._tokenizer = copy.deepcopy(engine.base.tokenizer)  # the engine's thread uses the original
+        self._reporter = copy.deepcopy(engine.base.tokenizer)  # the event loop's thread, for the texts of tokens
         self._lock = threading.Lock()
 
     def health(self) -> dict[str, Any]:
-        """Return the engine's state as JSON."""
+        """Return the engine's state as JSON.
+
+        Raises:
+            Refusal: it accepts no more requests.
+        """
+        if self.engine.closed:
+            raise _shutting_down()
         return {"status": "ok", "model": self.catalog.base.name, **asdict(self.engine.state())}
 
     def models(self) -> dict[str, Any]:
@@ -96,39 +116,76 @@ class Service:
         Raises:
             Refusal: the model's name is unknown or not served, the prompt is too long, or the queue is full.
         """
-        adapter = self.catalog.find(request.model)
+        start, adapter = time.perf_counter(), self.catalog.find(request.model)
         key, cancellation = adapter.id if adapter else "", threading.Event()
-        requests = []
-        for index, ids in enumerate(self._prompts(request)):
-            progress = partial(self._progress, index, cancellation, listener)
-            requests.append(replace(self._generation_request(request, ids, key), progress=progress))
+        model = key or self.catalog.base.name
+        requests: list[GenerationRequest] = []
+        for ids in self._prompts(request):
+            generation_request = self._generation_request(request, ids, key)
+            for choice in range(request.choices):
+                progress = partial(self._progress, model, start, len(requests), cancellation, listener)
+                seed = None if request.seed is None else request.seed + choice
+                requests.append(replace(generation_request, progress=progress, seed=seed))
         try:
             futures = self.engine.submit(requests)
         except Busy:
             raise Refusal(503, "the queue of requests is full; try again later", code="queue_full") from None
         except Closed:
             raise _shutting_down() from None
-        return PendingAnswer(request, key or self.catalog.base.name, requests, futures, cancellation)
+        for generation_request, future in zip(requests, futures, strict=True):
+            future.add_done_callback(partial(self._count, model, start, cancellation, generation_request))
+        return PendingAnswer(request, model, requests, futures, cancellation, self._reporter)
+
+    def _count(
+        self,
+        model: str,
+        start: float,
+        cancellation: threading.Event,
+        request: GenerationRequest,
+        future: Future[Generation],
+    ) -> None:
+        """Count an answer that is over."""
+        failed = future.cancelled() or future.exception() is not None
+        tokens = 0 if failed else len(future.result().tokens)
+        if cancellation.is_set():
+            reason = ABANDONED
+        else:
+            reason = ERROR if failed else STOP if future.result().stopped else LENGTH
+        if tokens == 1:  # an answer's last token is no progress
+            self.metrics.first_token(model, time.perf_counter() - start)
+        self.metrics.answer(model, reason, 0 if failed else len(request.prompt), tokens)
 
     def _progress(
-        self, index: int, cancellation: threading.Event, listener: Listener | None, tokens: Sequence[int]
+        self,
+        model: str,
+        start: float,
+        index: int,
+        cancellation: threading.Event,
+        listener: Listener | None,
+        tokens: Sequence[int],
+        logprobs: Sequence[TokenLogprob],
     ) -> bool:
+        if len(tokens) == 1:
+            self.metrics.first_token(model, time.perf_counter() - start)
         if listener:
-            listener(index, self.engine.base.text(tokens))
+            listener(index, self.engine.base.text(tokens), tuple(logprobs))
         return not cancellation.is_set()
 
     def _prompts(self, request: Request) -> list[list[int]]:
-        limit = self.engine.limits.max_queue
-        if len(request.prompts) > limit:
-            raise Refusal(
-                400, f"the request has {len(request.prompts)} prompts, at most {limit} are served", param="prompt"
-            )
+        limit, count = self.engine.limits.max_queue, request.choices * max(1, len(request.prompts))
+        if count > limit:
+            param = "n" if len(request.prompts) <= limit else "prompt"
+            raise Refusal(400, f"the request is for {count} answers, at most {limit} are served", param=param)
+        if not self.engine.base.samples and (request.temperature or request.logprobs is not None):
+            param = "temperature" if request.temperature else "logprobs"
+            raise Refusal(400, f"{param} is not served for this architecture: its answers are greedy", param=param)
         with self._lock:
             vocabulary = len(self._tokenizer)
             try:
                 if request.chat:
                     return [chat_ids(self._tokenizer, request.messages)]
-                rows = [plain_ids(self._tokenizer, [p])[0] if isinstance(p, str) else list(p) for p in request.prompts]
+                tokenizer, prompts = self._tokenizer, request.prompts
+                rows = [plain_ids(tokenizer, [p], raw=True)[0] if isinstance(p, str) else list(p) for p in prompts]
             except Exception as error:  # a template may refuse messages; half a character is no text
                 param = "messages" if request.chat else "prompt"
                 raise Refusal(400, f"the {param} cannot be tokenized: {one_line(error)}", param=param) from None
@@ -143,8 +200,18 @@ class Service:
             raise Refusal(400, "the prompt is empty", param="messages" if request.chat else "prompt")
         if room < (limit or 1):
             message = f"the model's window is {window} tokens; the prompt has {len(ids)}, the answer up to {limit or 1}"
-            raise Refusal(400, message, code=protocol.TOO_LONG, param="max_tokens" if room > 0 else "prompt")
-        return GenerationRequest(tuple(ids), adapter, limit or min(room, request.usual_tokens), request.stop)
+            raise Refusal(400, message, code=refusal.TOO_LONG, param="max_tokens" if room > 0 else "prompt")
+        return GenerationRequest(
+            tuple(ids),
+            adapter,
+            limit or min(room, request.usual_tokens),
+            request.stop,
+            temperature=request.temperature,
+            top_p=request.top_p,
+            top_k=request.top_k,
+            min_p=request.min_p,
+            logprobs=request.logprobs,
+        )
 
 
 def _shutting_down() -> Refusal:

@@ -6,34 +6,64 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, NamedTuple
 
+from harness.adapters.serve.generation import TokenLogprob
 from harness.adapters.serve.protocol import Chunks, finish_reason
+from harness.adapters.serve.refusal import Refusal
 from harness.adapters.serve.service import PendingAnswer
 
 UNSTABLE_ENDS = " \ufffd"  # endings that the next token may change: half a character, a blank before a full stop
 
 
+class Progress(NamedTuple):
+    """The state of an answer: its text so far, None at its end, and its tokens so far if they are reported."""
+
+    choice: int
+    text: str | None
+    tokens: Sequence[TokenLogprob] = ()
+
+
 class Feed:
-    """A queue from the model's thread to the event loop: texts of answers by prompt, and None at an answer's end."""
+    """A queue from the model's thread to the event loop: the latest progress of each answer.
 
-    def __init__(self) -> None:
+    Only the latest waits, so that a slow reader takes no memory.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        """Start the time limit of an answer."""
         self._loop = asyncio.get_running_loop()
-        self._queue: asyncio.Queue[tuple[int, str | None]] = asyncio.Queue()
+        self._seconds, self._end = seconds, self._loop.time() + seconds
+        self._queue: asyncio.Queue[int] = asyncio.Queue()
+        self._latest: dict[int, Progress] = {}
 
-    def put(self, index: int, text: str | None) -> None:
+    def put(self, index: int, text: str | None, tokens: Sequence[TokenLogprob] = ()) -> None:
         """Add an item, from any thread; it is dropped if the loop has ended."""
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._queue.put_nowait, (index, text))
+            self._loop.call_soon_threadsafe(self._add, Progress(index, text, tokens))
+
+    def _add(self, progress: Progress) -> None:
+        if progress.choice not in self._latest:
+            self._queue.put_nowait(progress.choice)
+        self._latest[progress.choice] = progress
 
     def follow(self, futures: Sequence[Future[Any]]) -> None:
-        """Add None for each future as soon as it is done."""
+        """Add the end of each answer as soon as its future is done."""
         for index, future in enumerate(futures):
             future.add_done_callback(lambda _, index=index: self.put(index, None))  # type: ignore[misc]
 
-    async def get(self) -> tuple[int, str | None]:
-        """Return the next item, after waiting for it."""
-        return await self._queue.get()
+    async def get(self) -> Progress:
+        """Return the next item, after waiting for it.
+
+        Raises:
+            Refusal: the time for the answer is over.
+        """
+        try:
+            async with asyncio.timeout_at(self._end):
+                return self._latest.pop(await self._queue.get())
+        except TimeoutError:
+            message = f"the answer took longer than {self._seconds:g} seconds"
+            raise Refusal(504, message, code="timeout") from None
 
 
 class TextStream:
@@ -70,17 +100,22 @@ async def chunks(pending: PendingAnswer, feed: Feed) -> AsyncIterator[dict[str, 
     Raises:
         Refusal: the answer failed. The first part is yielded after the adapter is loaded.
     """
-    shapes, request = Chunks(pending.request, pending.model), pending.request
-    texts = [TextStream(request.stop) for _ in pending.futures]
-    missing, first = len(texts), True
+    shapes, request, count = Chunks(pending.request, pending.model), pending.request, len(pending.futures)
+    texts = [TextStream(request.stop) for _ in range(count)]
+    readers = [pending.reader() for _ in range(count)]
+    missing, speaking = count, set[int]()
     while missing:
-        index, text = await feed.get()
+        index, text, tokens = await feed.get()
         end = pending.generation(index) if text is None else None
-        if request.chat and first:
-            yield shapes.role()
-        first = False
-        if part := texts[index].rest(end.text) if end else texts[index].part(text or ""):
-            yield shapes.text(index, part)
+        if request.chat and index not in speaking:
+            yield shapes.role(index)
+        speaking.add(index)
+        part = texts[index].rest(end.text) if end else texts[index].part(text or "")
+        # Tokens whose text is not sent yet go with the next part, or with the end.
+        reader = readers[index]
+        entries = reader.read(end.logprobs if end else tokens) if reader and (part or end) else None
+        if part or entries:
+            yield shapes.text(index, part, entries)
         if end:
             yield shapes.end(index, finish_reason(end.stopped))
             missing -= 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from multiprocessing import get_context
 
@@ -12,12 +11,14 @@ from harness.cli.arguments import Arguments, Flag
 from harness.cli.terminal import output, tasks
 from harness.data import audit, loading, profile, published
 from harness.data.source import TaskSource
+from harness.errors import HarnessError
 from harness.metrics import scoring
 from harness.model import checkpoint
 from harness.model.checkpoint import Checkpoint
 from harness.runs.options import Options
 from harness.schema import Task
 from harness.verify import check as checks
+from harness.verify import shortcuts
 from harness.verify import task as oracle
 from harness.verify.check import Check
 
@@ -69,6 +70,7 @@ def _check(name: str, options: Options, model: Checkpoint) -> int:
     load = task.load
     left_out = load.left_out(loading.resolve(task.source, options.data)) if isinstance(load, published.Load) else {}
     notes = [*_about_gold(task, splits), *profile.notes(splits.items(), task.prompt), _tokens(task, splits, model)]
+    notes += shortcuts.notes(task, splits)
     if unused := loading.passed_over(task, options.data):
         notes = [("--data", unused), *notes]
     if not splits.train:  # nothing that a test could be too much like
@@ -89,13 +91,19 @@ def _about_gold(task: Task, splits: loading.Splits) -> list[tuple[str, str]]:
 def _stable(source: TaskSource, expected: str) -> Check:
     """Check that processes with other hash seeds read the same data: the order of a set must decide nothing."""
     with ExitStack() as stack:
-        futures = {}
-        # A pool starts its process when it is first asked: side by side, each in its environment.
-        for seed in HASH_SEEDS:
-            pool = stack.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn")))
+        calls = {}
+        for seed in HASH_SEEDS:  # side by side, each in its environment
             with processes.environment_of(PYTHONHASHSEED=seed):
-                futures[seed] = pool.submit(fingerprint, source)
-        results = {seed: future.result() for seed, future in futures.items()}
+                call = processes.Call(get_context("spawn"), fingerprint, source, silent=True)
+                calls[seed] = stack.enter_context(call)
+        try:
+            results = {seed: call.result() for seed, call in calls.items()}
+        except (processes.ProcessEnd, processes.LibraryError) as error:
+            raise HarnessError(
+                f"the data cannot be read again in a process of its own: {error}",
+                where=source.name,
+                fix="if it was killed, free some memory; else correct what reads the data",
+            ) from error
     faults = [f"{result} under seed {seed}, {expected} here" for seed, result in results.items() if result != expected]
     return checks.check("the data is the same under two hash seeds", faults)
 

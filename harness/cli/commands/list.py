@@ -1,4 +1,4 @@
-"""`list`: every task with its data at a glance, and every method, without results and without a model."""
+"""`list`: every task with its data at a glance, every method and every challenger, without results and without a model."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ FLAGS = flags.FOLDERS
 
 
 def main(arguments: Arguments) -> int:
-    """List tasks and methods; a broken one is listed with its error."""
+    """List tasks, methods and challengers; a broken one is listed with its error."""
     tasks = registry.tasks(arguments.tasks_dirs or ())
     sizes = {name: loading.sizes(entry.value, arguments.data) for name, entry in tasks.items() if entry.value}
-    terminal.listing(tasks.values(), registry.methods().values(), sizes)
+    terminal.listing(tasks.values(), registry.methods().values(), registry.challengers().values(), sizes)
     return DONE

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.cli import flags, parse, settings
 from harness.cli.arguments import Arguments, Flag
-from harness.cli.terminal import output
+from harness.cli.terminal import plan_output
 from harness.errors import HarnessError
 from harness.model import architectures
 from harness.record import RunSpec
@@ -85,12 +85,12 @@ def show(options: Options, target: Gpu) -> int:
     """Show what `run` would do and do nothing."""
     if target.card is None and not architectures.is_only_shipped(options.model):
         for planned in plan.make(options):
-            output.header(planned)
-            output.planned(planned)
+            plan_output.header(planned)
+            plan_output.planned(planned)
         return DONE
     model, shipped = architectures.read(options.model)
     device, dtype = options.device or "cuda", options.dtype or "bf16"
-    imagined = replace(options, device=device, dtype=dtype, imagined=True, memory=False)
+    imagined = replace(options, device=device, dtype=dtype, imagined=True, memory=False, challengers=())
     for planned in plan.make(imagined, model=model):
         request = fit.Request(
             folder=model.folder,
@@ -101,7 +101,7 @@ def show(options: Options, target: Gpu) -> int:
             card=target.card,
             share=target.share,
         )
-        output.forecast(planned, request, fit.look_in_own_process(request), price=target.price)
+        plan_output.forecast(planned, request, fit.look_in_own_process(request), price=target.price)
     return DONE
 
 
@@ -123,5 +123,5 @@ def show_accuracy(results: Path) -> int:
             where=str(results),
             fix="run a task first, without --no-memory, or name another folder: --results DIR",
         )
-    output.accuracy(errors)
+    plan_output.accuracy(errors)
     return DONE

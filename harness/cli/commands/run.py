@@ -9,7 +9,7 @@ from harness.analysis.items import Run
 from harness.analysis.results import TaskResults, analyze
 from harness.cli import flags, next_command, settings
 from harness.cli.arguments import Arguments
-from harness.cli.terminal import output
+from harness.cli.terminal import output, plan_output
 from harness.cli.terminal.progress import Watch
 from harness.errors import HarnessError
 from harness.report.write import write_outputs
@@ -43,12 +43,12 @@ def run(options: Options, command: str, *, work: Target | None = None) -> int:
     code = DONE
     analyses: dict[str, TaskResults] = {}
     for planned in plans:
-        output.header(planned)
+        plan_output.header(planned)
         planned, outcomes, interrupted, tuned = _tune_and_run(planned, work)
         code = code if tuned else DIFFERS
         analyses[planned.task.name] = analysis = _analyze(planned, outcomes)
         output.results(analysis)
-        output.conditions(planned)
+        plan_output.conditions(planned)
         if interrupted:
             output.say(f"{'continue':<12} {command}")
             return INTERRUPTED
@@ -67,7 +67,7 @@ def _tune_and_run(planned: Plan, work: Target | None) -> tuple[Plan, Sequence[Ou
         planned = plan.update(planned)
         if interrupted:
             return planned, (), True, False
-        output.untuned(planned)
+        plan_output.untuned(planned)
     outcomes, interrupted = execute(planned, work)
     return planned, outcomes, interrupted, not planned.waiting
 
@@ -103,7 +103,17 @@ def _analyze(planned: Plan, outcomes: Sequence[Outcome]) -> TaskResults:
 
 def _earlier_base(planned: Plan) -> list[records.Run]:
     like = planned.default_specs[0]
-    fields = ("data", "scoring", "model", "model_revision", "test_examples", "dtype", "device", "max_tokens")
+    fields = (
+        "data",
+        "scoring",
+        "model",
+        "model_revision",
+        "template",
+        "test_examples",
+        "dtype",
+        "device",
+        "max_tokens",
+    )
     earlier = records.read_all(planned.options.results, like.task, skip_damaged=True)
     for run in sorted(earlier, key=lambda run: run.record.spec.probes != like.probes):
         spec = run.record.spec

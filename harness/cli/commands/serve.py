@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import processes
 from harness.adapters.serve import catalog as servable
+from harness.adapters.serve.access import KEY_VARIABLE
 from harness.adapters.serve.catalog import BITS, Catalog, Servable
 from harness.cli import flags, parse
 from harness.cli.arguments import Arguments, Flag
@@ -19,6 +21,7 @@ from harness.cli.terminal import output
 from harness.data import registry
 from harness.errors import HarnessError
 from harness.model import checkpoint
+from harness.model.chat import settings as chat
 from harness.model.checkpoint import Checkpoint
 from harness.record import RunSpec
 from harness.runs import defaults
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from harness.adapters.serve.server import Server
 
 DONE = 0
-PACKAGES = ("starlette", "uvicorn")  # of the extra `serve`
+PACKAGES = ("starlette", "uvicorn", "prometheus_client")  # of the extra `serve`
 MAX_REFUSED = 8  # lines at the start about adapters that are not served
 
 
@@ -46,6 +49,22 @@ FLAGS = (
     ),
     Flag("--port", "port to listen on; 0 takes a free one", parse.integer(0, 65535), example="8000", default=8000),
     Flag(
+        "--allowed-host",
+        "a further name by which clients call this server, such as models.example.org; * is any",
+        metavar="NAME",
+        example="models.example.org",
+        field="names",
+        unset="localhost and the address of --host",
+        repeat=True,
+    ),
+    Flag(
+        "--api-key",
+        f"the key that requests need, as `Authorization: Bearer KEY`; {KEY_VARIABLE} hides it from the list of processes",
+        metavar="KEY",
+        example="d1f0c2",
+        unset=f"{KEY_VARIABLE}, if it is set",
+    ),
+    Flag(
         "--adapter",
         "only these, each under a name of yours",
         metavar="NAME=RUN|FOLDER",
@@ -58,6 +77,10 @@ FLAGS = (
     ),
     Flag("--max-queue", "requests that may wait; further ones get 503", parse.count, example="256", default=256),
     Flag("--max-batch", "requests that are written at once", parse.count, example="32", default=32),
+    Flag("--max-connections", "connections at a time; further ones get 503", parse.count, example="512", default=512),
+    Flag(
+        "--max-seconds", "seconds for an answer; then it is given up with 504", parse.count, example="600", default=600
+    ),
     choice(
         "--bits",
         "bits of the base model's weights; 4 for qlora's adapters",
@@ -77,6 +100,7 @@ def main(arguments: Arguments) -> int:
         HarnessError: the packages that serve HTTP are missing, a flag is wrong, or the address is not available.
     """
     _check_packages()
+    key = _key(arguments.api_key)
     bits, device, dtype = float(arguments.bits), arguments.device or defaults.device(), arguments.dtype or ""
     limits = {name: getattr(arguments, name) for name in ("max_adapters", "max_queue", "max_batch")}
     base = checkpoint.read(arguments.model, remote_code=arguments.remote_code)
@@ -84,7 +108,11 @@ def main(arguments: Arguments) -> int:
     processes.quieten()
     from harness.adapters.serve.server import Server
 
-    with Server(arguments.host, arguments.port, log=output.note) as server, keyboard_interrupts():
+    options = {name: getattr(arguments, name) for name in ("max_connections", "max_seconds")}
+    options |= {"names": arguments.names or (), "key": key, "log": output.note}
+    with Server(arguments.host, arguments.port, **options) as server, keyboard_interrupts():
+        if server.public:
+            output.note(_warning(arguments.host, key))
         with contextlib.suppress(KeyboardInterrupt):  # until the server answers, which ends by itself
             _serve(server, catalog, _spec(catalog, bits, dtype, device, remote_code=arguments.remote_code), limits)
         output.note("stopped")
@@ -95,6 +123,29 @@ def _check_packages() -> None:
     if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
         problem = f"serving needs {' and '.join(missing)}, not installed here"
         raise HarnessError(problem, where="serve", fix="pip install 'adaptbench[serve]'")
+
+
+def _key(text: str | None) -> str:
+    """Return the key that requests need, "" for none.
+
+    Raises:
+        HarnessError: the variable of the environment is set and empty, as after a mistake in a script.
+    """
+    if text:
+        return text
+    key = os.environ.get(KEY_VARIABLE)
+    if key is not None and not key.strip():
+        raise HarnessError(f"{KEY_VARIABLE} is set and empty", where=KEY_VARIABLE, fix=f"unset {KEY_VARIABLE}")
+    return key or ""
+
+
+def _warning(host: str, key: str) -> str:
+    if key:
+        return f"warning: {host} is public, and neither key nor texts are encrypted: put a proxy with TLS in front"
+    return (
+        f"warning: {host} is public, and whoever reaches this machine can use the server: "
+        f"set {KEY_VARIABLE}, or use --host 127.0.0.1"
+    )
 
 
 def _serve(server: Server, catalog: Catalog, spec: RunSpec, limits: dict[str, int]) -> None:
@@ -148,6 +199,7 @@ def _spec(catalog: Catalog, bits: float, dtype: str, device: str, *, remote_code
     values |= dict.fromkeys(("train_examples", "test_examples", "max_new_tokens"), 0)
     values |= {"task": "", "data": "", "scoring": "generate", "max_tokens": catalog.base.window}
     values |= {"model": catalog.base.name, "model_revision": catalog.base.revision, "method": BITS[bits]}
+    values |= {"template_args": chat.arguments(catalog.base.folder)}
     return RunSpec(**values, dtype=dtype, device=device, remote_code=remote_code)  # type: ignore[arg-type]
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from harness import errors
 from harness.cli import flags, parse, settings
 from harness.cli.arguments import Arguments, Flag
-from harness.cli.commands import verify_replay, verify_rerun
 from harness.cli.lookup import Lookup
 from harness.cli.terminal import archives, output
 from harness.errors import HarnessError
@@ -75,11 +74,15 @@ def main(arguments: Arguments) -> int:
     if (folder := archive.archive_of(path)) is not None and path.exists():
         return archived(path, folder, review_or_rerun=arguments.report is not None or arguments.rerun is not None)
     if arguments.rerun is not None:
+        from harness.cli.commands import verify_rerun  # it needs the rooms that train; help does not
+
         return verify_rerun.rerun(path, arguments.rerun, options, model=arguments.model, work=arguments.work)
     code = verify(path, options, report=arguments.report, excuses=arguments.waivers)
     if arguments.replay is None:
         return code
     seed, model = arguments.replay_seed, arguments.model
+    from harness.cli.commands import verify_replay  # as above
+
     return max(code, verify_replay.replay(path, arguments.replay, options, seed=seed, model=model))
 
 

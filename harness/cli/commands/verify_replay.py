@@ -13,6 +13,7 @@ from harness.cli.lookup import Lookup
 from harness.cli.terminal import output
 from harness.errors import HarnessError
 from harness.format import spoken
+from harness.runs import worker_challenger
 from harness.runs.job import Job
 from harness.runs.options import Options
 from harness.store import records, training_files
@@ -80,7 +81,8 @@ def _skipped(reason: str) -> Outcome:
 
 def _outcome(run: records.Run, job: Job, count: int, seed: str) -> Outcome:
     record, stored = run.record, run.answers()
-    environment_here = environment.describe(job.spec.device, threads=job.threads)
+    further = worker_challenger.PACKAGES if job.spec.challenger else ()
+    environment_here = environment.describe(job.spec.device, threads=job.threads, further=further)
     exact = not judging.differences(record.environment, environment_here)
     positions = judging.draw(seed, record, count)
     answers, steps = models.ask(job, run.folder, positions), models.first_steps(job)

@@ -84,7 +84,7 @@ def job_of(like: Sequence[Record], lookup: Lookup, options: Options, model: str,
         base = checkpoint.read(model, remote_code=spec.remote_code)
     except HarnessError as problem:
         return Verdict("NOT COMPARABLE", (f"{problem.problem}; --model DIR names where it is",))
-    if base.revision != spec.model_revision:
+    if not base.matches(spec.model_revision):
         return Verdict("NOT COMPARABLE", (f"the model here is {base.revision}, and it was {spec.model_revision}",))
     return Job(
         spec=spec,

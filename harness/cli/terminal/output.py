@@ -9,13 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from harness import environment
+from harness.cli.terminal import streams
 from harness.cli.terminal import tables as ui_tables
-from harness.data import loading
 from harness.errors import HarnessError
-from harness.format import about, number, printable, quantity, run_name, size, spoken
-from harness.metrics import power
-from harness.metrics.sampling import FEWEST_GROUPS
+from harness.format import one_line, printable
 from harness.report import calibration as calibration_tables
 from harness.report import comparison as side_by_side
 from harness.report import forgetting, notes, tables, verdict
@@ -28,10 +25,6 @@ if TYPE_CHECKING:
     from harness.analysis.results import TaskResults
     from harness.analysis.sections import Section
     from harness.format import Table
-    from harness.runs.forecast.fit import Outlook, Request
-    from harness.runs.forecast.history import PredictionError
-    from harness.runs.plan import Plan
-    from harness.schema import Task
     from harness.verify.check import Check
     from harness.verify.waivers import Waiver
 
@@ -52,8 +45,6 @@ def err() -> Console:
 
 
 def _console(*, stderr: bool, width: int | None = None) -> Console:
-    from rich.console import Console
-
     stream = sys.stderr if stderr else sys.stdout
     if hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="replace")  # an ASCII terminal gets `?` for a mark, not a crash
@@ -61,12 +52,14 @@ def _console(*, stderr: bool, width: int | None = None) -> Console:
     settings: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False, "soft_wrap": True}
     if width is not None:  # rich overrules a width that comes without a height
         settings |= {"width": width, "height": 50}
-    return Console(file=stream, **settings)
+    return streams.console(stream, **settings)
 
 
 def error(problem: HarnessError) -> None:
     """Print an error: the problem, its place and the fix."""
-    print(f"error: {printable(str(problem))}", file=sys.stderr)
+    parts = (problem.problem.strip().replace("\n", "\n       "), one_line(problem.where), one_line(problem.fix))
+    lines = HarnessError(parts[0], where=parts[1], fix=parts[2])
+    print(f"error: {printable(str(lines))}", file=sys.stderr)
 
 
 def say(text: str = "") -> None:
@@ -76,109 +69,12 @@ def say(text: str = "") -> None:
 
 def note(text: str) -> None:
     """Print a line on stderr."""
-    err().print(text)
+    err().print(one_line(text))
 
 
-def header(plan: Plan) -> None:
-    """Print task, model, device, plan and detectable difference before a run."""
-    spec, splits = plan.default_specs[0], plan.splits
-    sizes = (("train", splits.train), ("validation", splits.validation), ("test", splits.test))
-    counts = " · ".join(f"{name} {len(examples):,}" for name, examples in sizes if examples)
-    weights = f" · {quantity(plan.findings.weights)} weights" if plan.findings else ""
-    unused, start = loading.passed_over(plan.task, plan.options.data), plan.options.start
-    begins = (
-        f"from {spoken(start.spec)} of {start.spec.task} ({start.spec.id}); leaderboards do not show it"
-        if start
-        else ""
-    )
-    cores, memory = environment.cores(), environment.memory_bytes() / 2**30
-    device = f"CPU, {cores} core{'s' * (cores != 1)}" if spec.device == "cpu" else environment.cuda_name() or "CUDA"
-    lines = (
-        (f"{plan.task.name} v{plan.task.version}", f"{plan.task.title} · {counts} in {plan.test_groups:,} groups"),
-        ("model", f"{plan.model.name} @ {plan.model.revision[:7]}…{weights} · {spec.dtype}"),
-        (
-            "device",
-            f"{device} · {memory:.0f} GiB" + (f" · {plan.options.jobs} runs at a time" * (plan.options.jobs > 1)),
-        ),
-        *[("--data", unused)] * bool(unused),
-        ("plan", plan_line(plan)),
-        *[("starts", begins)] * bool(start),
-        *[("probes", " · ".join(f"{p.task.name}, {len(p.examples):,} questions" for p in plan.probes))]
-        * bool(plan.probes),
-        *[("detects", line) for line in detects(plan.task, plan.test_groups)],
-    )
-    console = out()
-    for first, rest in lines:
-        console.print(folded(f"{first:<10} ", rest, indent=11))
-    console.print()
-
-
-def detects(task: Task, groups: int) -> list[str]:
-    """Return a line about the difference that the test split can detect; none for metrics that are no share."""
-    if task.metrics[0].unit != "share" or groups < 2:
-        return []
-    if groups < FEWEST_GROUPS:
-        return [f"no difference: too few groups: {groups}; at least {FEWEST_GROUPS} are needed"]
-    least = number(power.detectable_at_planning(groups))
-    return [f"a difference of {least} points with a power of 80 %, if two models differ on 1 question in 5"]
-
-
-def plan_line(plan: Plan) -> str:
-    """Return the number of runs and of finished ones, the largest predicted memory, and the expected time."""
-    count, trials = len(plan.specs) + len(plan.waiting), len(plan.trials)
-    parts = [f"{count} run{'s' * (count != 1)}"]
-    if trials:
-        parts.append(
-            f"{trials} trial{'s' * (trials != 1)} of learning rates, {plan.options.tune} for each method and rank, on validation"
-        )
-    if plan.done:
-        parts.append(f"{len(plan.done)} done already" if plan.ahead else "all done already")
-    if largest := max((plan.predicted(spec) for spec in (*plan.specs, *plan.ahead)), default=0):
-        parts.append(f"largest predicted peak {size(largest)}")
-    if plan.seconds and plan.ahead:
-        parts.append(about(plan.seconds / plan.options.jobs))
-    return " · ".join(parts)
-
-
-def planned(plan: Plan) -> None:
-    """Print each run of a plan: its state and its predicted memory."""
-    rows = []
-    for spec in (*plan.trials, *plan.specs):
-        state = "done" if spec.id in plan.done else "to do"
-        rate = f"{spec.learning_rate:.2g}" if spec.learning_rate else ""
-        predicted = size(plan.predicted(spec)) if plan.predicted(spec) else ""
-        rows.append((run_name(spec), state, predicted, rate, spec.id))
-    for spec, _ in plan.waiting:
-        rows.append((run_name(spec), "after its trials", size(plan.predicted(spec)) if plan.findings else "", "", ""))
-    _show(ui_tables.text_table(rows, "run", "state", "predicted", "learning rate", "id"))
-
-
-def forecast(plan: Plan, request: Request, outlook: Outlook, *, price: float | None) -> None:
-    """Print the runs that fit a GPU, their settings, time and cost."""
-    from harness.cli.terminal import forecast as ui_forecast
-
-    console = out()
-    for first, rest in ui_forecast.heading(plan, outlook, request):
-        console.print(folded(f"{first:<10} ", rest, indent=11))
-    console.print()
-    _show(ui_forecast.forecasts(outlook, request, price))
-    console.print()
-    for line in ui_forecast.notes(outlook, request, price):
-        console.print(folded("  ", line, indent=4))
-    console.print()
-
-
-def accuracy(errors: Sequence[PredictionError]) -> None:
-    """Print the errors of past predictions of memory."""
-    from harness.cli.terminal import forecast as ui_forecast
-
-    _show(ui_forecast.accuracy(errors))
-
-
-def untuned(plan: Plan) -> None:
-    """Print the runs that lack a trial of learning rates, with the reason."""
-    for spec, reason in plan.waiting:
-        note(f"  – {run_name(spec)} is not run: {reason}")
+def rows_read(path: Path, rows: int) -> None:
+    """Print how many rows of a long data file have been read."""
+    note(f"reading {printable(path.name)}: {rows:,} rows")
 
 
 def results(analysis: TaskResults) -> None:
@@ -192,7 +88,7 @@ def results(analysis: TaskResults) -> None:
     probes = [(forgetting.table(probe), forgetting.reading(probe)) for probe in forgetting.probes(analysis.changes)]
     for table, lines in (*probes, *report_robustness.tables(analysis.twins)):
         console.print()
-        _show(table)
+        show(table)
         console.print()
         for line in lines:
             console.print(folded("  ", line, indent=2))
@@ -208,7 +104,7 @@ def _section(section: Section) -> None:
         ui_tables.costs(section),
     ):
         if table is not None:
-            _show(table)
+            show(table)
             console.print()
     console.print(folded("verdict      ", verdict.verdict(section), indent=13))
     console.print()
@@ -216,14 +112,6 @@ def _section(section: Section) -> None:
         console.print(folded("  ", line, indent=2))
     for line in notes.alarms(section):
         console.print(folded("  ! ", line, indent=4))
-
-
-def conditions(plan: Plan) -> None:
-    """Print the settings shared by the runs of a plan, and those not tuned."""
-    console = out()
-    console.print()
-    for line in ui_tables.conditions(plan):
-        console.print(folded("", line, indent=13))
 
 
 def folded(first: str, text: str, *, indent: int) -> str:
@@ -235,10 +123,10 @@ def folded(first: str, text: str, *, indent: int) -> str:
 
 def table(content: Table) -> None:
     """Print a table on stdout."""
-    _show(content)
+    show(content)
 
 
-def _show(table: Table) -> None:
+def show(table: Table) -> None:
     """Print a table at its full width: a narrow window folds its lines, but no number is ever cut."""
     _console(stderr=False, width=TABLE_WIDTH).print(ui_tables.rich_table(table))
 
@@ -269,24 +157,24 @@ def comparison(compared: Comparison, all_flips: str) -> None:
     """
     console = out()
     if compared.fields:
-        _show(side_by_side.settings(compared))
+        show(side_by_side.settings(compared))
         console.print()
     if compared.scores:
-        _show(side_by_side.scores(compared))
+        show(side_by_side.scores(compared))
         console.print()
     for line in side_by_side.verdict(compared):
         console.print(folded("  " * bool(compared.scores), line, indent=2))
     if compared.flips:
         console.print()
         table = side_by_side.flips(compared, most=FLIPS)
-        _show(table)
+        show(table)
         if len(table.rows) < len(compared.flips):
             console.print(f"{len(compared.flips) - len(table.rows)} more: {all_flips}")
     console.print()
     if compared.cost_why_not:
         console.print(folded("memory and time: ", compared.cost_why_not, indent=17))
     else:
-        _show(side_by_side.costs(compared))
+        show(side_by_side.costs(compared))
 
 
 def calibration(task: str, calibrated: Sequence[tuple[Section, Sequence[calibration_tables.CalibratedRun]]]) -> None:
@@ -298,7 +186,7 @@ def calibration(task: str, calibrated: Sequence[tuple[Section, Sequence[calibrat
         if table is None:
             console.print(folded("  ", calibration_tables.why_not(section), indent=2))
         else:
-            _show(table)
+            show(table)
             console.print()
             for line in calibration_tables.reading(rows):
                 console.print(folded("  ", line, indent=2))
@@ -307,7 +195,7 @@ def calibration(task: str, calibrated: Sequence[tuple[Section, Sequence[calibrat
 
 def document(text: str) -> None:
     """Print a document on stdout."""
-    print(text.rstrip("\n"))
+    print(printable(text.rstrip("\n")))
 
 
 def verified(count: int, unknown: Sequence[str], differing: Sequence[str] = ()) -> None:
@@ -315,7 +203,9 @@ def verified(count: int, unknown: Sequence[str], differing: Sequence[str] = ()) 
     console = out()
     console.print(f"{count} run{'s' * (count != 1)} verified")
     for name in sorted(set(unknown)):
-        console.print(f"{unknown.count(name)} not verified: the task '{name}' is not known here ({FILE_FLAGS})")
+        console.print(
+            f"{unknown.count(name)} not verified: the task '{one_line(name)}' is not known here ({FILE_FLAGS})"
+        )
     if differing:
         console.print(
             f"{len(differing)} differ{'s' * (len(differing) == 1)} on a data file: check that it is read with the same flags. {FILE_FLAGS}"
@@ -329,15 +219,17 @@ def each_check(name: str, checks: Sequence[Check]) -> None:
         console.print(
             folded(f"  {'✓' if check.ok else '✗'} ", check.name + ("" if check.ok else f": {check.detail}"), indent=4)
         )
-    console.print(f"{name}: {sum(check.ok for check in checks)} of {len(checks)} hold")
+    console.print(f"{one_line(name)}: {sum(check.ok for check in checks)} of {len(checks)} hold")
 
 
 def checks(name: str, results: Sequence[Check], waived: Mapping[Check, Waiver] = MappingProxyType({})) -> None:
     """Print one line for a run that verifies, otherwise each failed check, and each waived check."""
     bad = [check for check in results if not check.ok]
     console = out()
-    console.print(f"{'✗' if set(bad) - set(waived) else '✓'} {name}  {len(results) - len(bad)}/{len(results)} checks")
+    console.print(
+        f"{'✗' if set(bad) - set(waived) else '✓'} {one_line(name)}  {len(results) - len(bad)}/{len(results)} checks"
+    )
     for check in bad:
         text = ": ".join(filter(None, (check.name, check.path, check.detail)))
         excuse = f" (waived {waived[check].date.isoformat()}: {waived[check].reason})" if check in waived else ""
-        console.print(f"    {'waived' if excuse else 'differs'}: {text}{excuse}")
+        console.print(f"    {'waived' if excuse else 'differs'}: {one_line(text + excuse)}")

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.terminal import output
-from harness.format import about, duration, interval, number, printable, run_name, size
+from harness.format import about, duration, interval, number, one_line, run_name, size
 from harness.record import Record
 from harness.runs.job import Job, Outcome, Progress
 from harness.runs.plan import Plan
@@ -121,14 +121,14 @@ class Watch:
         return (waiting * usual + in_hand) / self._plan.options.jobs
 
     def _print(self, line: str) -> None:
-        self._console.print(printable(line))
+        self._console.print(one_line(line))
 
 
 def peak(record: Record) -> str:
     """Return the peak of the training phase, or of the evaluation if nothing was trained."""
     phases = record.cost.phases if record.cost else {}
     phase = phases.get("train") or phases.get("evaluate")
-    return size(phase.peak_bytes) if phase else ""
+    return size(phase.peak_bytes) if phase and phase.peak_bytes else ""
 
 
 def _position(progress: Progress) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from harness.analysis.sections import Section
-from harness.format import NONE, Table, duration, number, printable, quantity, run_name
+from harness.format import NONE, Table, duration, number, one_line, quantity, run_name
 from harness.record import Phase, RunSpec
 from harness.report.tables import memory_unit
 
@@ -32,7 +32,7 @@ def rich_table(table: Table) -> rich.table.Table:
         style = "bold" if column == 0 else None
         table_of_rich.add_column(title, justify=justify, vertical="bottom", no_wrap=True, style=style)
     for row in table.rows:
-        table_of_rich.add_row(*(printable(cell) for cell in row))
+        table_of_rich.add_row(*map(one_line, row))
     return table_of_rich
 
 
@@ -61,7 +61,7 @@ def _in_two_lines(title: str) -> str:
 
 def costs(section: Section) -> Table | None:
     """Return the table of training memory by part, its prediction, trained weights and time; None if nothing was measured."""
-    cells = [cell for cell in section.headline if cell.cost is not None]
+    cells = [cell for cell in section.with_model if cell.cost is not None]
     trained = [cell.cost.phases["train"].peak_bytes for cell in cells if cell.cost and "train" in cell.cost.phases]
     if not cells:
         return None

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.terminal import output
+from harness.cli.terminal import output, plan_output
 from harness.format import number, percent_sign, printable, words
 from harness.metrics import scoring
 
@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from harness.data.loading import Splits
     from harness.data.registry import Entry
     from harness.record import Split
-    from harness.schema import Method, Source, Task
+    from harness.schema import Challenger, Method, Source, Task
 
 EXCERPT = 2000  # characters shown of each end of a text of the data
 
 
 def listing(
-    tasks: Iterable[Entry[Task]], methods: Iterable[Entry[Method]], sizes: Mapping[str, Mapping[Split, int] | None]
+    tasks: Iterable[Entry[Task]],
+    methods: Iterable[Entry[Method]],
+    challengers: Iterable[Entry[Challenger]],
+    sizes: Mapping[str, Mapping[Split, int] | None],
 ) -> None:
-    """Print every task and method by name, its origin, and the error of a broken one.
+    """Print every task, method and challenger by name, its origin, and the error of a broken one.
 
     `sizes` holds the number of examples of each task by split, None if its data is not installed.
     """
@@ -36,10 +39,17 @@ def listing(
         about = _about_data(entry.value.source, sizes[entry.name]) if entry.value else []
         console.print(output.folded(" " * indent, " · ".join([*about, _origin(entry)]), indent=indent))
     console.print()
-    rows = [(m.name, m.value.title if m.value else f"broken: {m.error}", _origin(m)) for m in methods]
+    _plugins("method", methods)
+    _plugins("challenger", challengers)
+
+
+def _plugins(kind: str, plugins: Iterable[Entry[Method]] | Iterable[Entry[Challenger]]) -> None:
+    """Print plugins by name, each with its title and its origin, and an empty line."""
+    console = output.out()
+    rows = [(m.name, m.value.title if m.value else f"broken: {m.error}", _origin(m)) for m in plugins]
     width = min(40, max((len(title) for _, title, _ in rows), default=0))
-    names = max(len(name) for name, _, _ in (("method", "", ""), *rows))
-    for name, title, origin in (("method", "", "from"), *rows):  # a long path gets a line of its own, far on the left
+    names = max(len(name) for name, _, _ in ((kind, "", ""), *rows))
+    for name, title, origin in ((kind, "", "from"), *rows):  # a long path gets a line of its own, far on the left
         console.print(output.folded(f"{name:<{names}}  ", f"{title:<{width}}  {origin}", indent=4))
     console.print()
 
@@ -79,7 +89,7 @@ def task(
     if guessed is not None:
         value = f"{number(guessed, first.unit):>6}{percent_sign(first.unit)} {words(first.name)}"
         console.print(f"  guessing    {value}" + (f" ({task_.guess})" if task_.guess != "guessing" else ""))
-    for line in output.detects(task_, len({example.group or example.id for example in splits.test})):
+    for line in plan_output.detects(task_, len({example.group or example.id for example in splits.test})):
         console.print(output.folded("  detects     ", line, indent=14))
     console.print(f"  data        {fingerprint}")
     for heading, text in notes:

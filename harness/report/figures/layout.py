@@ -86,11 +86,11 @@ def guess_shown(section: Section) -> str:
 
 def by_machine(section: Section) -> list[Panel]:
     """Return a panel for each machine, since memory is compared within one; cells without a machine join the first."""
-    by_name: dict[str, list[Cell]] = {cell.machine: [] for cell in section.headline if cell.machine and cell.cost}
+    by_name: dict[str, list[Cell]] = {cell.machine: [] for cell in section.with_model if cell.machine and cell.cost}
     if not by_name:
-        return [Panel(section, section.headline)]
+        return [Panel(section, section.with_model)]
     first = next(iter(by_name))
-    for cell in section.headline:
+    for cell in section.with_model:
         machine = cell.machine or costs.machine(cell.records)
         by_name[machine if machine in by_name else first].append(cell)
     return [Panel(section, tuple(cells), machine) for machine, cells in by_name.items()]

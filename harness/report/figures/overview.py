@@ -110,10 +110,18 @@ def _near(lines: Sequence[Line], ends: Sequence[float]) -> tuple[list[Line], lis
 
 def ranks(task: str, sections: Sequence[Section]) -> Figure:
     """Draw the headline metric over rank, a line and band for each method with ranks, the other methods as lines."""
-    panels = [Panel(section, section.headline) for section in sections]
+    panels = [Panel(section, _one_challenger(section)) for section in sections]
     figure, axes = layout.new_figure(f"{task}: {metric_words(sections[0])} over rank", [5.0] * len(panels))
     layout.finish(figure, [_ranks(ax, panel) for ax, panel in zip(axes, panels, strict=True)])
     return figure
+
+
+def _one_challenger(section: Section) -> tuple[Cell, ...]:
+    """Return the headline cells with the best challenger alone: each would be a level line."""
+    sign = 1 if section.higher_is_better else -1
+    known = [cell for cell in section.headline if cell.challenges and cell.value is not None]
+    best = max(known, key=lambda cell: sign * (cell.value or 0.0), default=None)
+    return tuple(cell for cell in section.headline if not cell.challenges or cell is best)
 
 
 def _ranks(ax: Axes, panel: Panel) -> Callable[[Any], None]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from harness.model.loading import Shape
     from harness.model.tokenize import Pair
 
+LOOK_SECONDS = 3600.0  # for all ways together
 NEAR = 1.15  # times what a card holds: above it by estimate, a way is not tried
 
 Lengths = tuple[tuple[int, int], ...]
@@ -232,4 +233,4 @@ def look_in_own_process(request: Request) -> Outlook:
     Raises:
         HarnessError: as `look`, and if a library fails on the config.
     """
-    return preflight.in_own_process(look, request, where="--model")
+    return preflight.in_own_process(look, request, where="--model", seconds=LOOK_SECONDS)

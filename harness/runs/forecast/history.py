@@ -43,6 +43,7 @@ def _estimate(spec: RunSpec, earlier: Sequence[Record]) -> float | None:
     assert nearest.cost is not None
     phases = nearest.cost.phases
     fixed = phases["load"].seconds if "load" in phases else 0.0
+    fixed += phases["fit"].seconds if "fit" in phases else 0.0
     training = phases["train"].seconds if "train" in phases else 0.0
     testing = phases["evaluate"].seconds if "evaluate" in phases else 0.0
     fixed += phases["probe"].seconds if "probe" in phases and spec.probes else 0.0

@@ -6,14 +6,17 @@ runs under the byte-counter of real runs. Nothing is fitted to measurements, exc
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from harness.errors import HarnessError
+from harness.methods.parts import packing
 from harness.model.byte_counter import ByteCounter
 from harness.model.cpu_attention import fast_backward
 from harness.model.loading import linear_sides, load_config, skeleton
@@ -29,7 +32,7 @@ BLOCK, SUPER_BLOCK = 64, 256  # of NF4 with double quantisation: weights per sca
 
 
 def training_peak(folder: Path, spec: RunSpec, method: Method, rows: Sequence[Pair]) -> int:
-    """Return the predicted peak of live tensor bytes of a training step; on CUDA with the memory of cuBLAS.
+    """Return the predicted peak of live tensor bytes of a training step, 0 if it cannot be; on CUDA with cuBLAS's memory.
 
     There the allocator's rounding comes on top: 1 to 3 % for a model of 300 M weights on an H200.
 
@@ -37,11 +40,27 @@ def training_peak(folder: Path, spec: RunSpec, method: Method, rows: Sequence[Pa
         folder: of the model; only its config is read.
         spec: gives rank, precision, micro-batch and window.
         method: its trainable weights, and the bits of the frozen ones.
-        rows: the examples of the step with the longest ones, longest first; cut to the window.
+        rows: the examples of the step with the longest ones, longest first; cut to the window. If there are none, the
+            method is only tried on the architecture.
+
+    Raises:
+        HarnessError: the method does not fit the architecture.
     """
-    if not method.trains or not rows:
+    if not method.trains:
         return 0
-    live = config_peak(load_config(folder, remote_code=spec.remote_code), spec, method, rows)
+    config = load_config(folder, remote_code=spec.remote_code)
+    form = packing.stored(config)
+    imitated = not method.after_step and (form is None or form[0] == "bitsandbytes")
+    if not rows or not imitated:  # other libraries' layers, and work between the steps that reads values
+        adapted_skeleton(config, spec, method)
+        return 0
+    model = adapted_skeleton(config, spec, method)
+    try:
+        live = _count(model, spec, method, rows).peak
+    except (HarnessError, MemoryError):
+        raise
+    except Exception:  # code of an architecture that fake tensors cannot follow; the run itself may be sound
+        return 0
     return live + (WORKSPACE if spec.device == "cuda" else 0)
 
 
@@ -52,24 +71,68 @@ def config_peak(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pair]
 
 def config_counter(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pair]) -> ByteCounter:
     """Return the counter of the fake step: the peak, with gradients and optimizer state at that moment."""
+    return _count(adapted_skeleton(config, spec, method), spec, method, rows)
+
+
+def _count(model: Any, spec: RunSpec, method: Method, rows: Sequence[Pair]) -> ByteCounter:
     # The second micro-batch meets the gradients of the first; all later ones are shorter.
     longest = sorted((cut(pair, spec.max_tokens) for pair in rows), key=len, reverse=True)[: 2 * spec.micro_batch]
     if spec.batch_size > spec.micro_batch >= len(longest):
         longest = longest * 2
-    model = skeleton(config, remote_code=spec.remote_code, dtype=_stored(spec, method))
-    with torch.device("meta"):
-        if method.frozen_bits not in (0.0, 16.0):
-            _pack_linears(model, _PackedLinear if method.frozen_bits < 8 else _ByteLinear)
-        model = method.adapt(model, spec)
     make_ready(model, spec)
     on_cpu = dataclasses.replace(spec, device="cpu")  # the fake tensors claim to be there
-    with FakeTensorMode(), fast_backward(model, dtype=spec.dtype, device=spec.device, masked=False):
+    with (
+        FakeTensorMode(),
+        _experts_for_fakes(),
+        fast_backward(model, dtype=spec.dtype, device=spec.device, masked=False),
+    ):
         _make_fake(model)
         optimizer = make_optimizer(model, on_cpu, make=method.optimizer)
         _make_state(optimizer)
         with ByteCounter(model, optimizer) as counter:
             train_step(model, optimizer, longest, on_cpu, 0.0, padding=0)
     return counter
+
+
+@contextlib.contextmanager
+def _experts_for_fakes() -> Iterator[None]:
+    """A context in which experts use transformers' own product: torch's refuses fake tensors that are not bf16."""
+    from transformers.integrations import moe
+
+    before = moe._can_use_grouped_mm
+    moe._can_use_grouped_mm = lambda *_: False
+    try:
+        yield
+    finally:
+        moe._can_use_grouped_mm = before
+
+
+def adapted_skeleton(config: Any, spec: RunSpec, method: Method) -> Any:
+    """Return the model of a config as a method adapts it, on the meta device.
+
+    Raises:
+        HarnessError: the method does not fit the architecture.
+    """
+    model = skeleton(config, remote_code=spec.remote_code, dtype=_stored(spec, method))
+    with torch.device("meta"):
+        _pack(model, spec, method)
+        return method.adapt(model, spec)
+
+
+def _pack(model: Any, spec: RunSpec, method: Method) -> None:
+    """Pack the linear layers of a model as its method loads them, or as its folder stores them.
+
+    Raises:
+        HarnessError: the method and the folder do not go together, or too few weights would be packed.
+    """
+    bits = 0 if method.frozen_bits in (0.0, 16.0) else 4 if method.frozen_bits < 8 else 8
+    if bits:
+        packing.refuse_stored(model.config, spec, bits)
+    present = packing.stored(model.config)
+    if packed := bits or (present[1] if present and method.adapter else 0):
+        _pack_linears(model, _PackedLinear if packed == 4 else _ByteLinear)
+    if bits:
+        packing.require(model, spec, bits)
 
 
 def _make_state(optimizer: torch.optim.Optimizer) -> None:
@@ -111,17 +174,18 @@ def cut(pair: Pair, window: int) -> Pair:
 
 
 def _pack_linears(model: Any, kind: type[_PackedLinear]) -> None:
-    """Replace all linear layers but the output layer by stand-ins that hold packed weights."""
-    output = model.get_output_embeddings()
-    for name, layer in list(model.named_modules()):
-        sides = linear_sides(layer)
-        if sides is not None and layer is not output:
+    """Replace the linear layers that bitsandbytes packs by stand-ins that hold packed weights."""
+    for name in packing.packable(model):
+        layer = model.get_submodule(name)
+        if sides := linear_sides(layer):
             parent, _, child = name.rpartition(".")
             setattr(model.get_submodule(parent), child, kind(*sides, layer.weight.dtype, layer.bias))
 
 
 class _PackedLinear(torch.nn.Linear):
     """A linear layer of the size that bitsandbytes gives it: NF4 with double quantisation."""
+
+    packed_bits = 4
 
     def __init__(self, inputs: int, outputs: int, dtype: torch.dtype, bias: torch.nn.Parameter | None) -> None:
         super().__init__(1, 1, bias=False)
@@ -143,6 +207,8 @@ class _PackedLinear(torch.nn.Linear):
 
 class _ByteLinear(_PackedLinear):
     """A linear layer in int8 with one fp32 scale for each row, unpacked by way of fp32 (see `methods.lora8`)."""
+
+    packed_bits = 8
 
     def __init__(self, inputs: int, outputs: int, dtype: torch.dtype, bias: torch.nn.Parameter | None) -> None:
         torch.nn.Linear.__init__(self, 1, 1, bias=False)

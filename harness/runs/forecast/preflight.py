@@ -6,16 +6,14 @@ breaks only the preflight.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from harness import processes
 from harness.data.loading import Splits
-from harness.errors import HarnessError, one_line
+from harness.errors import HarnessError
 from harness.model.checkpoint import Checkpoint
 from harness.record import RunSpec
 from harness.runs import local
@@ -25,8 +23,10 @@ if TYPE_CHECKING:
     from harness.model.tokenize import Pair
 
 ADAPTER_BYTES = 4  # adapters are stored in fp32
+OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")  # names of exceptions
 LONGEST_BARE = 32  # examples; sent by length in characters, which only approximates length in tokens
 ALL_CHARACTERS = 8_000_000  # training examples of no more characters are all sent: to tokenise them takes seconds
+LOOK_SECONDS, RUN_SECONDS = 600.0, 60.0  # for a look at a model: in all, and more for each run; most take a few seconds
 LONGEST_SENT = 2000  # examples, if there are more characters; sent by length in characters, see above
 
 Request = TypeVar("Request")
@@ -45,6 +45,7 @@ class Preflight:
         method_files: the PEFT configs among `--method`, by the names of the methods.
         also: preflights of other tasks that the models are asked; only `longest_without_context` and one spec count.
         sampled: whether `train` holds only the longest examples, because there are very many.
+        options: an example of each set of options, as (id, last line of its prompt, options).
     """
 
     folder: Path
@@ -54,6 +55,7 @@ class Preflight:
     method_files: Mapping[str, str] = field(default_factory=dict)
     also: tuple[Preflight, ...] = ()
     sampled: bool = False
+    options: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
 
     @staticmethod
     def of_runs(
@@ -67,17 +69,29 @@ class Preflight:
         used = {spec.split for spec in specs} | {"train" for spec in specs if spec.train_examples}
         examples = [example for split, part in splits.items() if split in used for example in part]
         longest = _longest_without_context(task, examples)
-        return Preflight(model.folder, tuple(specs), tuple(train), longest, sampled=sampled)
+        options = _options(task, examples)
+        return Preflight(model.folder, tuple(specs), tuple(train), longest, sampled=sampled, options=options)
 
     @staticmethod
     def of_examples(model: Checkpoint, task: Task, examples: Sequence[Example], spec: RunSpec) -> Preflight:
         """Return a preflight that checks only whether examples fit, for a task without training."""
-        return Preflight(model.folder, (spec,), (), _longest_without_context(task, examples))
+        return Preflight(
+            model.folder, (spec,), (), _longest_without_context(task, examples), options=_options(task, examples)
+        )
 
 
 def _longest_without_context(task: Task, examples: Sequence[Example]) -> tuple[tuple[str, str, str], ...]:
     bare = [(e.id, task.prompt(replace(e, context="")), _longest_answer(e)) for e in examples]
     return tuple(sorted(bare, key=lambda texts: -len(texts[1]) - len(texts[2]))[:LONGEST_BARE])
+
+
+def _options(task: Task, examples: Sequence[Example]) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    """Return (id, last line of the prompt, options) of an example for each set of options; options follow that line."""
+    if task.scoring != "choices":
+        return ()
+    first = {example.choices: example for example in reversed(examples)}
+    lines = ((example, task.prompt(replace(example, context="")).rsplit("\n", 1)[-1]) for example in first.values())
+    return tuple((example.id, line, example.choices) for example, line in lines)
 
 
 def _longest_answer(example: Example) -> str:
@@ -86,11 +100,15 @@ def _longest_answer(example: Example) -> str:
 
 @dataclass(frozen=True)
 class Findings:
-    """The model's weights (a count), and per run id the predicted training peak and adapter size in bytes."""
+    """The model's weights (a count), and per run id the predicted training peak and adapter size in bytes.
+
+    `adapters` is a sentence about layers that adapters leave out, empty if there are none.
+    """
 
     weights: int
     predicted: Mapping[str, int] = field(default_factory=dict)
     adapter_bytes: Mapping[str, int] = field(default_factory=dict)
+    adapters: str = ""
 
 
 def look(preflight: Preflight) -> Findings:
@@ -109,21 +127,48 @@ def look(preflight: Preflight) -> Findings:
     shape = loading.shape(folder, remote_code=remote_code)
     for rank in sorted({spec.rank for spec in preflight.specs if spec.rank}):
         loading.check_rank(shape, rank)
-    tokenizer = loading.load_tokenizer(preflight.folder, remote_code=remote_code)
+    tokenizer = loading.tokenizer_of(preflight.folder, preflight.specs[0])
     for part in (preflight, *preflight.also):
         _refuse_unfit(part, tokenizer, shape.vocab)
+        _refuse_ambiguity(part, tokenizer)
     encoded = [tokenize.encode_pair(tokenizer, *texts) for texts in preflight.train]
     pairs = [tokenize.Pair(tuple(prompt), tuple(target)) for prompt, target in encoded]
     peaks: dict[RunSpec, int] = {}  # runs that differ only in fields without effect on memory share a prediction
+    misfits: dict[str, HarnessError] = {}
     for spec in map(_memory_fields, preflight.specs):
-        if spec not in peaks:
+        if spec not in peaks and spec.method not in misfits:
             method = registry.method(preflight.method_files.get(spec.method, spec.method))
             sharing = [run for run in preflight.specs if _memory_fields(run) == spec]
             rows = pairs if preflight.sampled else _longest_step(pairs, sharing)
-            peaks[spec] = peak_memory.training_peak(preflight.folder, spec, method, rows)
+            try:
+                peaks[spec] = peak_memory.training_peak(preflight.folder, spec, method, rows)
+            except HarnessError as error:
+                misfits[spec.method] = error
+    if misfits:
+        raise _misfit(preflight, misfits)
     adapters = {spec.id: ADAPTER_BYTES * loading.adapter_weights(shape, spec.rank) for spec in preflight.specs}
     predicted = {spec.id: peaks[_memory_fields(spec)] for spec in preflight.specs}
-    return Findings(weights=shape.weights, predicted=predicted, adapter_bytes=adapters)
+    about = shape.exceptions if any(spec.rank for spec in preflight.specs) else ""
+    return Findings(weights=shape.weights, predicted=predicted, adapter_bytes=adapters, adapters=about)
+
+
+def _misfit(preflight: Preflight, misfits: Mapping[str, HarnessError]) -> HarnessError:
+    """Return one error for all methods that do not fit the model; its fix names the methods that do."""
+    first = next(iter(misfits.values()))
+    names = [preflight.method_files.get(spec.method, spec.method) for spec in preflight.specs]
+    refused = {preflight.method_files.get(name, name) for name in misfits}
+    rest = [name for name in dict.fromkeys(names) if name not in refused]
+    fix = (
+        f"--method {','.join(rest)}" + (f"; or {first.fix}" if len(misfits) == 1 and first.fix else "")
+        if rest
+        else first.fix
+    )
+    if len(misfits) == 1:
+        return HarnessError(first.problem, where=first.where, fix=fix)
+    reasons = "; ".join(f"{name}: {error.problem}" for name, error in misfits.items())
+    return HarnessError(
+        f"{len(misfits)} methods do not fit this model. {reasons}", where=str(preflight.folder), fix=fix
+    )
 
 
 def _longest_step(pairs: Sequence[Pair], specs: Sequence[RunSpec]) -> Sequence[Pair]:
@@ -165,6 +210,15 @@ def _refuse_unfit(preflight: Preflight, tokenizer: Any, vocab: int) -> None:
                 raise tokenize.too_long(name, len(prompt_ids), budget, spec.task)
 
 
+def _refuse_ambiguity(preflight: Preflight, tokenizer: Any) -> None:
+    """Refuse options of an example that the tokenizer cannot tell apart."""
+    from harness.model import ambiguity, tokenize
+
+    encoded = tokenize.encode_options(tokenizer, [(line, options) for _, line, options in preflight.options])
+    for (name, _, options), tokens in zip(preflight.options, encoded, strict=True):
+        ambiguity.refuse(name, options, tokens, preflight.specs[0].task)
+
+
 def _memory_fields(spec: RunSpec) -> RunSpec:
     """Return the spec with the fields reset that have no effect on memory."""
     spec = replace(spec, seed=0, learning_rate=0.0, weight_decay=0.0, epochs=0.0, alpha=1.0, warmup=0.0)
@@ -173,37 +227,48 @@ def _memory_fields(spec: RunSpec) -> RunSpec:
 
 def look_in_own_process(preflight: Preflight) -> Findings:
     """Return the findings of `look`, from a process that may die without harm."""
-    return in_own_process(look, preflight, where=str(preflight.folder))
+    seconds = LOOK_SECONDS + RUN_SECONDS * len(preflight.specs)
+    return in_own_process(look, preflight, where=str(preflight.folder), seconds=seconds)
 
 
-def in_own_process(call: Callable[[Request], Answer], request: Request, *, where: str) -> Answer:
+def in_own_process(
+    call: Callable[[Request], Answer], request: Request, *, where: str, seconds: float = LOOK_SECONDS
+) -> Answer:
     """Return the result of a function that imports torch, called in a process of its own.
 
+    The files that it looks at may come from anywhere, so it has a time limit: no tokenizer, template or config of somebody else
+    may hold the program for ever.
+
     Raises:
-        HarnessError: as the function; also if the process dies, or a library fails in any other way.
+        HarnessError: as the function; also if the process dies or does not end, or a library fails in any other way.
     """
     local.warm_up()
-    with ProcessPoolExecutor(1, mp_context=local.context(), initializer=_silence) as pool:
-        try:
-            return pool.submit(call, request).result()
-        except BrokenProcessPool:
+    try:
+        with processes.Call(local.context(), call, request, silent=True) as running:
+            return running.result(seconds)
+    except TimeoutError:
+        raise _endless(where, seconds) from None
+    except processes.ProcessEnd as end:
+        raise HarnessError(
+            f"the process that looked at the model died before it was done: {end}",
+            where=where,
+            fix="free some memory, or plan without predictions: --no-memory",
+        ) from None
+    except processes.LibraryError as error:  # transformers' code for an architecture may fail in any way
+        if error.name in OUT_OF_MEMORY:
             raise HarnessError(
-                "the process that looked at the model died, often for want of memory",
+                f"there was not enough memory to look at the model: {error.message}",
                 where=where,
                 fix="free some memory, or plan without predictions: --no-memory",
-            ) from None
-        except HarnessError:
-            raise
-        except Exception as error:  # transformers' code for an architecture may fail in any way
-            raise HarnessError(
-                f"the model cannot be built from its config: {type(error).__name__}: {one_line(error)}",
-                where=where,
-                fix="check config.json; if the model is sound, go without predictions: --no-memory",
             ) from error
+        raise HarnessError(
+            f"the model cannot be built from its config: {error.name}: {error.message}",
+            where=where,
+            fix="check config.json; if the model is sound, go without predictions: --no-memory",
+        ) from error
 
 
-def _silence() -> None:
-    """Keep libraries' notes out of the terminal; errors come back as exceptions."""
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 1)
-    os.dup2(quiet, 2)
+def _endless(where: str, seconds: float) -> HarnessError:
+    problem = f"the process that looked at the model did not end within {seconds:,.0f} seconds"
+    fix = "check the folder's tokenizer and config; for many large runs plan fewer at a time"
+    return HarnessError(problem, where=where, fix=fix)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from harness.errors import HarnessError
+from harness.metrics import thoughts
 from harness.metrics.options import pick
 from harness.metrics.scoring import chance, parse_rate, score_answers
 from harness.metrics.text import default_parse
@@ -99,7 +100,7 @@ def _order_faults(answers: Sequence[Answer], ids: Sequence[str]) -> list[str]:
 
 
 def reparse(answer: Answer, task: Task, scoring: Scoring) -> str | None:
-    """Return the parsed form of an answer's raw text, by the task's parser or the harness's default.
+    """Return the parsed form of an answer's raw text without thoughts, by the task's parser or the harness's default.
 
     A chosen option is not parsed: its text is returned. The example is rebuilt from the answer, so a parser can read
     `id`, `target`, `choices`, `group` and `slices`; `question` and `context` are empty.
@@ -114,7 +115,7 @@ def reparse(answer: Answer, task: Task, scoring: Scoring) -> str | None:
         group=answer.group,
         slices=answer.slices,
     )
-    return (task.parse or default_parse)(answer.text, example)
+    return (task.parse or default_parse)(thoughts.answer(answer.text), example)
 
 
 def _top_option(answer: Answer, task: Task) -> str | None:

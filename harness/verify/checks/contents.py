@@ -55,7 +55,7 @@ def publication_checks(root: Path, runs: Sequence[Run]) -> list[Check]:
 def _belongs(root: Path, name: str, folders: Collection[Path]) -> bool:
     path = root / name
     if path.parent in folders:
-        return path.name not in LOCAL
+        return path.name not in LOCAL and not path.name.startswith(".")
     if path.parent.parent in folders:
         return _is_weights(path)
     return name == SUMS or views.is_view(name)

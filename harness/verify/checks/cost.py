@@ -20,6 +20,8 @@ ENVIRONMENT = "environment is described"
 PARTS_SUM = "memory parts add up to the peak"
 PLAUSIBLE = "memory peaks and costs are plausible"
 VERSION = re.compile(r"\d+\.\d+")
+GPU = re.compile(r"\b(NVIDIA|GeForce|Tesla|Quadro|Radeon|Instinct)\b")
+PROCESSOR = re.compile(r"\b(CPU|Grace|Processor|Ryzen|EPYC)\b")
 NEEDED = ("torch", "transformers")
 STATE_BYTES = 2 * 2  # AdamW, for each trained weight: two numbers of two bytes
 SMALL_STATE_BYTES = 2 * 1  # two numbers of one byte
@@ -70,7 +72,12 @@ def _version_faults(e: Environment) -> list[str]:
 def _device_faults(e: Environment, *, cuda: bool) -> list[str]:
     if cuda:
         return [] if e.allocator.startswith("torch") else [f"the allocator {e.allocator!r} on CUDA"] * bool(e.allocator)
-    return [f"the CUDA driver {e.driver!r}, and the run was on the CPU"] if e.driver else []
+    faults = [f"the CUDA driver {e.driver!r}, and the run was on the CPU"] if e.driver else []
+    if GPU.search(e.device_name) and not PROCESSOR.search(e.device_name):
+        faults.append(f"the device {e.device_name!r} is a GPU, and the run was on the CPU")
+    if e.allocator.startswith("glibc") and not e.platform.startswith("Linux"):
+        faults.append(f"the allocator {e.allocator!r} on {e.platform!r}, and glibc is of Linux")
+    return faults
 
 
 def _sum_faults(cost: Cost) -> list[str]:

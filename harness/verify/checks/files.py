@@ -35,7 +35,9 @@ def strict_json_check(folder: Path) -> Check:
         try:
             texts.append((path.name, answer_files.read_bytes(folder, path.name)))
         except HarnessError as error:
-            faults.append(f"{path.name}: {error.problem}")
+            named = path.name in error.problem
+            faults.append(error.problem if named else f"{path.name}: {error.problem}")
+    faults = list(dict.fromkeys(faults))  # answers in two forms are one fault
     for name, content in texts:
         text = content.decode("utf-8", "replace")
         parts = enumerate(text.split("\n"), start=1) if name != records.RECORD else [(1, text)]

@@ -9,14 +9,16 @@ an epoch or more. Less than 3 % is a copy with noise. Variants of a method take 
 from __future__ import annotations
 
 import itertools
+import math
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.errors import HarnessError
 from harness.record import Answer, Record, RunSpec
+from harness.store import records
 from harness.store.records import Run
 from harness.verify import replay
 from harness.verify.check import Check, check
@@ -81,22 +83,30 @@ def _untrained_faults(runs: Sequence[Run]) -> Iterable[str]:
 
     The likelihoods are those before a prior is subtracted, so calibrated rows have the base row's.
     """
-    origins: dict[Hashable, tuple[RunSpec, dict[str, tuple[float, ...]]]] = {}
+    origins: dict[Hashable, tuple[RunSpec, Mapping[str, tuple[float, ...]]]] = {}
     for run in runs:
         spec, method = run.record.spec, find(run.record.spec.method)
         if spec.train_examples or method is None or method.shots or spec.scoring != "choices":
             continue
-        nats = {answer.id: (*answer.loglik, *answer.end_loglik) for answer in _answers(run)}
-        key = (spec.task, spec.data, spec.model, spec.model_revision, spec.max_tokens, spec.dtype)
-        first, before = origins.setdefault(key, (spec, nats))
-        if any(
-            not _near(before.get(name, values), values, replay.LARGEST[spec.dtype]) for name, values in nats.items()
-        ):
-            yield f"{first.id} ({_name(first)}) and {spec.id} ({_name(spec)})"
+        validation = _answers(run, records.VALIDATION) if run.record.validation else ()
+        for split, answers in (("test", _answers(run)), ("validation", validation)):
+            nats = {answer.id: (*answer.loglik, *answer.end_loglik) for answer in answers}
+            if not nats:
+                continue
+            model = (spec.model, spec.model_revision, spec.template, spec.max_tokens, spec.dtype)
+            key: Hashable = (split, spec.task, spec.data, *model)
+            first, before = origins.setdefault(key, (spec, nats))
+            if not _are_near(before, nats, spec.dtype):
+                yield f"{first.id} ({_name(first)}) and {spec.id} ({_name(spec)}), {split} questions"
 
 
-def _near(first: Sequence[float], second: Sequence[float], limit: float) -> bool:
-    return len(first) == len(second) and all(abs(a - b) <= limit for a, b in zip(first, second, strict=True))
+def _are_near(first: Mapping[str, tuple[float, ...]], second: Mapping[str, tuple[float, ...]], dtype: str) -> bool:
+    """Return whether the likelihoods of common questions are equal up to what another machine computes, see `replay`."""
+    pairs = [(first[name], values) for name, values in second.items() if name in first]
+    if any(len(a) != len(b) for a, b in pairs):
+        return False
+    gaps = [abs(x - y) for a, b in pairs for x, y in zip(a, b, strict=True)]
+    return not gaps or (max(gaps) <= replay.LARGEST[dtype] and math.fsum(gaps) <= replay.AVERAGE[dtype] * len(gaps))
 
 
 def _truncation_faults(runs: Sequence[Run]) -> Iterable[str]:
@@ -107,7 +117,7 @@ def _truncation_faults(runs: Sequence[Run]) -> Iterable[str]:
         if method is None or method.shots:
             continue
         cuts = {answer.id: answer.cut_tokens for answer in _answers(run)}
-        key = (spec.task, spec.data, spec.scoring, spec.model, spec.model_revision, spec.max_tokens)
+        key = (spec.task, spec.data, spec.scoring, spec.model, spec.model_revision, spec.template, spec.max_tokens)
         first, before = origins.setdefault(key, (spec, cuts))
         if any(before.get(name, count) != count for name, count in cuts.items()):
             yield f"{first.id} ({_name(first)}) and {spec.id} ({_name(spec)})"
@@ -121,9 +131,10 @@ def _same_model(first: RunSpec, second: RunSpec) -> bool:
     return (first.model, first.model_revision) == (second.model, second.model_revision)
 
 
-def _answers(run: Run) -> Sequence[Answer]:
+def _answers(run: Run, name: str = records.ANSWERS) -> Sequence[Answer]:
     try:
-        return sorted(run.answers(), key=lambda answer: answer.id)
+        answers = run.answers() if name == records.ANSWERS else records.read_answers(run.folder, name)
+        return sorted(answers, key=lambda answer: answer.id)
     except (HarnessError, OSError):
         return ()
 
@@ -139,7 +150,9 @@ def likelihoods(run: Run, answers: Sequence[Answer]) -> Likelihoods:
 
 
 def may_be_equal(first: RunSpec, second: RunSpec) -> bool:
-    """Return whether two runs may have the same answers: they differ in memory or speed only, or neither trained."""
+    """Return whether two runs may have the same answers: they differ in memory or speed only, neither trained, or there is no model."""
+    if first.challenger or second.challenger:  # a challenger answers alike beside every model
+        return True
     if replace(first, **SAME_WORK) == replace(second, **SAME_WORK):  # type: ignore[arg-type]
         return True
     methods = [find(spec.method) for spec in (first, second)]
@@ -180,10 +193,10 @@ def _same_texts(first: Likelihoods, second: Likelihoods) -> bool:
     return near >= TEXT_SHARE * len(first.texts) and any(text[1] for text in first.texts)
 
 
-def _measurement_faults(records: Sequence[Record]) -> Iterable[str]:
+def _measurement_faults(finished: Sequence[Record]) -> Iterable[str]:
     """Yield a fault for each measurement that two runs share to the last digit."""
     origins: dict[tuple[str, object], RunSpec] = {}
-    for record in records:
+    for record in finished:
         for name, value in _measurements(record).items():
             first = origins.setdefault((name.partition(" ")[0], value), record.spec)
             if first.id != record.spec.id and not (name in COMPUTED and may_be_equal(first, record.spec)):

@@ -17,7 +17,7 @@ from harness.verify.checks.settings import MOST_EPOCHS
 TOKENS = "tokens, seconds and tokens per second agree"
 TIMES = "phases and times agree with the run's"
 STARTED = "the run began after its commit and before now"
-PHASES = ("load", "train", "evaluate", "probe", "validation")
+PHASES = ("load", "train", "fit", "evaluate", "probe", "validation")
 SHARE = 0.2  # of the steps' time, for what is done beside them
 SECONDS = 3.0  # for what a phase does once
 EXAMPLE_SECONDS = 0.005  # to read and encode one
@@ -36,7 +36,7 @@ def run_checks(record: Record) -> list[Check]:
 
 def _token_faults(record: Record, cost: Cost) -> list[str]:
     spec, train = record.spec, record.cost.phases.get("train") if record.cost else None
-    faults = _read_faults(record, cost.phases.get("evaluate"))
+    faults = [] if spec.challenger else _read_faults(record, cost.phases.get("evaluate"))
     if train is None:
         numbers = {"tokens": cost.train_tokens, "tokens per second": cost.train_tokens_per_second}
         return faults + [f"{value:,} {name} without training" for name, value in numbers.items() if value]
@@ -63,8 +63,9 @@ def _rate_faults(record: Record, cost: Cost, train: Phase) -> list[str]:
     allowance = needed * SHARE + SECONDS + EXAMPLE_SECONDS * record.spec.train_examples
     high = math.inf if record.spec.rounds or record.spec.joined else needed + allowance
     if not needed * 0.999 <= train.seconds <= high:
+        relation = "more than the phase's" if train.seconds < needed else f"and {allowance:,.3f} s beside, not"
         return [
-            f"{cost.train_tokens:,} tokens at {rate:,.1f} a second take {needed:,.1f} s, not {train.seconds:,.1f} s"
+            f"{cost.train_tokens:,} tokens at {rate:,.1f} a second take {needed:,.3f} s, {relation} {train.seconds:,.3f} s"
         ]
     return []
 
@@ -85,7 +86,9 @@ def _time_faults(record: Record, cost: Cost) -> list[str]:
         faults.append("a phase of probes and results of probes belong together")
     if ("validation" in cost.phases) != (record.validation is not None) and record.status == "ok":
         faults.append("a phase of validation and results of validation belong together")
-    if "load" not in cost.phases:
+    if ("fit" in cost.phases) != bool(record.spec.challenger):
+        faults.append("a phase of fitting and a challenger belong together")
+    if "load" not in cost.phases and not record.spec.challenger:
         faults.append("the loading was not measured")
     if not record.spec.train_examples and "train" in cost.phases:
         faults.append("a training was measured and none was done")

@@ -11,13 +11,15 @@ from pathlib import Path
 
 from harness.data import loading, probes
 from harness.data.loading import Splits
+from harness.data.split import sample
 from harness.errors import HarnessError
-from harness.record import Record
+from harness.record import ProbeResult, Record
 from harness.schema import Example, Task
 from harness.store import records
 from harness.verify.check import Check, check, check_equal
 from harness.verify.checks import arithmetic, files, identity
 from harness.verify.checks import data as data_checks
+from harness.verify.checks.data import SLACK
 
 PROBE_LIST = "probes match the spec"
 
@@ -54,10 +56,16 @@ def validation_checks(folder: Path, record: Record, task: Task, examples: Sequen
     if result is None:
         return []
     count = next((score.n for score in result.scores.values()), 0)
-    asked = None if examples is None else examples[: result.limit]
+    asked = None if examples is None else _validation_questions(result, examples, task, record.spec.test_examples)
     part = replace(
         record,
-        spec=replace(record.spec, data=result.data, scoring=result.scoring, test_examples=count, probes=()),
+        spec=replace(
+            record.spec,
+            data=result.data,
+            scoring=result.scoring,
+            probes=(),
+            test_examples=count if asked is None else len(asked),
+        ),
         scores=result.scores,
         parse_rate=result.parse_rate,
         chance=result.chance,
@@ -72,10 +80,27 @@ def validation_checks(folder: Path, record: Record, task: Task, examples: Sequen
     checks = [check_equal(files.ANSWERS_CHECKSUM, part.answers_sha256, digest)]
     checks += arithmetic.answer_checks(part, answers, task)
     if asked is not None:
-        fingerprint = loading.fingerprint(task, Splits((), tuple(asked), ()))
         checks += arithmetic.gold_checks(part, answers, task, asked)
-        checks.append(check_equal(data_checks.FINGERPRINT, part.spec.data, fingerprint))
+        checks.append(check_equal(data_checks.FINGERPRINT, part.spec.data, _fingerprint(task, asked)))
     return [c if c.ok else replace(c, detail=f"validation: {c.detail}") for c in checks]
+
+
+def _validation_questions(
+    result: ProbeResult, examples: Sequence[Example], task: Task, tested: int
+) -> Sequence[Example]:
+    """Return the questions of a validation: the first ones, of all or of those that a run's limit of test questions left.
+
+    The spec has no such limit, only the number of test questions that it left; the fingerprint tells which limit it was.
+    """
+    count = next((score.n for score in result.scores.values()), 0)
+    limits = dict.fromkeys((*range(count, count + SLACK), *range(tested, tested + SLACK)))
+    first = examples[: result.limit]
+    shorter = (sample(tuple(examples), limit)[: result.limit] for limit in limits if limit)
+    return next((some for some in (first, *shorter) if _fingerprint(task, some) == result.data), first)
+
+
+def _fingerprint(task: Task, examples: Sequence[Example]) -> str:
+    return loading.fingerprint(task, Splits((), tuple(examples), ()))
 
 
 def _probe_checks(folder: Path, record: Record, name: str, tasks: ProbeTasks) -> list[Check]:

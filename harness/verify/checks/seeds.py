@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from harness.record import Record, RunSpec
 from harness.verify.check import Check, check
@@ -44,10 +44,18 @@ def _seeds(row: Sequence[Record]) -> list[int]:
 def _count_faults(rows: dict[RunSpec, list[Record]]) -> list[str]:
     counts = {spec: len(_seeds(row)) for spec, row in rows.items()}
     return [
-        f"{_name(spec)} has {count} seed{'s' * (count != 1)}, at least {MIN_SEEDS} are needed"
+        f"{_name(spec)} has {count} seed{'s' * (count != 1)}{_apart(spec, rows)}, at least {MIN_SEEDS} are needed"
         for spec, count in counts.items()
         if count < MIN_SEEDS
     ]
+
+
+def _apart(spec: RunSpec, rows: Iterable[RunSpec]) -> str:
+    """Return the settings in which a row differs from another of its method and rank, in words; empty if there is none."""
+    key = (*_table(spec), spec.method, spec.rank)
+    others = [other for other in rows if other != spec and (*_table(other), other.method, other.rank) == key]
+    names = [f.name for f in fields(spec) if any(getattr(o, f.name) != getattr(spec, f.name) for o in others)]
+    return f" with {', '.join(f'{name} {getattr(spec, name)}' for name in names)}, unlike the others" if names else ""
 
 
 def _gaps(rows: dict[RunSpec, list[Record]]) -> list[str]:
@@ -57,9 +65,13 @@ def _gaps(rows: dict[RunSpec, list[Record]]) -> list[str]:
     faults = []
     for specs in tables.values():
         count = max(max(_seeds(rows[spec])) for spec in specs) + 1
+        last = [spec for spec in specs if count - 1 in _seeds(rows[spec])]
+        if len(last) == 1 and len(specs) > 2:
+            faults.append(f"{_name(last[0])} alone has seed {count - 1}")
         for spec in specs:
             if missing := _missing(set(_seeds(rows[spec])), count):
-                faults.append(f"{_name(spec)} lacks seed {missing}")
+                present = ", ".join(map(str, _seeds(rows[spec])[:MAX_LISTED]))
+                faults.append(f"{_name(spec)} has the seeds {present} and lacks seed {missing}")
     return faults
 
 
@@ -100,7 +112,8 @@ def _setting_faults(specs: Iterable[RunSpec]) -> list[str]:
 
 
 def _table(spec: RunSpec) -> tuple[object, ...]:
-    return (spec.task, spec.task_version, spec.data, spec.scoring, spec.model, spec.model_revision, spec.test_examples)
+    model = (spec.model, spec.model_revision, spec.template)
+    return (spec.task, spec.task_version, spec.data, spec.scoring, *model, spec.test_examples)
 
 
 def _name(spec: RunSpec) -> str:

@@ -25,6 +25,8 @@ FAMILY = (
 FULL = "full"  # how the names of methods begin that train every weight
 TENSORS = 4_000  # at most, in a model whose counts are checked
 HEADER = 400  # bytes of a tensor's name and shape in an adapter's file, at most
+SMALL = "full8"  # the method with 8-bit moments of large tensors
+SMALL_TENSORS = 2**18  # weights in tensors that are too small for it, at most
 BUFFERS = 2**20  # bytes of a model beside its weights, such as rotary frequencies, at most
 
 
@@ -33,9 +35,17 @@ def run_checks(record: Record) -> list[Check]:
     cost = record.cost
     if cost is None:
         return []
+    if record.spec.challenger:
+        return [check(SHAPE, _challenger_faults(cost))]
     faults = [*_count_faults(record, cost), *_byte_faults(record, cost), *_adapter_faults(record, cost)]
     faults += _part_faults(record, cost, cost.parts) if cost.parts else []
     return [check(SHAPE, faults)]
+
+
+def _challenger_faults(cost: Cost) -> list[str]:
+    """Return a fault for each count of weights, bytes or tokens of a run that has no model."""
+    names = ("weights", "trained_weights", "weights_bytes", "adapter_bytes", "train_tokens", "predicted_peak_bytes")
+    return [f"a challenger has {getattr(cost, name):,} {name}" for name in names if getattr(cost, name)]
 
 
 def _count_faults(record: Record, cost: Cost) -> list[str]:
@@ -44,8 +54,13 @@ def _count_faults(record: Record, cost: Cost) -> list[str]:
         faults.append(f"the model has {cost.weights} weights")
     if spec.model == embedded.NAME and cost.weights != embedded.weights():
         faults.append(f"{cost.weights:,} weights, the embedded model has {embedded.weights():,}")
-    if spec.method.startswith(FULL) and cost.trained_weights != cost.weights:
-        faults.append(f"{spec.method} trained {cost.trained_weights:,} of {cost.weights:,} weights")
+    reached = cost.weights - cost.idle_weights
+    if spec.method.startswith(FULL) and cost.trained_weights != reached:
+        faults.append(f"{spec.method} trained {cost.trained_weights:,} of {reached:,} weights")
+    if not 0 <= cost.packed_weights <= cost.weights or not 0 <= cost.idle_weights < max(1, cost.weights):
+        faults.append(f"{cost.packed_weights:,} packed and {cost.idle_weights:,} idle of {cost.weights:,} weights")
+    if spec.model == embedded.NAME and cost.idle_weights:
+        faults.append(f"{cost.idle_weights:,} idle weights, the embedded model has none")
     if spec.method in FAMILY and cost.trained_weights % max(1, spec.rank):
         faults.append(f"{cost.trained_weights:,} trained weights are no multiple of rank {spec.rank}")
     if spec.model == embedded.NAME and spec.method in FAMILY and not spec.start:
@@ -66,8 +81,11 @@ def _byte_faults(record: Record, cost: Cost) -> list[str]:
     trained = cost.trained_weights * 4
     if spec.method.startswith(FULL):
         low = high = cost.weights * (method.trained_bits / 8 if spec.dtype == "bf16" else 4.0)
-    elif method.frozen_bits < 16:
-        low, high = cost.weights * method.frozen_bits / 8, cost.weights * width + trained
+    elif bits := spec.base_bits or (method.frozen_bits if method.frozen_bits < 16 else 0):
+        low, high = cost.weights * bits / 8, cost.weights * width + trained
+        if cost.packed_weights:
+            plain = (cost.weights - cost.packed_weights) * width
+            low, high = low + plain * (1 - bits / (8 * width)), plain + 2 * cost.packed_weights * bits / 8 + trained
     else:
         low, high = cost.weights * width, cost.weights * width + 4 * trained
     if not low * 0.999 <= cost.weights_bytes <= high + max(BUFFERS, high // 100):
@@ -107,9 +125,12 @@ def _part_faults(record: Record, cost: Cost, parts: Parts) -> list[str]:
         faults.append(f"{parts.trained_weights:,} bytes hold {cost.trained_weights:,} trained weights")
     if parts.gradients > 4 * cost.trained_weights:
         faults.append(f"{parts.gradients:,} bytes of gradients for {cost.trained_weights:,} trained weights")
+    if spec.method == SMALL and parts.optimizer_state > 4 * cost.trained_weights + 8 * SMALL_TENSORS:
+        faults.append(f"{parts.optimizer_state:,} bytes of 8-bit state for {cost.trained_weights:,} trained weights")
     if method is None or method.optimizer is not None or spec.rounds:
         return faults
-    if not any(0 <= parts.optimizer_state - size * cost.trained_weights <= 512 * TENSORS for size in (4, 8)):
+    sizes = (8,) if parts.trained_weights == 4 * cost.trained_weights else (4, 8)
+    if not any(0 <= parts.optimizer_state - size * cost.trained_weights <= 512 * TENSORS for size in sizes):
         faults.append(
             f"{parts.optimizer_state:,} bytes of optimizer state for {cost.trained_weights:,} trained weights"
         )

@@ -30,6 +30,7 @@ TOTALS = "logged steps add up to the tokens and the final loss"
 LOSS = "final loss is possible"
 HIGHEST = 100.0  # nats per target token
 FIELDS = {"step": int, "steps": int, "loss": float, "tokens": int, "learning_rate": float, "seconds": float}
+MIN_STEPS = 10  # that are measured one by one
 EXACT = 1e-12  # relative; a cosine may differ in its last digit between two C libraries
 
 Step = Mapping[str, Any]
@@ -153,6 +154,10 @@ def schedule_faults(steps: Sequence[Step], spec: RunSpec) -> list[str]:
         faults += _rate_faults(number, step["learning_rate"], planned, spec)
         if step["tokens"] <= 0 or step["seconds"] < 0:
             faults.append(f"step {number + 1} has {step['tokens']} tokens and takes {step['seconds']} seconds")
+        if step["loss"] < 0:
+            faults.append(f"step {number + 1} has the loss {step['loss']:g}")
+    if len(steps) >= MIN_STEPS and len({step["seconds"] for step in steps}) == 1 and not spec.rounds:
+        faults.append(f"every step takes {steps[0]['seconds']} s to the last digit, whatever its tokens")
     return faults
 
 

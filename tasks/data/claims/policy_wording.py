@@ -67,6 +67,28 @@ POLICY_WORDING: dict[str, dict[str, tuple[str, ...]]] = {
             "Policy number {policy}, {line}, USD",
         ),
     },
+    "order": {
+        "train": (
+            "Clauses apply in the order {order}. In part: name the one that takes most.",
+            "Order of the clauses: {order}. A part payment names the largest cut.",
+            "Apply the clauses in this order: {order}. Paid in part, cite what cuts most.",
+            "The clauses work in the order {order}; a part payment cites the largest cut.",
+            "In order: {order}. If paid in part, the clause is the one with the largest cut.",
+            "Order {order} decides. For a part payment cite the clause that takes most.",
+            "Read the clauses in the order {order}. In part: cite the largest reduction.",
+            "Clauses in order of application: {order}. In part, name the largest cut.",
+        ),
+        "validation": (
+            "Order of application {order}. Payment in part: cite the largest cut.",
+            "One after the other: clauses {order}. In part, cite what takes most.",
+        ),
+        "test": (
+            "The clauses are applied in the order {order}. A payment in part cites the largest cut.",
+            "Order of application: {order}. In part: cite the clause that cuts most.",
+            "Go through the clauses in the order {order}. If in part, cite what reduces most.",
+            "Applied in order: {order}. For payment in part, the clause with the largest cut is named.",
+        ),
+    },
     "cover": {
         "train": (
             "We cover {line} losses.",

@@ -47,7 +47,8 @@ def render_policy(policy: Policy, number: str, split: str, picks: Picks) -> str:
         "item": policy.sublimit_item,
         "share": policy.share,
     }
-    lines = [say("header", policy=number, line=policy.line)]
+    order = ", ".join(str(policy.clauses[kind]) for kind in policy.order)
+    lines = [say("header", policy=number, line=policy.line), say("order", order=order)]
     for kind, n in sorted(policy.clauses.items(), key=lambda pair: pair[1]):
         amount = amounts.get(kind)
         lines.append(say("number", n=n) + say(kind, **facts, amount="" if amount is None else money(amount)))

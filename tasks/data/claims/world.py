@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Line:
-    """One line of insurance. `causes` maps each cause to the items it plausibly hits; limits in USD."""
+    """A line of insurance. `causes` maps each cause to the items it plausibly hits, `prices` each item to the range of what
+    repair, replacement or treatment costs; prices and limits in USD."""
 
     name: str
     prefix: str
     causes: dict[str, tuple[str, ...]]
+    prices: dict[str, tuple[int, int]]
     papers: tuple[str, ...]
     limits: tuple[int, ...]
 
@@ -41,8 +43,22 @@ MOTOR = Line(
         "off-road use": ("wheel", "bumper", "engine", "headlamp"),
         "riot": ("windscreen", "door", "mirror", "roof"),
     },
+    prices={
+        "bumper": (250, 1800),
+        "door": (350, 2400),
+        "headlamp": (150, 1500),
+        "mirror": (90, 700),
+        "wheel": (150, 1400),
+        "bonnet": (300, 2200),
+        "radio": (120, 1200),
+        "bike rack": (100, 800),
+        "child seat": (80, 500),
+        "roof": (500, 3800),
+        "windscreen": (200, 1600),
+        "engine": (1200, 8500),
+    },
     papers=("police report", "photos", "invoice", "estimate", "licence", "witness note"),
-    limits=(4000, 5000, 6000, 7500, 8000, 9000, 12000, 15000),
+    limits=(1000, 1500, 2000, 2500, 3000, 4000, 5000, 6000),
 )
 
 HOME = Line(
@@ -62,8 +78,22 @@ HOME = Line(
         "mould": ("carpet", "sofa", "painting", "kitchen"),
         "power surge": ("laptop", "boiler", "kitchen"),
     },
+    prices={
+        "kitchen": (900, 14000),
+        "carpet": (150, 2600),
+        "sofa": (250, 3200),
+        "roof": (700, 16000),
+        "shed": (300, 3800),
+        "boiler": (350, 4200),
+        "jewellery": (200, 7500),
+        "bicycle": (150, 3200),
+        "laptop": (300, 2600),
+        "painting": (250, 8000),
+        "fence": (200, 2800),
+        "window": (150, 2200),
+    },
     papers=("police report", "photos", "invoice", "receipt", "estimate", "inventory"),
-    limits=(5000, 6000, 8000, 10000, 12000, 15000, 18000, 20000),
+    limits=(1500, 2000, 2500, 3000, 4000, 5000, 7500, 10000),
 )
 
 TRAVEL = Line(
@@ -83,8 +113,20 @@ TRAVEL = Line(
         "climbing": ("hospital bill", "medicine", "phone", "camera"),
         "baggage mishap": ("suitcase", "camera", "jewellery", "rail pass"),
     },
+    prices={
+        "hospital bill": (300, 9000),
+        "medicine": (40, 450),
+        "hotel": (150, 2400),
+        "air ticket": (120, 2200),
+        "camera": (150, 2400),
+        "phone": (150, 1400),
+        "suitcase": (80, 900),
+        "jewellery": (150, 3500),
+        "rail pass": (60, 700),
+        "tour": (150, 3800),
+    },
     papers=("police report", "receipt", "booking", "doctor note", "airline letter", "invoice"),
-    limits=(2000, 2500, 3000, 4000, 5000, 6000, 7500, 8000),
+    limits=(750, 1000, 1250, 1500, 2000, 2500, 3000, 4000),
 )
 
 HEALTH = Line(
@@ -104,8 +146,21 @@ HEALTH = Line(
         "deafness": ("hearing aid", "consultation", "surgery", "scan"),
         "short sight": ("glasses", "surgery", "consultation", "scan"),
     },
+    prices={
+        "surgery": (900, 14000),
+        "scan": (200, 2200),
+        "physiotherapy": (150, 1600),
+        "hospital stay": (800, 12000),
+        "ambulance": (200, 1500),
+        "massage": (60, 600),
+        "consultation": (60, 450),
+        "medicine": (40, 900),
+        "blood test": (50, 500),
+        "glasses": (120, 900),
+        "hearing aid": (500, 4200),
+    },
     papers=("invoice", "doctor note", "prescription", "receipt", "lab report", "hospital letter"),
-    limits=(2000, 3000, 4000, 5000, 6000, 8000, 10000, 12000),
+    limits=(750, 1000, 1500, 2000, 3000, 4000, 5000, 8000),
 )
 
 LINES = (MOTOR, HOME, TRAVEL, HEALTH)

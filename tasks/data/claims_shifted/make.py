@@ -9,6 +9,7 @@ and dates as `17 Jan 2024`. The form of the answer is the same.
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Iterator
@@ -19,10 +20,11 @@ from pathlib import Path
 from random import Random
 
 from tasks.data.claims.adjudicate import Claim, Policy, adjudicate
-from tasks.data.claims.make import draw_file, quotas
+from tasks.data.claims.make import REASONS, draw_file, quotas
 from tasks.data.claims.render import boundary, numbers
+from tasks.data.claims.sample import Tier
 from tasks.data.claims.world import LINES
-from tasks.data.claims_shifted.wording import CLAIM, CLAUSES, HEADER, PARTS, QUESTION
+from tasks.data.claims_shifted.wording import CLAIM, CLAUSES, HEADER, ORDER, PARTS, QUESTION
 
 SEED = 20260611
 SIZE = 250  # claims
@@ -67,6 +69,7 @@ def render_policy(policy: Policy, number: str, picks: Random) -> str:
         for kind in clauses:
             sentence = picks.choice(CLAUSES[kind]).format(**facts, amount=pounds(amounts.get(kind)))
             lines.append(f"Clause {policy.clauses[kind]} | {sentence}")
+    lines.append(picks.choice(ORDER).format(order=" > ".join(str(policy.clauses[kind]) for kind in policy.order)))
     return "\n".join(lines)
 
 
@@ -84,20 +87,20 @@ def render_claim(claim: Claim, holder: str, picks: Random) -> str:
     return "\n".join(lines)
 
 
-def files() -> Iterator[tuple[Policy, list[Claim]]]:
-    """Yield claim files with the shares of reasons of `claims`, and without its sets of amounts."""
+def files() -> Iterator[tuple[Tier, Policy, list[Claim]]]:
+    """Yield claim files of all tiers with the shares of reasons of `claims`, and without its sets of amounts."""
     rng, used = Random(f"{SEED} files"), _used_amounts()
     result = []
-    for number, line in enumerate(LINES):
-        remaining = quotas((SIZE + number) // len(LINES))
+    for number, (tier, line) in enumerate(itertools.product(REASONS, LINES)):
+        remaining = quotas((SIZE + number) // (len(REASONS) * len(LINES)), tier)
         while sum(remaining.values()):
-            policy, claims = draw_file(rng, line, remaining)
+            policy, claims = draw_file(rng, line, tier, remaining)
             amounts = {frozenset(numbers(policy, claim)) for claim in claims}
             if amounts & used:
                 continue
             used |= amounts
             policy = in_house_order(policy)
-            result.append((policy, claims))
+            result.append((tier, policy, claims))
             for claim in claims:
                 remaining[adjudicate(policy, claim).reason] -= 1
     rng.shuffle(result)
@@ -114,7 +117,7 @@ def _used_amounts() -> set[frozenset[str]]:
 def rows() -> Iterator[dict[str, object]]:
     """Yield the rows of the file; the claims of a file show the same policy, word for word."""
     rng = Random(f"{SEED} wording")
-    for index, (policy, claims) in enumerate(files(), 1):
+    for index, (tier, policy, claims) in enumerate(files(), 1):
         name, number, holder = (
             f"shifted-{index:04d}",
             f"{rng.randint(100, 999)}/{rng.randint(10000, 99999)}",
@@ -127,6 +130,7 @@ def rows() -> Iterator[dict[str, object]]:
                 "id": f"{name}-{turn}",
                 "file": name,
                 "line": policy.line,
+                "tier": tier,
                 "context": f"{printed}\nNOTIFICATION\n{render_claim(claim, f'P-{holder}', rng)}",
                 "question": rng.choice(QUESTION),
                 "answer": gold.text,

@@ -66,6 +66,11 @@ CLAUSES: dict[str, tuple[str, ...]] = {
     ),
 }
 
+ORDER = (
+    "Worked through as {order}. A reduced benefit is put down to the clause that lowers it most.",
+    "Sequence: {order}. If the benefit is reduced, the clause that lowers it most is named.",
+)
+
 CLAIM: dict[str, tuple[str, ...]] = {
     "loss": (
         "Insured person {holder} notified us: event {cause}, which happened on {date}.",

@@ -1,0 +1,139 @@
+"""Output on the terminal about a plan: before its runs, instead of them, and what they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness import environment
+from harness.cli.terminal import output
+from harness.cli.terminal import tables as ui_tables
+from harness.data import loading
+from harness.format import about, number, quantity, run_name, size, spoken
+from harness.methods.parts import packing
+from harness.metrics import power
+from harness.metrics.sampling import FEWEST_GROUPS
+
+if TYPE_CHECKING:
+    from harness.runs.forecast.fit import Outlook, Request
+    from harness.runs.forecast.history import PredictionError
+    from harness.runs.plan import Plan
+    from harness.schema import Task
+
+UNPREDICTED = "not predicted"
+
+
+def header(plan: Plan) -> None:
+    """Print task, model, device, plan and detectable difference before a run."""
+    spec, splits = plan.default_specs[0], plan.splits
+    sizes = (("train", splits.train), ("validation", splits.validation), ("test", splits.test))
+    counts = " · ".join(f"{name} {len(examples):,}" for name, examples in sizes if examples)
+    weights = f" · {quantity(plan.findings.weights)} weights" if plan.findings else ""
+    quantised = f" · stored {packing.words(plan.model.quantised)}" if plan.model.quantised else ""
+    adapters = plan.findings.adapters if plan.findings else ""
+    unused, start = loading.passed_over(plan.task, plan.options.data), plan.options.start
+    begins = (
+        f"from {spoken(start.spec)} of {start.spec.task} ({start.spec.id}); leaderboards do not show it"
+        if start
+        else ""
+    )
+    cores, memory = environment.cores(), environment.memory_bytes() / 2**30
+    device = f"CPU, {cores} core{'s' * (cores != 1)}" if spec.device == "cpu" else environment.cuda_name() or "CUDA"
+    lines = (
+        (f"{plan.task.name} v{plan.task.version}", f"{plan.task.title} · {counts} in {plan.test_groups:,} groups"),
+        ("model", f"{plan.model.name} @ {plan.model.revision[:7]}…{weights} · {spec.dtype}{quantised}"),
+        *[("format", spec.model_format)] * bool(spec.model_format),
+        *[("template", " · ".join(spec.template))] * bool(spec.template),
+        (
+            "device",
+            f"{device} · {memory:.0f} GiB" + (f" · {plan.options.jobs} runs at a time" * (plan.options.jobs > 1)),
+        ),
+        *[("--data", unused)] * bool(unused),
+        ("plan", plan_line(plan)),
+        *[("adapters", adapters)] * bool(adapters),
+        *[("starts", begins)] * bool(start),
+        *[("probes", " · ".join(f"{p.task.name}, {len(p.examples):,} questions" for p in plan.probes))]
+        * bool(plan.probes),
+        *[("detects", line) for line in detects(plan.task, plan.test_groups)],
+    )
+    console = output.out()
+    for first, rest in lines:
+        console.print(output.folded(f"{first:<10} ", rest, indent=11))
+    console.print()
+
+
+def detects(task: Task, groups: int) -> list[str]:
+    """Return a line about the difference that the test split can detect; none for metrics that are no share."""
+    if task.metrics[0].unit != "share" or groups < 2:
+        return []
+    if groups < FEWEST_GROUPS:
+        return [f"no difference: too few groups: {groups}; at least {FEWEST_GROUPS} are needed"]
+    least = number(power.detectable_at_planning(groups))
+    return [f"a difference of {least} points with a power of 80 %, if two models differ on 1 question in 5"]
+
+
+def plan_line(plan: Plan) -> str:
+    """Return the number of runs and of finished ones, the largest predicted memory, and the expected time."""
+    count, trials = len(plan.specs) + len(plan.waiting), len(plan.trials)
+    parts = [f"{count} run{'s' * (count != 1)}"]
+    if trials:
+        parts.append(
+            f"{trials} trial{'s' * (trials != 1)} of learning rates, {plan.options.tune} for each method and rank, on validation"
+        )
+    if plan.done:
+        parts.append(f"{len(plan.done)} done already" if plan.ahead else "all done already")
+    if largest := max((plan.predicted(spec) for spec in (*plan.specs, *plan.ahead)), default=0):
+        parts.append(f"largest predicted peak {size(largest)}")
+    if plan.seconds and plan.ahead:
+        parts.append(about(plan.seconds / plan.options.jobs))
+    return " · ".join(parts)
+
+
+def planned(plan: Plan) -> None:
+    """Print each run of a plan: its state and its predicted memory."""
+    rows = []
+    for spec in (*plan.trials, *plan.specs):
+        state = "done" if spec.id in plan.done else "to do"
+        rate = f"{spec.learning_rate:.2g}" if spec.learning_rate else ""
+        predicted = size(plan.predicted(spec)) if plan.predicted(spec) else UNPREDICTED * plan.lacks_prediction(spec)
+        rows.append((run_name(spec), state, predicted, rate, spec.id))
+    for spec, _ in plan.waiting:
+        predicted = size(plan.predicted(spec)) if plan.predicted(spec) else UNPREDICTED * plan.lacks_prediction(spec)
+        rows.append((run_name(spec), "after its trials", predicted, "", ""))
+    output.show(ui_tables.text_table(rows, "run", "state", "predicted", "learning rate", "id"))
+
+
+def forecast(plan: Plan, request: Request, outlook: Outlook, *, price: float | None) -> None:
+    """Print the runs that fit a GPU, their settings, time and cost."""
+    from harness.cli.terminal import forecast as ui_forecast
+
+    console = output.out()
+    for first, rest in ui_forecast.heading(plan, outlook, request):
+        console.print(output.folded(f"{first:<10} ", rest, indent=11))
+    console.print()
+    output.show(ui_forecast.forecasts(outlook, request, price))
+    console.print()
+    for line in ui_forecast.notes(outlook, request, price):
+        console.print(output.folded("  ", line, indent=4))
+    console.print()
+
+
+def accuracy(errors: Sequence[PredictionError]) -> None:
+    """Print the errors of past predictions of memory."""
+    from harness.cli.terminal import forecast as ui_forecast
+
+    output.show(ui_forecast.accuracy(errors))
+
+
+def untuned(plan: Plan) -> None:
+    """Print the runs that lack a trial of learning rates, with the reason."""
+    for spec, reason in plan.waiting:
+        output.note(f"  – {run_name(spec)} is not run: {reason}")
+
+
+def conditions(plan: Plan) -> None:
+    """Print the settings shared by the runs of a plan, and those not tuned."""
+    console = output.out()
+    console.print()
+    for line in ui_tables.conditions(plan):
+        console.print(output.folded("", line, indent=13))

@@ -1,0 +1,78 @@
+"""The only way to the terminal: no control character of a record, a file name, a warning or a traceback passes.
+
+The program prints through `SafeConsole`. Everything else in this process that writes to stdout or stderr, such as the
+warnings and logs of libraries and the traceback of a fault, goes through the streams of `safe_streams`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from harness.format import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class SafeStream:
+    """A text stream that passes on printable text; in all else it is the stream that it wraps."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text; a carriage return, as of a progress bar, begins a new line."""
+        self.stream.write(printable(text.replace("\r\n", "\n").replace("\r", "\n")))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write several texts."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+@contextlib.contextmanager
+def safe_streams() -> Iterator[None]:
+    """A context in which nothing but printable text reaches stdout and stderr; a traceback after it neither."""
+    out, err = sys.stdout, sys.stderr
+    sys.excepthook = _show_fault
+    sys.stdout, sys.stderr = _safe(out), _safe(err)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = out, err
+
+
+def _safe(stream: Any) -> Any:
+    return stream if stream is None or isinstance(stream, SafeStream) else SafeStream(stream)
+
+
+def bare(stream: Any) -> Any:
+    """Return the stream that a console writes its own colours to."""
+    return stream.stream if isinstance(stream, SafeStream) else stream
+
+
+def _show_fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if sys.stderr is not None:
+        sys.stderr.write(printable("".join(traceback.format_exception(kind, error, trace))))
+
+
+def console(stream: Any, **settings: Any) -> Console:
+    """Return a console on a stream; its colours pass, and those of the texts that it prints do not."""
+    from rich.console import Console
+    from rich.segment import Segment
+
+    class SafeConsole(Console):
+        def render(self, *args: Any, **more: Any) -> Iterator[Segment]:
+            for segment in super().render(*args, **more):
+                yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+    return SafeConsole(file=bare(stream), **settings)

@@ -1,0 +1,151 @@
+"""Rows of a CSV file, each with its line.
+
+It is read here line by line, because an error has to name the line, and because every cell must keep the text of the
+file (a type-guessing reader turns "007" into 7). Three habits of spreadsheets are known: a first line `sep=;` that names
+the separator, columns without a name and without a value at the right, and rows of nothing but empty cells.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.data import bounds
+from harness.data.raw import Row, cut_off, open_file, refuse_other_encoding
+from harness.errors import HarnessError
+from harness.metrics.text import canonical
+
+_SEPARATOR = re.compile(r'\ufeff?"?sep=([^"\r\n])"?[,;\t|]*\s*', re.IGNORECASE)  # Excel's first line
+
+
+def csv_rows(path: Path) -> list[Row]:
+    """Return all rows of a CSV file.
+
+    Raises:
+        HarnessError: empty, not UTF-8, not CSV, cut off, fields that do not fit the header, or too large; with the line.
+    """
+    limit = csv.field_size_limit(bounds.MAX_CELL)  # the default of 128 KiB is less than a filing
+    try:
+        with open_file(path) as file:
+            rows = _Reader(path, io.TextIOWrapper(file, encoding="utf-8", newline="")).rows()
+    except UnicodeDecodeError:
+        refuse_other_encoding(path)
+        raise
+    finally:
+        csv.field_size_limit(limit)
+    if not rows:
+        raise HarnessError("the data file is empty: a header and no rows", where=str(path), fix="add rows")
+    return rows
+
+
+class _Reader:
+    """A CSV file in the course of being read."""
+
+    def __init__(self, path: Path, text: io.TextIOWrapper) -> None:
+        self._path, self._text = path, text
+        self._separator, self._skipped = ",", 0  # lines before the header
+        self._last = ""  # the line that was read last
+
+    def rows(self) -> list[Row]:
+        """Return the rows below the header."""
+        records, tally = self._records(), bounds.Tally(self._path)
+        first = next(records, None)
+        if first is None:
+            raise HarnessError("the data file is empty", where=str(self._path), fix="give it a header and rows")
+        line, header = first[0], [canonical(name).strip() for name in first[1]]
+        columns = self._columns(header, f"{self._path}:{line}")
+        unnamed = [column for column in range(len(header)) if column not in columns]
+        rows = []
+        for line, fields in records:
+            where = f"{self._path}:{line}"
+            if len(fields) != len(header):
+                fields = self._fitted(fields, header, where, records)
+            for column in unnamed:
+                if fields[column].strip():
+                    problem = f"the field {fields[column][:40]!r} stands in column {column + 1}, which has no name"
+                    fix = f"name the column in the first line, or {self._quoting()}"
+                    raise HarnessError(problem, where=where, fix=fix)
+            cells = {name: fields[column] for column, name in columns.items()}
+            tally.add(where, sum(map(len, fields)))
+            rows.append(Row(line, where, cells))
+        return rows
+
+    def _columns(self, header: list[str], where: str) -> dict[int, str]:
+        """Return the columns that count, by position: all but those without a name at the right.
+
+        One column without a name further left is an index that another program wrote, and no error.
+        """
+        if len(header) == 1 and (mark := next((mark for mark in ";\t|" if mark in header[0]), "")):
+            fix = f"export the file again with commas, or write the line sep={mark.replace(chr(9), '<tab>')} above it"
+            raise HarnessError("the fields are not separated by commas", where=where, fix=fix)
+        width = max((column + 1 for column, name in enumerate(header) if name), default=0)
+        unnamed = [column for column in range(width) if not header[column]]
+        names = {column: header[column] for column in range(width) if header[column] or len(unnamed) == 1}
+        duplicate = next((name for name, count in Counter(header).items() if count > 1 and name), None)
+        if duplicate is not None:
+            raise HarnessError(f"two columns are named {duplicate!r}", where=where, fix="rename one of them")
+        return names
+
+    def _fitted(self, fields: list[str], header: list[str], where: str, records: Iterator[object]) -> list[str]:
+        """Return a row without the empty fields that it has more than the header.
+
+        Raises:
+            HarnessError: other fields are too many or too few, or the file was cut off in this row.
+        """
+        if len(fields) > len(header) and not any(field.strip() for field in fields[len(header) :]):
+            return fields[: len(header)]
+        problem = f"this row has {len(fields)} fields, the header has {len(header)}"
+        if len(fields) < len(header) and next(records, None) is None and not self._last.endswith(("\n", "\r")):
+            raise cut_off(where)
+        raise HarnessError(problem, where=where, fix=self._quoting())
+
+    def _quoting(self) -> str:
+        if self._separator == ",":
+            return 'put fields that hold a comma into double quotes, e.g. "1,200"'
+        return f"put fields that hold the separator {self._separator!r} into double quotes"
+
+    def _records(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield (first line, fields) of each record that has a value."""
+        lines = self._lines()
+        start = self._skipped + 1
+        try:
+            reader = csv.reader(lines, delimiter=self._separator, strict=True)
+            for fields in reader:
+                if any(field.strip() for field in fields):
+                    yield start, fields
+                start = self._skipped + reader.line_num + 1
+        except csv.Error as error:
+            where = f"{self._path}:{start}"
+            if "unexpected end of data" in str(error):
+                raise cut_off(where) from error
+            if "field limit" in str(error):
+                problem = f"a cell of this row holds more than {bounds.MAX_CELL:,} characters, the most that are read"
+                fix = "divide the text into several rows; or close a quote that is open"
+                raise HarnessError(problem, where=where, fix=fix) from error
+            fix = 'inside quotes, write a quote twice: ""'
+            raise HarnessError(f"this line is not CSV: {error}", where=where, fix=fix) from error
+
+    def _lines(self) -> Iterator[str]:
+        """Return the lines of the table; a line that names the separator is taken off."""
+        first = self._line().removeprefix("\ufeff")
+        if match := _SEPARATOR.fullmatch(first):
+            self._separator, self._skipped = match[1], 1
+            first = self._line()
+        return self._following(first)
+
+    def _following(self, line: str) -> Iterator[str]:
+        while line:
+            yield line
+            line = self._line()
+
+    def _line(self) -> str:
+        line = self._text.readline(bounds.MAX_LINE)
+        if len(line) == bounds.MAX_LINE and not line.endswith(("\n", "\r")):
+            problem = f"a line is longer than {bounds.MAX_LINE:,} characters, the most that are read"
+            raise HarnessError(problem, where=str(self._path), fix="check that this is a CSV file")
+        self._last = line or self._last
+        return line
