@@ -2,7 +2,7 @@
 
 `recall` asks for concepts in wording near the training stems and `transfer` in wording that shares no content word with
 them (level I). `calculation` needs figures of a vignette, `judgement` its facts (levels II and III); the questions of a
-vignette share a case. `docs/tasks.md` says what the kinds measure, and what a counter of words scores.
+vignette share a case. `docs/tasks/cfa.md` says what the kinds measure, and what a counter of words scores.
 
 Every question has three options. The prompt does not list them: each is scored as a continuation of the question. Small
 models can do this cloze form but cannot choose from a list (OLMES, Gu et al. 2024, arXiv:2406.08446). `cfa_listed` has the
@@ -26,7 +26,7 @@ def load(folder: Path, split: Split) -> Iterator[Example]:
             choices=tuple(row["options"]),
             group=row["vignette"],
             context=row["context"],
-            slices={key: row[key] for key in ("level", "topic", "kind")},
+            slices={key: row[key] for key in ("level", "topic", "kind", "step")},
         )
 
 
@@ -35,12 +35,12 @@ TASK = Task(
     version=3,
     title="CFA-style exams, levels I–III",
     source=Source(
-        "data/cfa", sha256="7fd6ff509752899661c4a27f75e001b6e519eeac1e0c2badc288f4b961bd42e9", license="CC-BY-4.0"
+        "data/cfa", sha256="0a4cb3a71d828d41fe83f5628549c0a5348727bc0393cd62d873f698f49cb6d8", license="CC-BY-4.0"
     ),
     load=load,
     prompt=prompts.question_answer,
     metrics=(metrics.acc_norm, metrics.acc),
     scoring="choices",
-    epochs=8.0,
+    epochs=1.0,
     group_name="vignette",
 )

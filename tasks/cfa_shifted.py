@@ -16,7 +16,7 @@ TASK = replace(
     title="CFA-style exams in another voice, by other rules",
     source=Source(
         "data/cfa_shifted",
-        sha256="a11afbfffa8991546ab3b4f6632462d99f63afb6aacb386eab2171a2f3e36692",
+        sha256="a172d39acb2634bc6d9a361baa22e8d87634e82818eea507465e523c2e945a71",
         license="CC-BY-4.0",
     ),
     splits=("test",),

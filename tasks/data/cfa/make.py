@@ -26,6 +26,7 @@ from tasks.data.cfa.parts import (
     HERE,
     SPLITS,
     TOPICS,
+    Action,
     Case,
     Concept,
     Dilemma,
@@ -38,13 +39,31 @@ from tasks.data.cfa.text import articles, content, with_draws, with_numbers
 
 SEED = 20263
 STEMS = 3  # training questions of a concept
-RECALL = {"validation": 2, "test": 6}  # questions of a topic
+RECALL = {"validation": 2, "test": 8}  # questions of a topic
 TEN = 10  # every tenth transfer question is the validation split's
-CASES = {"train": 5, "validation": 1, "test": 2}  # vignettes of a case; in validation of every other case
-DILEMMAS = {"train": 5, "validation": 1, "test": 1}  # vignettes of a judgement family
-SINGLES = {"train": 3, "validation": 0, "test": 0}  # vignettes with one person only, for each action: the first step
-MORE = 11  # judgement families with a second vignette in the test
+CASES = {"train": 2, "validation": 1, "test": 2}  # vignettes of a case; in validation of every other case
+SEVERAL = {"train": 2, "validation": 1, "test": 1}
+VIGNETTES = {  # of a judgement family, by its deciding step
+    "facts": {"train": 1, "validation": 1, "test": 1},
+    "rule": SEVERAL,
+    "limit": SEVERAL,
+    "comparison": SEVERAL,
+    "lookup": SEVERAL,
+    "threshold": {"train": 3, "validation": 1, "test": 1},
+    "record": {"train": 12, "validation": 1, "test": 4},
+}
 ASKS = 3  # questions of a vignette
+NAMES = (
+    "surname",
+    "firm",
+    "woman",
+    "man",
+    "country",
+    "fund",
+    "bond",
+    "project",
+    "forward",
+)  # tables of wording.toml, a list per split
 
 
 @dataclass(frozen=True)
@@ -60,6 +79,7 @@ class Item:
     stem: str
     numbers: tuple[str, ...] = ()
     level: str = "I"
+    step: str = "term"
     vignette: str = ""
     context: str = ""
 
@@ -121,12 +141,21 @@ def case_items(case: Case, turn: int, split: str, firm: str, ledger: Ledger, rng
                 stem=f"{case.name}/{worked.family.name}/{split}-{place}",
                 numbers=tuple(worked.numbers),
                 level=case.level,
+                step="formula",
                 vignette=f"{split}-{case.name.replace(' ', '-')}-{turn + 1}",
                 context=context,
             )
         )
     rng.shuffle(items)
     return items
+
+
+def _numbers(dilemma: Dilemma, rng: random.Random) -> dict[str, int]:
+    """Return the numbers of a vignette: from a range, or at a distance from a number before."""
+    numbers: dict[str, int] = {}
+    for key, (*start, first, last) in dilemma.numbers.items():
+        numbers[key] = sum(numbers[name] for name in start) + rng.randint(first, last)
+    return numbers
 
 
 def _people(dilemma: Dilemma, split: str, employer: str, words: Any, rng: random.Random) -> list[dict[str, str]]:
@@ -150,42 +179,68 @@ def _fact(dilemma: Dilemma, text: str, slots: dict[str, str], numbers: dict[str,
     return text[0].upper() + text[1:]
 
 
-def dilemma_items(
-    dilemma: Dilemma, turn: int, split: str, firm: str, words: Any, rng: random.Random, only: int | None = None
-) -> list[Item]:
-    """Return the three questions of one vignette: three people in mixed order, one for each action.
+def _question(dilemma: Dilemma, action: Action, turn: int, split: str) -> str:
+    """Return the wording of a question: that of the family, or of a choice's answer."""
+    asks = (action.ask or dilemma.ask)[split]
+    count = len(dilemma.opening[split])
+    return asks[(turn // count + turn) % len(asks)]
 
-    With `only`, the vignette tells the facts of one of them and has one question.
-    """
-    numbers = {key: rng.randint(first, last) for key, (first, last) in dilemma.numbers.items()}
+
+def dilemma_items(dilemma: Dilemma, turn: int, split: str, firm: str, words: Any, rng: random.Random) -> list[Item]:
+    """Return the three questions of one vignette: three people or things in mixed order, one for each action."""
+    numbers = _numbers(dilemma, rng)
     people = _people(dilemma, split, firm, words, rng)
     facts = []
     for place, (action, slots) in enumerate(zip(dilemma.actions, people, strict=True)):
         texts = action.facts[split]
         facts.append(_fact(dilemma, texts[(turn + place) % len(texts)], slots | {"firm": firm}, numbers, rng))
-    openings, asks = dilemma.opening[split], dilemma.ask[split]
+    openings = dilemma.opening[split]
     opening = openings[turn % len(openings)].format(firm=firm, **numbers)
-    shown = facts if only is None else [facts[only]]
-    opening += " Here is one of them." if only is not None and "three" in opening.lower() else ""
-    context = articles(" ".join([opening, *rng.sample(shown, len(shown))]))
-    part = "" if only is None else f"-{only + 1}"
-    ask = asks[(turn // len(openings) + turn) % len(asks)]
+    context = articles(" ".join([opening, *rng.sample(facts, len(facts))]))
+    texts = [action.text or slots["name"] for action, slots in zip(dilemma.actions, people, strict=True)]
+    items = [
+        Item(
+            topic=dilemma.topic,
+            kind="judgement",
+            question=_question(dilemma, action, turn, split).format(firm=firm, **slots),
+            right=texts[place],
+            wrong=dict.fromkeys((text for text in texts if text != texts[place]), ""),
+            concept=dilemma.name,
+            stem=f"{dilemma.name}/{split}-{turn + 1}/{slots['name']}",
+            level=dilemma.level,
+            step=dilemma.step,
+            vignette=f"{split}-{dilemma.name.replace(' ', '-')}-{turn + 1}",
+            context=context,
+        )
+        for place, (action, slots) in enumerate(zip(dilemma.actions, people, strict=True))
+    ]
+    rng.shuffle(items)
+    return items
+
+
+def threshold_items(dilemma: Dilemma, turn: int, split: str, firm: str, words: Any, rng: random.Random) -> list[Item]:
+    """Return the three questions of one vignette with a figure: theirs is above, below and equal to it."""
+    x = _numbers(dilemma, rng)["x"]
+    other = rng.choice([name for name in words["firm"][split] if name != firm])
+    openings = dilemma.opening[split]
+    context = articles(openings[turn % len(openings)].format(firm=firm, other=other, x=x))
+    values = (x + rng.randint(1, dilemma.gap), x - rng.randint(1, dilemma.gap), x)
     texts = [action.text for action in dilemma.actions]
     items = [
         Item(
             topic=dilemma.topic,
             kind="judgement",
-            question=ask.format(firm=firm, **slots),
+            question=articles(_question(dilemma, action, turn, split).format(firm=firm, y=value)),
             right=action.text,
             wrong=dict.fromkeys((text for text in texts if text != action.text), ""),
             concept=dilemma.name,
-            stem=f"{dilemma.name}/{split}-{turn + 1}{part}/{slots['name']}",
+            stem=f"{dilemma.name}/{split}-{turn + 1}/{place}",
             level=dilemma.level,
-            vignette=f"{split}-{dilemma.name.replace(' ', '-')}-{turn + 1}{part}",
+            step=dilemma.step,
+            vignette=f"{split}-{dilemma.name.replace(' ', '-')}-{turn + 1}",
             context=context,
         )
-        for place, (action, slots) in enumerate(zip(dilemma.actions, people, strict=True))
-        if only in (None, place)
+        for place, (action, value) in enumerate(zip(dilemma.actions, values, strict=True))
     ]
     rng.shuffle(items)
     return items
@@ -203,13 +258,10 @@ def groups_of(split: str, ledger: Ledger, words: Any) -> Iterator[list[Item]]:
             for turn in range(CASES[split]):
                 yield case_items(case, turn, split, rng.choice(firms), ledger, rng)
     rng = random.Random(f"{SEED}/{split}/judgement")
-    for place, dilemma in enumerate(d for d in read_dilemmas() if split in d.ask):
-        more = split == "test" and place % 3 == 0 and place // 3 < MORE
-        for turn in range(DILEMMAS[split] + more):
-            yield dilemma_items(dilemma, turn, split, rng.choice(firms), words, rng)
-        for turn in range(SINGLES[split]):
-            for only in range(len(dilemma.actions)):
-                yield dilemma_items(dilemma, turn, split, rng.choice(firms), words, rng, only)
+    for dilemma in (d for d in read_dilemmas() if split in d.opening):
+        items = threshold_items if dilemma.step == "threshold" else dilemma_items
+        for turn in range(VIGNETTES[dilemma.step][split]):
+            yield items(dilemma, turn, split, rng.choice(firms), words, rng)
 
 
 def rows(split: str, ledger: Ledger, words: Any) -> list[dict[str, Any]]:
@@ -235,6 +287,7 @@ def number_rows(split: str, groups: list[list[Item]], rng: random.Random) -> lis
                 "level": item.level,
                 "topic": item.topic,
                 "kind": item.kind,
+                "step": item.step,
                 "vignette": item.vignette,
                 "context": item.context,
                 "question": item.question,

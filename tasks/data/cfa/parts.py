@@ -89,15 +89,24 @@ class Case:
 
 @dataclass(frozen=True)
 class Action:
-    """An action, and facts per split under which it is the right one."""
+    """An action, and facts per split under which it is the right one.
+
+    A choice among named things has no text, but the questions per split to which the thing with these facts is the answer.
+    """
 
     text: str
     facts: Mapping[str, list[str]]
+    ask: Mapping[str, list[str]]
 
 
 @dataclass(frozen=True)
 class Dilemma:
-    """Three actions of which the facts of a person, firm or country (`subject`) decide; `ask` and `opening` per split."""
+    """Three actions of which the facts of a person, firm, country or fund (`subject`) decide; `ask` and `opening` per split.
+
+    `step` is the deciding one: facts in words, a rule of the vignette for figures, a limit that is taught, the comparison of two
+    figures, a look-up, a word of a record, or the comparison of a figure of the vignette with one of the question, `gap` apart at most.
+    `numbers` are drawn once for a vignette, from a range or from a distance to a number before them.
+    """
 
     topic: str
     name: str
@@ -106,8 +115,10 @@ class Dilemma:
     opening: Mapping[str, list[str]]
     ask: Mapping[str, list[str]]
     actions: tuple[Action, ...]
-    numbers: Mapping[str, tuple[int, int]]
+    numbers: Mapping[str, list[Any]]
     triple: tuple[int, int]
+    step: str
+    gap: int
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -195,10 +206,12 @@ def read_dilemmas(folder: Path = HERE / "judgement") -> Iterator[Dilemma]:
                 level=page["level"],
                 subject=row.get("subject", "person"),
                 opening=row["opening"],
-                ask=row["ask"],
-                actions=tuple(Action(action["text"], action) for action in row["action"]),
-                numbers={key: (first, last) for key, (first, last) in row.get("numbers", {}).items()},
+                ask=row.get("ask", {}),
+                actions=tuple(Action(a.get("text", ""), a, a.get("ask", {})) for a in row["action"]),
+                numbers=row.get("numbers", {}),
                 triple=tuple(row.get("triple", (3, 30))),
+                step=row.get("step") or page.get("step", "facts"),
+                gap=row.get("gap", 0),
             )
 
 

@@ -68,6 +68,7 @@ def numeric_items(topic: str, words: dict[str, Any], ledger: Ledger, rng: random
             stem=f"{family.name}/{SPLIT}",
             numbers=tuple(worked.numbers),
             level="III" if topic == "portfolio" else "II",
+            step="formula",
             vignette=f"{SPLIT}-{family.name}",
             context=articles(with_numbers(facts, numbers)),
         )
