@@ -31,14 +31,14 @@ WEIGHTS = ".safetensors"
 class Entry:
     """A task of the boards: its training and test examples, its passes, and flags that only it takes.
 
-    `written` answers have no options, so that nothing is calibrated.
+    if `scoring` is generate, answers have no options, so that nothing is calibrated.
     """
 
     task: str
     train: int
     test: int
     epochs: float = 1.0
-    written: bool = False
+    scoring: str = "choices"
     flags: tuple[str, ...] = ()
 
 
@@ -47,15 +47,15 @@ ENTRIES = (
     Entry("tfns", 800, 500),
     Entry("fiqa", 140, 70, 4.0),
     Entry("ner", 600, 400),
-    Entry("financial_math", 600, 200, 1.0, True, ("--gold", "audited")),
-    Entry("xbrl_tag", 58, 37, 3.0, written=True),
-    Entry("xbrl_value", 65, 30, 3.0, written=True),
-    Entry("xbrl_term", 800, 200, written=True),
-    Entry("finer", 300, 150, written=True),
+    Entry("financial_math", 600, 200, 1.0, "generate", ("--gold", "audited")),
+    Entry("xbrl_tag", 58, 37, 3.0, scoring="generate"),
+    Entry("xbrl_value", 65, 30, 3.0, scoring="generate"),
+    Entry("xbrl_term", 800, 200, scoring="generate"),
+    Entry("finer", 300, 150, scoring="generate"),
     Entry("auto_claims", 197, 98, 2.0),
     Entry("cfa", 1000, 400),
-    Entry("claims", 600, 300, written=True),
-    Entry("sec_qa", 600, 300, written=True),
+    Entry("claims", 600, 300, scoring="generate"),
+    Entry("sec_qa", 600, 300, scoring="generate"),
     Entry("reserving", 600, 300),
 )
 DRY = Entry("reserving", 24, 8)
@@ -82,7 +82,7 @@ STAGES = (
 
 def command(verb: str, entry: Entry, stage: Stage, seeds: int, options: argparse.Namespace) -> list[str]:
     """Return the command line of a stage, after `run_all.py`."""
-    methods = [name for name in stage.methods.split(",") if not (entry.written and name == "calibrated")]
+    methods = [name for name in stage.methods.split(",") if entry.scoring == "choices" or name != "calibrated"]
     flags = {
         "--task": entry.task,
         "--model": options.model,
