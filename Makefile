@@ -25,7 +25,7 @@ define install-lock
 	$(1)/bin/$(PIP_INSTALL) --require-hashes --requirement $$lock
 endef
 
-.PHONY: setup cfa test lint slow test-all verify bench oracle wheel clean
+.PHONY: setup cfa test lint style types fast slow test-all verify bench oracle wheel clean
 
 setup: $(READY)
 
@@ -38,15 +38,23 @@ $(READY): requirements.lock requirements-cuda.lock pyproject.toml
 cfa: $(READY)
 	$(BIN)/python run_all.py --task cfa
 
-lint: $(READY)
+lint: style types
+
+style: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
-	$(BIN)/mypy
-	$(BIN)/lint-imports
 	$(BIN)/python tests/plain_words.py
 
-test: lint
+types: $(READY)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The types are checked beside the tests: one after the other, a core would be idle for as long as mypy takes.
+test: style
+	@$(MAKE) --no-print-directory --jobs=2 types fast
+
+fast: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 20
 
 slow: $(READY)
