@@ -60,3 +60,14 @@ def test_a_width_left_out_is_that_of_transformers_if_the_weights_have_it_and_a_b
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"model_type": "unheard-of"}))
     assert checkpoint.read(str(folder)).hidden == 0
+
+
+def test_headers_of_weights_are_read_once_for_a_config_without_a_width(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = without(architectures.folder("llama", tmp_path), "hidden_size")
+    reads: list[Path] = []
+    read_shapes = checkpoint.read_shapes
+    monkeypatch.setattr(checkpoint, "read_shapes", lambda path: (reads.append(path), read_shapes(path))[1])
+    checkpoint.read(str(folder))
+    assert reads == [folder.resolve() / checkpoint.WEIGHTS]
