@@ -148,6 +148,20 @@ def relabel(texts: Iterable[str], flag: str, example: str) -> tuple[tuple[str, s
     return tuple(pairs)
 
 
+def columns(texts: Iterable[str], flag: str, example: str) -> tuple[tuple[str, str], ...]:
+    """Read `--columns note=context,decision=target`: (column in the file, its use)."""
+    pairs = []
+    for part in words(texts, flag, example):
+        column, sign, use = (word.strip() for word in part.rpartition("="))
+        if not (sign and column and use):
+            raise HarnessError(f"'{part}' is not of the form column=use", where=flag, fix=f"{flag} {example}")
+        pairs.append((column, use))
+    names = [column for column, _ in pairs]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise HarnessError(f"the column '{twice}' has two uses", where=flag, fix="name each column once")
+    return tuple(pairs)
+
+
 def assignments(texts: Iterable[str], flag: str, example: str) -> tuple[str, ...]:
     """Read `--template-args a=1,b=x`, or a JSON object with these names; a comma inside a value is no separator."""
     parts: list[str] = []

@@ -28,6 +28,9 @@ class TaskSource:
         labels: the classes of a data file, see `file_task`.
         relabel: pairs (label in the data file, label to use).
         decimal_comma: the numbers of a data file have a decimal comma.
+        columns: pairs (column of a data file, its use).
+        drop_bad: rows of a data file that have a fault are left out.
+        instruction: the question below each context of a data file, see `file_task`.
         gold: the gold answers of the source, or those that the task's audit corrected.
         train_limit: at most so many training examples; 0 is all.
         test_limit: at most so many test examples, and as many validation examples; 0 is all.
@@ -42,6 +45,9 @@ class TaskSource:
     train_limit: int = 0
     test_limit: int = 0
     decimal_comma: bool = False
+    columns: tuple[tuple[str, str], ...] = ()
+    drop_bad: bool = False
+    instruction: str = ""
 
     def task(self) -> Task:
         """Return the task, with its gold answers chosen.
@@ -76,15 +82,28 @@ class TaskSource:
                 relabel=dict(self.relabel),
                 name=f"{name}-file" if name in tasks else name,
                 decimal_comma=self.decimal_comma,
+                columns=dict(self.columns),
+                drop_bad=self.drop_bad,
+                instruction=self.instruction,
             )
         task = registry.task_among(tasks, self.name)
+        self._refuse_settings_of_files(task)
+        return task
+
+    def _refuse_settings_of_files(self, task: Task) -> None:
         if self.labels or self.relabel:
             fix = "leave --labels and --relabel out"
             raise HarnessError("labels can be set for a data file only", where=f"task {task.name}", fix=fix)
-        if self.decimal_comma:
-            problem, fix = "a decimal comma can be set for a data file only", "leave --decimal-comma out"
-            raise HarnessError(problem, where=f"task {task.name}", fix=fix)
-        return task
+        settings = {
+            "a decimal comma": ("--decimal-comma", self.decimal_comma),
+            "columns": ("--columns", self.columns),
+            "leaving rows out": ("--drop-bad", self.drop_bad),
+            "an instruction": ("--instruction", self.instruction),
+        }
+        for noun, (flag, value) in settings.items():
+            if value:
+                problem = f"{noun} can be set for a data file only"
+                raise HarnessError(problem, where=f"task {task.name}", fix=f"leave {flag} out")
 
 
 def _is_path(text: str) -> bool:

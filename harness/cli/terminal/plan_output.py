@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness import environment
 from harness.cli.terminal import output
 from harness.cli.terminal import tables as ui_tables
-from harness.data import loading
+from harness.data import file_task, loading
 from harness.format import about, number, quantity, run_name, size, spoken
 from harness.methods.parts import packing
 from harness.metrics import power
@@ -49,6 +49,7 @@ def header(plan: Plan) -> None:
             f"{device} · {memory:.0f} GiB" + (f" · {plan.options.jobs} runs at a time" * (plan.options.jobs > 1)),
         ),
         *[("--data", unused)] * bool(unused),
+        *file_task.reading_notes(plan.task),
         ("plan", plan_line(plan)),
         *[("adapters", adapters)] * bool(adapters),
         *[("starts", begins)] * bool(start),
