@@ -150,7 +150,12 @@ TRAINING = (
         unset="by time and memory",
     ),
     Flag(
-        "--learning-rate", "for every method that trains", positive, example="0.001", unset="by method and model width"
+        "--learning-rate",
+        "for every method that trains",
+        positive,
+        example="0.001",
+        unset="by method and model width",
+        alias="--lr",
     ),
     Flag(
         "--tune",

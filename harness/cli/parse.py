@@ -27,10 +27,14 @@ def text(value: str, flag: str, example: str) -> str:
 
 def words(texts: str | Iterable[str], flag: str, example: str) -> tuple[str, ...]:
     """Split repeated and comma-separated values: `--task a --task b,c` is a, b, c; each once, in order."""
-    parts = [part.strip() for value in _list(texts) for part in value.split(",")]
+    values = _list(texts)
+    parts = [part.strip() for value in values for part in value.split(",")]
     names = tuple(dict.fromkeys(filter(None, parts)))
     if not names:
         raise HarnessError(f"{flag} has no value", where=flag, fix=f"{flag} {example}")
+    if not all(parts):  # as an unset variable in a script leaves it: `cfa,$OTHER`
+        fix = " ".join(filter(None, [flag if flag.startswith("-") else "", ",".join(names)]))
+        raise HarnessError("a name between the commas is empty", where=f"{flag} {' '.join(values)}", fix=fix)
     return names
 
 

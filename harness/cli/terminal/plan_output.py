@@ -29,6 +29,7 @@ def header(plan: Plan) -> None:
     sizes = (("train", splits.train), ("validation", splits.validation), ("test", splits.test))
     counts = " · ".join(f"{name} {len(examples):,}" for name, examples in sizes if examples)
     weights = f" · {quantity(plan.findings.weights)} weights" if plan.findings else ""
+    revision = f" @ {plan.model.revision[:7]}…" if plan.model.revision else ""
     quantised = f" · stored {packing.words(plan.model.quantised)}" if plan.model.quantised else ""
     adapters = plan.findings.adapters if plan.findings else ""
     unused, start = loading.passed_over(plan.task, plan.options.data), plan.options.start
@@ -41,7 +42,7 @@ def header(plan: Plan) -> None:
     device = f"CPU, {cores} core{'s' * (cores != 1)}" if spec.device == "cpu" else environment.cuda_name() or "CUDA"
     lines = (
         (f"{plan.task.name} v{plan.task.version}", f"{plan.task.title} · {counts} in {plan.test_groups:,} groups"),
-        ("model", f"{plan.model.name} @ {plan.model.revision[:7]}…{weights} · {spec.dtype}{quantised}"),
+        ("model", f"{plan.model.name}{revision}{weights} · {spec.dtype}{quantised}"),
         *[("format", spec.model_format)] * bool(spec.model_format),
         *[("template", " · ".join(spec.template))] * bool(spec.template),
         (
