@@ -244,12 +244,30 @@ class ProbeResult:
 
 
 @dataclass(frozen=True)
+class DataFile:
+    """The data file of a task without code, so that it is found and read again as it was.
+
+    `path` is relative to the results folder. The other fields are the settings of the reading, see `TaskSource`; `relabel`
+    and `columns` are texts such as `old=new`.
+    """
+
+    path: str
+    sha256: str
+    labels: tuple[str, ...] = field(default=(), metadata=LATER)
+    relabel: tuple[str, ...] = field(default=(), metadata=LATER)
+    decimal_comma: bool = field(default=False, metadata=LATER)
+    columns: tuple[str, ...] = field(default=(), metadata=LATER)
+    drop_bad: bool = field(default=False, metadata=LATER)
+    instruction: str = field(default="", metadata=LATER)
+
+
+@dataclass(frozen=True)
 class Record:
     """A finished run. `reason` explains a status other than ok; `guess` describes the guessing that scores `chance`.
 
     `adapter_sha256` is that of the trained weights, `steps_sha256` that of the logged steps (see `store.training_files`).
     Both are empty for runs that stored none, and in records of older versions. `validation` is the result of an untrained
-    row on validation questions; by it the base model at its best is selected.
+    row on validation questions; by it the base model at its best is selected. `data_file` is that of a task without code.
     """
 
     spec: RunSpec
@@ -271,3 +289,4 @@ class Record:
     adapter_sha256: str = ""
     steps_sha256: str = ""
     validation: ProbeResult | None = None
+    data_file: DataFile | None = field(default=None, metadata=LATER)

@@ -69,6 +69,26 @@ RELABEL = Flag(
 DECIMAL_COMMA = Flag(
     "--decimal-comma", "for a data file: its numbers have a decimal comma (1.234,5)", switch=True, group=WHERE
 )
+COLUMNS = Flag(
+    "--columns",
+    "for a data file: the use of its columns (id, group, split, context, target, question, choices, answer, ignore)",
+    parse.columns,
+    metavar="NAME=USE",
+    example="note=context,decision=target",
+    group=WHERE,
+    repeat=True,
+)
+DROP_BAD = Flag(
+    "--drop-bad", "for a data file: leave out rows that have a fault, counted and listed", switch=True, group=WHERE
+)
+INSTRUCTION = Flag(
+    "--instruction",
+    "for a data file: the question below each context; none for no question",
+    metavar="TEXT",
+    example="'Is the claim paid?'",
+    unset="the labels to choose from",
+    group=WHERE,
+)
 GOLD = choice(
     "--gold",
     "gold answers of the source, or corrected by the task's audit",
@@ -76,7 +96,7 @@ GOLD = choice(
     default=Options.gold,
 )
 FOLDERS = (TASKS_DIR, DATA)
-SOURCES = (*FOLDERS, LABELS, RELABEL, DECIMAL_COMMA, replace(GOLD, group=WHERE))
+SOURCES = (*FOLDERS, COLUMNS, LABELS, RELABEL, DECIMAL_COMMA, DROP_BAD, INSTRUCTION, replace(GOLD, group=WHERE))
 
 TASK = Flag(
     "--task",
@@ -130,7 +150,12 @@ TRAINING = (
         unset="by time and memory",
     ),
     Flag(
-        "--learning-rate", "for every method that trains", positive, example="0.001", unset="by method and model width"
+        "--learning-rate",
+        "for every method that trains",
+        positive,
+        example="0.001",
+        unset="by method and model width",
+        alias="--lr",
     ),
     Flag(
         "--tune",

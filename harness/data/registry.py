@@ -104,14 +104,19 @@ def methods() -> dict[str, Entry[Method]]:
 
 
 def method(name_or_path: str) -> Method:
-    """Return the method of this name, or the method of a PEFT config (a path that ends in .json).
+    """Return the method of this name, or that of a PEFT config (a path that ends in .json, or the folder that holds one).
 
     Raises:
         HarnessError: unknown or broken.
     """
-    if name_or_path.endswith(".json"):
-        return by_config.read(name_or_path)
-    return _value("method", name_or_path, methods())
+    known = methods()
+    config = by_config.config_of(name_or_path) if name_or_path not in known else None
+    if config is not None:
+        return by_config.read(str(config))
+    if Path(name_or_path).is_dir():
+        problem, fix = "this folder has no adapter_config.json", "name the folder that PEFT's save_pretrained wrote"
+        raise HarnessError(problem, where=f"--method {name_or_path}", fix=fix)
+    return _value("method", name_or_path, known)
 
 
 def challengers() -> dict[str, Entry[Challenger]]:

@@ -38,7 +38,7 @@ class Options:
         results: the folder of records and tables.
         data: the folder of data that the project does not ship.
         tasks_dirs: further folders of task files.
-        labels, relabel, decimal_comma, gold: see `TaskSource`.
+        labels, relabel, decimal_comma, columns, drop_bad, instruction, gold: see `TaskSource`.
         scoring: "both" scores the base model in either way, the others in the task's.
         tune: the number of learning rates tried for each method and rank; 0 for none.
         train_examples, test_examples: at most so many; 0 is all.
@@ -66,6 +66,9 @@ class Options:
     labels: tuple[str, ...] = ()
     relabel: tuple[tuple[str, str], ...] = ()
     decimal_comma: bool = False
+    columns: tuple[tuple[str, str], ...] = ()
+    drop_bad: bool = False
+    instruction: str = ""
     gold: Gold = "source"
     scoring: Scoring | Literal["both"] | None = None
     epochs: float | None = None
@@ -103,6 +106,9 @@ class Options:
             labels=self.labels,
             relabel=self.relabel,
             decimal_comma=self.decimal_comma,
+            columns=self.columns,
+            drop_bad=self.drop_bad,
+            instruction=self.instruction,
             gold=self.gold,
             train_limit=self.train_examples,
             test_limit=self.test_examples,

@@ -22,7 +22,7 @@ from harness.errors import HarnessError
 from harness.methods.parts import packing
 from harness.metrics.scoring import chance, parse_rate, score_answers
 from harness.model import meter as memory
-from harness.record import Answer, Cost, Phase, ProbeResult, Record, RunSpec, Score
+from harness.record import Answer, Cost, DataFile, Phase, ProbeResult, Record, RunSpec, Score
 from harness.runs import continuation, inputs, save_weights, worker_challenger, worker_probes
 from harness.runs.failure import explain as explain
 from harness.runs.inputs import Inputs
@@ -92,12 +92,19 @@ def run(job: Job, reporter: Reporter) -> None:
         validation=state.validation,
         adapter_sha256=state.adapter_sha256,
         steps_sha256=state.steps_sha256,
+        data_file=_data_file(job),
     )
     try:
         records.write_record(job.folder, record)
     except HarnessError as error:
         status, reason = "failed", reason or error.problem
     reporter.tell(RunEnd(status, reason))  # type: ignore[arg-type]
+
+
+def _data_file(job: Job) -> DataFile | None:
+    with contextlib.suppress(HarnessError):  # the file is gone, which is the reason of a run that failed
+        return job.source.data_file(job.results)
+    return None
 
 
 class _Pace:

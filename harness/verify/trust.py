@@ -33,6 +33,7 @@ RECOMPUTED: Mapping[str, str] = {
     "Score.groups": "computed from the answers",
     "Score.unit": "the metric's own",
     "Score.higher_is_better": "the metric's own",
+    "Record.data_file": "the file is read again by these settings; the fingerprint of its examples is that of the run",
     "Record.validation": "as the scores, of the first validation questions; the same in all untrained rows",
     "Score.shortage": "computed from the answers",
     "ProbeResult.data": "questions and prompts are rendered again",

@@ -155,7 +155,7 @@ def verify(path: Path, options: Options, *, report: Path | None = None, excuses:
     if report is not None and len(parts) > 1:
         fix = errors.command("verify", str(parts[-1].root), "--report", str(report))
         raise HarnessError("a review is of one folder, and here are two", where=str(path), fix=fix)
-    lookup, code = Lookup(options), DONE
+    lookup, code = Lookup(options, path), DONE
     for target in parts:
         verdict = _look(target, path, lookup, _excuses(target, excuses))
         code = code if verdict.ok else DIFFERS

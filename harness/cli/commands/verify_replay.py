@@ -43,7 +43,7 @@ def replay(path: Path, count: int, options: Options, *, seed: str | None = None,
     processes.quieten()
     seed = seed or judging.default_seed(run.record for run in runs)
     output.say(f"{count} questions of each run, drawn by --replay-seed {seed}")
-    lookup = Lookup(options)
+    lookup = Lookup(options, path)
     outcomes = [_replay_run(run, runs, count, seed, lookup, options, model) for run in runs]
     replayed = [outcome for outcome in outcomes if outcome.questions]
     bad = sum(bool(outcome.faults) for outcome in outcomes)

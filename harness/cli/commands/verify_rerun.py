@@ -50,7 +50,7 @@ def rerun(path: Path, name: str, options: Options, *, model: str | None = None, 
         raise HarnessError(problem, where=str(old.folder), fix="name a finished run")
     with tempfile.TemporaryDirectory() as folder:
         like = [old.record, *(run.record for run in runs if run.record.spec.data == old.record.spec.data)]
-        job = job_of(like, Lookup(options), options, model or old.record.spec.model, Path(folder))
+        job = job_of(like, Lookup(options, path), options, model or old.record.spec.model, Path(folder))
         if not isinstance(job, Verdict):
             job = _with_start(job, runs)
         if isinstance(job, Verdict):

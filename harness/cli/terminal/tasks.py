@@ -88,7 +88,8 @@ def task(
     first, guessed = task_.metrics[0], scoring.chance(task_, splits.test)
     if guessed is not None:
         value = f"{number(guessed, first.unit):>6}{percent_sign(first.unit)} {words(first.name)}"
-        console.print(f"  guessing    {value}" + (f" ({task_.guess})" if task_.guess != "guessing" else ""))
+        of = " of the test questions" * task_.guess.startswith("always giving the commonest")
+        console.print(f"  guessing    {value}" + (f" ({task_.guess}{of})" if task_.guess != "guessing" else ""))
     for line in plan_output.detects(task_, len({example.group or example.id for example in splits.test})):
         console.print(output.folded("  detects     ", line, indent=14))
     console.print(f"  data        {fingerprint}")
