@@ -1,1 +1,1 @@
-"""The reading of a data file: its columns by their use, all of its faults in one list, and the flags that mend them."""
+"""The reading of a data file: columns by their use, all faults in one list, flags that mend them. A fault names its line."""
