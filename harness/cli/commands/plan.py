@@ -84,7 +84,7 @@ def read_gpu(arguments: Arguments) -> Gpu:
 def show(options: Options, target: Gpu) -> int:
     """Show what `run` would do and do nothing."""
     if target.card is None and not architectures.is_only_shipped(options.model):
-        for planned in plan.make(options):
+        for planned in plan.make(options, announce=plan_output.transfer):
             plan_output.header(planned)
             plan_output.planned(planned)
         return DONE
