@@ -174,7 +174,9 @@ class Challenger:
     higher for the likelier one, or a text. It must not read `target`. `applies(task, examples)` returns the reason if the
     challenger does not apply to a task with these training examples, otherwise an empty string; None if it applies to all.
     `version` is raised whenever the answers change: it is part of a run's id. `embeds` is True if `fit` has a fourth
-    argument `embed(texts)`, which returns the mean hidden state of the frozen base model for each text, as rows.
+    argument `embed(texts)`, which returns the mean hidden state of the frozen base model for each text, as rows. `remote` is
+    True if it is instead a `harness.endpoint.connection.Respondent`: a model behind the address of `--endpoint`, which needs no
+    training examples and whose answers nobody can compute again.
     """
 
     name: str
@@ -184,3 +186,4 @@ class Challenger:
     applies: Callable[[Task, Sequence[Example]], str] | None = None
     version: int = 1
     embeds: bool = False
+    remote: bool = False

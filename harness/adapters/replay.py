@@ -80,7 +80,9 @@ def ask(job: Job, run: Path, positions: Sequence[int]) -> Again:
     from harness.model import answer, loading, tokenize
 
     if job.spec.challenger:
-        fresh, _ = worker_challenger.answer(job, _start(job))
+        if job.spec.server:
+            return Again(reason="its answers are those of a server, which is not asked again")
+        fresh, *_ = worker_challenger.answer(job, _start(job))
         return Again(tuple(fresh[position] for position in positions))
     method = registry.method(job.spec.method)
     if reason := missing(run, job.spec, method):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.endpoint import settings as endpoint
 from harness.errors import HarnessError, did_you_mean
 
 Reader = Callable[[Any, str, str], Any]
@@ -89,6 +90,20 @@ def numbers(value: str, flag: str, example: str) -> tuple[float, ...]:
     if not amounts or not all(map(math.isfinite, amounts)):
         raise HarnessError(f"{flag} {value} is not a list of numbers", where=flag, fix=f"{flag} {example}")
     return amounts
+
+
+def prices(value: str, flag: str, example: str) -> tuple[float, ...]:
+    """Read the prices of a million tokens of prompts and of answers, of 0 or more; one alone is both."""
+    amounts = numbers(value, flag, example)
+    if len(amounts) > 2 or min(amounts) < 0:
+        problem = f"{flag} {value} is not one or two prices from 0 on"
+        raise HarnessError(problem, where=flag, fix=f"{flag} {example}")
+    return amounts
+
+
+def address(value: str, flag: str, example: str) -> str:
+    """Read the address of a server, which has no key in it."""
+    return endpoint.address(value)
 
 
 def factors(value: str, flag: str, example: str) -> tuple[float, ...]:

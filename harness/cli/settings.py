@@ -9,11 +9,14 @@ from harness.challengers import BUILT_IN
 from harness.cli import parse
 from harness.cli.arguments import Arguments
 from harness.data import registry
+from harness.endpoint.settings import EXAMPLE
 from harness.errors import HarnessError
 from harness.runs import continuation
 from harness.runs.options import Options, Start
 from harness.store import records
 from harness.store.find import find_run
+
+ENDPOINT = "endpoint"  # the challenger that asks a server
 
 
 def options(arguments: Arguments) -> Options:
@@ -33,6 +36,7 @@ def run_options(arguments: Arguments) -> Options:
         raise HarnessError("no task given", where="--task", fix=fix)
     settings = options(arguments)
     settings = replace(settings, methods=_methods(settings.methods), challengers=_challengers(arguments.challengers))
+    _check_endpoint(settings)
     if arguments.continue_from is None:
         return settings
     start = _start(arguments.continue_from, settings)
@@ -60,15 +64,28 @@ def _start(name: str, settings: Options) -> Start:
 
 
 def _challengers(names: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return the names of challengers, by default those of the harness; `none` alone stands for no challenger."""
+    """Return the names of challengers, by default those of the harness; `none` alone stands for no challenger, `all` for these."""
     if names is None:
         return BUILT_IN
     if "none" not in names:
-        return tuple(dict.fromkeys(names))
+        return tuple(dict.fromkeys(part for name in names for part in (BUILT_IN if name == "all" else [name])))
     if len(names) > 1:
         problem = f"none and {len(names) - 1} challenger{'s' * (len(names) != 2)} are named together"
         raise HarnessError(problem, where=f"--challengers {','.join(names)}", fix="--challengers none")
     return ()
+
+
+def _check_endpoint(settings: Options) -> None:
+    """Raise an error if a server, its model and a row that asks it are not named together."""
+    if settings.endpoint and ENDPOINT not in settings.challengers:
+        problem = "a server is named, and no row asks it"
+        raise HarnessError(problem, where="--endpoint", fix=f"--challengers all,{ENDPOINT}")
+    if settings.endpoint and not settings.endpoint_model:
+        fix = "--endpoint-model NAME"
+        raise HarnessError("a server is named without its model", where="--endpoint", fix=fix)
+    if settings.endpoint_model and not settings.endpoint:
+        problem = "the model of a server is named without the server"
+        raise HarnessError(problem, where="--endpoint-model", fix=EXAMPLE)
 
 
 def _methods(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -193,9 +193,25 @@ def baseline(section: Section) -> list[str]:
 
 def challengers(section: Section) -> list[str]:
     """Return a note that names the rows without a language model; empty without such rows."""
-    names = [section.label(cell) for cell in section.headline if cell.challenges]
+    remote = [cell for cell in section.headline if cell.spec.server]
+    names = [section.label(cell) for cell in section.headline if cell.challenges and cell not in remote]
     rows = f"{', '.join(names)} answer{'s' * (len(names) == 1)} without a trained language model"
-    return [f"Challengers: {rows}; each is fitted on the training examples in seconds."] if names else []
+    lines = [f"Challengers: {rows}; each is fitted on the training examples in seconds."] if names else []
+    return lines + [_server(section, cell) for cell in remote]
+
+
+def _server(section: Section, cell: Cell) -> str:
+    """Return a sentence on the row of a server: which, when, how it answered, and what that took."""
+    facts = dict(fact.split("=", 1) for fact in cell.spec.server)
+    names = " ".join(facts[name] for name in ("server", "version") if name in facts)
+    how = {"written": ", options repeated in writing", "loglik": ", options by log-likelihood"}.get(
+        facts.get("options", ""), ""
+    )
+    usage = next((record.usage for record in cell.records if record.usage), None)
+    cost = f", {usage.usd:.2f} USD" if usage and usage.usd is not None else ""
+    tokens = f"; {usage.prompt_tokens + usage.answer_tokens:,} tokens{cost}" if usage else ""
+    source = f"{facts['host']} ({names})" if names else facts["host"]
+    return f"{section.label(cell)} is an untrained model of {source}, asked from {facts['date']} on{how}{tokens}; its answers are on trust."
 
 
 def alarms(section: Section, *, commits: str = "") -> list[str]:

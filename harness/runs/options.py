@@ -8,6 +8,7 @@ from typing import Literal
 
 from harness.data.probes import MAX_QUESTIONS
 from harness.data.source import TaskSource
+from harness.endpoint.settings import Api, Endpoint
 from harness.methods import COMPARED
 from harness.record import RunSpec, Scoring
 from harness.schema import Gold
@@ -52,6 +53,8 @@ class Options:
         start: the run that this one continues.
         joined: tasks whose training examples are mixed in.
         template_args: variables of the model's chat template, as `name=value`.
+        endpoint, endpoint_model: the address of a server and the name of its model, for the challenger `endpoint`.
+        endpoint_api, endpoint_parallel, endpoint_rate, endpoint_seconds, endpoint_tokens, endpoint_price: see `Endpoint`.
     """
 
     tasks: tuple[str, ...]
@@ -96,6 +99,32 @@ class Options:
     start: Start | None = None
     joined: tuple[str, ...] = ()
     template_args: tuple[str, ...] = ()
+    endpoint: str = ""
+    endpoint_model: str = ""
+    endpoint_api: Api | None = None
+    endpoint_parallel: int = Endpoint.parallel
+    endpoint_rate: float = Endpoint.rate
+    endpoint_seconds: float = Endpoint.seconds
+    endpoint_tokens: int = Endpoint.tokens
+    endpoint_price: tuple[float, ...] = ()
+
+    @property
+    def server(self) -> Endpoint | None:
+        """The server of `--endpoint`, None without one."""
+        return (
+            Endpoint(
+                self.endpoint,
+                self.endpoint_model,
+                api=self.endpoint_api,
+                parallel=self.endpoint_parallel,
+                rate=self.endpoint_rate,
+                seconds=self.endpoint_seconds,
+                tokens=self.endpoint_tokens,
+                price=self.endpoint_price,
+            )
+            if self.endpoint
+            else None
+        )
 
     def source(self, name: str) -> TaskSource:
         """Return how the examples of one of these tasks are obtained."""

@@ -22,12 +22,13 @@ from harness.metrics.scoring import require
 from harness.model import checkpoint
 from harness.model.checkpoint import Checkpoint
 from harness.record import RunSpec
-from harness.runs import continuation, defaults, inputs, specs, tune
+from harness.runs import continuation, defaults, inputs, server, specs, tune
 from harness.runs.forecast import history
 from harness.runs.forecast.preflight import Findings, Preflight, look_in_own_process
 from harness.runs.inputs import Inputs
 from harness.runs.job import Job
 from harness.runs.options import Options
+from harness.runs.server import Announce
 from harness.schema import Challenger, Method, Task
 from harness.store import records
 
@@ -144,18 +145,26 @@ class Plan:
                 probe_limit=options.probe_limit,
                 start=options.start.folder if options.start and spec.start else None,
                 joined=options.joined if spec.joined else (),
+                endpoint=options.server if spec.server else None,
             )
             for spec in self.todo
         ]
 
 
-def make(options: Options, *, look: Look = look_in_own_process, model: Checkpoint | None = None) -> list[Plan]:
+def make(
+    options: Options,
+    *,
+    look: Look = look_in_own_process,
+    model: Checkpoint | None = None,
+    announce: Announce = server.no_announcement,
+) -> list[Plan]:
     """Plan the runs of every task of `--task`, checking all of them before returning.
 
     Args:
         options: the flags.
         model: if it is known already, or is not on this machine at all.
         look: runs a preflight. Replaced in tests.
+        announce: is called with what will leave this machine before anything is sent to a server.
 
     Raises:
         HarnessError: whatever would stop a run later and can be known now.
@@ -165,7 +174,7 @@ def make(options: Options, *, look: Look = look_in_own_process, model: Checkpoin
     registry.require(methods)
     model = model or checkpoint.read(options.model, remote_code=options.remote_code)
     records.require_writable(options.results)
-    plans = [_plan(source, task, methods, model, options) for source, task in tasks]
+    plans = [_plan(source, task, methods, model, options, announce) for source, task in tasks]
     if options.memory:
         plans = [replace(p, findings=look(p.preflight(p.ahead))) if _loads(p.ahead) else p for p in plans]
     records.require_space(options.results, sum(_disk_bytes(plan) for plan in plans))
@@ -194,13 +203,22 @@ def load_task(name: str, options: Options) -> Task:
     return replace(task, scoring=options.scoring) if options.scoring and options.scoring != "both" else task
 
 
-def _plan(source: TaskSource, task: Task, methods: tuple[Method, ...], model: Checkpoint, options: Options) -> Plan:
+def _plan(
+    source: TaskSource,
+    task: Task,
+    methods: tuple[Method, ...],
+    model: Checkpoint,
+    options: Options,
+    announce: Announce,
+) -> Plan:
     if options.methods == COMPARED:
         methods = _applicable(methods, options.scoring or task.scoring)
         options = replace(options, methods=tuple(method.name for method in methods))
     loading.refuse_to_train(task, methods)
     data = inputs.read(source, task, options, embedded=model.embedded)
-    default_specs = specs.make(data, methods, model, options, challengers=_challengers(data, options))
+    challengers = _challengers(data, options)
+    facts = server.facts(challengers, data, options, announce)
+    default_specs = specs.make(data, methods, model, options, challengers=challengers, server=facts)
     if options.start:
         continuation.check(options.start, default_specs, model)
     options = replace(options, jobs=options.jobs or defaults.jobs(model, default_specs[0].device))
@@ -224,7 +242,7 @@ def _challengers(data: Inputs, options: Options) -> tuple[Challenger, ...]:
     chosen = []
     for challenger in map(registry.challenger, options.challengers):
         reason = challenging.obstacle(challenger, data.task, data.splits.train)
-        if reason and options.challengers != BUILT_IN:
+        if reason and not (challenger.name in BUILT_IN and set(BUILT_IN) <= set(options.challengers)):
             raise challenging.does_not_apply(challenger, data.task, reason)
         chosen += [challenger] * (not reason)
     return tuple(chosen)

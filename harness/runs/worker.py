@@ -22,7 +22,7 @@ from harness.errors import HarnessError
 from harness.methods.parts import packing
 from harness.metrics.scoring import chance, parse_rate, score_answers
 from harness.model import meter as memory
-from harness.record import Answer, Cost, DataFile, Phase, ProbeResult, Record, RunSpec, Score
+from harness.record import Answer, Cost, DataFile, Phase, ProbeResult, Record, RunSpec, Score, Usage
 from harness.runs import continuation, inputs, save_weights, worker_challenger, worker_probes
 from harness.runs.failure import explain as explain
 from harness.runs.inputs import Inputs
@@ -54,6 +54,7 @@ class RunState:
     device_name: str = ""
     probes: dict[str, ProbeResult] = field(default_factory=dict)
     validation: ProbeResult | None = None
+    usage: Usage | None = None
 
 
 def run(job: Job, reporter: Reporter) -> None:
@@ -93,6 +94,7 @@ def run(job: Job, reporter: Reporter) -> None:
         adapter_sha256=state.adapter_sha256,
         steps_sha256=state.steps_sha256,
         data_file=_data_file(job),
+        usage=state.usage,
     )
     try:
         records.write_record(job.folder, record)
@@ -141,7 +143,7 @@ def _challenge(job: Job, state: RunState, pace: _Pace) -> None:
     pace.tell("fit")
     data = inputs.read_again(job)
     state.chance, state.guess = chance(data.task, data.splits.test), data.task.guess
-    answers, phases = worker_challenger.answer(job, data)
+    answers, phases, state.usage = worker_challenger.answer(job, data, _on_answer(pace))
     state.cost = Cost(phases, None, 0, 0, 0, 0, 0, 0, 0.0)
     _score(job, data.task, answers, state)
 

@@ -128,6 +128,15 @@ CHECKED: Mapping[str, str] = {
     "ProbeResult.cut_examples": "counted in the answers",
 }
 TRUSTED: Mapping[str, str] = {
+    "RunSpec.server": "only of rows whose model is behind an address; the server is not asked again",
+    "Record.usage": "as the server and the client counted",
+    "Usage.requests": "as the client counted",
+    "Usage.retries": "as the client counted",
+    "Usage.reused": "as the client counted",
+    "Usage.uncounted": "as the client counted",
+    "Usage.prompt_tokens": "as the server counted",
+    "Usage.answer_tokens": "as the server counted",
+    "Usage.usd": "from the prices that the user named",
     "RunSpec.weight_decay": "any value that is the same for all seeds of a row",
     "RunSpec.checkpointing": "whether activations were computed twice",
     "RunSpec.model_format": "the file that the model was converted from",
@@ -140,6 +149,7 @@ PARTLY: Mapping[str, str] = {
     "times": "seconds and rates that are changed together",
     "peaks": "peaks that are changed within a factor of two, or 1.2 on the CPU, the parts with them",
     "predictions": "predicted peaks on the CPU that are set to the measured ones, as exact ones are",
+    "server": "every answer of a row `endpoint`: nobody else can ask the server as it was",
     "rows": "rows removed in all seeds, if they are not a rank of `lora` or `qlora` that the other has",
     "adapters": "alpha, dropout and variant of LoRA, if neither weights nor config are published",
     "machine": "processor, packages and Python, if they agree with each other",

@@ -37,7 +37,7 @@ def run(options: Options, command: str, *, work: Target | None = None) -> int:
         command: the command as typed, repeated to show how to continue.
         work: does a run, in a process of its own; None for the worker that trains.
     """
-    plans = plan.make(options)
+    plans = plan.make(options, announce=plan_output.transfer)
     if not options.memory:
         plan.check(plans)
     code = DONE

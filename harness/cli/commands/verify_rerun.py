@@ -76,6 +76,8 @@ def job_of(like: Sequence[Record], lookup: Lookup, options: Options, model: str,
     limits = data_checks.limits(task, like, splits)
     if limits is None or task.version != spec.task_version:
         return Verdict("NOT COMPARABLE", (f"{task.name} v{task.version} here has other examples or prompts",))
+    if spec.server:
+        return Verdict("NOT COMPARABLE", ("its answers are those of a server, which is not asked again",))
     if spec.device == "cuda" and not environment.cuda_present():
         return Verdict("NOT COMPARABLE", ("it ran on CUDA, and here is none",))
     if spec.remote_code and not options.remote_code:  # a record of somebody else must not make this machine run code

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.runs.forecast.fit import Outlook, Request
     from harness.runs.forecast.history import PredictionError
     from harness.runs.plan import Plan
+    from harness.runs.server import Transfer
     from harness.schema import Task
 
 UNPREDICTED = "not predicted"
@@ -62,6 +63,16 @@ def header(plan: Plan) -> None:
     for first, rest in lines:
         console.print(output.folded(f"{first:<10} ", rest, indent=11))
     console.print()
+
+
+def transfer(sent: Transfer) -> None:
+    """Print what will leave this machine, before the first request."""
+    text = (
+        f"{sent.host} is asked up to {sent.test_requests} times with a fixed sentence, then for up to {sent.prompts:,} "
+        f"answers to the {sent.questions:,} test questions of {sent.task} (model {sent.model}): questions, contexts and "
+        "options leave this machine, gold answers and training examples do not"
+    )
+    output.out().print(output.folded(f"{'endpoint':<10} ", text, indent=11))
 
 
 def detects(task: Task, groups: int) -> list[str]:

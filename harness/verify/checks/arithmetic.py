@@ -17,7 +17,7 @@ from harness.errors import HarnessError
 from harness.metrics import thoughts
 from harness.metrics.options import pick
 from harness.metrics.scoring import chance, parse_rate, score_answers
-from harness.metrics.text import default_parse
+from harness.metrics.text import default_parse, named_option
 from harness.record import Answer, Record, Score, Scoring
 from harness.schema import Example, Task
 from harness.store import withhold
@@ -53,7 +53,9 @@ def answer_checks(record: Record, answers: Sequence[Answer], task: Task) -> list
         check_equal(ANSWER_COUNT, record.spec.test_examples, len(answers)),
         check(UNIQUE_ANSWERS, repeated),
         _failing(PARSES, answers, lambda a: reparse(a, task, scoring) == a.parsed),
-        _failing(TOP_OPTION, answers, lambda a: scoring != "choices" or a.text == _top_option(a, task)),
+        _failing(
+            TOP_OPTION, answers, lambda a: scoring != "choices" or is_written(a) or a.text == _top_option(a, task)
+        ),
         check(SCORES, _score_faults(record, answers, task)),
         check_equal(PARSE_RATE, record.parse_rate, parse_rate(answers)),
         check(TRUNCATION, _cut_faults(record, answers)),
@@ -105,6 +107,8 @@ def reparse(answer: Answer, task: Task, scoring: Scoring) -> str | None:
     A chosen option is not parsed: its text is returned. The example is rebuilt from the answer, so a parser can read
     `id`, `target`, `choices`, `group` and `slices`; `question` and `context` are empty.
     """
+    if scoring == "choices" and is_written(answer):
+        return named_option(thoughts.answer(answer.text), answer.choices)
     if scoring != "generate":
         return answer.text
     example = Example(
@@ -116,6 +120,14 @@ def reparse(answer: Answer, task: Task, scoring: Scoring) -> str | None:
         slices=answer.slices,
     )
     return (task.parse or default_parse)(thoughts.answer(answer.text), example)
+
+
+def is_written(answer: Answer) -> bool:
+    """Return whether an option was named in a written reply, as servers without log-probabilities give it.
+
+    The check of likelihoods allows that to rows of a server alone.
+    """
+    return bool(answer.choices) and not answer.loglik
 
 
 def _top_option(answer: Answer, task: Task) -> str | None:

@@ -26,7 +26,9 @@ def run_checks(record: Record, answers: Sequence[Answer]) -> list[Check]:
     """Return the check of the log-likelihoods of a run's answers."""
     method = find(record.spec.method)
     is_challenger = bool(record.spec.challenger)
-    fault_of = _challenger_fault if is_challenger else functools.partial(_fault, method=method)
+    written = "options=written" in record.spec.server
+    challenger_fault = functools.partial(_challenger_fault, written=written)
+    fault_of = challenger_fault if is_challenger else functools.partial(_fault, method=method)
     faults = [(answer.id, fault) for answer in answers if (fault := fault_of(answer, record.spec.scoring))]
     if is_challenger:
         return [check(FORM, _by_fault(faults))]
@@ -73,9 +75,12 @@ def _length_faults(spec: RunSpec, answers: Sequence[Answer]) -> list[str]:
     return [f"{a.id} has {len(a.text):,} letters, {spec.max_new_tokens} tokens have {room:,} at most" for a in long[:3]]
 
 
-def _challenger_fault(answer: Answer, scoring: str) -> str:
-    """Return a fault if the numbers of a challenger's options are no probabilities beside an even prior."""
-    if scoring != "choices":
+def _challenger_fault(answer: Answer, scoring: str, *, written: bool = False) -> str:
+    """Return a fault if the numbers of a challenger's options are no probabilities beside an even prior.
+
+    A server's model that wrote its answer has none.
+    """
+    if scoring != "choices" or written:
         numbers = (*answer.loglik, *answer.end_loglik, *answer.prior)
         return "likelihoods of options, and the answer has none" if numbers else ""
     options = len(answer.choices)

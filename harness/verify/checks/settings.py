@@ -89,6 +89,8 @@ def _value_faults(spec: RunSpec) -> list[str]:
         f"{name} is {value}" for name, value in numbers.items() if isinstance(value, float) and not math.isfinite(value)
     ]
     faults += [f"{spec.epochs:g} epochs"] if spec.epochs > MOST_EPOCHS else []
+    if spec.server and not spec.challenger:
+        faults.append(f"{spec.method} has facts of a server, and its model is here")
     if spec.tuned_over and spec.learning_rate not in spec.tuned_over:
         faults.append(f"the rate {spec.learning_rate:g} is none of those that were compared")
     return faults
@@ -119,6 +121,8 @@ def _challenger_faults(spec: RunSpec) -> list[str]:
     entry = registry.challengers().get(spec.method)
     challenger = entry.value if entry else None
     faults = [f"a challenger has {name} {getattr(spec, name)}" for name in (*NEEDLESS, "probes") if getattr(spec, name)]
+    if challenger is not None and challenger.remote != bool(spec.server):
+        faults.append(f"{spec.method} with {len(spec.server)} facts of a server")
     if find(spec.method) is not None:
         faults.append(f"{spec.method} is a method, no challenger")
     if challenger is not None and challenger.version != spec.challenger:
