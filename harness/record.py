@@ -250,6 +250,8 @@ class Record:
     `adapter_sha256` is that of the trained weights, `steps_sha256` that of the logged steps (see `store.training_files`).
     Both are empty for runs that stored none, and in records of older versions. `validation` is the result of an untrained
     row on validation questions; by it the base model at its best is selected.
+    `targets` are the modules that an adapter changes. `neighbours` is how many other runs of the same command ran
+    beside the training, on average, and `load` the system's load average for each core at its end; None if unknown.
     """
 
     spec: RunSpec
@@ -271,3 +273,6 @@ class Record:
     adapter_sha256: str = ""
     steps_sha256: str = ""
     validation: ProbeResult | None = None
+    targets: tuple[str, ...] = field(default=(), metadata=LATER)
+    neighbours: float | None = field(default=None, metadata=LATER)
+    load: float | None = field(default=None, metadata=LATER)

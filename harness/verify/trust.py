@@ -127,6 +127,9 @@ CHECKED: Mapping[str, str] = {
     "ProbeResult.cut_examples": "counted in the answers",
 }
 TRUSTED: Mapping[str, str] = {
+    "Record.targets": "the modules that the adapter changes; its config names them if it is published",
+    "Record.neighbours": "whether other runs ran beside the training",
+    "Record.load": "whether the machine was busy",
     "RunSpec.weight_decay": "any value that is the same for all seeds of a row",
     "RunSpec.checkpointing": "whether activations were computed twice",
     "RunSpec.model_format": "the file that the model was converted from",
