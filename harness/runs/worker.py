@@ -55,6 +55,8 @@ class RunState:
     probes: dict[str, ProbeResult] = field(default_factory=dict)
     validation: ProbeResult | None = None
     usage: Usage | None = None
+    targets: tuple[str, ...] = ()
+    load: float | None = None
 
 
 def run(job: Job, reporter: Reporter) -> None:
@@ -95,6 +97,8 @@ def run(job: Job, reporter: Reporter) -> None:
         steps_sha256=state.steps_sha256,
         data_file=_data_file(job),
         usage=state.usage,
+        targets=state.targets,
+        load=state.load,
     )
     try:
         records.write_record(job.folder, record)
@@ -168,8 +172,10 @@ def _work(job: Job, state: RunState, pace: _Pace) -> None:
     weights_bytes, trained_weights = memory.weights_bytes(model), memory.trained_weights(model)
     pace.check()
     fit = _train(job, data, model, tokenizer, method, phases, pace, state)
+    state.load = environment.load()
     adapter_bytes = save_weights.save(job, model, tokenizer, method)
     state.adapter_sha256 = training_files.weights_sha256(job.folder)
+    state.targets = training_files.targets(job.folder)
     state.steps_sha256 = training_files.steps_sha256(job.folder)
     _tidy(spec.device)
     with memory.phase(spec.device) as meter:

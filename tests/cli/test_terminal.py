@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from harness import format
 from harness.analysis import compare
 from harness.analysis.sections import sections
-from harness.cli.terminal import output, plan_output, tasks
+from harness.cli.terminal import output, plan_output, tasks, verification
 from harness.cli.terminal import tables as ui_tables
 from harness.cli.terminal.progress import Watch
 from harness.data import registry
@@ -24,6 +25,8 @@ from harness.report import tables, verdict
 from harness.runs.job import Job, Outcome, Progress
 from harness.runs.options import Options
 from harness.runs.plan import Plan
+from harness.verify import review
+from harness.verify.checks import arithmetic, files, views
 from harness.verify.run import Check
 from tests.support.analyses import results_of
 from tests.support.finished_runs import make_failed, make_runs
@@ -135,7 +138,7 @@ def test_the_tables_are_narrow_and_plain_when_piped(planned: Plan, capsys: pytes
     found = [line for line in text.splitlines() if re.match(r"(run|base|lora|qlora|full|MiB)\b", line)]
     assert len(found) > 10
     assert max(map(len, text.splitlines())) <= 100
-    for part in ("peak predicted", "grads optim rest", "trained     % tokens/s", "314.6 k  9.25   10,645   31s 6.2s"):
+    for part in ("peak predicted", "grads optim rest", "9.25   10,645", "31s 6.2s"):
         assert part in text
 
 
@@ -290,7 +293,7 @@ def test_a_run_s_line_tells_its_score_or_why_there_is_none(planned: Plan, capsys
     assert captured.out == ""
     assert "\x1b" not in captured.err
     first, second, third = captured.err.splitlines()
-    assert re.match(r"  ✓ base +75\.0 +\[50\.0, 90\.0\] +57\.2 MiB +25s", first)
+    assert re.match(r"  ✓ base +75\.0 +\[50\.0, 90\.0\] +57\.2 MiB( test)? +25s", first)
     assert re.match(r"  ✗ lora  r2   s0 +failed: killed by signal 9", second)
     assert "Ctrl-C again" in third
 
@@ -308,7 +311,21 @@ def test_a_long_run_gives_a_sign_of_life_when_piped(
             watch.on_progress(job, Progress("train", second, 200, 0.5, 200.0 - second))
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
-    assert "train 61/200 · loss 0.50" in lines[0]
+    assert "train 61/200 · mean loss 0.50" in lines[0]
+
+
+def test_the_loss_of_a_progress_line_is_a_mean_over_batches(
+    planned: Plan, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("harness.cli.terminal.progress.time.monotonic", lambda: clock[0])
+    job: Job = planned.jobs()[1]
+    with Watch(planned) as watch:
+        watch.on_start(job)
+        for step in range(1, 62):
+            clock[0] = float(step)
+            watch.on_progress(job, Progress("train", step, 200, 3.0 if step < 61 else 8.0))
+    assert "mean loss 4.00" in capsys.readouterr().err
 
 
 def test_runs_finished_before_are_named(planned: Plan, capsys: pytest.CaptureFixture[str]) -> None:
@@ -329,8 +346,43 @@ def test_a_terminal_that_knows_ascii_only_gets_question_marks_and_no_crash(
     assert b"?" in raw.getvalue()
 
 
-def test_checks_name_what_differs(capsys: pytest.CaptureFixture[str]) -> None:
-    output.checks("toy", [Check("one", True), Check("two", False, "1 and 2")])
-    text = capsys.readouterr().out
-    assert "✗ toy  1/2 checks" in text
-    assert "differs: two: 1 and 2" in text
+def verified(capsys: pytest.CaptureFixture[str], **checks: Sequence[Check]) -> list[str]:
+    """What `verify` prints of these checks, by run; `together` are those of all runs."""
+    by_run = {"" if name == "together" else f"toy/{name}": of_run for name, of_run in checks.items()}
+    verification.show(review.judge(Path("results"), by_run), by_run, [], [])
+    return capsys.readouterr().out.splitlines()
+
+
+SCORES = Check(arithmetic.SCORES, False, "accuracy is 0.9, recorded 0.1")
+VIEWS = [Check(views.CSV, False, "first in line 3", f"leaderboard/{name}.csv") for name in "abcde"]
+
+
+def test_verify_begins_with_the_result_and_ends_with_pass_or_fail(capsys: pytest.CaptureFixture[str]) -> None:
+    good = verified(capsys, a=[Check(arithmetic.SCORES, True)])
+    assert good == ["results  1 run, 1 checks: all hold", "PASS: 1 run verified"]
+    bad = verified(capsys, a=[SCORES], b=[Check(arithmetic.SCORES, True)], together=VIEWS)
+    assert bad[0] == "results  2 runs, 7 checks: 1 cause and 1 consequence"
+    assert bad[-1] == "FAIL: 1 cause and 1 consequence; 1 of 2 runs without a fault of its own"
+
+
+def test_verify_names_causes_before_consequences_and_each_item_once(capsys: pytest.CaptureFixture[str]) -> None:
+    changed = Check(files.CHECKSUMS, False, "the file has another checksum", "toy/a/record.json")
+    lines = verified(capsys, a=[SCORES], together=[changed, *VIEWS])
+    assert lines[1:] == [
+        "causes",
+        "  ✗ toy/a",
+        f"    differs: {files.CHECKSUMS}: record.json: the file has another checksum",
+        f"    differs: {arithmetic.SCORES}: accuracy is 0.9, recorded 0.1",
+        "consequences, of these causes",
+        f"    differs: {views.CSV}: leaderboard/a.csv, leaderboard/b.csv, leaderboard/c.csv and 2 more",
+        lines[-1],
+    ]
+
+
+def test_a_view_that_was_changed_itself_is_a_cause(capsys: pytest.CaptureFixture[str]) -> None:
+    alone = verified(capsys, a=[Check(arithmetic.SCORES, True)], together=VIEWS[:1])
+    assert alone[0].endswith("1 cause")
+    own = Check(files.CHECKSUMS, False, "the file has another checksum", VIEWS[0].path)
+    lines = verified(capsys, a=[SCORES], together=[own, *VIEWS[:2]])
+    assert lines[0].endswith("2 causes and 1 consequence")
+    assert lines.count("  ✗ leaderboard/a.csv") == 1

@@ -49,6 +49,8 @@ def run(options: Options, command: str, *, work: Target | None = None) -> int:
         analyses[planned.task.name] = analysis = _analyze(planned, outcomes)
         output.results(analysis)
         plan_output.conditions(planned)
+        output.say()
+        output.recommendations(analysis, planned.options.results)
         if interrupted:
             output.say(f"{'continue':<12} {command}")
             return INTERRUPTED

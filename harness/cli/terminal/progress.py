@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MARK = {"ok": "✓", "oom": "✗", "failed": "✗", "interrupted": "■", "busy": "…"}
 HEARTBEAT_SECONDS = 60.0
 NAME_WIDTH = 20
+SMOOTHING = 0.8  # weight of the losses before in the mean that is shown
 
 
 class Watch:
@@ -34,6 +35,7 @@ class Watch:
         self._to_go: dict[str, float] = {}
         self._bars: dict[str, TaskID] = {}
         self._spoke: dict[str, float] = {}
+        self._losses: dict[str, float] = {}
         self._live: Any = _bars(self._console) if _is_live(self._console) else None
         self._all: TaskID | None = None
 
@@ -61,7 +63,7 @@ class Watch:
 
     def on_progress(self, job: Job, progress: Progress) -> None:
         """Show the progress of a run."""
-        text = _position(progress)
+        text = _position(progress, self._smoothed(job, progress))
         if progress.phase == "train" and progress.seconds_left is not None:
             self._to_go[job.spec.id] = time.monotonic() + progress.seconds_left
         if self._live:
@@ -70,6 +72,14 @@ class Watch:
         elif time.monotonic() - self._spoke[job.spec.id] > HEARTBEAT_SECONDS:
             self._spoke[job.spec.id] = time.monotonic()
             self._print(f"    {run_name(job.spec):<{NAME_WIDTH}} {text}")
+
+    def _smoothed(self, job: Job, progress: Progress) -> float | None:
+        """Return the mean of a run's losses with falling weights: that of one batch says little."""
+        if progress.loss is None:
+            return None
+        mean = self._losses.get(job.spec.id, progress.loss)
+        self._losses[job.spec.id] = SMOOTHING * mean + (1 - SMOOTHING) * progress.loss
+        return self._losses[job.spec.id]
 
     def on_end(self, outcome: Outcome) -> None:
         """Print the line of a run that ended."""
@@ -94,7 +104,7 @@ class Watch:
             return f"{head} {outcome.status}: {outcome.reason}"
         score = record.scores[self._headline]
         within = interval(score.low, score.high, self._unit)
-        return f"{head} {number(score.value, self._unit):>5}   {within:<15} {peak(record):>11}  {duration(record.seconds):>8}"
+        return f"{head} {number(score.value, self._unit):>5}   {within:<15} {peak(record):>14}  {duration(record.seconds):>8}"
 
     def _show_all(self) -> None:
         """Move the bar of all runs below those of the current runs."""
@@ -125,16 +135,17 @@ class Watch:
 
 
 def peak(record: Record) -> str:
-    """Return the peak of the training phase, or of the evaluation if nothing was trained."""
+    """Return the peak of the training phase; if nothing was trained that of the test, named as such."""
     phases = record.cost.phases if record.cost else {}
-    phase = phases.get("train") or phases.get("evaluate")
-    return size(phase.peak_bytes) if phase and phase.peak_bytes else ""
+    train, test = phases.get("train"), phases.get("evaluate")
+    phase = train or test
+    return f"{size(phase.peak_bytes)}{' test' * (not train)}" if phase and phase.peak_bytes else ""
 
 
-def _position(progress: Progress) -> str:
+def _position(progress: Progress, loss: float | None) -> str:
     parts = [f"{progress.phase} {progress.done}/{progress.total}" if progress.total else progress.phase]
-    if progress.loss is not None:
-        parts.append(f"loss {progress.loss:.2f}")
+    if loss is not None:
+        parts.append(f"mean loss {loss:.2f}")
     if progress.seconds_left:
         parts.append(f"{duration(progress.seconds_left)} left")
     return " · ".join(parts)

@@ -49,7 +49,8 @@ def publication_checks(root: Path, runs: Sequence[Run]) -> list[Check]:
     """Return the check that each file below a publication is of a run and may be published, or is a view."""
     folders = {run.folder for run in runs} | {path.parent for path in root.rglob(records.RECORD)}
     names = (path.relative_to(root).as_posix() for path in sorted(root.rglob("*")) if not path.is_dir())
-    return [check(BELONGS, [name for name in names if not _belongs(root, name, folders)])]
+    strangers = [name for name in names if not _belongs(root, name, folders)]
+    return [Check(BELONGS, False, "no run and no view", name) for name in strangers] or [Check(BELONGS, True)]
 
 
 def _belongs(root: Path, name: str, folders: Collection[Path]) -> bool:

@@ -71,6 +71,14 @@ def _names_of_kind(kind: str, names: set[str]) -> list[str]:
     return sorted(name for name in names if KINDS.get(Path(name).suffix, FIGURES) == kind)
 
 
+def _binary_fault(old: bytes, fresh: bytes) -> str:
+    """Return how a binary file, such as a picture, differs: in its length or in so many bytes."""
+    if len(old) != len(fresh):
+        return f"the binary file has {len(old):,} bytes, the runs' output {len(fresh):,}"
+    differing = sum(a != b for a, b in zip(old, fresh, strict=True))
+    return f"the binary file differs from the runs' output in {differing:,} of {len(old):,} bytes"
+
+
 def _fault(old: bytes | None, fresh: bytes | None) -> str:
     if old is None:
         return "the file is missing"
@@ -78,6 +86,8 @@ def _fault(old: bytes | None, fresh: bytes | None) -> str:
         return "no run produces this file"
     if old == fresh:
         return ""
+    if b"\0" in old or b"\0" in fresh:
+        return _binary_fault(old, fresh)
     line = next((n for n, (a, b) in enumerate(zip(old.split(b"\n"), fresh.split(b"\n"), strict=False), 1) if a != b), 0)
     return (
         f"the file differs from the runs' output, first in line {line}"
