@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,6 +69,11 @@ def test_headers_of_weights_are_read_once_for_a_config_without_a_width(
     folder = without(architectures.folder("llama", tmp_path), "hidden_size")
     reads: list[Path] = []
     read_shapes = checkpoint.read_shapes
-    monkeypatch.setattr(checkpoint, "read_shapes", lambda path: (reads.append(path), read_shapes(path))[1])
+
+    def count(path: Path) -> Any:
+        reads.append(path)
+        return read_shapes(path)
+
+    monkeypatch.setattr(checkpoint, "read_shapes", count)
     checkpoint.read(str(folder))
     assert reads == [folder.resolve() / checkpoint.WEIGHTS]

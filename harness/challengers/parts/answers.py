@@ -103,14 +103,14 @@ def _answer(challenger: Challenger, example: Example, result: str | Sequence[flo
         amount=example.amount,
     )
     if challenger.remote and isinstance(result, str):
-        return replace(plain, text=result, parsed=written(result, plain, example, task))
+        return replace(plain, text=result, parsed=reply_form(result, plain, example, task))
     if task.scoring == "choices":
         return _choice(challenger, plain, _scores(challenger, example, result, task), task)
     text = result if isinstance(result, str) else _best(_scores(challenger, example, result, task), example.choices)
     return replace(plain, text=text, parsed=(task.parse or default_parse)(text, example))
 
 
-def written(text: str, answer: Answer, example: Example, task: Task) -> str | None:
+def reply_form(text: str, answer: Answer, example: Example, task: Task) -> str | None:
     """Return the parsed form of a text that a server's model wrote, thoughts aside; of options the one that it names."""
     text = thoughts.answer(text)
     return (

@@ -49,7 +49,7 @@ class Excerpt:
         return column.figures[key]
 
 
-def shown(columns: Collection[Column], statement: str) -> list[str]:
+def lines(columns: Collection[Column], statement: str) -> list[str]:
     """Return the keys of the lines with an amount in every column; a filing omits the others."""
     keys = [line.key for line in STATEMENTS[statement]]
     return [key for key in keys if all(column.figures.get(key) for column in columns)]
@@ -70,7 +70,7 @@ def draw(
 
     The lines follow each other if that is possible; otherwise some between them are omitted, as in a summary.
     """
-    keys = [key for key in shown(columns, statement) if key not in rivals]
+    keys = [key for key in lines(columns, statement) if key not in rivals]
     indices = [index for index, key in enumerate(keys) if key in required]
     if len(indices) < len(set(required)):
         return None

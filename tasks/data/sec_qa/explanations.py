@@ -6,7 +6,7 @@ import random
 from fractions import Fraction
 
 from tasks.data.sec_qa.columns import fiscal_years
-from tasks.data.sec_qa.excerpt import Excerpt, draw, shown
+from tasks.data.sec_qa.excerpt import Excerpt, draw, lines
 from tasks.data.sec_qa.filer import CASH, COST, PRETAX, RESTRICTED, REVENUE, Filer
 from tasks.data.sec_qa.questions import Question, alias, fill, moment, span
 from tasks.data.sec_qa.statements import EQUITY_BEGINNING, EQUITY_END, parts
@@ -46,7 +46,7 @@ def explain(rng: random.Random, filer: Filer, voice: Voice, subject: tuple[str, 
     if by_quarter:
         columns = columns_of(rng, filer, voice, "interim", statement) or columns
     signs = parts(statement, total)
-    visible = [key for key in shown(columns, statement) if key in signs]
+    visible = [key for key in lines(columns, statement) if key in signs]
     if len(visible) < 3:
         return None
     excerpt = draw(rng, filer, voice, statement, columns, visible, len(visible) + rng.randint(0, 2))

@@ -7,7 +7,7 @@ from typing import Any
 
 from tasks.data.sec_qa.aliases import TWINS
 from tasks.data.sec_qa.columns import Column, fiscal_years, interim, restatement, segments
-from tasks.data.sec_qa.excerpt import Excerpt, draw, shown
+from tasks.data.sec_qa.excerpt import Excerpt, draw, lines
 from tasks.data.sec_qa.filer import Filer
 from tasks.data.sec_qa.questions import PER_SHARE, Question, alias, fill, moment, scaled, unit_of
 from tasks.data.sec_qa.statements import DAYS, figure_text
@@ -39,7 +39,7 @@ def twin(rng: random.Random, filer: Filer, voice: Voice, subject: tuple[str, str
         required: tuple[str, ...] = pair
     else:
         column = rng.choice([column for column in columns if column.role != "year"])
-        known = [key for key in shown(columns, statement) if key in voice.aliases and _differs(columns, key)]
+        known = [key for key in lines(columns, statement) if key in voice.aliases and _differs(columns, key)]
         if not known:
             return None
         key = rng.choice(known)
