@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from harness import format
 from harness.analysis import compare
 from harness.analysis.sections import sections
-from harness.cli.terminal import output, plan_output, tasks, verification
+from harness.cli.terminal import output, plan_output, tasks
 from harness.cli.terminal import tables as ui_tables
 from harness.cli.terminal.progress import Watch
 from harness.data import registry
@@ -25,9 +24,6 @@ from harness.report import tables, verdict
 from harness.runs.job import Job, Outcome, Progress
 from harness.runs.options import Options
 from harness.runs.plan import Plan
-from harness.verify import review
-from harness.verify.checks import arithmetic, files, views
-from harness.verify.run import Check
 from tests.support.analyses import results_of
 from tests.support.finished_runs import make_failed, make_runs
 from tests.support.records import make_record, make_spec
@@ -344,45 +340,3 @@ def test_a_terminal_that_knows_ascii_only_gets_question_marks_and_no_crash(
     plan_output.header(planned)
     sys.stdout.flush()
     assert b"?" in raw.getvalue()
-
-
-def verified(capsys: pytest.CaptureFixture[str], **checks: Sequence[Check]) -> list[str]:
-    """What `verify` prints of these checks, by run; `together` are those of all runs."""
-    by_run = {"" if name == "together" else f"toy/{name}": of_run for name, of_run in checks.items()}
-    verification.show(review.judge(Path("results"), by_run), by_run, [], [])
-    return capsys.readouterr().out.splitlines()
-
-
-SCORES = Check(arithmetic.SCORES, False, "accuracy is 0.9, recorded 0.1")
-VIEWS = [Check(views.CSV, False, "first in line 3", f"leaderboard/{name}.csv") for name in "abcde"]
-
-
-def test_verify_begins_with_the_result_and_ends_with_pass_or_fail(capsys: pytest.CaptureFixture[str]) -> None:
-    good = verified(capsys, a=[Check(arithmetic.SCORES, True)])
-    assert good == ["results  1 run, 1 checks: all hold", "PASS: 1 run verified"]
-    bad = verified(capsys, a=[SCORES], b=[Check(arithmetic.SCORES, True)], together=VIEWS)
-    assert bad[0] == "results  2 runs, 7 checks: 1 cause and 1 consequence"
-    assert bad[-1] == "FAIL: 1 cause and 1 consequence; 1 of 2 runs without a fault of its own"
-
-
-def test_verify_names_causes_before_consequences_and_each_item_once(capsys: pytest.CaptureFixture[str]) -> None:
-    changed = Check(files.CHECKSUMS, False, "the file has another checksum", "toy/a/record.json")
-    lines = verified(capsys, a=[SCORES], together=[changed, *VIEWS])
-    assert lines[1:] == [
-        "causes",
-        "  ✗ toy/a",
-        f"    differs: {files.CHECKSUMS}: record.json: the file has another checksum",
-        f"    differs: {arithmetic.SCORES}: accuracy is 0.9, recorded 0.1",
-        "consequences, of these causes",
-        f"    differs: {views.CSV}: leaderboard/a.csv, leaderboard/b.csv, leaderboard/c.csv and 2 more",
-        lines[-1],
-    ]
-
-
-def test_a_view_that_was_changed_itself_is_a_cause(capsys: pytest.CaptureFixture[str]) -> None:
-    alone = verified(capsys, a=[Check(arithmetic.SCORES, True)], together=VIEWS[:1])
-    assert alone[0].endswith("1 cause")
-    own = Check(files.CHECKSUMS, False, "the file has another checksum", VIEWS[0].path)
-    lines = verified(capsys, a=[SCORES], together=[own, *VIEWS[:2]])
-    assert lines[0].endswith("2 causes and 1 consequence")
-    assert lines.count("  ✗ leaderboard/a.csv") == 1
