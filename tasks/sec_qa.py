@@ -99,7 +99,7 @@ TASK = Task(
     version=2,
     title="Questions over annual reports: near twins, changes, measures, explanations",
     source=Source(
-        "data/sec_qa", sha256="969dfd9643107dffa053af4f4a395c4cf2d5fbd422394686ed3d7e8afb3187ec", license="CC-BY-4.0"
+        "data/sec_qa", sha256="22ef5278db4b3ebb79749a0ea6b52b3e28224d371a111a97d52c17130a8231a4", license="CC-BY-4.0"
     ),
     load=load,
     prompt=prompts.question_answer,

@@ -1,16 +1,25 @@
-"""The questions of `sec_qa` over accounts in another presentation, asked in other sentences.
+"""The questions of `sec_qa` over accounts in another presentation, and over those of another industry.
 
-Presentation: line names, order and signs as under IFRS, euro and sterling. The task has a test split only, for models trained on
+Presentation: line names, order and signs as under IFRS, euro and sterling, other sentences. Industry: insurers, with the
+statements and ratios of insurance; the slice `shift` tells them apart. The task has a test split only, for models trained on
 `sec_qa`: `--task sec_qa --probe shifted`. `data/sec_qa_shifted/make.py` writes the texts.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
-from harness import Example, Source
+from harness import Example, Source, Split, read_jsonl
 from tasks import sec_qa
 
 _CURRENCY = re.compile(r"[€£]|\b(?:eur|gbp|euros?|pounds?|sterling)\b", re.IGNORECASE)
+
+
+def load(folder: Path, split: Split) -> Iterator[Example]:
+    """Yield the examples with what shifts as a slice."""
+    for row, example in zip(read_jsonl(folder / f"{split}.jsonl"), sec_qa.load(folder, split), strict=True):
+        yield replace(example, slices={**example.slices, "shift": row["shift"]})
 
 
 def parse(text: str, example: Example) -> str | None:
@@ -23,12 +32,13 @@ TASK = replace(
     sec_qa.TASK,
     name="sec_qa_shifted",
     version=2,
-    title="Questions over annual reports in another presentation",
+    title="Questions over annual reports: IFRS presentation, insurers",
     source=Source(
         "data/sec_qa_shifted",
-        sha256="90650a0370601c966a08eb77344b97c1cc59eabd7f145df574971883d20d3534",
+        sha256="fba06a6f6c61c5ed64173c73cfac793243f54e3e594dc266caed629a1012e094",
         license="CC-BY-4.0",
     ),
+    load=load,
     parse=parse,
     splits=("test",),
 )

@@ -16,6 +16,8 @@ from typing import Any
 
 import tasks.sec_qa
 from harness.record import SPLITS
+from tasks.data.sec_qa.lexicon import WORDINGS
+from tasks.data.sec_qa.voice import voice
 
 FOLDER = Path(tasks.sec_qa.__file__).parent / "data" / "sec_qa"
 FILES = (*SPLITS, "lookup")
@@ -124,6 +126,8 @@ HEADS: Mapping[str, tuple[str, str]] = {
     ),
 }
 
+PEAK = "(with the highest|at its peak|came out highest|at the top for)|(with the lowest|at its low|came out lowest|at the bottom for)"
+
 
 @cache
 def rows(split: str) -> list[Row]:
@@ -179,15 +183,42 @@ def asked_head(row: Row) -> str:
     heads, question = heads_of(row), row["question"]
     years = re.findall(r"\b20\d\d\b", question)
     for role, (pattern, words) in HEADS.items():
-        if any(re.search(pattern, head) for head in heads) and re.search(words, question):
+        if any(re.search(pattern, head) for head in heads) and re.search(words, question, re.IGNORECASE):
             fitting = [head for head in heads if re.search(pattern, head)]
             (head,) = [head for head in fitting if not years or role == "total" or years[0] in head]
             return head
     if named := [head for head in heads if not re.search(r"\d", head) and head in question]:
         (head,) = named
         return head
+    if peak := re.search(PEAK, question, re.IGNORECASE):
+        figures = read_table(row["context"])[label_of_peak(row)]
+        return (max if peak[1] else min)(figures, key=lambda head: figures[head])
     if years:
         return next(head for head in heads if head == years[0])
     place = next(place for place, words in PLACES.items() if re.search(words, question, re.IGNORECASE))
     ordered = sorted(heads, key=year_of)
     return {"earliest": ordered[0], "latest": ordered[-1], "middle": ordered[len(ordered) // 2]}[place]
+
+
+def label_of_peak(row: Row) -> str:
+    """The line by whose highest or lowest figure a question names its column, beside the line that it asks about."""
+    pattern = r"with the (?:highest|lowest) (.*)|(?:in which|when|on which) (.*?) (?:was at its|came out)"
+    words = next(
+        part
+        for part in re.findall(pattern + "|at the (?:top|bottom) for (.*)", row["question"], re.IGNORECASE)[-1]
+        if part
+    )
+    key = line_of(words, first=True)
+    labels = {label for pair in WORDINGS[key] for label in pair}
+    return next(label for label in read_table(row["context"]) if label in labels)
+
+
+def line_of(words: str, *, first: bool = False) -> str:
+    """The element of the longest reader's word for a line that a text contains, or begins with."""
+    named = {word: key for split in SPLITS for key, texts in voice(split).aliases.items() for word in texts}
+    return named[
+        max(
+            (word for word in named if words.lower().find(word.lower()) in ((0,) if first else range(len(words)))),
+            key=len,
+        )
+    ]

@@ -18,6 +18,7 @@ from tasks.data.sec_qa.filer import (
     LEASE_LATER,
     LEASED,
     OCI,
+    PRETAX,
     REVENUE,
     Filer,
 )
@@ -29,6 +30,7 @@ from tests.support.sec_qa_reader import (
     Row,
     asked_head,
     heads_of,
+    line_of,
     of_kind,
     read_number,
     read_table,
@@ -141,9 +143,13 @@ def test_every_change_follows_from_the_excerpt() -> None:
     for row in of_kind("change"):
         table = read_table(row["context"])
         first, last = row["columns"]
-        if row["form"] == "points":
+        if row["form"] in ("points", "measure"):
             value = measured(row, last)[1] - measured(row, first)[1]
-            assert row["answer"] == f"{float(value):.1f}", row["id"]
+            assert row["answer"] == f"{float(value):.{int(row['form'] == 'points')}f}", row["id"]
+            continue
+        if row["form"] == "lead":
+            growth = [100 * (table[label][last] / table[label][first] - 1) for label in row["lines"]]
+            assert row["answer"] == f"{float(growth[0] - growth[1]):.1f}", row["id"]
             continue
         (label,) = row["lines"]
         before, after = table[label][first], table[label][last]
@@ -152,6 +158,14 @@ def test_every_change_follows_from_the_excerpt() -> None:
             scaled = re.search(SCALED, row["question"])
             answer = read_number(row["answer"].replace("-", "(") + ")" * row["answer"].startswith("-"))
             assert answer == (after - before) * (1000 if scaled else 1), row["id"]
+        elif row["form"] == "organic":
+            remarks = [
+                line for line in row["context"].split("\n") if re.search("bought|acquired|purchased|taken over", line)
+            ]
+            (amount,) = [int(n.replace(",", "")) for n in re.findall(r"[\d,]*\d", remarks[0]) if n not in heads_of(row)]
+            assert len(remarks) == 1
+            assert last in remarks[0]
+            assert row["answer"] == f"{float(100 * (after - amount - before) / before):.1f}%", row["id"]
         elif row["form"] == "percent":
             assert row["answer"] == f"{float(100 * (after - before) / before):.1f}%", row["id"]
         else:
@@ -182,7 +196,7 @@ def test_a_change_runs_between_the_columns_that_the_question_names() -> None:
 
 def measured(row: Row, head: str) -> tuple[int, Fraction]:
     """Return the decimals and the value of a measure of a row, whose name is its form or, for points, its lines."""
-    name = row["form"] if row["form"] != "points" else points_of(row)
+    name = points_of(row) if row["form"] in ("points", "measure") else row["form"]
     known = [entry for pattern, entry in RATIOS.items() if re.search(pattern, name)]
     longest = max((pattern for pattern in RATIOS if re.search(pattern, name)), key=len, default="")
     assert known, name
@@ -206,9 +220,13 @@ def points_of(row: Row) -> str:
         ("operating cash", "revenue"): "operating cash flow margin",
         ("operating cash", "capital expenditure", "revenue"): "free cash flow margin",
         ("dividends", "net income"): "retention"
-        if re.search("not paid|retention|stayed", row["question"])
+        if re.search("not paid|retention|kept", row["question"])
         else "payout",
         ("EBIT", "depreciation", "revenue"): "EBITDA margin",
+        ("EBIT", "depreciation"): "EBITDA",
+        ("operating cash", "capital expenditure"): "free cash flow",
+        ("current assets", "current liabilities"): "working capital",
+        ("debt", "cash"): "noncurrent debt less cash",
     }
     return names[tuple(recognise(label) or "" for label in row["lines"])]
 
@@ -247,7 +265,7 @@ def test_an_adjusted_result_leaves_out_the_item_that_is_named_and_no_other() -> 
         if row["form"] == "adjusted":
             word = next(w for w in WORDS_OF_MATTERS if w in row["question"])
             (remark,) = [
-                line for line in row["context"].split("\n") if MATTER_IN_TEXT[word] in line and "|" not in line
+                line for line in row["context"].split("\n") if MATTER_IN_TEXT[word] in line.lower() and "|" not in line
             ]
             amount = next(
                 int(n.replace(",", "")) for n in re.findall(r"[\d,]*\d", remark) if not re.fullmatch("20[12]\\d", n)
@@ -279,6 +297,8 @@ MATTER_IN_TEXT["refund"] = "efund"
 
 # --- explanations
 
+DOWN = "lowered|pulled down|took from|depressed|shrank|drove down"
+UP = "raised|pushed up|added to|lifted|swelled|drove up"
 OPERATING = r"from operations|operating (income|profit)"
 
 
@@ -286,8 +306,8 @@ def test_no_explanation_is_a_total_and_its_line_leads_in_the_direction_asked_for
     for row in of_kind("explain"):
         table = read_table(row["context"])
         effects = {label: effect(row, label, figures) for label, figures in table.items()}
-        down = bool(re.search("lowered|pulled down|took from|depressed|shrank|drove down", row["question"]))
-        assert down != bool(re.search("raised|pushed up|added to|lifted|swelled|drove up", row["question"]))
+        down = bool(re.search(DOWN, row["question"]))
+        assert down != bool(re.search(UP, row["question"]))
         gain = effects[row["answer"]] * (-1 if down else 1)
         assert gain > 0, row["id"]
         assert not re.search(
@@ -308,42 +328,49 @@ def effect(row: Row, label: str, figures: dict[str, Fraction]) -> Fraction:
     return -moved if is_cost else moved
 
 
+# The lines of a total by their wording, in lower case.
+BELOW = r"|before|provision|tax|^net (income|earn)"
+NOT_PARTS = {
+    "OperatingIncomeLoss": "interest|other" + BELOW,
+    PRETAX: BELOW[1:],
+    "NetIncomeLoss": "before|^net (income|earn)",
+}
+PARTS = {
+    "AssetsCurrent": r"^cash|restricted|short-term|receivable|inventor|prepaid",
+    "LiabilitiesCurrent": r"payable|accrued|deferred revenue|contract liab|current (oper|portion|part|mat)"
+    r"|lease liabilities, current|long-term debt.*(, current|within one)",
+    "NetCashProvidedByUsedInOperatingActivities": r"^net (income|earn)|depreciation|compensation|(receivable|payable|inventor)"
+    r"|payables|other (operating )?assets and liab",
+    "NetCashProvidedByUsedInFinancingActivities": r"proceeds|issuance|repayment|payments on long|dividends|repurchase|treasury",
+}
+ASIDES = {
+    "sales and their direct|sales and cost of sales|cost of the goods\\.|below gross": r"revenue|cost of",
+    "cash and securities|liquid funds and|receivables, stock": r"^cash|restricted|short-term",
+    "net income aside|net income does|the profit itself|adjustments to net": r"^net (income|earnings)",
+    "retained earnings|undistributed|retained profits": r"retained",
+}
+
+
 def part_of_the_total(row: Row, label: str) -> bool:
     """Return whether the line may be the answer: a part of the total that the question does not leave aside."""
     question, name = row["question"], label.lower()
-    every = r"total assets|^(total )?current|total liab|gross (profit|margin)|operating expense|beginning of|the beginning|end of"
-    if re.search(every, name) or (
-        name.startswith("earnings per") or "per share" in name or ("shares" in name and "common" not in name)
-    ):
-        return False
-    aside = {
-        "sales and their direct|sales and cost of sales|cost of the goods\\.|below gross": r"revenue|cost of",
-        "cash and securities|liquid funds and|receivables, stock": r"^cash|restricted|short-term inv|investments, short",
-        "net income aside|net income does|the profit itself|adjustments to net": r"^net (income|earnings)",
-        "retained earnings|undistributed|retained profits": r"retained",
-    }
-    if any(re.search(words, question, re.IGNORECASE) and re.search(lines, name) for words, lines in aside.items()):
-        return False
-    return label in members(row)
-
-
-def members(row: Row) -> list[str]:
-    """Return the lines that may belong to the total: of income by name, of the others the block that the answer is in."""
-    labels = list(read_table(row["context"]))
-    if is_income(labels):
-        outside = "interest|other|before|provision|tax|^net (income|earn)"
-        if re.search("before tax|ahead of tax|to be taxed|pre-tax", row["question"]):
-            outside = "before|provision|tax|^net (income|earn)"
-        elif re.search("bottom line|after.tax|final profit|left for the owners", row["question"]):
-            outside = "before|^net (income|earn)"
-        return [label for label in labels if not re.search(outside + "|" + OPERATING, label.lower())]
-    stop = r"(?i)^(total )?current (assets|liab)|^total (assets|liab)|^net cash|^cash (provided|used)"
-    stop += r"|holders' equity|beginning of|the beginning"
-    totals = [i for i, label in enumerate(labels) if re.search(stop, label)]
-    place = labels.index(row["answer"])
-    start = max((i + 1 for i in totals if i < place), default=0)
-    end = min((i for i in totals if i > place), default=len(labels))
-    return labels[start:end]
+    for words, lines in ASIDES.items():
+        if re.search(words, question, re.IGNORECASE) and re.search(lines, name):
+            return False
+    total = line_of(re.split(f"(?:{DOWN}|{UP}) ", question)[1], first=True)
+    if total in NOT_PARTS:
+        outside = f"gross|operating expense|per share|shares|{OPERATING}|{NOT_PARTS[total]}"
+        return not re.search(outside, name)
+    if total == "StockholdersEquity":
+        is_roll = any("beginning" in line for line in read_table(row["context"]))
+        return (
+            not re.search("equity|balance", name)
+            if is_roll
+            else bool(re.search("common|paid|retained|accumulated", name))
+        )
+    return bool(re.search(PARTS[total], name)) and not re.search(
+        "^net cash|acquisition|less current|net of current|noncurrent", name
+    )
 
 
 def is_income(labels: list[str]) -> bool:

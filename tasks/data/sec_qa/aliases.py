@@ -50,7 +50,7 @@ ALIASES: Mapping[str, Words] = {
     "OperatingExpenses": (
         "all operating costs below gross profit",
         ("the sum of operating costs", "opex in total"),
-        ("operating costs taken together", "opex as a whole"),
+        ("operating costs taken together", "the total of opex"),
     ),
     "OperatingIncomeLoss": (
         "EBIT",
@@ -255,12 +255,12 @@ ALIASES: Mapping[str, Words] = {
     "NetCashProvidedByUsedInInvestingActivities": (
         "the cash balance of investing",
         ("investing cash flow",),
-        ("net cash of investing, with its sign",),
+        ("net cash of investing",),
     ),
     "NetCashProvidedByUsedInFinancingActivities": (
         "the cash balance of financing",
         ("financing cash flow",),
-        ("net cash of financing, with its sign",),
+        ("net cash of financing",),
     ),
     "ProceedsFromIssuanceOfLongTermDebt": (
         "new borrowing",

@@ -16,6 +16,8 @@ WHEN: Mapping[str, tuple[Wording, Wording]] = {
         {
             "year": ("in {year}", "in fiscal {year}", "for {year}"),
             "latest": ("in the latest year", "in the last year shown"),
+            "highest": ("in the year with the highest {line}", "when {line} was at its peak"),
+            "lowest": ("in the year with the lowest {line}", "when {line} was at its low"),
             "middle": ("in the year before the last", "in the middle year"),
             "earliest": ("in the first year shown", "in the oldest year"),
             "restated": ("in {year} after the restatement", "in {year}, on the restated basis"),
@@ -28,6 +30,8 @@ WHEN: Mapping[str, tuple[Wording, Wording]] = {
         {
             "year": ("during {year}", "for the fiscal year {year}"),
             "latest": ("in the most recent year", "in the newest of these years"),
+            "highest": ("in the year in which {line} came out highest", "in the year at the top for {line}"),
+            "lowest": ("in the year in which {line} came out lowest", "in the year at the bottom for {line}"),
             "middle": ("one year before the most recent", "in the year between the others"),
             "earliest": ("in the earliest year", "in the year furthest back"),
             "restated": ("for {year} with the correction made", "for {year}, as corrected later"),
@@ -42,6 +46,8 @@ WHEN: Mapping[str, tuple[Wording, Wording]] = {
         {
             "year": ("at the end of {year}", "at the close of fiscal {year}"),
             "latest": ("at the latest year-end", "at the last balance date shown"),
+            "highest": ("at the year-end with the highest {line}", "at the balance date when {line} was at its peak"),
+            "lowest": ("at the year-end with the lowest {line}", "at the balance date when {line} was at its low"),
             "middle": ("a year before the last balance date", "at the middle balance date"),
             "earliest": ("at the first balance date shown", "at the oldest year-end"),
             "restated": ("at the end of {year} after the restatement", "at the end of {year}, on the restated basis"),
@@ -53,6 +59,8 @@ WHEN: Mapping[str, tuple[Wording, Wording]] = {
         {
             "year": ("when {year} ended", "on the last day of {year}"),
             "latest": ("on the most recent balance date", "at the newest of these year-ends"),
+            "highest": ("on the balance date on which {line} came out highest",),
+            "lowest": ("on the balance date on which {line} came out lowest",),
             "middle": ("one year before the most recent balance date", "at the year-end between the others"),
             "earliest": ("on the earliest balance date", "at the year-end furthest back"),
             "restated": (
@@ -153,6 +161,28 @@ ASKS: Mapping[str, Wording] = {
         "test": (
             "What constant yearly rate takes {line} from its earliest to its latest figure, in percent with one decimal?",
             "Average the growth of {line} geometrically over both years, in percent with one decimal.",
+        ),
+    },
+    "lead": {
+        "train": (
+            "By how many percentage points did {line} grow faster than {rival} {span}, to one decimal? Negative if slower.",
+            "{span}, by how many points did the growth of {line} exceed that of {rival}, to one decimal? Minus if it fell short.",
+        ),
+        "validation": ("State by how many points {line} outgrew {rival} {span}, to one decimal, negative if slower.",),
+        "test": (
+            "How far ahead of {rival} was {line} in growth {span}, in points with one decimal? Behind counts negative.",
+            "Set the growth of {line} {span} against that of {rival}: the lead in points, one decimal, a lag being negative?",
+        ),
+    },
+    "organic": {
+        "train": (
+            "Without the acquired business, by what percentage did {line} change {span}, to one decimal?",
+            "What was the organic growth of {line} {span}, in percent to one decimal?",
+        ),
+        "validation": ("State the growth of {line} {span} with the acquisition left out, in percent to one decimal.",),
+        "test": (
+            "With the takeover left out, at what rate did {line} grow {span}, in percent with one decimal?",
+            "Had nothing been bought, how would {line} have moved {span}, in percent with one decimal?",
         ),
     },
     "points": {
@@ -258,16 +288,26 @@ FORMS: Mapping[str, tuple[str, str]] = {  # by unit of the result: train and val
 # A remark below the table and what the question calls it; the amount is part of the line.
 MATTERS: tuple[tuple[tuple[str, str, int], ...], tuple[tuple[str, str, int], ...]] = (
     (
-        ("{label} of {year} includes {amount} for the settlement of a lawsuit.", "the lawsuit", 1),
+        ("Included in {label} of {year}: {amount} for the settlement of a lawsuit.", "the lawsuit", 1),
         ("{amount} of {label} in {year} was spent on closing a plant.", "the plant closure", 1),
-        ("{label} of {year} is after an insurance recovery of {amount}.", "the insurance money", -1),
+        ("An insurance recovery of {amount} was deducted from {label} of {year}.", "the insurance money", -1),
         ("In {year}, {label} was lowered by a grant of {amount}.", "the grant", -1),
-        ("{label} of {year} contains {amount} of costs of a failed merger.", "the merger plan", 1),
+        ("Costs of {amount} for a failed merger are part of {label} of {year}.", "the merger plan", 1),
     ),
     (
         ("{amount} of the {year} {label} stems from a recall of goods.", "the recall", 1),
-        ("{label} in {year} bears {amount} of flood damage.", "the flood", 1),
+        ("Flood damage of {amount} was charged to {label} in {year}.", "the flood", 1),
         ("A refund of {amount} from a supplier reduced {label} in {year}.", "the supplier's refund", -1),
-        ("{label} of {year} is net of {amount} received for a patent dispute.", "the patent dispute", -1),
+        ("From {label} of {year}, {amount} received in a patent dispute was deducted.", "the patent dispute", -1),
+    ),
+)
+PURCHASES: tuple[tuple[str, ...], tuple[str, ...]] = (
+    (
+        "In {year}, {amount} of {label} came from a business acquired that year.",
+        "A company bought in {year} accounts for {amount} of {label}.",
+    ),
+    (
+        "The firm taken over in {year} contributed {amount} to {label}.",
+        "Within {label} of {year}, {amount} is from a subsidiary purchased in that year.",
     ),
 )

@@ -150,12 +150,15 @@ def _rates(rng: random.Random) -> dict[str, float]:
     struggling = rng.random() < 0.35
     return {
         "growth": rng.uniform(-0.10, 0.18),
-        "gross": rng.uniform(0.22, 0.40) if struggling else rng.uniform(0.30, 0.65),
+        "gross": rng.uniform(0.20, 0.35) if struggling else rng.uniform(0.28, 0.55),
         "research": rng.uniform(0.03, 0.10) if rng.random() < 0.75 else 0.0,
-        "selling": rng.uniform(0.16, 0.30) if struggling else rng.uniform(0.12, 0.25),
+        "selling": rng.uniform(0.14, 0.26),
         "restructuring": rng.uniform(0.01, 0.03) if rng.random() < 0.5 else 0.0,
-        "dividends": rng.uniform(0.15, 0.45) if rng.random() < 0.75 else 0.0,
+        "dividends": rng.uniform(0.2, 0.6) if rng.random() < 0.75 else 0.0,
         "repurchases": rng.uniform(0.02, 0.08) if rng.random() < 0.75 else 0.0,
+        "interest": rng.uniform(0.035, 0.07),
+        "tax": rng.uniform(0.18, 0.27),
+        "wear": rng.uniform(0.08, 0.15),
         "acquisitions": rng.uniform(0.02, 0.08) if rng.random() < 0.7 else 0.0,
         "borrowing": rng.uniform(0.02, 0.10) if rng.random() < 0.85 else 0.0,
     }
@@ -194,16 +197,16 @@ def _total(sheet: Sheet) -> None:
 def _income(rng: random.Random, rates: Mapping[str, float], revenue: int, before: Sheet) -> Sheet:
     cost = round(revenue * (1 - rates["gross"] + rng.uniform(-0.03, 0.03)))
     spent = {
-        name: round(revenue * rates[rate] * rng.uniform(0.85, 1.15))
+        name: round(revenue * rates[rate] * rng.uniform(0.9, 1.1))
         for name, rate in zip(EXPENSES, ("research", "selling", "restructuring"), strict=True)
     }
     operating = revenue - cost - sum(spent.values())
     debt = before["LongTermDebtCurrent"] + before["LongTermDebtNoncurrent"]
-    interest = round(debt * rng.uniform(0.04, 0.08))
+    interest = round(debt * rates["interest"] * rng.uniform(0.9, 1.1))
     earned = round((before[CASH] + before["ShortTermInvestments"]) * rng.uniform(0.02, 0.05))
     other = round(revenue * rng.uniform(-0.015, 0.015))
     pretax = operating - interest + earned + other
-    tax = round(pretax * (rng.uniform(0.18, 0.27) if pretax > 0 else rng.uniform(0.05, 0.2)))
+    tax = round(pretax * rates["tax"] * (rng.uniform(0.9, 1.1) if pretax > 0 else rng.uniform(0.3, 0.8)))
     return {
         REVENUE: revenue,
         COST: cost,
@@ -234,11 +237,11 @@ def _per_share(rng: random.Random, net_income: int, basic: int) -> dict[str, Num
 
 def _invest(rng: random.Random, rates: Mapping[str, float], revenue: int, after: Sheet) -> Sheet:
     """Return capital expenditure, acquisitions, depreciation and amortization, and update the long-lived assets."""
-    depreciation = round(after["PropertyPlantAndEquipmentNet"] * rng.uniform(0.08, 0.15))
+    depreciation = round(after["PropertyPlantAndEquipmentNet"] * rates["wear"] * rng.uniform(0.92, 1.08))
     capex = round(depreciation * rng.uniform(0.6, 1.7)) + 1
     bought_goodwill = round(revenue * rates["acquisitions"] * rng.uniform(0.2, 1.0)) if after["Goodwill"] else 0
     bought_rights = round(bought_goodwill * rng.uniform(0.2, 0.7))
-    amortization = round(after["IntangibleAssetsNetExcludingGoodwill"] * rng.uniform(0.08, 0.15))
+    amortization = round(after["IntangibleAssetsNetExcludingGoodwill"] * rates["wear"] * rng.uniform(0.92, 1.08))
     after["PropertyPlantAndEquipmentNet"] += capex - depreciation
     after[WORN] += depreciation
     after["Goodwill"] += bought_goodwill

@@ -42,7 +42,8 @@ _LOOKUPS = (
     ("balance", 2),
     ("equity", 2),
 )
-KINDS: Mapping[str, tuple[Callable[..., Question | None], tuple[Any, ...]]] = {
+Kinds = Mapping[str, tuple[Callable[..., Question | None], tuple[Any, ...]]]
+KINDS: Kinds = {
     "lookup": (questions.lookup, _LOOKUPS),
     "tag": (questions.tag, TAG_SUBJECTS),
     "twin": (twins.twin, twins.SUBJECTS),
@@ -78,11 +79,11 @@ def filing(rng: random.Random, split: str, name: str, code: str) -> Filer:
     return Filer(**{**vars(filer), "wording": wording})
 
 
-def deck(rng: random.Random, plan: Mapping[str, int]) -> list[list[Card]]:
+def deck(rng: random.Random, plan: Mapping[str, int], kinds: Kinds) -> list[list[Card]]:
     """Return (kind, subject) of the questions in pairs, one pair for each filing; the two of a pair differ."""
     cards: list[Card] = []
     for kind, count in plan.items():
-        subjects = list(KINDS[kind][1])
+        subjects = list(kinds[kind][1])
         rng.shuffle(subjects)
         cards += [(kind, subject) for subject in islice(cycle(subjects), count)]
     rng.shuffle(cards)
@@ -101,7 +102,7 @@ def filings() -> Iterator[tuple[str, Filer, list[Question]]]:
     voices = {split: voice(WORDING[split]) for split in PLAN}
     known_figures: set[tuple[str, ...]] = set()
     for split in PLAN:
-        for index, cards in enumerate(deck(rng, PLAN[split])):
+        for index, cards in enumerate(deck(rng, PLAN[split], KINDS)):
             name = next(supply[WORDING[split]])
             while True:
                 filer = filing(rng, WORDING[split], name, f"{split}-{index:04d}")

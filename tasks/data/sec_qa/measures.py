@@ -11,12 +11,12 @@ from tasks.data.sec_qa.columns import INTERIM_LINES, Column, fiscal_years, inter
 from tasks.data.sec_qa.excerpt import Excerpt, draw
 from tasks.data.sec_qa.filer import COST, PRETAX, Filer
 from tasks.data.sec_qa.questions import Question, alias, fill, moment
-from tasks.data.sec_qa.ratios import RATIOS, Ratio, decimal_text
-from tasks.data.sec_qa.statements import BALANCE, figure_text
+from tasks.data.sec_qa.ratios import EVERY, RATIOS, Ratio, decimal_text
+from tasks.data.sec_qa.statements import BALANCE, INSURER_BALANCE, figure_text
 from tasks.data.sec_qa.voice import Voice
 
 DECIMALS = {"percent": 1, "times": 2, "days": 1, "amount": 0}
-_STOCKS = frozenset(line.key for line in BALANCE)
+_STOCKS = frozenset(line.key for line in (*BALANCE, *INSURER_BALANCE))
 _ADJUSTED = ("OperatingIncomeLoss", PRETAX, "itself")
 _ALTERED = (COST, "SellingGeneralAndAdministrativeExpense")
 SUBJECTS: tuple[tuple[str, str], ...] = (
@@ -30,7 +30,7 @@ def computed(rng: random.Random, filer: Filer, voice: Voice, subject: tuple[str,
     """Return a question for a number to work out. The subject is a form with a measure or a line."""
     form, name = subject
     if form == "ratio":
-        return _ratio(rng, filer, voice, next(ratio for ratio in RATIOS if ratio.name == name))
+        return _ratio(rng, filer, voice, EVERY[name])
     return _first_quarter(rng, filer, voice, name) if form == "first quarter" else _adjusted(rng, filer, voice, name)
 
 
@@ -68,7 +68,7 @@ def _ratio(rng: random.Random, filer: Filer, voice: Voice, ratio: Ratio) -> Ques
         return None
     template = rng.choice(voice.asks["ratio"])
     day = set(ratio.lines) <= _STOCKS
-    words = moment(rng, voice, columns, column, day=day)
+    words = moment(rng, voice, excerpt, column, "", day=day)
     text = fill(template, ratio=describe(rng, voice, ratio), when=words, form=voice.forms[ratio.unit])
     heads = (column.header, before.header) if before else (column.header,)
     answer = f"{number}%" if ratio.unit == "percent" else number
@@ -103,21 +103,22 @@ def _adjusted(rng: random.Random, filer: Filer, voice: Voice, target: str) -> Qu
     column = rng.choice(columns)
     matter, decoy_matter = rng.sample(voice.matters, 2)
     amount = max(1, round(int(excerpt.at(line, column)) * rng.uniform(0.02, 0.2)))
-    remarks = [_remark(matter[0], excerpt.label(line), column.year, amount)]
+    remarks = [remark(matter[0], excerpt.label(line), column.year, amount)]
     if rng.random() < 0.6:
-        decoy = max(1, round(amount * rng.uniform(0.4, 2.5)))
-        remarks.append(_remark(decoy_matter[0], excerpt.label(line), rng.choice(columns).year, decoy))
+        decoy = max(1, round(amount * rng.uniform(0.4, 1.6)))
+        remarks.append(remark(decoy_matter[0], excerpt.label(line), rng.choice(columns).year, decoy))
         rng.shuffle(remarks)
     effect = matter[2] * (-1 if key == line else 1)
     value = int(excerpt.at(key, column)) + effect * amount
     template = rng.choice(voice.asks["adjusted"])
-    words = moment(rng, voice, columns, column, day=False)
+    words = moment(rng, voice, excerpt, column, key, day=False)
     text = fill(template, line=alias(rng, voice, key), when=words, matter=matter[1])
     excerpt = replace(excerpt, notes=tuple(remarks))
     keys = (key,) if key == line else (key, line)
     return Question("computed", "adjusted", excerpt, text, template, str(value), filer.unit, keys, (column.header,))
 
 
-def _remark(template: str, label: str, year: int, amount: int) -> str:
+def remark(template: str, label: str, year: int, amount: int) -> str:
+    """Return a remark below the table about an amount within a line."""
     label = label if template.startswith("{label}") else label[0].lower() + label[1:]
     return template.format(label=label, year=year, amount=figure_text(amount))

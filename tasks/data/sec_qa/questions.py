@@ -102,14 +102,30 @@ def alias(rng: random.Random, voice: Voice, key: str) -> str:
     return rng.choice(voice.aliases[key])
 
 
-def moment(rng: random.Random, voice: Voice, columns: Sequence[Column], column: Column, *, day: bool) -> str:
-    """Return a reader's word for a column: its year or its place among the years, or what sets it apart."""
-    role = column.role
+def moment(rng: random.Random, voice: Voice, excerpt: Excerpt, column: Column, key: str, *, day: bool) -> str:
+    """Return a reader's word for a column: its year, its place among the years, a line that peaks in it, or what sets it apart.
+
+    `key` is the line that the question is about: it may not tell its own column.
+    """
+    role, texts, columns = column.role, voice.moments["at" if day else "in"], excerpt.columns
     years = sorted({other.year for other in columns})
-    if role == "year" and len(years) == len(columns) and rng.random() < 0.5:
+    if role == "year" and len(years) == len(columns) and rng.random() < 0.65:
         role = {years[-1]: "latest", years[0]: "earliest"}.get(column.year, "middle")
-    texts = voice.moments["at" if day else "in"][role]
-    return rng.choice(texts).format(year=column.year, name=column.header)
+        if (peak := _peak(rng, voice, excerpt, column, key)) and rng.random() < 0.55:
+            role, line = peak
+            return rng.choice(texts[role]).format(line=alias(rng, voice, line))
+    return rng.choice(texts[role]).format(year=column.year, name=column.header)
+
+
+def _peak(rng: random.Random, voice: Voice, excerpt: Excerpt, column: Column, key: str) -> tuple[str, str] | None:
+    """Return a line that is positive and alone at its highest or lowest in the column, with which; None if there is none."""
+    candidates = []
+    for line in excerpt.keys:
+        figures = [excerpt.at(line, other) for other in excerpt.columns]
+        if line != key and line in voice.aliases and len(set(figures)) == len(figures) and min(figures) > 0:
+            own = excerpt.at(line, column)
+            candidates += [(role, line) for role, end in (("highest", max), ("lowest", min)) if own == end(figures)]
+    return rng.choice(candidates) if candidates else None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from tasks.data.sec_qa import insurer
 from tasks.data.sec_qa.filer import (
     ALL_CASH,
     ALLOWANCE,
@@ -42,7 +43,7 @@ ELEMENTS = {
     EQUITY_END: "StockholdersEquity",
 }
 OPENING = (BEGINNING, EQUITY_BEGINNING)
-DAYS = ("balance", "receivables", "property")  # statements of balances; the others are of flows
+DAYS = ("balance", "receivables", "property", "insurer balance")  # statements of balances; the others are of flows
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,19 @@ SELECTED = _lines(
     "Liabilities",
     "StockholdersEquity",
 )
+INSURER_INCOME = _lines(
+    *(insurer.WRITTEN, insurer.EARNED, insurer.YIELD, insurer.GAINS, insurer.REVENUES),
+    *(insurer.CLAIMS, insurer.WRITTEN_OFF, insurer.OTHER_COSTS, "InterestExpense", insurer.COSTS),
+    *(PRETAX, "IncomeTaxExpenseBenefit", "NetIncomeLoss"),
+)
+INSURER_BALANCE = _lines(
+    *(*insurer.ASSETS, "Assets", *insurer.LIABILITIES, "Liabilities"),
+    *(*insurer.EQUITY, "StockholdersEquity", "LiabilitiesAndStockholdersEquity"),
+)
+INSURER_SELECTED = _lines(
+    *(insurer.WRITTEN, insurer.EARNED, insurer.YIELD, insurer.CLAIMS, insurer.WRITTEN_OFF, insurer.OTHER_COSTS),
+    *("NetIncomeLoss", insurer.BONDS, "Assets", insurer.RESERVES, "Liabilities", "StockholdersEquity"),
+)
 STATEMENTS: Mapping[str, tuple[Line, ...]] = {
     "income": INCOME,
     "balance": BALANCE,
@@ -163,6 +177,9 @@ STATEMENTS: Mapping[str, tuple[Line, ...]] = {
     "receivables": _lines(GROSS_RECEIVABLES, f"-{ALLOWANCE}", "AccountsReceivableNetCurrent"),
     "property": _lines(GROSS_PROPERTY, f"-{WORN}", "PropertyPlantAndEquipmentNet"),
     "selected": SELECTED,
+    "insurer income": INSURER_INCOME,
+    "insurer balance": INSURER_BALANCE,
+    "insurer selected": INSURER_SELECTED,
 }
 
 # (total, its parts) as printed; a leading minus subtracts. Each holds in every year of every filer.
@@ -205,6 +222,19 @@ IDENTITIES: Mapping[str, tuple[Identity, ...]] = {
     "comprehensive": ((COMPREHENSIVE, ("NetIncomeLoss", OCI)),),
     "receivables": (("AccountsReceivableNetCurrent", (GROSS_RECEIVABLES, ALLOWANCE)),),
     "property": (("PropertyPlantAndEquipmentNet", (GROSS_PROPERTY, WORN)),),
+    "insurer income": (
+        (insurer.REVENUES, (insurer.EARNED, insurer.YIELD, insurer.GAINS)),
+        (insurer.COSTS, (insurer.CLAIMS, insurer.WRITTEN_OFF, insurer.OTHER_COSTS, "InterestExpense")),
+        (PRETAX, (insurer.REVENUES, f"-{insurer.COSTS}")),
+        ("NetIncomeLoss", (PRETAX, "-IncomeTaxExpenseBenefit")),
+    ),
+    "insurer balance": (
+        ("Assets", insurer.ASSETS),
+        ("Liabilities", insurer.LIABILITIES),
+        ("StockholdersEquity", insurer.EQUITY),
+        ("LiabilitiesAndStockholdersEquity", ("Liabilities", "StockholdersEquity")),
+    ),
+    "insurer selected": (("Assets", ("Liabilities", "StockholdersEquity")),),
     "selected": (
         ("GrossProfit", (REVENUE, f"-{COST}")),
         ("Assets", ("Liabilities", "StockholdersEquity")),

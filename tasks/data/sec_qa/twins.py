@@ -15,10 +15,10 @@ from tasks.data.sec_qa.voice import Voice
 
 # Forms: two lines that are taken for each other; or a line in columns that are.
 SUBJECTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    *(("lines", statement, pair) for statement, pair in TWINS),
+    *(("lines", statement, pair) for statement, pair in 2 * TWINS),
     *8 * (("restatement", "income", ()),),
     *4 * (("restatement", "balance", ()),),
-    *9 * (("interim", "income", ()),),
+    *8 * (("interim", "income", ()),),
     *9 * (("segments", "income", ()),),
 )
 SHARES = (
@@ -52,7 +52,7 @@ def twin(rng: random.Random, filer: Filer, voice: Voice, subject: tuple[str, str
     answer, unit, request = figure_text(excerpt.at(key, column)), unit_of(filer, key), ""
     if key not in SHARES:
         answer, unit, request = scaled(rng, voice, filer, excerpt.at(key, column))
-    name = moment(rng, voice, columns, column, day=statement in DAYS)
+    name = moment(rng, voice, excerpt, column, key, day=statement in DAYS)
     text = fill(template, line=alias(rng, voice, key), when=name) + request
     return Question("twin", form, excerpt, text, template, answer, unit, (key,), (column.header,))
 

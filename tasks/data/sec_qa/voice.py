@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tasks.data.sec_qa.aliases import ALIASES
-from tasks.data.sec_qa.asks import ASIDE, ASKS, DIRECTIONS, FORMS, MATTERS, SPANS, UNITS, WHEN
+from tasks.data.sec_qa.asks import ASIDE, ASKS, DIRECTIONS, FORMS, MATTERS, PURCHASES, SPANS, UNITS, WHEN
 from tasks.data.sec_qa.ratios import RATIOS
 from tasks.data.sec_qa.templates import HEADERS, LAYOUTS, OVER, QUESTIONS, SEGMENTS, TITLES, Layout
 
@@ -38,6 +38,7 @@ class Voice:
     aside: Wording
     forms: Mapping[str, str]
     matters: tuple[tuple[str, str, int], ...]
+    purchases: Texts
 
 
 def voice(split: str) -> Voice:
@@ -60,4 +61,5 @@ def voice(split: str) -> Voice:
         aside={total: texts[side] for total, texts in ASIDE.items()},
         forms={unit: texts[side] for unit, texts in FORMS.items()},
         matters=MATTERS[side],
+        purchases=PURCHASES[side],
     )

@@ -24,6 +24,10 @@ ASKS: Wording = {
         "As a percentage of its starting sum, how did {line} move {span} (one decimal place)?",
     ),
     "compound": ("At which steady yearly rate did {line} grow over both years, in per cent with one decimal place?",),
+    "lead": (
+        "By how many points did {line} outpace {rival} {span} (growth in per cent, one decimal place, below zero if it lagged)?",
+    ),
+    "organic": ("Disregard what was taken over: by how many per cent did {line} move {span} (one decimal place)?",),
     "points": (
         "Over how many percentage points did {ratio} travel {span} (one decimal place, below zero for a drop)?",
     ),
@@ -43,6 +47,8 @@ WHEN: Mapping[str, Wording] = {
     "in": {
         "year": ("over the year {year}", "in the accounts of {year}"),
         "latest": ("over the final year here", "in the youngest accounts here"),
+        "highest": ("over the year topping all others in {line}",),
+        "lowest": ("over the year trailing all others in {line}",),
         "middle": ("over the year between", "in the middle accounts"),
         "earliest": ("over the year that comes first in time", "in the oldest accounts here"),
         "restated": ("over {year}, amendment included", "over {year}, mistakes put right"),
@@ -54,6 +60,8 @@ WHEN: Mapping[str, Wording] = {
     },
     "at": {
         "year": ("as {year} closed", "on the closing date of {year}"),
+        "highest": ("on the closing date topping all others in {line}",),
+        "lowest": ("on the closing date trailing all others in {line}",),
         "latest": ("on the latest closing date", "as the youngest of the years closed"),
         "middle": ("on the closing date between", "as the middle year closed"),
         "earliest": ("on the oldest closing date", "as the first of the years closed"),
@@ -87,7 +95,8 @@ FORMS: Mapping[str, str] = {
     "amount": "in the unit of the accounts",
 }
 MATTERS: tuple[tuple[str, str, int], ...] = (
-    ("{label} of {year} carries {amount} for a cyber attack.", "the cyber attack", 1),
+    ("A cyber attack in {year} put {amount} into {label}.", "the cyber attack", 1),
     ("{amount} of the {label} of {year} fell on a strike.", "the strike", 1),
     ("A rebate of {amount} for energy eased {label} in {year}.", "the energy rebate", -1),
 )
+PURCHASES: tuple[str, ...] = ("{amount} of the {label} of {year} came with a takeover.",)

@@ -2,8 +2,9 @@
 
     python -m tasks.data.sec_qa_shifted.make [folder]
 
-Filers are new and do not occur in `sec_qa`; gold is computed by its scripts. Names of lines are those of IFRS, with euro and
-sterling, a column of notes, semicolons between columns, minus signs for brackets, fixed assets and equity first.
+Filers are new and do not occur in `sec_qa`; gold is computed by its scripts. Half of the questions shift the presentation: line
+names as under IFRS, euro and sterling, a column of notes, semicolons between columns, minus signs for brackets, fixed assets and
+equity first, other sentences. The other half shift the industry: insurers' accounts, in the style of the test.
 """
 
 from __future__ import annotations
@@ -26,15 +27,16 @@ from tasks.data.sec_qa.filer import (
     OTHER_LIABILITIES,
     Filer,
 )
-from tasks.data.sec_qa.make import SEED, ask, deck, filing, row
+from tasks.data.sec_qa.make import KINDS, SEED, ask, deck, filing, row
 from tasks.data.sec_qa.names import names
 from tasks.data.sec_qa.questions import Question
 from tasks.data.sec_qa.statements import figure_text
 from tasks.data.sec_qa.voice import Voice, voice
-from tasks.data.sec_qa_shifted import asks
+from tasks.data.sec_qa_shifted import asks, insurers
+from tasks.data.sec_qa_shifted.insurers import insurer_of, insurer_voice
 from tasks.data.sec_qa_shifted.wording import CURRENCIES, FORMS, HEADERS, HEADS, LINES, SEGMENTS, TITLES
 
-PLAN = {"twin": 60, "change": 60, "computed": 60, "explain": 60}
+PLAN = {"twin": 36, "change": 36, "computed": 36, "explain": 36}  # of each shift
 NAMED_BEFORE = 1000  # the first names of test filers, which `sec_qa` may have used
 HERE = Path(__file__).parent
 # The balance sheet as under IFRS: what stays long comes first, equity before debts.
@@ -60,6 +62,7 @@ def shifted_voice() -> Voice:
         aside=asks.ASIDE,
         forms=asks.FORMS,
         matters=asks.MATTERS,
+        purchases=asks.PURCHASES,
     )
 
 
@@ -93,22 +96,28 @@ def _day_first(year_end: str) -> str:
     return f"{day} {month}"
 
 
-def filings() -> Iterator[tuple[Filer, list[Question]]]:
-    """Yield each filing with its questions, the same every time."""
+def filings() -> Iterator[tuple[str, Filer, list[Question]]]:
+    """Yield (shift, filing, its questions), the same every time."""
     rng, known_figures = random.Random(f"sec_qa_shifted {SEED}"), _figures_of_sec_qa()
-    words = shifted_voice()
     supply = islice(names(random.Random(f"sec_qa {SEED}"))["test"], NAMED_BEFORE, None)
-    for index, pair in enumerate(deck(rng, PLAN)):
-        name = f"{next(supply).rpartition(' ')[0]} {rng.choice(FORMS)}"
-        while True:
-            filer = filing(rng, "test", name, f"shifted-{index:04d}")
-            filer = replace(filer, wording={key: rng.choice(wordings) for key, wordings in LINES.items()})
-            items = [item for card in pair if (item := ask(rng, filer, words, *card)) is not None]
-            used = {tuple(sorted(set(item.excerpt.numbers))) for item in items}
-            if len(items) == len(pair) and not used & known_figures:
-                break
-        known_figures |= used
-        yield filer, items
+    for shift, words, kinds in (
+        ("presentation", shifted_voice(), KINDS),
+        ("industry", insurer_voice(), insurers.KINDS),
+    ):
+        for index, pair in enumerate(deck(rng, PLAN, kinds)):
+            name = f"{next(supply).rpartition(' ')[0]} {rng.choice(FORMS)}"
+            while True:
+                filer = filing(rng, "test", name, f"{shift}-{index:04d}")
+                if shift == "industry":
+                    filer = insurer_of(rng, filer)
+                else:
+                    filer = replace(filer, wording={key: rng.choice(wordings) for key, wordings in LINES.items()})
+                items = [item for card in pair if (item := ask(rng, filer, words, *card)) is not None]
+                used = {tuple(sorted(set(item.excerpt.numbers))) for item in items}
+                if len(items) == len(pair) and not used & known_figures:
+                    break
+            known_figures |= used
+            yield shift, filer, items
 
 
 def _figures_of_sec_qa() -> set[tuple[str, ...]]:
@@ -121,11 +130,13 @@ def _figures_of_sec_qa() -> set[tuple[str, ...]]:
 def rows() -> Iterator[dict[str, Any]]:
     """Yield the rows of the file."""
     rng = random.Random(f"sec_qa_shifted {SEED} wording")
-    for filer, items in filings():
+    for shift, filer, items in filings():
         for number, item in enumerate(items, 1):
-            result = row(filer, item, number)
-            answer = print_figure(item.answer) if item.kind == "twin" else item.answer
-            yield result | {"context": table(rng, item.excerpt), "answer": answer, "shift": "presentation"}
+            result = row(filer, item, number) | {"shift": shift}
+            if shift == "presentation":
+                answer = print_figure(item.answer) if item.kind == "twin" else item.answer
+                result |= {"context": table(rng, item.excerpt), "answer": answer}
+            yield result
 
 
 def write(folder: Path) -> None:
