@@ -108,6 +108,21 @@ class Plan:
         return tuple(spec for spec in self.specs if spec.id not in self.done)
 
     @property
+    def in_turn(self) -> tuple[RunSpec, ...]:
+        """The runs still to do as they start: several at a time, those that train longest first and short ones at the end.
+
+        The short ones fill the cores evenly; a long run that starts last leaves the others idle. The first row stays first.
+        Without expected durations, or with one run at a time, the order is the plan's.
+        """
+        first, rest = self.todo[:1], self.todo[1:]
+        if self.options.jobs < 2 or not self.durations:
+            return self.todo
+        trained = [spec for spec in rest if spec.epochs and not spec.challenger]
+        short = [spec for spec in rest if spec not in trained]
+        trained.sort(key=lambda spec: (spec.seed, -self.durations[spec.id].total))
+        return (*first, *trained, *sorted(short, key=lambda spec: -self.durations[spec.id].total))
+
+    @property
     def test_groups(self) -> int:
         """The number of groups among the test examples."""
         return len({example.group or f"\0{example.id}" for example in self.splits.test})
@@ -165,7 +180,7 @@ class Plan:
                 joined=options.joined if spec.joined else (),
                 endpoint=options.server if spec.server else None,
             )
-            for spec in self.todo
+            for spec in self.in_turn
         ]
 
 

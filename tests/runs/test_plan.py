@@ -235,6 +235,19 @@ def test_a_first_plan_has_a_time_by_the_measured_speed(asked: Options) -> None:
     assert not again.seconds
 
 
+def test_several_runs_at_a_time_start_with_the_longest_and_no_long_one_comes_last(asked: Options) -> None:
+    findings = Findings(weights=1000, speed=Speed(100.0, 1000.0, 0.5, tokens=4000, characters=16000))
+    several = replace(asked, memory=True, challengers=("commonest",), seeds=(0, 1), ranks=(2,))
+    (made,) = plan.make(replace(several, jobs=2), look=lambda question: findings)
+    names = [job.spec.name for job in made.jobs()]
+    assert names[:7] == ["base", *["full", "qlora-r2", "lora-r2"] * 2]
+    assert set(names[7:]) == {"calibrated", "fewshot", "commonest"}
+    assert {job.spec for job in made.jobs()} == set(made.todo)
+    for other in (replace(several, jobs=1), replace(several, jobs=2, memory=False)):
+        (made,) = plan.make(other, look=lambda question: findings)
+        assert [job.spec for job in made.jobs()] == list(made.todo)
+
+
 def test_the_speed_is_that_of_real_steps_and_none_if_they_cannot_be_done(tmp_path: Path) -> None:
     folder = toy_folder(tmp_path / "model")
     runs = (toy_spec(method="base", micro_batch=0, epochs=0.0), toy_spec(method="lora", rank=2, alpha=8.0))
