@@ -183,6 +183,11 @@ TRAINING = (
         example="0.1",
         default=Options.dropout,
     ),
+    Flag(
+        "--quick",
+        "a first look: a quarter of the training and of the test examples, and rank 8 unless --rank is given",
+        switch=True,
+    ),
     Flag("--train-examples", "use at most so many training examples, whole groups", count, example="500", unset="all"),
     Flag("--test-examples", "use at most so many test examples, whole groups", count, example="200", unset="all"),
     Flag(

@@ -17,6 +17,7 @@ from harness.store import records
 from harness.store.find import find_run
 
 ENDPOINT = "endpoint"  # the challenger that asks a server
+QUICK_RANKS = (8,)
 
 
 def options(arguments: Arguments) -> Options:
@@ -37,6 +38,8 @@ def run_options(arguments: Arguments) -> Options:
     settings = options(arguments)
     settings = replace(settings, methods=_methods(settings.methods), challengers=_challengers(arguments.challengers))
     _check_endpoint(settings)
+    if settings.quick and not arguments.ranks:
+        settings = replace(settings, ranks=QUICK_RANKS)
     if arguments.continue_from is None:
         return settings
     start = _start(arguments.continue_from, settings)

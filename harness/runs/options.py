@@ -42,6 +42,7 @@ class Options:
         labels, relabel, decimal_comma, columns, drop_bad, instruction, gold: see `TaskSource`.
         scoring: "both" scores the base model in either way, the others in the task's.
         tune: the number of learning rates tried for each method and rank; 0 for none.
+        quick: a quarter of the examples of each task, unless `train_examples` or `test_examples` is set.
         train_examples, test_examples: at most so many; 0 is all.
         jobs: runs at a time; 0 for the fastest number.
         memory: False for `--no-memory`: planning needs no torch.
@@ -82,6 +83,7 @@ class Options:
     alpha: float | None = None
     dropout: float = 0.0
     max_tokens: int | None = None
+    quick: bool = False
     train_examples: int = 0
     test_examples: int = 0
     dtype: Literal["bf16", "fp32"] | None = None

@@ -88,6 +88,7 @@ FULL: dict[str, Any] = {
     "alpha": 7.5,
     "dropout": 0.25,
     "max_tokens": 100,
+    "quick": True,
     "train_examples": 20,
     "test_examples": 9,
     "dtype": "bf16",
@@ -137,6 +138,13 @@ def test_a_server_its_model_and_a_row_that_asks_it_are_named_together(words: tup
 def test_all_challengers_are_those_of_the_harness_and_others_may_follow() -> None:
     read = settings.run_options(app.read("run", ["--task", "cfa", "--challengers", "all,mine,words"]))
     assert read.challengers == (*BUILT_IN, "mine")
+
+
+@pytest.mark.parametrize(
+    ("words", "ranks"), [((), Options.ranks), (("--quick",), (8,)), (("--quick", "--rank", "2,4"), (2, 4))]
+)
+def test_a_quick_run_has_one_rank_unless_others_are_named(words: tuple[str, ...], ranks: tuple[int, ...]) -> None:
+    assert settings.run_options(app.read("run", ["--task", "cfa", *words])).ranks == ranks
 
 
 def test_seeds_are_written_as_they_are_read() -> None:

@@ -144,6 +144,8 @@ def _finish(plans: Sequence[Plan], analyses: Mapping[str, TaskResults], code: in
 def _next(plans: Sequence[Plan], code: int, command: str) -> str:
     if code != DONE:
         return f"{command}   (runs again what failed)"
+    if plans[0].options.quick:
+        return f"{command.replace(' --quick', '')}   (all examples, all ranks)"
     if len(plans[0].options.seeds) == 1 and "--seeds" not in command:
         return f"{command} --seeds 3   (how much of it is chance in training)"
     return next_command.command("verify", *next_command.task_words(plans[0].options), results=plans[0].options.results)

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 MARK = {"ok": "✓", "oom": "✗", "failed": "✗", "interrupted": "■", "busy": "…"}
 HEARTBEAT_SECONDS = 60.0
+LEFT_SECONDS = 30.0  # between two lines about the time left
 NAME_WIDTH = 20
 SMOOTHING = 0.8  # weight of the losses before in the mean that is shown
+TRUST = 10.0  # seconds of expected work that count as if they had taken as long
 
 
 class Watch:
@@ -30,12 +32,15 @@ class Watch:
         self._headline = plan.task.metrics[0].name
         self._unit = plan.task.metrics[0].unit
         self._ended = 0
-        self._took: list[float] = []
+        self._over: set[str] = set()
+        self._took: dict[str, float] = {}
+        self._trained = {spec.id for spec in plan.todo if spec.train_examples}
         self._began: dict[str, float] = {}
         self._to_go: dict[str, float] = {}
         self._bars: dict[str, TaskID] = {}
         self._spoke: dict[str, float] = {}
         self._losses: dict[str, float] = {}
+        self._spoke_of_all = time.monotonic()
         self._live: Any = _bars(self._console) if _is_live(self._console) else None
         self._all: TaskID | None = None
 
@@ -71,7 +76,7 @@ class Watch:
             self._live.update(self._all, text=self._left())
         elif time.monotonic() - self._spoke[job.spec.id] > HEARTBEAT_SECONDS:
             self._spoke[job.spec.id] = time.monotonic()
-            self._print(f"    {run_name(job.spec):<{NAME_WIDTH}} {text}")
+            self._print(f"    {run_name(job.spec):<{NAME_WIDTH}} {text} · {self._left()}")
 
     def _smoothed(self, job: Job, progress: Progress) -> float | None:
         """Return the mean of a run's losses with falling weights: that of one batch says little."""
@@ -84,14 +89,23 @@ class Watch:
     def on_end(self, outcome: Outcome) -> None:
         """Print the line of a run that ended."""
         self._ended += 1
+        self._over.add(outcome.job.spec.id)
         start = self._began.pop(outcome.job.spec.id, None)
         self._to_go.pop(outcome.job.spec.id, None)
-        if outcome.status == "ok" and start is not None and outcome.job.spec.train_examples:
-            self._took.append(time.monotonic() - start)
+        if outcome.status == "ok" and start is not None:
+            self._took[outcome.job.spec.id] = time.monotonic() - start
         if self._live and outcome.job.spec.id in self._bars:
             self._live.remove_task(self._bars.pop(outcome.job.spec.id))
             self._live.update(self._all, completed=self._ended, text=self._left())
         self._print(self._line(outcome))
+        self._say_what_is_left()
+
+    def _say_what_is_left(self) -> None:
+        """Print the time left as a line of its own, not too often, if there is no display that shows it all the time."""
+        now, left = time.monotonic(), self._seconds_left()
+        if not self._live and left and now - self._spoke_of_all >= LEFT_SECONDS:
+            self._spoke_of_all = now
+            self._print(f"    {self._left()}")
 
     def on_stop(self) -> None:
         """Print that the runs are being stopped."""
@@ -119,16 +133,36 @@ class Watch:
         return f"{self._ended}/{len(self._plan.todo)}" + (f" · {about(left)} left" if left else "")
 
     def _seconds_left(self) -> float | None:
-        """Return the seconds left, from the training runs ended here, else from the current ones, else from earlier records."""
+        """Return the seconds left: by the expected durations if there are any, else by the runs that ended or train here."""
         now = time.monotonic()
+        if self._plan.durations:
+            return self._by_expectation(now) / self._plan.options.jobs
         projected = [end - self._began[run] for run, end in self._to_go.items() if run in self._began]
-        durations = self._took or projected
+        durations = [seconds for run, seconds in self._took.items() if run in self._trained] or projected
         if not durations:
             return self._plan.seconds / self._plan.options.jobs if self._plan.seconds else None
         usual = sum(durations) / len(durations)
         waiting = len(self._plan.todo) - self._ended - len(self._began)
         in_hand = sum(max(0.0, usual - (now - start)) for start in self._began.values())
         return (waiting * usual + in_hand) / self._plan.options.jobs
+
+    def _by_expectation(self, now: float) -> float:
+        """Return the seconds of work left, the expected ones corrected by what the runs so far took."""
+        expected = self._plan.durations
+        ended = {spec.id for spec in self._plan.todo} & self._took.keys()
+        training = {run: end for run, end in self._to_go.items() if run in self._began}
+        real = sum(self._took[run] for run in ended) + sum(end - self._began[run] for run, end in training.items())
+        hoped = sum(expected[run].total for run in ended) + sum(expected[run].training for run in training)
+        factor = (real + TRUST) / (hoped + TRUST)
+        left = 0.0
+        for spec in self._plan.todo:
+            if spec.id in self._began:
+                rest = expected[spec.id].rest if spec.id in training else expected[spec.id].total
+                end = training.get(spec.id, self._began[spec.id]) + factor * rest
+                left += max(0.0, end - now)
+            elif spec.id not in self._over:
+                left += factor * expected[spec.id].total
+        return left
 
     def _print(self, line: str) -> None:
         self._console.print(one_line(line))
