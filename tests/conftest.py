@@ -87,7 +87,7 @@ def same_luck() -> None:
 @pytest.fixture(autouse=True, scope="session")
 def no_torch_beforehand() -> None:
     """Start the fork server with the desk in place of torch, which most processes of the tests do not need."""
-    local.PRELOAD = ["tests.support.cli_runner", "hypothesis"]
+    local.PRELOAD = ["tests.support.preload"]
     local.context()
     with processes.environment_of(PYTHONPATH=str(HERE.parent)):
         forkserver.ensure_running()

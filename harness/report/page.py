@@ -8,12 +8,13 @@ nothing else, whatever a text of a record or of a data set holds.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.analysis.results import TaskResults
 from harness.analysis.sections import Section
@@ -27,6 +28,9 @@ from harness.report.names import equal_settings, metric_words
 from harness.report.notes import alarms, reading
 from harness.schema import Task
 from harness.store import answer_files
+
+if TYPE_CHECKING:
+    import jinja2
 
 PAGE = "report.html"
 
@@ -67,14 +71,19 @@ def task_part(results: TaskResults, details: TaskDetails) -> Part:
 
 def render_page(parts: Sequence[Part], records: Iterable[Record]) -> str:
     """Return the page of these parts; the records give the number of runs and their dates."""
+    every = list(records)
+    names = " or ".join(sorted({answer_files.name_in(record.schema) for record in every})) or answer_files.ANSWERS
+    return _page().render(tasks=parts, intro=_intro(every), answers=names, **_style_and_script()) + "\n"
+
+
+@functools.cache
+def _page() -> jinja2.Template:
+    """Return the page's template, compiled."""
     import jinja2
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_drawable)
     environment.filters["sort_value"] = sort_value
-    every = list(records)
-    names = " or ".join(sorted({answer_files.name_in(record.schema) for record in every})) or answer_files.ANSWERS
-    template = environment.from_string(_template("html"))
-    return template.render(tasks=parts, intro=_intro(every), answers=names, **_style_and_script()) + "\n"
+    return environment.from_string(_template("html"))
 
 
 def _template(kind: str) -> str:
