@@ -218,11 +218,15 @@ def _mean_faults(row: Sequence[Values], base: Values) -> Iterable[str]:
 
 def _idle_faults(row: Sequence[Values], base: Values) -> Iterable[str]:
     """Yield a fault for a row whose seeds are near the base row and have nothing in common beside it."""
-    near = [run for run in row if _change(run, base) < CLOSE and np.abs(run.nats - base.nats).mean() > ROUNDING]
+    near = [run for run in row if _change(run, base) < CLOSE and _is_more_than_rounding(run, base)]
     effects = [run.nats - base.nats for run in near]
     alike = [float(np.corrcoef(a, b)[0, 1]) for a, b in itertools.combinations(effects, 2) if a.any() and b.any()]
     if alike and max(alike) < EFFECT:
         yield f"{near[0].name} and {base.name}"
+
+
+def _is_more_than_rounding(run: Values, base: Values) -> bool:
+    return is_calibrated(run.spec) or float(np.abs(run.nats - base.nats).mean()) > ROUNDING
 
 
 def _single_faults(group: Sequence[Values]) -> Iterable[str]:
