@@ -228,12 +228,17 @@ def _size(values: np.ndarray) -> float:
 
 
 def _same_texts(first: Likelihoods, second: Likelihoods, base: Likelihoods | None) -> bool:
-    """Return whether most texts are equal and equally likely, but for certain ones and those of the base row."""
-    if len(first.texts) != len(second.texts) or len(first.texts) < MIN_LETTERS:
+    """Return whether most texts are equal and equally likely; of other models without certain ones and the base row's."""
+    pairs = list(zip(first.texts, second.texts, strict=False))
+    if len(first.texts) != len(second.texts) or not any(text[1] for text in first.texts):
         return False
-    usual = base.texts if base is not None and len(base.texts) == len(first.texts) else [("", 0.0)] * len(first.texts)
-    texts = zip(first.texts, second.texts, usual, strict=True)
-    pairs = [(a, b) for a, b, c in texts if min(a[1], b[1]) < UNCERTAIN and not a[0] == b[0] == c[0]]
+    if not (is_calibrated(first.spec) and is_calibrated(second.spec)):
+        usual = base.texts if base is not None and len(base.texts) == len(pairs) else [("", 0.0)] * len(pairs)
+        pairs = [
+            (a, b)
+            for (a, b), c in zip(pairs, usual, strict=True)
+            if min(a[1], b[1]) < UNCERTAIN and not a[0] == b[0] == c[0]
+        ]
     near = sum(a[0] == b[0] and abs(a[1] - b[1]) < TEXT_NEAR for a, b in pairs)
     return len(pairs) >= MIN_LETTERS and near >= TEXT_SHARE * len(pairs)
 
