@@ -27,6 +27,7 @@ TEXTS = {"fp32": 0.0, "bf16": 0.25}  # share of written answers that may differ 
 LAST = {"fp32": 0.02, "bf16": 0.05}  # of the last loss, as a share, in nats a token below 1
 PEAK, OTHER_PEAK = 0.05, 0.2  # shares by which the peak may differ on the CPU, with the torch of the run and another
 REWRITTEN = 0.05  # tokens an answer by which texts may have other tokens than were written
+LUCK = 1e-4  # probability of a fault in an honest run
 MAX_LISTED = 3
 
 
@@ -112,6 +113,7 @@ def judge(
         faults += _exact_faults(stored_pairs)
     else:
         faults += _loose_faults(stored_pairs, record)
+        faults += _luck_faults(stored_pairs)
         faults += _precision_faults(stored_pairs, _as_stored(again.fp32_answers, stored))
     faults += _step_faults(record, steps, again, exact=exact)
     faults += [*_last_faults(record, again), *_peak_faults(record, again), *_length_faults(record, stored, again)]
@@ -170,6 +172,15 @@ def _loose_faults(pairs: Sequence[tuple[Answer, Answer]], record: Record) -> lis
         limits = f"{LARGEST[dtype]:g} and {AVERAGE[dtype]:g} are allowed"
         faults.append(f"log-likelihoods differ by up to {max(gaps):.3g} nats, {mean:.3g} on average; {limits}")
     return faults
+
+
+def _luck_faults(pairs: Sequence[tuple[Answer, Answer]]) -> list[str]:
+    """Return a fault if nearly all answers that rounding may turn are right as they are stored: rounding takes no side."""
+    turned = [a.parsed == a.target for a, b in pairs if (a.parsed == a.target) != (b.parsed == b.target)]
+    right, count = sum(turned), len(turned)
+    chance = sum(math.comb(count, number) for number in range(right, count + 1)) / 2**count
+    words = f"{right} of {count} answers that are right in one case only are right as they are stored"
+    return [f"{words}; rounding favours neither"] * (chance < LUCK)
 
 
 def _is_tie(answer: Answer, dtype: str) -> bool:

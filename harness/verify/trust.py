@@ -160,7 +160,7 @@ PARTLY: Mapping[str, str] = {
 }
 """What remains on trust in fields that are checked."""
 REPLAYED: Mapping[str, str] = {
-    "answers": "texts, picks and all log-likelihoods of the questions asked; rows that do not train can always be asked",
+    "answers": "texts, picks and all log-likelihoods of the questions asked; elsewhere near misses may be turned, but not all to the right side; rows that do not train can always be asked",
     "seed, batch size, data": "the tokens of every step",
     "rate, warm-up, weight decay, dropout": "the losses of the first steps; elsewhere within a tolerance that hides small changes",
     "precision, rank, alpha, variant": "the answers and the first loss",

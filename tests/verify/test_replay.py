@@ -64,6 +64,19 @@ def test_another_answer_is_a_fault_unless_two_options_are_equal_but_for_rounding
     assert judged([replace(turned, loglik=(-1.0, -1.1, -6.0))]).faults == ("log-likelihoods differ by up to 2.9 nats, 0.967 on average; 0.5 and 0.06 are allowed",)  # fmt: skip
 
 
+@pytest.mark.parametrize(("right", "faults"), [(14, 1), (13, 0), (7, 0)])
+def test_rounding_turns_answers_to_either_side(right: int, faults: int) -> None:
+    options = ("a", "b")
+    stored = [
+        Answer(f"q{n}", f"g{n}", "a", text, text, options, (-1.0, -1.01))
+        for n, text in enumerate("a" * right + "b" * (14 - right))
+    ]
+    again = [replace(a, text="b" if a.text == "a" else "a", parsed="b" if a.text == "a" else "a") for a in stored]
+    outcome = replay.judge(make_record(make_spec(dtype="bf16")), stored, [], Evidence(again), exact=False)
+    assert len(outcome.faults) == faults
+    assert all("rounding favours neither" in fault for fault in outcome.faults)
+
+
 def test_answers_of_fp32_under_a_spec_of_bf16_are_a_fault() -> None:
     assert judged(moved(0.03), fp32_answers=STORED).faults == ("the answers are those of fp32, the spec states bf16",)
     assert judged(moved(0.03), fp32_answers=moved(0.02)).faults == ()
