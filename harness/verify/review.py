@@ -17,8 +17,9 @@ from harness.format import Table, escape, markdown
 from harness.store import records
 from harness.verify import trust, waivers
 from harness.verify.check import Check
-from harness.verify.checks import files, provenance, views
 from harness.verify.checks.catalogue import CONCERNS
+from harness.verify.checks.publication import files, views
+from harness.verify.checks.record import provenance
 from harness.verify.waivers import Waiver
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")

@@ -11,7 +11,10 @@ import pytest
 
 import tests.support.publication as publication
 from harness.cli.app import main
-from harness.verify.checks import arithmetic, catalogue, data, files, provenance, views
+from harness.verify.checks import catalogue
+from harness.verify.checks.answers import arithmetic, data
+from harness.verify.checks.publication import files, views
+from harness.verify.checks.record import provenance
 from tests.support.planted_faults import FAULTS
 from tests.support.remembered import remembering
 from tests.support.tampering import CAREFUL, CARELESS, record

@@ -21,7 +21,7 @@ from harness.record import Answer
 from harness.runs import plan, worker
 from harness.runs.server import Transfer
 from harness.store import records
-from harness.verify.checks import challengers as checks
+from harness.verify.checks.answers import challengers as checks
 from harness.verify.run import verify
 from tests.challengers.test_runs import Ear, planned
 from tests.support.http_server import FAULTS, Response, chat, faulty_proxy, refusal

@@ -20,7 +20,8 @@ from harness.format import Table, one_line, printable
 from harness.store import records
 from harness.verify import review
 from harness.verify.check import Check
-from harness.verify.checks import arithmetic, files, views
+from harness.verify.checks.answers import arithmetic
+from harness.verify.checks.publication import files, views
 from harness.verify.waivers import Waiver
 from tests.support.cli_runner import Desk, without_torch
 from tests.support.finished_runs import make_failed, make_run

@@ -9,7 +9,8 @@ import pytest
 
 from harness.cli.terminal import verification
 from harness.verify import review
-from harness.verify.checks import arithmetic, files, views
+from harness.verify.checks.answers import arithmetic
+from harness.verify.checks.publication import files, views
 from harness.verify.run import Check
 
 

@@ -25,7 +25,8 @@ from harness.runs.options import Options
 from harness.runs.plan import Plan
 from harness.store import codec, records, withhold
 from harness.tiny import questions, skills
-from harness.verify.checks import arithmetic, files
+from harness.verify.checks.answers import arithmetic
+from harness.verify.checks.publication import files
 from tests.runs.test_worker import Ear, job_of, model, planned  # noqa: F401 - fixtures
 from tests.support import answer_rows
 from tests.support.cli_runner import Desk, without_torch

@@ -19,7 +19,7 @@ from harness.runs.options import Options
 from harness.store import records
 from harness.store.records import Run
 from harness.verify import run as checking
-from harness.verify.checks import files, views
+from harness.verify.checks.publication import files, views
 from tests.support.remembered import remembering
 
 _judged: dict[tuple[str, tuple[tuple[str, bytes], ...]], frozenset[str]] = {}

@@ -15,7 +15,7 @@ import pytest
 from harness.data.loading import hash_folder
 from harness.record import SPLITS, Answer, Split
 from harness.schema import Example
-from harness.verify.checks.arithmetic import reparse
+from harness.verify.checks.answers.arithmetic import reparse
 from tasks.data.sec_qa import make
 from tasks.data.sec_qa.aliases import ALIASES
 from tasks.data.sec_qa.filer import COST, LEASE_LATER, LEASED, RESTRICTED, REVENUE

@@ -20,7 +20,9 @@ from harness.cli.app import main
 from harness.errors import HarnessError
 from harness.verify import review, waivers
 from harness.verify.check import Check
-from harness.verify.checks import arithmetic, catalogue, files, views
+from harness.verify.checks import catalogue
+from harness.verify.checks.answers import arithmetic
+from harness.verify.checks.publication import files, views
 from harness.verify.waivers import Waiver
 from tests.support.snapshot import Snapshots
 

@@ -21,7 +21,7 @@ from harness.data import hub, registry
 from harness.errors import HarnessError, did_you_mean
 from harness.report import leaderboard, recommendation
 from harness.store import records
-from harness.verify.checks import data as data_checks
+from harness.verify.checks.answers import data as data_checks
 
 DONE = 0
 

@@ -21,7 +21,8 @@ from harness.verify import review, waivers
 from harness.verify import run as checking
 from harness.verify.check import Check
 from harness.verify.check import check as make_check
-from harness.verify.checks import contents, files, provenance, views
+from harness.verify.checks.publication import contents, files, views
+from harness.verify.checks.record import provenance
 from harness.verify.review import Review
 from harness.verify.waivers import Waiver
 
@@ -50,7 +51,7 @@ FLAGS = (
     Flag("--rerun", "train this run (a name, id or folder) again and compare", metavar="RUN", example="d3446b27a7"),
     Flag(
         "--replay",
-        "ask the stored weights of every run so many of its questions again and compare, without training",
+        "ask the stored weights of every run so many of its questions again, or more, take its first steps again, and compare",
         parse.count,
         metavar="N",
         example="16",

@@ -22,7 +22,7 @@ from harness.runs.options import Options, Start
 from harness.store import archive, records
 from harness.store.find import find_run
 from harness.verify import reproduce as comparing
-from harness.verify.checks import data as data_checks
+from harness.verify.checks.answers import data as data_checks
 from harness.verify.reproduce import Outcome as Verdict
 
 DONE, DIFFERS, INTERRUPTED = 0, 1, 130

@@ -9,8 +9,8 @@ from harness.record import Record
 from harness.store import answer_files, records, training_files
 from harness.store.records import Run
 from harness.verify.check import Check, check
-from harness.verify.checks import views
-from harness.verify.checks.files import SUMS
+from harness.verify.checks.publication import views
+from harness.verify.checks.publication.files import SUMS
 
 KNOWN = "a run's folder has no unknown file"
 BELONGS = "every published file belongs to a run or is a view"

@@ -27,8 +27,8 @@ from harness.store.codec import strict_json
 from harness.store.records import Run
 from harness.verify import tensors
 from harness.verify.check import Check, check
-from harness.verify.checks.likeness import may_be_equal
-from harness.verify.checks.shape import FAMILY
+from harness.verify.checks.answers.likeness import may_be_equal
+from harness.verify.checks.record.shape import FAMILY
 
 CONFIG = "published adapter has the settings of the run"
 TENSORS = "published adapter has finite weights of the run's shape"
@@ -124,7 +124,7 @@ def publication_checks(runs: Sequence[Run]) -> list[Check]:
 def _copy_faults(runs: Iterable[Run]) -> Iterable[str]:
     groups: defaultdict[tuple[int, ...], list[tuple[RunSpec, np.ndarray]]] = defaultdict(list)
     for run in runs:
-        values = _sampled(run.folder / records.ADAPTER / FILE)
+        values = sampled(run.folder / records.ADAPTER / FILE)
         if run.record.spec.method in NAMES and values is not None:
             groups[values.shape].append((run.record.spec, values))
     for group in groups.values():
@@ -137,7 +137,7 @@ def _copy_faults(runs: Iterable[Run]) -> Iterable[str]:
                 yield f"{first.task} {first.name} seed {first.seed} and {second.task} {second.name} seed {second.seed}"
 
 
-def _sampled(path: Path) -> np.ndarray | None:
+def sampled(path: Path) -> np.ndarray | None:
     """Return numbers of the B matrices of an adapter, at equal distances; None if there are no readable ones."""
     try:
         weights = tensors.read(path)

@@ -18,7 +18,7 @@ from harness.record import Record, RunSpec
 from harness.schema import Method, Task
 from harness.verify import embedded
 from harness.verify.check import Check, check, check_equal
-from harness.verify.checks.provenance import PINNED
+from harness.verify.checks.record.provenance import PINNED
 
 SETTINGS = "settings fit the method"
 GUESS = "description of guessing is the task's"

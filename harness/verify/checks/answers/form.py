@@ -11,7 +11,7 @@ from harness.record import Answer, Record, RunSpec
 from harness.schema import Method
 from harness.verify import embedded
 from harness.verify.check import Check, check
-from harness.verify.checks.settings import find
+from harness.verify.checks.record.settings import find
 
 FORM = "likelihoods have the form of the scoring"
 MIN_VALUES = 60  # likelihoods, to say that all are rounded

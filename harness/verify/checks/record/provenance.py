@@ -17,7 +17,7 @@ from harness.record import Record
 from harness.schema import Source, Task
 from harness.store import answer_files, archive, records
 from harness.verify.check import Check, check
-from harness.verify.checks import files
+from harness.verify.checks.publication import files
 
 COMMIT = "commit is in this repository's history"
 COMMITTED = "code was committed before the run"

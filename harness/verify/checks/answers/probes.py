@@ -17,9 +17,11 @@ from harness.record import ProbeResult, Record
 from harness.schema import Example, Task
 from harness.store import records
 from harness.verify.check import Check, check, check_equal
-from harness.verify.checks import arithmetic, files, identity
-from harness.verify.checks import data as data_checks
-from harness.verify.checks.data import SLACK
+from harness.verify.checks.answers import arithmetic
+from harness.verify.checks.answers import data as data_checks
+from harness.verify.checks.answers.data import SLACK
+from harness.verify.checks.publication import files
+from harness.verify.checks.record import identity
 
 PROBE_LIST = "probes match the spec"
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from harness import environment
 from harness.record import Cost, Phase, Record
 from harness.verify.check import Check, check
-from harness.verify.checks.settings import MOST_EPOCHS
+from harness.verify.checks.record.settings import MOST_EPOCHS
 
 TOKENS = "tokens, seconds and tokens per second agree"
 TIMES = "phases and times agree with the run's"

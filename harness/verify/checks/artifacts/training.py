@@ -21,7 +21,7 @@ from harness.store import training_files
 from harness.store.codec import strict_json
 from harness.store.records import Run
 from harness.verify.check import Check, check
-from harness.verify.checks.settings import MOST_EPOCHS, find
+from harness.verify.checks.record.settings import MOST_EPOCHS, find
 
 WEIGHTS = "trained weights match the recorded checksum"
 STEPS = "logged steps match the recorded checksum"

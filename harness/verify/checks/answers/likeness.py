@@ -4,12 +4,17 @@ Two trained runs differ in their likelihoods, because order, initial weights or 
 of two runs (root mean square, options centred by question) is at least 4.6 % of what training changed, after a tenth of
 an epoch or more. Less than 3 % is a copy with noise. Variants of a method take the same steps in other arithmetic, such as
 `full` and `full8`: with one seed and one rank they differ by 0.7 % and more, and less than 0.2 % is a copy. A measured time has nine digits or more, so two runs that share one share its origin.
+
+These numbers are those of the embedded model. In larger models seeds may differ less (a short training of many layers
+averages over them), so there a pair must also be closer than a third of the usual pair of its table, or closer than any
+two runs compute (`SURE`). Answers of which a model is certain say nothing: all good models give them.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,9 +25,9 @@ from harness.errors import HarnessError
 from harness.record import Answer, Record, RunSpec
 from harness.store import records
 from harness.store.records import Run
-from harness.verify import replay
+from harness.verify import embedded, replay
 from harness.verify.check import Check, check
-from harness.verify.checks.settings import find
+from harness.verify.checks.record.settings import find
 
 UNTRAINED = "untrained rows of a model have the same likelihoods"
 COPIES = "no run's likelihoods are another's"
@@ -31,6 +36,11 @@ MEASURED = "no run's measurements are another's"
 TRAINED_SHARE = 0.03  # of what training changed; honest pairs: 0.046 and more
 VARIANT_SHARE = 0.002  # the same for variants of a method; honest pairs: 0.007 and more
 SPREAD_SHARE = 0.005  # of the spread of likelihoods, if there is no base row or the other run is the base row
+SURE = 0.005  # as TRAINED_SHARE, for models of which no honest pairs were measured
+OUTLIER = 1 / 3  # of the usual pair, for these models
+OTHER_VARIANTS, OTHER_SPREAD = 0.0005, 0.001  # as VARIANT_SHARE and SPREAD_SHARE, for these models
+UNCERTAIN = -0.5  # nats of a text of which a model is not certain
+LEAST_LOSS = 1e-3  # nats; a smaller one has few digits in fp32
 TEXT_SHARE = 0.85  # of texts that are equal and equally likely; honest pairs that trained: 0.05 and less
 TEXT_NEAR = 0.05  # nats by which a text's likelihood may differ in a copy
 MIN_LETTERS = 20  # questions with a likelihood, at least, to compare
@@ -70,11 +80,13 @@ def _copy_faults(runs: Sequence[Run]) -> Iterable[str]:
         ids = hash(tuple(sorted(answer.id for answer in answers)))
         groups[(spec.task, spec.data, spec.scoring, ids)].append(likelihoods(run, answers))
     for group in groups.values():
-        for first, second in itertools.combinations(group, 2):
-            base = next((r for r in group if r.spec.method == "base" and _same_model(r.spec, first.spec)), None)
-            if may_be_equal(first.spec, second.spec):
-                continue
-            if is_copy(first, second, base):
+        bases = {model(run.spec): run for run in reversed(group) if run.spec.method == "base"}
+        pairs = [pair for pair in itertools.combinations(group, 2) if not may_be_equal(pair[0].spec, pair[1].spec)]
+        apart = [_effect_share(first, second, bases.get(model(first.spec))) for first, second in pairs]
+        shares = [share for share in apart if share is not None]
+        usual = statistics.median(shares) if shares else 0.0
+        for first, second in pairs:
+            if is_copy(first, second, bases.get(model(first.spec)), usual):
                 yield f"{first.spec.id} ({_name(first.spec)}) and {second.spec.id} ({_name(second.spec)})"
 
 
@@ -127,8 +139,19 @@ def _name(spec: RunSpec) -> str:
     return f"{spec.task} {spec.model} {spec.name} seed {spec.seed}"
 
 
-def _same_model(first: RunSpec, second: RunSpec) -> bool:
-    return (first.model, first.model_revision) == (second.model, second.model_revision)
+def model(spec: RunSpec) -> tuple[str, str]:
+    """Return name and revision of a run's model."""
+    return (spec.model, spec.model_revision)
+
+
+def is_calibrated(spec: RunSpec) -> bool:
+    """Return whether honest runs of a model were measured for the thresholds: those of the embedded one."""
+    return spec.model == embedded.NAME
+
+
+def limit(spec: RunSpec, calibrated: float, usual: float) -> float:
+    """Return the share of what training changed below which a pair is a copy; `usual` is the median of all pairs."""
+    return calibrated if is_calibrated(spec) else min(calibrated, max(SURE, OUTLIER * usual))
 
 
 def _answers(run: Run, name: str = records.ANSWERS) -> Sequence[Answer]:
@@ -158,21 +181,39 @@ def may_be_equal(first: RunSpec, second: RunSpec) -> bool:
     methods = [find(spec.method) for spec in (first, second)]
     shots = [method.shots if method else 0 for method in methods]
     untrained = not first.train_examples and not second.train_examples
-    return untrained and _same_model(first, second) and not any(shots)
+    return untrained and model(first) == model(second) and not any(shots)
 
 
-def is_copy(first: Likelihoods, second: Likelihoods, base: Likelihoods | None) -> bool:
-    """Return whether two runs are closer to each other than honest runs are; `base` is their model without training."""
+def _effect_share(first: Likelihoods, second: Likelihoods, base: Likelihoods | None) -> float | None:
+    """Return how far two trained runs are apart, as a share of what training changed; None if that is not known."""
+    trained = bool(first.spec.train_examples and second.spec.train_examples)
+    if not trained or base is None or not len(base.values) == len(first.values) == len(second.values) >= MIN_LETTERS:
+        return None
+    effect = max(_size(run.values - base.values) for run in (first, second))
+    return _size(first.values - second.values) / effect if effect > 0 else 0.0
+
+
+def is_copy(first: Likelihoods, second: Likelihoods, base: Likelihoods | None, usual: float = 0.0) -> bool:
+    """Return whether two runs are closer to each other than honest runs are.
+
+    Args:
+        first: a run.
+        second: another one.
+        base: their model without training.
+        usual: the median of all pairs of trained runs, as a share of what training changed.
+    """
     if first.spec.scoring == "generate":
-        return _same_texts(first, second)
+        return _same_texts(first, second, base)
     if len(first.values) != len(second.values) or len(first.values) < MIN_LETTERS:
         return False
-    distance = _size(first.values - second.values)
-    trained = bool(first.spec.train_examples and second.spec.train_examples)
-    if trained and base is not None and len(base.values) == len(first.values):
-        effects = [_size(run.values - base.values) for run in (first, second)]
-        return distance < (VARIANT_SHARE if are_variants(first.spec, second.spec) else TRAINED_SHARE) * max(effects)
-    return distance < SPREAD_SHARE * max(_size(first.values), _size(second.values))
+    calibrated = is_calibrated(first.spec) and is_calibrated(second.spec)
+    share = _effect_share(first, second, base)
+    if share is None:
+        spread = max(_size(first.values), _size(second.values))
+        return _size(first.values - second.values) < (SPREAD_SHARE if calibrated else OTHER_SPREAD) * spread
+    if are_variants(first.spec, second.spec):
+        return share < (VARIANT_SHARE if calibrated else OTHER_VARIANTS)
+    return share < limit(first.spec, TRAINED_SHARE, usual)
 
 
 def are_variants(first: RunSpec, second: RunSpec) -> bool:
@@ -186,11 +227,20 @@ def _size(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(values**2)))
 
 
-def _same_texts(first: Likelihoods, second: Likelihoods) -> bool:
-    if len(first.texts) != len(second.texts) or len(first.texts) < MIN_LETTERS:
+def _same_texts(first: Likelihoods, second: Likelihoods, base: Likelihoods | None) -> bool:
+    """Return whether most texts are equal and equally likely; of other models without certain ones and the base row's."""
+    pairs = list(zip(first.texts, second.texts, strict=False))
+    if len(first.texts) != len(second.texts) or not any(text[1] for text in first.texts):
         return False
-    near = sum(a[0] == b[0] and abs(a[1] - b[1]) < TEXT_NEAR for a, b in zip(first.texts, second.texts, strict=True))
-    return near >= TEXT_SHARE * len(first.texts) and any(text[1] for text in first.texts)
+    if not (is_calibrated(first.spec) and is_calibrated(second.spec)):
+        usual = base.texts if base is not None and len(base.texts) == len(pairs) else [("", 0.0)] * len(pairs)
+        pairs = [
+            (a, b)
+            for (a, b), c in zip(pairs, usual, strict=True)
+            if min(a[1], b[1]) < UNCERTAIN and not a[0] == b[0] == c[0]
+        ]
+    near = sum(a[0] == b[0] and abs(a[1] - b[1]) < TEXT_NEAR for a, b in pairs)
+    return len(pairs) >= MIN_LETTERS and near >= TEXT_SHARE * len(pairs)
 
 
 def _measurement_faults(finished: Sequence[Record]) -> Iterable[str]:
@@ -207,7 +257,8 @@ def _measurements(record: Record) -> dict[str, object]:
     """Return measured numbers of so many digits that no other run has the same, and the checksums of steps and weights."""
     spec, values = record.spec, {"seconds": record.seconds}
     if spec.epochs * spec.train_examples > spec.batch_size:  # the loss of a first step is the base model's
-        values["loss"] = record.final_loss or 0.0
+        loss = record.final_loss or 0.0
+        values["loss"] = loss if loss > LEAST_LOSS else 0.0
     if record.cost:
         values |= {f"seconds of {name}": phase.seconds for name, phase in record.cost.phases.items()}
         values["rate"] = record.cost.train_tokens_per_second

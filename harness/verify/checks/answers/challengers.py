@@ -20,7 +20,7 @@ from harness.schema import Task
 from harness.store import withhold
 from harness.store.records import Run
 from harness.verify.check import Check, check
-from harness.verify.checks import data
+from harness.verify.checks.answers import data
 
 REFIT = "challengers' answers are those of a new fit"
 NEAR = 1e-4  # nats by which other versions of numpy, scipy and scikit-learn may differ

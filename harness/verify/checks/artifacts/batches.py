@@ -21,9 +21,10 @@ from harness.store import training_files
 from harness.store.records import Run
 from harness.verify import replay
 from harness.verify.check import Check, check
-from harness.verify.checks import rows, training
-from harness.verify.checks.likeness import may_be_equal
-from harness.verify.checks.shape import FAMILY
+from harness.verify.checks.answers.likeness import LEAST_LOSS, may_be_equal
+from harness.verify.checks.artifacts import training
+from harness.verify.checks.record import rows
+from harness.verify.checks.record.shape import FAMILY
 
 BATCHES = "rows of one seed read the same batches, and seeds others"
 LOSSES = "no run's losses are another's"
@@ -110,7 +111,7 @@ def _loss_faults(logs: Sequence[Log]) -> Iterable[str]:
         for first, second in itertools.combinations(group, 2):
             half = len(first.losses) // 2
             pairs = zip(first.losses[half:], second.losses[half:], strict=True)
-            same = sum(a == b and len(f"{a:.17g}".lstrip("-0.")) > 6 for a, b in pairs)
+            same = sum(a == b > LEAST_LOSS and len(f"{a:.17g}".lstrip("-0.")) > 6 for a, b in pairs)
             if same > MOST_EQUAL and not may_be_equal(first.spec, second.spec):
                 yield f"{same} losses of {_name(first.spec)} are those of {_name(second.spec)}"
 

@@ -13,8 +13,8 @@ from dataclasses import replace
 
 from harness.record import Record
 from harness.verify.check import Check, check
-from harness.verify.checks.settings import find
-from harness.verify.checks.shape import FAMILY
+from harness.verify.checks.record.settings import find
+from harness.verify.checks.record.shape import FAMILY
 
 COUNTS = "runs on the same data have the same counts"
 TOKENS = "runs on the same data have the same tokens"

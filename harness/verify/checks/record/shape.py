@@ -10,7 +10,7 @@ from __future__ import annotations
 from harness.record import Cost, Parts, Record
 from harness.verify import embedded
 from harness.verify.check import Check, check
-from harness.verify.checks.settings import find
+from harness.verify.checks.record.settings import find
 
 SHAPE = "weights and bytes follow from model, method and precision"
 FAMILY = (

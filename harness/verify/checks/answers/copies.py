@@ -13,11 +13,16 @@ options. Honest runs of `tiny` give these numbers (`cfa`, 300 and 150 questions;
 - A linear combination of two seeds is 23 % of what training changed away from a third one, and more. Below 3 % is a mean.
 - No two trained runs have a question with the same log-likelihoods to the last digit.
 - Up to 15 % of the wrong texts are equal in two runs. Above 90 %, with many different texts among them, is a copy.
+
+Other models were not measured, so their limits are those of `likeness.limit` or narrower. Texts of the base row, and
+answers of which a model is certain, are equal in honest runs.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
+import statistics
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -27,20 +32,26 @@ import numpy as np
 from harness.errors import HarnessError
 from harness.record import Answer, RunSpec
 from harness.store.records import Run
+from harness.verify import replay
 from harness.verify.check import Check, check
-from harness.verify.checks.likeness import are_variants, may_be_equal
-from harness.verify.checks.settings import find
+from harness.verify.checks.answers.likeness import are_variants, is_calibrated, limit, may_be_equal
+from harness.verify.checks.record.settings import find
 
 STIRRED = "no run's likelihoods are another's with noise or another scale"
 SINGLE = "no answers of a run are another's"
 WRITTEN = "every run has likelihoods of its texts if others have"
 NEAR = 0.04  # of what training changed
 FEW_SHOTS = 0.15  # the same for rows with examples in the prompt; honest ones: 0.8 and more
+OTHER_SHOTS = 0.01  # the same for other models, in which the form of all examples may change most
 USUAL = 0.5  # of the distance of a row's seeds
+OTHER_USUAL = 0.2  # the same for other models
 SHARED = 0.08  # intraclass correlation of differences within a question
 EFFECT = 0.3  # correlation of what training changed in two seeds
 CLOSE = 0.03  # relative difference from the base row that noise may make
 MEAN = 0.03  # of what training changed, for a combination of two runs
+OTHER_MEAN = 0.25  # of the distance from the nearer of the two, for other models
+ROUNDING = replay.AVERAGE["bf16"]  # nats by which rounding may move a likelihood
+CERTAIN = -0.01  # nats of the best option, above which it has few digits
 MIN_VALUES = 60
 MIN_NATS = 0.05  # of the median likelihood, below which relative differences say nothing
 MOST_EQUAL = 2  # questions with equal likelihoods
@@ -104,8 +115,12 @@ def _stirred_faults(group: Sequence[Values]) -> Iterable[str]:
     if base is None or not _is_comparable(base):
         return
     runs = [run for run in group if _differs(run.spec) and _is_comparable(run)]
-    for first, second in itertools.combinations(runs, 2):
-        if _is_near(first, second, base):
+    pairs = [pair for pair in itertools.combinations(runs, 2) if _must_differ(*pair)]
+    apart = [_apart(a.nats, b.nats) / max(_change(a, base), _change(b, base), 1e-12) for a, b in pairs]
+    trained = [share for (first, _), share in zip(pairs, apart, strict=True) if first.spec.train_examples]
+    usual = statistics.median(trained) if trained else 0.0
+    for (first, second), share in zip(pairs, apart, strict=True):
+        if share < _limit(first.spec, usual):
             yield f"{first.name} and {second.name}"
     rows: defaultdict[RunSpec, list[Values]] = defaultdict(list)
     for run in runs:
@@ -141,13 +156,17 @@ def _change(run: Values, base: Values) -> float:
     return float(np.median(np.abs(run.nats[usable] / base.nats[usable] - 1))) if usable.any() else 0.0
 
 
-def _is_near(first: Values, second: Values, base: Values) -> bool:
+def _must_differ(first: Values, second: Values) -> bool:
+    """Return whether two honest runs are as far apart as two seeds."""
     if may_be_equal(first.spec, second.spec) or bool(first.spec.train_examples) != bool(second.spec.train_examples):
         return False
-    if are_variants(first.spec, second.spec) and not _one_is_packed(first.spec, second.spec):
-        return False
-    share = NEAR if first.spec.train_examples else FEW_SHOTS
-    return _apart(first.nats, second.nats) < share * max(_change(first, base), _change(second, base))
+    return not are_variants(first.spec, second.spec) or _one_is_packed(first.spec, second.spec)
+
+
+def _limit(spec: RunSpec, usual: float) -> float:
+    if spec.train_examples:
+        return limit(spec, NEAR, usual)
+    return FEW_SHOTS if is_calibrated(spec) else OTHER_SHOTS
 
 
 def _one_is_packed(first: RunSpec, second: RunSpec) -> bool:
@@ -162,7 +181,8 @@ def _noise_faults(row: Sequence[Values]) -> Iterable[str]:
         return
     apart = [_apart(first.nats, second.nats) for first, second in pairs]
     for (first, second), distance in zip(pairs, apart, strict=True):
-        if distance < USUAL * float(np.median(apart)) and abs(_shared(first, second)) < SHARED:
+        share = USUAL if is_calibrated(first.spec) else OTHER_USUAL
+        if distance < share * float(np.median(apart)) and abs(_shared(first, second)) < SHARED:
             yield f"{first.name} and {second.name}"
 
 
@@ -190,22 +210,29 @@ def _mean_faults(row: Sequence[Values], base: Values) -> Iterable[str]:
             sides = np.stack([first.nats, second.nats], axis=1)
             weights = np.linalg.lstsq(sides, run.nats, rcond=None)[0]
             rest = np.median(np.abs(sides @ weights - run.nats) / np.maximum(np.abs(run.nats), 1e-6))
-            if rest < MEAN * _change(run, base):
+            nearer = min(_apart(run.nats, first.nats), _apart(run.nats, second.nats))
+            room = math.inf if is_calibrated(run.spec) else OTHER_MEAN * nearer
+            if rest < min(MEAN * _change(run, base), room):
                 yield f"{run.name} is a combination of {first.name} and {second.name}"
 
 
 def _idle_faults(row: Sequence[Values], base: Values) -> Iterable[str]:
     """Yield a fault for a row whose seeds are near the base row and have nothing in common beside it."""
-    near = [run for run in row if _change(run, base) < CLOSE]
+    near = [run for run in row if _change(run, base) < CLOSE and _is_more_than_rounding(run, base)]
     effects = [run.nats - base.nats for run in near]
     alike = [float(np.corrcoef(a, b)[0, 1]) for a, b in itertools.combinations(effects, 2) if a.any() and b.any()]
     if alike and max(alike) < EFFECT:
         yield f"{near[0].name} and {base.name}"
 
 
+def _is_more_than_rounding(run: Values, base: Values) -> bool:
+    return is_calibrated(run.spec) or float(np.abs(run.nats - base.nats).mean()) > ROUNDING
+
+
 def _single_faults(group: Sequence[Values]) -> Iterable[str]:
     """Yield a fault for each pair of trained runs with single answers in common that no two runs share."""
     trained = [run for run in group if run.spec.train_examples]
+    base = next((run.answers for run in group if run.spec.method == "base"), ())
     for first, second in itertools.combinations(trained, 2):
         if may_be_equal(first.spec, second.spec):
             continue
@@ -213,15 +240,22 @@ def _single_faults(group: Sequence[Values]) -> Iterable[str]:
         same = sum(a.loglik == b.loglik and _is_precise(a.loglik) for a, b in pairs)
         if same > MOST_EQUAL:
             yield f"{same} likelihoods of {first.name} and {second.name}"
-        elif first.spec.scoring == "generate" and _same_texts(pairs):
+        elif first.spec.scoring == "generate" and _same_texts(pairs, [answer.text for answer in base]):
             yield f"texts of {first.name} and {second.name}"
 
 
 def _is_precise(values: Sequence[float]) -> bool:
-    return any(len(f"{value:.17g}".lstrip("-0.")) > 9 for value in values)
+    """Return whether likelihoods have so many digits that two runs cannot share them by chance."""
+    return max(values, default=0.0) < CERTAIN and any(len(f"{value:.17g}".lstrip("-0.")) > 9 for value in values)
 
 
-def _same_texts(pairs: Sequence[tuple[Answer, Answer]]) -> bool:
-    wrong = [(a.text, b.text) for a, b in pairs if a.target not in (a.parsed, b.parsed)]
+def _same_texts(pairs: Sequence[tuple[Answer, Answer]], base: Sequence[str]) -> bool:
+    """Return whether nearly all wrong texts are equal; those that the base row has, too, do not count."""
+    texts: Sequence[str | None] = base if len(base) == len(pairs) else [None] * len(pairs)
+    wrong = [
+        (a.text, b.text)
+        for (a, b), text in zip(pairs, texts, strict=True)
+        if a.target not in (a.parsed, b.parsed) and text not in (a.text, b.text)
+    ]
     equal = [a for a, b in wrong if a == b]
     return len(wrong) >= MIN_WRONG and len(equal) > TEXT_SHARE * len(wrong) and len(set(equal)) >= MIN_TEXTS

@@ -8,6 +8,7 @@ four between runs of one row on a busy machine, so a row is compared by its medi
 from __future__ import annotations
 
 import itertools
+import re
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
@@ -15,14 +16,14 @@ from collections.abc import Hashable, Iterable, Sequence
 from harness import environment
 from harness.record import SCHEMA_VERSION, Phase, Record
 from harness.verify.check import Check, check
-from harness.verify.checks import rows
-from harness.verify.checks.settings import find
-from harness.verify.checks.shape import FAMILY, FULL
+from harness.verify.checks.record import rows
+from harness.verify.checks.record.settings import find
+from harness.verify.checks.record.shape import FAMILY, FULL
 
 MEMORY = "rows need alike memory for alike work"
 SPEED = "rows answer the same questions alike fast"
 LENGTHS = "validation questions are about as long as test questions"
-STARTS = "runs did not all start at once"
+STARTS = "runs did not start at once on one small machine"
 PACKAGES = "packages did not change for one run"
 CODE = "the commit's code writes such records"
 EVALUATION = 0.75  # of the usual memory beside the weights, at least
@@ -31,10 +32,13 @@ MICRO_SHARE = 0.95  # of the memory for twice as many examples at once, at most
 UPDATE = 32  # bytes for a trained weight that the optimizer's step needs for a moment, at most
 RANKS_APART = 4  # factor between ranks up to which the memory of micro-batches is compared
 SECOND = 1.0  # that the fastest other row takes, at least
-FASTER = 5.0  # factor by which a row may be faster than the fastest other
+FASTER = 10.0  # factor by which a row may be faster than the fastest other; 4-bit weights may be slow
 LONGER = 1.8  # factor between tokens of a validation and of a test question
 MIN_QUESTIONS = 50
-MIN_RUNS = 10
+MIN_RUNS = 10  # that began in one second
+CORES = re.compile(r"(\d+) cores")  # in a machine's description
+MOST_CORES = 8  # of a machine that is no part of a cluster
+MOST_AT_ONCE = 2  # threads for each core
 
 
 def publication_checks(records: Sequence[Record]) -> list[Check]:
@@ -47,7 +51,7 @@ def publication_checks(records: Sequence[Record]) -> list[Check]:
         check(MEMORY, memory),
         check(SPEED, list(_speed_faults(finished))),
         check(LENGTHS, list(_length_faults(finished))),
-        check(STARTS, _start_faults(finished)),
+        check(STARTS, list(_start_faults(finished))),
         check(PACKAGES, list(_package_faults(records))),
         check(CODE, list(_code_faults(records))),
     ]
@@ -135,11 +139,17 @@ def _length_faults(records: Sequence[Record]) -> Iterable[str]:
             yield f"{_name(record)}: {pair[0]:,.0f} tokens a test question, {pair[1]:,.0f} a validation question"
 
 
-def _start_faults(records: Sequence[Record]) -> list[str]:
-    starts = {record.started for record in records}
-    if len(records) < MIN_RUNS or len(starts) > 1:
-        return []
-    return [f"all {len(records)} runs began at {starts.pop()}"]
+def _start_faults(records: Sequence[Record]) -> Iterable[str]:
+    """Yield a fault for each second in which far more runs began on a small machine than it has cores.
+
+    Large machines and GPUs may be many alike ones of a cluster, which start runs at once.
+    """
+    on_cpu = [(record.started, record.environment) for record in records if record.spec.device == "cpu"]
+    groups = Counter((started, e.machine, e.memory_bytes, e.threads) for started, e in on_cpu)
+    for (started, machine, _, threads), count in groups.items():
+        cores = int(match[1]) if (match := CORES.search(machine)) else 0
+        if count >= MIN_RUNS and 0 < cores <= MOST_CORES and count * threads > MOST_AT_ONCE * cores:
+            yield f"{count} runs began at {started} on one machine ({machine})"
 
 
 def _package_faults(records: Sequence[Record]) -> Iterable[str]:
