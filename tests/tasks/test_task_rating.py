@@ -48,17 +48,17 @@ Numbers = list[float]
 
 
 def trio(question: str) -> int:
-    """Return the position of the subject A, B or C, or of north, south or city."""
-    (letter,) = set(re.findall(r"\b([ABC])\b|(north|south|city)", question))
-    return "ABC".index(letter[0]) if letter[0] else ("north", "south", "city").index(letter[1])
+    """Return the position of the subject A, B or C, or of north, south or west."""
+    (letter,) = set(re.findall(r"\b([ABC])\b|(north|south|west)", question))
+    return "ABC".index(letter[0]) if letter[0] else ("north", "south", "west").index(letter[1])
 
 
 def relativities(n: Numbers, question: str) -> float:
     base, *regions = n[:4]
-    young, senior, credit, fee = n[4:]
-    age = senior if "senior" in question else young
-    careful = 1 - credit / 100 if "with a careful record" in question else 1.0
-    return base * regions[trio(question)] * age * careful + fee
+    petrol, diesel, credit, fee = n[4:]
+    fuel = diesel if "diesel" in question else petrol
+    discount = 1 - credit / 100 if "without claims" in question else 1.0
+    return base * regions[trio(question)] * fuel * discount + fee
 
 
 def earned(n: Numbers, question: str) -> float:

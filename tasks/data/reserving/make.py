@@ -70,9 +70,9 @@ def build(split: str, triangles: set[Triangle]) -> list[Row]:
     counts: Counter[str] = Counter()
     for number in range(1, SIZES[split] // PER_FILE + 1):
         kinds = sorted(KINDS, key=lambda kind: (counts[kind.name], rng.random()))[:PER_FILE]
-        line, measure = rng.choice(LINES), rng.choice(MEASURES)
+        line, measure = rng.choice(list(LINES)), rng.choice(MEASURES)
         while True:
-            triangle = draw(rng)
+            triangle = draw(rng, LINES[line])
             questions = [question(rng, split, kind, triangle, measure) for kind in kinds]
             if triangle not in triangles and None not in questions:
                 break
