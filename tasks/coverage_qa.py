@@ -50,4 +50,5 @@ TASK = Task(
     load=published.Load(FILES, example, read),
     prompt=prompts.question_answer,
     metrics=(metrics.acc, metrics.macro_f1, metrics.acc_norm),
+    suites=("insurance",),
 )

@@ -88,4 +88,5 @@ TASK = Task(
     ),
     chance=commonest,
     guess="always giving the commonest class",
+    suites=("finance",),
 )

@@ -38,4 +38,5 @@ TASK = Task(
     metrics=(metrics.acc, metrics.macro_f1, metrics.acc_norm),
     chance=commonest,
     guess="always giving the commonest state",
+    suites=("insurance",),
 )

@@ -115,4 +115,5 @@ TASK = Task(
     ),
     chance=chance,
     guess="always giving the commonest decision",
+    suites=("insurance",),
 )

@@ -198,7 +198,10 @@ BAD: dict[str, tuple[Bad, str]] = {
     "duplicate ids": (rewritten(lambda lines: "".join('{"id": "a", ' + line[1:] for line in lines)), "the id 'a'"),
     "one class": (written("one.jsonl", labelled("neutral")), "one class only"),
     "not-a-number": (written("nan.jsonl", labelled(1.5, float("nan"))), "the target is empty"),
-    "CSV with carets": (written("a.csv", table("context^target", "so #^?")), "needed: question, choices, answer or context"),
+    "CSV with carets": (
+        written("a.csv", table("context^target", "so #^?")),
+        "needed: question, choices, answer or context",
+    ),
     "nearly a column": (written("a.csv", table("context,target,gruop", "so #,?,g#")), "nearly 'group'"),
     "empty task among others": (lambda _: ["--task", "cfa,,claims"], "between the commas is empty"),
     "CSV cut off": (written("a.csv", table("context,target", "so #,?")[:-3].rpartition(",")[0]), "cut off"),
