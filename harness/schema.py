@@ -97,7 +97,7 @@ class Task:
     `guess` describes that guessing in words.
     `audit` is a CSV file that lists the wrong gold answers of the source (see `harness.data.audit`), and `gold` is "audited"
     if they are corrected. `splits` lists the available splits. A task with only a test split can be evaluated or used as a
-    probe, but not trained on.
+    probe, but not trained on. `suites` are names for several tasks at once (`--task finlora`); `list` groups by the first.
     """
 
     name: str
@@ -117,6 +117,7 @@ class Task:
     audit: Path | None = None
     gold: Gold = "source"
     splits: tuple[Split, ...] = SPLITS
+    suites: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -108,4 +108,5 @@ TASK = Task(
     chance=commonest,
     guess="always giving the commonest decision",
     group_name="policy",
+    suites=("insurance",),
 )

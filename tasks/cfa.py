@@ -39,4 +39,5 @@ TASK = Task(
     scoring="choices",
     epochs=8.0,
     group_name="vignette",
+    suites=("finance",),
 )

@@ -95,4 +95,5 @@ TASK = Task(
     max_new_tokens=40,
     epochs=3.0,
     group_name="claim file",
+    suites=("insurance",),
 )

@@ -90,4 +90,5 @@ TASK = Task(
     ),
     chance=commonest,
     guess="always giving the commonest class",
+    suites=("finance",),
 )

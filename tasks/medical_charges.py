@@ -66,4 +66,5 @@ TASK = Task(
     ),
     chance=commonest,
     guess="always giving the commonest band",
+    suites=("insurance",),
 )

@@ -29,4 +29,5 @@ TASK = Task(
     prompt=prompts.question_answer,
     metrics=(metrics.acc_norm, metrics.acc),
     epochs=8.0,
+    suites=("insurance",),
 )

@@ -32,4 +32,5 @@ TASK = Task(
     metrics=(metrics.acc_norm, metrics.acc),
     epochs=8.0,
     group_name="triangle",
+    suites=("insurance",),
 )

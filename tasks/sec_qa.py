@@ -109,4 +109,5 @@ TASK = Task(
     max_new_tokens=56,
     epochs=4.0,
     group_name="filing",
+    suites=("finance",),
 )

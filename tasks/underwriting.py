@@ -118,4 +118,5 @@ TASK = Task(
     ),
     chance=chance,
     guess="always giving the commonest decision",
+    suites=("insurance",),
 )

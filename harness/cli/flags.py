@@ -28,6 +28,7 @@ def _seeds(seeds: tuple[int, ...]) -> list[str]:
     return [str(len(seeds)) if seeds == tuple(range(len(seeds))) else ",".join(map(str, seeds)) + ","]
 
 
+JSON = Flag("--json", "a JSON document on stdout in place of text", field="as_json", switch=True)
 RESULTS = Flag(
     "--results", "where runs and tables lie", parse.path, metavar="DIR", example="results", default=Options.results
 )

@@ -26,6 +26,11 @@ def options(arguments: Arguments) -> Options:
     return Options(**{"tasks": ()} | {name: value for name, value in values.items() if value is not None})
 
 
+def with_suites(settings: Options) -> Options:
+    """Return the settings with the tasks of each suite in its place, such as `--task insurance`."""
+    return replace(settings, tasks=registry.expanded(settings.tasks, settings.tasks_dirs))
+
+
 def run_options(arguments: Arguments) -> Options:
     """Return the options of runs: `all` stands for every method, `--continue-from` for a run with its method and rank.
 
@@ -35,7 +40,7 @@ def run_options(arguments: Arguments) -> Options:
     if not arguments.tasks:
         fix = f"{errors.command('--task', 'cfa')}   ({errors.command('list')})"
         raise HarnessError("no task given", where="--task", fix=fix)
-    settings = options(arguments)
+    settings = with_suites(options(arguments))
     settings = replace(settings, methods=_methods(settings.methods), challengers=_challengers(arguments.challengers))
     _check_endpoint(settings)
     if settings.quick and not arguments.ranks:

@@ -188,9 +188,9 @@ def test_the_list_fits_into_a_hundred_columns_wherever_the_program_lies(capsys: 
     place = "/home/somebody/finance/.venv/lib/python3.11/site-packages/harness/methods"
     found = [replace(entry, origin=f"{place}/{name}.py") for name, entry in registry.methods().items()]
     broken = replace(found[0], name="worse", value=None, error="ModuleNotFoundError: " + "no module here " * 12)
-    tasks.listing(
-        registry.tasks().values(), [*found, broken], registry.challengers().values(), dict.fromkeys(registry.tasks())
-    )
+    known = registry.tasks()
+    challengers, suites = registry.challengers().values(), registry.suites(known)
+    tasks.listing(known.values(), [*found, broken], challengers, dict.fromkeys(known), suites)
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 100
     assert sum(line.strip() == f"{place}/qlora.py" for line in lines) == 1

@@ -47,7 +47,7 @@ FLAGS = (
 
 def main(arguments: Arguments) -> int:
     """Check tasks."""
-    return check(settings.options(arguments))
+    return check(settings.with_suites(settings.options(arguments)))
 
 
 def check(options: Options) -> int:
