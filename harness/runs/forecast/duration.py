@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.data import registry
 from harness.data.loading import Splits
-from harness.record import RunSpec
+from harness.record import RunSpec, Split
 from harness.runs.forecast.speed import Speed
 from harness.schema import Example, Method, Task
 
@@ -67,7 +67,7 @@ def _read(texts: Sequence[tuple[int, int]], spec: RunSpec, method: Method, speed
 
 
 def _challenger(
-    spec: RunSpec, texts: Mapping[str, Sequence[tuple[int, int]]], speed: Speed, per_character: float
+    spec: RunSpec, texts: Mapping[Split, Sequence[tuple[int, int]]], speed: Speed, per_character: float
 ) -> Duration:
     if not registry.challenger(spec.method).embeds:
         return Duration(0.0, CHALLENGER)
