@@ -58,6 +58,14 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def load() -> float | None:
+    """Return the load average of the last minute for each core; None if the system does not tell."""
+    try:
+        return round(os.getloadavg()[0] / cores(), 2)
+    except (OSError, AttributeError):
+        return None
+
+
 def allocator(device: Literal["cpu", "cuda"]) -> str:
     """Return the memory allocator: the C library's or a preloaded one; on CUDA torch's with its settings."""
     if device == "cuda":

@@ -103,7 +103,13 @@ def run_name(spec: RunSpec, *, seed: bool = True) -> str:
 
 
 def method_name(spec: RunSpec) -> str:
-    """Return the method, and the bits of its base if the model's folder stores them quantised: `lora on 4-bit`."""
+    """Return the method, and the bits of its base if the model's folder stores them quantised: `lora on 4-bit`.
+
+    A row of a server names its model, and says so if options were named in writing: `endpoint gpt-x (written)`.
+    """
+    if spec.server:
+        facts = dict(fact.split("=", 1) for fact in spec.server)
+        return f"{spec.method} {facts.get('model', '')}" + " (written)" * (facts.get("options") == "written")
     return f"{spec.method} on {spec.base_bits}-bit" if spec.base_bits else spec.method
 
 

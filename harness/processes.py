@@ -36,6 +36,8 @@ QUIET = {
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_is_fork = False  # whether this process is one of a parallel map: the cores are busy with the others
+
 
 class ProcessEnd(Exception):
     """A process ended without an answer; the message is the reason in words."""
@@ -138,13 +140,13 @@ def parallel_map(function: Callable[[Item], Result], items: Sequence[Item]) -> l
     """Return the function's result for each item, in the order of the items.
 
     The processes are forks, so the function and the items need not be sent to them. Results are sent back and must be
-    picklable. If a fork is not safe (macOS), and for one item or one core, this process does all the work.
+    picklable. If a fork is not safe (macOS), for one item or one core, and in such a process, this process does all the work.
 
     Raises:
         HarnessError: a process was killed. An error of the function is raised unchanged, for the first item that fails.
     """
     count = min(environment.cores(), len(items))
-    if count < 2 or sys.platform != "linux":
+    if count < 2 or sys.platform != "linux" or _is_fork:
         return [function(item) for item in items]
     before = multiprocessing.active_children()
     try:
@@ -211,6 +213,8 @@ class _Forks(Generic[Item, Result]):
 
 
 def _work(function: Callable[[Any], Any], items: Sequence[Any], connection: Connection, parent: int) -> None:
+    global _is_fork
+    _is_fork = True
     become_helper(parent)
     with contextlib.suppress(EOFError, OSError):
         while True:

@@ -145,6 +145,8 @@ class RunSpec:
     `base_bits` are the bits in which the model's folder stores its weights quantised, 0 for plain weights.
     `challenger` is 0 for methods. Otherwise it is the version of the challenger that `method` names, which fits on the
     training examples without a language model; `train_examples` and all settings of training are 0 then.
+    `server` are the facts of the server that a challenger asks, as `name=value`: host, model, form of requests, version and
+    the day of the first answer; see `harness.endpoint.forms.ServerFacts`.
     """
 
     task: str
@@ -185,6 +187,7 @@ class RunSpec:
     model_format: str = ""
     base_bits: int = 0
     challenger: int = 0
+    server: tuple[str, ...] = ()
 
     @cached_property
     def id(self) -> str:
@@ -206,6 +209,24 @@ class RunSpec:
     def name(self) -> str:
         """Return the run's method and rank, such as `lora-r8`; `base` and `full` have no rank."""
         return f"{self.method}-r{self.rank}" if self.rank else self.method
+
+
+@dataclass(frozen=True)
+class Usage:
+    """The requests to a server, and what its answers cost.
+
+    `requests` are those sent in the run that wrote the record, `retries` those of them that followed a failure. `reused` are
+    answers of an earlier, unfinished run. The tokens are those of all answers, as the server counts them; `uncounted` are
+    answers that came without a count. `usd` is None without `--endpoint-price`.
+    """
+
+    requests: int
+    retries: int
+    reused: int
+    uncounted: int
+    prompt_tokens: int
+    answer_tokens: int
+    usd: float | None = None
 
 
 @dataclass(frozen=True)
@@ -244,12 +265,34 @@ class ProbeResult:
 
 
 @dataclass(frozen=True)
+class DataFile:
+    """The data file of a task without code, so that it is found and read again as it was.
+
+    `path` is relative to the results folder. The other fields are the settings of the reading, see `TaskSource`; `relabel`
+    and `columns` are texts such as `old=new`.
+    """
+
+    path: str
+    sha256: str
+    labels: tuple[str, ...] = field(default=(), metadata=LATER)
+    relabel: tuple[str, ...] = field(default=(), metadata=LATER)
+    decimal_comma: bool = field(default=False, metadata=LATER)
+    columns: tuple[str, ...] = field(default=(), metadata=LATER)
+    drop_bad: bool = field(default=False, metadata=LATER)
+    instruction: str = field(default="", metadata=LATER)
+
+
+@dataclass(frozen=True)
 class Record:
     """A finished run. `reason` explains a status other than ok; `guess` describes the guessing that scores `chance`.
 
     `adapter_sha256` is that of the trained weights, `steps_sha256` that of the logged steps (see `store.training_files`).
     Both are empty for runs that stored none, and in records of older versions. `validation` is the result of an untrained
+    row on validation questions; by it the base model at its best is selected. `data_file` is that of a task without code,
+    `usage` that of a run that asked a server.
     row on validation questions; by it the base model at its best is selected.
+    `targets` are the modules that an adapter changes. `neighbours` is how many other runs of the same command ran
+    beside the training, on average, and `load` the system's load average for each core at its end; None if unknown.
     """
 
     spec: RunSpec
@@ -271,3 +314,8 @@ class Record:
     adapter_sha256: str = ""
     steps_sha256: str = ""
     validation: ProbeResult | None = None
+    data_file: DataFile | None = field(default=None, metadata=LATER)
+    usage: Usage | None = field(default=None, metadata=LATER)
+    targets: tuple[str, ...] = field(default=(), metadata=LATER)
+    neighbours: float | None = field(default=None, metadata=LATER)
+    load: float | None = field(default=None, metadata=LATER)

@@ -97,7 +97,7 @@ class Task:
     `guess` describes that guessing in words.
     `audit` is a CSV file that lists the wrong gold answers of the source (see `harness.data.audit`), and `gold` is "audited"
     if they are corrected. `splits` lists the available splits. A task with only a test split can be evaluated or used as a
-    probe, but not trained on.
+    probe, but not trained on. `suites` are names for several tasks at once (`--task finlora`); `list` groups by the first.
     """
 
     name: str
@@ -117,6 +117,7 @@ class Task:
     audit: Path | None = None
     gold: Gold = "source"
     splits: tuple[Split, ...] = SPLITS
+    suites: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,9 @@ class Challenger:
     higher for the likelier one, or a text. It must not read `target`. `applies(task, examples)` returns the reason if the
     challenger does not apply to a task with these training examples, otherwise an empty string; None if it applies to all.
     `version` is raised whenever the answers change: it is part of a run's id. `embeds` is True if `fit` has a fourth
-    argument `embed(texts)`, which returns the mean hidden state of the frozen base model for each text, as rows.
+    argument `embed(texts)`, which returns the mean hidden state of the frozen base model for each text, as rows. `remote` is
+    True if it is instead a `harness.endpoint.connection.Respondent`: a model behind the address of `--endpoint`, which needs no
+    training examples and whose answers nobody can compute again.
     """
 
     name: str
@@ -184,3 +187,4 @@ class Challenger:
     applies: Callable[[Task, Sequence[Example]], str] | None = None
     version: int = 1
     embeds: bool = False
+    remote: bool = False

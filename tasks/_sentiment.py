@@ -33,4 +33,5 @@ def task(name: str, title: str, source: Source, load: published.Load, **fields: 
         chance=commonest,
         guess="always giving the commonest label",
         **fields,
+        suites=("finance", "finlora"),
     )

@@ -87,7 +87,7 @@ def money(name: str, title: str, costs: Mapping[tuple[str, str], float]) -> Metr
 TASK = Task(
     name="auto_claims",
     version=2,
-    title="Motor claims: settle or investigate (balanced)",
+    title="Motor claims: settle or investigate (balanced; a table: trees are made for it)",
     source=Source(
         uri="github:aws/amazon-sagemaker-examples",
         revision="2d519b52c3a2c2361f2b87f0d3de46fd6c0232a5",
@@ -108,4 +108,5 @@ TASK = Task(
     chance=commonest,
     guess="always giving the commonest decision",
     group_name="policy",
+    suites=("insurance",),
 )

@@ -53,4 +53,5 @@ TASK = Task(
     metrics=(metrics.acc, metrics.macro_f1, metrics.acc_norm),
     chance=commonest,
     guess="always giving the commoner answer",
+    suites=("general",),
 )

@@ -43,4 +43,5 @@ TASK = Task(
     scoring="choices",
     epochs=1.0,
     group_name="vignette",
+    suites=("finance",),
 )

@@ -72,10 +72,10 @@ def chance(examples: Sequence[Example]) -> float:
 
 TASK = Task(
     name="claims",
-    version=2,
+    version=3,
     title="Insurance claims: decision, amount, clause",
     source=Source(
-        "data/claims", sha256="6249b7f56351c078d0f539dc39f1ac5f169cdc17efc62b267a236a901fa6faba", license="CC-BY-4.0"
+        "data/claims", sha256="2dad502cbe86de71648a25b1e1c940d7156a52383e7292eeecac3c806e2d4788", license="CC-BY-4.0"
     ),
     load=load,
     prompt=prompts.question_answer,
@@ -95,4 +95,5 @@ TASK = Task(
     max_new_tokens=40,
     epochs=3.0,
     group_name="claim file",
+    suites=("insurance",),
 )

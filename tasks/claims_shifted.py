@@ -21,11 +21,11 @@ def parse(text: str, example: Example) -> str | None:
 TASK = replace(
     claims.TASK,
     name="claims_shifted",
-    version=2,
-    title="Insurance claims in another insurer's words",
+    version=3,
+    title="Insurance claims, wording and currency shifted: another insurer's words, in pounds",
     source=Source(
         "data/claims_shifted",
-        sha256="870c8d6cedf3dfaca47d390d46e2cb214b75f07ab6a3bd8921d08941f1a3d21a",
+        sha256="1f60c1d93ca386fa701b48f880c4a9454c60fc3be6b42170a2cc2accf80a29fd",
         license="CC-BY-4.0",
     ),
     metrics=tuple(replace(m, unit=m.unit.replace("USD", "GBP")) for m in claims.TASK.metrics),

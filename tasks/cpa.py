@@ -45,4 +45,5 @@ TASK = Task(
     prompt=prompts.multiple_choice,
     metrics=(metrics.acc_norm, metrics.acc),
     group_name="exhibit",
+    suites=("finance",),
 )

@@ -72,4 +72,5 @@ TASK = Task(
     parse=parse,
     max_new_tokens=56,
     group_name="filer",
+    suites=("finance",),
 )

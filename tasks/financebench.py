@@ -60,4 +60,5 @@ TASK = Task(
     parse=parse,
     max_new_tokens=24,
     group_name="filing",
+    suites=("finance", "finlora"),
 )

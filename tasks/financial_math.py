@@ -49,4 +49,5 @@ TASK = Task(
     parse=first_number,
     max_new_tokens=16,
     audit=Path(__file__).parent / "data" / "financial_math" / "audit.csv",
+    suites=("finance", "finlora"),
 )

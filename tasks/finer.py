@@ -90,4 +90,5 @@ TASK = Task(
     parse=parse,
     max_new_tokens=160,
     group_name="group of batches",
+    suites=("finance", "finlora"),
 )

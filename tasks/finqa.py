@@ -45,4 +45,5 @@ TASK = Task(
     parse=_reports.parse,
     max_new_tokens=24,
     group_name="filing",
+    suites=("finance",),
 )

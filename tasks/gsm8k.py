@@ -68,4 +68,5 @@ TASK = Task(
     scoring="generate",
     parse=parse,
     max_new_tokens=256,
+    suites=("general",),
 )

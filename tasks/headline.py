@@ -38,4 +38,5 @@ TASK = Task(
     chance=commonest,
     guess="always giving the commoner answer",
     group_name="headline",
+    suites=("finance", "finlora"),
 )

@@ -47,4 +47,5 @@ TASK = Task(
     load=published.Load(FILES, example),
     prompt=prompts.bare_question,
     metrics=(metrics.acc_norm, metrics.acc),
+    suites=("general",),
 )

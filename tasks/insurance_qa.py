@@ -77,4 +77,5 @@ TASK = Task(
     prompt=prompts.multiple_choice,
     metrics=(metrics.acc_norm, metrics.acc),
     group_name="answer",
+    suites=("insurance",),
 )

@@ -1,4 +1,6 @@
-"""Place an applicant for medical cover in a band of expected yearly charges.
+"""Place an applicant for medical cover in a band of expected yearly charges: a table, which trees are made for.
+
+Its rows show what a language model costs against boosted trees (`trees`) on the same columns, in money too.
 
 Source: the simulated US policyholders of B. Lantz, "Machine Learning with R" (public domain according to the
 repository). The bands, in USD, are this project's: below 5,000; 5,000 to 10,000; 10,000 to 20,000; 20,000 and above.
@@ -52,7 +54,7 @@ def overcharged(answer: Answer) -> float:
 TASK = Task(
     name="medical_charges",
     version=1,
-    title="Medical cover: band of yearly charges",
+    title="Medical cover: band of yearly charges (a table: trees are made for it)",
     source=_policyholders.SOURCE,
     load=published.Load(_policyholders.FILES, example),
     prompt=prompts.question_answer,
@@ -64,4 +66,5 @@ TASK = Task(
     ),
     chance=commonest,
     guess="always giving the commonest band",
+    suites=("insurance",),
 )

@@ -88,6 +88,7 @@ TASK = Task(
     load=published.Load(files(), example, read),
     prompt=prompt,
     metrics=(metrics.acc, metrics.acc_norm),
+    suites=("general",),
 )
 
 

@@ -40,4 +40,5 @@ TASK = Task(
     chance=commonest,
     guess="always giving the commonest type",
     group_name="sentence",
+    suites=("finance", "finlora"),
 )

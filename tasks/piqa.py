@@ -36,4 +36,5 @@ TASK = Task(
     load=published.Load(FILES, example),
     prompt=prompts.labelled_question,
     metrics=(metrics.acc_norm, metrics.acc),
+    suites=("general",),
 )

@@ -20,13 +20,14 @@ def load(folder: Path, split: Split) -> Iterator[Example]:
 
 TASK = Task(
     name="rating",
-    version=1,
+    version=2,
     title="Insurance rating: premium, credibility, limits, trend",
     source=Source(
-        "data/rating", sha256="c73fec4f669811659657f309ab5705d7fed0ae6ec4dbdbd17323e78e6d18f3e5", license="CC-BY-4.0"
+        "data/rating", sha256="389267048001b7d99610c7fc4e7b9afc8f428b36d034cf938871c6a83244d006", license="CC-BY-4.0"
     ),
     load=load,
     prompt=prompts.question_answer,
     metrics=(metrics.acc_norm, metrics.acc),
     epochs=8.0,
+    suites=("insurance",),
 )

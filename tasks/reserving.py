@@ -22,14 +22,15 @@ def load(folder: Path, split: Split) -> Iterator[Example]:
 
 TASK = Task(
     name="reserving",
-    version=1,
+    version=2,
     title="Loss reserving: chain ladder, expected loss ratio, Bornhuetter-Ferguson",
     source=Source(
-        "data/reserving", sha256="8e5b2dadaefff8ab9f4296faca9efbf7b96e1d77508f710a95f047516c49a057", license="CC-BY-4.0"
+        "data/reserving", sha256="74709e9383152f0d24d3ca97a38ec4d856addc0452385ee6c4ef10f63859066c", license="CC-BY-4.0"
     ),
     load=load,
     prompt=prompts.question_answer,
     metrics=(metrics.acc_norm, metrics.acc),
     epochs=8.0,
     group_name="triangle",
+    suites=("insurance",),
 )

@@ -86,4 +86,5 @@ TASK = Task(
     parse=parse,
     max_new_tokens=64,
     group_name="table",
+    suites=("finance",),
 )

@@ -1,5 +1,8 @@
 """Underwrite an application for medical cover by the insurer's manual: accept, decline or refer, and by which rule?
 
+Applicants and rules are the columns of a table, which trees are made for: they get most decisions right (docs/tasks.md). The
+rule that is cited has to be looked for.
+
 The applicants are the simulated US policyholders of B. Lantz, "Machine Learning with R" (public domain according to the
 repository). The manuals are this project's: six rules, and the first that applies decides. The order and the limits of the
 rules differ between applicants, sampled by the hash of the applicant's data, so the manual has to be read. Sex and region
@@ -102,7 +105,7 @@ def chance(examples: Sequence[Example]) -> float:
 TASK = Task(
     name="underwriting",
     version=3,
-    title="Underwriting: decision and rule by the manual",
+    title="Underwriting: decision and rule by the manual (a table: trees are made for it)",
     source=_policyholders.SOURCE,
     load=published.Load(_policyholders.FILES, example),
     prompt=prompts.question_answer,
@@ -115,4 +118,5 @@ TASK = Task(
     ),
     chance=chance,
     guess="always giving the commonest decision",
+    suites=("insurance",),
 )

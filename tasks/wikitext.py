@@ -66,4 +66,5 @@ TASK = Task(
     scoring="perplexity",
     epochs=1.0,
     group_name="article",
+    suites=("general",),
 )

@@ -42,4 +42,5 @@ TASK = Task(
     load=published.Load(FILES, example),
     prompt=prompts.bare_question,
     metrics=(metrics.acc, metrics.acc_norm),
+    suites=("general",),
 )

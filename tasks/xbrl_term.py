@@ -56,4 +56,5 @@ TASK = Task(
     guess="explaining another term",
     max_new_tokens=96,
     epochs=1.0,
+    suites=("finance", "finlora"),
 )

@@ -49,4 +49,5 @@ TASK = Task(
     parse=first_number,
     max_new_tokens=24,
     group_name="issuer",
+    suites=("finance", "finlora"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import sys
@@ -18,7 +19,10 @@ from harness.runs import local
 from tests.support.snapshot import Snapshots
 
 HERE = Path(__file__).resolve().parent
+MANY_MODULES = 100  # imports after which what they left is exempted from garbage collection
 SLOW_LIMIT = 1800  # seconds for a test marked slow; `timeout` in pyproject.toml is the limit of all others
+
+FROZEN = pytest.StashKey[int]()  # the number of modules whose objects are exempt
 
 # The same cases in every run, however long one takes. `--hypothesis-profile search` looks for new ones.
 _ANY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -56,6 +60,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(SLOW_LIMIT))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Exempt all that imports and collection left from garbage collection.
+
+    A million objects of libraries and tests live as long as the process. The program collects after each phase of a run,
+    and a library after each call: that took most of the time of such tests, and more the more modules were loaded.
+    """
+    loaded = len(sys.modules)
+    if loaded > item.session.stash.get(FROZEN, 0) + MANY_MODULES:
+        gc.collect()
+        gc.freeze()
+        item.session.stash[FROZEN] = loaded
+
+
 @pytest.fixture(autouse=True)
 def same_luck() -> None:
     """Start every test at the same random numbers, whichever tests ran before it in this process."""
@@ -69,7 +87,7 @@ def same_luck() -> None:
 @pytest.fixture(autouse=True, scope="session")
 def no_torch_beforehand() -> None:
     """Start the fork server with the desk in place of torch, which most processes of the tests do not need."""
-    local.PRELOAD = ["tests.support.cli_runner", "hypothesis"]
+    local.PRELOAD = ["tests.support.preload"]
     local.context()
     with processes.environment_of(PYTHONPATH=str(HERE.parent)):
         forkserver.ensure_running()

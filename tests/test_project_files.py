@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+import signal
 import subprocess
 import tomllib
 from pathlib import Path
@@ -52,6 +53,16 @@ def tracked() -> list[str]:
     if found.returncode:
         pytest.skip("not a clone")
     return [name for name in found.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+# --- tests
+
+
+def test_a_test_that_hangs_is_stopped_also_where_ctrl_c_is_ignored(request: pytest.FixtureRequest) -> None:
+    limit, method = (request.config.getini(name) for name in ("timeout", "timeout_method"))
+    assert (0 < float(limit) <= 300, method) == (True, "signal")
+    assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= float(limit)  # in every process that runs tests
+    assert callable(signal.getsignal(signal.SIGALRM))
 
 
 # --- workflows

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.adapters import replay_training
 from harness.data import registry
 from harness.errors import HarnessError, one_line
 from harness.record import Answer, RunSpec
@@ -21,53 +22,22 @@ from harness.runs.job import Job
 from harness.schema import Method
 from harness.store import training_files
 
-FIRST_STEPS = 3  # from the second on, the loss depends on the learning rate
 RETRAIN = "train it again with verify --rerun"
 
 
 @dataclass(frozen=True)
 class Again:
-    """The part that was computed again: the answers to the drawn questions, the losses of the first steps, the tokens of all."""
+    """The part that stored weights computed again: answers, and the loss of the last step's examples; a reason for none."""
 
     answers: tuple[Answer, ...] = ()
-    losses: tuple[float, ...] = ()
-    tokens: tuple[int, ...] = ()
+    last_loss: float | None = None
     reason: str = ""
-
-
-def first_steps(job: Job) -> Again:
-    """Return the losses of the first training steps and the tokens of every step.
-
-    Both are empty for a run without training, with clients, with further tasks, or from another run's weights.
-    """
-    from harness.model import loading
-    from harness.training import loop
-
-    if job.spec.challenger:
-        return Again()
-    spec, method = job.spec, registry.method(job.spec.method)
-    if not method.trains or spec.rounds or spec.joined or spec.start:
-        return Again()
-    data = _start(job)
-    tokenizer = loading.tokenizer_of(job.model_folder, spec)
-    pairs = inputs.encode_train(data, spec, tokenizer)
-    batches = loop.plan_batches([len(pair) for pair in pairs], spec)
-    fit = loop.fit(
-        method.adapt(method.load(str(job.model_folder), spec), spec),
-        tokenizer,
-        pairs,
-        spec,
-        rate_factor=method.rate_factor,
-        make=method.optimizer,
-        steps=range(min(FIRST_STEPS, len(batches))),
-    )
-    return Again(losses=fit.losses, tokens=tuple(sum(len(pairs[i]) for i in batch) for batch in batches))
 
 
 def ask(job: Job, run: Path, positions: Sequence[int]) -> Again:
     """Return the answers of a run's stored weights to some of its questions; none, with the reason, if they are not stored.
 
-    A challenger stores none: it is fitted again.
+    Questions of the same batches are answered, too. A challenger stores nothing: it is fitted again.
 
     Args:
         job: the job of doing the run again.
@@ -80,25 +50,50 @@ def ask(job: Job, run: Path, positions: Sequence[int]) -> Again:
     from harness.model import answer, loading, tokenize
 
     if job.spec.challenger:
-        fresh, _ = worker_challenger.answer(job, _start(job))
+        if job.spec.server:
+            return Again(reason="its answers are those of a server, which is not asked again")
+        fresh, *_ = worker_challenger.answer(job, prepare(job))
         return Again(tuple(fresh[position] for position in positions))
     method = registry.method(job.spec.method)
     if reason := missing(run, job.spec, method):
         return Again(reason=reason)
-    data = _start(job)
-    examples = dict(data.splits.items())[job.spec.split]
+    data = prepare(job)
+    model, tokenizer = _model(job, run, method), loading.tokenizer_of(job.model_folder, job.spec)
     answers = answer.answer(
-        _model(job, run, method),
-        loading.tokenizer_of(job.model_folder, job.spec),
-        examples,
+        model,
+        tokenizer,
+        dict(data.splits.items())[job.spec.split],
         data.task,
         job.spec,
         shots=tokenize.choose_shots(data.splits.train, method.shots, job.spec.seed),
         calibration=method.calibration,
         only=frozenset(positions),
     )
-    ids = {examples[position].id for position in positions}
-    return Again(tuple(answer for answer in answers if answer.id in ids))
+    return Again(tuple(answers), replay_training.last_loss(model, tokenizer, data, job.spec, method))
+
+
+def test_tokens(job: Job, stored: Sequence[Answer]) -> int | None:
+    """Return the tokens that a run read and wrote in its test; None if they cannot be counted.
+
+    Written texts are counted by their own tokens and the token that ended them.
+    """
+    from harness.model import loading, tokenize
+    from harness.model.likelihood import question_length
+
+    spec = job.spec
+    method = None if spec.challenger else registry.method(spec.method)
+    if method is None or method.calibration or spec.scoring not in ("choices", "generate"):
+        return None
+    data, tokenizer = prepare(job), loading.tokenizer_of(job.model_folder, spec)
+    examples = dict(data.splits.items())[spec.split]
+    shots = tokenize.choose_shots(data.splits.train, method.shots, spec.seed)
+    room = tokenize.answer_room(spec.scoring, spec.max_new_tokens)
+    questions = tokenize.encode_test(tokenizer, examples, data.task, spec.max_tokens, room, shots)
+    if spec.scoring == "choices":
+        return sum(map(question_length, questions))
+    texts = tokenizer([answer.text for answer in stored], add_special_tokens=False)["input_ids"]
+    written = sum(min(len(text) + 1, spec.max_new_tokens) for text in texts)
+    return sum(len(question.prompt) for question in questions) + written
 
 
 def missing(run: Path, spec: RunSpec, method: Method) -> str:
@@ -112,7 +107,7 @@ def missing(run: Path, spec: RunSpec, method: Method) -> str:
     )
 
 
-def _start(job: Job) -> Inputs:
+def prepare(job: Job) -> Inputs:
     """Return the inputs of a run, the process set up as its worker sets it up."""
     import torch
 

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from harness import challengers
-from harness.analysis.costs import machine, typical_cost
+from harness.analysis.answers import ClassCount, class_counts, end_probability, readable_score
+from harness.analysis.answers import ConstantAnswer as ConstantAnswer
+from harness.analysis.answers import constant_answer as constant_answer
+from harness.analysis.costs import Times, busy, has_neighbours, machine, times, typical_cost
 from harness.analysis.items import ItemScores, Metrics, Run, find_metric, item_scores
 from harness.errors import HarnessError
 from harness.methods import BEFORE_TRAINED, position
 from harness.metrics import stats
-from harness.record import Answer, Cost, Record, RunSpec, Score, Status
-from harness.schema import Metric
-
-CONSTANT = 0.95  # a model whose share of equal answers is at least this gives a constant answer
-FEWEST = 20  # answers needed to call them constant
+from harness.record import Cost, Record, RunSpec, Score, Status
 
 
 @dataclass(frozen=True)
@@ -57,15 +56,6 @@ class Gains:
 
 
 @dataclass(frozen=True)
-class ConstantAnswer:
-    """The answer that nearly all questions got: its text, or its position in the list of options, from 1."""
-
-    text: str
-    position: int | None
-    share: float
-
-
-@dataclass(frozen=True)
 class Cell:
     """The runs of one spec that differ in their seed only, on one metric.
 
@@ -80,8 +70,9 @@ class Cell:
     `baseline` the spec of the row from which `vs_base` is the difference: the base model at its best. `readable_score` is
     the headline metric over the readable answers, and `end_probability` how sure the model is to stop behind the right
     option: form, on which no score depends. `vs_challenger` is the difference from `challenger`, the challenger that the row
-    is least clearly better than: it is better than all if it is better than this one. `gains` is set if the base model was
-    scored in both ways.
+    is least clearly better than: it is better than all if it is better than this one. `vs_rival` is the difference of a
+    trained row from `rival`, the best row without training. `classes` count the answers by class, if the task has a few.
+    `gains` is set if the base model was scored in both ways.
     """
 
     spec: RunSpec
@@ -102,6 +93,7 @@ class Cell:
     vs_base: Difference | None = None
     vs_best: Difference | None = None
     vs_challenger: Difference | None = None
+    vs_rival: Difference | None = None
     best_or_tied: Literal["best", "tied", ""] = ""
     not_worse: bool = False
     gains: Gains | None = None
@@ -112,6 +104,8 @@ class Cell:
     validation: float | None = None
     baseline: RunSpec | None = None
     challenger: RunSpec | None = None
+    rival: RunSpec | None = None
+    classes: tuple[ClassCount, ...] = ()
     below_chance: bool = False
     parse_rate: float | None = None
     cost: Cost | None = None
@@ -127,6 +121,26 @@ class Cell:
     def challenges(self) -> bool:
         """Whether it is the row of a challenger, which answers without a language model."""
         return self.spec.challenger > 0
+
+    @property
+    def train_times(self) -> Times | None:
+        """The seconds of training over its seeds; None if nothing trained, or on several machines."""
+        return times(self.records, "train")
+
+    @property
+    def test_times(self) -> Times | None:
+        """The seconds of the test over its seeds; None on several machines."""
+        return times(self.records, "evaluate")
+
+    @property
+    def has_neighbours(self) -> bool:
+        """Whether one of its runs trained beside other runs."""
+        return any(map(has_neighbours, self.records))
+
+    @property
+    def busy(self) -> bool:
+        """Whether the machine of one of its runs had more work than cores."""
+        return any(map(busy, self.records))
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -231,6 +245,7 @@ def _finished_cells(runs: Sequence[Run], metrics: Metrics) -> list[tuple[Cell, I
             shortage=evidence.shortage() if evidence and len(scores) > 1 else scores[0].shortage,
             seed_sd=statistics.stdev(score.value for score in scores) if len(scores) > 1 else None,
             item_se=evidence.item_se() if evidence else None,
+            classes=class_counts(answers, _classes(spec.task, names, metrics)) if name == names[0] else (),
             constant=constant_answer(answers) if name == names[0] and spec.scoring != "perplexity" else None,
             readable_score=readable_score(answers, metric) if metric and name == names[0] else None,
             end_probability=end_probability(answers) if name == names[0] else None,
@@ -245,52 +260,18 @@ def _finished_cells(runs: Sequence[Run], metrics: Metrics) -> list[tuple[Cell, I
     return result
 
 
+def _classes(task: str, names: Sequence[str], metrics: Metrics) -> Callable[[str], str] | None:
+    """Return the first metric's function from a text to its class, None if no metric of the task has classes."""
+    known = (find_metric(task, name, metrics) for name in names)
+    return next((metric.classes for metric in known if metric is not None and metric.classes is not None), None)
+
+
 def _validation(records: Sequence[Record], metric: str) -> float | None:
     """Return the mean validation score of these records on a metric; None if one of them has none."""
     results = [record.validation for record in records]
     if not all(result is not None and metric in result.scores for result in results):
         return None
     return math.fsum(result.scores[metric].value for result in results if result is not None) / len(results)
-
-
-def constant_answer(answers: Sequence[Answer]) -> ConstantAnswer | None:
-    """Return the answer that nearly all questions got, by text or by position among the options; None if there is none.
-
-    None too if the gold answers are as uniform. Unreadable answers do not count: they are reported apart.
-    """
-    readable = [answer for answer in answers if answer.parsed is not None]
-    listed_both = [a for a in readable if a.parsed in a.choices and a.target in a.choices]
-    texts = [(answer.parsed or "", answer.target) for answer in readable]
-    positions = [(a.choices.index(a.parsed or "") + 1, a.choices.index(a.target) + 1) for a in listed_both]
-    enough = max(FEWEST, len(answers) / 2)
-    if len(texts) >= enough and (text := _most_frequent(texts)):
-        return ConstantAnswer(str(text[0]), None, text[1])
-    if len(positions) >= enough and (position := _most_frequent(positions)):
-        return ConstantAnswer("", int(position[0]), position[1])
-    return None
-
-
-def _most_frequent(pairs: Sequence[tuple[str, str]] | Sequence[tuple[int, int]]) -> tuple[str | int, float] | None:
-    """Return the most frequent answer with its share, None below `CONSTANT` or if gold answers are as uniform."""
-    usual, count = Counter(answer for answer, _ in pairs).most_common(1)[0]
-    share, gold = count / len(pairs), sum(target == usual for _, target in pairs) / len(pairs)
-    return (usual, share) if share >= CONSTANT and gold <= share - 0.05 else None
-
-
-def readable_score(answers: Sequence[Answer], metric: Metric) -> float | None:
-    """Return the metric over the readable answers, None if there are none or the metric is no mean."""
-    read = [answer for answer in answers if answer.parsed is not None]
-    if not read or metric.combine is not None:
-        return None
-    return math.fsum(metric.score(answer) for answer in read) / len(read)
-
-
-def end_probability(answers: Sequence[Answer]) -> float | None:
-    """Return the mean probability of the end token behind the right option; None if no answer has it."""
-    rows = [a for a in answers if a.end_loglik and a.target in a.choices]
-    if not rows:
-        return None
-    return math.fsum(math.exp(min(a.end_loglik[a.choices.index(a.target)], 0.0)) for a in rows) / len(rows)
 
 
 def _pooled(scores: Sequence[Score], evidence: ItemScores | None) -> stats.Interval:

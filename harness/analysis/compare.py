@@ -15,18 +15,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
+from harness.analysis import references
 from harness.analysis.aggregate import Cell, Difference, Gains, method_order, metric_names, pool, table_order
 from harness.analysis.costs import machine_difference
-from harness.analysis.items import ItemScores, Metrics, Run, find_metric, item_scores
+from harness.analysis.items import Metrics, Run, find_metric, item_scores
+from harness.analysis.references import Differences, Draft
 from harness.metrics import stats
 from harness.record import Answer, Record, RunSpec
 from harness.schema import Metric
 
 __all__ = ["Cell", "Comparison", "Difference", "Flip", "cells", "compare_records"]
 
-Draft = tuple[Cell, ItemScores | None]
 Key = TypeVar("Key")
-Differences = Mapping[tuple[int, int], Difference]
 
 MARGIN = 0.03  # a share; a row that loses less than this to every other one counts as not worse
 
@@ -51,7 +51,7 @@ def cells(runs: Iterable[Run], metrics: Metrics | None = None) -> list[Cell]:
     names = metric_names(metrics, [cell for cell, _ in drafts])
     for draft in sorted(drafts, key=lambda draft: _order(draft[0], names)):  # of equals, the first is "best"
         families[draft[0].family].append(draft)
-    ranks = _ranks(cell for cell, _ in drafts if cell.headline)
+    ranks = references.validation_ranks(cell for cell, _ in drafts if cell.headline)
     compared = [cell for family in families.values() for cell in _judge(family, ranks)]
     return sorted(compared + failed, key=lambda cell: _order(cell, names))
 
@@ -62,7 +62,7 @@ def _judge(family: Sequence[Draft], ranks: Mapping[RunSpec, float]) -> list[Cell
     differences = {(i, j): paired for i in usable for j in usable if i < j and (paired := _minus(family[i], family[j]))}
     adjusted = _adjusted(differences)
     both_ways = adjusted | {(j, i): _turned(difference) for (i, j), difference in adjusted.items()}
-    family = _against_challengers(_against_base(family, both_ways, ranks), both_ways)
+    family = references.with_references(family, both_ways, ranks)
     return _against_best(family, both_ways)
 
 
@@ -73,68 +73,6 @@ def _minus(a: Draft, b: Draft) -> stats.Paired | None:
 
 def _turned(difference: Difference) -> Difference:
     return replace(difference, value=-difference.value, low=-difference.high, high=-difference.low)
-
-
-def _against_base(family: Sequence[Draft], differences: Differences, ranks: Mapping[RunSpec, float]) -> list[Draft]:
-    """Fill in `vs_base`: each cell less the base model at its best, on the same examples.
-
-    Args:
-        family: the cells.
-        differences: between each two of them.
-        ranks: the validation scores of the untrained rows, higher for the better one; the plain base row without one.
-    """
-    untrained = [position for position, (cell, _) in enumerate(family) if cell.spec in ranks]
-    result = []
-    for position, (cell, evidence) in enumerate(family):
-        # There may be several (other dtype, other device): those with the same as the cell first.
-        near = sorted(
-            untrained, key=lambda base: (_same_numerics(family[base][0].spec, cell.spec), ranks[family[base][0].spec])
-        )
-        base = near[-1] if near else position
-        if (position, base) in differences:
-            cell = replace(cell, vs_base=differences[position, base], baseline=family[base][0].spec)
-        result.append((cell, evidence))
-    return result
-
-
-def _against_challengers(family: Sequence[Draft], differences: Differences) -> list[Draft]:
-    """Fill in `vs_challenger`: each row less the challenger that it is least clearly better than."""
-    challengers = [position for position, (cell, _) in enumerate(family) if cell.challenges]
-    result = []
-    for position, (cell, evidence) in enumerate(family):
-        compared = [other for other in challengers if (position, other) in differences and not cell.challenges]
-        if compared:
-            doubts = {n: _doubt(differences[position, n], 1 if cell.higher_is_better else -1) for n in compared}
-            least = max(doubts, key=doubts.__getitem__)
-            cell = replace(cell, vs_challenger=differences[position, least], challenger=family[least][0].spec)
-        result.append((cell, evidence))
-    return result
-
-
-def _doubt(difference: Difference, sign: float) -> tuple[float, float]:
-    """Return how doubtful it is that a difference is a gain: its p-value, and more than 1 if it is none."""
-    gain = sign * difference.value
-    return (difference.p_holm if gain > 0 else 2.0 - difference.p_holm, -gain)
-
-
-def _same_numerics(a: RunSpec, b: RunSpec) -> tuple[bool, bool]:
-    return a.device == b.device, a.dtype == b.dtype
-
-
-def _ranks(headline: Iterable[Cell]) -> dict[RunSpec, float]:
-    """Return the rows that may be the base model at its best, each with its rank by validation score.
-
-    A row without a validation score has the rank of minus infinity, and counts only if it is the plain base model.
-    """
-    ranks: dict[RunSpec, float] = {}
-    for cell in headline:
-        if cell.challenges:
-            continue
-        if cell.validation is not None and not cell.trains:
-            ranks[cell.spec] = cell.validation if cell.higher_is_better else -cell.validation
-        elif cell.spec.method == "base":
-            ranks[cell.spec] = float("-inf")
-    return ranks
 
 
 def _against_best(family: Sequence[Draft], differences: Differences) -> list[Cell]:

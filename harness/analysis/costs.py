@@ -2,9 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from harness.record import Cost, Record
+
+ALONE = 0.1  # neighbours on average; below it a run counts as alone
+BUSY = 1.25  # load for each core; above it the machine is busy
+
+
+@dataclass(frozen=True)
+class Times:
+    """The seconds of a phase over the seeds of a row: their median and their range."""
+
+    median: float
+    low: float
+    high: float
+    count: int
+
+
+def times(records: Sequence[Record], phase: str) -> Times | None:
+    """Return the times of a phase; None across machines, or if no run has measured it."""
+    phases = [record.cost.phases.get(phase) for record in records if record.cost is not None]
+    seconds = [measured.seconds for measured in phases if measured is not None]
+    if not seconds or not machine(records):
+        return None
+    return Times(statistics.median(seconds), min(seconds), max(seconds), len(seconds))
+
+
+def has_neighbours(record: Record) -> bool:
+    """Whether other runs ran beside the training."""
+    return record.neighbours is not None and record.neighbours >= ALONE
+
+
+def busy(record: Record) -> bool:
+    """Whether the machine had more work than cores."""
+    return record.load is not None and record.load > BUSY
+
+
+def time_obstacle(runs: Iterable[Record]) -> str:
+    """Return the reason if the times of trained runs are not comparable with each other, otherwise an empty string."""
+    trained = [record for record in runs if record.cost is not None and "train" in record.cost.phases]
+    known = [record for record in trained if record.neighbours is not None]
+    beside = sum(map(has_neighbours, known))
+    if not 0 < beside < len(known):
+        return ""
+    return f"not comparable: {beside} of {len(known)} runs trained beside others, the rest alone"
 
 
 def machine_difference(a: Record, b: Record) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
+import harness
 from harness import errors, signals
 from harness.cli import examples
 from harness.cli.arguments import Arguments, Flag, Parser
@@ -120,6 +121,9 @@ def read(name: str, words: Sequence[str]) -> Arguments:
 
 
 def _main(words: list[str], work: Target | None) -> int:
+    if words == ["--version"]:
+        output.say(f"{errors.INSTALLED} {harness.__version__}")
+        return DONE
     name = words[0] if words and not words[0].startswith("-") else "run"
     if name not in COMMANDS:
         raise HarnessError(
@@ -133,7 +137,8 @@ def _main(words: list[str], work: Target | None) -> int:
 
 
 def _overview() -> str:
-    return "commands:\n" + "\n".join(f"  {name:<11} {summary}" for name, summary in COMMANDS.items())
+    commands = "commands:\n" + "\n".join(f"  {name:<11} {summary}" for name, summary in COMMANDS.items())
+    return f"{commands}\n\n--version alone prints the version"
 
 
 def _suggestion(name: str) -> str:

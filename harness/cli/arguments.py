@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from harness.cli import parse
+from harness.cli import parse, seeds
 from harness.cli.parse import Reader
 from harness.errors import HarnessError, did_you_mean
 
@@ -110,12 +111,14 @@ class Parser(argparse.ArgumentParser):
         Raises:
             HarnessError: an unknown option, with the nearest known one; or a reader refuses a text.
         """
-        texts, unknown = self.parse_known_args(words)
+        names = [name for action in self._actions for name in action.option_strings]
+        texts, unknown = self.parse_known_args(seeds.as_known(words, names))
         if unknown:
             word = unknown[0].split("=")[0]
-            names = [name for action in self._actions for name in action.option_strings]
             kind = "option" if word.startswith("-") else "argument"
             fix = did_you_mean(word, names) or f"{self.prog} --help"
+            if kind == "argument" and "--task" in names:
+                fix = f"{self.prog} --task {shlex.quote(word)}"
             raise HarnessError(f"unknown {kind} {word}", where=self.prog, fix=fix)
         return Arguments(**{row.key: self._value(row, getattr(texts, row.key)) for row in self.rows})
 

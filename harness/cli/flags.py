@@ -8,10 +8,13 @@ from harness.challengers import BUILT_IN
 from harness.cli import parse
 from harness.cli.arguments import Flag
 from harness.cli.parse import count, one_of, positive
+from harness.endpoint import settings as endpoint
+from harness.endpoint.settings import Endpoint
 from harness.methods.base import ALPHA
 from harness.runs.options import MAX_TOKENS, Options
 
 WHAT, WHERE, HOW = "what runs", "where tasks and data come from", "how it trains and tests"
+SERVER = "a row of a model behind an address: --challengers all,endpoint"
 
 
 def choice(name: str, help: str, choices: tuple[str, ...], *, default: str | None = None, unset: str = "") -> Flag:
@@ -25,6 +28,7 @@ def _seeds(seeds: tuple[int, ...]) -> list[str]:
     return [str(len(seeds)) if seeds == tuple(range(len(seeds))) else ",".join(map(str, seeds)) + ","]
 
 
+JSON = Flag("--json", "a JSON document on stdout in place of text", field="as_json", switch=True)
 RESULTS = Flag(
     "--results", "where runs and tables lie", parse.path, metavar="DIR", example="results", default=Options.results
 )
@@ -69,6 +73,26 @@ RELABEL = Flag(
 DECIMAL_COMMA = Flag(
     "--decimal-comma", "for a data file: its numbers have a decimal comma (1.234,5)", switch=True, group=WHERE
 )
+COLUMNS = Flag(
+    "--columns",
+    "for a data file: the use of its columns (id, group, split, context, target, question, choices, answer, ignore)",
+    parse.columns,
+    metavar="NAME=USE",
+    example="note=context,decision=target",
+    group=WHERE,
+    repeat=True,
+)
+DROP_BAD = Flag(
+    "--drop-bad", "for a data file: leave out rows that have a fault, counted and listed", switch=True, group=WHERE
+)
+INSTRUCTION = Flag(
+    "--instruction",
+    "for a data file: the question below each context; none for no question",
+    metavar="TEXT",
+    example="'Is the claim paid?'",
+    unset="the labels to choose from",
+    group=WHERE,
+)
 GOLD = choice(
     "--gold",
     "gold answers of the source, or corrected by the task's audit",
@@ -76,7 +100,7 @@ GOLD = choice(
     default=Options.gold,
 )
 FOLDERS = (TASKS_DIR, DATA)
-SOURCES = (*FOLDERS, LABELS, RELABEL, DECIMAL_COMMA, replace(GOLD, group=WHERE))
+SOURCES = (*FOLDERS, COLUMNS, LABELS, RELABEL, DECIMAL_COMMA, DROP_BAD, INSTRUCTION, replace(GOLD, group=WHERE))
 
 TASK = Flag(
     "--task",
@@ -130,7 +154,12 @@ TRAINING = (
         unset="by time and memory",
     ),
     Flag(
-        "--learning-rate", "for every method that trains", positive, example="0.001", unset="by method and model width"
+        "--learning-rate",
+        "for every method that trains",
+        positive,
+        example="0.001",
+        unset="by method and model width",
+        alias="--lr",
     ),
     Flag(
         "--tune",
@@ -154,6 +183,11 @@ TRAINING = (
         metavar="P",
         example="0.1",
         default=Options.dropout,
+    ),
+    Flag(
+        "--quick",
+        "a first look: a quarter of the training and of the test examples, and rank 8 unless --rank is given",
+        switch=True,
     ),
     Flag("--train-examples", "use at most so many training examples, whole groups", count, example="500", unset="all"),
     Flag("--test-examples", "use at most so many test examples, whole groups", count, example="200", unset="all"),
@@ -186,6 +220,38 @@ TRAINING = (
     Flag("--save-full", "keep the weights of full fine-tuning (large)", switch=True),
     Flag("--no-memory", "plan without predicting memory", field="memory", switch=False),
 )
+ENDPOINT = (
+    Flag(
+        "--endpoint",
+        "the address of a server in OpenAI's form; prompts of the task are sent there. Its key is in the variable "
+        f"{endpoint.KEY}",
+        parse.address,
+        metavar="URL",
+        example="http://localhost:8000/v1",
+    ),
+    Flag("--endpoint-model", "the name of the server's model", metavar="NAME", example="qwen3-8b"),
+    choice(
+        "--endpoint-api", "the form of requests", ("chat", "completions"), unset="the first that the server accepts"
+    ),
+    Flag("--endpoint-parallel", "requests at a time", count, example="8", default=Endpoint.parallel),
+    Flag("--endpoint-rate", "requests a minute at most", positive, example="60", unset="no limit"),
+    Flag("--endpoint-seconds", "time limit of a request", positive, example="120", default=Endpoint.seconds),
+    Flag(
+        "--endpoint-tokens",
+        "longest answer, for models that think before it",
+        count,
+        example="2048",
+        unset="the task's",
+    ),
+    Flag(
+        "--endpoint-price",
+        "US dollars for a million tokens of prompts and of answers, to count the cost",
+        parse.prices,
+        metavar="IN,OUT",
+        example="0.15,0.6",
+        unset="tokens are counted, costs are not",
+    ),
+)
 RUN = (
     TASK,
     Flag(
@@ -201,9 +267,9 @@ RUN = (
     ),
     Flag(
         "--challengers",
-        "rows without a language model to beat: those of the harness that apply, some by name, or none",
+        "rows without a language model to beat: all of the harness that apply, some by name, or none; endpoint asks a server",
         parse.words,
-        metavar="A,B|none",
+        metavar="A,B|all|none",
         example="none",
         unset=",".join(BUILT_IN),
         group=WHAT,
@@ -261,6 +327,7 @@ RUN = (
     ),
     *SOURCES,
     *(replace(row, group=HOW) for row in TRAINING),
+    *(replace(row, group=SERVER) for row in ENDPOINT),
     RESULTS,
 )
 

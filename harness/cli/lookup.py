@@ -17,7 +17,7 @@ from harness.data.loading import Splits
 from harness.data.source import TaskSource
 from harness.data.split import sample
 from harness.errors import HarnessError
-from harness.record import Record, Split
+from harness.record import DataFile, Record, Split
 from harness.runs.options import Options
 from harness.schema import Example, Task
 from harness.store import records
@@ -26,15 +26,21 @@ from harness.store.find import find_run
 SEVERAL = "pass an id; `adapters list` shows them"
 
 
+MAX_ABOVE = 6  # folders between a run and what holds its results folder
+
+
 class Lookup:
     """Tasks and examples by their names in records; `selected` are those of `--task`, `files` those of them in data files."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, path: Path | None = None) -> None:
+        """Read the tasks; data files of records are searched from the results folder, `path` and the folders above."""
         pairs = [(source := options.source(name).unlimited(), source.task()) for name in options.tasks]
         self._tasks: dict[str, Task] = {task.name: task for _, task in pairs}
         self.selected = frozenset(self._tasks)
         self.files = frozenset(task.name for _, task in pairs if Path(task.source.uri).is_file())
         self._sources = {task.name: source for source, task in pairs}
+        folders = [folder.absolute() for folder in (options.results, path or options.results)]
+        self._above = [above for folder in folders for above in (folder, *folder.parents[:MAX_ABOVE])]
         self._folders = TaskSource("", options.tasks_dirs, options.data)
         for name, task in registry.recorded(options.tasks_dirs).items():
             self._tasks.setdefault(name, task)
@@ -49,7 +55,17 @@ class Lookup:
         name = record.spec.task
         if name not in self._tasks:
             self._read_otherwise(name)
+        if name not in self._tasks and record.data_file is not None:
+            self._read_recorded(name, record.data_file)
         return self._tasks.get(name)
+
+    def _read_recorded(self, name: str, file: DataFile) -> None:
+        """Add the task of a record's data file, if it lies where the record says and is unchanged."""
+        source = self._folders.recorded(file, self._above)
+        with contextlib.suppress(HarnessError):  # this version reads the file otherwise: the task is not known here
+            if source is not None and (task := source.task()).name == name:
+                self._tasks[name], self._sources[name] = task, source
+                self.files |= {name}
 
     def _read_otherwise(self, name: str) -> None:
         """Add the task of a data file that is read as the name in a record says: with or without a decimal comma."""

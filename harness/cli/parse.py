@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.endpoint import settings as endpoint
 from harness.errors import HarnessError, did_you_mean
 
 Reader = Callable[[Any, str, str], Any]
@@ -27,10 +28,14 @@ def text(value: str, flag: str, example: str) -> str:
 
 def words(texts: str | Iterable[str], flag: str, example: str) -> tuple[str, ...]:
     """Split repeated and comma-separated values: `--task a --task b,c` is a, b, c; each once, in order."""
-    parts = [part.strip() for value in _list(texts) for part in value.split(",")]
+    values = _list(texts)
+    parts = [part.strip() for value in values for part in value.split(",")]
     names = tuple(dict.fromkeys(filter(None, parts)))
     if not names:
         raise HarnessError(f"{flag} has no value", where=flag, fix=f"{flag} {example}")
+    if not all(parts):  # as an unset variable in a script leaves it: `cfa,$OTHER`
+        fix = " ".join(filter(None, [flag if flag.startswith("-") else "", ",".join(names)]))
+        raise HarnessError("a name between the commas is empty", where=f"{flag} {' '.join(values)}", fix=fix)
     return names
 
 
@@ -85,6 +90,20 @@ def numbers(value: str, flag: str, example: str) -> tuple[float, ...]:
     if not amounts or not all(map(math.isfinite, amounts)):
         raise HarnessError(f"{flag} {value} is not a list of numbers", where=flag, fix=f"{flag} {example}")
     return amounts
+
+
+def prices(value: str, flag: str, example: str) -> tuple[float, ...]:
+    """Read the prices of a million tokens of prompts and of answers, of 0 or more; one alone is both."""
+    amounts = numbers(value, flag, example)
+    if len(amounts) > 2 or min(amounts) < 0:
+        problem = f"{flag} {value} is not one or two prices from 0 on"
+        raise HarnessError(problem, where=flag, fix=f"{flag} {example}")
+    return amounts
+
+
+def address(value: str, flag: str, example: str) -> str:
+    """Read the address of a server, which has no key in it."""
+    return endpoint.address(value)
 
 
 def factors(value: str, flag: str, example: str) -> tuple[float, ...]:
@@ -145,6 +164,20 @@ def relabel(texts: Iterable[str], flag: str, example: str) -> tuple[tuple[str, s
     labels = [old for old, _ in pairs]
     if twice := next((label for label in labels if labels.count(label) > 1), None):
         raise HarnessError(f"the label '{twice}' has two new names", where=flag, fix="name each label once")
+    return tuple(pairs)
+
+
+def columns(texts: Iterable[str], flag: str, example: str) -> tuple[tuple[str, str], ...]:
+    """Read `--columns note=context,decision=target`: (column in the file, its use)."""
+    pairs = []
+    for part in words(texts, flag, example):
+        column, sign, use = (word.strip() for word in part.rpartition("="))
+        if not (sign and column and use):
+            raise HarnessError(f"'{part}' is not of the form column=use", where=flag, fix=f"{flag} {example}")
+        pairs.append((column, use))
+    names = [column for column, _ in pairs]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise HarnessError(f"the column '{twice}' has two uses", where=flag, fix="name each column once")
     return tuple(pairs)
 
 

@@ -9,17 +9,26 @@ from harness.challengers import BUILT_IN
 from harness.cli import parse
 from harness.cli.arguments import Arguments
 from harness.data import registry
+from harness.endpoint.settings import EXAMPLE
 from harness.errors import HarnessError
 from harness.runs import continuation
 from harness.runs.options import Options, Start
 from harness.store import records
 from harness.store.find import find_run
 
+ENDPOINT = "endpoint"  # the challenger that asks a server
+QUICK_RANKS = (8,)
+
 
 def options(arguments: Arguments) -> Options:
     """Return the values that `Options` has a field for; a value of None is the default."""
     values = {field.name: getattr(arguments, field.name, None) for field in fields(Options)}
     return Options(**{"tasks": ()} | {name: value for name, value in values.items() if value is not None})
+
+
+def with_suites(settings: Options) -> Options:
+    """Return the settings with the tasks of each suite in its place, such as `--task insurance`."""
+    return replace(settings, tasks=registry.expanded(settings.tasks, settings.tasks_dirs))
 
 
 def run_options(arguments: Arguments) -> Options:
@@ -31,8 +40,11 @@ def run_options(arguments: Arguments) -> Options:
     if not arguments.tasks:
         fix = f"{errors.command('--task', 'cfa')}   ({errors.command('list')})"
         raise HarnessError("no task given", where="--task", fix=fix)
-    settings = options(arguments)
+    settings = with_suites(options(arguments))
     settings = replace(settings, methods=_methods(settings.methods), challengers=_challengers(arguments.challengers))
+    _check_endpoint(settings)
+    if settings.quick and not arguments.ranks:
+        settings = replace(settings, ranks=QUICK_RANKS)
     if arguments.continue_from is None:
         return settings
     start = _start(arguments.continue_from, settings)
@@ -60,15 +72,28 @@ def _start(name: str, settings: Options) -> Start:
 
 
 def _challengers(names: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return the names of challengers, by default those of the harness; `none` alone stands for no challenger."""
+    """Return the names of challengers, by default those of the harness; `none` alone stands for no challenger, `all` for these."""
     if names is None:
         return BUILT_IN
     if "none" not in names:
-        return tuple(dict.fromkeys(names))
+        return tuple(dict.fromkeys(part for name in names for part in (BUILT_IN if name == "all" else [name])))
     if len(names) > 1:
         problem = f"none and {len(names) - 1} challenger{'s' * (len(names) != 2)} are named together"
         raise HarnessError(problem, where=f"--challengers {','.join(names)}", fix="--challengers none")
     return ()
+
+
+def _check_endpoint(settings: Options) -> None:
+    """Raise an error if a server, its model and a row that asks it are not named together."""
+    if settings.endpoint and ENDPOINT not in settings.challengers:
+        problem = "a server is named, and no row asks it"
+        raise HarnessError(problem, where="--endpoint", fix=f"--challengers all,{ENDPOINT}")
+    if settings.endpoint and not settings.endpoint_model:
+        fix = "--endpoint-model NAME"
+        raise HarnessError("a server is named without its model", where="--endpoint", fix=fix)
+    if settings.endpoint_model and not settings.endpoint:
+        problem = "the model of a server is named without the server"
+        raise HarnessError(problem, where="--endpoint-model", fix=EXAMPLE)
 
 
 def _methods(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@
     target     context, target
 
 Optional in both: `id`, `group`, `split`, and `context` beside a question or `question` beside a context. Other columns
-are ignored. A cell that does not fit is an error, which names its row.
+are ignored, and `check` names them. A cell that does not fit is an error, which names its row.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from string import ascii_uppercase
@@ -36,30 +36,29 @@ SPLIT_NAMES: Mapping[str, Split] = {
     **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
     "test": "test",
 }
+IGNORE = "ignore"  # the use of a column that is left out
 _LETTERS = frozenset(ascii_uppercase)
 _ANSWER_CUE = re.compile(r"\s*\banswer\s*:\s*$", re.IGNORECASE)
 
 
-def layout_of(path: Path, row: Row) -> Layout:
-    """Return the layout of a file by its columns.
+def layout_of(path: Path, names: Iterable[str]) -> Layout | None:
+    """Return the layout of a file by the names of its columns, None if some are missing.
 
     Raises:
-        HarnessError: the columns of neither layout, with the missing ones, or of both.
+        HarnessError: the columns of both layouts.
     """
-    columns = set(row.cells) | ({"choices"} if {"A", "B"} <= set(row.cells) else set())
-    complete = [layout for layout, needed in COLUMNS.items() if columns.issuperset(needed)]
+    complete = [layout for layout in COLUMNS if not missing_columns(layout, names)]
     if len(complete) == 2:
-        fix = "keep the columns of one"
+        fix = f"keep the columns of one, --columns choices={IGNORE}"
         raise HarnessError("the file has both question, choices, answer and context, target", where=str(path), fix=fix)
-    if complete:
-        return complete[0]
-    nearest = max(COLUMNS, key=lambda layout: sum(_near(name, columns) for name in COLUMNS[layout]))
-    missing = next(name for name in COLUMNS[nearest] if name not in columns)
-    raise _no_column(missing, row, where=str(path))
+    return complete[0] if complete else None
 
 
-def _near(name: str, columns: set[str]) -> float:
-    return 1.0 if name in columns else 0.5 if did_you_mean(name, columns) else 0.0
+def missing_columns(layout: Layout, names: Iterable[str]) -> list[str]:
+    """Return the columns that a file of this layout lacks; A and B stand for choices."""
+    present = set(names)
+    present |= {"choices"} if {"A", "B"} <= present else set()
+    return [name for name in COLUMNS[layout] if name not in present]
 
 
 def _no_column(name: str, row: Row, *, where: str) -> HarnessError:
@@ -136,13 +135,14 @@ def _text(row: Row, column: str, *, needed: bool = True) -> str:
         if needed:
             raise _no_column(column, row, where=row.location)
         return ""
-    text = _as_text(row, column, row.cells[column])
+    text = cell_text(row, column, row.cells[column])
     if needed and not text:
         raise HarnessError(f"the {column} is empty", where=row.location, fix="fill the cell or delete the row")
     return text
 
 
-def _as_text(row: Row, column: str, value: Any) -> str:
+def cell_text(row: Row, column: str, value: Any) -> str:
+    """Return the text of a cell, empty for none; a list, an object or an infinite number is an error that names the row."""
     if isinstance(value, list | dict | bytes):
         kind = type(value).__name__
         raise HarnessError(f"{column} holds a {kind}, not text", where=row.location, fix="write text or a number")
@@ -163,9 +163,9 @@ def _choices(row: Row, letters: Sequence[str]) -> tuple[str, ...]:
         if not isinstance(value, list):
             fix = 'write a list, ["first", "second"], or text with | between'
             raise HarnessError("choices is neither a list nor text", where=row.location, fix=fix)
-        choices = tuple(_as_text(row, "choices", item) for item in value)
+        choices = tuple(cell_text(row, "choices", item) for item in value)
     else:
-        texts = [_as_text(row, letter, row.cells.get(letter)) for letter in letters]
+        texts = [cell_text(row, letter, row.cells.get(letter)) for letter in letters]
         while texts and not texts[-1]:  # a question with three options in a file with columns A to D
             texts.pop()
         choices = tuple(texts)

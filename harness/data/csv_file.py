@@ -2,7 +2,8 @@
 
 It is read here line by line, because an error has to name the line, and because every cell must keep the text of the
 file (a type-guessing reader turns "007" into 7). Three habits of spreadsheets are known: a first line `sep=;` that names
-the separator, columns without a name and without a value at the right, and rows of nothing but empty cells.
+the separator, columns without a name and without a value at the right, and rows of nothing but empty cells. A header with
+semicolons, tabs or bars and no comma is read as divided by them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.data import bounds
+from harness.data.intake.faults import Refuse, at_once
 from harness.data.raw import Row, cut_off, open_file, refuse_other_encoding
 from harness.errors import HarnessError
 from harness.metrics.text import canonical
@@ -22,8 +24,12 @@ from harness.metrics.text import canonical
 _SEPARATOR = re.compile(r'\ufeff?"?sep=([^"\r\n])"?[,;\t|]*\s*', re.IGNORECASE)  # Excel's first line
 
 
-def csv_rows(path: Path) -> list[Row]:
+def csv_rows(path: Path, refuse: Refuse = at_once) -> list[Row]:
     """Return all rows of a CSV file.
+
+    Args:
+        path: the file.
+        refuse: takes the error of a row that cannot be read, and its line; the next row follows.
 
     Raises:
         HarnessError: empty, not UTF-8, not CSV, cut off, fields that do not fit the header, or too large; with the line.
@@ -31,7 +37,7 @@ def csv_rows(path: Path) -> list[Row]:
     limit = csv.field_size_limit(bounds.MAX_CELL)  # the default of 128 KiB is less than a filing
     try:
         with open_file(path) as file:
-            rows = _Reader(path, io.TextIOWrapper(file, encoding="utf-8", newline="")).rows()
+            rows = _Reader(path, io.TextIOWrapper(file, encoding="utf-8", newline=""), refuse).rows()
     except UnicodeDecodeError:
         refuse_other_encoding(path)
         raise
@@ -42,11 +48,18 @@ def csv_rows(path: Path) -> list[Row]:
     return rows
 
 
+def _separator_in(header: str) -> str:
+    """Return the comma, or what stands in its place in a header without commas: exports have semicolons where it is decimal."""
+    fields = next(csv.reader([header]), [])
+    marks = [mark for mark in ";\t|" if mark in header]
+    return max(marks, key=header.count) if marks and len(fields) == 1 else ","
+
+
 class _Reader:
     """A CSV file in the course of being read."""
 
-    def __init__(self, path: Path, text: io.TextIOWrapper) -> None:
-        self._path, self._text = path, text
+    def __init__(self, path: Path, text: io.TextIOWrapper, refuse: Refuse) -> None:
+        self._path, self._text, self._refuse = path, text, refuse
         self._separator, self._skipped = ",", 0  # lines before the header
         self._last = ""  # the line that was read last
 
@@ -59,19 +72,24 @@ class _Reader:
         line, header = first[0], [canonical(name).strip() for name in first[1]]
         columns = self._columns(header, f"{self._path}:{line}")
         unnamed = [column for column in range(len(header)) if column not in columns]
-        rows = []
+        rows, short = [], (0, 0)  # the line and the fields of a row with too few, until another follows
         for line, fields in records:
-            where = f"{self._path}:{line}"
-            if len(fields) != len(header):
-                fields = self._fitted(fields, header, where, records)
-            for column in unnamed:
-                if fields[column].strip():
-                    problem = f"the field {fields[column][:40]!r} stands in column {column + 1}, which has no name"
-                    fix = f"name the column in the first line, or {self._quoting()}"
-                    raise HarnessError(problem, where=where, fix=fix)
-            cells = {name: fields[column] for column, name in columns.items()}
+            if short[0]:
+                self._refuse(self._unfit(*short, len(header)), short[0])
+            short, where = (0, 0), f"{self._path}:{line}"
             tally.add(where, sum(map(len, fields)))
-            rows.append(Row(line, where, cells))
+            if len(fields) < len(header):
+                short = (line, len(fields))
+            elif any(field.strip() for field in fields[len(header) :]):
+                self._refuse(self._unfit(line, len(fields), len(header)), line)
+            elif filled := [column for column in unnamed if fields[column].strip()]:
+                self._refuse(self._unnamed(fields[filled[0]], filled[0], where), line)
+            else:
+                rows.append(Row(line, where, {name: fields[column] for column, name in columns.items()}))
+        if short[0] and not self._last.endswith(("\n", "\r")):
+            raise cut_off(f"{self._path}:{short[0]}")
+        if short[0]:
+            self._refuse(self._unfit(*short, len(header)), short[0])
         return rows
 
     def _columns(self, header: list[str], where: str) -> dict[int, str]:
@@ -79,9 +97,6 @@ class _Reader:
 
         One column without a name further left is an index that another program wrote, and no error.
         """
-        if len(header) == 1 and (mark := next((mark for mark in ";\t|" if mark in header[0]), "")):
-            fix = f"export the file again with commas, or write the line sep={mark.replace(chr(9), '<tab>')} above it"
-            raise HarnessError("the fields are not separated by commas", where=where, fix=fix)
         width = max((column + 1 for column, name in enumerate(header) if name), default=0)
         unnamed = [column for column in range(width) if not header[column]]
         names = {column: header[column] for column in range(width) if header[column] or len(unnamed) == 1}
@@ -90,18 +105,15 @@ class _Reader:
             raise HarnessError(f"two columns are named {duplicate!r}", where=where, fix="rename one of them")
         return names
 
-    def _fitted(self, fields: list[str], header: list[str], where: str, records: Iterator[object]) -> list[str]:
-        """Return a row without the empty fields that it has more than the header.
+    def _unfit(self, line: int, fields: int, header: int) -> HarnessError:
+        """Return the error of a row with more or fewer fields than the header; empty ones at its end do not count."""
+        problem = f"this row has {fields} fields, the header has {header}"
+        return HarnessError(problem, where=f"{self._path}:{line}", fix=self._quoting())
 
-        Raises:
-            HarnessError: other fields are too many or too few, or the file was cut off in this row.
-        """
-        if len(fields) > len(header) and not any(field.strip() for field in fields[len(header) :]):
-            return fields[: len(header)]
-        problem = f"this row has {len(fields)} fields, the header has {len(header)}"
-        if len(fields) < len(header) and next(records, None) is None and not self._last.endswith(("\n", "\r")):
-            raise cut_off(where)
-        raise HarnessError(problem, where=where, fix=self._quoting())
+    def _unnamed(self, field: str, column: int, where: str) -> HarnessError:
+        """Return the error of a value in a column without a name."""
+        problem = f"the field {field[:40]!r} stands in column {column + 1}, which has no name"
+        return HarnessError(problem, where=where, fix=f"name the column in the first line, or {self._quoting()}")
 
     def _quoting(self) -> str:
         if self._separator == ",":
@@ -112,22 +124,35 @@ class _Reader:
         """Yield (first line, fields) of each record that has a value."""
         lines = self._lines()
         start = self._skipped + 1
-        try:
-            reader = csv.reader(lines, delimiter=self._separator, strict=True)
-            for fields in reader:
+        reader = csv.reader(lines, delimiter=self._separator, strict=True)
+        while True:
+            try:
+                fields = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:  # the reader goes on with the next line
+                self._refuse_record(error, start, self._skipped + reader.line_num)
+            else:
                 if any(field.strip() for field in fields):
                     yield start, fields
-                start = self._skipped + reader.line_num + 1
-        except csv.Error as error:
-            where = f"{self._path}:{start}"
-            if "unexpected end of data" in str(error):
-                raise cut_off(where) from error
-            if "field limit" in str(error):
-                problem = f"a cell of this row holds more than {bounds.MAX_CELL:,} characters, the most that are read"
-                fix = "divide the text into several rows; or close a quote that is open"
-                raise HarnessError(problem, where=where, fix=fix) from error
-            fix = 'inside quotes, write a quote twice: ""'
-            raise HarnessError(f"this line is not CSV: {error}", where=where, fix=fix) from error
+            start = self._skipped + reader.line_num + 1
+
+    def _refuse_record(self, error: csv.Error, start: int, end: int) -> None:
+        """Refuse a record that is no CSV; one that does not end is the end of the file.
+
+        Raises:
+            HarnessError: the file ends within quotes, or the record is too large.
+        """
+        where = f"{self._path}:{start}"
+        if "unexpected end of data" in str(error):
+            raise cut_off(where) from error
+        if "field limit" in str(error):
+            problem = f"a cell of this row holds more than {bounds.MAX_CELL:,} characters, the most that are read"
+            fix = "divide the text into several rows; or close a quote that is open"
+            raise HarnessError(problem, where=where, fix=fix) from error
+        lines = f" (a quote is open up to line {end})" * (end > start)
+        fix = 'inside quotes, write a quote twice: ""'
+        self._refuse(HarnessError(f"this line is not CSV: {error}{lines}", where=where, fix=fix), start)
 
     def _lines(self) -> Iterator[str]:
         """Return the lines of the table; a line that names the separator is taken off."""
@@ -135,6 +160,8 @@ class _Reader:
         if match := _SEPARATOR.fullmatch(first):
             self._separator, self._skipped = match[1], 1
             first = self._line()
+        else:
+            self._separator = _separator_in(first)
         return self._following(first)
 
     def _following(self, line: str) -> Iterator[str]:

@@ -10,7 +10,8 @@ Rows with choices are scored by log-likelihood over them. For `context, target` 
 
 Without a `split` column, rows are dealt 60/10/30 into training, validation and test by the hash of their group; rows
 with the same text stay together. Labels are used unchanged: only `relabel` repairs them, and the title gives the number of
-changes. Two Unicode forms of one label are joined, which the title says as well.
+changes. Two Unicode forms of one label are joined, which the title says as well. The prompt of a context states the labels,
+unless every context names them or an `instruction` stands there.
 """
 
 from __future__ import annotations
@@ -19,25 +20,48 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from string import ascii_uppercase
 
 from harness.data import labels as labelling
 from harness.data import prompts
-from harness.data.columns import example_of, layout_of, option_columns, split_of
+from harness.data.columns import Layout, cell_text, example_of, option_columns, split_of
+from harness.data.intake import guess, mapping
+from harness.data.intake.faults import EveryFault, Faults
 from harness.data.kinds import MIN_ROWS_PER_LABEL, Kind, kind_of
 from harness.data.raw import Row, digest_of
 from harness.data.readers import read_rows
 from harness.data.split import SHARES, partition, question_key
 from harness.errors import HarnessError
-from harness.metrics import acc, acc_norm, default_parse, exact_match, macro_f1, numeric, parse_number
+from harness.metrics import acc, acc_norm, default_parse, exact_match, fold, macro_f1, numeric, parse_number
 from harness.record import Split
 from harness.schema import Example, Source, Task
 
 MIN_ROWS = 10
 MAX_LISTED = 8
 DECIMAL_COMMA = "-decimal-comma"  # the end of the name of a task whose numbers have one: it is another task
+LABELS_STATED = 2  # the version of tasks of labels since their prompts state them
+BARE = "none"  # the instruction of a prompt without a question
 VALIDATION_OF_TRAIN: Mapping[Split, float] = {"train": 6 / 7, "validation": 1 / 7}
+
+
+@dataclass(frozen=True)
+class FileRows:
+    """The examples of a data file by split, to be called as the `load` of a task.
+
+    Attributes:
+        splits: the examples.
+        notes: what was not used of the file, as heading and text, for people.
+    """
+
+    splits: Mapping[Split, Sequence[Example]]
+    notes: tuple[tuple[str, str], ...] = ()
+
+    def __call__(self, folder: Path, split: Split) -> Iterable[Example]:
+        """Return the examples of a split."""
+        return self.splits[split]
 
 
 def file_task(
@@ -47,6 +71,9 @@ def file_task(
     relabel: Mapping[str, str] | None = None,
     name: str = "",
     decimal_comma: bool = False,
+    columns: Mapping[str, str] | None = None,
+    drop_bad: bool = False,
+    instruction: str = "",
 ) -> Task:
     """Return a task made of a data file; its title says which kind of answers was assumed.
 
@@ -57,49 +84,141 @@ def file_task(
         name: the task's name; without, the file's name without extension.
         decimal_comma: the targets are numbers such as 1.234,5. The task is another one than without: its name ends in
             `DECIMAL_COMMA`, so that its runs have ids of their own and are checked by the same reading.
+        columns: columns of the file by their use, see `harness.data.intake.mapping`.
+        drop_bad: leave out rows that have a fault.
+        instruction: the question below each context; without, the labels, and `BARE` for none.
 
     Raises:
-        HarnessError: any fault of the file, with its row.
+        HarnessError: all faults of the file, with their rows.
     """
     path = Path(path)
-    rows = read_rows(path)
-    layout = layout_of(path, rows[0])
-    letters, notes = option_columns(rows) if layout == "choices" else ((), [])
-    examples = [example_of(layout, row, letters) for row in rows]
-    _refuse_duplicate_ids(rows, examples)
+    faults = Faults(path, drop_bad=drop_bad)
+    layout, rows, examples, notes = _examples(path, columns or {}, faults)
     if layout == "choices" and (labels or relabel):
         fix = "leave --labels and --relabel out, or give the columns context, target"
         raise HarnessError("labels belong to files with the columns context, target", where=str(path), fix=fix)
-    examples, joined = labelling.join_forms(examples, labels)
-    examples, renamed = labelling.relabel(path, examples, relabel or {})
-    kind, classes, more = kind_of(path, rows, layout, examples, labels, decimal_comma=decimal_comma)
+    try:
+        examples, joined = labelling.join_forms(examples, labels)
+        examples, renamed = labelling.relabel(path, examples, relabel or {})
+        kind, classes, more = kind_of(path, rows, layout, examples, labels, decimal_comma=decimal_comma, faults=faults)
+    except HarnessError as error:
+        faults.whole_file(error)
+    faults.refuse()
+    pairs = [(row, e) for row, e in zip(rows, examples, strict=True) if row.number not in faults.numbers]
+    rows, examples = [row for row, _ in pairs], [e for _, e in pairs]
     notes += [*joined, *renamed, *more]
     if kind == "labels":
         examples = [replace(e, choices=classes) for e in examples]
     splits, how = _split(path, rows, _duplicates_grouped(examples))
     if classes and len({e.target for e in splits["train"]}) < 2:
         raise HarnessError("one class only among the training rows", where=str(path), fix="add rows of the others")
+    dropped = len(faults.numbers)
+    notes += [f"{dropped:,} row{'s' * (dropped != 1)} left out"] * bool(dropped)
     title = "; ".join([f"{path.name}: {len(rows):,} rows", _describe(kind, classes, examples), *notes, how])
     name = (name or file_name(path)) + DECIMAL_COMMA * decimal_comma
-    task = _task(path, kind, classes, splits, title=title, name=name)
+    load = FileRows(splits, _unused(rows, layout, faults))
+    question = _question(kind, classes, examples, instruction)
+    task = _task(path, kind, classes, load, title=title, name=name, question=question)
     return replace(task, metrics=(numeric(decimal_comma=True),), parse=first_decimal_comma) if decimal_comma else task
 
 
+def _examples(
+    path: Path, columns: Mapping[str, str], faults: Faults
+) -> tuple[Layout, list[Row], list[Example], list[str]]:
+    """Return the layout of a file, its rows without a fault, their examples, and notes; faults are gathered.
+
+    Raises:
+        HarnessError: a fault that leaves nothing to read.
+    """
+    try:
+        rows = read_rows(path, refuse=faults.row)
+        rows = mapping.renamed(path, rows, columns)
+        layout, rows = mapping.recognised(path, rows, faults)
+    except HarnessError as error:
+        if not isinstance(error, EveryFault):
+            faults.whole_file(error)
+            faults.refuse()
+        raise
+    if layout is None:
+        faults.refuse()
+        raise AssertionError("a file without a layout has a fault")
+    letters, notes = option_columns(rows) if layout == "choices" else ((), [])
+    good, examples, first = [], [], dict[str, Row]()
+    named = any("split" in row.cells and cell_text(row, "split", row.cells["split"]) for row in rows)
+    for row in rows:
+        try:
+            example = example_of(layout, row, letters)
+            _refuse_empty_split(row, named=named)
+            _refuse_duplicate(example, row, first)
+        except HarnessError as error:
+            faults.row(error, row.number)
+            continue
+        good.append(row)
+        examples.append(example)
+    if not good:
+        faults.refuse_every_row()
+    return layout, good, examples, notes
+
+
+def _refuse_empty_split(row: Row, *, named: bool) -> None:
+    if split_of(row) is None and named:
+        fix = "name the split of every row, or drop the column"
+        raise HarnessError("the split of this row is empty, and other rows name theirs", where=row.location, fix=fix)
+
+
+def _refuse_duplicate(example: Example, row: Row, first: dict[str, Row]) -> None:
+    if first.setdefault(example.id, row) is not row:
+        where = f"{first[example.id].location} and {row.location}"
+        raise HarnessError(f"two rows have the id {example.id!r}", where=where, fix="give each row its own id")
+
+
+def _unused(rows: Sequence[Row], layout: Layout, faults: Faults) -> tuple[tuple[str, str], ...]:
+    """Return notes about the rows that are left out and the columns that are ignored, and the column that may be a group."""
+    uses = mapping.CHOICE_USES if layout == "choices" else mapping.TARGET_USES
+    names = mapping.names_of(rows)
+    ignored = [name for name in names if name not in (*uses, "id") and name not in ascii_uppercase]
+    text = ", ".join(name or "(without a name)" for name in ignored)
+    if "group" not in names and (group := guess.group_of(guess.columns_of(rows, ignored))):
+        text += f"; --columns {group}=group keeps the rows of a {group} in one split"
+    elif layout == "target" and ignored:
+        text += f"; --columns {ignored[0]}=context adds {ignored[0]} to the prompt"
+    notes = [("left out" * (position == 0), line) for position, line in enumerate(faults.left_out())]
+    return (*notes, *[("ignored", text)] * bool(ignored))
+
+
+def _question(kind: Kind, classes: Sequence[str], examples: Sequence[Example], instruction: str) -> str:
+    """Return the question below each context: the instruction, or else the labels unless every context names them."""
+    if instruction:
+        return "" if instruction == BARE else instruction
+    if kind != "labels" or all(
+        all(fold(label) in fold(f"{e.context}\n{e.question}") for label in classes) for e in examples
+    ):
+        return ""
+    return f"Answer with one of: {', '.join(classes)}"
+
+
+def _prompt(question: str, example: Example) -> str:
+    """Return the prompt with a question below those of the example."""
+    return prompts.question_answer(replace(example, question=f"{example.question}\n{question}".strip()))
+
+
+def reading_notes(task: Task) -> list[tuple[str, str]]:
+    """Return what was not used of a task's data file, as heading and text for people; nothing for other tasks."""
+    return list(task.load.notes) if isinstance(task.load, FileRows) else []
+
+
 def _task(
-    path: Path, kind: Kind, classes: Sequence[str], splits: Mapping[Split, list[Example]], *, title: str, name: str
+    path: Path, kind: Kind, classes: Sequence[str], load: FileRows, *, title: str, name: str, question: str
 ) -> Task:
-    longest = max(len(e.target) for examples in splits.values() for e in examples)
-
-    def load(folder: Path, split: Split) -> Iterable[Example]:
-        return splits[split]
-
+    longest = max(len(e.target) for examples in load.splits.values() for e in examples)
+    plain = prompts.multiple_choice if kind == "choices" else prompts.question_answer
     return Task(
         name=name,
-        version=1,
+        version=LABELS_STATED if kind == "labels" else 1,
         title=title,
         source=Source(uri=str(path.resolve()), sha256=digest_of(path), redistributable=False),
         load=load,
-        prompt=prompts.multiple_choice if kind == "choices" else prompts.question_answer,
+        prompt=partial(_prompt, question) if question and kind != "choices" else plain,
         metrics={
             "choices": (acc, macro_f1, acc_norm) if classes else (acc_norm, acc),
             "labels": (acc, macro_f1, acc_norm),
@@ -118,14 +237,6 @@ def file_name(path: Path | str) -> str:
     """Return the name of the task that a data file is by default."""
     path = Path(path)
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).strip("-.") or "file"
-
-
-def _refuse_duplicate_ids(rows: Sequence[Row], examples: Sequence[Example]) -> None:
-    first: dict[str, Row] = {}
-    for row, example in zip(rows, examples, strict=True):
-        if first.setdefault(example.id, row) is not row:
-            where = f"{first[example.id].location} and {row.location}"
-            raise HarnessError(f"two rows have the id {example.id!r}", where=where, fix="give each row its own id")
 
 
 def _duplicates_grouped(examples: Sequence[Example]) -> list[Example]:
@@ -147,12 +258,6 @@ def _split(path: Path, rows: Sequence[Row], examples: Sequence[Example]) -> tupl
             problem = f"too few rows to split: {len(rows)}, and at least {MIN_ROWS} are needed"
             raise HarnessError(problem, where=str(path), fix="add rows, or name each row's split in a 'split' column")
         return _partition(path, examples), "split 60/10/30 by hash of the group"
-    for row, split in zip(rows, column, strict=True):
-        if split is None:
-            fix = "name the split of every row, or drop the column"
-            raise HarnessError(
-                "the split of this row is empty, and other rows name theirs", where=row.location, fix=fix
-            )
     splits: dict[Split, list[Example]] = {
         name: [e for e, split in zip(examples, column, strict=True) if split == name]
         for name in ("train", "validation", "test")

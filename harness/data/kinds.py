@@ -16,6 +16,7 @@ from typing import Literal
 
 from harness.data import labels as labelling
 from harness.data.columns import Layout
+from harness.data.intake.faults import Faults
 from harness.data.raw import ClassName, Row
 from harness.errors import HarnessError
 from harness.metrics import parse_number
@@ -38,11 +39,14 @@ def kind_of(
     labels: Sequence[str],
     *,
     decimal_comma: bool,
+    faults: Faults,
 ) -> tuple[Kind, tuple[str, ...], list[str]]:
     """Return the kind of the answers, the classes if they are the same for every row, and notes for the title.
 
+    Labels that are alike, and targets that are not among those given, are gathered as faults.
+
     Raises:
-        HarnessError: labels that are alike, one class only, or an answer that is no number with a decimal comma.
+        HarnessError: one class only, or an answer that is no number with a decimal comma.
     """
     targets = Counter(e.target for e in examples)
     if decimal_comma:
@@ -54,10 +58,10 @@ def kind_of(
             labelling.refuse_one_class(path, targets)
         return "choices", classes, []
     if labels:
-        return "labels", labelling.given_labels(path, rows, examples, labels), []
+        return "labels", labelling.given_labels(path, rows, examples, labels, faults), []
     labelling.refuse_one_class(path, targets)
     if all(isinstance(row.cells.get("target"), ClassName) for row in rows):
-        return "labels", labelling.distinct(path, sorted(targets)), []
+        return "labels", labelling.gather_alike(path, targets, faults), []
     read = partial(parse_number, decimal_comma=decimal_comma)
     numbers = {target for target in targets if read(target) is not None}
     codes = {target for target in targets if _CODE.fullmatch(target)}
@@ -65,8 +69,9 @@ def kind_of(
         return "numbers", (), _about_numbers(targets, decimal_comma=decimal_comma)
     notes = _about_others(rows, examples, targets, numbers - codes, codes)
     short = all(len(target) <= MAX_LABEL_LENGTH and "\n" not in target for target in targets)
-    if short and len(targets) <= MAX_LABELS and len(examples) >= MIN_ROWS_PER_LABEL * len(targets):
-        return "labels", labelling.distinct(path, sorted(targets)), notes
+    count = labelling.count_shapes(targets) if short else 0  # spellings of one label are one
+    if short and count <= MAX_LABELS and len(examples) >= MIN_ROWS_PER_LABEL * count:
+        return "labels", labelling.gather_alike(path, targets, faults), notes
     return "text", (), notes
 
 

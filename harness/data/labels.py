@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from harness.data import lookalikes
+from harness.data.intake.faults import Faults
 from harness.data.raw import Row
 from harness.errors import HarnessError, did_you_mean
 from harness.metrics.text import canonical, fold
@@ -75,20 +76,48 @@ def relabel(path: Path, examples: list[Example], names: Mapping[str, str]) -> tu
 
 
 def given_labels(
-    path: Path, rows: Sequence[Row], examples: Sequence[Example], labels: Sequence[str]
+    path: Path, rows: Sequence[Row], examples: Sequence[Example], labels: Sequence[str], faults: Faults
 ) -> tuple[str, ...]:
-    """Return the labels that the user gave.
+    """Return the labels that the user gave; a target that is none of them is a fault of its row.
 
     Raises:
-        HarnessError: a target that is none of them, labels that are alike, or one class only.
+        HarnessError: labels that are alike, or one class only.
     """
     classes = distinct(path, [label.strip() for label in labels])
+    by_shape, spellings = {lookalikes.skeleton(label): label for label in classes}, set[str]()
     for row, target in zip(rows, (e.target for e in examples), strict=True):
         if target not in classes:
             fix = did_you_mean(target, classes) or f"the labels are {', '.join(classes)}"
-            raise HarnessError(f"the target {target!r} is not among the labels", where=row.location, fix=fix)
+            faults.row(
+                HarnessError(f"the target {target!r} is not among the labels", where=row.location, fix=fix), row.number
+            )
+            spellings.add(target)
+    for target in sorted(spellings):
+        if lookalikes.skeleton(target) in by_shape:
+            faults.suggest_relabel(target, by_shape[lookalikes.skeleton(target)])
     refuse_one_class(path, Counter(e.target for e in examples))
     return classes
+
+
+def count_shapes(targets: Iterable[str]) -> int:
+    """Return the number of labels, those that look the same counted once."""
+    return len({lookalikes.skeleton(target) for target in targets})
+
+
+def gather_alike(path: Path, targets: Mapping[str, int], faults: Faults) -> tuple[str, ...]:
+    """Return the labels in order; those that look the same are a fault of the file, mended towards the commonest spelling.
+
+    Raises:
+        HarnessError: fewer than two labels.
+    """
+    commonest: dict[str, str] = {}
+    for label in sorted(targets, key=lambda label: (-targets[label], label)):
+        commonest.setdefault(lookalikes.skeleton(label), label)
+    for label in sorted(targets):
+        if (other := commonest[lookalikes.skeleton(label)]) != label:
+            faults.whole_file(_likeness_error(path, *sorted((other, label))))
+            faults.suggest_relabel(label, other)
+    return distinct(path, sorted(commonest.values()))
 
 
 def refuse_one_class(path: Path, targets: Mapping[str, int]) -> None:
@@ -123,8 +152,8 @@ def _likeness_error(path: Path, first: str, second: str) -> HarnessError:
     same = fold(first) == fold(second)
     problem = f"labels {first!r} and {second!r} {'are' if same else 'look'} the same"
     if not (difference := lookalikes.difference(first, second)):
-        fix = "case and spacing do not count; join two spellings with --relabel OLD=NEW"
-        return HarnessError(problem, where=str(path), fix=fix)
+        fix = "case and spacing do not tell them apart; join two spellings with --relabel OLD=NEW"
+        return HarnessError(f"{problem} but for case and spacing", where=str(path), fix=fix)
     old, new = sorted((first, second), key=str.isascii)
     fix = f"write them alike in the file, or join them: --relabel {lookalikes.quoted(f'{old}={new}')}"
     return HarnessError(f"{problem}: {difference}", where=str(path), fix=fix)

@@ -140,7 +140,8 @@ def notes(splits: Iterable[tuple[str, Sequence[Example]]], prompt: Callable[[Exa
             text = f"{name} {len(pairs):,}" + f", {contradictions:,} with another answer" * bool(contradictions)
             lines.append(("repeated", text))
             lines += [
-                ("", f"{later.id} as {first.id} “{_short(later.question)}”") for first, later in pairs[:MAX_LISTED]
+                ("", f"{later.id} as {first.id} “{_short(later.question.strip() or later.context)}”")
+                for first, later in pairs[:MAX_LISTED]
             ]
     for name in ("train", "test"):
         if counts := balance(parts[name]):

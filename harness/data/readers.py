@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.data import bounds
 from harness.data.csv_file import csv_rows
+from harness.data.intake.faults import Refuse, at_once
 from harness.data.parquet_file import parquet_rows
 from harness.data.raw import Row as Row
 from harness.data.raw import cut_off, decode, open_file, unreadable
@@ -29,12 +30,13 @@ class _NameTwice(ValueError):
         return f"an object has the name {self.args[0]!r} twice"
 
 
-def read_rows(path: Path | str, *, class_names: bool = True) -> list[Row]:
+def read_rows(path: Path | str, *, class_names: bool = True, refuse: Refuse = at_once) -> list[Row]:
     """Return all rows of a data file; its extension tells the format.
 
     Args:
         path: the file.
         class_names: whether class numbers of a Parquet file become the names in its metadata.
+        refuse: takes the error of a row of JSONL or CSV that cannot be read, and its line; the next row follows.
 
     Raises:
         HarnessError: missing, no regular file, an unknown extension, empty, too large, or damaged, with the line.
@@ -55,10 +57,10 @@ def read_rows(path: Path | str, *, class_names: bool = True) -> list[Row]:
             "no such data file", where=str(path), fix=did_you_mean(path.name, siblings) or "check the path"
         )
     if suffix == ".csv":
-        return csv_rows(path)
+        return csv_rows(path, refuse)
     if suffix == ".parquet":
         return parquet_rows(path, class_names=class_names)
-    return [Row(number, f"{path}:{number}", cells) for number, cells in numbered_jsonl(path)]
+    return [Row(number, f"{path}:{number}", cells) for number, cells in numbered_jsonl(path, refuse)]
 
 
 def read_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:
@@ -72,8 +74,8 @@ def read_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def numbered_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number from 1, object); errors as `read_jsonl`."""
+def numbered_jsonl(path: Path, refuse: Refuse = at_once) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number from 1, object); errors as `read_jsonl`, those of a line as `refuse` takes them."""
     empty, offset, number, tally = True, 0, 0, bounds.Tally(path)
     try:
         with open_file(path) as file:
@@ -89,7 +91,14 @@ def numbered_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 if line.strip():
                     empty = False
                     tally.add(where, len(line))
-                    yield number, _object(line, where)
+                    try:
+                        cells = _object(line, where)
+                    except HarnessError as error:
+                        if not line.endswith("\n"):
+                            raise  # the file was cut off, or may have been
+                        refuse(error, number)
+                        continue
+                    yield number, cells
     except OSError as error:
         raise unreadable(path, error) from error
     if empty:
@@ -123,7 +132,7 @@ def _object(line: str, where: str) -> dict[str, Any]:
         raise HarnessError("the text holds one half of a surrogate pair", where=where, fix=fix) from error
     except _NameTwice as error:
         raise HarnessError(
-            f"this object has the name {str(error)!r} twice", where=where, fix="rename one of them"
+            f"this object has the name {error.args[0]!r} twice", where=where, fix="rename one of them"
         ) from None
     except (ValueError, RecursionError) as error:
         if not line.endswith("\n"):

@@ -35,6 +35,7 @@ from harness.schema import Challenger, Method, Metric, Task
 
 T = TypeVar("T", Task, Method, Metric, Challenger)
 EXTRAS = {"flwr": "federated"}  # packages that an extra of this project installs
+BUILT_IN = "builtin"  # the suite of tasks with their data
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
@@ -78,6 +79,28 @@ def task_among(entries: Mapping[str, Entry[Task]], name: str) -> Task:
     return unlisted()[name] if name in unlisted() else _value("task", name, entries)
 
 
+def suites(entries: Mapping[str, Entry[Task]]) -> dict[str, list[str]]:
+    """Return the tasks of each suite: those that tasks name, and `BUILT_IN` for those whose data comes with the project.
+
+    A task that cannot be trained on is in none, and a task has precedence over a suite of its name.
+    """
+    by_suite: dict[str, list[str]] = {BUILT_IN: []}
+    for name, entry in entries.items():
+        if entry.value is None or "train" not in entry.value.splits:
+            continue
+        for suite in entry.value.suites:
+            by_suite.setdefault(suite, []).append(name)
+        if entry.value.source.redistributable and entry.value.source.uri.startswith("data/"):
+            by_suite[BUILT_IN].append(name)
+    return {suite: names for suite, names in by_suite.items() if suite not in entries and names}
+
+
+def expanded(names: Iterable[str], tasks_dirs: Iterable[Path | str] = ()) -> tuple[str, ...]:
+    """Return names of tasks with each suite as its tasks, every task once."""
+    of_suite = suites(tasks(tasks_dirs))
+    return tuple(dict.fromkeys(task for name in names for task in of_suite.get(name, [name])))
+
+
 def unlisted() -> dict[str, Task]:
     """Return the tasks of probes only: known by name to all who read records, and in no list."""
     from harness.tiny.questions import TASK
@@ -104,14 +127,19 @@ def methods() -> dict[str, Entry[Method]]:
 
 
 def method(name_or_path: str) -> Method:
-    """Return the method of this name, or the method of a PEFT config (a path that ends in .json).
+    """Return the method of this name, or that of a PEFT config (a path that ends in .json, or the folder that holds one).
 
     Raises:
         HarnessError: unknown or broken.
     """
-    if name_or_path.endswith(".json"):
-        return by_config.read(name_or_path)
-    return _value("method", name_or_path, methods())
+    known = methods()
+    config = by_config.config_of(name_or_path) if name_or_path not in known else None
+    if config is not None:
+        return by_config.read(str(config))
+    if Path(name_or_path).is_dir():
+        problem, fix = "this folder has no adapter_config.json", "name the folder that PEFT's save_pretrained wrote"
+        raise HarnessError(problem, where=f"--method {name_or_path}", fix=fix)
+    return _value("method", name_or_path, known)
 
 
 def challengers() -> dict[str, Entry[Challenger]]:

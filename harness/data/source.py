@@ -6,14 +6,19 @@ flags and passes it to each worker, which reads the same examples again and chec
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.data import audit, loading, registry
 from harness.data.file_task import file_name, file_task
 from harness.data.loading import Splits
+from harness.data.raw import digest_of
 from harness.data.readers import SUFFIXES
 from harness.errors import HarnessError
+from harness.record import DataFile
 from harness.schema import Gold, Task
 
 
@@ -28,6 +33,9 @@ class TaskSource:
         labels: the classes of a data file, see `file_task`.
         relabel: pairs (label in the data file, label to use).
         decimal_comma: the numbers of a data file have a decimal comma.
+        columns: pairs (column of a data file, its use).
+        drop_bad: rows of a data file that have a fault are left out.
+        instruction: the question below each context of a data file, see `file_task`.
         gold: the gold answers of the source, or those that the task's audit corrected.
         train_limit: at most so many training examples; 0 is all.
         test_limit: at most so many test examples, and as many validation examples; 0 is all.
@@ -42,6 +50,9 @@ class TaskSource:
     train_limit: int = 0
     test_limit: int = 0
     decimal_comma: bool = False
+    columns: tuple[tuple[str, str], ...] = ()
+    drop_bad: bool = False
+    instruction: str = ""
 
     def task(self) -> Task:
         """Return the task, with its gold answers chosen.
@@ -66,9 +77,51 @@ class TaskSource:
         """Return the source of all the task's examples."""
         return replace(self, train_limit=0, test_limit=0)
 
+    @property
+    def is_file(self) -> bool:
+        """Whether the name is that of a data file, and of no task."""
+        names = registry.tasks(self.tasks_dirs)
+        return self.name not in names and self.name not in registry.unlisted() and _is_path(self.name)
+
+    def data_file(self, results: Path) -> DataFile | None:
+        """Return the data file with its path from the results folder and the settings of its reading; None for other tasks.
+
+        Raises:
+            HarnessError: the file is gone.
+        """
+        if not self.is_file:
+            return None
+        return DataFile(
+            path=Path(os.path.relpath(self.name, results)).as_posix(),
+            sha256=digest_of(Path(self.name)),
+            labels=self.labels,
+            relabel=tuple(map("=".join, self.relabel)),
+            decimal_comma=self.decimal_comma,
+            columns=tuple(map("=".join, self.columns)),
+            drop_bad=self.drop_bad,
+            instruction=self.instruction,
+        )
+
+    def recorded(self, file: DataFile, folders: Iterable[Path]) -> TaskSource | None:
+        """Return the source of a record's data file, None if it lies below none of these folders with its content unchanged."""
+        for path in dict.fromkeys(folder / file.path for folder in folders):
+            with contextlib.suppress(HarnessError):
+                if path.suffix.lower() in SUFFIXES and path.is_file() and digest_of(path) == file.sha256:
+                    return replace(
+                        self,
+                        name=os.path.normpath(path),
+                        labels=file.labels,
+                        relabel=_pairs(file.relabel),
+                        decimal_comma=file.decimal_comma,
+                        columns=_pairs(file.columns),
+                        drop_bad=file.drop_bad,
+                        instruction=file.instruction,
+                    )
+        return None
+
     def _task(self) -> Task:
         tasks = registry.tasks(self.tasks_dirs)
-        if self.name not in tasks and self.name not in registry.unlisted() and _is_path(self.name):
+        if self.is_file:
             name = file_name(self.name)
             return file_task(
                 self.name,
@@ -76,15 +129,33 @@ class TaskSource:
                 relabel=dict(self.relabel),
                 name=f"{name}-file" if name in tasks else name,
                 decimal_comma=self.decimal_comma,
+                columns=dict(self.columns),
+                drop_bad=self.drop_bad,
+                instruction=self.instruction,
             )
         task = registry.task_among(tasks, self.name)
+        self._refuse_settings_of_files(task)
+        return task
+
+    def _refuse_settings_of_files(self, task: Task) -> None:
         if self.labels or self.relabel:
             fix = "leave --labels and --relabel out"
             raise HarnessError("labels can be set for a data file only", where=f"task {task.name}", fix=fix)
-        if self.decimal_comma:
-            problem, fix = "a decimal comma can be set for a data file only", "leave --decimal-comma out"
-            raise HarnessError(problem, where=f"task {task.name}", fix=fix)
-        return task
+        settings = {
+            "a decimal comma": ("--decimal-comma", self.decimal_comma),
+            "columns": ("--columns", self.columns),
+            "leaving rows out": ("--drop-bad", self.drop_bad),
+            "an instruction": ("--instruction", self.instruction),
+        }
+        for noun, (flag, value) in settings.items():
+            if value:
+                problem = f"{noun} can be set for a data file only"
+                raise HarnessError(problem, where=f"task {task.name}", fix=f"leave {flag} out")
+
+
+def _pairs(texts: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    parts = (text.rpartition("=") for text in texts)
+    return tuple((first, second) for first, _, second in parts)
 
 
 def _is_path(text: str) -> bool:

@@ -35,28 +35,34 @@ TASK = Task(
 )
 '''
 
-_ITEMS = (
-    ("the premium rises", "a claim was paid last year"),
-    ("the premium falls", "five years passed without a claim"),
-    ("the premium stays", "nothing has changed"),
+_CHANGES = (  # in words, and as a factor of the amount
+    ("A claim was paid last year, which raises it by", 1),
+    ("Five years without a claim lower it by", -1),
+    ("The broker waives this year's surcharge of", 0),
 )
+_SIZES = (("train", 24), ("validation", 6), ("test", 12))
 
 
 def files(name: str) -> dict[str, str]:
     """Return the task and its three splits as texts by path, relative to the tasks folder."""
-    texts = {f"{name}.py": _TASK.replace("NAME", name)}
-    for index, (split, count) in enumerate((("train", 12), ("validation", 3), ("test", 6))):
-        texts[f"data/{name}/{split}.jsonl"] = "".join(_row(split, number, index) for number in range(count))
+    texts, policy = {f"{name}.py": _TASK.replace("NAME", name)}, 0
+    for split, count in _SIZES:
+        texts[f"data/{name}/{split}.jsonl"] = "".join(_row(split, policy + number) for number in range(count))
+        policy += count
     return texts
 
 
-def _row(split: str, number: int, split_index: int) -> str:
-    answer, reason = _ITEMS[number % len(_ITEMS)]
+def _row(split: str, policy: int) -> str:
+    """Return a line of a split; the premiums of no two policies are alike."""
+    reason, factor = _CHANGES[policy % len(_CHANGES)]
+    premium, amount = 311 + 37 * policy, 11 + policy
+    new = premium + factor * amount
+    options = sorted({premium - amount, premium, premium + amount}, key=lambda option: (option * 7 + policy) % 5)
     row = {
-        "id": f"{split}-{number}",
-        "question": f"Policy {100 * (split_index + 1) + number}: {reason}. What happens?",
-        "choices": [option for option, _ in _ITEMS],
-        "answer": answer,
-        "group": f"{split} policy {number}",
+        "id": f"{split}-{policy}",
+        "question": f"Policy {policy} costs {premium} a year. {reason} {amount}. What does policy {policy} cost then?",
+        "choices": [f"{option} a year" for option in options],
+        "answer": f"{new} a year",
+        "group": f"policy {policy}",
     }
     return json.dumps(row, ensure_ascii=False) + "\n"

@@ -17,6 +17,7 @@ from harness.schema import Method
 
 # Entries of a saved config about its use, not about the trained weights.
 NOT_SETTINGS = {"base_model_name_or_path", "revision", "inference_mode", "peft_version", "auto_mapping", "task_type"}
+CONFIG = "adapter_config.json"
 ONE_LINE_FIX = "correct the file, or take a method from the list"
 
 
@@ -43,6 +44,14 @@ def adapt(model: Any, spec: RunSpec, config: Any) -> Any:
         if isinstance(layer, BaseTunerLayer):
             layer.cast_input_dtype_enabled = spec.dtype != "bf16"  # see lora.adapt_with
     return dora.start_zero_rows(model)
+
+
+def config_of(reference: str) -> Path | None:
+    """Return the config that a method's name stands for: a file that ends in .json, or that of a folder of `save_pretrained`."""
+    path = Path(reference)
+    if reference.endswith(".json"):
+        return path
+    return path / CONFIG if (path / CONFIG).is_file() else None
 
 
 def read(reference: str) -> Method:

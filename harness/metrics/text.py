@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 from harness.schema import Example
@@ -43,3 +44,26 @@ def default_parse(text: str, example: Example) -> str | None:
         return line or None
     matching = [option for option in example.choices if fold(option) == fold(line)]
     return matching[0] if len(matching) == 1 else None
+
+
+_LABEL = re.compile(r"^(?:the )?(?:correct |right |final )?(?:answer|option)(?: is)?\s*:\s*", re.I)
+_MARKUP = re.compile(r"[*_`\"“”'‘’]+")
+
+
+def named_option(text: str, options: Sequence[str]) -> str | None:
+    """Return the option that a written reply names, None if it names none or several.
+
+    The first line of the reply, else its last, must be an option word for word. Case, spacing, quotation marks, marks of
+    Markdown, a bullet, a label such as "Answer:" and a full stop do not count. An option inside a sentence is no answer.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    for line in (*lines[:1], *lines[-1:]):
+        matching = [option for option in options if _bare(option) == _bare(line)]
+        if len(matching) == 1:
+            return matching[0]
+    return None
+
+
+def _bare(line: str) -> str:
+    plain = _LABEL.sub("", _MARKUP.sub("", fold(line)).strip().removeprefix("- ")).strip()
+    return " ".join(plain.removesuffix(".").split())

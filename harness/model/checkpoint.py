@@ -31,6 +31,8 @@ MOST_HEADER_BYTES = 100_000_000  # as in safetensors
 WINDOW = ("max_position_embeddings", "n_positions", "max_seq_len")
 HIDDEN = ("hidden_size", "n_embd", "d_model")  # names of architectures for the width
 
+Shapes = Mapping[str, tuple[int, ...]]  # of weights by name
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -68,13 +70,12 @@ def read(model_id: str, *, remote_code: bool = False) -> Checkpoint:
 
     With `remote_code` its Python code is a part of the model.
     """
-    folder = resolve(model_id, remote_code=remote_code)
-    config = read_config(folder)
+    folder, config, shapes = _examined(model_id, remote_code)
     inner = config.get("text_config")
     text = inner if isinstance(inner, dict) else config
     if not (width := _first(text, HIDDEN, 0)) or not _first(text, WINDOW, 0):
         text = {**_class_settings(config), **text}
-    if not width and not _is_side(_first(text, HIDDEN, 0), folder):
+    if not width and not _is_side(_first(text, HIDDEN, 0), shapes):
         text = {**text, **dict.fromkeys(HIDDEN)}
     full, weights = _revisions(folder, remote_code)
     origin = gguf_file.origin(folder)
@@ -94,9 +95,9 @@ def read(model_id: str, *, remote_code: bool = False) -> Checkpoint:
     )
 
 
-def _is_side(width: int, folder: Path) -> bool:
+def _is_side(width: int, shapes: Shapes) -> bool:
     """Return whether a weight has a side of the width: transformers' own width for a config without is not every model's."""
-    return any(width in shape for path in weight_files(folder) for shape in read_shapes(path).values())
+    return any(width in shape for shape in shapes.values())
 
 
 def _class_settings(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,6 +150,11 @@ def resolve(model_id: str, *, remote_code: bool = False) -> Path:
     Raises:
         HarnessError: no such folder, no such id on the hub, no network, or a broken checkpoint.
     """
+    return _examined(model_id, remote_code)[0]
+
+
+def _examined(model_id: str, remote_code: bool) -> tuple[Path, dict[str, Any], Shapes]:
+    """Return the folder of a model, its config and the shapes of its weights, see `resolve`."""
     folder = _folder(model_id, remote_code)
     config, shapes = read_config(folder), dict[str, tuple[int, ...]]()
     for path in weight_files(folder):
@@ -156,7 +162,7 @@ def resolve(model_id: str, *, remote_code: bool = False) -> Path:
     depth.refuse_more_layers(folder, config, shapes)
     if not any((folder / name).is_file() for name in TOKENIZERS):
         raise HarnessError("no tokenizer in the model folder", where=str(folder), fix="copy tokenizer.json beside it")
-    return folder.resolve()
+    return folder.resolve(), config, shapes
 
 
 def is_local(model_id: str) -> bool:

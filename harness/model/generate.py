@@ -13,7 +13,7 @@ import itertools
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 
@@ -28,16 +28,6 @@ class Continuation(NamedTuple):
 
     tokens: list[int]
     loglik: float
-
-
-class Watch(Protocol):
-    """An observer of `greedy`, for batches whose rows differ in more than their prompts."""
-
-    def rows(self, active: Sequence[int]) -> None:
-        """Receive, before each call of the model, the index of each row's prompt."""
-
-    def over(self, row: int, tokens: Sequence[int]) -> bool:
-        """Return whether a prompt's answer is complete with these tokens though none of them ends a text."""
 
 
 Generate = Callable[[Any, Sequence[Sequence[int]], Collection[int], int], list[Continuation]]
@@ -101,7 +91,6 @@ def greedy(
     prompts: Sequence[Sequence[int]],
     stop: Collection[int],
     limit: int,
-    watch: Watch | None = None,
     *,
     share: bool = False,
 ) -> list[Continuation]:
@@ -112,12 +101,11 @@ def greedy(
         prompts: token ids, one batch.
         stop: ids that end an answer; the answer includes its end token.
         limit: the most tokens of an answer.
-        watch: receives the rows, and decides which answers end by other rules.
-        share: whether to read common beginnings of prompts once, see `prefill.shares`; not with `watch`.
+        share: whether to read common beginnings of prompts once, see `prefill.shares`.
     """
-    cache, mask, positions, logits = prefill.read(model, prompts, share=share, on_rows=watch.rows if watch else None)
+    cache, mask, positions, logits = prefill.read(model, prompts, share=share)
     active = list(range(len(prompts)))  # the prompt's index for each row of the cache
-    answers = _Answers(len(prompts), stop, watch)
+    answers = _Answers(len(prompts), stop)
     for number in range(1, limit + 1):
         ids = answers.add(active, logits)
         unfinished = [line for line, row in enumerate(active) if not answers.is_complete(row)]
@@ -129,8 +117,6 @@ def greedy(
             ids, positions, mask = ids[keep], positions[keep], mask[keep]
             active = [active[line] for line in unfinished]
         mask = torch.cat([mask, mask.new_ones((len(mask), 1))], dim=1)
-        if watch:
-            watch.rows(active)
         logits = logits_at(
             model,
             torch.arange(len(ids), device=ids.device),
@@ -147,11 +133,10 @@ def greedy(
 class _Answers:
     """The likeliest tokens and their log-likelihoods of each prompt, up to the end of its answer."""
 
-    def __init__(self, count: int, stop: Collection[int], watch: Watch | None = None) -> None:
+    def __init__(self, count: int, stop: Collection[int]) -> None:
         self._tokens: list[list[int]] = [[] for _ in range(count)]
         self._logliks: list[list[float]] = [[] for _ in range(count)]
         self._stop = stop
-        self._watch = watch
         self._complete: set[int] = set()
 
     def is_complete(self, row: int) -> bool:
@@ -164,7 +149,7 @@ class _Answers:
             if not self.is_complete(row):
                 self._tokens[row].append(token)
                 self._logliks[row].append(loglik)
-                if token in self._stop or (self._watch and self._watch.over(row, self._tokens[row])):
+                if token in self._stop:
                     self._complete.add(row)
         return tokens
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.analysis.compare import Comparison, Flip
+from harness.analysis.costs import has_neighbours, time_obstacle
 from harness.format import (
     NONE,
     Table,
@@ -58,7 +59,11 @@ def costs(compared: Comparison) -> Table:
     for phase in ("train", "evaluate"):
         phases = [record.cost.phases.get(phase) if record.cost else None for record in (compared.a, compared.b)]
         rows.append((f"{phase} peak", *(size(measured.peak_bytes) if measured else NONE for measured in phases)))
-        rows.append((f"{phase} time", *(duration(measured.seconds) if measured else NONE for measured in phases)))
+        if phase != "train" or not time_obstacle((compared.a, compared.b)):
+            rows.append((f"{phase} time", *(duration(measured.seconds) if measured else NONE for measured in phases)))
+        else:
+            sides = ("beside other runs" if has_neighbours(record) else "alone" for record in (compared.a, compared.b))
+            rows.append((f"{phase} time, not comparable", *sides))
     return Table("memory and time", ("", *names(compared)), tuple(rows))
 
 

@@ -3,7 +3,10 @@
 A run that did not finish stays a row, with its status and no value. Shares are fractions, memory is in bytes, time in
 seconds. An empty field means: does not apply, was not measured, has no bound, or has no single value (memory and time
 of seeds that ran on different machines). If answers are too few for an interval, a note says what is missing. `vs_base` is
-the difference from the row named by `baseline`, the base model at its best. Spreadsheets open the file, so text that they would take for a formula is
+the difference from the row named by `baseline`, the base model at its best. `label` is the name of the row in tables, with
+the settings by which rows of one name differ; dates are those of the first and the last run. `export_run` is the run to
+export, in the row that the recommendation names. Times are medians over seeds; `neighbours` and `load` are the largest of
+the row's runs. Spreadsheets open the file, so text that they would take for a formula is
 written with a leading apostrophe.
 """
 
@@ -13,12 +16,15 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.analysis.aggregate import Cell, in_order
+from harness.analysis.sections import sections
+from harness.format import interval, number, percent_sign, words
 from harness.record import Record
+from harness.report.recommendation import recommendation
 from harness.store import records
 
 _NAMES = (
@@ -27,7 +33,8 @@ _NAMES = (
     "parse_rate, end_probability, train_peak_bytes, "
     "eval_peak_bytes, predicted_peak_bytes, weights_bytes, trainable_weights, trainable_share, adapter_bytes, "
     "train_seconds, eval_seconds, train_tokens_per_second, learning_rate, tuned_over, status, device, dtype, torch, transformers, "
-    "peft, bitsandbytes, commit, fingerprint, run_ids, scoring"
+    "peft, bitsandbytes, commit, fingerprint, run_ids, scoring, label, alpha, dropout, epochs, batch_size, train_examples, "
+    "warmup, targets, machine, first_date, last_date, train_seconds_low, train_seconds_high, neighbours, load, export_run"
 )
 COLUMNS = tuple(_NAMES.split(", "))
 
@@ -47,9 +54,39 @@ def leaderboard(cells: Iterable[Cell]) -> list[Row]:
     `rank` is None for methods without one; `seeds` is how many runs are pooled; `trainable_share` is trained weights
     over the base model's weights; `run_ids` are the pooled runs in seed order, separated by blanks; `scoring` says how the
     answers were obtained: loglik (the likeliest option), generate (written), perplexity (of a text), or challenger, for a
-    row without a language model.
+    row without a language model. `label` names a row within its section.
     """
-    return [_row(cell) for cell in in_order(cells)]
+    ordered, extras = in_order(cells), dict[int, Row]()
+    for section in sections(ordered):
+        advice = recommendation(section)
+        exported = advice.exported.spec if advice and advice.exported else None
+        for cell in section.cells:
+            is_exported = cell.headline and cell.spec == exported
+            extras[id(cell)] = {
+                "label": section.label(cell),
+                "export_run": advice.run if advice and is_exported else None,
+            }
+    return [_row(cell, extras[id(cell)]) for cell in ordered]
+
+
+def recommended_rows(root: Path, task: str) -> list[dict[str, str]]:
+    """Return the rows of a task's file that are recommended for export; none without a file."""
+    try:
+        text = (root / "leaderboard" / f"{records.path_word(task)}.csv").read_text(encoding="utf-8")
+    except OSError:
+        return []
+    return [row for row in csv.DictReader(io.StringIO(text)) if row.get("export_run")]
+
+
+def row_words(row: Mapping[str, str]) -> str:
+    """Return a row of the file as people read it: task, label, score."""
+    return f"{row['task']}: {row['label']}, {words(row['metric'])} {_score_words(row)}"
+
+
+def _score_words(row: Mapping[str, str]) -> str:
+    value, low, high = (float(row[name]) if row[name] else math.nan for name in ("value", "low", "high"))
+    unit = "share" if row["higher_is_better"] == "true" and 0 <= value <= 1 else ""
+    return f"{number(value, unit)}{percent_sign(unit)} {interval(low, high, unit)}".strip()
 
 
 def write_leaderboard(root: Path, task: str, cells: Iterable[Cell]) -> Path:
@@ -67,7 +104,7 @@ def csv_text(rows: Iterable[Row], columns: Sequence[str] = COLUMNS) -> str:
     return out.getvalue()
 
 
-def _row(cell: Cell) -> Row:
+def _row(cell: Cell, extra: Row) -> Row:
     spec, base, cost = cell.spec, cell.vs_base, cell.cost
     values: Row = {
         "task": spec.task,
@@ -104,16 +141,36 @@ def _row(cell: Cell) -> Row:
         "run_ids": " ".join(cell.run_ids),
         "scoring": CHALLENGER if cell.challenges else SCORING[spec.scoring],
     }
+    values |= _settings(cell) | extra
     values |= _cost(cell) if cost else {}
     values |= {name: distinct(package(record, name) for record in cell.records) for name in PACKAGES}
     values["commit"] = distinct(record.environment.commit for record in cell.records)
     return {column: values.get(column) for column in COLUMNS}
 
 
+def _settings(cell: Cell) -> Row:
+    """Return the settings of training, empty for rows without, and the machine and dates of all runs."""
+    spec = cell.spec
+    days = sorted(record.started[:10] for record in cell.records if record.started)
+    row: Row = {
+        "machine": "; ".join(dict.fromkeys(record.environment.machine for record in cell.records)),
+        "first_date": days[0] if days else None,
+        "last_date": days[-1] if days else None,
+        "targets": distinct(name for record in cell.records for name in record.targets),
+        "neighbours": max((n for record in cell.records if (n := record.neighbours) is not None), default=None),
+        "load": max((load for record in cell.records if (load := record.load) is not None), default=None),
+    }
+    if not cell.trains:
+        return row
+    names = ("dropout", "epochs", "batch_size", "train_examples", "warmup")
+    return row | {name: getattr(spec, name) for name in names} | {"alpha": spec.alpha or None}
+
+
 def _cost(cell: Cell) -> Row:
     cost = cell.cost
     assert cost is not None
     train, test = cost.phases.get("train"), cost.phases.get("evaluate")
+    trained, tested = cell.train_times, cell.test_times
     return {
         "train_peak_bytes": train.peak_bytes if train else None,
         "eval_peak_bytes": test.peak_bytes if test else None,
@@ -122,8 +179,10 @@ def _cost(cell: Cell) -> Row:
         "trainable_weights": cost.trained_weights,
         "trainable_share": cost.trained_weights / cost.weights if cost.weights else None,
         "adapter_bytes": cost.adapter_bytes,
-        "train_seconds": train.seconds if train else None,
-        "eval_seconds": test.seconds if test else None,
+        "train_seconds": trained.median if trained else None,
+        "train_seconds_low": trained.low if trained else None,
+        "train_seconds_high": trained.high if trained else None,
+        "eval_seconds": tested.median if tested else None,
         "train_tokens_per_second": cost.train_tokens_per_second if train else None,
     }
 

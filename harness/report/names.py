@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from harness.analysis.aggregate import Cell, ConstantAnswer
+from harness.analysis.costs import Times
 from harness.analysis.sections import Section, like_base, setting_text, shared_settings
-from harness.format import heading, number, percent_sign, words
+from harness.format import NONE, duration, heading, number, percent_sign, words
 
 SETTINGS = {
     "train_examples": "training examples",
@@ -55,6 +56,20 @@ def marks(section: Section, cell: Cell, *, reason: bool = True) -> str:
     row_marks.append("▼ one answer" if cell.constant else "")
     row_marks.append("≈ base" if like_base(cell) else "")
     return ", ".join(mark for mark in row_marks if mark)
+
+
+def time_words(times: Times | None, cell: Cell | None = None) -> str:
+    """Return the median time with its range over seeds, marked if other runs or other work took part of the machine."""
+    if times is None:
+        return NONE
+    low, high = duration(times.low), duration(times.high)
+    text = duration(times.median) + (f" [{low}, {high}]" if times.count > 1 and low != high else "")
+    return text + time_marks(cell)
+
+
+def time_marks(cell: Cell | None) -> str:
+    """Return the marks of a row's times: ∥ beside other runs, ° on a busy machine."""
+    return "" if cell is None else "∥" * cell.has_neighbours + "°" * cell.busy
 
 
 def constant_words(constant: ConstantAnswer) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.analysis.compare import MARGIN
-from harness.analysis.costs import cost_obstacle
+from harness.analysis.costs import cost_obstacle, time_obstacle
 from harness.analysis.sections import Section, like_base
-from harness.format import interval, number, points, unit_of_difference
+from harness.format import duration, interval, number, points, unit_of_difference
 from harness.metrics import power
 from harness.metrics.sampling import FEWEST_SEEDS
 from harness.record import HASH
@@ -137,6 +137,14 @@ def packed(section: Section) -> list[str]:
     ]
 
 
+def gradients(section: Section) -> list[str]:
+    """Return a note if no trained row has gradients in its peak, since full fine-tuning has some at another moment."""
+    parts = [cell.cost.parts for cell in section.headline if cell.cost and cell.cost.parts]
+    if not parts or any(part.gradients for part in parts):
+        return []
+    return ["Gradients: none at the moment of the peak, before the backward pass has made them."]
+
+
 def rate_alarms(section: Section) -> list[str]:
     """Return warnings about a learning rate at the edge of those tried, and about several rates side by side."""
     warnings = []
@@ -158,6 +166,26 @@ def rate_alarms(section: Section) -> list[str]:
                 "test split"
             )
     return warnings
+
+
+def times(section: Section) -> list[str]:
+    """Return notes about times: median and range over seeds, runs beside others, a busy machine."""
+    cells = [cell for cell in section.headline if cell.train_times is not None]
+    lines = []
+    ranges = [(cell.train_times, cell) for cell in cells if cell.train_times and cell.train_times.count > 1]
+    if ranges:
+        widest, cell = max(ranges, key=lambda pair: pair[0].high - pair[0].low)
+        low, high = duration(widest.low), duration(widest.high)
+        span = (
+            f"; the widest range of training is that of {section.label(cell)}, {low} to {high}" if low != high else ""
+        )
+        lines.append(f"Times are medians over seeds{span}.")
+    if any(cell.has_neighbours for cell in cells):
+        lines.append("∥: trained beside other runs; such a time is not comparable with that of a run that was alone.")
+    if any(cell.busy for cell in cells):
+        load = max(record.load or 0.0 for cell in cells for record in cell.records)
+        lines.append(f"°: the machine was busy, with a load of up to {load:.1f} for each core; such times mean little.")
+    return lines
 
 
 def gains(section: Section) -> list[str]:
@@ -193,9 +221,25 @@ def baseline(section: Section) -> list[str]:
 
 def challengers(section: Section) -> list[str]:
     """Return a note that names the rows without a language model; empty without such rows."""
-    names = [section.label(cell) for cell in section.headline if cell.challenges]
+    remote = [cell for cell in section.headline if cell.spec.server]
+    names = [section.label(cell) for cell in section.headline if cell.challenges and cell not in remote]
     rows = f"{', '.join(names)} answer{'s' * (len(names) == 1)} without a trained language model"
-    return [f"Challengers: {rows}; each is fitted on the training examples in seconds."] if names else []
+    lines = [f"Challengers: {rows}; each is fitted on the training examples in seconds."] if names else []
+    return lines + [_server(section, cell) for cell in remote]
+
+
+def _server(section: Section, cell: Cell) -> str:
+    """Return a sentence on the row of a server: which, when, how it answered, and what that took."""
+    facts = dict(fact.split("=", 1) for fact in cell.spec.server)
+    names = " ".join(facts[name] for name in ("server", "version") if name in facts)
+    how = {"written": ", options repeated in writing", "loglik": ", options by log-likelihood"}.get(
+        facts.get("options", ""), ""
+    )
+    usage = next((record.usage for record in cell.records if record.usage), None)
+    cost = f", {usage.usd:.2f} USD" if usage and usage.usd is not None else ""
+    tokens = f"; {usage.prompt_tokens + usage.answer_tokens:,} tokens{cost}" if usage else ""
+    source = f"{facts['host']} ({names})" if names else facts["host"]
+    return f"{section.label(cell)} is an untrained model of {source}, asked from {facts['date']} on{how}{tokens}; its answers are on trust."
 
 
 def alarms(section: Section, *, commits: str = "") -> list[str]:
@@ -224,6 +268,8 @@ def alarms(section: Section, *, commits: str = "") -> list[str]:
         warnings.append(f"some runs were made by code with uncommitted changes{marked}")
     if reason := cost_obstacle(section.records):
         warnings.append(f"memory and time: {reason}")
+    if reason := time_obstacle(section.records):
+        warnings.append(f"training times: {reason} (marked ∥)")
     if different := different_settings(section):
         warnings.append("settings that differ between the trained runs: " + ", ".join(different))
     return warnings
@@ -272,6 +318,6 @@ def reading(section: Section) -> list[str]:
         lines.append(f"≈ base: no significant difference from {baseline_words(section)} ({test}).")
     if any(cell.best_or_tied == "tied" for cell in section.headline):
         lines.append(f"≈ best: no significant difference from the best row ({test}).")
-    for more in (challengers, detects, spread, smallest_ranks, gains, rates, federated, packed):
+    for more in (challengers, detects, spread, smallest_ranks, gains, rates, federated, packed, gradients, times):
         lines += more(section)
     return lines

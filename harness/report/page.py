@@ -8,18 +8,19 @@ nothing else, whatever a text of a record or of a data set holds.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.analysis.results import TaskResults
 from harness.analysis.sections import Section
-from harness.format import NONE, Table, interval, magnitude, number, percent_sign, size
+from harness.format import NONE, Table, interval, magnitude, number, percent_sign, short, size
 from harness.record import Record
-from harness.report import calibration, flips, forgetting, robustness, tables, verdict
+from harness.report import calibration, flips, forgetting, recommendation, robustness, tables, verdict
 from harness.report.figures.style import FAINT, GRID, INK, PAPER
 from harness.report.flips import Questions
 from harness.report.leaderboard import PACKAGES, distinct, package
@@ -27,6 +28,9 @@ from harness.report.names import equal_settings, metric_words
 from harness.report.notes import alarms, reading
 from harness.schema import Task
 from harness.store import answer_files
+
+if TYPE_CHECKING:
+    import jinja2
 
 PAGE = "report.html"
 
@@ -67,14 +71,19 @@ def task_part(results: TaskResults, details: TaskDetails) -> Part:
 
 def render_page(parts: Sequence[Part], records: Iterable[Record]) -> str:
     """Return the page of these parts; the records give the number of runs and their dates."""
+    every = list(records)
+    names = " or ".join(sorted({answer_files.name_in(record.schema) for record in every})) or answer_files.ANSWERS
+    return _page().render(tasks=parts, intro=_intro(every), answers=names, **_style_and_script()) + "\n"
+
+
+@functools.cache
+def _page() -> jinja2.Template:
+    """Return the page's template, compiled."""
     import jinja2
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_drawable)
     environment.filters["sort_value"] = sort_value
-    every = list(records)
-    names = " or ".join(sorted({answer_files.name_in(record.schema) for record in every})) or answer_files.ANSWERS
-    template = environment.from_string(_template("html"))
-    return template.render(tasks=parts, intro=_intro(every), answers=names, **_style_and_script()) + "\n"
+    return environment.from_string(_template("html"))
 
 
 def _template(kind: str) -> str:
@@ -120,11 +129,39 @@ def _task(results: TaskResults, details: TaskDetails) -> Part:
 
     return {
         "name": results.task,
-        "title": details.task.title if details.task else "",
+        "number": details.number,
+        "heading": _heading(results.task, details.task),
+        "origin": _origin(details.task),
         "about": _about(results.sections, details.task),
         "figures": [(ALT[name], picture(name, svg)) for name, svg in details.figures.items()],
         "limits": limits(results.sections),
     }
+
+
+def _heading(name: str, task: Task | None) -> str:
+    """Return the task's name and title; of a data file its file name, as the title of such a task is a description."""
+    if task is None:
+        return name
+    return Path(task.source.uri).name if Path(task.source.uri).is_absolute() else f"{name}: {task.title}"
+
+
+def _origin(task: Task | None) -> str:
+    """Return a line on the data of a task, its licence and its checksum; empty if the task is not installed."""
+    if task is None:
+        return ""
+    facts = dict(_source_rows(task))
+    parts = [facts.get("data", ""), facts.get("licence", ""), facts.get("rows and split", "")]
+    checksum = f"SHA-256 {task.source.sha256[:12]}…" if task.source.sha256 else ""
+    return f"Data: {'; '.join(filter(None, (*parts, checksum)))}."
+
+
+def _source_rows(task: Task) -> list[tuple[str, str]]:
+    """Return the place of a task's data, its licence, and for a data file its rows and split, as (name, text)."""
+    source = task.source
+    from_file = Path(source.uri).is_absolute()
+    uri = Path(source.uri).name if from_file else source.uri
+    rows = [("data", " @ ".join(filter(None, (uri, source.revision)))), ("licence", source.license)]
+    return rows + [("rows and split", task.title)] * from_file
 
 
 def _section(section: Section, results: TaskResults, details: TaskDetails) -> dict[str, Any]:
@@ -132,6 +169,8 @@ def _section(section: Section, results: TaskResults, details: TaskDetails) -> di
     return {
         "title": section.title,
         "verdict": verdict.verdict(section),
+        "beside": verdict.beside(section),
+        "recommendation": advice.lines if (advice := recommendation.recommendation(section)) else (),
         "summary": summary(section),
         "alarms": alarms(section, commits="in the table of settings and runs"),
         "tables": tables.section_tables(section, results),
@@ -151,8 +190,11 @@ def _intro(records: Sequence[Record]) -> str:
     days = sorted(record.started[:10] for record in records if record.started)
     period = "" if not days else f", made on {days[0]}" if days[0] == days[-1] else f", made {days[0]} to {days[-1]}"
     done = sum(record.status == "ok" for record in records)
+    code = distinct(record.environment.commit for record in records)
+    machines = "; ".join(dict.fromkeys(record.environment.machine for record in records))
+    by = f" Made by adaptbench (code {short(code, 60)}) on {short(machines, 200)}." if records else ""
     lost = f", {len(records) - done} did not finish" if done < len(records) else ""
-    return f"{len(records)} run{'s' * (len(records) != 1)}{period}{lost}. Every number is computed from the records and stored answers."
+    return f"{len(records)} run{'s' * (len(records) != 1)}{period}{lost}.{by} Every number is computed from the records and stored answers."
 
 
 def _about(sections: Sequence[Section], task: Task | None) -> list[tuple[str, str]]:
@@ -165,10 +207,8 @@ def _about(sections: Sequence[Section], task: Task | None) -> list[tuple[str, st
         ("fingerprint of examples and prompts", distinct(spec.data for spec in specs)),
     ]
     if task is not None:
-        source = task.source
-        uri = Path(source.uri).name if Path(source.uri).is_absolute() else source.uri
-        rows += [("data", " @ ".join(filter(None, (uri, source.revision)))), ("licence", source.license)]
-        rows += [("checksum", source.sha256), ("citation", source.citation)]
+        rows += _source_rows(task)
+        rows += [("checksum", task.source.sha256), ("citation", task.source.citation)]
         rows += [("metrics", ", ".join(metric.title for metric in task.metrics))]
     return [row for row in rows if row[1]]
 

@@ -30,7 +30,7 @@ from harness.report import calibration, forgetting, robustness
 from harness.report.breakdowns import breakdown, confusion
 from harness.report.leaderboard import leaderboard as leaderboard
 from harness.report.leaderboard import write_leaderboard as write_leaderboard
-from harness.report.names import marks, metric_heading, metric_words
+from harness.report.names import marks, metric_heading, metric_words, time_words
 from harness.report.notes import alarms, reading
 from harness.store import records
 
@@ -251,8 +251,8 @@ def effort(section: Section) -> Table | None:
                 size(cost.adapter_bytes) if cost.adapter_bytes else NONE,
                 f"{cost.train_tokens:,}" if train else NONE,
                 f"{cost.train_tokens_per_second:,.0f}" if train else NONE,
-                duration(fitting.seconds) if fitting else NONE,
-                duration(test.seconds) if test else NONE,
+                time_words(cell.train_times, cell) if train else duration(fitting.seconds) if fitting else NONE,
+                time_words(cell.test_times) if test else NONE,
             )
         )
     return Table("Weights and time", (*columns, "training time", "evaluation time"), tuple(rows))

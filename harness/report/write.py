@@ -22,6 +22,8 @@ from harness.report.page import PAGE
 from harness.schema import Example, Task
 from harness.store import records
 
+Numbered = tuple[int, Sequence[records.Run]]  # the number of a task on the page, and its runs
+
 NO_ANALYSES: Mapping[str, TaskResults] = MappingProxyType({})
 
 
@@ -56,7 +58,7 @@ def write_outputs(
     """Write every view of these runs below `folder` and return the files.
 
     Tasks are independent of each other and are reported side by side. The answers of a task are read in its turn and then
-    dropped.
+    dropped. Tasks whose figures are outdated come last, so that a single one has all processes for its figures.
 
     Args:
         folder: the results folder.
@@ -73,7 +75,7 @@ def write_outputs(
         by_task[run.record.spec.task].append(run)
     context = ReportContext(folder, all_tasks, metrics, analyses, publication)
     numbered = [(number, by_task[name]) for number, name in enumerate(sorted(by_task), 1)]
-    reports = processes.parallel_map(partial(_report, context), numbered)
+    reports = _reports(context, numbered)
     paths = [path for report in reports for path in report.paths]
     paths += (
         exports.write(folder, [cell for report in reports for cell in report.cells], all_tasks) if publication else []
@@ -90,16 +92,43 @@ def analyze_stored(task: str, runs: Sequence[records.Run], metrics: Metrics) -> 
     )
 
 
-def _report(context: ReportContext, numbered: tuple[int, Sequence[records.Run]]) -> TaskReport:
+def _reports(context: ReportContext, numbered: Sequence[Numbered]) -> list[TaskReport]:
+    """Return the report of each task, in order."""
+    if len(numbered) == 1:
+        return [_report(context, numbered[0])]
+    reports = processes.parallel_map(partial(_report_unless_outdated, context), numbered)
+    outdated = [number for number, report in enumerate(reports) if report is None]
+    again = processes.parallel_map(partial(_report, context), [numbered[number] for number in outdated])
+    made = dict(zip(outdated, again, strict=True))
+    return [made[number] if report is None else report for number, report in enumerate(reports)]
+
+
+def _report_unless_outdated(context: ReportContext, numbered: Numbered) -> TaskReport | None:
+    """Return the report of a task, None if its figures have to be drawn again."""
+    analysis = _analysis(context, numbered[1])
+    if not context.publication and cache.outdated(context.folder, analysis.task, _drawn_from(analysis)):
+        return None
+    return _report_of(context, numbered[0], analysis)
+
+
+def _report(context: ReportContext, numbered: Numbered) -> TaskReport:
     """Write tables and figures of one task, given its number on the page and its runs."""
-    number, runs = numbered
+    return _report_of(context, numbered[0], _analysis(context, numbered[1]))
+
+
+def _analysis(context: ReportContext, runs: Sequence[records.Run]) -> TaskResults:
+    """Return the analysis of a task's runs: the one at hand, or a new one."""
     name = runs[0].record.spec.task
     at_hand = context.analyses.get(name)
     usable = at_hand is not None and _covers(at_hand, runs, context.metrics)
-    analysis = at_hand if at_hand is not None and usable else analyze_stored(name, runs, context.metrics)
+    return at_hand if at_hand is not None and usable else analyze_stored(name, runs, context.metrics)
+
+
+def _report_of(context: ReportContext, number: int, analysis: TaskResults) -> TaskReport:
+    """Write tables and figures of one task, given its number on the page and its analysis."""
     paths = tables.write(context.folder, analysis)
     figures = _figures(context, analysis)
-    task = context.tasks.get(name)
+    task = context.tasks.get(analysis.task)
     svgs = {path.stem: path.read_text(encoding="utf-8") for path in figures if path.suffix == ".svg"}
     part = page.task_part(analysis, page.TaskDetails(number, task, svgs, _questions(task) if task else {}))
     return TaskReport((*paths, *figures), part, analysis.cells if context.publication else ())
@@ -123,8 +152,12 @@ def _figures(context: ReportContext, analysis: TaskResults) -> list[Path]:
 
     if context.publication:
         return draw()
-    content = (list(analysis.cells), sorted(analysis.calibrations.items()), list(analysis.changes))
-    return cache.cached_figures(context.folder, analysis.task, content, draw)
+    return cache.cached_figures(context.folder, analysis.task, _drawn_from(analysis), draw)
+
+
+def _drawn_from(analysis: TaskResults) -> object:
+    """Return everything that figures are drawn from."""
+    return list(analysis.cells), sorted(analysis.calibrations.items()), list(analysis.changes)
 
 
 def _questions(task: Task) -> dict[str, Example]:

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 from harness.data.probes import MAX_QUESTIONS
 from harness.data.source import TaskSource
+from harness.endpoint.settings import Endpoint
 from harness.record import Record, RunSpec, Status
 
 PhaseName = Literal["load", "train", "fit", "evaluate", "probe", "validation"]
@@ -38,6 +39,7 @@ class Job:
         probe_limit: at most so many questions of each probe; 0 is all.
         start: the folder of the run that this one continues.
         joined: the tasks whose training examples are mixed in, limited as those of `source`.
+        endpoint: the server of a challenger that asks one.
     """
 
     spec: RunSpec
@@ -52,6 +54,7 @@ class Job:
     probe_limit: int = MAX_QUESTIONS
     start: Path | None = None
     joined: tuple[str, ...] = ()
+    endpoint: Endpoint | None = None
 
     @property
     def results(self) -> Path:

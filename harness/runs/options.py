@@ -8,6 +8,7 @@ from typing import Literal
 
 from harness.data.probes import MAX_QUESTIONS
 from harness.data.source import TaskSource
+from harness.endpoint.settings import Api, Endpoint
 from harness.methods import COMPARED
 from harness.record import RunSpec, Scoring
 from harness.schema import Gold
@@ -38,9 +39,10 @@ class Options:
         results: the folder of records and tables.
         data: the folder of data that the project does not ship.
         tasks_dirs: further folders of task files.
-        labels, relabel, decimal_comma, gold: see `TaskSource`.
+        labels, relabel, decimal_comma, columns, drop_bad, instruction, gold: see `TaskSource`.
         scoring: "both" scores the base model in either way, the others in the task's.
         tune: the number of learning rates tried for each method and rank; 0 for none.
+        quick: a quarter of the examples of each task, unless `train_examples` or `test_examples` is set.
         train_examples, test_examples: at most so many; 0 is all.
         jobs: runs at a time; 0 for the fastest number.
         memory: False for `--no-memory`: planning needs no torch.
@@ -52,6 +54,8 @@ class Options:
         start: the run that this one continues.
         joined: tasks whose training examples are mixed in.
         template_args: variables of the model's chat template, as `name=value`.
+        endpoint, endpoint_model: the address of a server and the name of its model, for the challenger `endpoint`.
+        endpoint_api, endpoint_parallel, endpoint_rate, endpoint_seconds, endpoint_tokens, endpoint_price: see `Endpoint`.
     """
 
     tasks: tuple[str, ...]
@@ -66,6 +70,9 @@ class Options:
     labels: tuple[str, ...] = ()
     relabel: tuple[tuple[str, str], ...] = ()
     decimal_comma: bool = False
+    columns: tuple[tuple[str, str], ...] = ()
+    drop_bad: bool = False
+    instruction: str = ""
     gold: Gold = "source"
     scoring: Scoring | Literal["both"] | None = None
     epochs: float | None = None
@@ -76,6 +83,7 @@ class Options:
     alpha: float | None = None
     dropout: float = 0.0
     max_tokens: int | None = None
+    quick: bool = False
     train_examples: int = 0
     test_examples: int = 0
     dtype: Literal["bf16", "fp32"] | None = None
@@ -93,6 +101,32 @@ class Options:
     start: Start | None = None
     joined: tuple[str, ...] = ()
     template_args: tuple[str, ...] = ()
+    endpoint: str = ""
+    endpoint_model: str = ""
+    endpoint_api: Api | None = None
+    endpoint_parallel: int = Endpoint.parallel
+    endpoint_rate: float = Endpoint.rate
+    endpoint_seconds: float = Endpoint.seconds
+    endpoint_tokens: int = Endpoint.tokens
+    endpoint_price: tuple[float, ...] = ()
+
+    @property
+    def server(self) -> Endpoint | None:
+        """The server of `--endpoint`, None without one."""
+        return (
+            Endpoint(
+                self.endpoint,
+                self.endpoint_model,
+                api=self.endpoint_api,
+                parallel=self.endpoint_parallel,
+                rate=self.endpoint_rate,
+                seconds=self.endpoint_seconds,
+                tokens=self.endpoint_tokens,
+                price=self.endpoint_price,
+            )
+            if self.endpoint
+            else None
+        )
 
     def source(self, name: str) -> TaskSource:
         """Return how the examples of one of these tasks are obtained."""
@@ -103,6 +137,9 @@ class Options:
             labels=self.labels,
             relabel=self.relabel,
             decimal_comma=self.decimal_comma,
+            columns=self.columns,
+            drop_bad=self.drop_bad,
+            instruction=self.instruction,
             gold=self.gold,
             train_limit=self.train_examples,
             test_limit=self.test_examples,

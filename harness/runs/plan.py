@@ -6,7 +6,9 @@ take and, from earlier records of this machine, how long.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness import environment
@@ -22,17 +24,20 @@ from harness.metrics.scoring import require
 from harness.model import checkpoint
 from harness.model.checkpoint import Checkpoint
 from harness.record import RunSpec
-from harness.runs import continuation, defaults, inputs, specs, tune
-from harness.runs.forecast import history
+from harness.runs import continuation, defaults, inputs, server, specs, tune
+from harness.runs.forecast import duration, history
+from harness.runs.forecast.duration import Duration
 from harness.runs.forecast.preflight import Findings, Preflight, look_in_own_process
 from harness.runs.inputs import Inputs
 from harness.runs.job import Job
 from harness.runs.options import Options
+from harness.runs.server import Announce
 from harness.schema import Challenger, Method, Task
 from harness.store import records
 
 ANSWER_BYTES = 1024
 LOG_BYTES = 2**20
+QUICK_SHARE = 0.25  # of the examples, with `--quick`
 
 Look = Callable[[Preflight], Findings]
 
@@ -53,7 +58,7 @@ class Plan:
         waiting: with `--tune`, runs without a rate yet, and the trial that each waits for, in words.
         done: the ids of finished runs.
         findings: of the preflight; None with `--no-memory` and if all runs are finished.
-        seconds: how long runs like those still to do took on this machine; None if unknown.
+        seconds: how long runs like those still to do took on this machine, else by its measured speed; None if unknown.
     """
 
     source: TaskSource
@@ -103,6 +108,21 @@ class Plan:
         return tuple(spec for spec in self.specs if spec.id not in self.done)
 
     @property
+    def in_turn(self) -> tuple[RunSpec, ...]:
+        """The runs still to do as they start: several at a time, those that train longest first and short ones at the end.
+
+        The short ones fill the cores evenly; a long run that starts last leaves the others idle. The first row stays first.
+        Without expected durations, or with one run at a time, the order is the plan's.
+        """
+        first, rest = self.todo[:1], self.todo[1:]
+        if self.options.jobs < 2 or not self.durations:
+            return self.todo
+        trained = [spec for spec in rest if spec.epochs and not spec.challenger]
+        short = [spec for spec in rest if spec not in trained]
+        trained.sort(key=lambda spec: (spec.seed, -self.durations[spec.id].total))
+        return (*first, *trained, *sorted(short, key=lambda spec: -self.durations[spec.id].total))
+
+    @property
     def test_groups(self) -> int:
         """The number of groups among the test examples."""
         return len({example.group or f"\0{example.id}" for example in self.splits.test})
@@ -116,6 +136,18 @@ class Plan:
         equals = (like.id for like in self.default_specs if replace(like, learning_rate=0.0) == default)
         return peaks.get(spec.id) or peaks.get(next(equals, ""), 0)
 
+    @functools.cached_property
+    def durations(self) -> Mapping[str, Duration]:
+        """The expected duration of each run still to do, by id; empty if no speed was measured."""
+        speed = self.findings.speed if self.findings else None
+        if speed is None:
+            return {}
+        return duration.expected(self.ahead, self.task, self.splits, speed, method_files(self.methods, self.options))
+
+    def measured_seconds(self) -> float | None:
+        """The expected seconds of everything still to do, None if no speed was measured."""
+        return sum(run.total for run in self.durations.values()) or None
+
     def lacks_prediction(self, spec: RunSpec) -> bool:
         """Return whether a run's memory was to be predicted and could not be."""
         return bool(self.findings and spec.train_examples and spec.id not in self.done and not self.predicted(spec))
@@ -125,7 +157,9 @@ class Plan:
         first, specs = self.default_specs[0], [spec for spec in specs if not spec.challenger]
         also = [Preflight.of_examples(self.model, p.task, p.examples, p.spec(first)) for p in self.probes]
         preflight = Preflight.of_runs(self.model, self.task, self.splits, specs, predict=predict)
-        return replace(preflight, method_files=method_files(self.methods, self.options), also=tuple(also))
+        threads = environment.threads_per_run(self.options.jobs)
+        files = method_files(self.methods, self.options)
+        return replace(preflight, method_files=files, also=tuple(also), threads=threads)
 
     def jobs(self) -> list[Job]:
         """Return the runs still to do as jobs for workers."""
@@ -144,32 +178,47 @@ class Plan:
                 probe_limit=options.probe_limit,
                 start=options.start.folder if options.start and spec.start else None,
                 joined=options.joined if spec.joined else (),
+                endpoint=options.server if spec.server else None,
             )
-            for spec in self.todo
+            for spec in self.in_turn
         ]
 
 
-def make(options: Options, *, look: Look = look_in_own_process, model: Checkpoint | None = None) -> list[Plan]:
+def make(
+    options: Options,
+    *,
+    look: Look = look_in_own_process,
+    model: Checkpoint | None = None,
+    announce: Announce = server.no_announcement,
+) -> list[Plan]:
     """Plan the runs of every task of `--task`, checking all of them before returning.
 
     Args:
         options: the flags.
         model: if it is known already, or is not on this machine at all.
         look: runs a preflight. Replaced in tests.
+        announce: is called with what will leave this machine before anything is sent to a server.
 
     Raises:
         HarnessError: whatever would stop a run later and can be known now.
     """
-    tasks = [(options.source(name), load_task(name, options)) for name in options.tasks]
+    tasks = [(name, load_task(name, options)) for name in options.tasks]
     methods = tuple(registry.method(name) for name in options.methods)
     registry.require(methods)
     model = model or checkpoint.read(options.model, remote_code=options.remote_code)
     records.require_writable(options.results)
-    plans = [_plan(source, task, methods, model, options) for source, task in tasks]
+    limited = [(name, task, _limits(name, task, options)) for name, task in tasks]
+    plans = [_plan(limits.source(name), task, methods, model, limits, announce) for name, task, limits in limited]
     if options.memory:
-        plans = [replace(p, findings=look(p.preflight(p.ahead))) if _loads(p.ahead) else p for p in plans]
+        plans = [_with_findings(p, look(p.preflight(p.ahead))) if _loads(p.ahead) else p for p in plans]
     records.require_space(options.results, sum(_disk_bytes(plan) for plan in plans))
     return plans
+
+
+def _with_findings(plan: Plan, findings: Findings) -> Plan:
+    """Return the plan with the findings of its preflight, and with the time by its measured speed if no other is known."""
+    plan = replace(plan, findings=findings)
+    return replace(plan, seconds=plan.seconds or plan.measured_seconds())
 
 
 def check(plans: Sequence[Plan], *, look: Look = look_in_own_process) -> None:
@@ -194,13 +243,34 @@ def load_task(name: str, options: Options) -> Task:
     return replace(task, scoring=options.scoring) if options.scoring and options.scoring != "both" else task
 
 
-def _plan(source: TaskSource, task: Task, methods: tuple[Method, ...], model: Checkpoint, options: Options) -> Plan:
+def _limits(name: str, task: Task, options: Options) -> Options:
+    """Return the options with the numbers of examples that `--quick` means for a task; others as they are."""
+    if not options.quick:
+        return options
+    splits = options.source(name).splits(task)
+    return replace(
+        options,
+        train_examples=options.train_examples or math.ceil(QUICK_SHARE * len(splits.train)),
+        test_examples=options.test_examples or math.ceil(QUICK_SHARE * len(splits.test)),
+    )
+
+
+def _plan(
+    source: TaskSource,
+    task: Task,
+    methods: tuple[Method, ...],
+    model: Checkpoint,
+    options: Options,
+    announce: Announce,
+) -> Plan:
     if options.methods == COMPARED:
         methods = _applicable(methods, options.scoring or task.scoring)
         options = replace(options, methods=tuple(method.name for method in methods))
     loading.refuse_to_train(task, methods)
     data = inputs.read(source, task, options, embedded=model.embedded)
-    default_specs = specs.make(data, methods, model, options, challengers=_challengers(data, options))
+    challengers = _challengers(data, options)
+    facts = server.facts(challengers, data, options, announce)
+    default_specs = specs.make(data, methods, model, options, challengers=challengers, server=facts)
     if options.start:
         continuation.check(options.start, default_specs, model)
     options = replace(options, jobs=options.jobs or defaults.jobs(model, default_specs[0].device))
@@ -224,7 +294,7 @@ def _challengers(data: Inputs, options: Options) -> tuple[Challenger, ...]:
     chosen = []
     for challenger in map(registry.challenger, options.challengers):
         reason = challenging.obstacle(challenger, data.task, data.splits.train)
-        if reason and options.challengers != BUILT_IN:
+        if reason and not (challenger.name in BUILT_IN and set(BUILT_IN) <= set(options.challengers)):
             raise challenging.does_not_apply(challenger, data.task, reason)
         chosen += [challenger] * (not reason)
     return tuple(chosen)
@@ -247,7 +317,8 @@ def update(plan: Plan) -> Plan:
     done |= {spec.id for spec in plan.specs if records.finished_run(results, spec)}
     plan = replace(plan, done=frozenset(done))
     threads = environment.threads_per_run(plan.options.jobs)
-    return replace(plan, seconds=history.seconds(plan.ahead, results, threads=threads))
+    known = history.seconds(plan.ahead, results, threads=threads)
+    return replace(plan, seconds=plan.measured_seconds() if known is None else known)
 
 
 def _applicable(methods: tuple[Method, ...], scoring: str) -> tuple[Method, ...]:

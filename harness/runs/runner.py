@@ -14,7 +14,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import FrameType
 
@@ -91,6 +91,14 @@ class _Slot:
     lock: contextlib.ExitStack
     start: float
     end: RunEnd | None = None
+    phase: str = ""
+    trained: float = 0.0  # seconds in training
+    shared: float = 0.0  # the same, times the number of other runs
+
+    @property
+    def neighbours(self) -> float | None:
+        """How many other runs ran beside the training, on average; None if no training was seen."""
+        return round(self.shared / self.trained, 2) if self.trained else None
 
 
 def run(jobs: Sequence[Job], executor: Executor, watcher: Watcher) -> Result:
@@ -117,7 +125,9 @@ def run(jobs: Sequence[Job], executor: Executor, watcher: Watcher) -> Result:
             if interrupts.urgency() > heeded:
                 heeded = interrupts.urgency()
                 _heed(slots, watcher, heeded)
+            before = time.monotonic()
             executor.wait([slot.running for slot in slots], POLL_SECONDS)
+            _count_neighbours(slots, time.monotonic() - before)
             for slot in list(slots):
                 for outcome in _look_after(slot, watcher, interrupts.reason() if heeded else ""):
                     slots.remove(slot)
@@ -145,6 +155,13 @@ def _begin(job: Job, executor: Executor, interrupts: Interrupts) -> _Slot | Outc
         return Outcome(job, "failed", reason)
 
 
+def _count_neighbours(slots: Sequence[_Slot], seconds: float) -> None:
+    for slot in slots:
+        if slot.phase == "train":
+            slot.trained += seconds
+            slot.shared += seconds * (len(slots) - 1)
+
+
 def _heed(slots: Sequence[_Slot], watcher: Watcher, urgency: int) -> None:
     if urgency == 1:
         watcher.on_stop()
@@ -160,6 +177,7 @@ def _look_after(slot: _Slot, watcher: Watcher, stop: str) -> Iterator[Outcome]:
     reason = slot.running.exit_reason()  # first, so that all events before the end are read below
     for event in slot.running.events():
         if isinstance(event, Progress):
+            slot.phase = event.phase
             watcher.on_progress(slot.job, event)
         else:
             slot.end = event
@@ -176,6 +194,9 @@ def _conclude(slot: _Slot, exit_reason: str, stop: str) -> Outcome:
     if (job.folder / records.RECORD).exists():
         with contextlib.suppress(HarnessError):
             record = records.read_record(job.folder)
+            if record.status == "ok" and slot.neighbours is not None:
+                record = replace(record, neighbours=slot.neighbours)
+                records.write_record(job.folder, record)
             return Outcome(job, record.status, record.reason, record)
     status: Status = "interrupted" if stop else "failed"
     reason = stop or exit_reason or "ended without a record, see log.txt"

@@ -31,6 +31,7 @@ def make(
     options: Options,
     *,
     challengers: Sequence[Challenger] = (),
+    server: tuple[str, ...] = (),
 ) -> tuple[RunSpec, ...]:
     """Return the specs of all runs: all methods for one seed, then the next, so that a first table is early.
 
@@ -46,13 +47,14 @@ def make(
             specs += _method_specs(replace(shared, method=method.name), method, inputs, model, options, seed)
     # Never the first run: of it, plan and header read device, precision and window of the model.
     first_trained = max(1, next((number for number, spec in enumerate(specs) if spec.epochs), len(specs)))
-    specs[first_trained:first_trained] = [_challenger_spec(shared, challenger) for challenger in challengers]
+    specs[first_trained:first_trained] = [_challenger_spec(shared, challenger, server) for challenger in challengers]
     return tuple(dict.fromkeys(specs))
 
 
-def _challenger_spec(shared: RunSpec, challenger: Challenger) -> RunSpec:
+def _challenger_spec(shared: RunSpec, challenger: Challenger, server: tuple[str, ...]) -> RunSpec:
     """Return the run of a challenger: one for all seeds; on the CPU in fp32 unless it reads hidden states of the model."""
     spec = replace(shared, method=challenger.name, challenger=challenger.version, probes=())
+    spec = replace(spec, server=server) if challenger.remote else spec
     return spec if challenger.embeds else replace(spec, device="cpu", dtype="fp32", max_tokens=0, remote_code=False)
 
 

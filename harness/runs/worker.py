@@ -22,7 +22,7 @@ from harness.errors import HarnessError
 from harness.methods.parts import packing
 from harness.metrics.scoring import chance, parse_rate, score_answers
 from harness.model import meter as memory
-from harness.record import Answer, Cost, Phase, ProbeResult, Record, RunSpec, Score
+from harness.record import Answer, Cost, DataFile, Phase, ProbeResult, Record, RunSpec, Score, Usage
 from harness.runs import continuation, inputs, save_weights, worker_challenger, worker_probes
 from harness.runs.failure import explain as explain
 from harness.runs.inputs import Inputs
@@ -54,6 +54,9 @@ class RunState:
     device_name: str = ""
     probes: dict[str, ProbeResult] = field(default_factory=dict)
     validation: ProbeResult | None = None
+    usage: Usage | None = None
+    targets: tuple[str, ...] = ()
+    load: float | None = None
 
 
 def run(job: Job, reporter: Reporter) -> None:
@@ -92,12 +95,22 @@ def run(job: Job, reporter: Reporter) -> None:
         validation=state.validation,
         adapter_sha256=state.adapter_sha256,
         steps_sha256=state.steps_sha256,
+        data_file=_data_file(job),
+        usage=state.usage,
+        targets=state.targets,
+        load=state.load,
     )
     try:
         records.write_record(job.folder, record)
     except HarnessError as error:
         status, reason = "failed", reason or error.problem
     reporter.tell(RunEnd(status, reason))  # type: ignore[arg-type]
+
+
+def _data_file(job: Job) -> DataFile | None:
+    with contextlib.suppress(HarnessError):  # the file is gone, which is the reason of a run that failed
+        return job.source.data_file(job.results)
+    return None
 
 
 class _Pace:
@@ -134,7 +147,7 @@ def _challenge(job: Job, state: RunState, pace: _Pace) -> None:
     pace.tell("fit")
     data = inputs.read_again(job)
     state.chance, state.guess = chance(data.task, data.splits.test), data.task.guess
-    answers, phases = worker_challenger.answer(job, data)
+    answers, phases, state.usage = worker_challenger.answer(job, data, _on_answer(pace))
     state.cost = Cost(phases, None, 0, 0, 0, 0, 0, 0, 0.0)
     _score(job, data.task, answers, state)
 
@@ -159,8 +172,10 @@ def _work(job: Job, state: RunState, pace: _Pace) -> None:
     weights_bytes, trained_weights = memory.weights_bytes(model), memory.trained_weights(model)
     pace.check()
     fit = _train(job, data, model, tokenizer, method, phases, pace, state)
+    state.load = environment.load()
     adapter_bytes = save_weights.save(job, model, tokenizer, method)
     state.adapter_sha256 = training_files.weights_sha256(job.folder)
+    state.targets = training_files.targets(job.folder)
     state.steps_sha256 = training_files.steps_sha256(job.folder)
     _tidy(spec.device)
     with memory.phase(spec.device) as meter:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from harness.challengers.parts import answers
 from harness.data import registry
+from harness.endpoint.connection import Connection, Progress, Settings
+from harness.endpoint.contact import require
+from harness.endpoint.forms import ServerFacts
 from harness.model import meter
-from harness.record import Answer, Phase
+from harness.record import Answer, Phase, Usage
 from harness.runs.inputs import Inputs
 from harness.runs.job import Job
 
@@ -18,21 +22,34 @@ PACKAGES = ("scikit-learn",)  # further ones that decide a challenger's answers
 Result = TypeVar("Result")
 
 
-def answer(job: Job, data: Inputs) -> tuple[list[Answer], dict[str, Phase]]:
-    """Return a challenger's answers to the test questions and its phases.
+def answer(
+    job: Job, data: Inputs, on_progress: Progress | None = None
+) -> tuple[list[Answer], dict[str, Phase], Usage | None]:
+    """Return a challenger's answers to the test questions, its phases, and its use of a server, None without one.
 
     Raises:
-        HarnessError: the challenger does not apply, or returned something that is no answer.
+        HarnessError: the challenger does not apply, returned something that is no answer, or its server gave none.
     """
     challenger, task = registry.challenger(job.spec.method), data.task
 
-    def fit() -> Any:
-        embed = _reader(job) if challenger.embeds else None
-        return answers.fit(challenger, task, data.splits.train, job.spec.seed, embed)
+    with _connection(job, on_progress) if challenger.remote else nullcontext() as connection:
 
-    fitted, fitting = _timed(fit)
-    result, answering = _timed(lambda: answers.answer(challenger, fitted, data.splits.test, task))
-    return result, {"fit": fitting, "evaluate": answering}
+        def fit() -> Any:
+            embed = _reader(job) if challenger.embeds else None
+            return answers.fit(challenger, task, data.splits.train, job.spec.seed, embed, connection)
+
+        fitted, fitting = _timed(fit)
+        result, answering = _timed(lambda: answers.answer(challenger, fitted, data.splits.test, task))
+        usage = connection.usage() if connection else None
+    return result, {"fit": fitting, "evaluate": answering}, usage
+
+
+def _connection(job: Job, on_progress: Progress | None) -> Connection:
+    """Return the connection to the server of a job, whose answers are kept in the results folder."""
+    spec = job.spec
+    endpoint, facts = require(job.endpoint, spec.method), ServerFacts.of(spec.server)
+    limit = endpoint.tokens or spec.max_new_tokens
+    return Connection(Settings(endpoint, facts, limit, job.results), on_progress)
 
 
 def _reader(job: Job) -> Callable[[Sequence[str]], Any]:

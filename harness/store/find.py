@@ -10,10 +10,12 @@ from harness.store import records as store
 
 
 def own_or_published(root: Path, task: str | None = None) -> tuple[list[store.Run], Path]:
-    """Return the runs of `root/runs`, or the published ones if there are none, and the folder that holds them."""
+    """Return the runs of `root/runs`, or else the published ones, and the folder that holds them; `root` may be a publication."""
     if own := store.read_all(root, task):
         return own, root / "runs"
-    return store.read_published(root, task), root / "published"
+    if (published := store.read_published(root, task)) or any((root / name).is_dir() for name in ("runs", "published")):
+        return published, root / "published"
+    return store.find(root / store.path_word(task) if task else root, task), root
 
 
 def find_run(name: str, runs: Sequence[store.Run], *, several: str = "pass an id, or --task NAME") -> store.Run:

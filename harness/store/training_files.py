@@ -31,6 +31,16 @@ WEIGHTS = "*.safetensors"
 MAX_PUBLISHED = 64 * 2**20  # bytes of weights of one run; GitHub refuses files of more than 100 MB
 
 
+def targets(folder: Path) -> tuple[str, ...]:
+    """Return the kinds of modules that a run's adapter changes, such as `q_proj`, sorted; none without a PEFT config."""
+    try:
+        value = json.loads((folder / ADAPTER / ADAPTER_CONFIG).read_text(encoding="utf-8")).get("target_modules")
+    except (OSError, ValueError, AttributeError):
+        return ()
+    names = value if isinstance(value, list) else [value] if isinstance(value, str) else []
+    return tuple(sorted({str(name).rpartition(".")[2] for name in names}))
+
+
 def open_steps(folder: Path) -> TextIO:
     """Return `steps.jsonl` opened for appending; each line is written to the disk immediately."""
     with files.write_errors(folder):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,18 @@ def longest_token() -> int:
     """Return the letters of the longest token."""
     tokenizer = json.loads((FOLDER / "tokenizer.json").read_text(encoding="utf-8"))
     return max(map(len, tokenizer["model"]["vocab"]))
+
+
+def lengths(texts: Sequence[str]) -> list[int]:
+    """Return the tokens of each text."""
+    return [len(encoding.ids) for encoding in _tokenizer().encode_batch(list(texts), add_special_tokens=False)]
+
+
+@functools.cache
+def _tokenizer() -> Any:
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(FOLDER / "tokenizer.json"))
 
 
 @functools.cache

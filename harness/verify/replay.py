@@ -8,6 +8,7 @@ computed in another order: fp32 moves a log-likelihood by 6e-5 nats at most, bf1
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +24,10 @@ LARGEST = {"fp32": 1e-3, "bf16": 0.5}  # the largest difference in nats elsewher
 AVERAGE = {"fp32": 1e-3, "bf16": 0.06}
 LOSS = {"fp32": 1e-3, "bf16": 0.05}  # of the loss of a first step elsewhere, in nats a token
 TEXTS = {"fp32": 0.0, "bf16": 0.25}  # share of written answers that may differ elsewhere
+LAST = {"fp32": 0.02, "bf16": 0.05}  # of the last loss, as a share, in nats a token below 1
+PEAK, OTHER_PEAK = 0.05, 0.2  # shares by which the peak may differ on the CPU, with the torch of the run and another
+REWRITTEN = 0.05  # tokens an answer by which texts may have other tokens than were written
+LUCK = 1e-4  # probability of a fault in an honest run
 MAX_LISTED = 3
 
 
@@ -32,19 +37,28 @@ class Evidence:
 
     `answers` are those to the drawn questions, `fp32_answers` the same in fp32, for a run in bf16 elsewhere. `losses` are
     those of the first steps, `tokens` those of all steps in order; both are empty for runs that cannot be trained again
-    from their own record. `reason` explains missing answers.
+    from their own record. `last_loss` is that of the stored weights on the last step's examples, `peak` the training
+    peak in bytes by the shapes of the largest step, `test_tokens` the tokens of all prompts and stored texts; None or 0 if
+    they cannot be computed. `torch` is the version that computed them. `reason` explains missing answers.
     """
 
     answers: Sequence[Answer] = ()
     fp32_answers: Sequence[Answer] = ()
     losses: Sequence[float] = ()
     tokens: Sequence[int] = ()
+    last_loss: float | None = None
+    peak: int = 0
+    test_tokens: int | None = None
+    torch: str = ""
     reason: str = ""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a replay: numbers of questions and of equal answers, the greatest difference in nats, the faults."""
+    """The result of a replay: numbers of questions and of equal answers, the greatest difference in nats, the faults.
+
+    `steps` is the number of first steps that were taken again, `equal_steps` that of the first ones with equal losses.
+    """
 
     questions: int
     equal: int
@@ -52,6 +66,7 @@ class Outcome:
     steps: int
     faults: tuple[str, ...] = field(default=())
     reason: str = ""
+    equal_steps: int = 0
 
 
 def default_seed(records: Iterable[Record]) -> str:
@@ -98,9 +113,14 @@ def judge(
         faults += _exact_faults(stored_pairs)
     else:
         faults += _loose_faults(stored_pairs, record)
+        faults += _luck_faults(stored_pairs)
         faults += _precision_faults(stored_pairs, _as_stored(again.fp32_answers, stored))
     faults += _step_faults(record, steps, again, exact=exact)
-    return Outcome(len(pairs), equal, max(gaps, default=0.0), len(again.losses), tuple(faults), again.reason)
+    faults += [*_last_faults(record, again), *_peak_faults(record, again), *_length_faults(record, stored, again)]
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1]["loss"], zip(again.losses, steps, strict=False))
+    count = sum(1 for _ in same)
+    gap, reason = max(gaps, default=0.0), again.reason
+    return Outcome(len(pairs), equal, gap, len(again.losses), tuple(faults), reason, equal_steps=count)
 
 
 def _as_stored(answers: Sequence[Answer], stored: Sequence[Answer]) -> Sequence[Answer]:
@@ -154,6 +174,15 @@ def _loose_faults(pairs: Sequence[tuple[Answer, Answer]], record: Record) -> lis
     return faults
 
 
+def _luck_faults(pairs: Sequence[tuple[Answer, Answer]]) -> list[str]:
+    """Return a fault if nearly all answers that rounding may turn are right as they are stored: rounding takes no side."""
+    turned = [a.parsed == a.target for a, b in pairs if (a.parsed == a.target) != (b.parsed == b.target)]
+    right, count = sum(turned), len(turned)
+    chance = sum(math.comb(count, number) for number in range(right, count + 1)) / 2**count
+    words = f"{right} of {count} answers that are right in one case only are right as they are stored"
+    return [f"{words}; rounding favours neither"] * (chance < LUCK)
+
+
 def _is_tie(answer: Answer, dtype: str) -> bool:
     """Return whether the best two options are so close that rounding decides between them."""
     if len(answer.loglik) < 2:
@@ -188,3 +217,82 @@ def _step_faults(record: Record, steps: Sequence[Mapping[str, Any]], again: Evid
             faults.append(f"step {number + 1}, taken again, has the loss {loss:.6g}; {step['loss']:.6g} is logged")
             break
     return faults
+
+
+def _last_faults(record: Record, again: Evidence) -> list[str]:
+    """Return a fault if the stored weights do not have the final loss: the rate of the last step is almost zero."""
+    if again.last_loss is None or record.final_loss is None:
+        return []
+    if abs(again.last_loss - record.final_loss) <= LAST[record.spec.dtype] * max(1.0, record.final_loss):
+        return []
+    words = f"the stored weights have the loss {again.last_loss:.4g} on the examples of the last step"
+    return [f"{words}; {record.final_loss:.4g} is logged"]
+
+
+def _peak_faults(record: Record, again: Evidence) -> list[str]:
+    train = record.cost.phases.get("train") if record.cost else None
+    room = PEAK if record.environment.packages.get("torch") == again.torch else OTHER_PEAK
+    if not again.peak or train is None or abs(train.peak_bytes / again.peak - 1) <= room:
+        return []
+    return [f"the largest step needs {again.peak:,} bytes by its shapes; {train.peak_bytes:,} are recorded"]
+
+
+def _length_faults(record: Record, stored: Sequence[Answer], again: Evidence) -> list[str]:
+    """Return a fault if the test's tokens are not those of its prompts and texts.
+
+    A model may write a text in other tokens than a tokenizer, which is rare.
+    """
+    test = record.cost.phases.get("evaluate") if record.cost else None
+    if again.test_tokens is None or test is None or (stored and withhold.is_withheld(stored[0])):
+        return []
+    room = REWRITTEN * len(stored) if record.spec.scoring == "generate" else 0
+    if abs(test.tokens - again.test_tokens) <= room:
+        return []
+    return [f"prompts and answers of the test have {again.test_tokens:,} tokens; {test.tokens:,} are recorded"]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The runs of an environment that are equal to the last digit here, so that their other runs must be, too."""
+
+    records: Sequence[Record]
+    outcomes: Sequence[Outcome]
+
+    def faults(self, record: Record, outcome: Outcome) -> list[str]:
+        """Return the faults of a run that differs although the arithmetic here is that of its environment.
+
+        Answers must be equal if those of another run of its method are, or if those of an untrained run are and its first
+        steps, too. Steps must be equal if those of another run of its method are, or if those of any run are and its first
+        step, too: that is the loss before anything trained.
+        """
+        pairs = [pair for pair in zip(self.records, self.outcomes, strict=True) if _is_alike(pair[0], record)]
+        answered = [other for other, result in pairs if 0 < result.questions == result.equal]
+        stepped = [other for other, result in pairs if 0 < result.steps == result.equal_steps]
+        methods = [{other.spec.method for other in group} for group in (answered, stepped)]
+        untrained = any(not other.spec.train_examples for other in answered)
+        repeated = outcome.steps == outcome.equal_steps and (outcome.steps > 0 or not record.spec.train_examples)
+        faults = []
+        if outcome.equal < outcome.questions and (record.spec.method in methods[0] or (untrained and repeated)):
+            count = outcome.questions - outcome.equal
+            faults.append(
+                f"{count} of {outcome.questions} answers differ in the last digit, those of {_count(answered)} of its environment do not"
+            )
+        if outcome.equal_steps < outcome.steps and (
+            record.spec.method in methods[1] or (stepped and outcome.equal_steps)
+        ):
+            number = outcome.equal_steps + 1
+            faults.append(
+                f"the loss of step {number} differs in the last digit, those of {_count(stepped)} of its environment do not"
+            )
+        return faults
+
+
+def _is_alike(first: Record, second: Record) -> bool:
+    """Return whether two runs are of one environment, model, precision and scoring, so that they computed in the same way."""
+    specs = [record.spec for record in (first, second)]
+    settings = [(spec.dtype, spec.device, spec.model, spec.model_revision, spec.scoring) for spec in specs]
+    return not differences(first.environment, second.environment) and settings[0] == settings[1]
+
+
+def _count(records: Sequence[Record]) -> str:
+    return f"{len(records)} run{'s' * (len(records) > 1)}"

@@ -17,8 +17,9 @@ from harness.format import Table, escape, markdown
 from harness.store import records
 from harness.verify import trust, waivers
 from harness.verify.check import Check
-from harness.verify.checks import files, provenance
 from harness.verify.checks.catalogue import CONCERNS
+from harness.verify.checks.publication import files, views
+from harness.verify.checks.record import provenance
 from harness.verify.waivers import Waiver
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -58,12 +59,16 @@ class Item:
 
 @dataclass(frozen=True)
 class Review:
-    """The complete checklist for a folder, in the order of `CONCERNS`. `runs` is the number of verified runs."""
+    """The complete checklist for a folder, in the order of `CONCERNS`.
+
+    `runs` is the number of verified runs, `folders` are theirs below `path`.
+    """
 
     path: str
     runs: int
     items: tuple[Item, ...]
     waivers: tuple[Waiver, ...]
+    folders: tuple[str, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -113,7 +118,8 @@ def judge(
         for concern, names in CONCERNS.items()
         for name, catches in names.items()
     )
-    return Review(str(path), sum(run != "" for run in results), items, tuple(excuses))
+    folders = tuple(run for run in results if run)
+    return Review(str(path), len(folders), items, tuple(excuses), folders)
 
 
 def command_for(path: Path, check: Check, target: str) -> str:
@@ -127,6 +133,31 @@ def command_for(path: Path, check: Check, target: str) -> str:
         return f"grep -rh --include=record.json '\"commit\"' {folder} | sort | uniq -c"
     inside = target and (path / target).exists() and check.name != files.FILES_LISTED
     return errors.command("verify", str(path / target if inside else path))
+
+
+def failures(review: Review) -> list[Finding]:
+    """Return the findings that no waiver excuses."""
+    return [finding for finding in review.findings if not finding.waiver]
+
+
+def is_consequence(review: Review, finding: Finding) -> bool:
+    """Whether a finding may follow from others: a view that differs because the runs or files below it do.
+
+    A view whose own checksum is wrong was changed itself. If nothing but views differs, nothing else can be the cause.
+    """
+    names = set(views.KINDS.values())
+    if finding.check.name not in names:
+        return False
+    others = [other for other in failures(review) if other.check.name not in names]
+    changed = any(other.path == finding.path for other in others if finding.path)
+    return bool(others) and not changed
+
+
+def item_of(review: Review, finding: Finding) -> tuple[str, str]:
+    """Return the item of a finding and its path: a run's folder for the files in it, else the path itself."""
+    runs = [run for run in review.folders if finding.path == run or finding.path.startswith(f"{run}/")]
+    item = max(runs, key=len, default=finding.path)
+    return item, finding.path.removeprefix(f"{item}/")
 
 
 def write(folder: Path, review: Review) -> list[Path]:
@@ -144,7 +175,10 @@ def summary(review: Review) -> str:
 
 def as_markdown(review: Review) -> str:
     """Return the review as Markdown; texts of results are escaped, commands are in code blocks."""
-    blocks = [f"# Review of {escape(review.path)}", escape(summary(review))]
+    blocks = [f"# Review of {escape(review.path)}", escape(summary(review)), "## Findings"]
+    for heading, findings in findings_by_kind(review):
+        blocks += [f"### {heading}", *map(_finding, findings)]
+    blocks += [] if review.findings else ["None."]
     for concern in CONCERNS:
         rows = [item for item in review.items if item.concern == concern]
         table = Table(
@@ -154,11 +188,20 @@ def as_markdown(review: Review) -> str:
             left=frozenset({0, 1, 3}),
         )
         blocks += [f"## {concern}", markdown(table)]
-    blocks.append("## Findings")
-    blocks += [_finding(finding) for finding in review.findings] or ["None."]
     blocks += ["## Taken on trust", trust.NOTE]
     blocks.append("\n".join(f"- {escape(line)}" for line in trust.lines()))
     return "\n\n".join(blocks) + "\n"
+
+
+def findings_by_kind(review: Review) -> list[tuple[str, list[Finding]]]:
+    """Return the findings by heading: causes, consequences, waived; without empty ones."""
+    failed = failures(review)
+    kinds = [
+        ("Causes", [finding for finding in failed if not is_consequence(review, finding)]),
+        ("Consequences", [finding for finding in failed if is_consequence(review, finding)]),
+        ("Waived", [finding for finding in review.findings if finding.waiver]),
+    ]
+    return [kind for kind in kinds if kind[1]]
 
 
 def _finding(finding: Finding) -> str:
@@ -177,7 +220,11 @@ def page(review: Review) -> str:
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_printable)
     template = environment.from_string(Path(__file__).with_name("review.html").read_text(encoding="utf-8"))
-    return template.render(review=review, concerns=list(CONCERNS), summary=summary(review), trust=trust) + "\n"
+    kinds = findings_by_kind(review)
+    return (
+        template.render(review=review, kinds=kinds, concerns=list(CONCERNS), summary=summary(review), trust=trust)
+        + "\n"
+    )
 
 
 def _printable(value: Any) -> Any:

@@ -14,30 +14,13 @@ from harness.schema import Example, Task
 from harness.store import records as store
 from harness.verify.check import Check as Check
 from harness.verify.check import check_equal
-from harness.verify.checks import (
-    adapters,
-    arithmetic,
-    batches,
-    challengers,
-    contents,
-    copies,
-    cost,
-    files,
-    form,
-    identity,
-    likeness,
-    pace,
-    peers,
-    probes,
-    provenance,
-    rows,
-    seeds,
-    settings,
-    shape,
-    training,
-    views,
-)
-from harness.verify.checks import data as data_checks
+from harness.verify.checks.answers import arithmetic, probes
+from harness.verify.checks.answers import catalogue as answer_checks
+from harness.verify.checks.artifacts import catalogue as artifact_checks
+from harness.verify.checks.publication import catalogue as publication_checks
+from harness.verify.checks.publication import contents, files, views
+from harness.verify.checks.record import catalogue as record_checks
+from harness.verify.checks.record import identity, provenance
 
 TASK_AVAILABLE = identity.TASK_AVAILABLE
 
@@ -71,12 +54,8 @@ def verify(
     checks = [
         strict,
         Check(files.RECORD_READABLE, True),
-        *identity.run_checks(folder, record, task),
+        *record_checks.run_checks(folder, record, task),
         *contents.run_checks(folder, record),
-        *settings.run_checks(record, task),
-        *cost.run_checks(record),
-        *shape.run_checks(record),
-        *pace.run_checks(record),
     ]
     if record.status != "ok":
         return [*checks, *arithmetic.unfinished_run_checks(record)]
@@ -88,13 +67,10 @@ def verify(
     checks += [Check(files.ANSWERS_READABLE, True), check_equal(files.ANSWERS_CHECKSUM, record.answers_sha256, digest)]
     return [
         *checks,
-        *form.run_checks(record, answers),
-        *arithmetic.answer_checks(record, answers, task),
-        *arithmetic.gold_checks(record, answers, task, examples),
-        *probes.validation_checks(folder, record, task, validation),
-        *probes.run_checks(folder, record, probed or {}),
-        *training.run_checks(folder, record),
-        *adapters.run_checks(folder, record),
+        *answer_checks.run_checks(
+            folder, record, answers, task, examples=examples, validation=validation, probed=probed or {}
+        ),
+        *artifact_checks.run_checks(folder, record),
     ]
 
 
@@ -110,9 +86,8 @@ def publication(
         rebuild: a function that writes the views of runs below a folder.
     """
     return [
-        *files.publication_checks(root),
         *identity.publication_checks(runs),
-        *contents.publication_checks(root, runs),
+        *publication_checks.publication_checks(root, runs),
         *together(runs, tasks),
         *provenance.history_checks(root),
         *views.publication_checks(root, runs, rebuild),
@@ -124,20 +99,13 @@ def together(runs: Sequence[store.Run], tasks: Sequence[tuple[Task, Splits | Non
     records = [run.record for run in runs]
     checks = [check for record in records for check in provenance.record_checks(record)]
     for task, splits in tasks:
-        task_records = [record for record in records if record.spec.task == task.name]
-        checks += [provenance.task_check(task), *data_checks.task_checks(task, task_records, splits)]
-        checks += challengers.task_checks(task, [run for run in runs if run.record.spec.task == task.name], splits)
-    together = [*settings.publication_checks(records), *seeds.publication_checks(records)]
-    together += [*rows.publication_checks(records), *peers.publication_checks(records)]
-    together += [*training.publication_checks(runs)]
-    models = [run for run in runs if not run.record.spec.challenger]
+        task_runs = [run for run in runs if run.record.spec.task == task.name]
+        checks += [provenance.task_check(task), *answer_checks.task_checks(task, task_runs, splits)]
     return [
         *_distinct(checks),
-        *together,
-        *likeness.publication_checks(models),
-        *adapters.publication_checks(models),
-        *batches.publication_checks(models),
-        *copies.publication_checks(models),
+        *record_checks.publication_checks(records),
+        *answer_checks.publication_checks([run for run in runs if not run.record.spec.challenger]),
+        *artifact_checks.publication_checks(runs),
     ]
 
 

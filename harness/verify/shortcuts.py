@@ -42,7 +42,7 @@ def measure(task: Task, splits: Splits) -> list[Shortcut]:
     scores = []
     for name, entry in registry.challengers().items():
         challenger = entry.value
-        if challenger is None or challenger.embeds or not splits.test:
+        if challenger is None or challenger.embeds or challenger.remote or not splits.test:
             continue
         if answers.obstacle(challenger, task, splits.train):
             continue

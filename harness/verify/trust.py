@@ -33,6 +33,7 @@ RECOMPUTED: Mapping[str, str] = {
     "Score.groups": "computed from the answers",
     "Score.unit": "the metric's own",
     "Score.higher_is_better": "the metric's own",
+    "Record.data_file": "the file is read again by these settings; the fingerprint of its examples is that of the run",
     "Record.validation": "as the scores, of the first validation questions; the same in all untrained rows",
     "Score.shortage": "computed from the answers",
     "ProbeResult.data": "questions and prompts are rendered again",
@@ -85,7 +86,7 @@ CHECKED: Mapping[str, str] = {
     "Record.environment": "see Environment",
     "Record.final_loss": "the last step's; no other run has the same",
     "Record.cut_examples": "counted in the answers, and equal in all rows",
-    "Record.started": "after the commit and before now, and not one for all runs",
+    "Record.started": "after the commit and before now, and not one for many runs of a small machine",
     "Record.seconds": "not below the phases' sum and not far above; no other run has the same",
     "Cost.phases": "those of the run's work and no other",
     "Cost.parts": "add up to the peak",
@@ -102,7 +103,7 @@ CHECKED: Mapping[str, str] = {
     "Phase.peak_bytes": "not below what is in memory, not above the machine's; near in all seeds",
     "Phase.resident_bytes": "not below half the peak, not above the machine's memory",
     "Phase.reserved_bytes": "on CUDA not below the peak, on the CPU none",
-    "Phase.tokens": "equal in all rows of the data; for written answers within their length; per question about as many in the test as in the validation",
+    "Phase.tokens": "equal in all rows of the data; for written answers within their length, and of the embedded model those of its texts; per question about as many in the test as in the validation",
     "Parts.frozen_weights": "with the trained part the model's bytes; equal for all ranks of a method",
     "Parts.activations_and_rest": "on the CPU near the prediction, more for a larger rank, less for smaller micro-batches",
     "Parts.trained_weights": "two or four bytes of each trained weight",
@@ -127,6 +128,18 @@ CHECKED: Mapping[str, str] = {
     "ProbeResult.cut_examples": "counted in the answers",
 }
 TRUSTED: Mapping[str, str] = {
+    "RunSpec.server": "only of rows whose model is behind an address; the server is not asked again",
+    "Record.usage": "as the server and the client counted",
+    "Usage.requests": "as the client counted",
+    "Usage.retries": "as the client counted",
+    "Usage.reused": "as the client counted",
+    "Usage.uncounted": "as the client counted",
+    "Usage.prompt_tokens": "as the server counted",
+    "Usage.answer_tokens": "as the server counted",
+    "Usage.usd": "from the prices that the user named",
+    "Record.targets": "the modules that the adapter changes; its config names them if it is published",
+    "Record.neighbours": "whether other runs ran beside the training",
+    "Record.load": "whether the machine was busy",
     "RunSpec.weight_decay": "any value that is the same for all seeds of a row",
     "RunSpec.checkpointing": "whether activations were computed twice",
     "RunSpec.model_format": "the file that the model was converted from",
@@ -136,14 +149,33 @@ TRUSTED: Mapping[str, str] = {
 PARTLY: Mapping[str, str] = {
     "likelihoods": "values that change no option chosen, that are no near copy of another run's, and their calibration",
     "written answers": "texts that the model did not write, with scores to match",
+    "written tokens": "tokens of answers that another model than the embedded one wrote, within their length",
     "times": "seconds and rates that are changed together",
     "peaks": "peaks that are changed within a factor of two, or 1.2 on the CPU, the parts with them",
     "predictions": "predicted peaks on the CPU that are set to the measured ones, as exact ones are",
+    "server": "every answer of a row `endpoint`: nobody else can ask the server as it was",
     "rows": "rows removed in all seeds, if they are not a rank of `lora` or `qlora` that the other has",
     "adapters": "alpha, dropout and variant of LoRA, if neither weights nor config are published",
     "machine": "processor, packages and Python, if they agree with each other",
 }
 """What remains on trust in fields that are checked."""
+REPLAYED: Mapping[str, str] = {
+    "answers": "texts, picks and all log-likelihoods of the questions asked; elsewhere near misses may be turned, but not all to the right side; rows that do not train can always be asked",
+    "seed, batch size, data": "the tokens of every step",
+    "rate, warm-up, weight decay, dropout": "the losses of the first steps; elsewhere within a tolerance that hides small changes",
+    "precision, rank, alpha, variant": "the answers and the first loss",
+    "final loss": "that of the stored weights on the examples of the last step, unless dropout drew it",
+    "peak, micro-batch, checkpointing": "on the CPU, the peak of the largest step by its shapes",
+    "tokens of the test": "those of prompts and stored texts",
+}
+"""What `verify --replay` shows, and how."""
+UNSEEN: Mapping[str, str] = {
+    "full fine-tuning without weights": "its answers and all but its first losses; it is printed as not replayed",
+    "losses in the middle": "those of steps that are neither the first nor the last",
+    "times, machine, searches": "nothing is measured again, and no trial of a search is stored",
+    "rows left out": "a replay sees the runs that are there",
+}
+"""What a replay cannot show; training again shows the first two."""
 
 
 NOTE = "Only replay of published weights (`--replay`) or training again (`--rerun`) can show a change of these."
@@ -170,6 +202,14 @@ def page() -> str:
         _table(TRUSTED),
         "This remains on trust in fields that are checked:",
         _table(PARTLY),
+        "## What a replay shows",
+        "`verify PATH --replay N` asks N questions of each run again, and those of the same batches. In the environment of"
+        "\nthe run everything is equal to the last digit. If only some runs of an environment are, the others are at fault."
+        "\nElsewhere a log-likelihood may differ by 0.001 nats in fp32; in bf16 by 0.5, and 0.06 on average. A first loss may"
+        "\ndiffer by 0.001 and 0.05, the last by 2 and 5 %, a peak by 5 %, or 20 % with another torch.",
+        _table(REPLAYED),
+        "A replay cannot show:",
+        _table(UNSEEN),
     ]
     return "\n\n".join(parts)
 

@@ -90,6 +90,20 @@ def test_the_list_has_every_adapter_with_its_base_score_memory_bytes_and_licence
     assert run_of(made, "base").record.spec.id not in lines
 
 
+def test_the_list_suggests_the_run_that_the_tables_recommend_and_otherwise_none(results: Path, capsys: Capture) -> None:
+    assert act(results, "list") == 0
+    assert "recommended  no adapter" in capsys.readouterr().out
+    run = run_of(results, "lora").record.spec
+    table = results / "leaderboard" / f"{run.task}.csv"
+    table.parent.mkdir(exist_ok=True)
+    names = "task,metric,higher_is_better,method,rank,value,low,high,label,export_run"
+    table.write_text(f"{names}\n{run.task},accuracy,true,lora,4,0.75,0.5,0.9,lora r4,{run.id}\n", encoding="utf-8")
+    assert act(results, "list") == 0
+    out = capsys.readouterr().out
+    assert f"recommended  {run.task}: lora r4, accuracy 75.0 % [50.0, 90.0]" in out
+    assert f"adapters export {run.id} {run.task}-lora-r4 --results {results}" in out
+
+
 def test_one_is_shown_whole_by_the_beginning_of_its_id(made: Path, capsys: Capture) -> None:
     spec = run_of(made, "lora").record.spec
     assert act(made, "show", spec.id[:5]) == 0

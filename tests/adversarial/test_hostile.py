@@ -250,10 +250,11 @@ def test_a_csv_with_a_nul_is_read_or_refused_at_its_line(tmp_path: Path, capsys:
 
 
 @pytest.mark.parametrize("name", ["large.jsonl", "large.csv"])
-def test_a_cell_of_ten_megabytes_is_read_and_shown_in_short(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("megabytes", [1, pytest.param(10, marks=pytest.mark.slow)])
+def test_a_cell_of_megabytes_is_read_and_shown_in_short(
+    megabytes: int, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    large = "A filing of many words. " * (10 * 2**20 // 24)
+    large = "A filing of many words. " * (megabytes * 2**20 // 24)
     rows = [{"context": f"text {n}", "target": "yes" if n % 2 else "no", "split": "train"} for n in range(20)]
     rows[0]["context"] = large
     rows += [{"context": f"test {n}", "target": "yes" if n % 2 else "no", "split": "test"} for n in range(8)]

@@ -11,8 +11,12 @@ import pytest
 
 import tests.support.publication as publication
 from harness.cli.app import main
-from harness.verify.checks import arithmetic, catalogue, data, files, provenance, views
+from harness.verify.checks import catalogue
+from harness.verify.checks.answers import arithmetic, data
+from harness.verify.checks.publication import files, views
+from harness.verify.checks.record import provenance
 from tests.support.planted_faults import FAULTS
+from tests.support.remembered import remembering
 from tests.support.tampering import CAREFUL, CARELESS, record
 
 
@@ -37,7 +41,8 @@ def copied(published: tuple[Path, Path], folder: Path) -> Path:
 def found(root: Path, tasks_dir: Path, capsys: pytest.CaptureFixture[str]) -> set[str]:
     """Return the names of the checks that `verify` reports; its exit code says whether there are any."""
     capsys.readouterr()
-    code = main(["verify", str(root), "--tasks-dir", str(tasks_dir)])
+    with remembering():
+        code = main(["verify", str(root), "--tasks-dir", str(tasks_dir)])
     lines = re.findall(r"^    differs: (.+)$", capsys.readouterr().out, re.MULTILINE)
     names = {name for name in catalogue.NAMES for line in lines if line == name or line.startswith(f"{name}: ")}
     assert code == (1 if lines else 0)

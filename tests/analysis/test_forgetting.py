@@ -187,9 +187,9 @@ def test_the_page_says_how_to_read_a_probe_in_the_words_of_the_other_views_and_n
     runs = [probed("base", share(50), half=30), probed("full", share(20), half=30)]
     task = answers_of(share(20))
     main = [(replace(record, scores=score_answers(task, [accuracy])), task) for record, _ in runs]
-    plain = html.unescape(page_of(main, figures={"toy": {}}))
+    plain = html.unescape(page_of(main))
     found = forgetting.changes(runs, compare.cells(main, METRICS), METRICS)
-    page = html.unescape(page_of(main, figures={"toy": {}}, changes=found))
+    page = html.unescape(page_of(main, changes=found))
     lines = forgotten.reading([change for change in found if not change.part])
     assert lines
     for line in lines:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.adapters import replay
+from harness.adapters import replay, replay_training
 from harness.runs import worker
 from harness.runs.job import Job
 from harness.store import records
-from harness.verify.checks import challengers
+from harness.verify.checks.answers import challengers
 from tests.challengers.test_runs import Ear, planned
 
 
@@ -52,4 +52,4 @@ def test_a_replay_gives_the_stored_answers_to_the_drawn_questions(job: Job) -> N
     stored = records.read_answers(job.folder)
     again = replay.ask(job, job.folder, [0, 3])
     assert list(again.answers) == [stored[0], stored[3]]
-    assert replay.first_steps(job) == replay.Again()
+    assert replay_training.first_steps(job.model_folder, replay.prepare(job), job.spec) == replay_training.Steps()

@@ -92,7 +92,7 @@ def test_runs_without_log_likelihoods_are_told_why_they_have_no_calibration(caps
     assert results_of(runs).calibrations == {}
     output.calibration("cfa", [(section, [])])
     assert "no calibration: " in capsys.readouterr().out
-    assert calibration_tables.TITLE not in page_of(runs, figures={"cfa": {}})
+    assert calibration_tables.TITLE not in page_of(runs)
     assert calibration_tables.TITLE not in tables.document(results_of(runs))
 
 
@@ -136,8 +136,8 @@ def test_page_and_leaderboard_show_the_table_and_are_the_same_twice() -> None:
     runs = make_runs(1, n=60)
     shown = calibration_tables.table(rows_of(runs))
     assert shown is not None
-    page = page_of(runs, figures={"cfa": {}})
-    assert page == page_of(runs[::-1], figures={"cfa": {}})
+    page = page_of(runs)
+    assert page == page_of(runs[::-1])
     text = tables.document(results_of(runs))
     for row in shown.rows:
         assert row[2] in page

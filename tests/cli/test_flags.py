@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from harness.challengers import BUILT_IN
 from harness.cli import app, flags, flags_page, next_command, settings
 from harness.cli.arguments import Flag, write
 from harness.cli.commands import adapters
@@ -74,6 +75,9 @@ FULL: dict[str, Any] = {
     "relabel": (("up", "down"), ("down", "up")),
     "labels": ("up", "down"),
     "decimal_comma": True,
+    "columns": (("note", "context"), ("decision", "target")),
+    "drop_bad": True,
+    "instruction": "Is the claim paid?",
     "gold": "audited",
     "scoring": "both",
     "epochs": 0.5,
@@ -84,6 +88,7 @@ FULL: dict[str, Any] = {
     "alpha": 7.5,
     "dropout": 0.25,
     "max_tokens": 100,
+    "quick": True,
     "train_examples": 20,
     "test_examples": 9,
     "dtype": "bf16",
@@ -97,6 +102,14 @@ FULL: dict[str, Any] = {
     "rounds": 5,
     "template_args": ("enable_thinking=false",),
     "clients_by": "line",
+    "endpoint": "https://api.example.com/v1",
+    "endpoint_model": "qwen3-8b",
+    "endpoint_api": "completions",
+    "endpoint_parallel": 4,
+    "endpoint_rate": 90.0,
+    "endpoint_seconds": 30.0,
+    "endpoint_tokens": 512,
+    "endpoint_price": (0.15, 0.6),
 }
 
 
@@ -107,6 +120,31 @@ def test_what_is_written_from_the_table_is_read_as_the_same_options(tmp_path: Pa
     unchanged = {field.name for field in fields(Options) if getattr(options, field.name) == field.default}
     assert unchanged == rest
     assert settings.options(app.read("run", write(flags.RUN, vars(options)))) == options
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (("--endpoint", "http://x/v1", "--endpoint-model", "m"), "no row asks it"),
+        (("--endpoint", "http://x/v1", "--challengers", "endpoint"), "without its model"),
+        (("--endpoint-model", "m", "--challengers", "all,endpoint"), "without the server"),
+    ],
+)
+def test_a_server_its_model_and_a_row_that_asks_it_are_named_together(words: tuple[str, ...], part: str) -> None:
+    with pytest.raises(HarnessError, match=part):
+        settings.run_options(app.read("run", ["--task", "cfa", *words]))
+
+
+def test_all_challengers_are_those_of_the_harness_and_others_may_follow() -> None:
+    read = settings.run_options(app.read("run", ["--task", "cfa", "--challengers", "all,mine,words"]))
+    assert read.challengers == (*BUILT_IN, "mine")
+
+
+@pytest.mark.parametrize(
+    ("words", "ranks"), [((), Options.ranks), (("--quick",), (8,)), (("--quick", "--rank", "2,4"), (2, 4))]
+)
+def test_a_quick_run_has_one_rank_unless_others_are_named(words: tuple[str, ...], ranks: tuple[int, ...]) -> None:
+    assert settings.run_options(app.read("run", ["--task", "cfa", *words])).ranks == ranks
 
 
 def test_seeds_are_written_as_they_are_read() -> None:

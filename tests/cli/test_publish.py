@@ -25,7 +25,9 @@ from harness.report.leaderboard import COLUMNS
 from harness.schema import Example
 from harness.store import answer_files, records, withhold
 from harness.store.codec import strict_json
-from harness.verify.checks import arithmetic, files, provenance, seeds
+from harness.verify.checks.answers import arithmetic
+from harness.verify.checks.publication import files
+from harness.verify.checks.record import provenance, seeds
 from tests.support import logged_steps
 from tests.support.finished_runs import make_runs
 
@@ -62,10 +64,9 @@ def rewritten(desk: Desk, change: Callable[[Record], Record]) -> None:
 def test_what_is_published_is_everything_a_reader_needs(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert publish(desk) == 0
     published = desk[0] / "published"
-    out = capsys.readouterr().out
+    out, listed = capsys.readouterr().out, set(files.read_sums(published))
     assert "20 new, 0 published before" in out
     assert f"git add {published}" in out
-    listed = set(files.read_sums(published))
     assert listed >= {f"leaderboard/{name}" for task in publication.TASKS for name in
                       (f"{task}.csv", f"{task}.md", f"{task}.card.md", f"{task}.tex", f"{task}.model-index.json")}  # fmt: skip
     assert listed >= {"leaderboard/all.csv", "report.html"}
@@ -245,9 +246,8 @@ def test_a_flipped_answer_is_found_among_stand_ins_too(tmp_path: Path, monkeypat
     assert all(check.ok for check in arithmetic.gold_checks(record, answers, task, examples))
     other = next(choice for choice in answers[0].choices if choice != answers[0].target)
     answers[0] = replace(answers[0], target=other)
-    assert [check.name for check in arithmetic.gold_checks(record, answers, task, examples) if not check.ok] == [
-        arithmetic.GOLD
-    ]
+    checks = arithmetic.gold_checks(record, answers, task, examples)
+    assert [check.name for check in checks if not check.ok] == [arithmetic.GOLD]
 
 
 def test_scores_that_need_the_text_are_not_published_without_it(

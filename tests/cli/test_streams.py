@@ -8,16 +8,21 @@ import re
 import sys
 import warnings
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from harness.cli import app
-from harness.cli.terminal import output, streams
+from harness.cli.terminal import output, streams, verification
 from harness.errors import HarnessError
 from harness.format import Table, one_line, printable
 from harness.store import records
+from harness.verify import review
 from harness.verify.check import Check
+from harness.verify.checks.answers import arithmetic
+from harness.verify.checks.publication import files, views
+from harness.verify.waivers import Waiver
 from tests.support.cli_runner import Desk, without_torch
 from tests.support.finished_runs import make_failed, make_run
 from tests.support.records import make_environment
@@ -39,6 +44,18 @@ OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud8
 ALL = " ".join(HOSTILE)
 
 
+def show_review(text: str) -> None:
+    """Print a review in which every part that comes from files is this text."""
+    check = Check(arithmetic.SCORES, False, detail=text)
+    of_files = Check(files.CHECKSUMS, False, detail=text, path=text)
+    view = Check(views.CSV, False, detail=text, path=text + "x")
+    checks = {text: [check], "": [of_files, view]}
+    excuse = Waiver(views.CSV, "*", text, date(2026, 3, 1))
+    several: tuple[tuple[Waiver, ...], ...] = ((), (excuse,))
+    for excuses in several:
+        verification.show(review.judge(Path("results"), checks, excuses), checks, [text], [text])
+
+
 def safe(text: str) -> bool:
     return OBEYED.search(text) is None
 
@@ -51,9 +68,8 @@ def test_every_way_to_print_passes_text_only(text: str, capsys: pytest.CaptureFi
     output.document(text)
     output.closing([Path("results") / text.replace("\x00", "")], text)
     output.table(Table(text, (text, "b"), ((text, text), ("1", "2"))))
-    output.verified(1, [text])
     output.each_check(text, [Check(text, False, detail=text)])
-    output.checks(text, [Check(text, False, detail=text)])
+    show_review(text)
     printed = capsys.readouterr()
     assert safe(printed.out + printed.err)
     assert "�" in printed.out
@@ -112,7 +128,7 @@ def test_colours_of_the_program_s_own_pass_on_a_terminal() -> None:
 def test_no_text_makes_a_line_that_looks_like_one_of_the_program(capsys: pytest.CaptureFixture[str]) -> None:
     forged = "lora\n✓ all checks hold\r\n\u2028error: none"
     output.note(forged)
-    output.checks(forged, [Check(forged, False, detail=forged)])
+    show_review(forged)
     output.table(Table("t", ("a", "b"), ((forged, "1"),)))
     output.error(HarnessError("a\nerror: b", where=forged, fix=forged))
     printed = capsys.readouterr()

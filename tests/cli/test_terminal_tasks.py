@@ -23,7 +23,7 @@ def test_a_task_is_shown_with_its_sizes_and_a_prompt(tmp_path: Path, capsys: pyt
     text = capsys.readouterr().out
     assert f"{len(splits.train)} examples" in text
     assert f"Answer: {splits.train[0].target}" in text
-    assert re.search(r"guessing +\d\d\.\d % acc \(always giving the commonest answer\)", text)
+    assert re.search(r"guessing +\d\d\.\d % acc \(always giving the commonest answer of the test questions\)", text)
 
 
 def test_a_task_that_names_no_chance_is_shown_with_that_of_its_options(

@@ -49,8 +49,12 @@ def examples(family: str, count: int = 60) -> list[Example]:
     return made
 
 
+def prompt(example: Example) -> str:
+    return (prompts.multiple_choice if example.choices else prompts.question_answer)(example)
+
+
 def task(scoring: Scoring) -> Task:
-    return Task("toy", 1, "A toy", Source(""), lambda *_: [], prompts.multiple_choice, (metrics.accuracy,), scoring)
+    return Task("toy", 1, "A toy", Source(""), lambda *_: [], prompt, (metrics.accuracy,), scoring)
 
 
 def task_of(family: str) -> Task:
@@ -69,12 +73,24 @@ def embed(lines: Sequence[str]) -> np.ndarray:
     return np.array([[float(line.count(word) > times) for word in words for times in (0, 1)] for line in lines])
 
 
+class Reader:
+    """Stand-in for a model behind an address: it picks the option, or writes the words, that the question names."""
+
+    scores_options = True
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        return [float(option.split()[:2][-1] in prompt.partition("Options")[0]) for prompt, option in pairs]
+
+    def write(self, prompts: Sequence[str], *, has_options: bool, one_line: bool) -> list[str]:
+        return [f"it {next(word for word in WORDS if word in prompt)}" for prompt in prompts]
+
+
 def asked(name: str, family: str, test: Sequence[Example] | None = None) -> list[Answer]:
     """The answers of a challenger fitted on toy questions; the test is skipped if it does not apply to them."""
     tried, train = challenger(name), examples(family)
     if answers.obstacle(tried, task_of(family), train):
         pytest.skip("does not apply")
-    fitted = answers.fit(tried, task_of(family), train, 0, embed)
+    fitted = answers.fit(tried, task_of(family), train, 0, embed, Reader())
     return answers.answer(tried, fitted, examples(family, 30) if test is None else test, task_of(family))
 
 
@@ -126,9 +142,10 @@ def test_gold_answers_slices_and_amounts_are_not_read(name: str, family: str) ->
 
 @every_challenger
 def test_a_task_that_asks_nothing_or_has_no_training_examples_is_refused_with_a_reason(name: str) -> None:
-    for asking, train in ((task("perplexity"), examples("texts")), (task("choices"), [])):
+    nothing = [(task("choices"), list[Example]())] * (not challenger(name).remote)  # a server's model learns from none
+    for asking, train in ((task("perplexity"), examples("texts")), *nothing):
         with pytest.raises(HarnessError, match="does not apply") as caught:
-            answers.fit(challenger(name), asking, train, 0, embed)
+            answers.fit(challenger(name), asking, train, 0, embed, Reader())
         assert caught.value.fix
 
 
@@ -138,8 +155,16 @@ def test_questions_without_a_word_or_with_one_answer_only_end_in_no_other_error(
     single = [replace(example, target="it rises") for example in examples("labels")]
     for family, train in (("options", bare), ("labels", single)):
         if not answers.obstacle(challenger(name), task_of(family), train):
-            fitted = answers.fit(challenger(name), task_of(family), train, 0, embed)
+            fitted = answers.fit(challenger(name), task_of(family), train, 0, embed, Reader())
             assert len(answers.answer(challenger(name), fitted, train[:5], task_of(family))) == 5
+
+
+@every_challenger
+def test_one_that_needs_a_server_is_never_a_default_and_is_refused_without(name: str) -> None:
+    if challenger(name).remote:
+        assert name not in BUILT_IN
+        with pytest.raises(HarnessError, match="none is named"):
+            answers.fit(challenger(name), task("choices"), examples("labels"), 0, embed)
 
 
 @pytest.mark.parametrize(("result", "part"), [([0.0], "the scores 0"), ([float("nan")] * 3, "nan"), ("other", "other")])

@@ -17,7 +17,7 @@ from harness.runs import plan
 from harness.runs.inputs import read_again
 from harness.schema import Example, Task
 from harness.store import records
-from harness.verify.checks import arithmetic
+from harness.verify.checks.answers import arithmetic
 from tests.support.cli_runner import Desk, without_torch
 from tests.support.tiny_models import toy_examples, toy_task
 

@@ -39,8 +39,19 @@ def test_a_first_line_that_names_the_separator_is_obeyed(tmp_path: Path, line: s
     assert (row.number, row.location) == (3, f"{path}:3")
 
 
-def test_a_file_with_other_separators_says_which_line_would_help(tmp_path: Path) -> None:
-    assert "sep=;" in refusal(written(tmp_path, "context;target\na;b\n")).fix
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_a_header_with_other_separators_and_no_comma_is_divided_by_them(tmp_path: Path, mark: str) -> None:
+    (row,) = read_rows(written(tmp_path, f'\ufeff"context"{mark}target\n"1,200 of 2; 3"{mark}b\n'))
+    assert row.cells == {"context": "1,200 of 2; 3", "target": "b"}
+
+
+def test_every_row_that_cannot_be_read_is_refused_with_its_line_and_the_others_are_read(tmp_path: Path) -> None:
+    faults: list[tuple[int, str]] = []
+    text = 'context,target\na,b\na,b,c\n"x" y,b\nc,d\n"open\n"shut,b\ne,f\nonly\ng,h\n'
+    rows = csv_rows(written(tmp_path, text), lambda error, line: faults.append((line, error.problem)))
+    assert [row.number for row in rows] == [2, 5, 8, 10]
+    assert [line for line, _ in faults] == [3, 4, 6, 9]
+    assert "a quote is open up to line 7" in faults[2][1]
 
 
 def test_empty_columns_without_a_name_at_the_right_are_ignored(tmp_path: Path) -> None:

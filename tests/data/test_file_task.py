@@ -62,7 +62,7 @@ def test_few_frequent_targets_are_labels(tmp_path: Path) -> None:
     assert example.choices == ("down", "flat", "up")
     assert (task.scoring, [metric.name for metric in task.metrics]) == ("choices", ["acc", "macro_f1", "acc_norm"])
     assert task.title == "mine.jsonl: 30 rows; labels down 10, flat 10, up 10; split 60/10/30 by hash of the group"
-    assert task.prompt(example) == f"{example.context}\nAnswer:"
+    assert task.prompt(example) == f"{example.context}\n\nAnswer with one of: down, flat, up\nAnswer:"
     assert "Answer" not in example.context
     assert oracle(task) == 1.0
 
@@ -130,7 +130,8 @@ def test_a_relabelling_that_cannot_be_is_refused(tmp_path: Path) -> None:
 
 def test_given_labels_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     error = refusal(tmp_path, labelled(), labels=("down", "upp", "flat"))
-    assert (error.problem, error.fix) == ("the target 'up' is not among the labels", "did you mean 'upp'?")
+    assert error.problem.splitlines()[1].endswith("and 2 more: the target 'up' is not among the labels")
+    assert error.fix == "did you mean 'upp'?; or add --drop-bad"
     assert error.where.endswith("mine.jsonl:2")
     assert "fewer than two" in refusal(tmp_path, labelled(), labels=("down",)).problem
     assert "the same" in refusal(tmp_path, labelled(), labels=("down", "Down")).problem
@@ -157,7 +158,7 @@ def test_validation_is_taken_from_train_where_the_file_names_none(tmp_path: Path
 def test_bad_split_columns_are_refused(tmp_path: Path) -> None:
     rows = [row | {"split": "train"} for row in labelled()]
     assert "no row has the split 'test'" in refusal(tmp_path, rows).problem
-    assert refusal(tmp_path, [*rows, labelled()[0] | {"split": "tset"}]).fix == "did you mean 'test'?"
+    assert refusal(tmp_path, [*rows, labelled()[0] | {"split": "tset"}]).fix.startswith("did you mean 'test'?")
     assert refusal(tmp_path, [*rows, labelled()[0]]).where.endswith(":31")
     one = [row | {"split": "train" if row["target"] == "up" else "test"} for row in labelled()]
     assert "one class only among the training rows" in refusal(tmp_path, one).problem

@@ -17,8 +17,8 @@ def test_a_missing_column_suggests_the_one_that_was_meant(tmp_path: Path, name: 
     rows = [{"context": row["context"], "traget": row["target"]} for row in labelled()]
     error = refusal(tmp_path, rows, name)
     assert error.problem == "no column 'target'"
-    assert error.fix == "did you mean 'traget'? the columns are context, traget"
-    typo = [{"question": "q", "choices": "a|b", "anser": "a"} for _ in range(20)]
+    assert error.fix == "did you mean 'traget'? the columns are context, traget; --columns traget=target"
+    typo = [{"question": f"q{i}", "choices": "a|b", "anser": "ab"[i % 2]} for i in range(20)]
     assert refusal(tmp_path, typo, name).fix.startswith("did you mean 'anser'?")
 
 

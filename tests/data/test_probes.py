@@ -13,25 +13,28 @@ import pytest
 from harness.cli.app import main
 from harness.data import loading, probes, registry
 from harness.errors import HarnessError
-from harness.metrics.scoring import chance, score_answers
+from harness.metrics.scoring import chance
 from harness.model import checkpoint
 from harness.model.checkpoint import TINY
-from harness.record import Answer, ProbeResult, Record
+from harness.record import Record
 from harness.report import leaderboard
-from harness.report.figures import write
+from harness.report.figures import cache, write
 from harness.runs import plan, worker
 from harness.runs.forecast import preflight
-from harness.runs.job import Job, Reporter
 from harness.runs.options import Options
 from harness.runs.plan import Plan
 from harness.store import codec, records, withhold
 from harness.tiny import questions, skills
-from harness.verify.checks import arithmetic, files
+from harness.verify.checks.answers import arithmetic
+from harness.verify.checks.publication import files
 from tests.runs.test_worker import Ear, job_of, model, planned  # noqa: F401 - fixtures
-from tests.support import answer_rows, logged_steps
-from tests.support.cli_runner import Desk, guess, without_torch
+from tests.support import answer_rows
+from tests.support.cli_runner import Desk, without_torch
+from tests.support.probe_runner import ask
 from tests.support.records import make_spec
 from tests.support.sample_inputs import toy_options, write_task
+
+DRAW = write.write  # before a test sets it to nothing
 
 
 @pytest.fixture
@@ -183,34 +186,18 @@ def test_a_probe_that_changed_since_the_plan_is_not_asked(planned: Plan, tmp_pat
     assert "changed since" in records.read_record(job.folder).reason
 
 
-def ask(job: Job, reporter: Reporter) -> None:
-    """A worker that trains nothing: on the task as `desk.guess`; the base model is right on the probe, others on a third."""
-    guess(job, reporter)
-    record, (key,) = records.read_record(job.folder), job.spec.probes
-    asked = probes.read(job.source.sibling(job.probes[0]))
-    said = []
-    for n, e in enumerate(asked.examples):
-        text = e.target if job.spec.method == "base" or n % 3 == 0 else next(c for c in e.choices if c != e.target)
-        loglik = tuple(-0.5 if choice == text else -1.5 for choice in e.choices)
-        said.append(Answer(e.id, e.group or e.id, e.target, text, text, e.choices, loglik))
-    kept = ProbeResult(
-        data=key.rpartition("@")[2],
-        scoring=asked.task.scoring,
-        scores=score_answers(said, asked.task.metrics),
-        parse_rate=1.0,
-        chance=chance(asked.task, asked.examples),
-        answers_sha256=records.write_answers(job.folder, said, records.probe_file(asked.task.name)),
-        cut_examples=0,
-    )
-    records.write_record(job.folder, logged_steps.with_probes(record, {asked.task.name: kept}))
+@pytest.fixture
+def probed_with_figures(probed: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """The desk of `probed`, which draws figures from now on."""
+    monkeypatch.setattr(write, "write", DRAW)
+    shutil.rmtree(probed.results / cache.FOLDER)  # the note that there are none
+    return probed
 
 
 @pytest.fixture
 def probed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Desk:
-    """A desk at which base, LoRA and full were run on a task and asked another, with figures."""
-    draw = write.write
+    """A desk at which base, LoRA and full were run on a task and asked another."""
     without_torch(monkeypatch)
-    monkeypatch.setattr(write, "write", draw)
     desk, other = Desk(tmp_path, capsys), write_task(tmp_path / "other.jsonl", rows=120)
     desk.work = ask
     other.write_text(other.read_text().replace("Filing", "Claim"))
@@ -218,11 +205,13 @@ def probed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     return desk
 
 
-def test_what_was_forgotten_is_shown_kept_and_verified(probed: Desk, tmp_path: Path) -> None:
+def test_what_was_forgotten_is_shown_kept_and_verified(probed_with_figures: Desk, tmp_path: Path) -> None:
+    probed = probed_with_figures
     shown = probed.out
     assert "▼ forgot" in shown
     assert "Change: difference from it on other" in shown
     assert "probes     other, 36 questions" in shown
+    assert probed.run("report") == 0
     board = probed.results / "leaderboard"
     assert "▼ forgot" in (board / "toy.md").read_text()
     assert (board / "toy.csv").read_text().split("\n")[0].split(",") == list(leaderboard.COLUMNS)
@@ -232,7 +221,6 @@ def test_what_was_forgotten_is_shown_kept_and_verified(probed: Desk, tmp_path: P
     assert "against its change on a probe" in page
     assert "▼ forgot" in page
     data_files = ["--task", str(probed.task), "--task", str(tmp_path / "other.jsonl")]
-    assert probed.run("report") == 0
     assert main(["verify", str(probed.results), *data_files]) == 0
 
 

@@ -78,7 +78,7 @@ def test_the_tables_of_a_task_in_markdown(snapshots: Snapshots) -> None:
 
 
 def test_the_page(snapshots: Snapshots) -> None:
-    snapshots.check("page", page_text(page_of([*many_runs(), *written_runs()], figures={"cfa": {}, "toy": {}})))
+    snapshots.check("page", page_text(page_of([*many_runs(), *written_runs()])))
 
 
 def written_runs() -> list[Run]:

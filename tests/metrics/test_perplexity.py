@@ -31,7 +31,7 @@ from harness.runs.forecast import peak_memory
 from harness.runs.options import Options
 from harness.schema import Example, Task
 from harness.store import records
-from harness.verify.checks.arithmetic import reparse
+from harness.verify.checks.answers.arithmetic import reparse
 from harness.verify.run import verify
 from tests.runs.test_worker import Ear
 from tests.support.analyses import results_of

@@ -7,7 +7,7 @@ import pytest
 from harness.metrics import default_parse, thoughts
 from harness.record import Answer
 from harness.schema import Example
-from harness.verify.checks.arithmetic import reparse
+from harness.verify.checks.answers.arithmetic import reparse
 from tests.support.tiny_models import toy_task
 
 

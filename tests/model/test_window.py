@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,3 +61,19 @@ def test_a_width_left_out_is_that_of_transformers_if_the_weights_have_it_and_a_b
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"model_type": "unheard-of"}))
     assert checkpoint.read(str(folder)).hidden == 0
+
+
+def test_headers_of_weights_are_read_once_for_a_config_without_a_width(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = without(architectures.folder("llama", tmp_path), "hidden_size")
+    reads: list[Path] = []
+    read_shapes = checkpoint.read_shapes
+
+    def count(path: Path) -> Any:
+        reads.append(path)
+        return read_shapes(path)
+
+    monkeypatch.setattr(checkpoint, "read_shapes", count)
+    checkpoint.read(str(folder))
+    assert reads == [folder.resolve() / checkpoint.WEIGHTS]

@@ -44,7 +44,6 @@ def ask(options: argparse.Namespace) -> list[dict[str, Any]]:
     logging.disable_progress_bar()
     cache = options.cache
     folder = checkpoint.folder(cache)
-    (cache / "model").exists() or (cache / "model").symlink_to(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder).float().eval()
     sides = {"both": ("project", "lm-eval"), "neither": ()}.get(options.side, (options.side,))

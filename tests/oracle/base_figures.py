@@ -91,8 +91,6 @@ def ask(cache: Path, tasks: list[str]) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = checkpoint.folder(cache)
-    if not (cache / "model").exists():
-        (cache / "model").symlink_to(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16).eval()  # as the sources did on a GPU
     for name in tasks:

@@ -26,7 +26,10 @@ def gguf() -> Path:
 
 
 def folder(cache: Path) -> Path:
-    """Return a folder with the model in fp32, written on first use: both sides load the same dequantised weights."""
+    """Return a folder with the model in fp32, written on first use: both sides load the same dequantised weights.
+
+    `model` in the cache leads to it, also after the cache was moved.
+    """
     target = cache / Path(FILE).stem
     if not target.is_dir():
         source = gguf()
@@ -39,6 +42,9 @@ def folder(cache: Path) -> Path:
             shutil.rmtree(part)
         else:
             part.rename(target)
+    if not (link := cache / "model").exists():
+        link.unlink(missing_ok=True)
+        link.symlink_to(target.name)
     return target
 
 

@@ -63,7 +63,10 @@ def many_runs() -> list[Any]:
     return [make_run("base", 0, 0.33, n=60), *runs]
 
 
-def test_every_figure_is_written_as_svg_and_png(tmp_path: Path, runs: list[Any]) -> None:
+def test_every_figure_is_written_as_svg_and_png_with_the_same_bytes_on_one_core_and_on_two(
+    tmp_path: Path, runs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.environment.cores", lambda: 2)
     paths = write.write(tmp_path, results_of(runs))
     folder = tmp_path / "figures" / "cfa"
     figures = ("accuracy", "accuracy_memory", "ranks", "memory", "calibration")
@@ -76,6 +79,7 @@ def test_every_figure_is_written_as_svg_and_png(tmp_path: Path, runs: list[Any])
         else:
             assert path.read_bytes().startswith(b"\x89PNG")
     again = {path: path.read_bytes() for path in paths}
+    monkeypatch.setattr("harness.environment.cores", lambda: 1)
     write.write(tmp_path, results_of(reversed(runs)))
     assert {path: path.read_bytes() for path in paths} == again
 

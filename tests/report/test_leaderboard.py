@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 from harness.analysis import compare
 from harness.analysis.aggregate import Cell
 from harness.report import tables
-from harness.report.leaderboard import COLUMNS, csv_text, leaderboard, plain, write_leaderboard
+from harness.report.leaderboard import (
+    COLUMNS,
+    csv_text,
+    leaderboard,
+    plain,
+    recommended_rows,
+    row_words,
+    write_leaderboard,
+)
 from tests.support.analyses import results_of
 from tests.support.finished_runs import MIB, make_failed, make_run, make_runs
 
@@ -25,7 +33,8 @@ DESIGN = (
     "parse_rate, end_probability, train_peak_bytes, "
     "eval_peak_bytes, predicted_peak_bytes, weights_bytes, trainable_weights, trainable_share, adapter_bytes, "
     "train_seconds, eval_seconds, train_tokens_per_second, learning_rate, tuned_over, status, device, dtype, torch, transformers, "
-    "peft, bitsandbytes, commit, fingerprint, run_ids, scoring"
+    "peft, bitsandbytes, commit, fingerprint, run_ids, scoring, label, alpha, dropout, epochs, batch_size, train_examples, "
+    "warmup, targets, machine, first_date, last_date, train_seconds_low, train_seconds_high, neighbours, load, export_run"
 )
 
 
@@ -66,10 +75,30 @@ def test_a_run_that_failed_stays_a_row_with_its_status_and_no_value(cells: list[
 
 
 @pytest.mark.parametrize(("scoring", "word"), [("choices", "loglik"), ("generate", "generate")])
-def test_the_last_column_says_how_the_answers_came_about(scoring: str, word: str) -> None:
+def test_a_column_says_how_the_answers_came_about(scoring: str, word: str) -> None:
     rows = read(csv_text(leaderboard(compare.cells([make_run("lora", 8, n=30, spec={"scoring": scoring})]))))
     assert {row["scoring"] for row in rows} == {word}
-    assert list(rows[0])[-1] == "scoring"
+
+
+def test_two_rows_with_equal_keys_differ_in_their_settings_and_label() -> None:
+    runs = [make_run("lora", 8, n=30, spec={"alpha": alpha}) for alpha in (16.0, 127.0)]
+    rows = read(csv_text(leaderboard(compare.cells(runs))))
+    assert {(row["method"], row["rank"], row["alpha"], row["label"]) for row in rows} == {
+        ("lora", "8", "16.0", "lora r8 (alpha 16)"),
+        ("lora", "8", "127.0", "lora r8 (alpha 127)"),
+    }
+    first = rows[0]
+    assert (first["epochs"], first["batch_size"], first["train_examples"]) == ("3.0", "32", "1800")
+    assert (first["machine"], first["first_date"]) == ("A processor, 2 cores, 24 GiB", "2026-01-01")
+
+
+def test_the_row_to_export_has_its_run_and_the_file_gives_it_back(tmp_path: Path) -> None:
+    cells = compare.cells([make_run("base", 0, 0.3), make_run("lora", 8, 0.8)])
+    write_leaderboard(tmp_path, "cfa", cells)
+    (row,) = recommended_rows(tmp_path, "cfa")
+    assert row["export_run"] == cells[-1].run_ids[0]
+    assert row_words(row) == "cfa: lora r8, accuracy 80.0 % [76.5, 83.1]"
+    assert recommended_rows(tmp_path, "other") == []
 
 
 def test_numbers_survive_the_file_to_the_last_digit(cells: list[Cell]) -> None:

@@ -74,7 +74,7 @@ def read(page: str) -> Reader:
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return page_of(RUNS)
+    return page_of(RUNS, draw=True)
 
 
 def make_task(name: str = "cfa") -> Task:
@@ -156,7 +156,7 @@ def test_the_page_works_in_light_and_dark_and_on_paper(page: str) -> None:
 
 
 def test_no_two_elements_share_an_id(page: str) -> None:
-    ids = read(page_of([*RUNS, make_run("lora", 8, n=40, spec={"task": "other"})])).ids
+    ids = read(page_of([*RUNS, make_run("lora", 8, n=40, spec={"task": "other"})], draw=True)).ids
     assert len(ids) == len(set(ids))
 
 
@@ -190,7 +190,7 @@ def test_the_figures_are_in_the_page_in_order(page: str) -> None:
 
 
 def test_the_same_records_give_the_same_bytes_in_any_order(page: str) -> None:
-    assert page_of(list(reversed(RUNS))) == page
+    assert page_of(list(reversed(RUNS)), draw=True) == page
 
 
 def test_a_page_of_tasks_made_one_by_one_is_that_of_all(page: str) -> None:
@@ -208,7 +208,7 @@ def test_what_a_record_says_is_never_taken_for_html() -> None:
     answers = [replace(answer, slices={bad: bad}) for answer in answers]
     odd = replace(record.environment, machine=bad, commit=bad, packages={"torch": bad})
     runs.append((replace(record, environment=odd), answers))
-    page = page_of(runs, {"cfa": replace(make_task(), title=bad)})
+    page = page_of(runs, {"cfa": replace(make_task(), title=bad)}, draw=True)
     reader = read(page)
     assert "b" not in reader.tags
     assert reader.own == read(page_of([])).own  # one style, one script, both ours

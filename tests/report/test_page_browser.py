@@ -65,7 +65,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = Source("data/cfa", revision="r7", sha256="ab12" * 16, license="CC BY 4.0")
     task = Task("cfa", 1, "Exam questions", source, lambda f, s: [], prompts.multiple_choice, (metrics.accuracy,))
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(page_of(runs, {"cfa": task}, questions={"cfa": asked}), encoding="utf-8")
+    path.write_text(page_of(runs, {"cfa": task}, questions={"cfa": asked}, draw=True), encoding="utf-8")
     return path
 
 
@@ -181,7 +181,7 @@ def test_every_control_can_be_reached_by_key_and_has_a_name(opened: Browser, pag
 def test_a_page_of_one_run_and_one_without_runs_load_in_silence(opened: Browser, tmp_path: Path) -> None:
     for name, runs in (("one", [make_run("base", 0, n=40)]), ("none", [])):
         path = tmp_path / f"{name}.html"
-        path.write_text(page_of(runs), encoding="utf-8")
+        path.write_text(page_of(runs, draw=True), encoding="utf-8")
         opened.open(path, width=390)
         assert opened.problems == []
         assert opened.run("document.documentElement.scrollWidth") <= 390

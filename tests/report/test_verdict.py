@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,8 +17,10 @@ from harness.analysis.aggregate import Cell, Difference
 from harness.analysis.compare import cells
 from harness.analysis.sections import Section, sections
 from harness.cli.app import main
-from harness.report.verdict import verdict
+from harness.metrics.scoring import score_answers
+from harness.report.verdict import beside, verdict
 from tests.adversarial.test_hostile import stored
+from tests.challengers.test_runs import row as challenger
 from tests.support.finished_runs import Run, make_failed, make_run, make_runs
 
 
@@ -94,7 +97,8 @@ def test_a_rank_shown_to_be_as_good_is_named_with_the_margin() -> None:
 def test_where_lower_is_better_a_fall_is_a_gain() -> None:
     down = Difference(-0.2, -0.3, -0.1, 1e-6, 1e-5)
     found = of(BASE, FULL)
-    rows = [replace(c, higher_is_better=False, vs_base=down if c.vs_base else None) for c in found.cells]
+    gain: dict[str, Any] = {"vs_base": down, "vs_rival": down}
+    rows = [replace(c, higher_is_better=False, chance=None, **(gain if c.vs_base else {})) for c in found.cells]
     text = verdict(replace(found, cells=tuple(rows)))
     assert text.startswith(HELPS)
     assert "of full, 20.0 points [10.0, 30.0]" in text
@@ -117,7 +121,8 @@ def test_it_never_speaks_of_a_gain_or_a_harm_that_no_test_shows(
         value, p, best = next(rest) if cell.vs_base else (0.0, 1.0, False)
         found = Difference(value, value - 0.1, value + 0.1, p / 2, p) if cell.vs_base else None
         mark = "best" if best else ""
-        rows.append(replace(cell, vs_base=found, higher_is_better=higher_is_better, best_or_tied=mark))  # type: ignore[arg-type]
+        changes = {"vs_base": found, "vs_rival": found, "chance": None, "best_or_tied": mark}
+        rows.append(replace(cell, higher_is_better=higher_is_better, **changes))  # type: ignore[arg-type]
     text = verdict(replace(TWO, cells=tuple(rows)))
     signs = {(value > 0) == higher_is_better for value, p, _ in drawn if p < 0.05}
     assert text.startswith(HELPS) == (True in signs)
@@ -140,3 +145,74 @@ def test_the_command_that_the_page_gives_lists_every_flip(
     capsys.readouterr()
     assert main([*command.split(), "--results", str(tmp_path)]) == 0
     assert capsys.readouterr().out.count("**won**") == 36
+
+
+# --- what the rows have to beat
+
+
+def of_classes(answered: Sequence[tuple[str, int]], method: str, rank: int = 0, *, unread: bool = False) -> Run:
+    """A run on 60 pay, 40 refer, 20 reject that gives so many answers of each class, the first of each class right."""
+    targets = ["pay"] * 60 + ["refer"] * 40 + ["reject"] * 20
+    said = [name for name, count in answered for _ in range(count)]
+    record, answers = make_run(method, rank, n=120, metric=metrics.accuracy)
+    made = [
+        replace(answer, target=target, text=text, parsed=None if unread else text, choices=("pay", "refer", "reject"))
+        for answer, target, text in zip(answers or (), targets, said, strict=True)
+    ]
+    scores = score_answers(made, (metrics.accuracy, metrics.macro_f1))
+    rate = 0.0 if unread else 1.0
+    return replace(record, scores=scores, parse_rate=rate, chance=0.5, guess="always giving the commonest label"), made
+
+
+PERFECT = (("pay", 60), ("refer", 40), ("reject", 20))
+COMMONEST = (("pay", 120),)
+NO_REJECT = (("pay", 60), ("refer", 60))
+
+
+def test_a_row_that_gives_the_commonest_answer_throughout_is_shown_to_beat_nothing() -> None:
+    runs = [of_classes((("refer", 120),), "base"), of_classes(COMMONEST, "lora", 8)]
+    text = verdict(section(runs))
+    assert (
+        "Nothing here is shown to beat always giving the commonest label (50.0 %): the best tuned row, lora r8" in text
+    )
+    assert "helps" not in text
+    assert text.startswith(
+        "lora r8 never answers 'refer' (0 of 40) or 'reject' (0 of 20), right answers to 60 of 120 questions."
+    )
+
+
+def test_a_base_model_that_cannot_be_read_is_called_that_and_is_no_reference() -> None:
+    runs = [of_classes(COMMONEST, "base", unread=True), of_classes(PERFECT, "lora", 8)]
+    text = verdict(section(runs))
+    assert "is better than always giving the commonest label (50.0 %)" in text
+    assert "100.0 % of the answers of the base model cannot be read, so a gain over it is no evidence" in text
+
+
+def test_a_class_never_answered_is_stated_before_anything_praises_the_row() -> None:
+    runs = [of_classes(COMMONEST, "base"), of_classes(NO_REJECT, "lora", 8)]
+    text = verdict(section(runs))
+    assert text.startswith("lora r8 never answers 'reject' (0 of 20), the right answer to 20 of 120 questions. ")
+    assert "helps" in text
+    assert beside(section(runs)) == [
+        "Recall of lora r8: pay 100.0 % (60 of 60), refer 100.0 % (40 of 40), reject 0.0 % (0 of 20)."
+    ]
+
+
+def test_rows_are_compared_with_the_best_challenger_if_that_scores_more_than_the_base_model() -> None:
+    runs = [make_run("base", 0, 0.3), make_run("lora", 8, 0.8), challenger("words", 0.5), challenger("nearest", 0.4)]
+    text = verdict(section(runs))
+    assert text.startswith(f"{HELPS} the one fine-tuned row is better than a word counter (50.0 %)")
+    assert "The base model scores 30.0 %; 1 of 1 tuned rows is shown to be better." in text
+    tied = verdict(section([make_run("base", 0, 0.3), make_run("lora", 8, 0.8), challenger("words", 0.8)]))
+    assert tied.startswith("Nothing here is shown to beat a word counter (80.0 %): ")
+    assert tied.count("word counter") == 1
+
+
+def test_amounts_of_money_stand_beside_the_verdict() -> None:
+    costs = metrics.cost_of({("a", "b"): 100.0}, unread="b", name="overpaid", title="Overpaid", unit="USD per claim")
+    runs = []
+    for method, rank, share in (BASE, LORA):
+        record, answers = make_run(method, rank, share, n=200)
+        runs.append((replace(record, scores=score_answers(answers or (), (metrics.accuracy, costs))), answers))
+    (made,) = sections(cells(runs, {"cfa": (metrics.accuracy, costs)}))
+    assert beside(made) == ["Money, lora r8: overpaid 15.00 USD per claim (base: 70.00)."]

@@ -113,6 +113,31 @@ def test_tasks_done_side_by_side_give_the_bytes_of_one_after_the_other(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there are processes forked")
+def test_a_single_task_with_another_run_has_all_processes_for_its_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.environment.cores", lambda: 2)
+    monkeypatch.setattr("harness.report.figures.write.write", drawn_by)
+    keep(tmp_path, [*RUNS, make_run("lora", 8, n=30, spec={"task": "other"})])
+    write_outputs(tmp_path, records.read_all(tmp_path))
+    assert drawer(tmp_path, "cfa") != os.getpid() != drawer(tmp_path, "other")  # tasks side by side
+    before = drawer(tmp_path, "cfa")
+    keep(tmp_path, [make_run("lora", 2, n=30, spec={"task": "other"})])
+    write_outputs(tmp_path, records.read_all(tmp_path))
+    assert drawer(tmp_path, "other") == os.getpid()
+    assert drawer(tmp_path, "cfa") == before
+
+
+def drawn_by(root: Path, results: TaskResults) -> list[Path]:
+    path = root / "figures" / results.task / "accuracy.svg"
+    return [records.write_text(path, f"<svg>{os.getpid()}</svg>")]
+
+
+def drawer(root: Path, task: str) -> int:
+    return int((root / "figures" / task / "accuracy.svg").read_text()[5:-6])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there are processes forked")
 def test_what_is_done_in_processes_comes_back_in_order_and_fails_as_it_would_here(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -120,6 +145,10 @@ def test_what_is_done_in_processes_comes_back_in_order_and_fails_as_it_would_her
     found = processes.parallel_map(lambda n: (n * n, os.getpid()), range(5))
     assert [square for square, _ in found] == [0, 1, 4, 9, 16]
     assert os.getpid() not in {process for _, process in found}
+    nested = processes.parallel_map(
+        lambda n: {os.getpid(), *processes.parallel_map(lambda _: os.getpid(), [1, 2])}, [1, 2]
+    )
+    assert [len(numbers) for numbers in nested] == [1, 1]  # the cores are busy: no fork forks
 
     def fail(n: int) -> None:
         raise HarnessError("no good", where=f"thing {n}", fix="another")

@@ -14,7 +14,7 @@ from harness.runs.forecast import closed_form, peak_memory
 from tests.support.tiny_models import toy_spec
 
 TOLERANCE = 0.05
-SHAPE = {"hidden_size": 256, "intermediate_size": 896, "num_hidden_layers": 4, "num_attention_heads": 8}
+SHAPE = {"hidden_size": 256, "intermediate_size": 896, "num_hidden_layers": 2, "num_attention_heads": 8}
 SHAPE |= {"num_key_value_heads": 2, "vocab_size": 4000, "max_position_embeddings": 4096}
 
 
@@ -48,17 +48,20 @@ def test_the_formula_is_within_a_twentieth_of_the_counter(
     assert found.total == pytest.approx(counted, rel=TOLERANCE)
 
 
-def test_the_formula_holds_for_an_8b_shape_and_names_its_largest_part() -> None:
-    config = loading.config_from(architectures.catalog()["meta-llama/Llama-3.1-8B"].config)
+@pytest.mark.parametrize("layers", [2, pytest.param(32, marks=pytest.mark.slow)])
+def test_the_formula_holds_for_an_8b_shape_and_names_its_largest_part(layers: int) -> None:
+    shape = architectures.catalog()["meta-llama/Llama-3.1-8B"].config
+    config = loading.config_from({**shape, "num_hidden_layers": layers})
     spec = gpu_spec(lora.METHOD, 1, rank=16, batch_size=16)
     counted, found = both(config, spec, lora.METHOD, width=512, targets=8)
     assert found.total == pytest.approx(counted, rel=TOLERANCE)
     assert found.largest == "weights"
-    assert found.weights == pytest.approx(2 * 8_030_261_248 + 4 * 16 * 2_621_440, rel=1e-6)
+    weights = 8_030_261_248 - (32 - layers) * 218_112_000
+    assert found.weights == pytest.approx(2 * weights + 4 * 16 * 81_920 * layers, rel=1e-6)
 
 
 def test_checkpointing_takes_less_and_the_counter_sees_it() -> None:
-    config = loading.config_from({"model_type": "llama", **SHAPE})
+    config = loading.config_from({"model_type": "llama", **SHAPE, "num_hidden_layers": 4})
     plain, checked = (
         both(config, gpu_spec(lora.METHOD, 2, checkpointing=on), lora.METHOD, width=256, targets=4)[0]
         for on in (False, True)

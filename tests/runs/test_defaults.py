@@ -60,21 +60,25 @@ def choice(claims: tuple[Task, Splits], model: Checkpoint, spec: RunSpec, method
     return defaults.micro_batch(*claims, method, model, spec)
 
 
-@pytest.mark.parametrize("dtype", ["bf16", "fp32"])
+@pytest.mark.parametrize(
+    ("layers", "dtype"),
+    [(4, "bf16"), (4, "fp32"), *(pytest.param(30, dtype, marks=pytest.mark.slow) for dtype in ("bf16", "fp32"))],
+)
 def test_the_default_takes_at_most_twice_the_memory_of_one_example_at_once(
-    smollm2: Checkpoint, claims: tuple[Task, Splits], dtype: str
+    smollm2: Checkpoint, claims: tuple[Task, Splits], layers: int, dtype: str
 ) -> None:
-    spec = spec_of(dtype)
+    spec, shape = spec_of(dtype), SMOLLM2 | {"num_hidden_layers": layers}
+    model = replace(smollm2, config=shape)
     texts = [(claims[0].prompt(example), example.target) for example in claims[1].train]
     count = token_counts.counter(smollm2.folder, SMOLLM2)
     rows = [Pair((1,) * math.ceil(count(prompt)), (2,) * math.ceil(count(target) + 1)) for prompt, target in texts]
     rows = sorted(rows, key=len, reverse=True)[:32]
-    config = loading.config_from(SMOLLM2)
+    config = loading.config_from(shape)
 
     def peak(size: int) -> int:
         return peak_memory.config_peak(config, replace(spec, micro_batch=size), LORA, rows)
 
-    size = choice(claims, smollm2, spec)
+    size = choice(claims, model, spec)
     assert size > 1
     assert peak(size) <= min(2 * peak(1), 1.6 * GIB)
 
@@ -105,9 +109,11 @@ def test_a_card_is_used_as_far_as_its_memory_goes(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(("dtype", "tokens"), [("fp32", 400), ("bf16", 400), ("fp32", 1200), ("bf16", 1200)])
-def test_the_memory_behind_the_choice_is_within_a_tenth_of_the_counted(dtype: str, tokens: int) -> None:
+@pytest.mark.parametrize("layers", [4, pytest.param(30, marks=pytest.mark.slow)])
+def test_the_memory_behind_the_choice_is_within_a_tenth_of_the_counted(layers: int, dtype: str, tokens: int) -> None:
+    shape = SMOLLM2 | {"num_hidden_layers": layers}
     rows = [Pair((1,) * (tokens - 4), (2,) * 4)] * 4
-    load = Load([(tokens - 4, 4)] * 4, SMOLLM2, dtype)
+    load = Load([(tokens - 4, 4)] * 4, shape, dtype)
     spec = replace(spec_of(dtype), batch_size=4, micro_batch=2)
     estimate = load.bytes(2, weight_bytes=2 if dtype == "bf16" else 4, adapter=True)
-    assert estimate == pytest.approx(peak_memory.config_peak(loading.config_from(SMOLLM2), spec, LORA, rows), rel=0.1)
+    assert estimate == pytest.approx(peak_memory.config_peak(loading.config_from(shape), spec, LORA, rows), rel=0.1)

@@ -17,7 +17,7 @@ from harness.data import registry
 from harness.errors import HarnessError
 from harness.model import checkpoint, tokenize
 from harness.runs import defaults, plan
-from harness.runs.forecast import history, peak_memory, preflight
+from harness.runs.forecast import peak_memory, preflight
 from harness.runs.forecast.preflight import Findings, Preflight
 from harness.runs.options import Options
 from harness.runs.plan import Plan
@@ -183,21 +183,6 @@ def test_finished_runs_are_done_and_the_rest_is_to_do(asked: Options) -> None:
     again = only(asked)
     assert again.done == {made.specs[0].id}
     assert [job.spec for job in again.jobs()] == list(made.specs[1:])
-
-
-def test_the_time_is_estimated_from_runs_of_this_machine_or_not_at_all(asked: Options) -> None:
-    made = only(asked)
-    assert made.seconds is None
-    finish(asked, made)
-    longer = only(replace(asked, epochs=2 * made.specs[-1].epochs, methods=("full",)))
-    # load 1 s, twice the training of 20 s, evaluation 4 s: see records.make_cost
-    assert longer.seconds == pytest.approx(45)
-    assert only(asked).seconds == 0
-
-
-def test_runs_of_another_machine_say_nothing_about_the_time_here(tmp_path: Path) -> None:
-    records.write_record(records.run_dir(tmp_path, make_spec()), make_record())
-    assert history.seconds([make_spec(seed=1)], tmp_path, threads=1) is None
 
 
 def test_predictions_reach_the_jobs(asked: Options) -> None:

@@ -252,7 +252,8 @@ def test_with_a_cuda_device_no_process_is_forked_since_bitsandbytes_opens_the_de
 def test_what_is_imported_beforehand_starts_no_thread_and_no_device() -> None:
     pytest.importorskip("torch")
     code = (
-        "import harness.runs.preload, torch, threading; from pathlib import Path; "
+        "import harness.runs.preload, gc, torch, threading; from pathlib import Path; "
+        "assert gc.get_freeze_count() > 10 * len(gc.get_objects()); "  # a run does not look through the libraries
         "assert not torch.cuda.is_initialized(); assert threading.active_count() == 1; "
         "tasks = Path('/proc/self/task'); assert not tasks.exists() or len(list(tasks.iterdir())) == 1"
     )
@@ -268,3 +269,19 @@ def test_libraries_are_kept_off_the_terminal_where_a_command_loads_models(monkey
     assert not told
     assert os.environ["TQDM_DISABLE"] == "1"
     assert not logging.getLogger("bitsandbytes.backends").isEnabledFor(logging.WARNING)
+
+
+def train_for_a_while(job: Job, reporter: Reporter) -> None:
+    for step in range(40):
+        reporter.tell(Progress("train", step, 40))
+        time.sleep(0.05)
+    records.write_record(job.folder, make_record(job.spec))
+
+
+def test_a_record_has_the_number_of_runs_beside_its_training(tmp_path: Path) -> None:
+    pair = run(jobs(tmp_path / "two", 2), LocalProcesses(train_for_a_while, slots=2), Notes())
+    assert all(outcome.record and outcome.record.neighbours for outcome in pair.outcomes)
+    for outcome in pair.outcomes:
+        assert records.read_record(outcome.job.folder) == outcome.record
+    alone = run(jobs(tmp_path / "one", 1), LocalProcesses(train_for_a_while), Notes())
+    assert [outcome.record and outcome.record.neighbours for outcome in alone.outcomes] == [0.0]

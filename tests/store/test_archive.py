@@ -14,7 +14,8 @@ from harness import environment
 from harness.cli.app import main
 from harness.errors import HarnessError
 from harness.store import archive
-from harness.verify.checks import files, provenance
+from harness.verify.checks.publication import files
+from harness.verify.checks.record import provenance
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMIT = "c0ffee" * 6 + "c0ff"

@@ -35,19 +35,19 @@ def page_of(
     runs: Iterable[Run],
     tasks: Mapping[str, Task] = NO_TASKS,
     *,
-    figures: Mapping[str, page.Figures] | None = None,
     questions: Mapping[str, Mapping[str, Example]] = NO_EXAMPLES,
     changes: Sequence[Change] = (),
     twins: Sequence[TwinResult] = (),
+    draw: bool = False,
 ) -> str:
-    """Return the page of runs of any tasks; figures are drawn unless they are given."""
+    """Return the page of runs of any tasks, with all figures if `draw`: they take longest."""
     runs = list(runs)
     metrics = {name: task.metrics for name, task in tasks.items()}
     parts = []
     for number, name in enumerate(sorted({cell.spec.task for cell in compare_cells(runs, metrics)}), start=1):
         mine = [run for run in runs if run[0].spec.task == name]
         made = results_of(mine, metrics, changes=changes, twins=twins)
-        drawn = figures[name] if figures else write.svgs(replace(made, changes=()))
+        drawn = write.svgs(replace(made, changes=())) if draw else {}
         details = page.TaskDetails(number, tasks.get(name), drawn, questions.get(name, {}))
         parts.append(page.task_part(made, details))
     return page.render_page(parts, [record for record, _ in runs])

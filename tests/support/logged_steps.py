@@ -67,11 +67,12 @@ def write_adapter(folder: Path, record: Record) -> Record:
 
 
 def random_tensors(spec: RunSpec) -> dict[str, np.ndarray]:
-    """Return random matrices A and B of LoRA on the embedded model."""
+    """Return random matrices A and B of LoRA on the embedded model; B is as large as its rates allow."""
     luck, made = np.random.default_rng(int(spec.id, 16)), {}
+    size = 0.05 * spec.learning_rate * planned_steps(spec.train_examples, spec)
     for number, (inner, outer) in enumerate(embedded.linear_shapes()):
         made[f"{number}.linear.lora_A.weight"] = luck.standard_normal((spec.rank, inner)).astype(np.float32)
-        made[f"{number}.linear.lora_B.weight"] = luck.standard_normal((outer, spec.rank)).astype(np.float32)
+        made[f"{number}.linear.lora_B.weight"] = luck.normal(0, size, (outer, spec.rank)).astype(np.float32)
     return made
 
 

@@ -19,7 +19,8 @@ from harness.runs.options import Options
 from harness.store import records
 from harness.store.records import Run
 from harness.verify import run as checking
-from harness.verify.checks import files, views
+from harness.verify.checks.publication import files, views
+from tests.support.remembered import remembering
 
 _judged: dict[tuple[str, tuple[tuple[str, bytes], ...]], frozenset[str]] = {}
 
@@ -32,6 +33,11 @@ def lookup(tasks_dir: Path) -> Lookup:
 
 def failures(root: Path, tasks_dir: Path) -> set[str]:
     """Return the names of the checks that fail in a publication, its checksums brought up to date first."""
+    with remembering():
+        return _failures(root, tasks_dir)
+
+
+def _failures(root: Path, tasks_dir: Path) -> set[str]:
     (root / files.SUMS).write_text(files.sums_text(root), encoding="utf-8")
     known, runs, failed = lookup(tasks_dir), list[Run](), set[str]()
     for path in sorted(root.rglob(records.RECORD)):

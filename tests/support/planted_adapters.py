@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.store import records, training_files
 from harness.verify import tensors
-from harness.verify.checks import adapters
+from harness.verify.checks.artifacts import adapters, motion
 from tests.support import logged_steps
 from tests.support.planted import rewrite
 from tests.support.planting import Plant, spec_of_all
@@ -104,5 +104,6 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     "a tensor of an adapter left out": (weights(lambda stored: stored.pop(FIRST_B)), adapters.TENSORS),
     "an adapter copied as another seed's": (weights(lambda stored: None, target=1), adapters.COPIES),
     "an adapter copied with noise": (weights(_each(_noise), target=1), adapters.COPIES),
+    "an adapter that moved further than its rates": (weights(_each(lambda values: 20, "lora_B")), motion.MOTION),
     "an adapter copied with the signs changed": (weights(_each(lambda values: -1), target=1), adapters.COPIES),
 }

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.metrics.scoring import score_answers
 from harness.store import records
-from harness.verify.checks import copies
+from harness.verify.checks.answers import copies
 from tests.support import answer_rows
 from tests.support.planted import lookup
 from tests.support.planting import TASKS_DIR, Content, Plant, at

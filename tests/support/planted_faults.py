@@ -10,26 +10,10 @@ from harness import environment
 from harness.record import SCHEMA_VERSION
 from harness.store import records
 from harness.store.training_files import PACKED_STEPS
-from harness.verify.checks import (
-    arithmetic,
-    batches,
-    contents,
-    copies,
-    cost,
-    data,
-    files,
-    form,
-    identity,
-    likeness,
-    pace,
-    peers,
-    provenance,
-    rows,
-    seeds,
-    settings,
-    shape,
-    training,
-)
+from harness.verify.checks.answers import arithmetic, copies, data, form, lengths, likeness
+from harness.verify.checks.artifacts import batches, training
+from harness.verify.checks.publication import contents, files
+from harness.verify.checks.record import cost, identity, pace, peers, provenance, rows, seeds, settings, shape
 from tests.support import planted_adapters, planted_copies
 from tests.support.planting import (
     Plant,
@@ -113,6 +97,7 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     "tokens of the test of a row": (field_of_all(TEST + "tokens", 3600), rows.TOKENS),
     "no tokens in the test": (field(TEST + "tokens", 0), pace.TOKENS),
     "far more tokens in a test of written answers": (field(TEST + "tokens", 900_000, task="total"), rows.TOKENS),
+    "some more tokens in a test of written answers": (field(TEST + "tokens", scaled(1.01), task="total"), lengths.WRITTEN),
     "training tokens in the base row": (field("cost.train_tokens", 960, **BASE), pace.TOKENS),
     # settings that a method cannot have
     "epochs of the base row": (spec("epochs", 1.0, **BASE), settings.SETTINGS),

@@ -24,7 +24,7 @@ from harness.verify import embedded
 from tests.support import logged_steps
 from tests.support.cli_runner import clean_commit
 from tests.support.records import make_environment, make_record, make_spec
-from tests.support.run_costs import cost_of, start_of
+from tests.support.run_costs import cost_of, start_of, with_written
 
 TASKS = ("pick", "total")
 ROWS = (("base", 0, 0.3), ("lora", 2, 0.6), ("lora", 8, 0.8), ("full", 0, 0.9))
@@ -147,7 +147,7 @@ def write_run(results: Path, task: Task, splits: loading.Splits, spec: RunSpec, 
     """Write a finished run of which about `share` of the answers are right."""
     answers = make_answers(splits.test, spec, share)
     folder = records.run_dir(results, spec)
-    cost, luck = cost_of(spec), random.Random(spec.id + "loss")
+    cost, luck = with_written(cost_of(spec), spec, answers), random.Random(spec.id + "loss")
     record = make_record(
         spec,
         scores=score_answers(answers, task.metrics),

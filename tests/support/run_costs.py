@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from harness.record import Cost, Parts, Phase, RunSpec
+from harness.record import Answer, Cost, Parts, Phase, RunSpec
 from harness.verify import embedded
+from harness.verify.checks.answers import lengths
 
 BUFFER_BYTES = 128
 TOKENS, TEST_TOKENS = 40, 60  # of an example
@@ -36,6 +38,15 @@ def cost_of(spec: RunSpec) -> Cost:
     adapter = 4 * trained + 127 * tensors if spec.rank else 0
     predicted = 50_000_000 + frozen + 12 * trained
     return Cost(phases, parts, predicted, weights, trained, bytes_loaded, adapter, train_tokens, train_tokens / seconds)
+
+
+def with_written(cost: Cost, spec: RunSpec, answers: Sequence[Answer]) -> Cost:
+    """Return a cost with the tokens of the texts that a run wrote in its test."""
+    if spec.scoring != "generate":
+        return cost
+    test = cost.phases["evaluate"]
+    tokens = test.tokens + lengths.tokens_of(answers, spec.max_new_tokens)
+    return dataclasses.replace(cost, phases={**cost.phases, "evaluate": dataclasses.replace(test, tokens=tokens)})
 
 
 def start_of(spec: RunSpec) -> str:

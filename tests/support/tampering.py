@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.store import answer_files, records
-from harness.verify.checks import arithmetic, challengers, cost, data, files, identity, probes, provenance, seeds, views
+from harness.verify.checks.answers import arithmetic, challengers, data, probes
+from harness.verify.checks.publication import files, views
+from harness.verify.checks.record import cost, identity, provenance, seeds
 from tests.support import answer_rows
 
 Fault = Callable[[Path], object]

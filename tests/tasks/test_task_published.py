@@ -26,8 +26,6 @@ NAMES = (
     "finer",
     "auto_claims",
     "medical_charges",
-    "coverage_qa",
-    "gcc_claims",
 )
 SIZES = {
     "xbrl_tag": 108,
@@ -37,8 +35,6 @@ SIZES = {
     "finer": 501,
     "auto_claims": 2 * 164,
     "medical_charges": 1338 - 7,
-    "coverage_qa": 56,
-    "gcc_claims": 235 - 162,
 }
 
 
@@ -133,15 +129,6 @@ def test_a_charge_on_the_limit_belongs_to_the_band_above() -> None:
     assert "male" not in "".join(e.context for e in everything("medical_charges"))
 
 
-def test_every_clause_is_an_answer_of_coverage_qa() -> None:
-    assert len({e.target for e in everything("coverage_qa")}) == 12
-
-
-def test_repeated_fraud_cases_are_kept_once() -> None:
-    examples = everything("gcc_claims")
-    assert len({e.context for e in examples}) == len(examples)
-
-
 @pytest.mark.parametrize(
     ("name", "target", "text", "score"),
     [
@@ -177,7 +164,7 @@ def test_a_batch_with_one_right_tag_of_two_gets_half_in_the_partial_measure() ->
     assert value("finer", "SharePrice; LongTermDebt", "SharePrice; SharePrice", metric=1) == 0.5
 
 
-@pytest.mark.parametrize("name", ["auto_claims", "medical_charges", "gcc_claims", "coverage_qa"])
+@pytest.mark.parametrize("name", ["auto_claims", "medical_charges"])
 def test_what_a_wrong_output_says_makes_no_class_of_its_own(name: str) -> None:
     task, test = registry.task(name), splits_of(name).test
 
@@ -198,7 +185,6 @@ def test_what_a_wrong_output_says_makes_no_class_of_its_own(name: str) -> None:
     ("name", "reasons"),
     [
         ("medical_charges", {"repeated": 3, "contradictory": 4}),
-        ("gcc_claims", {"repeated": 162}),
         ("auto_claims", {"for balance": 4672}),
         ("financial_math", {}),
         ("finer", {}),

@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from harness import SPLITS, Example
-from harness.data.loading import hash_folder
+from harness import SPLITS
 from tasks.data.rating import make
 from tasks.data.rating.wording import ASKS, FACTS
 from tasks.rating import TASK
+from tests.support import shipped_data
 from tests.support.shallow import by_numbers_alone, by_words
 
-FOLDER = Path(__file__).parents[2] / "tasks" / "data" / "rating"
-ROWS: dict[str, list[dict[str, Any]]] = {
-    split: [json.loads(line) for line in (FOLDER / f"{split}.jsonl").read_text().splitlines()] for split in SPLITS
-}
+ROWS = shipped_data.rows(TASK.name)
 EVERY = [row for rows in ROWS.values() for row in rows]
-EXAMPLES: dict[str, list[Example]] = {split: list(TASK.load(FOLDER, split)) for split in SPLITS}
+EXAMPLES = shipped_data.examples(TASK)
 
 
 def test_the_maker_writes_the_shipped_files_again_byte_for_byte(tmp_path: Path) -> None:
-    make.write(tmp_path)
-    for split in SPLITS:
-        assert (tmp_path / f"{split}.jsonl").read_bytes() == (FOLDER / f"{split}.jsonl").read_bytes()
-    assert TASK.source.sha256 == hash_folder(FOLDER)
+    shipped_data.require_same_bytes(make, TASK, tmp_path)
 
 
 def test_sizes_and_kinds_are_as_promised() -> None:
@@ -56,17 +48,17 @@ Numbers = list[float]
 
 
 def trio(question: str) -> int:
-    """Return the position of the subject A, B or C, or of north, south or city."""
-    (letter,) = set(re.findall(r"\b([ABC])\b|(north|south|city)", question))
-    return "ABC".index(letter[0]) if letter[0] else ("north", "south", "city").index(letter[1])
+    """Return the position of the subject A, B or C, or of north, south or west."""
+    (letter,) = set(re.findall(r"\b([ABC])\b|(north|south|west)", question))
+    return "ABC".index(letter[0]) if letter[0] else ("north", "south", "west").index(letter[1])
 
 
 def relativities(n: Numbers, question: str) -> float:
     base, *regions = n[:4]
-    young, senior, credit, fee = n[4:]
-    age = senior if "senior" in question else young
-    careful = 1 - credit / 100 if "with a careful record" in question else 1.0
-    return base * regions[trio(question)] * age * careful + fee
+    petrol, diesel, credit, fee = n[4:]
+    fuel = diesel if "diesel" in question else petrol
+    discount = 1 - credit / 100 if "without claims" in question else 1.0
+    return base * regions[trio(question)] * fuel * discount + fee
 
 
 def earned(n: Numbers, question: str) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -12,26 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import SPLITS, Example
-from harness.data.loading import hash_folder
+from harness import SPLITS
 from tasks.data.reserving import make
 from tasks.data.reserving.wording import ASKS, PREMIUMS, TAIL, TITLES
 from tasks.reserving import TASK
+from tests.support import shipped_data
 from tests.support.shallow import by_numbers_alone, by_words
 
-FOLDER = Path(__file__).parents[2] / "tasks" / "data" / "reserving"
-ROWS: dict[str, list[dict[str, Any]]] = {
-    split: [json.loads(line) for line in (FOLDER / f"{split}.jsonl").read_text().splitlines()] for split in SPLITS
-}
+ROWS = shipped_data.rows(TASK.name)
 EVERY = [row for rows in ROWS.values() for row in rows]
-EXAMPLES: dict[str, list[Example]] = {split: list(TASK.load(FOLDER, split)) for split in SPLITS}
+EXAMPLES = shipped_data.examples(TASK)
 
 
 def test_the_maker_writes_the_shipped_files_again_byte_for_byte(tmp_path: Path) -> None:
-    make.write(tmp_path)
-    for split in SPLITS:
-        assert (tmp_path / f"{split}.jsonl").read_bytes() == (FOLDER / f"{split}.jsonl").read_bytes()
-    assert TASK.source.sha256 == hash_folder(FOLDER)
+    shipped_data.require_same_bytes(make, TASK, tmp_path)
 
 
 def test_sizes_groups_and_kinds_are_as_promised() -> None:

@@ -19,7 +19,9 @@ from harness.record import Cost, Parts, Phase, Record
 from harness.schema import Source, Task
 from harness.store.codec import strict_json
 from harness.verify.check import Check
-from harness.verify.checks import arithmetic, cost, files, provenance, seeds
+from harness.verify.checks.answers import arithmetic
+from harness.verify.checks.publication import files
+from harness.verify.checks.record import cost, provenance, seeds
 from tests.support.cli_runner import clean_commit
 from tests.support.records import make_answers, make_cost, make_environment, make_record, make_spec
 

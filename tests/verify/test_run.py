@@ -16,7 +16,9 @@ from harness.record import Answer, RunSpec
 from harness.schema import Example, Source, Task
 from harness.store import records
 from harness.verify import embedded
-from harness.verify.checks import arithmetic, files, identity
+from harness.verify.checks.answers import arithmetic
+from harness.verify.checks.publication import files
+from harness.verify.checks.record import identity
 from harness.verify.run import Check, verify
 from tests.support import answer_rows
 from tests.support import records as made_up

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.record import Record
-from harness.verify.checks import shape
+from harness.verify.checks.record import shape
 from tests.support.records import make_cost, make_record, make_spec
 
 WEIGHTS, PACKED, TRAINED = 1_000_000, 700_000, 10_000

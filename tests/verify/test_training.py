@@ -11,7 +11,7 @@ import pytest
 
 from harness.record import Record
 from harness.store import records, training_files
-from harness.verify.checks import training
+from harness.verify.checks.artifacts import training
 from tests.support import logged_steps
 from tests.support.logged_steps import Rows
 from tests.support.records import make_record, make_spec

@@ -21,6 +21,7 @@ STORED = (
     record.Score,
     record.ProbeResult,
     record.Answer,
+    record.Usage,
 )
 
 

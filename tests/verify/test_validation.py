@@ -14,7 +14,7 @@ from harness.metrics.scoring import chance, parse_rate, score_answers
 from harness.record import ProbeResult, Record
 from harness.schema import Example, Task
 from harness.store import records
-from harness.verify.checks import arithmetic, probes
+from harness.verify.checks.answers import arithmetic, probes
 from tests.support import publication
 from tests.support.records import make_record
 

@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from harness.endpoint.connection import Respondent
 from harness.errors import HarnessError
+from harness.metrics import thoughts
 from harness.metrics.options import pick
-from harness.metrics.text import default_parse, fold
+from harness.metrics.text import default_parse, fold, named_option
 from harness.record import Answer
 from harness.schema import Challenger, Example, Task
 
@@ -27,7 +29,7 @@ def obstacle(challenger: Challenger, task: Task, train: Sequence[Example]) -> st
     """Return the reason if a challenger does not apply to a task, otherwise an empty string."""
     if task.scoring == "perplexity":
         return "the model reads texts and answers nothing"
-    if not train:
+    if not train and not challenger.remote:
         return "there are no training examples"
     return challenger.applies(task, limited(train)) if challenger.applies else ""
 
@@ -39,14 +41,25 @@ def limited(train: Sequence[Example]) -> Sequence[Example]:
     return [train[position * len(train) // MAX_TRAIN] for position in range(MAX_TRAIN)]
 
 
-def fit(challenger: Challenger, task: Task, train: Sequence[Example], seed: int, embed: Embed | None = None) -> Any:
+def fit(
+    challenger: Challenger,
+    task: Task,
+    train: Sequence[Example],
+    seed: int,
+    embed: Embed | None = None,
+    respondent: Respondent | None = None,
+) -> Any:
     """Return what a challenger learns from the training examples.
 
     Raises:
-        HarnessError: the challenger does not apply to the task, or needs a model and none is given.
+        HarnessError: the challenger does not apply to the task, or needs a model or a server and none is given.
     """
     if reason := obstacle(challenger, task, train):
         raise does_not_apply(challenger, task, reason)
+    if challenger.remote:
+        if respondent is None:
+            raise does_not_apply(challenger, task, "it asks a server, and none is named with --endpoint")
+        return challenger.fit(limited(train), task, seed, respondent)
     if not challenger.embeds:
         return challenger.fit(limited(train), task, seed)
     if embed is None:
@@ -89,10 +102,22 @@ def _answer(challenger: Challenger, example: Example, result: str | Sequence[flo
         slices=example.slices,
         amount=example.amount,
     )
+    if challenger.remote and isinstance(result, str):
+        return replace(plain, text=result, parsed=reply_form(result, plain, example, task))
     if task.scoring == "choices":
         return _choice(challenger, plain, _scores(challenger, example, result, task), task)
     text = result if isinstance(result, str) else _best(_scores(challenger, example, result, task), example.choices)
     return replace(plain, text=text, parsed=(task.parse or default_parse)(text, example))
+
+
+def reply_form(text: str, answer: Answer, example: Example, task: Task) -> str | None:
+    """Return the parsed form of a text that a server's model wrote, thoughts aside; of options the one that it names."""
+    text = thoughts.answer(text)
+    return (
+        named_option(text, answer.choices)
+        if task.scoring == "choices"
+        else (task.parse or default_parse)(text, example)
+    )
 
 
 def _choice(challenger: Challenger, answer: Answer, scores: Sequence[float], task: Task) -> Answer:

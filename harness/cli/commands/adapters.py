@@ -19,8 +19,9 @@ from harness.cli.lookup import Lookup, find
 from harness.cli.terminal import output
 from harness.data import hub, registry
 from harness.errors import HarnessError, did_you_mean
+from harness.report import leaderboard, recommendation
 from harness.store import records
-from harness.verify.checks import data as data_checks
+from harness.verify.checks.answers import data as data_checks
 
 DONE = 0
 
@@ -70,9 +71,21 @@ def show_list(arguments: Arguments) -> int:
         raise next_command.no_results("no run here has left an adapter", arguments.results)
     output.table(library.table(runs, _licences()))
     output.say()
-    run = runs[0].record.spec.id
-    output.say(next_command.command("adapters", "export", run, "FOLDER", results=arguments.results))
+    suggested = False
+    for task in dict.fromkeys(run.record.spec.task for run in runs):
+        for row in leaderboard.recommended_rows(arguments.results, task):
+            suggested = True
+            output.say(f"recommended  {leaderboard.row_words(row)}")
+            name = recommendation.folder_name(task, row["method"], row["rank"])
+            output.say(_export_command(row["export_run"], name, arguments.results))
+    if not suggested:
+        output.say("recommended  no adapter, by the tables of these results (report.html has the reasons)")
+        output.say(_export_command("ID", "FOLDER", arguments.results))
     return DONE
+
+
+def _export_command(run: str, folder: str, results: Path) -> str:
+    return f"export       {next_command.command('adapters', 'export', run, folder, results=results)}"
 
 
 def show(arguments: Arguments) -> int:

@@ -9,7 +9,7 @@ from harness import processes
 from harness.cli import flags, parse, settings
 from harness.cli.arguments import Arguments, Flag
 from harness.cli.terminal import output, tasks
-from harness.data import audit, loading, profile, published
+from harness.data import audit, file_task, loading, profile, published
 from harness.data.source import TaskSource
 from harness.errors import HarnessError
 from harness.metrics import scoring
@@ -27,11 +27,12 @@ HASH_SEEDS = ("1", "2")
 FLAGS = (
     Flag(
         "task",
-        "tasks by name, or data files, joined by commas",
+        "tasks by name, or data files",
         parse.words,
         field="tasks",
         metavar="TASK|FILE",
         example="cfa",
+        nargs="+",
     ),
     Flag(
         "--model",
@@ -46,7 +47,7 @@ FLAGS = (
 
 def main(arguments: Arguments) -> int:
     """Check tasks."""
-    return check(settings.options(arguments))
+    return check(settings.with_suites(settings.options(arguments)))
 
 
 def check(options: Options) -> int:
@@ -69,7 +70,12 @@ def _check(name: str, options: Options, model: Checkpoint) -> int:
     ]
     load = task.load
     left_out = load.left_out(loading.resolve(task.source, options.data)) if isinstance(load, published.Load) else {}
-    notes = [*_about_gold(task, splits), *profile.notes(splits.items(), task.prompt), _tokens(task, splits, model)]
+    notes = [
+        *file_task.reading_notes(task),
+        *_about_gold(task, splits),
+        *profile.notes(splits.items(), task.prompt),
+        _tokens(task, splits, model),
+    ]
     notes += shortcuts.notes(task, splits)
     if unused := loading.passed_over(task, options.data):
         notes = [("--data", unused), *notes]

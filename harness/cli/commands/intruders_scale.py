@@ -23,7 +23,7 @@ from harness.format import spoken
 from harness.report.figures import write
 from harness.runs.options import Options
 from harness.store import records
-from harness.verify.checks import data as data_checks
+from harness.verify.checks.answers import data as data_checks
 
 NAME = "scaled.json"
 

@@ -83,8 +83,10 @@ def read_gpu(arguments: Arguments) -> Gpu:
 
 def show(options: Options, target: Gpu) -> int:
     """Show what `run` would do and do nothing."""
-    if target.card is None and not architectures.is_only_shipped(options.model):
-        for planned in plan.make(options):
+    only_shipped = architectures.is_only_shipped(options.model)
+    if not options.memory or (target.card is None and not only_shipped):
+        model = architectures.read(options.model)[0] if only_shipped else None
+        for planned in plan.make(options, model=model, announce=plan_output.transfer):
             plan_output.header(planned)
             plan_output.planned(planned)
         return DONE

@@ -22,8 +22,10 @@ from harness.schema import Task
 from harness.store import records as store
 from harness.store import withhold
 from harness.verify import run as checking
-from harness.verify.checks import arithmetic, files, provenance, seeds
-from harness.verify.checks import data as data_checks
+from harness.verify.checks.answers import arithmetic
+from harness.verify.checks.answers import data as data_checks
+from harness.verify.checks.publication import files
+from harness.verify.checks.record import provenance, seeds
 
 DONE = 0
 FLAGS = (

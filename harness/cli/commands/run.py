@@ -37,7 +37,7 @@ def run(options: Options, command: str, *, work: Target | None = None) -> int:
         command: the command as typed, repeated to show how to continue.
         work: does a run, in a process of its own; None for the worker that trains.
     """
-    plans = plan.make(options)
+    plans = plan.make(options, announce=plan_output.transfer)
     if not options.memory:
         plan.check(plans)
     code = DONE
@@ -49,6 +49,8 @@ def run(options: Options, command: str, *, work: Target | None = None) -> int:
         analyses[planned.task.name] = analysis = _analyze(planned, outcomes)
         output.results(analysis)
         plan_output.conditions(planned)
+        output.say()
+        output.recommendations(analysis, planned.options.results)
         if interrupted:
             output.say(f"{'continue':<12} {command}")
             return INTERRUPTED
@@ -142,6 +144,8 @@ def _finish(plans: Sequence[Plan], analyses: Mapping[str, TaskResults], code: in
 def _next(plans: Sequence[Plan], code: int, command: str) -> str:
     if code != DONE:
         return f"{command}   (runs again what failed)"
+    if plans[0].options.quick:
+        return f"{command.replace(' --quick', '')}   (all examples, all ranks)"
     if len(plans[0].options.seeds) == 1 and "--seeds" not in command:
         return f"{command} --seeds 3   (how much of it is chance in training)"
     return next_command.command("verify", *next_command.task_words(plans[0].options), results=plans[0].options.results)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from harness import errors
 from harness.cli import flags, parse, settings
 from harness.cli.arguments import Arguments, Flag
 from harness.cli.lookup import Lookup
-from harness.cli.terminal import archives, output
+from harness.cli.terminal import archives, output, verification
 from harness.errors import HarnessError
 from harness.report.write import write_outputs
 from harness.runs.options import Options
@@ -20,11 +21,13 @@ from harness.verify import review, waivers
 from harness.verify import run as checking
 from harness.verify.check import Check
 from harness.verify.check import check as make_check
-from harness.verify.checks import files, views
+from harness.verify.checks.publication import contents, files, views
+from harness.verify.checks.record import provenance
 from harness.verify.review import Review
 from harness.verify.waivers import Waiver
 
 DONE, DIFFERS = 0, 1
+NOTE_SECONDS = 4.0  # between two lines of progress
 TOGETHER = ""  # the place of checks that look at all runs
 FLAGS = (
     Flag(
@@ -48,7 +51,7 @@ FLAGS = (
     Flag("--rerun", "train this run (a name, id or folder) again and compare", metavar="RUN", example="d3446b27a7"),
     Flag(
         "--replay",
-        "ask the stored weights of every run so many of its questions again and compare, without training",
+        "ask the stored weights of every run so many of its questions again, or more, take its first steps again, and compare",
         parse.count,
         metavar="N",
         example="16",
@@ -155,12 +158,14 @@ def verify(path: Path, options: Options, *, report: Path | None = None, excuses:
     if report is not None and len(parts) > 1:
         fix = errors.command("verify", str(parts[-1].root), "--report", str(report))
         raise HarnessError("a review is of one folder, and here are two", where=str(path), fix=fix)
-    lookup, code = Lookup(options), DONE
+    lookup, code = Lookup(options, path), DONE
     for target in parts:
         verdict = _look(target, path, lookup, _excuses(target, excuses))
         code = code if verdict.ok else DIFFERS
         if report is not None:
             output.closing(review.write(report, verdict))
+    if len(parts) > 1:
+        verification.overall(passed=code == DONE)
     return code
 
 
@@ -219,18 +224,13 @@ def _look(target: Target, path: Path, lookup: Lookup, excuses: Sequence[Waiver])
     checks, runs, unknown, changed = _one_by_one(target, lookup)
     if (target.publication and not target.only) or target.is_view:
         checks[TOGETHER] = _together(target, runs, lookup, unknown)
+    elif target.publication:
+        checks[TOGETHER] = _of_part(target, lookup)
     verdict = review.judge(target.root, checks, excuses, complete=not target.only)
-    for folder in checks:
-        heading = folder or f"{target.root.name}: all {len(checks) - 1} runs together"
-        output.checks(heading if folder != "." else str(path), checks[folder], _waived(verdict, folder))
-    output.verified(len(checks) - (TOGETHER in checks), unknown, changed)
+    verification.show(verdict, checks, unknown, changed)
     if unknown and not checks:
         raise HarnessError(f"the task '{unknown[0]}' is not known here", where=str(path), fix=output.FILE_FLAGS)
     return verdict
-
-
-def _waived(verdict: Review, folder: str) -> Mapping[Check, Waiver]:
-    return {f.check: f.waiver for f in verdict.findings if f.waiver and f.path in (f.check.path, folder)}
 
 
 def _one_by_one(
@@ -239,7 +239,11 @@ def _one_by_one(
     """Verify each run; return checks by folder, readable runs, unknown tasks, and tasks whose data file changed."""
     checks: dict[str, list[Check]] = {}
     runs, unknown, changed = [], [], []
-    for folder in target.folders():
+    folders, last_note = target.folders(), time.monotonic()
+    for position, folder in enumerate(folders):
+        if time.monotonic() - last_note > NOTE_SECONDS:
+            output.note(f"verifying: {position:,} of {len(folders):,} runs")
+            last_note = time.monotonic()
         name = folder.relative_to(target.root).as_posix()
         try:
             record = records.read_record(folder)
@@ -270,6 +274,23 @@ def _together(target: Target, runs: Sequence[records.Run], lookup: Lookup, unkno
     checks = checking.publication(target.root, runs, lookup.of(run.record for run in runs), rebuild)
     unknown_tasks = [f"{name}: {output.FILE_FLAGS}" for name in sorted(set(unknown))]
     return [make_check(checking.TASK_AVAILABLE, unknown_tasks), *checks]
+
+
+def _of_part(target: Target, lookup: Lookup) -> list[Check]:
+    """Make the checks of a publication that concern a part of it, such as one run: its files, their history, its task.
+
+    A run is compared with the others of its task, so all of these are read.
+    """
+    part = f"{target.only}/"
+    about_files = [
+        *files.publication_checks(target.root),
+        *contents.publication_checks(target.root, _readable(target.folders())),
+        *provenance.history_checks(target.root),
+    ]
+    inside = [check for check in about_files if check.ok or not check.path or check.path.startswith(part)]
+    task = Path(target.only).parts[0]
+    runs = _readable(_runs_below(target.root / task))
+    return [*inside, *checking.together(runs, lookup.of(run.record for run in runs))]
 
 
 def _readable(folders: Sequence[Path]) -> list[records.Run]:

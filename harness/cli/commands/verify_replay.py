@@ -8,11 +8,13 @@ from pathlib import Path
 
 from harness import environment, processes
 from harness.adapters import replay as models
+from harness.adapters import replay_training
 from harness.cli.commands import verify_rerun
 from harness.cli.lookup import Lookup
 from harness.cli.terminal import output
 from harness.errors import HarnessError
 from harness.format import spoken
+from harness.record import Record
 from harness.runs import worker_challenger
 from harness.runs.job import Job
 from harness.runs.options import Options
@@ -42,14 +44,16 @@ def replay(path: Path, count: int, options: Options, *, seed: str | None = None,
         raise HarnessError("there are no finished runs to replay", where=str(path), fix="name a folder of runs")
     processes.quieten()
     seed = seed or judging.default_seed(run.record for run in runs)
-    output.say(f"{count} questions of each run, drawn by --replay-seed {seed}")
-    lookup = Lookup(options)
+    output.say(f"{count} questions of each run, and those of the same batches, drawn by --replay-seed {seed}")
+    lookup = Lookup(options, path)
     outcomes = [_replay_run(run, runs, count, seed, lookup, options, model) for run in runs]
+    outcomes = _compared([run.record for run in runs], outcomes)
     replayed = [outcome for outcome in outcomes if outcome.questions]
     bad = sum(bool(outcome.faults) for outcome in outcomes)
     gap = max((outcome.gap for outcome in replayed), default=0.0)
+    left = len(runs) - len(replayed)
     output.say(
-        f"{len(replayed)} of {len(runs)} runs replayed, {bad} with a fault; greatest difference {gap:.3g} nats, "
+        f"{len(replayed)} of {len(runs)} runs replayed, {left} not, {bad} with a fault; greatest difference {gap:.3g} nats, "
         f"{sum(outcome.equal for outcome in replayed)} of {sum(outcome.questions for outcome in replayed)} answers equal to the last digit"
     )
     return DIFFERS if bad else DONE
@@ -75,6 +79,19 @@ def _replay_run(
     return outcome
 
 
+def _compared(stored: Sequence[Record], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return the outcomes with the faults that show beside other runs of an environment; print those."""
+    reference, result = judging.Reference(stored, outcomes), []
+    for record, outcome in zip(stored, outcomes, strict=True):
+        faults = [] if outcome.faults else reference.faults(record, outcome)
+        if faults:
+            output.say(f"✗ {record.spec.task} {spoken(record.spec)} ({record.spec.id})  beside the other runs")
+        for fault in faults:
+            output.say(f"    differs: {fault}")
+        result.append(replace(outcome, faults=(*outcome.faults, *faults)))
+    return result
+
+
 def _skipped(reason: str) -> Outcome:
     return Outcome(0, 0, 0.0, 0, (), reason)
 
@@ -85,8 +102,18 @@ def _outcome(run: records.Run, job: Job, count: int, seed: str) -> Outcome:
     environment_here = environment.describe(job.spec.device, threads=job.threads, further=further)
     exact = not judging.differences(record.environment, environment_here)
     positions = judging.draw(seed, record, count)
-    answers, steps = models.ask(job, run.folder, positions), models.first_steps(job)
-    again = Evidence(answers.answers, (), steps.losses, steps.tokens, answers.reason)
+    answers = models.ask(job, run.folder, positions)
+    steps = replay_training.first_steps(job.model_folder, models.prepare(job), job.spec)
+    again = Evidence(
+        answers.answers,
+        losses=steps.losses,
+        tokens=steps.tokens,
+        last_loss=answers.last_loss,
+        peak=steps.peak,
+        test_tokens=models.test_tokens(job, stored),
+        torch=environment_here.packages.get("torch", ""),
+        reason=answers.reason,
+    )
     logged = training_files.read_steps(run.folder) if record.steps_sha256 else []
     outcome = judging.judge(record, stored, logged, again, exact=exact)
     if not exact and record.spec.dtype == "bf16" and outcome.equal < outcome.questions:

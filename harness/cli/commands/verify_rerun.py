@@ -22,7 +22,7 @@ from harness.runs.options import Options, Start
 from harness.store import archive, records
 from harness.store.find import find_run
 from harness.verify import reproduce as comparing
-from harness.verify.checks import data as data_checks
+from harness.verify.checks.answers import data as data_checks
 from harness.verify.reproduce import Outcome as Verdict
 
 DONE, DIFFERS, INTERRUPTED = 0, 1, 130
@@ -50,7 +50,7 @@ def rerun(path: Path, name: str, options: Options, *, model: str | None = None, 
         raise HarnessError(problem, where=str(old.folder), fix="name a finished run")
     with tempfile.TemporaryDirectory() as folder:
         like = [old.record, *(run.record for run in runs if run.record.spec.data == old.record.spec.data)]
-        job = job_of(like, Lookup(options), options, model or old.record.spec.model, Path(folder))
+        job = job_of(like, Lookup(options, path), options, model or old.record.spec.model, Path(folder))
         if not isinstance(job, Verdict):
             job = _with_start(job, runs)
         if isinstance(job, Verdict):
@@ -76,6 +76,8 @@ def job_of(like: Sequence[Record], lookup: Lookup, options: Options, model: str,
     limits = data_checks.limits(task, like, splits)
     if limits is None or task.version != spec.task_version:
         return Verdict("NOT COMPARABLE", (f"{task.name} v{task.version} here has other examples or prompts",))
+    if spec.server:
+        return Verdict("NOT COMPARABLE", ("its answers are those of a server, which is not asked again",))
     if spec.device == "cuda" and not environment.cuda_present():
         return Verdict("NOT COMPARABLE", ("it ran on CUDA, and here is none",))
     if spec.remote_code and not options.remote_code:  # a record of somebody else must not make this machine run code

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.terminal import streams
@@ -15,8 +15,9 @@ from harness.errors import HarnessError
 from harness.format import one_line, printable
 from harness.report import calibration as calibration_tables
 from harness.report import comparison as side_by_side
-from harness.report import forgetting, notes, tables, verdict
+from harness.report import forgetting, notes, recommendation, tables, verdict
 from harness.report import robustness as report_robustness
+from harness.store import records
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from harness.analysis.sections import Section
     from harness.format import Table
     from harness.verify.check import Check
-    from harness.verify.waivers import Waiver
 
 TABLE_WIDTH = 240
 LINE_WIDTH = 100
@@ -107,11 +107,32 @@ def _section(section: Section) -> None:
             show(table)
             console.print()
     console.print(folded("verdict      ", verdict.verdict(section), indent=13))
+    for line in verdict.beside(section):
+        console.print(folded(" " * 13, line, indent=13))
     console.print()
     for line in notes.reading(section):
         console.print(folded("  ", line, indent=2))
     for line in notes.alarms(section):
         console.print(folded("  ! ", line, indent=4))
+
+
+def recommendations(analysis: TaskResults, results: Path) -> None:
+    """Print the recommendation of each section: the row to use, its costs, the command that exports it, reservations.
+
+    The command names the results folder unless it is the default.
+    """
+    for section in analysis.sections:
+        advice = recommendation.recommendation(section)
+        if advice and len(analysis.sections) > 1:
+            say(section.title)
+        name = ""
+        for label, text in advice.lines if advice else ():
+            if label == "export":  # never folded, so that it can be copied
+                folder = "" if results == records.DEFAULT_ROOT else f" --results {shlex.quote(str(results))}"
+                say(f"{label:<13}{text}{folder}")
+            else:
+                say(folded(f"{label if label != name else '':<13}", text, indent=13))
+            name = label
 
 
 def folded(first: str, text: str, *, indent: int) -> str:
@@ -198,20 +219,6 @@ def document(text: str) -> None:
     print(printable(text.rstrip("\n")))
 
 
-def verified(count: int, unknown: Sequence[str], differing: Sequence[str] = ()) -> None:
-    """Print the number of verified runs, those with an unknown task, and those that differ on a data file."""
-    console = out()
-    console.print(f"{count} run{'s' * (count != 1)} verified")
-    for name in sorted(set(unknown)):
-        console.print(
-            f"{unknown.count(name)} not verified: the task '{one_line(name)}' is not known here ({FILE_FLAGS})"
-        )
-    if differing:
-        console.print(
-            f"{len(differing)} differ{'s' * (len(differing) == 1)} on a data file: check that it is read with the same flags. {FILE_FLAGS}"
-        )
-
-
 def each_check(name: str, checks: Sequence[Check]) -> None:
     """Print every check on a line of its own, a failed one with its detail, and the number that hold."""
     console = out()
@@ -220,16 +227,3 @@ def each_check(name: str, checks: Sequence[Check]) -> None:
             folded(f"  {'✓' if check.ok else '✗'} ", check.name + ("" if check.ok else f": {check.detail}"), indent=4)
         )
     console.print(f"{one_line(name)}: {sum(check.ok for check in checks)} of {len(checks)} hold")
-
-
-def checks(name: str, results: Sequence[Check], waived: Mapping[Check, Waiver] = MappingProxyType({})) -> None:
-    """Print one line for a run that verifies, otherwise each failed check, and each waived check."""
-    bad = [check for check in results if not check.ok]
-    console = out()
-    console.print(
-        f"{'✗' if set(bad) - set(waived) else '✓'} {one_line(name)}  {len(results) - len(bad)}/{len(results)} checks"
-    )
-    for check in bad:
-        text = ": ".join(filter(None, (check.name, check.path, check.detail)))
-        excuse = f" (waived {waived[check].date.isoformat()}: {waived[check].reason})" if check in waived else ""
-        console.print(f"    {'waived' if excuse else 'differs'}: {one_line(text + excuse)}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness import environment
 from harness.cli.terminal import output
 from harness.cli.terminal import tables as ui_tables
-from harness.data import loading
+from harness.data import file_task, loading
 from harness.format import about, number, quantity, run_name, size, spoken
 from harness.methods.parts import packing
 from harness.metrics import power
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.runs.forecast.fit import Outlook, Request
     from harness.runs.forecast.history import PredictionError
     from harness.runs.plan import Plan
+    from harness.runs.server import Transfer
     from harness.schema import Task
 
 UNPREDICTED = "not predicted"
@@ -29,6 +30,7 @@ def header(plan: Plan) -> None:
     sizes = (("train", splits.train), ("validation", splits.validation), ("test", splits.test))
     counts = " · ".join(f"{name} {len(examples):,}" for name, examples in sizes if examples)
     weights = f" · {quantity(plan.findings.weights)} weights" if plan.findings else ""
+    revision = f" @ {plan.model.revision[:7]}…" if plan.model.revision else ""
     quantised = f" · stored {packing.words(plan.model.quantised)}" if plan.model.quantised else ""
     adapters = plan.findings.adapters if plan.findings else ""
     unused, start = loading.passed_over(plan.task, plan.options.data), plan.options.start
@@ -41,7 +43,7 @@ def header(plan: Plan) -> None:
     device = f"CPU, {cores} core{'s' * (cores != 1)}" if spec.device == "cpu" else environment.cuda_name() or "CUDA"
     lines = (
         (f"{plan.task.name} v{plan.task.version}", f"{plan.task.title} · {counts} in {plan.test_groups:,} groups"),
-        ("model", f"{plan.model.name} @ {plan.model.revision[:7]}…{weights} · {spec.dtype}{quantised}"),
+        ("model", f"{plan.model.name}{revision}{weights} · {spec.dtype}{quantised}"),
         *[("format", spec.model_format)] * bool(spec.model_format),
         *[("template", " · ".join(spec.template))] * bool(spec.template),
         (
@@ -49,6 +51,7 @@ def header(plan: Plan) -> None:
             f"{device} · {memory:.0f} GiB" + (f" · {plan.options.jobs} runs at a time" * (plan.options.jobs > 1)),
         ),
         *[("--data", unused)] * bool(unused),
+        *file_task.reading_notes(plan.task),
         ("plan", plan_line(plan)),
         *[("adapters", adapters)] * bool(adapters),
         *[("starts", begins)] * bool(start),
@@ -60,6 +63,16 @@ def header(plan: Plan) -> None:
     for first, rest in lines:
         console.print(output.folded(f"{first:<10} ", rest, indent=11))
     console.print()
+
+
+def transfer(sent: Transfer) -> None:
+    """Print what will leave this machine, before the first request."""
+    text = (
+        f"{sent.host} is asked up to {sent.test_requests} times with a fixed sentence, then for up to {sent.prompts:,} "
+        f"answers to the {sent.questions:,} test questions of {sent.task} (model {sent.model}): questions, contexts and "
+        "options leave this machine, gold answers and training examples do not"
+    )
+    output.out().print(output.folded(f"{'endpoint':<10} ", text, indent=11))
 
 
 def detects(task: Task, groups: int) -> list[str]:

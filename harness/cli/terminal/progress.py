@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 MARK = {"ok": "✓", "oom": "✗", "failed": "✗", "interrupted": "■", "busy": "…"}
 HEARTBEAT_SECONDS = 60.0
+LEFT_SECONDS = 30.0  # between two lines about the time left
 NAME_WIDTH = 20
+SMOOTHING = 0.8  # weight of the losses before in the mean that is shown
+TRUST = 10.0  # seconds of expected work that count as if they had taken as long
 
 
 class Watch:
@@ -29,11 +32,15 @@ class Watch:
         self._headline = plan.task.metrics[0].name
         self._unit = plan.task.metrics[0].unit
         self._ended = 0
-        self._took: list[float] = []
+        self._over: set[str] = set()
+        self._took: dict[str, float] = {}
+        self._trained = {spec.id for spec in plan.todo if spec.train_examples}
         self._began: dict[str, float] = {}
         self._to_go: dict[str, float] = {}
         self._bars: dict[str, TaskID] = {}
         self._spoke: dict[str, float] = {}
+        self._losses: dict[str, float] = {}
+        self._spoke_of_all = time.monotonic()
         self._live: Any = _bars(self._console) if _is_live(self._console) else None
         self._all: TaskID | None = None
 
@@ -61,7 +68,7 @@ class Watch:
 
     def on_progress(self, job: Job, progress: Progress) -> None:
         """Show the progress of a run."""
-        text = _position(progress)
+        text = _position(progress, self._smoothed(job, progress))
         if progress.phase == "train" and progress.seconds_left is not None:
             self._to_go[job.spec.id] = time.monotonic() + progress.seconds_left
         if self._live:
@@ -69,19 +76,36 @@ class Watch:
             self._live.update(self._all, text=self._left())
         elif time.monotonic() - self._spoke[job.spec.id] > HEARTBEAT_SECONDS:
             self._spoke[job.spec.id] = time.monotonic()
-            self._print(f"    {run_name(job.spec):<{NAME_WIDTH}} {text}")
+            self._print(f"    {run_name(job.spec):<{NAME_WIDTH}} {text} · {self._left()}")
+
+    def _smoothed(self, job: Job, progress: Progress) -> float | None:
+        """Return the mean of a run's losses with falling weights: that of one batch says little."""
+        if progress.loss is None:
+            return None
+        mean = self._losses.get(job.spec.id, progress.loss)
+        self._losses[job.spec.id] = SMOOTHING * mean + (1 - SMOOTHING) * progress.loss
+        return self._losses[job.spec.id]
 
     def on_end(self, outcome: Outcome) -> None:
         """Print the line of a run that ended."""
         self._ended += 1
+        self._over.add(outcome.job.spec.id)
         start = self._began.pop(outcome.job.spec.id, None)
         self._to_go.pop(outcome.job.spec.id, None)
-        if outcome.status == "ok" and start is not None and outcome.job.spec.train_examples:
-            self._took.append(time.monotonic() - start)
+        if outcome.status == "ok" and start is not None:
+            self._took[outcome.job.spec.id] = time.monotonic() - start
         if self._live and outcome.job.spec.id in self._bars:
             self._live.remove_task(self._bars.pop(outcome.job.spec.id))
             self._live.update(self._all, completed=self._ended, text=self._left())
         self._print(self._line(outcome))
+        self._say_what_is_left()
+
+    def _say_what_is_left(self) -> None:
+        """Print the time left as a line of its own, not too often, if there is no display that shows it all the time."""
+        now, left = time.monotonic(), self._seconds_left()
+        if not self._live and left and now - self._spoke_of_all >= LEFT_SECONDS:
+            self._spoke_of_all = now
+            self._print(f"    {self._left()}")
 
     def on_stop(self) -> None:
         """Print that the runs are being stopped."""
@@ -94,7 +118,7 @@ class Watch:
             return f"{head} {outcome.status}: {outcome.reason}"
         score = record.scores[self._headline]
         within = interval(score.low, score.high, self._unit)
-        return f"{head} {number(score.value, self._unit):>5}   {within:<15} {peak(record):>11}  {duration(record.seconds):>8}"
+        return f"{head} {number(score.value, self._unit):>5}   {within:<15} {peak(record):>14}  {duration(record.seconds):>8}"
 
     def _show_all(self) -> None:
         """Move the bar of all runs below those of the current runs."""
@@ -109,10 +133,12 @@ class Watch:
         return f"{self._ended}/{len(self._plan.todo)}" + (f" · {about(left)} left" if left else "")
 
     def _seconds_left(self) -> float | None:
-        """Return the seconds left, from the training runs ended here, else from the current ones, else from earlier records."""
+        """Return the seconds left: by the expected durations if there are any, else by the runs that ended or train here."""
         now = time.monotonic()
+        if self._plan.durations:
+            return self._by_expectation(now) / self._plan.options.jobs
         projected = [end - self._began[run] for run, end in self._to_go.items() if run in self._began]
-        durations = self._took or projected
+        durations = [seconds for run, seconds in self._took.items() if run in self._trained] or projected
         if not durations:
             return self._plan.seconds / self._plan.options.jobs if self._plan.seconds else None
         usual = sum(durations) / len(durations)
@@ -120,21 +146,40 @@ class Watch:
         in_hand = sum(max(0.0, usual - (now - start)) for start in self._began.values())
         return (waiting * usual + in_hand) / self._plan.options.jobs
 
+    def _by_expectation(self, now: float) -> float:
+        """Return the seconds of work left, the expected ones corrected by what the runs so far took."""
+        expected = self._plan.durations
+        ended = {spec.id for spec in self._plan.todo} & self._took.keys()
+        training = {run: end for run, end in self._to_go.items() if run in self._began}
+        real = sum(self._took[run] for run in ended) + sum(end - self._began[run] for run, end in training.items())
+        hoped = sum(expected[run].total for run in ended) + sum(expected[run].training for run in training)
+        factor = (real + TRUST) / (hoped + TRUST)
+        left = 0.0
+        for spec in self._plan.todo:
+            if spec.id in self._began:
+                rest = expected[spec.id].rest if spec.id in training else expected[spec.id].total
+                end = training.get(spec.id, self._began[spec.id]) + factor * rest
+                left += max(0.0, end - now)
+            elif spec.id not in self._over:
+                left += factor * expected[spec.id].total
+        return left
+
     def _print(self, line: str) -> None:
         self._console.print(one_line(line))
 
 
 def peak(record: Record) -> str:
-    """Return the peak of the training phase, or of the evaluation if nothing was trained."""
+    """Return the peak of the training phase; if nothing was trained that of the test, named as such."""
     phases = record.cost.phases if record.cost else {}
-    phase = phases.get("train") or phases.get("evaluate")
-    return size(phase.peak_bytes) if phase and phase.peak_bytes else ""
+    train, test = phases.get("train"), phases.get("evaluate")
+    phase = train or test
+    return f"{size(phase.peak_bytes)}{' test' * (not train)}" if phase and phase.peak_bytes else ""
 
 
-def _position(progress: Progress) -> str:
+def _position(progress: Progress, loss: float | None) -> str:
     parts = [f"{progress.phase} {progress.done}/{progress.total}" if progress.total else progress.phase]
-    if progress.loss is not None:
-        parts.append(f"loss {progress.loss:.2f}")
+    if loss is not None:
+        parts.append(f"mean loss {loss:.2f}")
     if progress.seconds_left:
         parts.append(f"{duration(progress.seconds_left)} left")
     return " · ".join(parts)

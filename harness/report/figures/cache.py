@@ -33,14 +33,27 @@ def cached_figures(root: Path, task: str, content: object, draw: Callable[[], Se
         content: everything that `draw` uses; its `repr` must be complete (dataclasses, tuples, text, numbers).
         draw: writes the figures and returns their paths, below `root`.
     """
-    note = root / FOLDER / f"{records.path_word(task)}.json"
-    made_from = _sha256(f"{task}\n{content!r}\n{_code()}".encode("utf-8", "surrogatepass"))
+    note, made_from = _note(root, task), _made_from(task, content)
     if (unchanged := _unchanged_files(note, root, made_from)) is not None:
         return unchanged
     paths = list(draw())
     files = {path.relative_to(root).as_posix(): _sha256(path.read_bytes()) for path in paths}
     records.write_text(note, json.dumps({"made_from": made_from, "files": files}, indent=1, ensure_ascii=False) + "\n")
     return paths
+
+
+def outdated(root: Path, task: str, content: object) -> bool:
+    """Return whether a task has figures and they were not drawn from this content; arguments as in `cached_figures`."""
+    note = _note(root, task)
+    return note.exists() and _unchanged_files(note, root, _made_from(task, content)) is None
+
+
+def _note(root: Path, task: str) -> Path:
+    return root / FOLDER / f"{records.path_word(task)}.json"
+
+
+def _made_from(task: str, content: object) -> str:
+    return _sha256(f"{task}\n{content!r}\n{_code()}".encode("utf-8", "surrogatepass"))
 
 
 def _unchanged_files(note: Path, root: Path, made_from: str) -> list[Path] | None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness import processes
 from harness.analysis import robustness
 from harness.analysis.results import TaskResults
 from harness.report import calibration as calibration_tables
@@ -22,6 +24,8 @@ from harness.store import records
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+Drawing = tuple[str, Callable[[], "Figure"]]  # name, and the function that draws it
 
 OVERVIEW = {
     "accuracy": overview.accuracy,
@@ -38,14 +42,18 @@ PNG_DPI = 160
 def write(root: Path, results: TaskResults) -> list[Path]:
     """Write `root/figures/<task>/<name>.svg` and `.png` of each figure, each whole or not at all; return the paths.
 
-    Runs that did not finish are marked in them. Nothing is written for a task without cells.
+    Runs that did not finish are marked in them. Nothing is written for a task without cells. Figures are drawn side by side.
     """
     folder = root / "figures" / records.path_word(results.task)
-    return [
-        records.write_bytes(folder / f"{name}.{kind}", _bytes(figure, kind))
-        for name, figure in _figures(results)
-        for kind in ("svg", "png")
-    ]
+
+    def save(drawing: Drawing) -> list[Path]:
+        name, draw = drawing
+        return write_figure(folder / name, draw)
+
+    drawings = _drawings(results)
+    if drawings:
+        _load_libraries()
+    return [path for paths in processes.parallel_map(save, drawings) for path in paths]
 
 
 def write_figure(path: Path, draw: Callable[[], Figure]) -> list[Path]:
@@ -59,24 +67,32 @@ def write_figure(path: Path, draw: Callable[[], Figure]) -> list[Path]:
 
 def svgs(results: TaskResults) -> dict[str, str]:
     """Return the figures as SVG text by name."""
-    return {name: _bytes(figure, "svg").decode() for name, figure in _figures(results)}
-
-
-def _figures(results: TaskResults) -> Iterator[tuple[str, Figure]]:
-    """Draw the figures one after the other; the common style is set while the caller saves one."""
-    if not results.sections:
-        return
-    for name, draw in OVERVIEW.items():
+    texts = {}
+    for name, draw in _drawings(results):
         with _style():
-            yield name, draw(results.task, results.sections)
+            texts[name] = _bytes(draw(), "svg").decode()
+    return texts
+
+
+def _drawings(results: TaskResults) -> list[Drawing]:
+    """Return the name of each figure and the function that draws it; the caller sets the common style."""
+    if not results.sections:
+        return []
+    drawings: list[Drawing] = [(name, partial(draw, results.task, results.sections)) for name, draw in OVERVIEW.items()]
     rows = [(section, calibration_tables.rows(section, results.calibrations)) for section in results.sections]
     if calibrated := [(section, runs) for section, runs in rows if runs]:
-        with _style():
-            yield CALIBRATION, calibration.draw(results.task, calibrated)
+        drawings.append((CALIBRATION, partial(calibration.draw, results.task, calibrated)))
     changes = [change for change in results.changes if not robustness.is_twin(change)]
     if any(change.learned and change.learned.vs_base and change.difference for change in changes):
-        with _style():
-            yield FORGETTING, forgetting.draw(results.task, changes)
+        drawings.append((FORGETTING, partial(forgetting.draw, results.task, changes)))
+    return drawings
+
+
+def _load_libraries() -> None:
+    """Import what draws, once for all processes."""
+    import matplotlib.backends.backend_agg
+    import matplotlib.backends.backend_svg
+    import matplotlib.figure  # noqa: F401
 
 
 def _style() -> AbstractContextManager[None]:

@@ -50,8 +50,19 @@ function makeFilterable(table, rows, title) {
   });
 }
 
+// A table that goes on beyond the edge says so, as long as there is more to the right.
+function makeHint(frame) {
+  const hint = element("p", { className: "hint", textContent: "more columns to the right →" });
+  frame.before(hint);
+  const update = () => { hint.hidden = frame.scrollLeft + frame.clientWidth >= frame.scrollWidth - 1; };
+  frame.addEventListener("scroll", update);
+  window.addEventListener("resize", update);
+  update();
+}
+
 for (const table of document.querySelectorAll("table")) {
+  makeHint(table.parentNode);
   const rows = [...table.tBodies[0].rows];
   if (rows.length > 1) makeSortable(table, rows);
-  if (rows.length > 3) makeFilterable(table, rows, table.parentNode.getAttribute("aria-label"));
+  if (rows.length > 10) makeFilterable(table, rows, table.parentNode.getAttribute("aria-label"));
 }

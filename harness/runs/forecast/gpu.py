@@ -26,7 +26,7 @@ OPTIMIZER_BYTES = (
 )
 CAST_BYTES = 6  # per fp32 weight that autocast turns into bf16
 UNPACK_BYTES = 2.5  # per 4-bit weight: reads 0.5, writes 2
-SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(gib|gb|g)", re.IGNORECASE)
+SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(gib|gb|g|)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ CARDS = (
 
 
 def card(text: str) -> Card:
-    """Read `--gpu`: a card's name, or a size such as `24GiB` with the speed of the slowest listed card of about that size.
+    """Read `--gpu`: a card's name, or a size such as `24GiB` (or 24, which means the same) with the speed of the slowest listed card of about that size.
 
     Raises:
         HarnessError: neither a listed card nor a size above 0.

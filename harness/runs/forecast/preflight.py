@@ -17,9 +17,12 @@ from harness.errors import HarnessError
 from harness.model.checkpoint import Checkpoint
 from harness.record import RunSpec
 from harness.runs import local
+from harness.runs.forecast import speed
+from harness.runs.forecast.speed import Speed
 from harness.schema import Example, Task
 
 if TYPE_CHECKING:
+    from harness.model.loading import Shape
     from harness.model.tokenize import Pair
 
 ADAPTER_BYTES = 4  # adapters are stored in fp32
@@ -46,6 +49,7 @@ class Preflight:
         also: preflights of other tasks that the models are asked; only `longest_without_context` and one spec count.
         sampled: whether `train` holds only the longest examples, because there are very many.
         options: an example of each set of options, as (id, last line of its prompt, options).
+        threads: of a run, for the measured speed.
     """
 
     folder: Path
@@ -56,6 +60,7 @@ class Preflight:
     also: tuple[Preflight, ...] = ()
     sampled: bool = False
     options: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    threads: int = 1
 
     @staticmethod
     def of_runs(
@@ -102,13 +107,15 @@ def _longest_answer(example: Example) -> str:
 class Findings:
     """The model's weights (a count), and per run id the predicted training peak and adapter size in bytes.
 
-    `adapters` is a sentence about layers that adapters leave out, empty if there are none.
+    `adapters` is a sentence about layers that adapters leave out, empty if there are none. `speed` is None if it was not
+    measured.
     """
 
     weights: int
     predicted: Mapping[str, int] = field(default_factory=dict)
     adapter_bytes: Mapping[str, int] = field(default_factory=dict)
     adapters: str = ""
+    speed: Speed | None = None
 
 
 def look(preflight: Preflight) -> Findings:
@@ -149,7 +156,16 @@ def look(preflight: Preflight) -> Findings:
     adapters = {spec.id: ADAPTER_BYTES * loading.adapter_weights(shape, spec.rank) for spec in preflight.specs}
     predicted = {spec.id: peaks[_memory_fields(spec)] for spec in preflight.specs}
     about = shape.exceptions if any(spec.rank for spec in preflight.specs) else ""
-    return Findings(weights=shape.weights, predicted=predicted, adapter_bytes=adapters, adapters=about)
+    return Findings(shape.weights, predicted, adapters, about, _speed(preflight, pairs, shape))
+
+
+def _speed(preflight: Preflight, pairs: Sequence[Pair], shape: Shape) -> Speed | None:
+    """Return the measured speed of this processor; None if no run trains, or if not all training examples are here."""
+    trained = next((spec for spec in preflight.specs if spec.epochs and spec.micro_batch), None)
+    if trained is None or preflight.sampled:
+        return None
+    characters = sum(len(prompt) + len(target) for prompt, target in preflight.train)
+    return speed.measure(preflight.folder, trained, pairs, shape, characters=characters, threads=preflight.threads)
 
 
 def _misfit(preflight: Preflight, misfits: Mapping[str, HarnessError]) -> HarnessError:

@@ -71,9 +71,15 @@ def draw_policy(rng: Random, line: Line, reason: str, tier: Tier) -> Policy:
         refer_duplicates="duplicate" in kinds,
         authority=round_to_step(authority, 250) if "authority" in kinds else None,
         sublimit_item=item if "sub-limit" in kinds else "",
-        sublimit=round_to_step(low + (top - low) * rng.uniform(0.1, 0.5), 25) if "sub-limit" in kinds else None,
+        sublimit=draw_sublimit(rng, low, top, deductible, limit) if "sub-limit" in kinds else None,
         share=share,
     )
+
+
+def draw_sublimit(rng: Random, low: int, top: int, deductible: Decimal, limit: int) -> Decimal:
+    """Return a sub-limit for an item that costs from `low` to `top`: above the deductible and below the limit."""
+    value = low + (top - low) * rng.uniform(0.1, 0.5)
+    return round_to_step(min(max(value, 1.5 * float(deductible)), 0.9 * limit), 25)
 
 
 def draw_cuts(rng: Random, kinds: list[str], reason: str, tier: Tier, limit: int) -> tuple[Decimal, Decimal]:

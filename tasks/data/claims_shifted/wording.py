@@ -67,8 +67,8 @@ CLAUSES: dict[str, tuple[str, ...]] = {
 }
 
 ORDER = (
-    "Worked through as {order}. A reduced benefit is put down to the clause that lowers it most.",
-    "Sequence: {order}. If the benefit is reduced, the clause that lowers it most is named.",
+    "Worked through as {order}. A reduced benefit is put down to the clause that lowers it most, a whole one to what is insured.",
+    "Sequence: {order}. If the benefit is reduced, the clause that lowers it most is named, otherwise the one that says what is insured.",
 )
 
 CLAIM: dict[str, tuple[str, ...]] = {

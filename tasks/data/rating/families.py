@@ -42,32 +42,35 @@ def _step(rng: Random, low: int, high: int, step: int) -> Decimal:
 
 
 def draw_premium(rng: Random) -> dict[str, Decimal]:
-    """Return a base rate, relativities of three territories and two ages, a credit in percent and a fee."""
+    """Return a base rate, relativities of three territories and two fuels, a credit in percent and a fee.
+
+    Neither territories nor fuels have an order that an insurer would expect, so that the names give no factor away.
+    """
     territories = rng.sample(("0.70", "0.78", "0.85", "0.92", "1.08", "1.15", "1.24", "1.36"), 3)
-    ages = rng.sample(("0.80", "0.88", "0.95", "1.10", "1.22", "1.35", "1.50"), 2)
+    fuels = rng.sample(("0.80", "0.88", "0.95", "1.10", "1.22", "1.30"), 2)
     return {
         "base": _step(rng, 240, 980, 10),
         **{name: Decimal(value) for name, value in zip(("a", "b", "c"), territories, strict=True)},
-        "young": Decimal(ages[0]),
-        "senior": Decimal(ages[1]),
+        "petrol": Decimal(fuels[0]),
+        "diesel": Decimal(fuels[1]),
         "credit": _pick(rng, 5, 8, 10, 12, 15),
         "fee": _step(rng, 20, 60, 5),
     }
 
 
 def premium(n: Numbers, quantity: str, subject: str) -> Solved:
-    """Return the premium of a driver by age, careful or not, in a territory."""
-    age = n["senior"] if quantity == "senior" else n["young"]
-    credit = n["credit"] / HUNDRED if quantity == "careful young" else Decimal(0)
-    rated, territory = n["base"] * n[subject] * age, n[subject]
+    """Return the premium of a car by its fuel in a territory, with or without the credit of a claim-free record."""
+    fuel = n["diesel"] if quantity == "diesel" else n["petrol"]
+    credit = n["credit"] / HUNDRED if quantity == "claim-free petrol" else Decimal(0)
+    rated, territory = n["base"] * n[subject] * fuel, n[subject]
     return Solved(
         rated * (ONE - credit) + n["fee"],
         {
-            "the fee subject to the relativities": (n["base"] + n["fee"]) * territory * age * (ONE - credit),
+            "the fee subject to the relativities": (n["base"] + n["fee"]) * territory * fuel * (ONE - credit),
             "the fee left out": rated * (ONE - credit),
-            "relativities added": n["base"] * (territory + age - ONE - credit) + n["fee"],
-            "the age left out": n["base"] * territory * (ONE - credit) + n["fee"],
-            "the territory left out": n["base"] * age * (ONE - credit) + n["fee"],
+            "relativities added": n["base"] * (territory + fuel - ONE - credit) + n["fee"],
+            "the fuel left out": n["base"] * territory * (ONE - credit) + n["fee"],
+            "the territory left out": n["base"] * fuel * (ONE - credit) + n["fee"],
             "the credit as a surcharge": rated * (ONE + n["credit"] / HUNDRED) + n["fee"],
         },
     )
@@ -107,10 +110,10 @@ def earned(n: Numbers, quantity: str, subject: str) -> Solved:
 
 
 def draw_credibility(rng: Random) -> dict[str, Decimal]:
-    """Return a standard of full credibility, claims and pure premiums of two classes, and the manual pure premium."""
+    """Return a standard of full credibility, claims and average claims of two classes, and the manual's average claim."""
     standard = rng.choice((900, 1600, 2500, 3600))
     roots = rng.sample((2, 3, 4, 5, 6, 7, 8), 2)
-    manual = rng.randrange(180, 620, 5)
+    manual = rng.randrange(1800, 6200, 50)
     ratios = rng.sample(("0.62", "0.70", "0.78", "1.24", "1.35", "1.48", "1.60"), 2)
     a, b = (Decimal(round(manual * float(ratio))) for ratio in ratios)
     claims = [Decimal(standard) * root * root / HUNDRED for root in roots]
@@ -125,7 +128,7 @@ def draw_credibility(rng: Random) -> dict[str, Decimal]:
 
 
 def credibility(n: Numbers, quantity: str, subject: str) -> Solved:
-    """Return the credibility-weighted pure premium of a class, or of both."""
+    """Return the credibility-weighted average claim of a class, or of both as one class: a severity is pooled by claims."""
     assert quantity == "weighted"
     if subject == "both":
         claims = n["claims_a"] + n["claims_b"]
@@ -307,7 +310,7 @@ def trend(n: Numbers, quantity: str, subject: str) -> Solved:
 MONEY, PERCENT, FACTOR = decimals(0), decimals(1, " %"), decimals(3)
 PAIR = ("a", "b", "both")
 FAMILIES = (
-    Family("relativities", draw_premium, premium, MONEY, ("young", "senior", "careful young")),
+    Family("relativities", draw_premium, premium, MONEY, ("petrol", "diesel", "claim-free petrol")),
     Family("earned premium", draw_earned, earned, MONEY, ("earned", "unearned", "refund")),
     Family("credibility", draw_credibility, credibility, MONEY, ("weighted",), PAIR),
     Family("deductible and limit", draw_cover, cover, MONEY, ("paid", "borne")),

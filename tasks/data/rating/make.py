@@ -9,13 +9,13 @@ is asked as often. The options are the answer, the answers to two other question
 from __future__ import annotations
 
 import itertools
-import json
 import sys
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from random import Random
 
+from tasks.data import jsonl
 from tasks.data.options import beside
 from tasks.data.rating.families import FAMILIES, Family
 from tasks.data.rating.wording import ASKS, FACTS, subject
@@ -97,9 +97,7 @@ def build(split: str, used: set[Key]) -> list[Row]:
 def write(folder: Path) -> None:
     """Write the three files into the folder."""
     used: set[Key] = set()
-    for split in SIZES:
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in build(split, used))
-        (folder / f"{split}.jsonl").write_bytes(text.encode())
+    jsonl.write(folder, SIZES, lambda split: build(split, used))
 
 
 if __name__ == "__main__":

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 Wording = dict[str, dict[str, tuple[str, ...]]]
 
-NAMES = {"relativities": {"a": "north", "b": "south", "c": "city"}}  # elsewhere A, B and C
+NAMES = {"relativities": {"a": "north", "b": "south", "c": "west"}}  # elsewhere A, B and C
 
 FACTS: Wording = {
     "relativities": {
         "train": (
-            "A motor tariff has a base rate of {base}. Territory relativities: north {a}, south {b}, city {c}. Age "
-            "relativities: young {young}, senior {senior}. Careful drivers get {credit} % off the rated premium. A policy fee "
-            "of {fee} is added last.",
-            "Base rate {base}. Territory factors: north {a}, south {b}, city {c}. Age factors: young {young}, senior {senior}. "
-            "Credit for careful driving: {credit} % of the product. Flat fee, subject to no factor: {fee}.",
+            "A motor tariff has a base rate of {base}. Territory relativities: north {a}, south {b}, west {c}. Fuel "
+            "relativities: petrol {petrol}, diesel {diesel}. Drivers with a claim-free record get {credit} % off the rated "
+            "premium. A policy fee of {fee} is added last.",
+            "Base rate {base}. Territory factors: north {a}, south {b}, west {c}. Fuel factors: petrol {petrol}, diesel {diesel}. "
+            "Credit for a claim-free record: {credit} % of the product. Flat fee, subject to no factor: {fee}.",
         ),
         "validation": (
-            "Basic premium {base}; factors for north {a}, south {b}, city {c}, for the young {young}, for seniors {senior}. "
-            "Careful drivers pay {credit} % less. Then comes a fixed fee of {fee}.",
+            "Basic premium {base}; factors for north {a}, south {b}, west {c}, for petrol cars {petrol}, for diesel cars "
+            "{diesel}. Claim-free drivers pay {credit} % less. Then comes a fixed fee of {fee}.",
         ),
         "test": (
-            "An insurer charges {base} before factors. By region the factor is {a} in the north, {b} in the south and {c} in "
-            "the city; by age it is {young} for the young and {senior} for seniors. A careful record takes {credit} % off "
-            "that. Every policy pays {fee} on top.",
+            "An insurer charges {base} for a car before factors. By region the factor is {a} in the north, {b} in the south and "
+            "{c} in the west; by fuel it is {petrol} for petrol and {diesel} for diesel. A driver without claims gets {credit} % "
+            "off the result. Every policy pays {fee} on top.",
         ),
     },
     "earned premium": {
@@ -45,18 +45,19 @@ FACTS: Wording = {
     "credibility": {
         "train": (
             "Full credibility needs {standard} claims; partial credibility follows the square-root rule. Class A had "
-            "{claims_a} claims and a pure premium of {observed_a}, class B {claims_b} claims and {observed_b}. The manual "
-            "pure premium of both is {manual}.",
-            "Square-root rule, full credibility at {standard} claims. Observed: class A {observed_a} from {claims_a} "
-            "claims, class B {observed_b} from {claims_b} claims. The complement of credibility goes to {manual}.",
+            "{claims_a} claims of {observed_a} on average, class B {claims_b} claims of {observed_b}. The manual's average claim "
+            "is {manual} for both.",
+            "Square-root rule, full credibility at {standard} claims. Average claim observed: class A {observed_a} from "
+            "{claims_a} claims, class B {observed_b} from {claims_b} claims. The complement of credibility goes to {manual}.",
         ),
         "validation": (
-            "Limited-fluctuation credibility with {standard} claims for full weight. A: {claims_a} claims, pure premium "
-            "{observed_a}. B: {claims_b} claims, pure premium {observed_b}. Manual rate {manual}.",
+            "Limited-fluctuation credibility with {standard} claims for full weight. A: {claims_a} claims, severity "
+            "{observed_a}. B: {claims_b} claims, severity {observed_b}. Severity in the manual {manual}.",
         ),
         "test": (
-            "Experience is fully believed from {standard} claims on, and below that by the square root of the share. A "
-            "showed {observed_a} a policy with {claims_a} claims, B {observed_b} with {claims_b}; the manual says {manual}.",
+            "An average claim counts fully if it comes from {standard} claims, and with fewer its weight is the square root of "
+            "their share. In A it was {observed_a} ({claims_a} claims), in B {observed_b} ({claims_b} claims); the manual says "
+            "{manual}.",
         ),
     },
     "deductible and limit": {
@@ -139,27 +140,27 @@ FACTS: Wording = {
             "{trend_c} % a year. One-year policies start evenly through each year.",
         ),
         "test": (
-            "A claim from {year} cost {claim_a} under A, {claim_b} under B and {claim_c} under C; each later year makes it {trend_a}, "
-            "{trend_b} and {trend_c} % dearer. New one-year policies begin at an even pace from January to December.",
+            "A claim from {year} cost {claim_a} under A, {claim_b} under B and {claim_c} under C; with each later year it "
+            "gets dearer by {trend_a}, {trend_b} and {trend_c} %. New one-year policies begin at an even pace from January to December.",
         ),
     },
 }
 ASKS: dict[str, Wording] = {
     "relativities": {
-        "young": {
-            "train": ("What does a young driver in the {subject} pay?",),
-            "validation": ("Premium of a young driver, {subject}, without credit?",),
-            "test": ("At what price does a young driver from the {subject} insure whose record is not careful?",),
+        "petrol": {
+            "train": ("What is the premium of a petrol car in the {subject} without the credit?",),
+            "validation": ("Premium of a petrol car, {subject}, without credit?",),
+            "test": ("What does a driver who had claims pay for a petrol car in the {subject}?",),
         },
-        "senior": {
-            "train": ("What does a senior driver in the {subject} pay?",),
-            "validation": ("Premium of a senior driver, {subject}, without credit?",),
-            "test": ("At what price does a senior from the {subject} insure whose record is not careful?",),
+        "diesel": {
+            "train": ("What is the premium of a diesel car in the {subject} without the credit?",),
+            "validation": ("Premium of a diesel car, {subject}, without credit?",),
+            "test": ("What does a driver who had claims pay for a diesel car in the {subject}?",),
         },
-        "careful young": {
-            "train": ("What does a careful young driver in the {subject} pay?",),
-            "validation": ("Premium of a careful young driver, {subject}?",),
-            "test": ("At what price does a young driver from the {subject} with a careful record insure?",),
+        "claim-free petrol": {
+            "train": ("What is the premium of a petrol car in the {subject} with a claim-free record?",),
+            "validation": ("Premium of a claim-free driver's petrol car, {subject}?",),
+            "test": ("What does a driver without claims pay for a petrol car in the {subject}?",),
         },
     },
     "earned premium": {
@@ -187,9 +188,9 @@ ASKS: dict[str, Wording] = {
     },
     "credibility": {
         "weighted": {
-            "train": ("What is the credibility-weighted pure premium of {subject}?",),
-            "validation": ("Give the credibility-weighted pure premium for {subject}.",),
-            "test": ("Which pure premium should be used for {subject}?",),
+            "train": ("What is the credibility-weighted average claim of {subject}?",),
+            "validation": ("Give the credibility-weighted severity for {subject}.",),
+            "test": ("Which average claim should be expected in {subject}?",),
         },
     },
     "deductible and limit": {
@@ -253,9 +254,9 @@ ASKS: dict[str, Wording] = {
 ASKS["trend"] |= {"1": ASKS["trend"]["0"], "2": ASKS["trend"]["0"]}
 BOTH = {
     "credibility": {
-        "train": "both classes, pooled by their claims",
-        "validation": "both, pooled by claims",
-        "test": "A and B put together, each weighted by its claims",
+        "train": "both classes pooled into one",
+        "validation": "both, pooled",
+        "test": "A and B put together as one class",
     },
     "rate change": {
         "train": "both coverages together",

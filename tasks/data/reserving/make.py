@@ -8,12 +8,12 @@ frequent in every split. The options of a question are its answer, the answers t
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from pathlib import Path
 from random import Random
 
+from tasks.data import jsonl
 from tasks.data.options import beside
 from tasks.data.reserving.questions import KINDS, Kind
 from tasks.data.reserving.triangle import AGES, Triangle, draw
@@ -70,9 +70,9 @@ def build(split: str, triangles: set[Triangle]) -> list[Row]:
     counts: Counter[str] = Counter()
     for number in range(1, SIZES[split] // PER_FILE + 1):
         kinds = sorted(KINDS, key=lambda kind: (counts[kind.name], rng.random()))[:PER_FILE]
-        line, measure = rng.choice(LINES), rng.choice(MEASURES)
+        line, measure = rng.choice(list(LINES)), rng.choice(MEASURES)
         while True:
-            triangle = draw(rng)
+            triangle = draw(rng, LINES[line])
             questions = [question(rng, split, kind, triangle, measure) for kind in kinds]
             if triangle not in triangles and None not in questions:
                 break
@@ -87,9 +87,7 @@ def build(split: str, triangles: set[Triangle]) -> list[Row]:
 def write(folder: Path) -> None:
     """Write the three files into the folder."""
     triangles: set[Triangle] = set()
-    for split in SIZES:
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in build(split, triangles))
-        (folder / f"{split}.jsonl").write_bytes(text.encode())
+    jsonl.write(folder, SIZES, lambda split: build(split, triangles))
 
 
 if __name__ == "__main__":

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
 AGES = (12, 24, 36, 48)
-PATTERNS = (  # shares of the ultimate loss by age, of short and long tails
-    ("0.55", "0.82", "0.95", "1"),
-    ("0.42", "0.70", "0.89", "1"),
-    ("0.30", "0.58", "0.82", "1"),
-    ("0.24", "0.50", "0.76", "1"),
-)
+PATTERNS = {  # shares of the ultimate loss by age: what is settled soon, later, and late
+    "short": (("0.62", "0.90", "0.97", "1"), ("0.55", "0.82", "0.95", "1")),
+    "medium": (("0.48", "0.76", "0.92", "1"), ("0.42", "0.70", "0.89", "1")),
+    "long": (("0.30", "0.58", "0.82", "1"), ("0.24", "0.50", "0.76", "1")),
+}
 
 
 @dataclass(frozen=True)
@@ -46,9 +45,9 @@ def rounded(value: Decimal) -> Decimal:
     return value.quantize(Decimal("0.001"), rounding=ROUND_HALF_UP)
 
 
-def draw(rng: random.Random) -> Triangle:
-    """Return a random triangle of four accident years."""
-    shares = [Decimal(share) for share in rng.choice(PATTERNS)]
+def draw(rng: random.Random, tail: str) -> Triangle:
+    """Return a random triangle of four accident years of a line with such a tail."""
+    shares = [Decimal(share) for share in rng.choice(PATTERNS[tail])]
     first, size = rng.randint(2012, 2021), rng.choice((400, 900, 2000, 5000))
     ratio = Decimal(rng.randrange(56, 82)) / 100
     rows, premiums = [], []

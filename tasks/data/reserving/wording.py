@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from tasks.data.reserving.triangle import AGES, Triangle
 
-LINES = (
-    "motor liability",
-    "general liability",
-    "workers' compensation",
-    "homeowners' insurance",
-    "professional indemnity",
-    "commercial property insurance",
-    "marine cargo insurance",
-    "medical malpractice insurance",
-)
+LINES = {  # with the tail of their development
+    "motor liability": "medium",
+    "general liability": "long",
+    "workers' compensation": "medium",
+    "homeowners' insurance": "short",
+    "professional indemnity": "long",
+    "commercial property insurance": "short",
+    "marine cargo insurance": "short",
+    "medical malpractice insurance": "long",
+}
 MEASURES = ("reported", "paid")
 
 TITLES = {
@@ -34,7 +34,7 @@ PREMIUMS = {
         "Premiums earned, also in thousands, were {premiums}; a loss ratio of {ratio} % is expected.",
     ),
     "validation": ("Earned premiums in thousands {premiums}, expected loss ratio {ratio} %.",),
-    "test": ("In thousands, it earned premiums of {premiums} and had priced for a loss ratio of {ratio} %.",),
+    "test": ("In thousands, premiums of {premiums} were earned; they were priced for a loss ratio of {ratio} %.",),
 }
 TAIL = {
     "train": (
@@ -53,7 +53,7 @@ ASKS: dict[str, dict[str, tuple[str, ...]]] = {
             "Compute the {start}-to-{end} month development factor.",
         ),
         "validation": ("State the age-to-age factor {start}–{end}.",),
-        "test": ("By which factor do losses develop between {start} and {end} months?",),
+        "test": ("By which factor do losses grow between {start} and {end} months?",),
     },
     "factor to ultimate": {
         "train": (
@@ -109,7 +109,7 @@ ASKS: dict[str, dict[str, tuple[str, ...]]] = {
             "Project the ultimate loss of {year} by the Bornhuetter-Ferguson method.",
         ),
         "validation": ("Give the Bornhuetter-Ferguson estimate of ultimate loss for {year}.",),
-        "test": ("Where does accident year {year} end according to Bornhuetter-Ferguson?",),
+        "test": ("At what ultimate loss does Bornhuetter-Ferguson put accident year {year}?",),
     },
 }
 

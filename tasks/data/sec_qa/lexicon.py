@@ -6,21 +6,38 @@ uses. A wording with a bracketed word, such as "(loss)", is for figures that cha
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
 
-from tasks.data.sec_qa.filer import CASH, PRETAX
-from tasks.data.sec_qa.statements import BEGINNING, END
+from tasks.data.sec_qa.filer import (
+    ALLOWANCE,
+    CASH,
+    CASH_CHANGE,
+    COMPREHENSIVE,
+    COST,
+    GROSS_PROPERTY,
+    GROSS_RECEIVABLES,
+    LEASE_CURRENT,
+    LEASE_LATER,
+    LEASED,
+    OCI,
+    PRETAX,
+    RESTRICTED,
+    REVENUE,
+    WORN,
+)
+from tasks.data.sec_qa.statements import BEGINNING, END, EQUITY_BEGINNING, EQUITY_END
 
-SHARED = frozenset({"Goodwill", "Total assets", "Total liabilities"})
+SHARED = frozenset({"Goodwill", "Total assets", "Total liabilities", "Other comprehensive income (loss)"}) | {
+    "Other comprehensive income (loss), net of tax"
+}
 
 # key: ((train and validation), (test))
 WORDINGS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "Revenues": (
+    REVENUE: (
         ("Total revenues", "Revenues", "Revenue", "Total net revenue"),
         ("Net revenues", "Total net revenues", "Total revenue"),
     ),
-    "CostOfRevenue": (
+    COST: (
         ("Cost of revenue", "Cost of revenues", "Cost of sales", "Total cost of revenues"),
         ("Total cost of revenue", "Total cost of sales"),
     ),
@@ -265,25 +282,58 @@ WORDINGS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
         ("Cash used in financing activities", "Net cash from (used in) financing activities"),
     ),
-    "CashAndCashEquivalentsPeriodIncreaseDecrease": (
-        ("Net change in cash", "Net increase (decrease) in cash", "Net change in cash and cash equivalents"),
-        ("Change in cash and cash equivalents", "Increase (decrease) in cash, net"),
+    CASH_CHANGE: (
+        ("Net change in cash and restricted cash", "Net increase (decrease) in cash and restricted cash"),
+        ("Change in cash and restricted cash", "Increase (decrease) in cash and restricted cash, net"),
     ),
-    BEGINNING: (("Cash at beginning of year", "Cash, beginning of year"), ("Cash at the beginning of the year",)),
-    END: (("Cash at end of year", "Cash, end of year"), ("Cash at the end of the year",)),
+    BEGINNING: (
+        ("Cash and restricted cash at beginning of year", "Cash and restricted cash, beginning of year"),
+        ("Cash and restricted cash at the beginning of the year",),
+    ),
+    END: (
+        ("Cash and restricted cash at end of year", "Cash and restricted cash, end of year"),
+        ("Cash and restricted cash at the end of the year",),
+    ),
+    RESTRICTED: (("Restricted cash", "Restricted cash, current"), ("Cash, restricted", "Current restricted cash")),
+    LEASED: (
+        ("Operating lease right-of-use assets", "Right-of-use assets"),
+        ("Operating lease right-of-use assets, net", "Right-of-use assets, operating leases"),
+    ),
+    LEASE_CURRENT: (
+        ("Current portion of operating lease liabilities", "Operating lease liabilities, current"),
+        ("Operating lease liabilities, current portion", "Current operating lease liabilities"),
+    ),
+    LEASE_LATER: (
+        ("Operating lease liabilities, less current portion", "Operating lease liabilities, noncurrent"),
+        ("Noncurrent operating lease liabilities", "Operating lease liabilities, net of current portion"),
+    ),
+    OCI: (("Other comprehensive income (loss)", "Other comprehensive income (loss), net of tax"),) * 2,
+    COMPREHENSIVE: (
+        ("Comprehensive income", "Total comprehensive income", "Comprehensive income (loss)"),
+        ("Comprehensive income for the year", "Comprehensive earnings (loss)"),
+    ),
+    EQUITY_BEGINNING: (
+        ("Balance at beginning of year", "Equity, beginning of year"),
+        ("Balance at the beginning of the year", "Equity at beginning of year"),
+    ),
+    EQUITY_END: (
+        ("Balance at end of year", "Equity, end of year"),
+        ("Balance at the end of the year", "Equity at end of year"),
+    ),
+    GROSS_RECEIVABLES: (
+        ("Accounts receivable, gross", "Receivables before allowance"),
+        ("Gross accounts receivable", "Trade receivables, gross"),
+    ),
+    ALLOWANCE: (
+        ("Allowance for credit losses", "Less allowance for credit losses"),
+        ("Less: allowance for expected credit losses", "Allowance for doubtful accounts"),
+    ),
+    GROSS_PROPERTY: (
+        ("Property and equipment, gross", "Property, plant and equipment, at cost"),
+        ("Gross property and equipment", "Property and equipment, at cost"),
+    ),
+    WORN: (
+        ("Accumulated depreciation", "Less accumulated depreciation"),
+        ("Less: accumulated depreciation", "Depreciation accumulated to date"),
+    ),
 }
-
-# Printed with a minus in an ordinary year.
-_OUTFLOWS = frozenset(
-    {"NetCashProvidedByUsedInInvestingActivities", "NetCashProvidedByUsedInFinancingActivities", "InterestExpense"}
-    | {key for key in WORDINGS if key.startswith(("Payments", "Repayments"))}
-)
-# Lines with a wording that does not depend on the sign.
-_NEUTRAL = frozenset(key for key in WORDINGS if key.startswith(("IncreaseDecrease", "CashAndCashEquivalentsPeriod")))
-
-
-def draw(rng: random.Random, key: str, split: str, lowest: float, highest: float) -> str:
-    """Return a random wording of a line with printed figures between `lowest` and `highest`."""
-    wordings = WORDINGS[key][1 if split == "test" else 0]
-    usual = key in _NEUTRAL or (highest < 0 if key in _OUTFLOWS else lowest >= 0)
-    return rng.choice([text for text in wordings if usual or "(" in text] or list(wordings))

@@ -1,56 +1,58 @@
-"""Questions of each kind over an excerpt of a filing.
+"""A question with its answer, the words that name lines, columns and spans in it, and the plain lookups.
 
-Every function takes a subject and returns a question about it, or None if this filing allows none: it lacks the line, the
-excerpt allows two answers, or the prompt would be too long.
+Every function for a kind of question takes a subject and returns a question about it, or None if this filing allows none: it
+lacks the line, the excerpt allows two answers, or the prompt would be too long.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from decimal import Decimal
 
-from tasks.data.sec_qa import ratios
+from tasks.data.sec_qa.columns import Column, fiscal_years
 from tasks.data.sec_qa.excerpt import Excerpt, draw
-from tasks.data.sec_qa.filer import Filer
-from tasks.data.sec_qa.statements import BEGINNING, END, STATEMENTS, figure_text, redundant
-from tasks.data.sec_qa.templates import QUESTIONS
+from tasks.data.sec_qa.filer import CASH_CHANGE, PRETAX, Filer, Number
+from tasks.data.sec_qa.statements import DAYS, ELEMENTS, STATEMENTS, figure_text
+from tasks.data.sec_qa.voice import Voice
 
 LONGEST = 690
+TOO_LONG = (CASH_CHANGE, PRETAX)  # element names of more than 90 characters
+PER_SHARE = ("EarningsPerShareBasic", "EarningsPerShareDiluted")
 
 # Statement and line of every tag in the questions.
 TAG_SUBJECTS: tuple[tuple[str, str], ...] = tuple(
     (statement, line.key)
     for statement in ("income", "balance", "cash flow")
     for line in STATEMENTS[statement]
-    if line.key not in (BEGINNING, END) and (statement, line.key) != ("cash flow", "NetIncomeLoss")
-)
-# The subjects of computations; changes and ratios are twice as frequent as percentage changes.
-_CHANGES = tuple((statement, key) for statement, keys in ratios.CHANGE_LINES.items() for key in keys)
-COMPUTATIONS: tuple[tuple[str, str, str], ...] = (
-    *(("change", statement, key) for statement, key in 2 * _CHANGES),
-    *(("percent change", statement, key) for statement, key in _CHANGES),
-    *(("ratio", item.statement, item.name) for item in 2 * ratios.COMPUTED_RATIOS),
+    if line.key not in (*ELEMENTS, *TOO_LONG) and (statement, line.key) != ("cash flow", "NetIncomeLoss")
 )
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question with its answer. `keys` are the lines and `years` the fiscal years that the answer needs."""
+    """A question with its answer.
+
+    `form` is a finer kind, `unit` that of the answer. `keys` are the lines and `columns` the heads of the columns that the
+    answer needs.
+    """
 
     kind: str
+    form: str
     excerpt: Excerpt
     question: str
     template: str
     answer: str
+    unit: str
     keys: tuple[str, ...]
-    years: tuple[int, ...]
+    columns: tuple[str, ...]
 
     @property
     def operands(self) -> tuple[str, ...]:
         """Return the figures that the answer needs, in order of size."""
-        return tuple(sorted(str(self.excerpt.at(key, year)) for key in self.keys for year in self.years))
+        columns = [column for column in self.excerpt.columns if column.header in self.columns]
+        return tuple(sorted(str(self.excerpt.at(key, column)) for key in self.keys for column in columns))
 
     @property
     def fits(self) -> bool:
@@ -58,101 +60,111 @@ class Question:
         return len(self.excerpt.text) + len(self.question) + len("\n\n\nAnswer:") <= LONGEST
 
 
-def lookup(rng: random.Random, filer: Filer, split: str, subject: tuple[str, int]) -> Question | None:
-    """Return a question for one figure. The subject is a statement and the number of fiscal years to show."""
-    statement, columns = subject
+def lookup(rng: random.Random, filer: Filer, voice: Voice, subject: tuple[str, int]) -> Question | None:
+    """Return a question for one figure by its printed line and year. The subject is a statement and a number of years."""
+    statement, count = subject
     key = rng.choice(STATEMENTS[statement]).key
-    columns = min(columns, 2) if statement == "balance" else columns
-    excerpt = draw(rng, filer, split, statement, (key,), rng.randint(6, 8), columns=columns)
-    if excerpt is None or len({excerpt.at(key, year) for year in excerpt.years}) < columns:
+    columns = fiscal_years(filer, statement, min(count, 2) if statement in DAYS else count)
+    excerpt = draw(rng, filer, voice, statement, columns, (key,), rng.randint(6, 8))
+    if excerpt is None or len({excerpt.at(key, column) for column in columns}) < len(columns):
         return None  # with the same figure in two columns the year would not matter
-    year = rng.choice(excerpt.years)
-    template = rng.choice(QUESTIONS["lookup"][split])
-    question = _fill(template, line=_line_in_question(rng, excerpt.label(key)), year=year)
-    return Question("lookup", excerpt, question, template, figure_text(excerpt.at(key, year)), (key,), (year,))
+    column = rng.choice(columns)
+    template = rng.choice(voice.asks["lookup"])
+    text = fill(template, line=_printed_line(rng, excerpt.label(key)), year=column.year)
+    answer = figure_text(excerpt.at(key, column))
+    return Question("lookup", "lookup", excerpt, text, template, answer, unit_of(filer, key), (key,), (column.header,))
 
 
-def tag(rng: random.Random, filer: Filer, split: str, subject: tuple[str, str]) -> Question | None:
+def tag(rng: random.Random, filer: Filer, voice: Voice, subject: tuple[str, str]) -> Question | None:
     """Return a question for the element of one line. The subject is a statement and a line."""
     statement, key = subject
-    excerpt = draw(rng, filer, split, statement, (key,), rng.randint(3, 5))
+    excerpt = draw(rng, filer, voice, statement, fiscal_years(filer, statement, 2), (key,), rng.randint(3, 5))
     if excerpt is None:
         return None
-    template = rng.choice(QUESTIONS["tag"][split])
-    question = _fill(template, line=_line_in_question(rng, excerpt.label(key)))
-    return Question("tag", excerpt, question, template, f"us-gaap:{key}", (key,), ())
+    template = rng.choice(voice.asks["tag"])
+    text = fill(template, line=_printed_line(rng, excerpt.label(key)))
+    return Question("tag", "tag", excerpt, text, template, f"us-gaap:{key}", "element", (key,), ())
 
 
-def formula(rng: random.Random, filer: Filer, split: str, subject: str) -> Question | None:
-    """Return a question for a ratio's formula. No line of the excerpt follows from the others: only one formula is right."""
-    ratio = ratios.BY_NAME[subject]
-    size = rng.randint(max(3, len(ratio.elements) + 1), 5)
-    excerpt = draw(rng, filer, split, ratio.statement, ratio.elements, size, rivals=ratio.rivals)
-    if excerpt is None or redundant(filer, ratio.statement, excerpt.keys, excerpt.years):
-        return None
-    template = rng.choice(QUESTIONS["formula"][split])
-    name = f"{ratio.name} (as a fraction)" if ratio.name in ratios.FRACTIONS else ratio.name
-    return Question("formula", excerpt, _fill(template, ratio=name), template, ratio.formula, ratio.elements, ())
-
-
-def computed(rng: random.Random, filer: Filer, split: str, subject: tuple[str, str, str]) -> Question | None:
-    """Return a question for a change, a percentage change or a ratio. The subject is (form, statement, line or ratio)."""
-    form, statement, name = subject
-    return _ratio(rng, filer, split, name) if form == "ratio" else _change(rng, filer, split, form, statement, name)
-
-
-def _change(rng: random.Random, filer: Filer, split: str, form: str, statement: str, key: str) -> Question | None:
-    excerpt = draw(rng, filer, split, statement, (key,), rng.randint(5, 7))
-    if excerpt is None:
-        return None
-    first, last = sorted(excerpt.years)
-    before, after = (Fraction(excerpt.at(key, year)) for year in (first, last))
-    if form == "change":
-        answer: str | None = str(after - before) if after != before else None
-    else:
-        # A percentage of a loss or of nearly zero is meaningless.
-        share = 100 * (after - before) / before if before > 0 and after > 0 else None
-        number = ratios.decimal_text(share, 1) if share is not None and abs(share) < 100 else None
-        answer = f"{number}%" if number else None
-    if answer is None:
-        return None
-    template = rng.choice(QUESTIONS[form][split])
-    question = _fill(template, line=_line_in_question(rng, excerpt.label(key)), first=first, last=last)
-    return Question("computed", excerpt, question, template, answer, (key,), (first, last))
-
-
-def _ratio(rng: random.Random, filer: Filer, split: str, name: str) -> Question | None:
-    item = next(item for item in ratios.COMPUTED_RATIOS if item.name == name)
-    excerpt = draw(rng, filer, split, item.statement, item.elements, rng.randint(5, 6), rivals=item.rivals)
-    if excerpt is None:
-        return None
-    year = rng.choice(excerpt.years)
-    figures = [Fraction(excerpt.at(key, year)) for key in item.elements]
-    if figures[-1] <= 0 or (name == "effective tax rate" and figures[0] <= 0):
-        return None
-    number = ratios.decimal_text(item.value(*figures), 1 if item.percent else 2)
-    if number is None:
-        return None
-    template = rng.choice(QUESTIONS["ratio"][split])
-    form = "in percent to one decimal" if item.percent else "to two decimals"
-    question = _fill(template, ratio=name, year=year, form=form)
-    answer = f"{number}%" if item.percent else number
-    return Question("computed", excerpt, question, template, answer, item.elements, (year,))
-
-
-def _line_in_question(rng: random.Random, label: str) -> str:
+def _printed_line(rng: random.Random, label: str) -> str:
     """Return a line item for a question: in quotes as printed, or in the running text without its capital."""
     return f'"{label}"' if rng.random() < 0.5 else label[0].lower() + label[1:]
 
 
-def _fill(template: str, **values: object) -> str:
+def fill(template: str, **values: object) -> str:
+    """Return a filled template with a capital at its beginning."""
     text = template.format(**values)
     return text[0].upper() + text[1:]
 
 
-KINDS: Mapping[str, Callable[..., Question | None]] = {
-    "lookup": lookup,
-    "tag": tag,
-    "formula": formula,
-    "computed": computed,
-}
+def alias(rng: random.Random, voice: Voice, key: str) -> str:
+    """Return a reader's word for a line."""
+    return rng.choice(voice.aliases[key])
+
+
+def moment(rng: random.Random, voice: Voice, excerpt: Excerpt, column: Column, key: str, *, day: bool) -> str:
+    """Return a reader's word for a column: its year, its place among the years, a line that peaks in it, or what sets it apart.
+
+    `key` is the line that the question is about: it may not tell its own column.
+    """
+    role, texts, columns = column.role, voice.moments["at" if day else "in"], excerpt.columns
+    years = sorted({other.year for other in columns})
+    if role == "year" and len(years) == len(columns) and rng.random() < 0.65:
+        role = {years[-1]: "latest", years[0]: "earliest"}.get(column.year, "middle")
+        if (peak := _peak(rng, voice, excerpt, column, key)) and rng.random() < 0.55:
+            role, line = peak
+            return rng.choice(texts[role]).format(line=alias(rng, voice, line))
+    return rng.choice(texts[role]).format(year=column.year, name=column.header)
+
+
+def _peak(rng: random.Random, voice: Voice, excerpt: Excerpt, column: Column, key: str) -> tuple[str, str] | None:
+    """Return a line that is positive and alone at its highest or lowest in the column, with which; None if there is none."""
+    candidates = []
+    for line in excerpt.keys:
+        figures = [excerpt.at(line, other) for other in excerpt.columns]
+        if line != key and line in voice.aliases and len(set(figures)) == len(figures) and min(figures) > 0:
+            own = excerpt.at(line, column)
+            candidates += [(role, line) for role, end in (("highest", max), ("lowest", min)) if own == end(figures)]
+    return rng.choice(candidates) if candidates else None
+
+
+@dataclass(frozen=True)
+class Span:
+    """Two columns, earlier first, and a reader's word for the way from one to the other."""
+
+    first: Column
+    last: Column
+    words: str
+
+
+def span(rng: random.Random, voice: Voice, columns: Sequence[Column]) -> Span:
+    """Return a random span between two comparable columns: years, quarters, half years, or the sides of a restatement."""
+    texts = voice.spans
+    by_role: Mapping[str, list[Column]] = {
+        role: sorted((column for column in columns if column.role == role), key=lambda column: column.year)
+        for role in ("year", "quarter", "half", "restated", "reported")
+    }
+    if by_role["reported"]:
+        first, last, name = by_role["reported"][0], by_role["restated"][0], "sides"
+    elif by_role["quarter"]:
+        role = rng.choice(("quarter", "half"))
+        (first, last), name = by_role[role], {"quarter": "quarters", "half": "halves"}[role]
+    else:
+        years = by_role["year"]
+        name = rng.choice(("years", "years", "latest", "whole"))
+        start = rng.randrange(len(years) - 1) if name == "years" else len(years) - 2 if name == "latest" else 0
+        first, last = years[start], years[start + 1] if name == "years" else years[-1]
+    return Span(first, last, rng.choice(texts[name]).format(first=first.year, last=last.year, year=first.year))
+
+
+def unit_of(filer: Filer, key: str) -> str:
+    """Return the unit of a line's figures: that of the filing, or dollars per share."""
+    return "per share" if key in PER_SHARE else filer.unit
+
+
+def scaled(rng: random.Random, voice: Voice, filer: Filer, value: Number) -> tuple[str, str, str]:
+    """Return an amount as text, its unit and a request for the unit: now and then a smaller one than the filing's."""
+    if isinstance(value, Decimal) or rng.random() < 0.7:
+        return figure_text(value), filer.unit, ""
+    unit = {"thousands": "dollars", "millions": "thousands"}[filer.unit]
+    return figure_text(value * 1000), unit, " " + rng.choice(voice.units[unit])

@@ -1,30 +1,49 @@
 """The statements of a filing: their lines in order, the lines' printed signs, and the identities between lines.
 
-A line's key is its us-gaap element. Two lines of the cash flow statement repeat the cash balance and have keys of
-their own (`CashAtBeginning`, `CashAtEnd`).
+A line's key is its us-gaap element. Opening and closing balances within a statement of flows have keys of their own
+(`CashAtBeginning`, `CashAtEnd`, `EquityAtBeginning`, `EquityAtEnd`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 
+from tasks.data.sec_qa import insurer
 from tasks.data.sec_qa.filer import (
+    ALL_CASH,
+    ALLOWANCE,
     CASH,
+    CASH_CHANGE,
+    COMPREHENSIVE,
+    COST,
     CURRENT_ASSETS,
     CURRENT_LIABILITIES,
     EQUITY,
     EXPENSES,
+    GROSS_PROPERTY,
+    GROSS_RECEIVABLES,
+    OCI,
     OTHER_ASSETS,
     OTHER_LIABILITIES,
     PRETAX,
+    REVENUE,
+    WORN,
     Filer,
     Number,
 )
 
 BEGINNING, END = "CashAtBeginning", "CashAtEnd"
+EQUITY_BEGINNING, EQUITY_END = "EquityAtBeginning", "EquityAtEnd"
+ELEMENTS = {
+    BEGINNING: ALL_CASH,
+    END: ALL_CASH,
+    EQUITY_BEGINNING: "StockholdersEquity",
+    EQUITY_END: "StockholdersEquity",
+}
+OPENING = (BEGINNING, EQUITY_BEGINNING)
+DAYS = ("balance", "receivables", "property", "insurer balance")  # statements of balances; the others are of flows
 
 
 @dataclass(frozen=True)
@@ -37,7 +56,7 @@ class Line:
     @property
     def element(self) -> str:
         """Return the us-gaap element of the line's tag."""
-        return CASH if self.key in (BEGINNING, END) else self.key
+        return ELEMENTS.get(self.key, self.key)
 
 
 def _lines(*names: str) -> tuple[Line, ...]:
@@ -45,9 +64,15 @@ def _lines(*names: str) -> tuple[Line, ...]:
     return tuple(Line(name[1:], -1) if name.startswith("-") else Line(name) for name in names)
 
 
+INCOME_PER_SHARE = (
+    "EarningsPerShareBasic",
+    "EarningsPerShareDiluted",
+    "WeightedAverageNumberOfSharesOutstandingBasic",
+    "WeightedAverageNumberOfDilutedSharesOutstanding",
+)
 INCOME = _lines(
-    "Revenues",
-    "CostOfRevenue",
+    REVENUE,
+    COST,
     "GrossProfit",
     *EXPENSES,
     "OperatingExpenses",
@@ -58,10 +83,7 @@ INCOME = _lines(
     PRETAX,
     "IncomeTaxExpenseBenefit",
     "NetIncomeLoss",
-    "EarningsPerShareBasic",
-    "EarningsPerShareDiluted",
-    "WeightedAverageNumberOfSharesOutstandingBasic",
-    "WeightedAverageNumberOfDilutedSharesOutstanding",
+    *INCOME_PER_SHARE,
 )
 BALANCE = _lines(
     *CURRENT_ASSETS,
@@ -94,14 +116,23 @@ CASH_FLOW = _lines(
     "-PaymentsOfDividends",
     "-PaymentsForRepurchaseOfCommonStock",
     "NetCashProvidedByUsedInFinancingActivities",
-    "CashAndCashEquivalentsPeriodIncreaseDecrease",
+    CASH_CHANGE,
     BEGINNING,
     END,
 )
+EQUITY_ROLL = _lines(
+    EQUITY_BEGINNING,
+    "NetIncomeLoss",
+    OCI,
+    "ShareBasedCompensation",
+    "-PaymentsOfDividends",
+    "-PaymentsForRepurchaseOfCommonStock",
+    EQUITY_END,
+)
 # "Selected financial data" has single lines from all three statements, with the sign of their elements.
 SELECTED = _lines(
-    "Revenues",
-    "CostOfRevenue",
+    REVENUE,
+    COST,
     "GrossProfit",
     "ResearchAndDevelopmentExpense",
     "SellingGeneralAndAdministrativeExpense",
@@ -124,18 +155,38 @@ SELECTED = _lines(
     "Liabilities",
     "StockholdersEquity",
 )
+INSURER_INCOME = _lines(
+    *(insurer.WRITTEN, insurer.EARNED, insurer.YIELD, insurer.GAINS, insurer.REVENUES),
+    *(insurer.CLAIMS, insurer.WRITTEN_OFF, insurer.OTHER_COSTS, "InterestExpense", insurer.COSTS),
+    *(PRETAX, "IncomeTaxExpenseBenefit", "NetIncomeLoss"),
+)
+INSURER_BALANCE = _lines(
+    *(*insurer.ASSETS, "Assets", *insurer.LIABILITIES, "Liabilities"),
+    *(*insurer.EQUITY, "StockholdersEquity", "LiabilitiesAndStockholdersEquity"),
+)
+INSURER_SELECTED = _lines(
+    *(insurer.WRITTEN, insurer.EARNED, insurer.YIELD, insurer.CLAIMS, insurer.WRITTEN_OFF, insurer.OTHER_COSTS),
+    *("NetIncomeLoss", insurer.BONDS, "Assets", insurer.RESERVES, "Liabilities", "StockholdersEquity"),
+)
 STATEMENTS: Mapping[str, tuple[Line, ...]] = {
     "income": INCOME,
     "balance": BALANCE,
     "cash flow": CASH_FLOW,
+    "equity": EQUITY_ROLL,
+    "comprehensive": _lines("NetIncomeLoss", OCI, COMPREHENSIVE, *INCOME_PER_SHARE),
+    "receivables": _lines(GROSS_RECEIVABLES, f"-{ALLOWANCE}", "AccountsReceivableNetCurrent"),
+    "property": _lines(GROSS_PROPERTY, f"-{WORN}", "PropertyPlantAndEquipmentNet"),
     "selected": SELECTED,
+    "insurer income": INSURER_INCOME,
+    "insurer balance": INSURER_BALANCE,
+    "insurer selected": INSURER_SELECTED,
 }
 
 # (total, its parts) as printed; a leading minus subtracts. Each holds in every year of every filer.
 Identity = tuple[str, tuple[str, ...]]
 IDENTITIES: Mapping[str, tuple[Identity, ...]] = {
     "income": (
-        ("GrossProfit", ("Revenues", "-CostOfRevenue")),
+        ("GrossProfit", (REVENUE, f"-{COST}")),
         ("OperatingExpenses", EXPENSES),
         ("OperatingIncomeLoss", ("GrossProfit", "-OperatingExpenses")),
         (
@@ -158,17 +209,34 @@ IDENTITIES: Mapping[str, tuple[Identity, ...]] = {
         ("NetCashProvidedByUsedInInvestingActivities", tuple(line.key for line in CASH_FLOW[8:11])),
         ("NetCashProvidedByUsedInFinancingActivities", tuple(line.key for line in CASH_FLOW[12:16])),
         (
-            "CashAndCashEquivalentsPeriodIncreaseDecrease",
+            CASH_CHANGE,
             (
                 "NetCashProvidedByUsedInOperatingActivities",
                 "NetCashProvidedByUsedInInvestingActivities",
                 "NetCashProvidedByUsedInFinancingActivities",
             ),
         ),
-        (END, (BEGINNING, "CashAndCashEquivalentsPeriodIncreaseDecrease")),
+        (END, (BEGINNING, CASH_CHANGE)),
     ),
+    "equity": ((EQUITY_END, tuple(line.key for line in EQUITY_ROLL[:-1])),),
+    "comprehensive": ((COMPREHENSIVE, ("NetIncomeLoss", OCI)),),
+    "receivables": (("AccountsReceivableNetCurrent", (GROSS_RECEIVABLES, ALLOWANCE)),),
+    "property": (("PropertyPlantAndEquipmentNet", (GROSS_PROPERTY, WORN)),),
+    "insurer income": (
+        (insurer.REVENUES, (insurer.EARNED, insurer.YIELD, insurer.GAINS)),
+        (insurer.COSTS, (insurer.CLAIMS, insurer.WRITTEN_OFF, insurer.OTHER_COSTS, "InterestExpense")),
+        (PRETAX, (insurer.REVENUES, f"-{insurer.COSTS}")),
+        ("NetIncomeLoss", (PRETAX, "-IncomeTaxExpenseBenefit")),
+    ),
+    "insurer balance": (
+        ("Assets", insurer.ASSETS),
+        ("Liabilities", insurer.LIABILITIES),
+        ("StockholdersEquity", insurer.EQUITY),
+        ("LiabilitiesAndStockholdersEquity", ("Liabilities", "StockholdersEquity")),
+    ),
+    "insurer selected": (("Assets", ("Liabilities", "StockholdersEquity")),),
     "selected": (
-        ("GrossProfit", ("Revenues", "-CostOfRevenue")),
+        ("GrossProfit", (REVENUE, f"-{COST}")),
         ("Assets", ("Liabilities", "StockholdersEquity")),
     ),
 }
@@ -176,51 +244,29 @@ IDENTITIES: Mapping[str, tuple[Identity, ...]] = {
 
 def printed_figure(filer: Filer, line: Line, year: int) -> Number:
     """Return the number that the filing prints on this line for this fiscal year."""
-    if line.key == BEGINNING:
-        return filer.values[CASH][year - 1]
-    return line.sign * filer.values[line.element][year]
+    return line.sign * filer.values[line.element][year - (line.key in OPENING)]
 
 
-def present(filer: Filer, line: Line, years: Collection[int]) -> bool:
-    """Return whether the filing has this line; a line without any amount is omitted."""
-    return all(printed_figure(filer, line, year) != 0 for year in years)
+def parts(statement: str, total: str) -> dict[str, int]:
+    """Return the lines that make up a total, subtotals taken apart, with the sign of each printed figure in it."""
+    equations = dict(reversed(IDENTITIES[statement]))
+    result: dict[str, int] = {}
+    for name in equations[total]:
+        sign, key = (-1, name[1:]) if name.startswith("-") else (1, name)
+        inner = parts(statement, key) if key in equations else {key: 1}
+        result |= {part: sign * other for part, other in inner.items()}
+    return result
 
 
-def redundant(filer: Filer, statement: str, keys: Collection[str], years: Collection[int]) -> bool:
-    """Return whether a line among `keys` follows from the others, so that a formula could be written in two ways.
-
-    Every identity is an equation. A combination of equations without hidden lines relates the visible lines to each other. It
-    exists if and only if the equations, restricted to the hidden lines, are not independent.
-    """
-    hidden = [line.key for line in STATEMENTS[statement] if line.key not in keys]
-    hidden = [key for key in hidden if any(printed_figure(filer, _line(statement, key), year) != 0 for year in years)]
-    rows = [
-        [Fraction((key == total) - _coefficient(parts, key)) for key in hidden]
-        for total, parts in IDENTITIES[statement]
-    ]
-    return _rank(rows) < len(rows)
-
-
-def _line(statement: str, key: str) -> Line:
-    return next(line for line in STATEMENTS[statement] if line.key == key)
-
-
-def _coefficient(parts: Collection[str], key: str) -> int:
-    return (key in parts) - (f"-{key}" in parts)
-
-
-def _rank(rows: list[list[Fraction]]) -> int:
-    """Return the rank of a matrix, by elimination."""
-    rank = 0
-    for column in range(len(rows[0]) if rows else 0):
-        pivot = next((row for row in rows[rank:] if row[column]), None)
-        if pivot is None:
-            continue
-        rows.remove(pivot)
-        rows = [[a - b * row[column] / pivot[column] for a, b in zip(row, pivot, strict=True)] for row in rows]
-        rows.insert(0, pivot)
-        rank += 1
-    return rank
+def retotalled(statement: str, figures: Mapping[str, Number]) -> dict[str, Number]:
+    """Return printed figures whose totals are computed anew from their parts; a missing part counts nothing."""
+    result = dict(figures)
+    for total, names in IDENTITIES[statement]:
+        if total in result and len(names) > 1:
+            result[total] = sum(
+                (-1 if name.startswith("-") else 1) * result.get(name.removeprefix("-"), 0) for name in names
+            )
+    return result
 
 
 def figure_text(number: Number) -> str:

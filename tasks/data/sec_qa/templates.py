@@ -1,7 +1,6 @@
-"""The wording of questions and captions; no template is in two splits.
+"""The wording of plain lookups and of captions; no template is in two splits.
 
-`{line}` is the line item, `{year}` the fiscal year, `{ratio}` the ratio's name, `{form}` the format of the number. A
-change runs from `{first}` to `{last}`.
+`{line}` is the line item as printed, `{year}` the fiscal year. The questions that count are in `asks.py`.
 """
 
 from __future__ import annotations
@@ -67,84 +66,6 @@ QUESTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "How is {line} tagged in us-gaap?",
         ),
     },
-    "formula": {
-        "train": (
-            "Write the formula of the {ratio} with us-gaap elements.",
-            "Which formula of us-gaap elements gives the {ratio}?",
-            "Express the {ratio} in us-gaap elements.",
-            "How is the {ratio} calculated from us-gaap tags?",
-            "Give the formula for the {ratio}, using us-gaap tags.",
-            "State the {ratio} as a formula of the tags of these lines.",
-            "With us-gaap tags, the {ratio} is which formula?",
-            "Put the {ratio} into a formula of us-gaap elements.",
-            "What formula of tags yields the {ratio}?",
-        ),
-        "validation": (
-            "Spell out the {ratio} with the us-gaap tags.",
-            "Formula wanted: the {ratio}, in us-gaap tags.",
-            "Define the {ratio} by us-gaap elements.",
-            "By which formula of tags is the {ratio} found?",
-        ),
-        "test": (
-            "Using us-gaap element names, how would you compute the {ratio}?",
-            "Set up the {ratio} as a formula over us-gaap tags.",
-            "What is the formula for the {ratio} in terms of us-gaap elements?",
-            "Show how the tags combine into the {ratio}.",
-            "From the us-gaap tags of the excerpt, form the {ratio}.",
-        ),
-    },
-    "change": {
-        "train": (
-            "By how much did {line} change from {first} to {last}?",
-            "What was the change in {line} from {first} to {last}?",
-            "Compute {line} of {last} less that of {first}.",
-            "From {first} to {last}, how did {line} change?",
-            "Give the change of {line} between {first} and {last}.",
-        ),
-        "validation": (
-            "How large was the change in {line}, {first} to {last}?",
-            "State by what amount {line} moved from {first} to {last}.",
-        ),
-        "test": (
-            "How did {line} change between fiscal {first} and fiscal {last}?",
-            "Calculate the change in {line} in going from {first} to {last}.",
-            "What is the difference in {line}, {last} minus {first}?",
-        ),
-    },
-    "percent change": {
-        "train": (
-            "By what percentage did {line} change from {first} to {last}, to one decimal?",
-            "What was the percentage change in {line} from {first} to {last}, to one decimal?",
-            "From {first} to {last}, how many percent did {line} change, to one decimal?",
-            "Compute the percentage change of {line} between {first} and {last}, to one decimal.",
-        ),
-        "validation": (
-            "State the percentage change in {line}, {first} to {last}, to one decimal.",
-            "How many percent did {line} move from {first} to {last}, to one decimal?",
-        ),
-        "test": (
-            "Calculate the percentage change in {line} between fiscal {first} and {last}, to one decimal.",
-            "In percent to one decimal, how did {line} change from {first} to {last}?",
-        ),
-    },
-    "ratio": {
-        "train": (
-            "What was the {ratio} in {year}, {form}?",
-            "Compute the {ratio} for {year} {form}.",
-            "Work out the {year} {ratio}, {form}.",
-            "For fiscal {year}, give the {ratio} {form}.",
-            "How high was the {ratio} in fiscal {year}, {form}?",
-        ),
-        "validation": (
-            "State the {ratio} of {year} {form}.",
-            "Find the {ratio}, {form}, for fiscal {year}.",
-        ),
-        "test": (
-            "Calculate the {ratio} for fiscal year {year}, {form}.",
-            "What {ratio} results for {year}, {form}?",
-            "Determine the {ratio} in {year} {form}.",
-        ),
-    },
 }
 
 TITLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -152,18 +73,30 @@ TITLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "income": ("Consolidated Statements of Operations", "Consolidated Statements of Income"),
         "balance": ("Consolidated Balance Sheets", "Consolidated Statements of Financial Position"),
         "cash flow": ("Consolidated Statements of Cash Flows", "Statements of Cash Flows"),
+        "equity": ("Consolidated Statements of Stockholders' Equity", "Changes in Stockholders' Equity"),
+        "comprehensive": ("Consolidated Statements of Comprehensive Income", "Comprehensive Income and Share Data"),
+        "receivables": ("Note 4: Receivables", "Accounts Receivable"),
+        "property": ("Note 6: Property", "Property and Equipment"),
         "selected": ("Selected Financial Data", "Selected Consolidated Data"),
     },
     "validation": {
         "income": ("Consolidated Income Statements",),
         "balance": ("Statements of Financial Condition",),
         "cash flow": ("Consolidated Cash Flows",),
+        "equity": ("Stockholders' Equity",),
+        "comprehensive": ("Comprehensive Income Statements",),
+        "receivables": ("Receivables by Component",),
+        "property": ("Property by Component",),
         "selected": ("Financial Data, Selected",),
     },
     "test": {
         "income": ("Statements of Consolidated Earnings", "Statements of Consolidated Operations"),
         "balance": ("Statements of Consolidated Financial Position", "Balance Sheets, Consolidated"),
         "cash flow": ("Statements of Consolidated Cash Flows",),
+        "equity": ("Statements of Changes in Shareholders' Equity", "Movements in Shareholders' Equity"),
+        "comprehensive": ("Statements of Consolidated Comprehensive Earnings",),
+        "receivables": ("Components of Receivables",),
+        "property": ("Components of Property",),
         "selected": ("Summary of Selected Financial Data", "Financial Summary"),
     },
 }
@@ -202,3 +135,40 @@ LAYOUTS: Mapping[str, tuple[Layout, ...]] = {
         Layout("{filer}\n{title}, {unit} except per-share figures", "Reporting year", "End of reporting year"),
     ),
 }  # fmt: skip
+
+# The line above the labels if the columns are no fiscal years.
+OVER: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "quarter": {"train": ("Unaudited", "Interim"), "validation": ("Interim periods",), "test": ("Unaudited periods",)},
+    "half": {"train": ("Unaudited", "Interim"), "validation": ("Interim periods",), "test": ("Unaudited periods",)},
+    "segment": {
+        "train": ("Segments, fiscal {year}", "Segments {year}"),
+        "validation": ("{year}, segments",),
+        "test": ("By segment, fiscal {year}", "{year} by segment"),
+    },
+    "total": {
+        "train": ("Segments, fiscal {year}", "Segments {year}"),
+        "validation": ("{year}, segments",),
+        "test": ("By segment, fiscal {year}", "{year} by segment"),
+    },
+}
+# The heads of columns that are no fiscal year.
+HEADERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "train": {
+        "restated": ("{year} restated", "{year} as restated"),
+        "reported": ("{year} as reported", "{year} first reported"),
+        "quarter": ("3 months {year}", "Three months {year}"),
+        "half": ("6 months {year}", "Six months {year}"),
+        "total": ("Total", "Consolidated"),
+    },
+    "test": {
+        "restated": ("{year} (restated)", "Restated {year}"),
+        "reported": ("{year} (previously reported)", "Originally reported {year}"),
+        "quarter": ("Quarter {year}", "Second quarter {year}"),
+        "half": ("Half year {year}", "First half {year}"),
+        "total": ("Group", "All segments"),
+    },
+}
+SEGMENTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "train": (("Consumer", "Industrial"), ("Americas", "Europe"), ("Equipment", "Services"), ("Retail", "Wholesale")),
+    "test": (("Home", "Trade"), ("North", "South"), ("Hardware", "Subscriptions"), ("Stores", "Online")),
+}

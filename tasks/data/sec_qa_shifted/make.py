@@ -1,10 +1,10 @@
-"""A script that writes test.jsonl, the same bytes every time: the questions of `sec_qa` over accounts in another style.
+"""A script that writes test.jsonl of `sec_qa_shifted`: the questions of `sec_qa` over other accounts.
 
     python -m tasks.data.sec_qa_shifted.make [folder]
 
-Filers and their figures are sampled, and gold is computed, by the scripts of `sec_qa`. Filers and figures are new and do not
-occur in `sec_qa`. All printed text is new, too: names of lines as under IFRS, euro and sterling, a column of notes,
-semicolons between columns, minus signs for brackets. Tags and formulas are in us-gaap elements as before.
+Filers are new and do not occur in `sec_qa`; gold is computed by its scripts. Half of the questions shift the presentation: line
+names as under IFRS, euro and sterling, a column of notes, semicolons between columns, minus signs for brackets, fixed assets and
+equity first, other sentences. The other half shift the industry: insurers' accounts, in the style of the test.
 """
 
 from __future__ import annotations
@@ -14,23 +14,56 @@ import random
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import cycle, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from tasks.data.sec_qa import ratios
 from tasks.data.sec_qa.excerpt import Excerpt
-from tasks.data.sec_qa.filer import Filer
-from tasks.data.sec_qa.make import PER_FILING, SEED, SUBJECTS, ask, filing
+from tasks.data.sec_qa.filer import (
+    CURRENT_ASSETS,
+    CURRENT_LIABILITIES,
+    EQUITY,
+    OTHER_ASSETS,
+    OTHER_LIABILITIES,
+    Filer,
+)
+from tasks.data.sec_qa.make import KINDS, SEED, ask, deck, filing, row
 from tasks.data.sec_qa.names import names
 from tasks.data.sec_qa.questions import Question
 from tasks.data.sec_qa.statements import figure_text
-from tasks.data.sec_qa_shifted.wording import CURRENCIES, FORMS, HEADS, LINES, QUESTIONS, TITLES
+from tasks.data.sec_qa.voice import Voice, voice
+from tasks.data.sec_qa_shifted import asks, insurers
+from tasks.data.sec_qa_shifted.insurers import insurer_of, insurer_voice
+from tasks.data.sec_qa_shifted.wording import CURRENCIES, FORMS, HEADERS, HEADS, LINES, SEGMENTS, TITLES
 
-PLAN = {"lookup": 95, "tag": 60, "formula": 50, "computed": 45}
+PLAN = {"twin": 36, "change": 36, "computed": 36, "explain": 36}  # of each shift
 NAMED_BEFORE = 1000  # the first names of test filers, which `sec_qa` may have used
 HERE = Path(__file__).parent
-Card = tuple[str, Any]
+# The balance sheet as under IFRS: what stays long comes first, equity before debts.
+ORDER = (
+    *(*OTHER_ASSETS, *CURRENT_ASSETS, "AssetsCurrent", "Assets"),
+    *(*EQUITY, "StockholdersEquity", *OTHER_LIABILITIES, *CURRENT_LIABILITIES),
+    *("LiabilitiesCurrent", "Liabilities", "LiabilitiesAndStockholdersEquity"),
+)
+
+
+def shifted_voice() -> Voice:
+    """Return the wording of these accounts and of their readers; lines and measures have the names of the test's readers."""
+    return replace(
+        voice("test"),
+        titles=TITLES,
+        headers=HEADERS,
+        segments=SEGMENTS,
+        asks=asks.ASKS,
+        moments=asks.WHEN,
+        spans=asks.SPANS,
+        units=asks.UNITS,
+        directions=asks.DIRECTIONS,
+        aside=asks.ASIDE,
+        forms=asks.FORMS,
+        matters=asks.MATTERS,
+        purchases=asks.PURCHASES,
+    )
 
 
 def print_figure(figure: str) -> str:
@@ -47,14 +80,15 @@ def table(rng: random.Random, excerpt: Excerpt) -> str:
         year_end=_day_first(filer.year_end),
         currency=CURRENCIES.get(filer.name.rpartition(" ")[2], "€"),
         unit=filer.unit.removesuffix("s"),
-        years="; ".join(map(str, excerpt.years)),
+        columns="; ".join(column.header for column in excerpt.columns),
     )
+    keys = sorted(excerpt.keys, key=ORDER.index) if excerpt.statement == "balance" else excerpt.keys
     note, lines = rng.randint(2, 6), []
-    for key in excerpt.keys:
+    for key in keys:
         note += rng.randint(1, 3)
-        figures = [print_figure(figure_text(excerpt.at(key, year))) for year in excerpt.years]
+        figures = [print_figure(figure_text(excerpt.at(key, column))) for column in excerpt.columns]
         lines.append("; ".join((excerpt.label(key), str(note), *figures)))
-    return "\n".join((head, *lines))
+    return "\n".join((head, *lines, *excerpt.notes))
 
 
 def _day_first(year_end: str) -> str:
@@ -62,53 +96,28 @@ def _day_first(year_end: str) -> str:
     return f"{day} {month}"
 
 
-def question(rng: random.Random, item: Question, card: Card) -> tuple[str, str]:
-    """Return the question in the words of these filers' readers, and its template."""
-    kind, subject = card
-    values: dict[str, object] = {}
-    if kind == "formula":
-        values["ratio"] = f"{subject} (as a fraction)" if subject in ratios.FRACTIONS else subject
-    elif kind == "computed" and subject[0] == "ratio":
-        percent = next(item.percent for item in ratios.COMPUTED_RATIOS if item.name == subject[2])
-        form = "as a percentage, one decimal place" if percent else "two decimal places"
-        values = {"ratio": subject[2], "year": item.years[0], "form": form}
-    else:
-        values = {"line": f"'{item.excerpt.label(item.keys[0])}'"}
-        values |= dict(zip(("first", "last") if len(item.years) > 1 else ("year",), item.years, strict=False))
-    template = rng.choice(QUESTIONS[subject[0] if kind == "computed" else kind])
-    return template.format(**values), template
-
-
-def cards(rng: random.Random) -> list[list[Card]]:
-    """Return (kind, subject) of the questions in pairs, one pair for each filing; the two of a pair differ."""
-    deck: list[Card] = []
-    for kind, count in PLAN.items():
-        subjects = list(SUBJECTS[kind])
-        rng.shuffle(subjects)
-        deck += [(kind, subject) for subject in islice(cycle(subjects), count)]
-    half = len(deck) // PER_FILING
-    while True:
-        rng.shuffle(deck)
-        pairs = [[deck[index], deck[half + index]] for index in range(half)]
-        if all(first != second for first, second in pairs):
-            return pairs
-
-
-def filings() -> Iterator[tuple[Filer, list[tuple[Card, Question]]]]:
-    """Yield each filing with its questions, the same every time."""
+def filings() -> Iterator[tuple[str, Filer, list[Question]]]:
+    """Yield (shift, filing, its questions), the same every time."""
     rng, known_figures = random.Random(f"sec_qa_shifted {SEED}"), _figures_of_sec_qa()
     supply = islice(names(random.Random(f"sec_qa {SEED}"))["test"], NAMED_BEFORE, None)
-    for index, pair in enumerate(cards(rng)):
-        name = f"{next(supply).rpartition(' ')[0]} {rng.choice(FORMS)}"
-        while True:
-            filer = filing(rng, "test", name, f"shifted-{index:04d}")
-            filer = replace(filer, wording={key: rng.choice(wordings) for key, wordings in LINES.items()})
-            questions = [(card, item) for card in pair if (item := ask(rng, filer, "test", *card)) is not None]
-            used = {tuple(sorted(set(item.excerpt.numbers))) for _, item in questions}
-            if len(questions) == len(pair) and not used & known_figures:
-                break
-        known_figures |= used
-        yield filer, questions
+    for shift, words, kinds in (
+        ("presentation", shifted_voice(), KINDS),
+        ("industry", insurer_voice(), insurers.KINDS),
+    ):
+        for index, pair in enumerate(deck(rng, PLAN, kinds)):
+            name = f"{next(supply).rpartition(' ')[0]} {rng.choice(FORMS)}"
+            while True:
+                filer = filing(rng, "test", name, f"{shift}-{index:04d}")
+                if shift == "industry":
+                    filer = insurer_of(rng, filer)
+                else:
+                    filer = replace(filer, wording={key: rng.choice(wordings) for key, wordings in LINES.items()})
+                items = [item for card in pair if (item := ask(rng, filer, words, *card)) is not None]
+                used = {tuple(sorted(set(item.excerpt.numbers))) for item in items}
+                if len(items) == len(pair) and not used & known_figures:
+                    break
+            known_figures |= used
+            yield shift, filer, items
 
 
 def _figures_of_sec_qa() -> set[tuple[str, ...]]:
@@ -121,22 +130,13 @@ def _figures_of_sec_qa() -> set[tuple[str, ...]]:
 def rows() -> Iterator[dict[str, Any]]:
     """Yield the rows of the file."""
     rng = random.Random(f"sec_qa_shifted {SEED} wording")
-    for filer, questions in filings():
-        for number, (card, item) in enumerate(questions, 1):
-            text, template = question(rng, item, card)
-            yield {
-                "id": f"{filer.filing}-{number}",
-                "filing": filer.filing,
-                "filer": filer.name,
-                "kind": item.kind,
-                "context": table(rng, item.excerpt),
-                "question": text,
-                "answer": print_figure(item.answer) if item.kind == "lookup" else item.answer,
-                "tags": list(item.keys),
-                "years": list(item.years),
-                "template": template,
-                "numbers": item.excerpt.numbers,
-            }
+    for shift, filer, items in filings():
+        for number, item in enumerate(items, 1):
+            result = row(filer, item, number) | {"shift": shift}
+            if shift == "presentation":
+                answer = print_figure(item.answer) if item.kind == "twin" else item.answer
+                result |= {"context": table(rng, item.excerpt), "answer": answer}
+            yield result
 
 
 def write(folder: Path) -> None:

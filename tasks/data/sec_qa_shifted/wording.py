@@ -1,21 +1,37 @@
-"""The wording of European filers under IFRS: lines, statements, heads, and their readers' questions.
+"""The wording of European filers under IFRS: lines, statements, heads, columns.
 
-No template and no line name of `sec_qa` is used, except for names common to both worlds (`Goodwill`, `Total assets`).
+No line name of `sec_qa` is used, except for names common to both worlds (`Goodwill`, `Total assets`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tasks.data.sec_qa.filer import CASH, PRETAX
-from tasks.data.sec_qa.statements import BEGINNING, END
+from tasks.data.sec_qa.filer import (
+    ALLOWANCE,
+    CASH,
+    CASH_CHANGE,
+    COMPREHENSIVE,
+    COST,
+    GROSS_PROPERTY,
+    GROSS_RECEIVABLES,
+    LEASE_CURRENT,
+    LEASE_LATER,
+    LEASED,
+    OCI,
+    PRETAX,
+    RESTRICTED,
+    REVENUE,
+    WORN,
+)
+from tasks.data.sec_qa.statements import BEGINNING, END, EQUITY_BEGINNING, EQUITY_END
 
 FORMS = ("plc", "plc", "SE", "N.V.", "AG", "S.A.")
 CURRENCIES = {"plc": "£"}  # other filers report in euro
 
 LINES: Mapping[str, tuple[str, ...]] = {
-    "Revenues": ("Turnover", "Revenue from contracts with customers"),
-    "CostOfRevenue": ("Cost of goods and services sold", "Cost of turnover"),
+    REVENUE: ("Turnover", "Revenue from contracts with customers"),
+    COST: ("Cost of goods and services sold", "Cost of turnover"),
     "GrossProfit": ("Gross result", "Gross profit/(loss)"),
     "ResearchAndDevelopmentExpense": ("Expenditure on research and development", "R&D costs"),
     "SellingGeneralAndAdministrativeExpense": ("Distribution and administrative costs", "Selling and overhead costs"),
@@ -101,49 +117,42 @@ LINES: Mapping[str, tuple[str, ...]] = {
     "PaymentsOfDividends": ("Equity dividends paid", "Distribution to owners"),
     "PaymentsForRepurchaseOfCommonStock": ("Own shares bought", "Purchase of own shares"),
     "NetCashProvidedByUsedInFinancingActivities": ("Cash flow from financing", "Cash from/(used for) financing"),
-    "CashAndCashEquivalentsPeriodIncreaseDecrease": ("Movement in liquid funds", "Net movement in cash"),
+    CASH_CHANGE: ("Movement in liquid funds", "Net movement in cash"),
     BEGINNING: ("Opening liquid funds", "Cash on the first day of the year"),
     END: ("Closing liquid funds", "Cash on the last day of the year"),
+    RESTRICTED: ("Pledged funds", "Blocked bank balances"),
+    LEASED: ("Lease assets", "Rights of use"),
+    LEASE_CURRENT: ("Lease debt falling due within one year", "Current part of lease debt"),
+    LEASE_LATER: ("Lease debt falling due after one year", "Non-current part of lease debt"),
+    OCI: ("Result recognised directly in equity", "Items outside profit or loss"),
+    COMPREHENSIVE: ("Overall result for the year", "Result including items outside profit or loss"),
+    EQUITY_BEGINNING: ("Equity on the first day of the year", "Opening equity"),
+    EQUITY_END: ("Equity on the last day of the year", "Closing equity"),
+    GROSS_RECEIVABLES: ("Trade debtors, nominal", "Debtors before loss allowance"),
+    ALLOWANCE: ("Loss allowance", "Expected losses on debtors"),
+    GROSS_PROPERTY: ("Tangible fixed assets, at historical cost", "Historical cost of tangible assets"),
+    WORN: ("Depreciation to date", "Cumulative write-downs"),
 }
 
 TITLES: Mapping[str, tuple[str, ...]] = {
     "income": ("Group profit and loss account", "Group statement of profit or loss"),
     "balance": ("Group statement of assets, equity and liabilities", "Group balance sheet"),
     "cash flow": ("Group cash flow statement", "Group statement of cash movements"),
+    "equity": ("Group statement of movements in equity",),
+    "comprehensive": ("Group statement of overall result",),
+    "receivables": ("Breakdown of trade debtors",),
+    "property": ("Breakdown of tangible assets",),
     "selected": ("Group key figures", "Five-year review (extract)"),
 }
-
 HEADS = (
-    "{title}\n{filer}, annual report and accounts, year to {year_end}\n{currency} {unit}; Note; {years}",
-    "{filer} – accounts under IFRS ({year_end})\n{title}\nNote; {years}; in {currency} {unit}",
+    "{title}\n{filer}, annual report and accounts, year to {year_end}\n{currency} {unit}; Note; {columns}",
+    "{filer} – accounts under IFRS ({year_end})\n{title}\nNote; {columns}; in {currency} {unit}",
 )
-
-QUESTIONS: Mapping[str, tuple[str, ...]] = {
-    "lookup": (
-        "Which sum do the accounts show against {line} for {year}?",
-        "Copy out the {year} entry beside {line}.",
-        "The accounts of {year} put {line} at what sum?",
-    ),
-    "tag": (
-        "Were these accounts filed in us-gaap, which element would carry {line}?",
-        "Translate the line {line} into its us-gaap element.",
-        "To which us-gaap element does {line} correspond?",
-    ),
-    "formula": (
-        "Write down, in us-gaap elements, how one gets the {ratio} here.",
-        "Translated into us-gaap elements, the {ratio} is calculated how?",
-        "Construct the {ratio} from the us-gaap elements behind these lines.",
-    ),
-    "change": (
-        "What is the movement in {line} between {first} and {last}?",
-        "Take the {first} sum of {line} from the {last} sum. What is left?",
-    ),
-    "percent change": (
-        "What is the movement in {line} between {first} and {last} as a percentage of {first}, one decimal place?",
-        "By how many per cent (one decimal place) did {line} move, {first} against {last}?",
-    ),
-    "ratio": (
-        "Derive the {ratio} of {year} from the accounts, {form}.",
-        "Which {ratio} do the {year} accounts imply, {form}?",
-    ),
+HEADERS: Mapping[str, tuple[str, ...]] = {
+    "restated": ("{year} amended", "{year} (amended)"),
+    "reported": ("{year} old", "{year} (before amendment)"),
+    "quarter": ("Q2 {year}",),
+    "half": ("H1 {year}",),
+    "total": ("Sum", "Group"),
 }
+SEGMENTS = (("Benelux", "Iberia"), ("Care", "Repair"), ("Passenger", "Cargo"))

@@ -1,0 +1,112 @@
+"""Output of `verify` on the terminal: the result first, then causes, consequences and waivers, then pass or fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from harness.cli.terminal import output
+from harness.format import one_line
+from harness.verify import review
+from harness.verify.check import Check
+from harness.verify.review import Finding, Review
+
+FILES_NAMED = 3  # of one kind of consequence
+
+
+def show(
+    verdict: Review, checks: Mapping[str, Sequence[Check]], unknown: Sequence[str], changed: Sequence[str]
+) -> None:
+    """Print what `verify` finds in a folder.
+
+    Args:
+        verdict: the review.
+        checks: by run, empty for all runs together.
+        unknown: the unknown task of each run that is not verified.
+        changed: the task of each run that differs on a data file.
+    """
+    count = sum(map(len, checks.values()))
+    failed, waived = review.failures(verdict), [finding for finding in verdict.findings if finding.waiver]
+    causes = [finding for finding in failed if not review.is_consequence(verdict, finding)]
+    consequences = [finding for finding in failed if review.is_consequence(verdict, finding)]
+    counts = _counts(
+        len({review.item_of(verdict, finding)[0] for finding in causes}),
+        len({finding.check.name for finding in consequences}),
+    )
+    output.say(f"{one_line(verdict.path)}  {_runs(verdict.runs)}, {count:,} checks: {counts}")
+    for heading, lines in (
+        ("causes", _by_item(verdict, causes)),
+        ("consequences, of these causes", _by_kind(consequences)),
+        ("waived", _waivers(waived)),
+    ):
+        output.say("\n".join([heading, *lines])) if lines else None
+    for name in sorted(set(unknown)):
+        output.say(
+            f"{unknown.count(name)} not verified: the task '{one_line(name)}' is not known here ({output.FILE_FLAGS})"
+        )
+    if changed:
+        output.say(
+            f"{len(changed)} differ{'s' * (len(changed) == 1)} on a data file: check that it is read with the same flags. {output.FILE_FLAGS}"
+        )
+    sound = sum(all(check.ok for check in of_run) for name, of_run in checks.items() if name)
+    if failed:
+        output.say(f"FAIL: {counts}; {sound} of {_runs(verdict.runs)} without a fault of its own")
+    else:
+        output.say(f"PASS: {_runs(verdict.runs)} verified" + f", {len(waived)} waived" * bool(waived))
+
+
+def overall(*, passed: bool) -> None:
+    """Print the result of several folders."""
+    output.say("PASS: every folder" if passed else "FAIL: see above")
+
+
+def _runs(count: int) -> str:
+    return f"{count:,} run{'s' * (count != 1)}"
+
+
+def _counts(causes: int, consequences: int) -> str:
+    """Return the number of items with a fault of their own, and of kinds of views that follow from them."""
+    if not causes and not consequences:
+        return "all hold"
+    parts = [f"{causes} cause{'s' * (causes != 1)}"] * bool(causes)
+    parts += [f"{consequences} consequence{'s' * (consequences != 1)}"] * bool(consequences)
+    return " and ".join(parts)
+
+
+def _by_item(verdict: Review, findings: Sequence[Finding]) -> list[str]:
+    """Return the lines of each item (a run, a file, or all runs together) once, with all its faults."""
+    items: dict[str, list[str]] = {}
+    for finding in findings:
+        item, inside = review.item_of(verdict, finding)
+        items.setdefault(item, []).append(f"    differs: {_fault(finding.check, inside if inside != item else '')}")
+    return [
+        line
+        for item, faults in items.items()
+        for line in (f"  ✗ {one_line(item) or 'all runs together'}", *dict.fromkeys(faults))
+    ]
+
+
+def _by_kind(findings: Sequence[Finding]) -> list[str]:
+    """Return a line for each check that fails as a consequence, with a few of its files."""
+    kinds: dict[str, list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault(finding.check.name, []).append(finding)
+    lines = []
+    for name, of_kind in kinds.items():
+        files = [finding.path for finding in of_kind if finding.path]
+        more = f" and {len(files) - FILES_NAMED} more" if len(files) > FILES_NAMED else ""
+        detail = ", ".join(files[:FILES_NAMED]) + more or of_kind[0].check.detail
+        lines.append(f"    differs: {one_line(f'{name}: {detail}')}")
+    return lines
+
+
+def _waivers(findings: Sequence[Finding]) -> list[str]:
+    lines = []
+    for finding in findings:
+        assert finding.waiver is not None
+        excuse = f"(waived {finding.waiver.date.isoformat()}: {finding.waiver.reason})"
+        lines.append(f"    waived: {_fault(finding.check, finding.path)} {one_line(excuse)}")
+    return lines
+
+
+def _fault(check: Check, path: str) -> str:
+    return one_line(": ".join(filter(None, (check.name, path, check.detail))))

@@ -1,0 +1,159 @@
+"""The first contact with a server: whether it answers, needs a key, knows the model, and how it can be asked.
+
+The requests hold no text of a task. Whatever would stop a run is reported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from harness.endpoint import forms, settings
+from harness.endpoint.client import Client, InvalidReply, Refused, Reply
+from harness.endpoint.forms import PATHS, ServerFacts
+from harness.endpoint.settings import Api, Endpoint
+from harness.errors import HarnessError, did_you_mean
+
+ATTEMPTS = 3  # a server that is down is reported soon
+REQUESTS = 8  # sent at most before the first prompt of a task, further attempts aside
+TEXT = "The sum of two and two is four."
+TOKENS = 8
+NO_MODEL = (400, 404, 422)
+
+
+def contact(endpoint: Endpoint, *, has_options: bool) -> ServerFacts:
+    """Return the facts of a server; those of the cache's date and of the task are not among them.
+
+    Args:
+        endpoint: the server.
+        has_options: whether the task's answers are options, which are scored by log-likelihood if the server echoes.
+
+    Raises:
+        HarnessError: no server, no or a wrong key, an unknown model, or no form of request that the server accepts.
+    """
+    with Client(endpoint, attempts=min(ATTEMPTS, endpoint.attempts)) as client:
+        names = _models(client)
+        facts = ServerFacts(endpoint.host, endpoint.model, tokens=str(endpoint.tokens or ""))
+        facts = replace(facts, version=_version(client))
+        if has_options and endpoint.api != "chat" and (echoed := _echo(client, facts)):
+            return replace(echoed, options="loglik", limit="max_tokens", temperature="0")
+        facts = replace(facts, options="written" if has_options else "")
+        refusals = []
+        for api in (endpoint.api,) if endpoint.api else PATHS:
+            try:
+                return _generation(client, facts, api)
+            except Refused as refusal:
+                if refusal.status in (401, 403):
+                    raise
+                refusals.append(refusal)
+        raise _unknown(endpoint, names, refusals[0])
+
+
+def _models(client: Client) -> list[str]:
+    """Return the names of the server's models; none if it has no list.
+
+    Raises:
+        HarnessError: no server, or it refuses the key.
+    """
+    try:
+        data = client.get("/models").content.get("data")
+    except Refused as refusal:
+        if refusal.status in (401, 403):
+            raise
+        return []
+    except HarnessError as error:
+        if "status" in error.problem:
+            return []  # a server that answers all the same
+        raise HarnessError(
+            error.problem, where=error.where, fix="check the address, and that a server runs there"
+        ) from None
+    rows = data if isinstance(data, list) else []
+    return [row["id"] for row in rows if isinstance(row, Mapping) and isinstance(row.get("id"), str)]
+
+
+def _version(client: Client) -> str:
+    """Return the version that vLLM, Ollama and others report; empty without one."""
+    for path in ("/version", "/api/version"):
+        try:
+            version = client.get(path, root=True).content.get("version")
+        except HarnessError:
+            return ""
+        if isinstance(version, str):
+            return version[:60]
+    return ""
+
+
+def _echo(client: Client, facts: ServerFacts) -> ServerFacts | None:
+    """Return the facts of a server that echoes log-probabilities, None if it does not."""
+    facts = replace(facts, api="completions")
+    try:
+        reply = client.post(PATHS["completions"], forms.echo(facts, TEXT), lambda reply: reply)
+    except Refused as refusal:
+        if refusal.status in (401, 403):
+            raise
+        return None
+    except HarnessError:
+        return None
+    if not forms.echoes(reply, TEXT):
+        return None
+    return _with_names(facts, reply)
+
+
+def _generation(client: Client, facts: ServerFacts, api: Api) -> ServerFacts:
+    """Return the facts of a server that writes in this form; fields that it refuses are left out or renamed.
+
+    Raises:
+        Refused: it does not serve this form.
+    """
+    facts = replace(facts, api=api)
+    variants = [facts, replace(facts, limit="max_completion_tokens")] if api == "chat" else [facts]
+    variants += [replace(variant, temperature="") for variant in variants]
+    refusals = []
+    for variant in variants:
+        body: dict[str, Any] = forms.generation(variant, TEXT, TOKENS, stop="", system=forms.SYSTEM)
+
+        def read(reply: Reply, variant: ServerFacts = variant) -> Reply:
+            if not forms.reported_model(reply) and not reply.content.get("choices"):
+                raise InvalidReply("it has no choices")
+            forms.read_text(reply, replace(variant, model=""))
+            return reply
+
+        try:
+            return _with_names(variant, client.post(PATHS[api], body, read))
+        except Refused as refusal:
+            refusals.append(refusal)
+            if refusal.status != 400 or not any(name in refusal.message for name in ("max_tokens", "temperature")):
+                break
+    raise refusals[0]
+
+
+def _with_names(facts: ServerFacts, reply: Reply) -> ServerFacts:
+    """Return the facts with the names that a reply reports for model and server."""
+    model = forms.reported_model(reply) or facts.model
+    requested = facts.model if facts.model != model else ""
+    return replace(facts, model=model, requested=requested, server=reply.headers.get("server", "")[:60])
+
+
+def _unknown(endpoint: Endpoint, names: list[str], refusal: Refused) -> HarnessError:
+    """Return the error for a model that the server does not serve, with its names if it lists them."""
+    if refusal.status not in NO_MODEL or endpoint.model in names:
+        return refusal
+    listing = f"it lists {', '.join(names[:8])}" if names else "see the server's documentation"
+    fix = did_you_mean(endpoint.model, names) or listing
+    problem = f"{endpoint.host} does not serve the model '{endpoint.model}'"
+    detail = f"{problem}, or its address is another: {refusal.message}" if refusal.message and not names else problem
+    return HarnessError(detail, where=f"--endpoint-model {endpoint.model}", fix=fix)
+
+
+def require(endpoint: Endpoint | None, challenger: str) -> Endpoint:
+    """Return the server of a challenger that asks one.
+
+    Raises:
+        HarnessError: none is named.
+    """
+    if endpoint is None:
+        problem = f"the challenger {challenger} asks a server, and none is named"
+        fix = f"{settings.EXAMPLE} --endpoint-model NAME"
+        raise HarnessError(problem, where=f"--challengers {challenger}", fix=fix)
+    return endpoint

@@ -1,0 +1,155 @@
+"""The bodies of requests in OpenAI's form, and the readers of replies; a reader raises `InvalidReply` unless all is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from harness.endpoint.client import InvalidReply, Reply
+from harness.endpoint.settings import Api
+
+PATHS: Mapping[Api, str] = {"chat": "/chat/completions", "completions": "/completions"}
+ENDS = frozenset(["stop", "length", "content_filter", "eos", "eos_token", "end_turn", "max_tokens"])
+WITHHELD = "content_filter"
+SYSTEM = "Write the answer alone, in the form that the question asks for, without any explanation."
+SYSTEM_OPTIONS = "Reply with one of the options, word for word, and with nothing else."
+
+
+@dataclass(frozen=True)
+class ServerFacts:
+    """The facts of a server that decide or describe its answers; all are part of the run's id.
+
+    Attributes:
+        host: the host with its port.
+        model: the name that the server reports.
+        requested: the name in requests, if it is another.
+        api: the form of requests.
+        limit: the name of the field for the longest answer.
+        temperature: "0", or empty if the server accepts none.
+        options: "loglik" if options are scored by echoed log-probabilities, "written" if replies are matched with
+            them, empty if the task has none.
+        server, version: as the server names itself; empty if it does not.
+        tokens: the longest answer, if it is not the task's.
+        date: the day of the first answer, in UTC.
+    """
+
+    host: str
+    model: str
+    requested: str = ""
+    api: str = "chat"
+    limit: str = "max_tokens"
+    temperature: str = "0"
+    options: str = ""
+    server: str = ""
+    version: str = ""
+    tokens: str = ""
+    date: str = ""
+
+    def settings(self) -> tuple[str, ...]:
+        """Return the facts as `name=value`, as a spec holds them; empty ones are left out."""
+        return tuple(f"{name}={value}" for name, value in asdict(self).items() if value)
+
+    @staticmethod
+    def of(settings: Sequence[str]) -> ServerFacts:
+        """Return the facts of a spec."""
+        values = dict(text.split("=", 1) for text in settings)
+        return ServerFacts(**{field.name: values.get(field.name, "") for field in fields(ServerFacts)})
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The content of a reply: a text or the log-likelihood of one, and the tokens that it cost (-1 if not reported)."""
+
+    text: str = ""
+    loglik: float = 0.0
+    prompt_tokens: int = -1
+    answer_tokens: int = -1
+
+
+def generation(facts: ServerFacts, prompt: str, limit: int, *, stop: str, system: str) -> dict[str, Any]:
+    """Return the body of a request for a text; a chat has the prompt as its only message of the user."""
+    body: dict[str, Any] = {"model": facts.requested or facts.model, facts.limit: limit}
+    if facts.temperature:
+        body["temperature"] = 0
+    if facts.api == "completions":
+        return body | {"prompt": prompt} | ({"stop": [stop]} if stop else {})
+    return body | {"messages": [{"role": "system", "content": system}, {"role": "user", "content": prompt}]}
+
+
+def echo(facts: ServerFacts, text: str) -> dict[str, Any]:
+    """Return the body of a request for the log-probabilities of a text's own tokens."""
+    body = {"model": facts.requested or facts.model, "prompt": text, "max_tokens": 1, "echo": True, "logprobs": 1}
+    return body | {"temperature": 0}
+
+
+def read_text(reply: Reply, facts: ServerFacts) -> Reading:
+    """Return the text of a reply with the reason of its end, without which it may be cut."""
+    choice = _choice(reply, facts)
+    reason = choice.get("finish_reason")
+    if not isinstance(reason, str) or reason not in ENDS:
+        raise InvalidReply(f"its end has the reason {str(reason)[:40]!r}")
+    message = choice.get("message") if facts.api == "chat" else choice
+    text = message.get("content" if facts.api == "chat" else "text") if isinstance(message, Mapping) else None
+    if text is None and (reason == WITHHELD or (isinstance(message, Mapping) and message.get("refusal"))):
+        text = ""  # the model declines: an answer that says nothing
+    if not isinstance(text, str):
+        raise InvalidReply("it has no text")
+    return Reading(text, 0.0, *_tokens(reply))
+
+
+def read_loglik(reply: Reply, facts: ServerFacts, start: int, text: str) -> Reading:
+    """Return the log-likelihood of the tokens of a text that end behind its character `start`, none of those generated."""
+    table = _choice(reply, facts).get("logprobs")
+    if not isinstance(table, Mapping):
+        raise InvalidReply("it has no log-probabilities")
+    tokens, values, offsets = (table.get(name) for name in ("tokens", "token_logprobs", "text_offset"))
+    if not (isinstance(tokens, list) and isinstance(values, list) and isinstance(offsets, list)):
+        raise InvalidReply("its log-probabilities lack tokens, values or offsets")
+    if not len(tokens) == len(values) == len(offsets) or not all(type(offset) is int for offset in offsets):
+        raise InvalidReply("its tokens, values and offsets differ in number")
+    if offsets != sorted(offsets) or not offsets or offsets[-1] < start:
+        raise InvalidReply("its offsets do not cover the text")
+    ends = [*offsets[1:], offsets[-1] + len(str(tokens[-1]))]
+    values = [v for v, begin, end in zip(values, offsets, ends, strict=True) if end > start and begin < len(text)]
+    if not values or not all(isinstance(value, int | float) and value <= 1e-3 for value in values):
+        raise InvalidReply("a token of the option has no log-probability")
+    return Reading("", float(sum(values)), *_tokens(reply))
+
+
+def echoes(reply: Reply, text: str) -> bool:
+    """Return whether a reply echoes a text token by token, each at its own offset."""
+    choices = reply.content.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], Mapping) else {}
+    table = choice.get("logprobs")
+    tokens, offsets = (table.get("tokens"), table.get("text_offset")) if isinstance(table, Mapping) else (None, None)
+    if not (isinstance(tokens, list) and isinstance(offsets, list) and len(tokens) == len(offsets)):
+        return False
+    pairs = [(token, offset) for token, offset in zip(tokens, offsets, strict=True) if offset < len(text)]
+    return "".join(str(token) for token, _ in pairs) == text and all(text.startswith(str(t), o) for t, o in pairs)
+
+
+def reported_model(reply: Reply) -> str:
+    """Return the name of the model that a reply reports, empty if none."""
+    name = reply.content.get("model")
+    return name if isinstance(name, str) else ""
+
+
+def _choice(reply: Reply, facts: ServerFacts) -> Mapping[str, Any]:
+    name = reported_model(reply)
+    if name and facts.model and name != facts.model:
+        raise InvalidReply(f"it is by the model {name[:80]!r}, not {facts.model[:80]!r}")
+    choices = reply.content.get("choices")
+    if not isinstance(choices, list) or len(choices) != 1 or not isinstance(choices[0], Mapping):
+        raise InvalidReply("it does not have one choice")
+    return choices[0]
+
+
+def _tokens(reply: Reply) -> tuple[int, int]:
+    usage = reply.content.get("usage")
+    if not isinstance(usage, Mapping):
+        return -1, -1
+    prompts, answers = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if type(prompts) is int and type(answers) is int and prompts >= 0 and answers >= 0:
+        return prompts, answers
+    return -1, -1

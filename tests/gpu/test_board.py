@@ -1,0 +1,86 @@
+"""The boards of real models: every command can be planned, a stopped board goes on, what is packed fits."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.cli.app import main
+from tests.gpu import board
+
+SHARED = board.ROOT.parent / "shared" / "data"
+SHIPPED = {"cfa", "claims", "sec_qa", "reserving"}
+
+
+@pytest.mark.parametrize("entry", board.ENTRIES, ids=lambda entry: entry.task)
+def test_every_board_can_be_planned(entry: board.Entry, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if entry.task not in SHIPPED and not SHARED.is_dir():
+        pytest.skip("no copies of the data sets in ../shared/data")
+    options = board.arguments(["--model", "tiny", "--data", str(SHARED), "--results", str(tmp_path)])
+    for stage in board.STAGES:
+        line = board.command("plan", entry, stage, 1, options)
+        assert main([*line, "--no-memory"]) == 0, capsys.readouterr().err
+
+
+def test_a_seed_of_everything_comes_before_further_seeds() -> None:
+    options = board.arguments(["--seeds", "3"])
+    seeds = [line[line.index("--seeds") + 1] for line in board.commands(board.ENTRIES[:1], options)]
+    assert seeds == ["1"] * 4 + ["3"] * 3
+
+
+def test_a_task_without_a_board_is_refused() -> None:
+    with pytest.raises(SystemExit, match="no board of fnxl"):
+        board.entries(board.arguments(["--tasks", "tfns,fnxl"]))
+
+
+def test_nothing_starts_after_the_deadline() -> None:
+    assert board.perform(["list"], time.monotonic() + 1) is None
+
+
+def contents(path: Path) -> list[str]:
+    """Return the names of the files in an archive."""
+    with tarfile.open(path) as archive:
+        return archive.getnames()
+
+
+def test_records_are_packed_before_weights_and_no_part_is_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board, "PART", 10_000)
+    monkeypatch.setattr(board, "PARTS", 2)
+    run = tmp_path / "results" / "runs" / "cfa" / "lora"
+    run.mkdir(parents=True)
+    for name, size in (("adapter.safetensors", 9_000), ("record.json", 5_000), ("b.safetensors", 6_000)):
+        (run / name).write_bytes(b"x" * size)
+    rest = board.pack(tmp_path / "results", tmp_path)
+    assert [contents(tmp_path / f"results.{part}.tar") for part in (1, 2)] == [
+        ["runs/cfa/lora/record.json"],
+        ["runs/cfa/lora/b.safetensors"],
+    ]
+    assert rest == [run / "adapter.safetensors"]
+
+
+@pytest.mark.slow
+def test_the_dry_run_makes_every_row_and_goes_on_after_a_stop(tmp_path: Path) -> None:
+    line = [
+        sys.executable,
+        "-m",
+        "tests.gpu.board",
+        "--dry-run",
+        "--results",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    first = subprocess.run([*line, "--minutes", "0.7"], cwd=board.ROOT, capture_output=True, text=True, check=False)
+    assert "The time is over" in first.stdout, first.stdout + first.stderr
+    second = subprocess.run(line, cwd=board.ROOT, capture_output=True, text=True, check=False)
+    assert second.returncode == 0, second.stdout + second.stderr
+    methods = {path.parents[1].name for path in (tmp_path / "runs").rglob("record.json")}
+    assert {"base", "lora-r2", "lora-r8", "lora-r32", "qlora-r8", "full", "full-bf16"} <= methods
+    assert list((tmp_path / "out").glob("results.*.tar"))

@@ -1,0 +1,85 @@
+"""A record remembers its data file: the path from the results folder, its hash, and how it was read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cli.app import main
+from harness.cli.lookup import Lookup
+from harness.data.source import TaskSource
+from harness.record import DataFile
+from harness.runs import plan, worker
+from harness.runs.options import Options
+from harness.store import records
+from tests.challengers.test_runs import Ear
+from tests.support import messy_claims
+from tests.support.sample_inputs import write_model
+
+COLUMNS = (("note", "context"), ("decision", "target"), ("policy_no", "group"))
+RELABEL = (("PAY", "pay"), ("Pay", "pay"), ("Refer", "refer"))
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> Options:
+    return Options(
+        tasks=(str(messy_claims.messy_claims(tmp_path)),),
+        methods=("base",),
+        challengers=("commonest",),
+        model=str(write_model(tmp_path / "model")),
+        results=tmp_path / "results",
+        memory=False,
+        columns=COLUMNS,
+        relabel=RELABEL,
+        drop_bad=True,
+    )
+
+
+@pytest.fixture
+def folder(options: Options) -> Path:
+    (made,) = plan.make(options)
+    (job,) = [job for job in made.jobs() if job.spec.challenger]
+    worker.run(job, Ear())
+    return job.folder
+
+
+def test_the_record_names_file_hash_and_reading(folder: Path, tmp_path: Path) -> None:
+    file = records.read_record(folder).data_file
+    assert file is not None
+    assert file.path == "../claims_raw.csv"
+    assert len(file.sha256) == 64
+    assert (file.columns, file.drop_bad) == (tuple(map("=".join, COLUMNS)), True)
+    stored = json.loads((folder / records.RECORD).read_text())["data_file"]
+    assert set(stored) == {"path", "sha256", "columns", "relabel", "drop_bad"}
+
+
+def test_verify_finds_the_file_without_a_flag_from_any_folder(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for path in (tmp_path / "results", folder):
+        assert main(["verify", str(path)]) == 0
+        assert "1 run verified" in capsys.readouterr().out
+
+
+def test_a_file_that_changed_or_is_gone_is_not_taken(folder: Path, options: Options, tmp_path: Path) -> None:
+    record = records.read_record(folder)
+    known = Lookup(Options(tasks=(), results=options.results)).task(record)
+    assert known is not None
+    assert known.name == "claims_raw"
+    with (tmp_path / "claims_raw.csv").open("a") as file:
+        file.write("C-9;P-9;2026-05-01;1;late;pay\r\n")
+    assert Lookup(Options(tasks=(), results=options.results)).task(record) is None
+
+
+def test_a_record_can_name_no_other_kind_of_file(tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("x")
+    file = DataFile("secret.txt", "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881")
+    assert TaskSource("").recorded(file, [tmp_path]) is None
+
+
+def test_tasks_of_the_project_have_no_data_file(tmp_path: Path) -> None:
+    assert TaskSource("cfa").data_file(tmp_path) is None
