@@ -77,7 +77,7 @@ def config_peak(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pair]
     if any(part is None for part in shallow) or isinstance(method.adapt, functools.partial):  # which may name layers
         return config_counter(config, spec, method, rows).peak
     low, high = (config_counter(part, spec, method, rows).peak for part in shallow)
-    return high + round((high - low) / (DEPTHS[1] - DEPTHS[0]) * (config.num_hidden_layers - DEPTHS[1]))
+    return high + round((high - low) / (DEPTHS[1] - DEPTHS[0]) * (int(config.num_hidden_layers) - DEPTHS[1]))
 
 
 def with_layers(config: Any, count: int) -> Any | None:
