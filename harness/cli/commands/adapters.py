@@ -150,7 +150,7 @@ def _base_of(adapter: StoredAdapter, results: Path) -> Run | None:
 
 
 RUN = Flag(
-    "run", "the beginning of a run's id, its name such as lora-r8, or its folder", metavar="RUN", example="3a69984"
+    "run", "the beginning of a run's id, its name such as lora-r8, or its folder", metavar="RUN", example="cfa/lora-r8"
 )
 CARD = (flags.TASK_FILE, *flags.SOURCES)  # the card of a run shows its task
 ACTIONS = {

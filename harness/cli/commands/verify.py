@@ -48,7 +48,7 @@ FLAGS = (
         example="waivers.toml",
         unset="waivers.toml beside `published`",
     ),
-    Flag("--rerun", "train this run (a name, id or folder) again and compare", metavar="RUN", example="d3446b27a7"),
+    Flag("--rerun", "train this run (a name, id or folder) again and compare", metavar="RUN", example="cfa/lora-r8"),
     Flag(
         "--replay",
         "ask the stored weights of every run so many of its questions again, or more, take its first steps again, and compare",
