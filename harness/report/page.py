@@ -44,6 +44,7 @@ ALT = {
     "ranks": "The headline metric over rank",
     "memory": "Peak memory in training by part",
     "calibration": "Share of right answers by confidence, and share of wrong answers by the share given without review",
+    "losses": "Loss over the steps of training",
     "forgetting": "Gain of each run on the task against its change on a probe",
 }
 _ROLES = {INK: "var(--ink)", PAPER: "var(--paper)", FAINT: "var(--faint)", GRID: "var(--grid)"}

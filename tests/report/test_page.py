@@ -186,7 +186,7 @@ def test_the_figures_are_in_the_page_in_order(page: str) -> None:
     labels = re.findall(r'<svg role="img" aria-label="([^"]+)"', page)
     drawn = [*write.NAMES, write.CALIBRATION]
     assert labels == [report.ALT[name] for name in drawn]
-    assert list(report.ALT) == [*drawn, "forgetting"]  # drawn where runs were probed
+    assert list(report.ALT) == [*drawn, "losses", "forgetting"]  # drawn if steps were logged, and if runs were probed
 
 
 def test_the_same_records_give_the_same_bytes_in_any_order(page: str) -> None:
