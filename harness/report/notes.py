@@ -276,16 +276,16 @@ def alarms(section: Section, *, commits: str = "") -> list[str]:
 
 
 def missing_intervals(section: Section) -> list[str]:
-    """Return a sentence for each reason that scores or differences have no interval, with the metrics it is true of."""
+    """Return a sentence on each metric whose scores or differences have no interval, with the reason of its first such row."""
     of_all = list(dict.fromkeys(cell.shortage for cell in section.headline if cell.shortage))
-    further: dict[tuple[str, str], None] = {}
+    further: dict[str, str] = {}  # one reason for each metric: those of its rows differ in a count alone
     for cell in section.cells:
         if cell.shortage and cell.shortage not in of_all:
-            further["", f"{cell.metric}: {cell.shortage}"] = None
+            further.setdefault(cell.metric, cell.shortage)
         elif cell.vs_base and cell.vs_base.reason and not cell.shortage:
-            further["differences in ", f"{cell.metric}: {cell.vs_base.reason}"] = None
+            further.setdefault(f"differences in {cell.metric}", cell.vs_base.reason)
     lines = [f"No interval and no test: {reason}." for reason in of_all]
-    return lines + [f"No interval for {of}{rest}." for of, rest in further]
+    return lines + [f"No interval for {metric}: {reason}." for metric, reason in further.items()]
 
 
 def reading(section: Section) -> list[str]:
