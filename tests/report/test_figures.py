@@ -20,7 +20,7 @@ import tests.support.figure_checks as legible
 from harness.analysis import compare
 from harness.analysis.aggregate import Cell
 from harness.analysis.sections import sections
-from harness.report.figures import losses, overview, write
+from harness.report.figures import forgetting, losses, overview, write
 from harness.report.figures import style as palette
 from harness.report.figures.labels import Box, place_labels, spread_positions
 from tests.support.analyses import results_of
@@ -171,6 +171,16 @@ def test_confidence_at_one_end_stretches_the_axis() -> None:
     said = texts(write.svgs(results_of(wide))[write.CALIBRATION])
     assert "axis stretched near 100" in said
     assert "99.9" in said.split("\n")
+
+
+def test_forgetting_has_the_scale_of_its_differences_and_zero_if_it_is_near() -> None:
+    low, high = forgetting.limits([-90.0, -66.0])
+    assert (low, high) == pytest.approx((-92.4, -63.6))
+    assert forgetting.limits([-26.0, 7.0])[1] == pytest.approx(8.98)
+    low, high = forgetting.limits([-20.0, -5.0])
+    assert low < -20.0
+    assert high > 0.0
+    assert forgetting.limits([4.0, 4.0])[0] > 3.9
 
 
 def test_losses_are_drawn_as_running_means_of_rows_with_steps() -> None:

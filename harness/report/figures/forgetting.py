@@ -48,24 +48,25 @@ def _panel(ax: Axes, probe: Sequence[Change]) -> Callable[[Any], None]:
         return lambda renderer: None
     first = probe[0]
     style = {"color": METHOD_COLOURS["base"], "linestyle": (0, (6, 2)), "linewidth": 1.3, "zorder": 1}
-    xs, ys = ([end[axis] for line in lines for end in line] for axis in (0, 1))
-    limits, far = _limits(xs), ""
-    ax.set_xlim(*limits)
-    if limits[0] <= 0 <= limits[1]:
-        ax.axvline(0, **style)
-    limits = _limits(ys)
-    ax.set_ylim(*limits)
-    if limits[0] <= 0 <= limits[1]:
-        ax.axhline(0, **style)
-    else:
-        far = f"\noutside the figure: no change (0), {'above' if limits[1] < 0 else 'below'} it"
-    ax.set_xlabel(_axis(rows[0][1], first.spec.task) + far)
+    sides = []
+    for axis, move, line, (before, behind) in (
+        (0, ax.set_xlim, ax.axvline, ("to the left", "to the right")),
+        (1, ax.set_ylim, ax.axhline, ("below", "above")),
+    ):
+        first_value, last_value = limits([end[axis] for pair in lines for end in pair])
+        move(first_value, last_value)
+        if first_value <= 0 <= last_value:
+            line(0, **style)
+        else:
+            sides.append(before if first_value > 0 else behind)
+    outside = f"\noutside the figure: no change (0), {' and '.join(sides)}" if sides else ""
+    ax.set_xlabel(_axis(rows[0][1], first.spec.task) + outside)
     ax.set_ylabel(_axis(first.cell, first.probe))
     layout.subtitle(ax, layout.wrap(_about(probe)))
     return lambda renderer: label_points(ax, points, names, lines, renderer, fontsize=SMALL)
 
 
-def _limits(ends: Sequence[float]) -> tuple[float, float]:
+def limits(ends: Sequence[float]) -> tuple[float, float]:
     """Return limits around the ends of the intervals; with 0 unless it is so far off that differences would vanish."""
     low, high = min(ends), max(ends)
     room = max(high - low, 1e-9)
