@@ -39,10 +39,7 @@ def request(usable: float | None, kinds: Any = KINDS, **changes: Any) -> Request
     return Request(Path("nowhere"), CONFIG, tuple(specs), texts, texts[:4], card=card, **changes)
 
 
-def test_the_fastest_way_that_fits_is_chosen_and_with_less_memory_a_smaller_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("harness.environment.cores", lambda: 1)  # each fork would import what counts anew
+def test_the_fastest_way_that_fits_is_chosen_and_with_less_memory_a_smaller_one() -> None:
     kinds = (("lora", 8), ("dora", 8))
     roomy, tight, least = (fit.look(request(mib * MIB, kinds)).forecasts for mib in (2000, 90, 1))
     for one in roomy:
