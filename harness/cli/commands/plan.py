@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.cli import flags, parse, settings
 from harness.cli.arguments import Arguments, Flag
-from harness.cli.terminal import plan_output
+from harness.cli.terminal import documents, plan_output
 from harness.cli.terminal.heartbeat import heartbeat
 from harness.errors import HarnessError
 from harness.model import architectures
@@ -49,6 +49,7 @@ FLAGS = (
         unset=f"{gpu.SHARE:g}",
         group=GPU,
     ),
+    flags.JSON,
     Flag("--accuracy", "show only how near past predictions of memory came", switch=True, group=GPU),
 )
 
@@ -66,7 +67,7 @@ def main(arguments: Arguments) -> int:
     """Show what `run` would do, or how near past predictions came."""
     if arguments.accuracy:
         return show_accuracy(arguments.results)
-    return show(settings.run_options(arguments), read_gpu(arguments))
+    return show(settings.run_options(arguments), read_gpu(arguments), as_json=arguments.as_json)
 
 
 def read_gpu(arguments: Arguments) -> Gpu:
@@ -91,14 +92,16 @@ def read_gpu(arguments: Arguments) -> Gpu:
     return Gpu(card, price, gpu.SHARE if share is None else share)
 
 
-def show(options: Options, target: Gpu) -> int:
+def show(options: Options, target: Gpu, *, as_json: bool = False) -> int:
     """Show what `run` would do and do nothing."""
     only_shipped = architectures.is_only_shipped(options.model)
     if not options.memory or (target.card is None and not only_shipped):
         shipped_model = architectures.read(options.model)[0] if only_shipped else None
         with heartbeat(lambda: f"looking at {options.model}: its memory for {len(options.methods)} methods"):
             plans = plan.make(options, model=shipped_model, announce=plan_output.transfer)
-        for planned in plans:
+        if as_json:
+            documents.plans(plans)
+        for planned in () if as_json else plans:
             plan_output.header(planned)
             plan_output.planned(planned)
         return DONE
@@ -107,6 +110,7 @@ def show(options: Options, target: Gpu) -> int:
     imagined = replace(options, device=device, dtype=dtype, imagined=True, memory=False, challengers=())
     with heartbeat(lambda: f"reading the examples of {', '.join(options.tasks)}"):
         plans = plan.make(imagined, model=model)
+    outlooks = []
     for planned in plans:
         request = fit.Request(
             folder=model.folder,
@@ -118,7 +122,11 @@ def show(options: Options, target: Gpu) -> int:
             share=target.share,
             names=tuple(example.id for example in planned.splits.train),
         )
-        plan_output.forecast(planned, request, _look(request), price=target.price)
+        outlooks.append((planned, outlook := _look(request)))
+        if not as_json:
+            plan_output.forecast(planned, request, outlook, price=target.price)
+    if as_json:
+        documents.forecasts(outlooks, target.price)
     return DONE
 
 
