@@ -271,7 +271,7 @@ def test_importing_the_report_loads_no_heavy_library() -> None:
 def test_a_data_file_that_the_runs_remember_names_the_page() -> None:
     file = DataFile("../claims/claims_2026.csv", "ab" * 32)
     runs: list[Run] = [(replace(record, data_file=file), answers) for record, answers in make_runs(n=60)]
-    text = page_of(runs, figures={"cfa": {}})
+    text = page_of(runs)
     assert "<h1>claims_2026.csv</h1>" in text
     assert "Data: claims_2026.csv; SHA-256 abababababab…." in text
     assert "../claims" not in text
