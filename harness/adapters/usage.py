@@ -61,7 +61,8 @@ def usage(
         comment="" if hub else "  # the folder of the base model",
         dtype="bfloat16" if spec.dtype == "bf16" else "float32",
     )
-    shown = _example(task, examples, answers) if task else None
+    same_version = task is not None and task.version == spec.task_version  # else the prompt may be another
+    shown = _example(task, examples, answers) if task and same_version else None
     if task is None or shown is None:
         return f"```python\n{loading}\n```"
     example, prompt, answer = shown

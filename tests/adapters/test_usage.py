@@ -61,6 +61,7 @@ def test_a_written_answer_is_generated_and_without_a_task_the_code_loads_only() 
     text = usage(make_spec(scoring="generate", max_new_tokens=7), task(), EXAMPLES, ANSWERS)
     assert "max_new_tokens=7, do_sample=False" in text
     assert "prompt" not in usage(make_spec(), None, EXAMPLES, ANSWERS)
+    assert "prompt" not in usage(make_spec(task_version=2), task(), EXAMPLES, ANSWERS)  # it may have been another
 
 
 def test_the_code_of_every_kind_compiles() -> None:
