@@ -79,7 +79,7 @@ def test_the_default_takes_at_most_twice_the_memory_of_one_example_at_once(
         return peak_memory.config_peak(config, replace(spec, micro_batch=size), LORA, rows)
 
     size = choice(claims, model, spec)
-    assert size > 1
+    assert size * len(rows[0]) >= micro_batch.CPU_TOKENS[dtype] / 2  # enough to pay for a pass
     assert peak(size) <= min(2 * peak(1), 1.6 * GIB)
 
 

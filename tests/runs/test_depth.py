@@ -17,9 +17,21 @@ CONFIG |= {"num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 200
 ROWS = [Pair((0,) * 90, (0,) * 3) for _ in range(4)]
 
 
-@pytest.mark.parametrize("checkpointing", [False, True])
-@pytest.mark.parametrize(("method", "rank"), [("lora", 8), ("dora", 4), ("full", 0)])
-@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize(
+    ("method", "rank", "checkpointing", "device"),
+    [
+        ("lora", 8, False, "cpu"),
+        ("lora", 8, True, "cuda"),
+        ("full", 0, True, "cpu"),
+        ("full", 0, True, "cuda"),
+        *(
+            pytest.param(*kind, checkpointing, device, marks=pytest.mark.slow)
+            for kind in (("lora", 8), ("dora", 4), ("full", 0))
+            for checkpointing in (False, True)
+            for device in ("cpu", "cuda")
+        ),
+    ],
+)
 def test_the_line_through_two_depths_meets_the_count_of_all_layers(
     method: str, rank: int, checkpointing: bool, device: str
 ) -> None:

@@ -15,7 +15,6 @@ from harness.cli.arguments import Arguments, Flag
 from harness.cli.lookup import Lookup
 from harness.cli.terminal import archives, documents, output, verification
 from harness.errors import HarnessError
-from harness.report.write import write_outputs
 from harness.runs.options import Options
 from harness.store import archive, records
 from harness.verify import review, waivers
@@ -280,6 +279,8 @@ def _one_by_one(
 
 def _together(target: Target, runs: Sequence[records.Run], lookup: Lookup, unknown: Sequence[str]) -> list[Check]:
     """Make the checks of all runs; if only a table is to be checked, those of that table."""
+    from harness.report.write import write_outputs  # the help loads little
+
     rebuild = functools.partial(write_outputs, tasks=lookup.tasks, publication=target.publication)
     if target.is_view:
         runs = _readable(_runs_below(target.runs))
