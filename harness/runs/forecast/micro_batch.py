@@ -34,9 +34,7 @@ from harness.runs.forecast.closed_form import Dims
 from harness.schema import Method
 
 CPU_TOKENS = {"bf16": 1_300, "fp32": 700}  # a token takes twice as long in fp32, and the cost of a pass is the same
-SMALL_TOKENS = (
-    1_300  # in either precision, if the memory is below `SMALL`: most of a pass's cost is that of its operations
-)
+SMALL_TOKENS = CPU_TOKENS["bf16"]  # in either precision below `SMALL`: a pass costs above all its operations
 CUDA_TOKENS = 5_000
 RATIO = 2.0  # to the memory of one example at once
 SMALL = 256 * 2**20  # bytes; a process that has loaded torch takes more
