@@ -114,6 +114,12 @@ def fast_bf16() -> bool:
     return bool(re.search(r"\b(amx_bf16|avx512_bf16)\b", flags)) or bool(re.search(r"^Features.*\bbf16\b", flags, re.M))
 
 
+def half_width_mkl() -> bool:
+    """Return whether MKL multiplies fp32 with half of this processor's vectors: AMD's with AVX-512."""
+    flags = _cpuinfo()
+    return "AuthenticAMD" in flags and bool(re.search(r"\bavx512f\b", flags))
+
+
 def cuda_fast_bf16() -> bool:
     """Return whether the first CUDA device multiplies bf16 in hardware, as compute capability 8.0 and later do.
 

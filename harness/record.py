@@ -290,7 +290,6 @@ class Record:
     Both are empty for runs that stored none, and in records of older versions. `validation` is the result of an untrained
     row on validation questions; by it the base model at its best is selected. `data_file` is that of a task without code,
     `usage` that of a run that asked a server.
-    row on validation questions; by it the base model at its best is selected.
     `targets` are the modules that an adapter changes. `neighbours` is how many other runs of the same command ran
     beside the training, on average, and `load` the system's load average for each core at its end; None if unknown.
     """

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.adapters import library
 from harness.adapters.library import StoredAdapter
+from harness.adapters.usage import usage
 from harness.analysis import compare
+from harness.analysis.aggregate import row_of
 from harness.analysis.items import Run
 from harness.data import registry
-from harness.format import Table, duration, escape, markdown, number, quantity, size, spoken, trained_on
+from harness.format import Table, duration, escape, interval, markdown, number, quantity, size, spoken, trained_on
 from harness.record import Record, RunSpec
 from harness.report import exports
-from harness.schema import Task
+from harness.schema import Example, Task
 
 MERGE_SOURCES = {
     "sum": "weighted sum of the changes (task arithmetic, Ilharco et al. 2023, arXiv:2212.04089)",
@@ -36,15 +38,6 @@ if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
 
 QUANTIZED_BASES = {"qlora": "in 4 bits (NF4, double quantisation)", "lora8": "in 8 bits"}
-LOADING_CODE = """```python
-import torch
-from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-base = AutoModelForCausalLM.from_pretrained({base}, dtype=torch.{dtype})
-model = PeftModel.from_pretrained(base, "THIS_FOLDER")
-tokenizer = AutoTokenizer.from_pretrained({base})
-```"""
 GENERAL_LIMITS = (
     "They hold for test questions from the same source as the training questions. Other wording, documents and "
     "languages were not tested.",
@@ -59,6 +52,8 @@ def card(
     base: Run | None,
     task: Task | None,
     *,
+    others: Sequence[Run] = (),
+    examples: Sequence[Example] = (),
     limits: tuple[int, int] | None = (0, 0),
     command: str = "",
 ) -> str:
@@ -69,12 +64,15 @@ def card(
         answers: its record with its answers (None if they are missing).
         base: the base model on the same questions, likewise; None if there is no such run.
         task: the task, None if it is not available.
+        others: all other runs on the same questions, for the table.
+        examples: the test examples, empty if they are not available.
         limits: the limits of training and test examples (0 is all), None if unknown.
         command: the command that trains the run again.
     """
     record, spec = adapter.run.record, adapter.spec
     metrics = {task.name: task.metrics} if task else None
-    cells = compare.cells([run for run in (base, answers) if run], metrics)
+    runs = {run[0].spec.id: run for run in (*others, *([base] if base else []), answers)}
+    cells = compare.cells(runs.values(), metrics)
     measured = exports.card(spec.task, cells).partition("\n\n")[2].strip()
     blocks = [
         front_matter(metadata(spec, [adapter.config["peft_type"].lower(), spec.method], answers, task)),
@@ -85,14 +83,11 @@ def card(
         + f" {_origin(spec)}" * bool(_origin(spec)),
         "## Intended use",
         _intended_use(spec),
-        LOADING_CODE.format(
-            base=json.dumps(library.hub_id(spec) or f"FOLDER_OF_{spec.model}"),
-            dtype="bfloat16" if spec.dtype == "bf16" else "float32",
-        ),
+        usage(spec, task, examples, answers[1] or (), next(iter(record.scores), "")),
         "## Evaluation",
         measured,
         "### Limits of these figures",
-        _bullets(_limits(record)),
+        _bullets(_limits(record, _seeds(record, runs.values()))),
         "## Training",
         markdown(Table("", ("setting", "value"), _settings(spec), left=frozenset({0, 1}))),
         _bullets(_training_facts(adapter)),
@@ -100,7 +95,7 @@ def card(
         _rebuild_section(spec, limits, command),
         "## Licence",
         f"Data: {escape((task.source.license if task else '') or 'unknown')}. The base model has its own licence. Both "
-        "determine the licence of this adapter; its publisher has to state it.",
+        "determine the licence of this adapter; its publisher has to state it, here and in the field `license` above.",
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
@@ -127,6 +122,7 @@ def metadata(spec: RunSpec, tags: list[str], answers: Run | None = None, task: T
         base_model=hub or None,
         base_model_relation="adapter" if hub else None,
         datasets=[uri.removeprefix("hf:")] if uri.startswith("hf:") else None,
+        license="unknown",  # its publisher has to state it, see the section on the licence
         library_name="peft",
         pipeline_tag="text-generation",
         tags=tags,
@@ -186,11 +182,21 @@ def _intended_use(spec: RunSpec) -> str:
     return " ".join(parts)
 
 
-def _limits(record: Record) -> list[str]:
+def _seeds(record: Record, runs: Iterable[Run]) -> int:
+    """Return the number of seeds that the record's row of the table pools."""
+    return len({run[0].spec.seed for run in runs if row_of(run[0].spec) == row_of(record.spec)})
+
+
+def _limits(record: Record, seeds: int = 1) -> list[str]:
     spec, score = record.spec, next(iter(record.scores.values()), None)
     limits = [
         f"They are of one training run, seed {spec.seed}: the interval covers other questions, not other training runs."
     ]
+    if seeds > 1 and score:
+        value = f"{number(score.value, score.unit)} {interval(score.low, score.high, score.unit)}"
+        limits = [
+            f"The row of this adapter is the mean of {seeds} seeds; this adapter, seed {spec.seed}, scores {value}."
+        ]
     if score and record.chance is not None and score.higher_is_better and score.low <= record.chance:
         limits.append(
             f"The score does not differ significantly from {record.guess} ({number(record.chance, score.unit)})."
@@ -215,6 +221,8 @@ def _training_facts(adapter: StoredAdapter) -> list[str]:
     if cost and "train" in cost.phases:
         train = cost.phases["train"]
         lines.append(f"peak memory in training: {size(train.peak_bytes)}, time {duration(train.seconds)}")
+    if record.final_loss is not None:
+        lines.append(f"loss at the end: {record.final_loss:.3f} nats per target token")
     packages = ", ".join(f"{name} {version}" for name, version in record.environment.packages.items())
     return [*lines, f"machine: {record.environment.machine}", f"packages: {packages}"]
 

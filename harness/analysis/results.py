@@ -7,7 +7,7 @@ processes: a process that shows one computes it itself or inherits it by fork.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 
@@ -22,6 +22,7 @@ from harness.record import Answer
 
 NO_METRICS: Metrics = MappingProxyType({})
 NO_PROBES: ProbeAnswers = MappingProxyType({})
+NO_LOSSES: Mapping[str, tuple[tuple[int, float], ...]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class TaskResults:
 
     `runs` are the records with their answers, `probe_answers` the answers to probes by run id. `metrics` are those of the
     task and of its probes, by task name. `cells` compare rows on the task. `changes` compare each row with the base model
-    on the probes, `twins` with itself on the task in other words or in another order.
+    on the probes, `twins` with itself on the task in other words or in another order. `losses` are the logged steps of
+    some runs, as (step, loss) by run id.
     """
 
     task: str
@@ -40,6 +42,7 @@ class TaskResults:
     cells: tuple[Cell, ...]
     changes: tuple[Change, ...]
     twins: tuple[TwinResult, ...]
+    losses: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=lambda: NO_LOSSES)
 
     @cached_property
     def sections(self) -> tuple[Section, ...]:

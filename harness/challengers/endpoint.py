@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from harness.endpoint.connection import Respondent
 from harness.metrics import thoughts
 from harness.metrics.options import by_character
 from harness.schema import Challenger, Example, Task
+
+if TYPE_CHECKING:
+    from harness.endpoint.connection import Respondent
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "sequence": ("sequence --task cfa,sec_qa,claims --joint",),
     "plan": (
         "plan --task cfa --method all",
-        "plan --task cfa --model meta-llama/Llama-3.1-8B --gpu 24GiB --price 2.50",
+        "plan --task cfa --model meta-llama/Llama-3.1-8B --gpu 24GiB --price 2.50USD",
         "plan --accuracy",
     ),
     "list": ("list", "list --data ./data_sets"),
@@ -23,7 +23,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "verify": (
         "verify",
         "verify results/published --report review",
-        "verify results/published --rerun d3446b27a7",
+        "verify results/published --rerun cfa/lora-r8",
         "verify results/published --replay 16",
         "verify --task questions.jsonl",
     ),
@@ -36,12 +36,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "new": ("new renewals --tasks-dir my_tasks",),
     "adapters": (
         "adapters list",
-        "adapters export 3a69984 my-adapter",
-        "adapters merge 3a69984 77c01be --how ties --density 0.2 --out merged",
-        "adapters score 3a69984 77c01be merged --task cfa --task claims --name both",
+        "adapters export cfa/lora-r8 my-adapter",
+        "adapters merge cfa/lora-r8 claims/lora-r8 --how ties --density 0.2 --out merged",
+        "adapters score cfa/lora-r8 claims/lora-r8 merged --task cfa --task claims --name both",
         "adapters matrix results/merges/both.json",
     ),
-    "serve": ("serve --port 8000", "serve --adapter claims=3a69984 --max-adapters 4"),
+    "serve": ("serve --port 8000", "serve --adapter claims=claims/lora-r8 --max-adapters 4"),
 }
 
 

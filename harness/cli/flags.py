@@ -322,7 +322,7 @@ RUN = (
         "--continue-from",
         "train from this run's weights on, with its method and its rank",
         metavar="RUN",
-        example="3a69984",
+        example="cfa/lora-r8",
         group=WHAT,
     ),
     *SOURCES,

@@ -23,7 +23,7 @@ from harness.schema import Example, Task
 from harness.store import records
 from harness.store.find import find_run
 
-SEVERAL = "pass an id; `adapters list` shows them"
+SEVERAL = "pass TASK/NAME such as cfa/lora-r8, or an id; `adapters list` shows them"
 
 
 MAX_ABOVE = 6  # folders between a run and what holds its results folder

@@ -32,6 +32,8 @@ def load_weights(folder: str, spec: RunSpec, dtype: str, **options: Any) -> Any:
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
+    from harness.methods.parts import wide_product
+
     disable_progress_bar()  # the run shows its own
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
@@ -52,7 +54,7 @@ def load_weights(folder: str, spec: RunSpec, dtype: str, **options: Any) -> Any:
     if report["missing_keys"]:
         name = sorted(report["missing_keys"])[0]
         raise HarnessError(f"the checkpoint lacks the weight {name}", where=folder, fix="fetch the model again")
-    return packed_product.with_exact_products(model, spec)
+    return wide_product.install(packed_product.with_exact_products(model, spec), spec)
 
 
 def load(folder: str, spec: RunSpec) -> Any:

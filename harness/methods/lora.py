@@ -126,7 +126,7 @@ def alpha(rank: int, hidden_size: int) -> float:
 def learning_rate(hidden_size: int) -> float:
     """Return the rate at a width, by power laws between three.
 
-    1e-3 at 224 was tuned on the validation splits with the embedded model. 8e-4 at 576 is the best of four on `tfns` with
+    1e-3 at 224 was tuned on the validation splits with the embedded model. 8e-4 at 576 is the best on `tfns` and `openbookqa` with
     SmolLM2-135M-Instruct (docs/learning_rates.md). 2e-4 at 4,096 is usual for 7 B weights (Dettmers et al. 2023,
     arXiv:2305.14314).
     """

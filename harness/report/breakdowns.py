@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from harness.analysis.decision import best_tuned
 from harness.analysis.items import Metrics, find_metric
 from harness.analysis.results import TaskResults
 from harness.analysis.sections import Section
@@ -39,14 +40,17 @@ def breakdown(section: Section, results: TaskResults) -> list[Table]:
 
 
 def confusion(section: Section, results: TaskResults) -> list[Table]:
-    """Return the confusion matrices of the base model and of the best row: right classes as rows, answers as columns.
+    """Return the confusion matrices of the base model, of the best row and of the best tuned one, right classes as rows.
 
     They are split by line of business if the answers name it (`LINE`), and pool all seeds. There are none for tasks without
     classes or with more than `MOST_CLASSES`.
     """
     metric = next((metric for metric in _metrics(section, results.metrics) if metric.classes), None)
     tables = []
-    for cell in (cell for cell in section.headline if cell is section.base or cell.best_or_tied == "best"):
+    tuned = best_tuned(section)
+    for cell in (
+        cell for cell in section.headline if cell is section.base or cell is tuned or cell.best_or_tied == "best"
+    ):
         answers_of_cell = [answer for run in cell.run_ids for answer in results.answers.get(run, ())]
         if metric is not None and answers_of_cell:
             tables += _confusion(f"Confusion of {section.label(cell)}", answers_of_cell, metric)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.compare import MARGIN
 from harness.analysis.costs import cost_obstacle, time_obstacle
+from harness.analysis.decision import missing_classes
 from harness.analysis.sections import Section, like_base
-from harness.format import duration, interval, number, points, unit_of_difference
+from harness.format import duration, interval, number, points, short, unit_of_difference
 from harness.metrics import power
 from harness.metrics.sampling import FEWEST_SEEDS
 from harness.record import HASH
@@ -242,6 +243,11 @@ def _server(section: Section, cell: Cell) -> str:
     return f"{section.label(cell)} is an untrained model of {source}, asked from {facts['date']} on{how}{tokens}; its answers are on trust."
 
 
+def _missing(cell: Cell) -> str:
+    names = [f"'{short(count.name, 40)}' (0 of {count.targets:,})" for count in missing_classes(cell)]
+    return f"never answers {' or '.join(names)}"
+
+
 def alarms(section: Section, *, commits: str = "") -> list[str]:
     """Return warnings about what is wrong or doubtful in these runs.
 
@@ -258,6 +264,7 @@ def alarms(section: Section, *, commits: str = "") -> list[str]:
         doubts = [f"scores below {section.guess} ({chance_text(section)})"] if cell.below_chance else []
         doubts += [f"{number(unread)} % of its answers could not be read and count as wrong"] if unread else []
         doubts += [constant_words(cell.constant)] if cell.constant else []
+        doubts += [_missing(cell)] if not cell.constant and missing_classes(cell) else []
         if doubts:
             warnings.append(f"{name}: {'; '.join(doubts)}")
         if cut := max((record.cut_examples for record in cell.records), default=0):
@@ -276,16 +283,16 @@ def alarms(section: Section, *, commits: str = "") -> list[str]:
 
 
 def missing_intervals(section: Section) -> list[str]:
-    """Return a sentence for each reason that scores or differences have no interval, with the metrics it is true of."""
+    """Return a sentence on each metric whose scores or differences have no interval, with the reason of its first such row."""
     of_all = list(dict.fromkeys(cell.shortage for cell in section.headline if cell.shortage))
-    further: dict[tuple[str, str], None] = {}
+    further: dict[str, str] = {}  # one reason for each metric: those of its rows differ in a count alone
     for cell in section.cells:
         if cell.shortage and cell.shortage not in of_all:
-            further["", f"{cell.metric}: {cell.shortage}"] = None
+            further.setdefault(cell.metric, cell.shortage)
         elif cell.vs_base and cell.vs_base.reason and not cell.shortage:
-            further["differences in ", f"{cell.metric}: {cell.vs_base.reason}"] = None
+            further.setdefault(f"differences in {cell.metric}", cell.vs_base.reason)
     lines = [f"No interval and no test: {reason}." for reason in of_all]
-    return lines + [f"No interval for {of}{rest}." for of, rest in further]
+    return lines + [f"No interval for {metric}: {reason}." for metric, reason in further.items()]
 
 
 def reading(section: Section) -> list[str]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from harness.analysis.results import TaskResults
 from harness.analysis.sections import Section
 from harness.format import NONE, Table, interval, magnitude, number, percent_sign, short, size
-from harness.record import Record
+from harness.record import DataFile, Record
 from harness.report import calibration, flips, forgetting, recommendation, robustness, tables, verdict
 from harness.report.figures.style import FAINT, GRID, INK, PAPER
 from harness.report.flips import Questions
@@ -44,6 +44,7 @@ ALT = {
     "ranks": "The headline metric over rank",
     "memory": "Peak memory in training by part",
     "calibration": "Share of right answers by confidence, and share of wrong answers by the share given without review",
+    "losses": "Loss over the steps of training",
     "forgetting": "Gain of each run on the task against its change on a probe",
 }
 _ROLES = {INK: "var(--ink)", PAPER: "var(--paper)", FAINT: "var(--faint)", GRID: "var(--grid)"}
@@ -130,29 +131,37 @@ def _task(results: TaskResults, details: TaskDetails) -> Part:
     return {
         "name": results.task,
         "number": details.number,
-        "heading": _heading(results.task, details.task),
-        "origin": _origin(details.task),
+        "heading": _heading(results, details.task),
+        "origin": _origin(results, details.task),
         "about": _about(results.sections, details.task),
         "figures": [(ALT[name], picture(name, svg)) for name, svg in details.figures.items()],
         "limits": limits(results.sections),
     }
 
 
-def _heading(name: str, task: Task | None) -> str:
+def _heading(results: TaskResults, task: Task | None) -> str:
     """Return the task's name and title; of a data file its file name, as the title of such a task is a description."""
+    if (file := _data_file(results)) is not None:
+        return Path(file.path).name
     if task is None:
-        return name
-    return Path(task.source.uri).name if Path(task.source.uri).is_absolute() else f"{name}: {task.title}"
+        return results.task
+    return Path(task.source.uri).name if Path(task.source.uri).is_absolute() else f"{results.task}: {task.title}"
 
 
-def _origin(task: Task | None) -> str:
-    """Return a line on the data of a task, its licence and its checksum; empty if the task is not installed."""
-    if task is None:
-        return ""
-    facts = dict(_source_rows(task))
-    parts = [facts.get("data", ""), facts.get("licence", ""), facts.get("rows and split", "")]
-    checksum = f"SHA-256 {task.source.sha256[:12]}…" if task.source.sha256 else ""
-    return f"Data: {'; '.join(filter(None, (*parts, checksum)))}."
+def _data_file(results: TaskResults) -> DataFile | None:
+    """Return the data file that the runs of a task remember, None if they have none."""
+    return next((record.data_file for record, _ in results.runs if record.data_file is not None), None)
+
+
+def _origin(results: TaskResults, task: Task | None) -> str:
+    """Return a line on the data of a task, its licence and its checksum; empty if nothing is known of it."""
+    file = _data_file(results)
+    facts = dict(_source_rows(task)) if task is not None else {}
+    sha256 = file.sha256 if file else task.source.sha256 if task else ""
+    name = Path(file.path).name if file else facts.get("data", "")
+    checksum = f"SHA-256 {sha256[:12]}…" if sha256 else ""
+    parts = [name, facts.get("licence", ""), facts.get("rows and split", ""), checksum]
+    return f"Data: {'; '.join(filter(None, parts))}." if any(parts) else ""
 
 
 def _source_rows(task: Task) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from harness.report import exports, page, tables
 from harness.report.figures import cache, write
 from harness.report.page import PAGE
 from harness.schema import Example, Task
-from harness.store import records
+from harness.store import records, training_files
 
 Numbered = tuple[int, Sequence[records.Run]]  # the number of a task on the page, and its runs
 
@@ -92,6 +93,16 @@ def analyze_stored(task: str, runs: Sequence[records.Run], metrics: Metrics) -> 
     )
 
 
+def with_losses(analysis: TaskResults, runs: Sequence[records.Run]) -> TaskResults:
+    """Return the analysis with the logged losses of the runs that its figure draws: the first seed of each row."""
+    first = {cell.run_ids[0] for section in analysis.sections for cell in section.headline if cell.trains}
+    losses = {}
+    for run in runs:
+        if run.record.spec.id in first and (steps := training_files.read_losses(run.folder)):
+            losses[run.record.spec.id] = steps
+    return dataclasses.replace(analysis, losses=losses)
+
+
 def _reports(context: ReportContext, numbered: Sequence[Numbered]) -> list[TaskReport]:
     """Return the report of each task, in order."""
     if len(numbered) == 1:
@@ -121,7 +132,8 @@ def _analysis(context: ReportContext, runs: Sequence[records.Run]) -> TaskResult
     name = runs[0].record.spec.task
     at_hand = context.analyses.get(name)
     usable = at_hand is not None and _covers(at_hand, runs, context.metrics)
-    return at_hand if at_hand is not None and usable else analyze_stored(name, runs, context.metrics)
+    analysis = at_hand if at_hand is not None and usable else analyze_stored(name, runs, context.metrics)
+    return with_losses(analysis, runs)
 
 
 def _report_of(context: ReportContext, number: int, analysis: TaskResults) -> TaskReport:
@@ -157,7 +169,8 @@ def _figures(context: ReportContext, analysis: TaskResults) -> list[Path]:
 
 def _drawn_from(analysis: TaskResults) -> object:
     """Return everything that figures are drawn from."""
-    return list(analysis.cells), sorted(analysis.calibrations.items()), list(analysis.changes)
+    calibrations, losses = sorted(analysis.calibrations.items()), sorted(analysis.losses.items())
+    return list(analysis.cells), calibrations, list(analysis.changes), losses
 
 
 def _questions(task: Task) -> dict[str, Example]:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from harness.endpoint import cache, settings
-from harness.endpoint.contact import REQUESTS, contact, require
 from harness.runs.inputs import Inputs
 from harness.runs.options import Options
 from harness.schema import Challenger
@@ -46,6 +44,9 @@ def facts(
     names = [challenger.name for challenger in challengers if challenger.remote]
     if not names:
         return ()
+    from harness.endpoint import cache, settings
+    from harness.endpoint.contact import REQUESTS, contact, require
+
     endpoint = require(options.server, names[0])
     settings.key(endpoint)
     test, has_options = inputs.splits.test, inputs.task.scoring == "choices"

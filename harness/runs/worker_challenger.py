@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.challengers.parts import answers
 from harness.data import registry
-from harness.endpoint.connection import Connection, Progress, Settings
-from harness.endpoint.contact import require
-from harness.endpoint.forms import ServerFacts
 from harness.model import meter
 from harness.record import Answer, Phase, Usage
 from harness.runs.inputs import Inputs
 from harness.runs.job import Job
+
+if TYPE_CHECKING:
+    from harness.endpoint.connection import Connection, Progress
 
 PACKAGES = ("scikit-learn",)  # further ones that decide a challenger's answers
 
@@ -46,6 +46,10 @@ def answer(
 
 def _connection(job: Job, on_progress: Progress | None) -> Connection:
     """Return the connection to the server of a job, whose answers are kept in the results folder."""
+    from harness.endpoint.connection import Connection, Settings
+    from harness.endpoint.contact import require
+    from harness.endpoint.forms import ServerFacts
+
     spec = job.spec
     endpoint, facts = require(job.endpoint, spec.method), ServerFacts.of(spec.server)
     limit = endpoint.tokens or spec.max_new_tokens

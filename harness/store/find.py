@@ -18,8 +18,10 @@ def own_or_published(root: Path, task: str | None = None) -> tuple[list[store.Ru
     return store.find(root / store.path_word(task) if task else root, task), root
 
 
-def find_run(name: str, runs: Sequence[store.Run], *, several: str = "pass an id, or --task NAME") -> store.Run:
-    """Return the run of a name, an id or a folder; of several seeds the first.
+def find_run(
+    name: str, runs: Sequence[store.Run], *, several: str = "pass an id, or TASK/NAME such as cfa/lora-r8"
+) -> store.Run:
+    """Return the run of a name such as `lora-r8` or `cfa/lora-r8`, an id or a folder; of several seeds the first.
 
     Args:
         name: the name, the beginning of the id, or the folder.
@@ -32,7 +34,9 @@ def find_run(name: str, runs: Sequence[store.Run], *, several: str = "pass an id
     path = Path(name)
     if (path / store.RECORD).is_file():
         return store.Run(path, store.read_record(path))
-    matches = [run for run in runs if run.record.spec.id.startswith(name) or run.record.spec.name == name]
+    task, _, short = name.rpartition("/")  # `cfa/lora-r8` is the run of that name on that task
+    of_task = [run for run in runs if task in ("", run.record.spec.task)]
+    matches = [run for run in of_task if run.record.spec.id.startswith(short) or run.record.spec.name == short]
     matches = [run for run in matches if run.record.status == "ok"] or matches
     if not matches:
         names = sorted({run.record.spec.name for run in runs})

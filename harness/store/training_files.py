@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -60,6 +61,20 @@ def read_steps(folder: Path) -> list[dict[str, Any]]:
         with contextlib.suppress(ValueError):
             steps.append(json.loads(line))
     return steps
+
+
+def read_losses(folder: Path) -> tuple[tuple[int, float], ...]:
+    """Return the logged steps as (step, loss), without lines that have no finite loss; none if they cannot be read."""
+    try:
+        steps = read_steps(folder)
+    except HarnessError:
+        return ()
+    pairs = ((step.get("step"), step.get("loss")) for step in steps if isinstance(step, dict))
+    return tuple(
+        (number, float(loss))
+        for number, loss in pairs
+        if isinstance(number, int) and isinstance(loss, int | float) and math.isfinite(loss)
+    )
 
 
 def steps_bytes(folder: Path) -> bytes:

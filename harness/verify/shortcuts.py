@@ -85,20 +85,30 @@ def alarms(task: Task, splits: Splits, shortcuts: Sequence[Shortcut]) -> list[st
         return []
     warnings = []
     for shortcut in shortcuts:
-        gain, text = shortcut.value - level, f"{number(shortcut.value)} %, and {task.guess} {number(level)} %"
+        gain = shortcut.value - level
+        text = f"{subject(shortcut.name)}: {number(shortcut.value)} %; {task.guess}: {number(level)} %"
         if shortcut.name in (*GIVEAWAYS, POSITION):
             if texts.kind(splits.train) == "options" and gain >= max(LEAST, ERRORS * shortcut.error):
-                warnings.append(f"{shortcut.name} scores {text}: the options give answers away without the question")
+                warnings.append(f"{text}. The options give answers away without their question")
         elif gain >= max((1 - level) / 2, LEAST):
-            warnings.append(f"{shortcut.name} scores {text}: little is left that needs a language model")
+            warnings.append(f"{text}. Little is left that needs a language model")
     return warnings
 
 
+def subject(name: str) -> str:
+    """Return a challenger with its title, as in `trees (gradient boosting over columns)`; a position has none."""
+    entry = registry.challengers().get(name)
+    if entry is None or entry.value is None:
+        return "the position that is right most often in training"
+    return f"{name} ({entry.value.title})"
+
+
 def notes(task: Task, splits: Splits) -> list[tuple[str, str]]:
-    """Return the scores of challengers and the warnings, as (heading, text); empty if none applies."""
+    """Return the scores of challengers and the warnings, as (heading, text); without scores the reason why there are none."""
     shortcuts, metric = measure(task, splits), task.metrics[0]
     if not shortcuts:
-        return []
+        reason = "there are no training examples to fit on" if not splits.train else "none applies to this task"
+        return [("challengers", reason)]
     scores = " · ".join(f"{shortcut.name} {number(shortcut.value, metric.unit)}" for shortcut in shortcuts)
     headline = f"{scores}{percent_sign(metric.unit)} {words(metric.name)}, without a language model"
     return [("challengers", headline), *(("! shortcut", warning) for warning in alarms(task, splits, shortcuts))]

@@ -12,6 +12,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 FOLDER = Path(__file__).resolve().parent
@@ -34,14 +35,14 @@ Curve = Mapping[float, float]
 
 
 def curves() -> dict[Key, dict[float, float]]:
-    """Return validation loss by rate of each model, task, method, rank and alpha; infinite for runs that diverged."""
-    result: dict[Key, dict[float, float]] = defaultdict(dict)
+    """Return validation loss by rate of each model, task, method, rank and alpha: the mean over seeds, infinite if one diverged."""
+    losses: dict[Key, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     for path in sorted(FOLDER.glob("*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
             run: dict[str, Any] = json.loads(line)
             key = (run["model"], run["task"], run["method"], run["rank"], run["alpha"])
-            result[key][run["learning_rate"]] = math.inf if run["loss"] is None else run["loss"]
-    return result
+            losses[key][run["learning_rate"]].append(math.inf if run["loss"] is None else run["loss"])
+    return {key: {rate: fmean(values) for rate, values in curve.items()} for key, curve in losses.items()}
 
 
 def default(key: Key) -> float:

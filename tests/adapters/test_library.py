@@ -302,7 +302,7 @@ def test_the_card_reads_as_its_snapshot(made: Path, snapshots: Snapshots) -> Non
     run, base = run_of(made, "lora"), run_of(made, "base")
     config = {"peft_type": "LORA", "target_modules": ["q_proj", "v_proj"]}
     adapter = library.StoredAdapter(run, config, 13_000)
-    task = registry.task("cfa")
+    task = replace(registry.task("cfa"), version=run.record.spec.task_version)
     evidence = (run.record, run.answers()), (base.record, base.answers())
     text = adapter_card.card(adapter, *evidence, task, command="python run_all.py --task cfa")
     # The table and its notes are those of the report, which have tests of their own.

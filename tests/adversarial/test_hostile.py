@@ -155,6 +155,7 @@ def check_figures(folder: Path) -> None:
         assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
 
+ROWS = (("base", 0), ("lora", 2), ("lora", 8))  # so many that every figure has something to show
 PLAIN = tuple(f"plain{n}" for n in range(30))
 
 
@@ -164,7 +165,7 @@ def harmless(tmp_path_factory: pytest.TempPathFactory) -> Path:
     results = tmp_path_factory.mktemp("harmless")
     failed, _ = make_failed("lora", 64, n=44, reason="why", task=PLAIN[0], model=PLAIN[1], model_revision=PLAIN[2])
     failed = replace(failed, spec=replace(failed.spec, test_examples=44, data=PLAIN[3]))
-    stored(results, [run("base", 0, PLAIN), run("lora", 8, PLAIN), (failed, None)])
+    stored(results, [*(run(*row, PLAIN) for row in ROWS), (failed, None)])
     assert main(["report", "--results", str(results)]) == 0
     return results / "report.html"
 
@@ -180,7 +181,7 @@ def test_hostile_records_and_answers_are_reported_as_text(
     texts = (*texts, *HOSTILE)[:30]
     failed, _ = make_failed("lora", 64, n=44, reason=texts[4], task=texts[0], model=texts[1], model_revision=texts[2])
     failed = replace(failed, spec=replace(failed.spec, test_examples=44, data=texts[3]))
-    stored(tmp_path, [run("base", 0, texts), run("lora", 8, texts), (failed, None)])
+    stored(tmp_path, [*(run(*row, texts) for row in ROWS), (failed, None)])
     assert main(["report", "--results", str(tmp_path)]) == 0, capsys.readouterr().err
     (table,) = tmp_path.glob("leaderboard/*.csv")
     (document,) = tmp_path.glob("leaderboard/*.md")
@@ -228,7 +229,7 @@ def test_a_hostile_data_file_is_checked_run_and_reported(
     monkeypatch.setattr("harness.cli.commands.run.plan.check", lambda plans: None)
     path, results, model = data_file(tmp_path, name), tmp_path / "results", write_model(tmp_path / "model")
     assert main(["check", str(path)]) == 0, capsys.readouterr().out
-    flags = ["--method", "base,full", "--challengers", "none", "--no-memory"]
+    flags = ["--method", "base,lora", "--rank", "2,8", "--challengers", "none", "--no-memory"]
     flags += ["--model", str(model), "--results", str(results)]
     assert main(["--task", str(path), *flags], work=guess) == 0, capsys.readouterr().err
     printed = capsys.readouterr()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,9 +25,9 @@ from harness.store import records
 from harness.verify.checks.answers import challengers as checks
 from harness.verify.run import verify
 from tests.challengers.test_runs import Ear, planned
-from tests.support.http_server import FAULTS, Response, chat, faulty_proxy, refusal
+from tests.support.http_server import FAULTS, Response, chat, faulty_proxy, refusal, reply
 from tests.support.http_server import serving as replying
-from tests.support.tiny_models import toy_examples, toy_task
+from tests.support.tiny_models import toy_examples, toy_model, toy_task
 
 if TYPE_CHECKING:
     from tests.support.http_client import Bench, Client
@@ -96,6 +97,53 @@ def test_no_fault_between_client_and_server_changes_an_answer(
     assert len(sent) >= count // every
     assert connection.usage().retries >= len(sent) - 2  # one or two may have met the first contact
     assert not any("error text" in answer.text for answer in given)
+
+
+def echo_server(bench: Bench) -> Callable[[str, Any], Response]:
+    """Serve the toy model with echoed log-probabilities, as vLLM and llama.cpp do."""
+    import torch
+
+    from harness.model.loading import load_tokenizer
+
+    model, tokenizer, lock = toy_model(), load_tokenizer(bench.model), threading.Lock()
+
+    def respond(path: str, body: Any) -> Response:
+        if body is None or not path.endswith("/v1/completions"):
+            return refusal(404, "no such path")
+        with lock, torch.inference_mode():
+            encoded = tokenizer(body["prompt"], return_offsets_mapping=True, add_special_tokens=False)
+            ids = torch.tensor([encoded["input_ids"]])
+            logprobs = torch.log_softmax(model(input_ids=ids).logits[0, :-1].float(), -1)
+        values = logprobs.gather(1, ids[0, 1:, None])[:, 0].tolist()
+        starts = [start for start, _ in encoded["offset_mapping"]]
+        tokens = [body["prompt"][start:end] for start, end in encoded["offset_mapping"]]
+        table = {"tokens": tokens, "token_logprobs": [None, *values], "text_offset": starts}
+        return reply(
+            {"model": "toy", "choices": [{"text": body["prompt"], "logprobs": table, "finish_reason": "length"}]}
+        )
+
+    return respond
+
+
+def test_a_server_that_echoes_gives_the_log_likelihoods_of_the_base_row(bench: Bench, tmp_path: Path) -> None:
+    from harness.model import answer
+    from harness.model.loading import load_tokenizer
+
+    task, examples = toy_task("choices"), toy_examples(12)
+    spec = bench.spec("base", rank=0, alpha=0.0)
+    model = registry.method("base").load(str(bench.model), spec)
+    base = answer.answer(model, load_tokenizer(bench.model), examples, task, spec)
+    with replying(echo_server(bench)) as (url, _):
+        endpoint = Endpoint(url, "toy", pause=0.01)
+        facts = contact(endpoint, has_options=True)
+        assert (facts.options, facts.api) == ("loglik", "completions")
+        with Connection(Settings(endpoint, facts, TOKENS, tmp_path)) as connection:
+            fitted = answers.fit(registry.challenger("endpoint"), task, [], 0, respondent=connection)
+            scores = registry.challenger("endpoint").answer(fitted, examples)
+            given = answers.answer(registry.challenger("endpoint"), fitted, examples, task)
+    for own, score in zip(base, scores, strict=True):
+        assert score == pytest.approx(own.loglik, abs=1e-3)
+    assert [a.text for a in given] == [a.text for a in base]
 
 
 def gold_server(path: str, body: Any) -> Response:

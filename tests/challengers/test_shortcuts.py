@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,4 +43,11 @@ def test_check_prints_the_challengers_of_a_task(tmp_path: Path, capsys: pytest.C
     out = capsys.readouterr().out
     assert "challengers" in out
     assert "! shortcut" in out  # every question of the toy names its answer
-    assert "words scores" in " ".join(out.split())
+    assert "! shortcut words (" in " ".join(out.split())
+    assert "Little is left that needs a language model" in " ".join(out.split())
+
+
+def test_check_tells_why_a_task_without_training_examples_has_no_challengers() -> None:
+    toy, splits = task("clean"), clean(1)
+    ((heading, text),) = shortcuts.notes(toy, replace(splits, train=()))
+    assert (heading, text) == ("challengers", "there are no training examples to fit on")

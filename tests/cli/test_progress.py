@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from harness.cli.terminal.progress import Watch
 from harness.runs.forecast.duration import Duration
 from harness.runs.job import Job, Outcome, Progress
-from harness.runs.options import Options
 from harness.runs.plan import Plan
-from tests.support.sample_inputs import write_model, write_task
-
-
-@pytest.fixture
-def planned(tmp_path: Path) -> Plan:
-    from harness.runs import plan
-
-    options = Options(
-        tasks=(str(write_task(tmp_path / "toy.jsonl")),),
-        model=str(write_model(tmp_path / "model")),
-        results=tmp_path / "results",
-        methods=("base", "lora"),
-        ranks=(2,),
-        memory=False,
-    )
-    return plan.make(options)[0]
 
 
 def test_a_long_run_gives_a_sign_of_life_when_piped(

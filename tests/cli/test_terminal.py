@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -22,27 +21,10 @@ from harness.errors import HarnessError
 from harness.format import Table
 from harness.report import tables, verdict
 from harness.runs.job import Outcome, Progress
-from harness.runs.options import Options
 from harness.runs.plan import Plan
 from tests.support.analyses import results_of
 from tests.support.finished_runs import make_failed, make_runs
 from tests.support.records import make_record, make_spec
-from tests.support.sample_inputs import write_model, write_task
-
-
-@pytest.fixture
-def planned(tmp_path: Path) -> Plan:
-    from harness.runs import plan
-
-    options = Options(
-        tasks=(str(write_task(tmp_path / "toy.jsonl")),),
-        model=str(write_model(tmp_path / "model")),
-        results=tmp_path / "results",
-        methods=("base", "lora"),
-        ranks=(2,),
-        memory=False,
-    )
-    return plan.make(options)[0]
 
 
 @pytest.mark.parametrize(

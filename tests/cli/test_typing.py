@@ -113,3 +113,16 @@ def test_no_memory_looks_at_no_model(
 def test_a_reader_of_names_still_needs_one() -> None:
     with pytest.raises(HarnessError, match="has no value"):
         parse.words(["  "], "--task", "cfa")
+
+
+def test_a_run_has_the_name_of_its_task_before_its_own(tmp_path: Path) -> None:
+    runs = [
+        records.Run(tmp_path / task, make_record(make_spec(task=task, method="lora", rank=8)))
+        for task in ("cfa", "claims")
+    ]
+    assert find.find_run("claims/lora-r8", runs).record.spec.task == "claims"
+    with pytest.raises(HarnessError, match="means several runs") as caught:
+        find.find_run("lora-r8", runs)
+    assert "TASK/NAME" in caught.value.fix
+    with pytest.raises(HarnessError, match="no run is called"):
+        find.find_run("sec_qa/lora-r8", runs)

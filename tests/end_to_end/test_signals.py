@@ -75,7 +75,8 @@ def test_a_run_in_the_background_ends_with_130_the_tables_so_far_and_the_command
     command: list[str], tmp_path: Path, number: signal.Signals
 ) -> None:
     with background(command) as process:
-        wait_until(lambda: list(tmp_path.rglob("waiting")), process)
+        base = tmp_path / "results/runs/toy/model/base"
+        wait_until(lambda: list(tmp_path.rglob("waiting")) and list(base.rglob(records.RECORD)), process)
         process.send_signal(number)
         out, err = process.communicate()
     assert process.returncode == 130, err

@@ -104,16 +104,19 @@ def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
 
 
 def test_a_dry_run_goes_down_through_few_files_and_seldom_climbs_back_up(desk: Desk) -> None:
-    assert desk.train() == 0  # modules that load on first use are loaded now
-    way = Way(lambda: desk.run("plan", "--task", "cfa", "--no-memory"), plan.show)
+    dry = ("plan", "--task", "cfa", "--no-memory")
+    assert desk.train() == 0
+    assert desk.run(*dry) == 0  # what loads or is kept on first use is there now, whichever tests ran before
+    way = Way(lambda: desk.run(*dry), plan.show)
     way.tell("a dry run")
-    assert len(way.files) <= 47
-    assert len(way.climbs) <= 20
+    assert len(way.files) <= 48
+    assert len(way.climbs) <= 19
 
 
 def test_a_run_with_nothing_left_to_do_goes_through_few_files_and_seldom_climbs_back_up(desk: Desk) -> None:
     assert desk.train() == 0
+    assert desk.train() == 0
     way = Way(desk.train, run.run)
     way.tell("a run with nothing left to do")
-    assert len(way.files) <= 75
-    assert len(way.climbs) <= 31
+    assert len(way.files) <= 83
+    assert len(way.climbs) <= 32

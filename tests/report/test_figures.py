@@ -6,6 +6,7 @@ import itertools
 import re
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -19,7 +20,7 @@ import tests.support.figure_checks as legible
 from harness.analysis import compare
 from harness.analysis.aggregate import Cell
 from harness.analysis.sections import sections
-from harness.report.figures import overview, write
+from harness.report.figures import forgetting, losses, overview, write
 from harness.report.figures import style as palette
 from harness.report.figures.labels import Box, place_labels, spread_positions
 from tests.support.analyses import results_of
@@ -110,7 +111,8 @@ def test_a_failed_run_is_marked_in_every_figure(drawn: dict[str, str]) -> None:
 def test_the_memory_figure_shows_total_prediction_and_parts(drawn: dict[str, str]) -> None:
     said = texts(drawn["memory"])
     assert "90.0 MiB  (predicted 87.3)" in said
-    assert "22.4 MiB  (evaluation)" in said
+    assert "base" not in said.split("\n")  # it trains nothing
+    assert "not drawn, peak in the test: 22.4 MiB" in said
     for part in ("frozen weights", "trained weights", "gradients", "optimizer state", "activations and the rest"):
         assert part in said
 
@@ -120,10 +122,76 @@ def test_without_runs_of_the_task_nothing_is_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("runs", [[make_run("lora", 8, n=60)], [make_run("base", 0, n=60)], [make_failed("full")]])
-def test_a_single_run_of_any_kind_can_be_drawn(runs: Sequence[Any]) -> None:
+@pytest.mark.parametrize(
+    ("runs", "names"),
+    [
+        ([make_run("lora", 8, n=60)], ["memory"]),
+        ([make_run("base", 0, n=60)], []),
+        ([make_failed("full")], []),
+        ([make_run("base", 0, n=60), make_run("lora", 8, n=60)], ["accuracy", "memory"]),
+        ([make_run("qlora", 8, n=60), make_run("lora", 8, n=60)], ["accuracy", "accuracy_memory", "memory"]),
+    ],
+)
+def test_nothing_is_drawn_for_a_single_point_or_a_single_rank(runs: Sequence[Any], names: list[str]) -> None:
     found = write.svgs(results_of(runs))
-    assert [name for name in found if name != write.CALIBRATION] == list(write.NAMES)
+    assert [name for name in found if name != write.CALIBRATION] == names
+
+
+def test_a_legend_has_no_part_that_no_bar_has() -> None:
+    record, answers = make_run("lora", 8, n=60)
+    assert record.cost is not None
+    assert record.cost.parts is not None
+    cost = replace(record.cost, parts=replace(record.cost.parts, gradients=0))
+    said = texts(write.svgs(results_of([(replace(record, cost=cost), answers)]))["memory"])
+    assert "gradients" not in said
+    assert "optimizer state" in said
+
+
+@pytest.mark.usefixtures("style")
+def test_titles_and_legends_begin_at_one_edge() -> None:
+    figure = overview.accuracy("cfa", sections(compare.cells(make_runs(n=60))))
+    figure.draw_without_rendering()
+    (ax,) = figure.axes
+    legend, suptitle = ax.get_legend(), figure._suptitle  # type: ignore[attr-defined]
+    assert legend is not None
+    edges = [box.get_window_extent().x0 for box in (suptitle, ax._left_title, legend)]  # type: ignore[attr-defined]
+    assert max(edges) - min(edges) < 3
+
+
+def test_confidence_at_one_end_stretches_the_axis() -> None:
+    sure = [make_run(*shape, n=120) for shape in (("base", 0, 0.5), ("lora", 8, 0.8))]
+    spread = write.svgs(results_of(sure))[write.CALIBRATION]
+    assert "stretched" not in texts(spread)
+    wide = []
+    for record, answers in sure:
+        peaks = [
+            replace(a, loglik=tuple(4.0 * (1 + n / 120) * x for x in a.loglik)) for n, a in enumerate(answers or ())
+        ]
+        wide.append((record, peaks))
+    said = texts(write.svgs(results_of(wide))[write.CALIBRATION])
+    assert "axis stretched near 100" in said
+    assert "99.9" in said.split("\n")
+
+
+def test_forgetting_has_the_scale_of_its_differences_and_zero_if_it_is_near() -> None:
+    low, high = forgetting.limits([-90.0, -66.0])
+    assert (low, high) == pytest.approx((-92.4, -63.6))
+    assert forgetting.limits([-26.0, 7.0])[1] == pytest.approx(8.98)
+    low, high = forgetting.limits([-20.0, -5.0])
+    assert low < -20.0
+    assert high > 0.0
+    assert forgetting.limits([4.0, 4.0])[0] > 3.9
+
+
+def test_losses_are_drawn_as_running_means_of_rows_with_steps() -> None:
+    runs = [make_run("base", 0, n=60), make_run("lora", 8, n=60), make_run("full", 0, n=60)]
+    results = results_of(runs)
+    assert write.LOSSES not in write.svgs(results)
+    steps = tuple((step, 4.0 if step % 2 else 2.0) for step in range(1, 41))
+    said = texts(write.svgs(replace(results, losses={runs[1][0].spec.id: steps}))[write.LOSSES])
+    assert "lora r8  3.00" in said
+    assert "full" not in said
+    assert losses.running_mean([4.0, 2.0]) == [4.0, 2.0]
 
 
 @pytest.mark.usefixtures("style")
@@ -179,7 +247,7 @@ def test_no_text_is_small_and_no_two_lie_on_each_other(
 def test_memory_of_two_machines_gets_two_panels() -> None:
     cuda = {"device": "cuda"}
     found = write.svgs(results_of([make_run("lora", 8, n=40), make_run("lora", 8, n=40, spec=cuda)]))
-    assert texts(found["memory"]).count("peak memory, MiB") == 2
+    assert texts(found["memory"]).count("peak memory in training, MiB") == 2
     assert texts(found["accuracy"]).count("accuracy %") == 1
 
 

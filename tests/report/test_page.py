@@ -17,6 +17,7 @@ from harness import metrics
 from harness.analysis.compare import cells as compare_cells
 from harness.analysis.sections import sections
 from harness.data import prompts
+from harness.record import DataFile
 from harness.report import page as report
 from harness.report import verdict
 from harness.report.figures import write
@@ -186,7 +187,7 @@ def test_the_figures_are_in_the_page_in_order(page: str) -> None:
     labels = re.findall(r'<svg role="img" aria-label="([^"]+)"', page)
     drawn = [*write.NAMES, write.CALIBRATION]
     assert labels == [report.ALT[name] for name in drawn]
-    assert list(report.ALT) == [*drawn, "forgetting"]  # drawn where runs were probed
+    assert list(report.ALT) == [*drawn, "losses", "forgetting"]  # drawn if steps were logged, and if runs were probed
 
 
 def test_the_same_records_give_the_same_bytes_in_any_order(page: str) -> None:
@@ -265,3 +266,12 @@ def test_importing_the_report_loads_no_heavy_library() -> None:
     code = "import sys, harness.report.page; print(sorted({'torch', 'matplotlib', 'pandas', 'scipy', 'jinja2'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_data_file_that_the_runs_remember_names_the_page() -> None:
+    file = DataFile("../claims/claims_2026.csv", "ab" * 32)
+    runs: list[Run] = [(replace(record, data_file=file), answers) for record, answers in make_runs(n=60)]
+    text = page_of(runs)
+    assert "<h1>claims_2026.csv</h1>" in text
+    assert "Data: claims_2026.csv; SHA-256 abababababab…." in text
+    assert "../claims" not in text

@@ -18,6 +18,7 @@ from harness.analysis.compare import cells
 from harness.analysis.sections import Section, sections
 from harness.cli.app import main
 from harness.metrics.scoring import score_answers
+from harness.report.notes import alarms
 from harness.report.verdict import beside, verdict
 from tests.adversarial.test_hostile import stored
 from tests.challengers.test_runs import row as challenger
@@ -216,3 +217,9 @@ def test_amounts_of_money_stand_beside_the_verdict() -> None:
         runs.append((replace(record, scores=score_answers(answers or (), (metrics.accuracy, costs))), answers))
     (made,) = sections(cells(runs, {"cfa": (metrics.accuracy, costs)}))
     assert beside(made) == ["Money, lora r8: overpaid 15.00 USD per claim (base: 70.00)."]
+
+
+def test_every_row_that_never_answers_a_class_has_a_warning() -> None:
+    lines = alarms(section([of_classes(COMMONEST, "base"), of_classes(NO_REJECT, "lora", 8)]))
+    assert any(line.startswith("lora r8: never answers 'reject' (0 of 20)") for line in lines)
+    assert any("base: " in line and "answers 100.0 % of the questions with 'pay'" in line for line in lines)

@@ -87,7 +87,7 @@ def test_the_command_works_for_a_shipped_id_and_tells_fit_time_and_cost(
     for words in (
         "1.2 B weights",
         "estimated by statistics of llama3 tokenizers, within about 5 %",
-        "lora r8 s0 yes",
+        "lora r8 s0 8 0.00033 yes",
         "assumed for its size",
         "at 2.5 per hour",
         "FLOPs at 40% of the 71 TFLOP/s",
@@ -159,3 +159,23 @@ def test_checkpointing_is_part_of_the_spec_only_where_asked(tmp_path: Path) -> N
     plain = make_spec()
     assert "checkpointing" not in json.dumps(plain.fields())
     assert replace(plain, checkpointing=True).id != plain.id
+
+
+def test_one_row_far_longer_than_the_rest_is_named_with_what_a_window_saves() -> None:
+    texts = (*((("and " * 60, "yes"),) * 60), ("and " * 1500, "yes"))
+    wanted = replace(request(None, (("lora", 8),)), train=texts, names=tuple(f"row-{i}" for i in range(61)))
+    row = fit.look(wanted).long_row
+    assert row is not None
+    assert wanted.names[row.position] == "row-60"
+    assert row.shortened == 1
+    assert row.median < row.window < row.tokens
+    assert row.after < row.before
+    assert fit.look(request(None, (("lora", 8),))).long_row is None
+
+
+def test_a_run_that_fits_leaves_the_margin_that_the_heading_states() -> None:
+    (one,) = fit.look(request(90, (("lora", 8),))).forecasts
+    card = request(90 * MIB).card
+    assert card is not None
+    assert card.limit == pytest.approx(0.97 * card.usable)
+    assert not one.fits or one.peak <= card.limit

@@ -20,31 +20,14 @@ from harness.runs import defaults, plan
 from harness.runs.forecast import peak_memory, preflight
 from harness.runs.forecast.preflight import Findings, Preflight
 from harness.runs.options import Options
-from harness.runs.plan import Plan
 from harness.store import records
 from harness.training import loop
-from tests.support.records import make_environment, make_record, make_spec
-from tests.support.sample_inputs import toy_options, write_model, write_task
+from tests.support.plans import finish, only
+from tests.support.records import make_record, make_spec
+from tests.support.sample_inputs import write_model, write_task
 from tests.support.tiny_models import toy_folder, toy_spec, toy_tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def asked(tmp_path: Path) -> Options:
-    return toy_options(tmp_path)
-
-
-def only(asked: Options) -> Plan:
-    (made,) = plan.make(asked)
-    return made
-
-
-def finish(asked: Options, made: Plan, *, seconds: float = 20.0) -> None:
-    for spec in made.specs:
-        machine = environment.describe("cpu", threads=environment.threads_per_run(made.options.jobs)).machine
-        record = make_record(spec, environment=make_environment(machine=machine))
-        records.write_record(records.run_dir(asked.results, spec), record)
 
 
 def test_small_models_on_the_cpu_run_one_per_core_and_others_one_at_a_time(

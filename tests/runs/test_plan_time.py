@@ -14,28 +14,10 @@ from harness.runs.forecast import history, preflight
 from harness.runs.forecast.preflight import Findings, Preflight
 from harness.runs.forecast.speed import Speed
 from harness.runs.options import Options
-from harness.runs.plan import Plan
 from harness.store import records
-from tests.support.records import make_environment, make_record, make_spec
-from tests.support.sample_inputs import toy_options
+from tests.support.plans import finish, only
+from tests.support.records import make_record, make_spec
 from tests.support.tiny_models import toy_folder, toy_spec
-
-
-@pytest.fixture
-def asked(tmp_path: Path) -> Options:
-    return toy_options(tmp_path)
-
-
-def only(asked: Options) -> Plan:
-    (made,) = plan.make(asked)
-    return made
-
-
-def finish(asked: Options, made: Plan, *, seconds: float = 20.0) -> None:
-    for spec in made.specs:
-        machine = environment.describe("cpu", threads=environment.threads_per_run(made.options.jobs)).machine
-        record = make_record(spec, environment=make_environment(machine=machine))
-        records.write_record(records.run_dir(asked.results, spec), record)
 
 
 def test_the_time_is_estimated_from_runs_of_this_machine_or_not_at_all(asked: Options) -> None:

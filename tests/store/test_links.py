@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from harness import metrics
 from harness.cli import app
 from harness.data.source import TaskSource
 from harness.errors import HarnessError
@@ -130,7 +131,7 @@ def test_folders_that_a_killed_run_left_unfinished_go_with_the_next_attempt(tmp_
 @pytest.mark.parametrize("name", ["leaderboard", "figures", "figures/cfa", ".drawn"])
 def test_views_in_a_folder_that_leads_out_are_refused(name: str, tmp_path: Path, outside: Path) -> None:
     results = tmp_path / "results"
-    _store_two_runs(results)
+    _store_runs(results)
     (results / name).parent.mkdir(exist_ok=True)
     (results / name).symlink_to(outside)
     with pytest.raises(HarnessError, match="leads out of the results folder") as caught:
@@ -142,7 +143,7 @@ def test_views_in_a_folder_that_leads_out_are_refused(name: str, tmp_path: Path,
 @pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
 def test_a_view_is_written_over_a_regular_file_only(kind: str, tmp_path: Path, outside: Path) -> None:
     results = tmp_path / "results"
-    _store_two_runs(results)
+    _store_runs(results)
     page = results / "report.html"
     if kind == "link":
         page.symlink_to(outside / "secret")
@@ -155,9 +156,9 @@ def test_a_view_is_written_over_a_regular_file_only(kind: str, tmp_path: Path, o
     assert untouched(outside)
 
 
-def _store_two_runs(results: Path) -> None:
-    for method, rank in (("base", 0), ("lora", 2)):
-        record, answers = make_run(method, rank, n=12)
+def _store_runs(results: Path) -> None:
+    for method, rank in (("base", 0), ("lora", 2), ("lora", 8)):
+        record, answers = make_run(method, rank, n=12, metric=metrics.acc_norm)
         folder = records.run_dir(results, record.spec)
         folder.mkdir(parents=True)
         records.write_answers(folder, answers or [])

@@ -24,6 +24,7 @@ from harness.verify import embedded
 from tests.support import logged_steps
 from tests.support.cli_runner import clean_commit
 from tests.support.records import make_environment, make_record, make_spec
+from tests.support.remembered import remember
 from tests.support.run_costs import cost_of, start_of, with_written
 
 TASKS = ("pick", "total")
@@ -204,6 +205,7 @@ def committed(patch: pytest.MonkeyPatch) -> None:
 
 
 def without_figures(patch: pytest.MonkeyPatch) -> None:
-    """As `committed`, and no figure is drawn: they take longest."""
+    """As `committed`, no figure is drawn, and the same answers are read and scored once: these take longest."""
     committed(patch)
+    remember(patch)
     patch.setattr("harness.report.figures.write.write", lambda *_: [])

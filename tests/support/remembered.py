@@ -28,9 +28,14 @@ _read_anew, _score_anew = answer_files.read, scoring.score_one
 def remembering() -> Iterator[None]:
     """A context in which answers of the same bytes are decoded once, and scored once on each metric."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records, "read_answers", _answers)
-        patch.setattr(scoring, "score_one", _score)
+        remember(patch)
         yield
+
+
+def remember(patch: pytest.MonkeyPatch) -> None:
+    """As `remembering`, until the patches are undone."""
+    patch.setattr(records, "read_answers", _answers)
+    patch.setattr(scoring, "score_one", _score)
 
 
 def _answers(folder: Path, name: str = records.ANSWERS) -> tuple[Answer, ...]:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.endpoint.connection import Respondent
 from harness.errors import HarnessError
 from harness.metrics import thoughts
 from harness.metrics.options import pick
 from harness.metrics.text import default_parse, fold, named_option
 from harness.record import Answer
 from harness.schema import Challenger, Example, Task
+
+if TYPE_CHECKING:
+    from harness.endpoint.connection import Respondent
 
 MAX_TRAIN = 4000  # training examples that a challenger fits on: its share of a grid's time stays small
 APART = 1.0  # between the picked option and the others, in nats, if a challenger names an option instead of scoring all

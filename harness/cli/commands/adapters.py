@@ -127,30 +127,50 @@ def _write(adapter: StoredAdapter, folder: Path, arguments: Arguments) -> list[P
     task = lookup.task(record)
     splits = lookup.splits(task.name) if task else None
     limits = data_checks.limits(task, [record], splits) if task and splits else None
+    others = _compared(adapter, arguments.results)
     words = next_command.task_words(options) if task and task.name in lookup.files else ()
     text = card.card(
         adapter,
         (record, adapter.run.answers() or None),
-        _base_of(adapter, arguments.results),
+        _base_of(adapter, others),
         task,
+        others=others,
+        examples=splits.test if splits else (),
         limits=limits,
         command=errors.command(*next_command.rebuild(adapter.spec, task, limits or (0, 0), words)),
     )
     return library.export(adapter, folder, text)
 
 
-def _base_of(adapter: StoredAdapter, results: Path) -> Run | None:
-    """Return the base model's run on the same questions, scored in the same way; None if it is not in the results."""
-    fields = ("task", "task_version", "data", "scoring", "model", "model_revision", "test_examples", "dtype", "device")
-    for run in records.read_all(results, adapter.spec.task, skip_damaged=True):
-        comparable = all(getattr(run.record.spec, name) == getattr(adapter.spec, name) for name in fields)
-        if comparable and run.record.spec.method == "base" and run.record.status == "ok":
-            return run.record, run.answers() or None
+def _compared(adapter: StoredAdapter, results: Path) -> list[Run]:
+    """Return the finished runs on the same questions and of the same base model, challengers included."""
+    fields = (
+        "task",
+        "task_version",
+        "data",
+        "scoring",
+        "model",
+        "model_revision",
+        "template",
+        "test_examples",
+        "split",
+    )
+    runs = records.read_all(results, adapter.spec.task, skip_damaged=True)
+    near = [run for run in runs if all(getattr(run.record.spec, n) == getattr(adapter.spec, n) for n in fields)]
+    return [(run.record, run.answers() or None) for run in near if run.record.status == "ok"]
+
+
+def _base_of(adapter: StoredAdapter, runs: Sequence[Run]) -> Run | None:
+    """Return the base model's run with the same numerics; None if it is not among the runs."""
+    for record, answers in runs:
+        same = record.spec.dtype == adapter.spec.dtype and record.spec.device == adapter.spec.device
+        if same and record.spec.method == "base":
+            return record, answers
     return None
 
 
 RUN = Flag(
-    "run", "the beginning of a run's id, its name such as lora-r8, or its folder", metavar="RUN", example="3a69984"
+    "run", "the beginning of a run's id, its name such as lora-r8, or its folder", metavar="RUN", example="cfa/lora-r8"
 )
 CARD = (flags.TASK_FILE, *flags.SOURCES)  # the card of a run shows its task
 ACTIONS = {

@@ -28,7 +28,9 @@ DENSITY = 0.2  # TIES keeps the largest 20 % (Yadav et al. 2023)
 
 
 FLAGS = (
-    Flag("runs", "the beginning of a run's id, its name, or its folder", metavar="RUN", example="3a69984", nargs="+"),
+    Flag(
+        "runs", "the beginning of a run's id, its name, or its folder", metavar="RUN", example="cfa/lora-r8", nargs="+"
+    ),
     replace(choice("--how", "way of merging; sum and linear lose nothing", HOW), required=True),
     Flag(
         "--weights",

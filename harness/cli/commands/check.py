@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from multiprocessing import get_context
+from typing import Any
 
 from harness import processes
 from harness.cli import flags, parse, settings
 from harness.cli.arguments import Arguments, Flag
-from harness.cli.terminal import output, tasks
+from harness.cli.terminal import documents, output, tasks
 from harness.data import audit, file_task, loading, profile, published
 from harness.data.source import TaskSource
 from harness.errors import HarnessError
@@ -42,21 +43,26 @@ FLAGS = (
         default=Options.model,
     ),
     *flags.SOURCES,
+    flags.JSON,
 )
 
 
 def main(arguments: Arguments) -> int:
     """Check tasks."""
-    return check(settings.with_suites(settings.options(arguments)))
+    return check(settings.with_suites(settings.options(arguments)), as_json=arguments.as_json)
 
 
-def check(options: Options) -> int:
-    """Check each task as a run would and by the oracle tests; show a prompt and the facts of the data."""
+def check(options: Options, *, as_json: bool = False) -> int:
+    """Check each task as a run would and by the oracle tests; show a prompt and the facts of the data, or a document of all."""
     model = checkpoint.read(options.model)
-    return max([_check(name, options, model) for name in options.tasks])
+    tasks_checked: list[dict[str, Any]] = []
+    code = max([_check(name, options, model, tasks_checked if as_json else None) for name in options.tasks])
+    if as_json:
+        documents.show({"passed": code == DONE, "tasks": tasks_checked})
+    return code
 
 
-def _check(name: str, options: Options, model: Checkpoint) -> int:
+def _check(name: str, options: Options, model: Checkpoint, entries: list[dict[str, Any]] | None) -> int:
     source = options.source(name)
     task = source.task()
     scoring.require(task.metrics)
@@ -81,8 +87,11 @@ def _check(name: str, options: Options, model: Checkpoint) -> int:
         notes = [("--data", unused), *notes]
     if not splits.train:  # nothing that a test could be too much like
         notes = [(heading, text) for heading, text in notes if heading != "alike"]
-    tasks.task(task, splits, fingerprint, left_out, notes)
-    output.each_check(task.name, checked)
+    if entries is None:
+        tasks.task(task, splits, fingerprint, left_out, notes)
+        output.each_check(task.name, checked)
+    else:
+        entries.append(documents.task(task, splits, fingerprint, left_out, notes, checked))
     return DONE if all(check.ok for check in checked) else DIFFERS
 
 

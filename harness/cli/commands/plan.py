@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.cli import flags, parse, settings
 from harness.cli.arguments import Arguments, Flag
-from harness.cli.terminal import plan_output
+from harness.cli.terminal import documents, plan_output
+from harness.cli.terminal.heartbeat import heartbeat
 from harness.errors import HarnessError
 from harness.model import architectures
 from harness.record import RunSpec
 from harness.runs import plan
 from harness.runs.forecast import fit, gpu, history
-from harness.runs.forecast.gpu import Card
+from harness.runs.forecast.gpu import Card, Price
 from harness.runs.options import Options
 from harness.store import records
 
@@ -30,7 +32,15 @@ FLAGS = (
         example="H100",
         group=GPU,
     ),
-    Flag("--price", "price of an hour of the GPU, for the cost of each run", parse.positive, example="2.50", group=GPU),
+    Flag(
+        "--price",
+        "price of an hour of the GPU with its currency, for the cost of each run",
+        gpu.price,
+        lambda price: [f"{price.amount:g}{price.currency}"],
+        metavar="2.50USD",
+        example="2.50USD",
+        group=GPU,
+    ),
     Flag(
         "--share-of-peak",
         "share of the GPU's peak that products of matrices reach",
@@ -39,6 +49,7 @@ FLAGS = (
         unset=f"{gpu.SHARE:g}",
         group=GPU,
     ),
+    flags.JSON,
     Flag("--accuracy", "show only how near past predictions of memory came", switch=True, group=GPU),
 )
 
@@ -48,7 +59,7 @@ class Gpu:
     """The GPU flags: the card (None where not named), the price of an hour of it, and the share of its peak reached."""
 
     card: Card | None = None
-    price: float | None = None
+    price: Price | None = None
     share: float = gpu.SHARE
 
 
@@ -56,7 +67,7 @@ def main(arguments: Arguments) -> int:
     """Show what `run` would do, or how near past predictions came."""
     if arguments.accuracy:
         return show_accuracy(arguments.results)
-    return show(settings.run_options(arguments), read_gpu(arguments))
+    return show(settings.run_options(arguments), read_gpu(arguments), as_json=arguments.as_json)
 
 
 def read_gpu(arguments: Arguments) -> Gpu:
@@ -81,19 +92,26 @@ def read_gpu(arguments: Arguments) -> Gpu:
     return Gpu(card, price, gpu.SHARE if share is None else share)
 
 
-def show(options: Options, target: Gpu) -> int:
+def show(options: Options, target: Gpu, *, as_json: bool = False) -> int:
     """Show what `run` would do and do nothing."""
     only_shipped = architectures.is_only_shipped(options.model)
     if not options.memory or (target.card is None and not only_shipped):
-        model = architectures.read(options.model)[0] if only_shipped else None
-        for planned in plan.make(options, model=model, announce=plan_output.transfer):
+        shipped_model = architectures.read(options.model)[0] if only_shipped else None
+        with heartbeat(lambda: f"looking at {options.model}: its memory for {len(options.methods)} methods"):
+            plans = plan.make(options, model=shipped_model, announce=plan_output.transfer)
+        if as_json:
+            documents.plans(plans)
+        for planned in () if as_json else plans:
             plan_output.header(planned)
             plan_output.planned(planned)
         return DONE
     model, shipped = architectures.read(options.model)
     device, dtype = options.device or "cuda", options.dtype or "bf16"
     imagined = replace(options, device=device, dtype=dtype, imagined=True, memory=False, challengers=())
-    for planned in plan.make(imagined, model=model):
+    with heartbeat(lambda: f"reading the examples of {', '.join(options.tasks)}"):
+        plans = plan.make(imagined, model=model)
+    outlooks = []
+    for planned in plans:
         request = fit.Request(
             folder=model.folder,
             config=shipped.config if shipped else None,
@@ -102,9 +120,23 @@ def show(options: Options, target: Gpu) -> int:
             test=tuple((planned.task.prompt(e), max((e.target, *e.choices), key=len)) for e in planned.splits.test),
             card=target.card,
             share=target.share,
+            names=tuple(example.id for example in planned.splits.train),
         )
-        plan_output.forecast(planned, request, fit.look_in_own_process(request), price=target.price)
+        outlooks.append((planned, outlook := _look(request)))
+        if not as_json:
+            plan_output.forecast(planned, request, outlook, price=target.price)
+    if as_json:
+        documents.forecasts(outlooks, target.price)
     return DONE
+
+
+def _look(request: fit.Request) -> fit.Outlook:
+    """Return the outlook; a line every few seconds tells how many runs have been looked at."""
+    with tempfile.TemporaryDirectory() as folder:
+        request = replace(request, tally=Path(folder) / "runs")
+        total = len({replace(spec, seed=0) for spec in request.specs})
+        with heartbeat(lambda: f"predicted the memory of {request.done()} of {total} runs"):
+            return fit.look_in_own_process(request)
 
 
 def with_both_recipes(specs: Sequence[RunSpec]) -> tuple[RunSpec, ...]:

@@ -68,7 +68,7 @@ FLAGS = (
         "--adapter",
         "only these, each under a name of yours",
         metavar="NAME=RUN|FOLDER",
-        example="claims=3a69984",
+        example="claims=claims/lora-r8",
         unset="every adapter of the results for this base model",
         repeat=True,
     ),
@@ -174,7 +174,7 @@ def _adapters(names: Sequence[str] | None, results: Path, base: Checkpoint, bits
     for text in names:
         name, sign, target = text.partition("=")
         if not (sign and name and target):
-            fix = "--adapter claims=3a69984"
+            fix = "--adapter claims=claims/lora-r8"
             raise HarnessError(f"'{text}' is not of the form NAME=RUN or NAME=FOLDER", where="--adapter", fix=fix)
         if name in {base.name, *(adapter.id for adapter in adapters)}:
             raise HarnessError(f"the name '{name}' is taken", where=f"--adapter {text}", fix="choose another")

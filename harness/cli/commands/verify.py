@@ -7,14 +7,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from harness import errors
 from harness.cli import flags, parse, settings
 from harness.cli.arguments import Arguments, Flag
 from harness.cli.lookup import Lookup
-from harness.cli.terminal import archives, output, verification
+from harness.cli.terminal import archives, documents, output, verification
 from harness.errors import HarnessError
-from harness.report.write import write_outputs
 from harness.runs.options import Options
 from harness.store import archive, records
 from harness.verify import review, waivers
@@ -48,7 +48,7 @@ FLAGS = (
         example="waivers.toml",
         unset="waivers.toml beside `published`",
     ),
-    Flag("--rerun", "train this run (a name, id or folder) again and compare", metavar="RUN", example="d3446b27a7"),
+    Flag("--rerun", "train this run (a name, id or folder) again and compare", metavar="RUN", example="cfa/lora-r8"),
     Flag(
         "--replay",
         "ask the stored weights of every run so many of its questions again, or more, take its first steps again, and compare",
@@ -67,6 +67,7 @@ FLAGS = (
     replace(flags.REMOTE_CODE, help=f"for --rerun and --replay: {flags.REMOTE_CODE.help}"),
     flags.TASK_FILE,
     *flags.SOURCES,
+    flags.JSON,
     flags.RESULTS,
 )
 
@@ -80,7 +81,7 @@ def main(arguments: Arguments) -> int:
         from harness.cli.commands import verify_rerun  # it needs the rooms that train; help does not
 
         return verify_rerun.rerun(path, arguments.rerun, options, model=arguments.model, work=arguments.work)
-    code = verify(path, options, report=arguments.report, excuses=arguments.waivers)
+    code = verify(path, options, report=arguments.report, excuses=arguments.waivers, as_json=arguments.as_json)
     if arguments.replay is None:
         return code
     seed, model = arguments.replay_seed, arguments.model
@@ -137,7 +138,9 @@ class Target:
         return [folder for folder in folders if folder.relative_to(self.runs).parts[:1] == (task,)] or folders
 
 
-def verify(path: Path, options: Options, *, report: Path | None = None, excuses: Path | None = None) -> int:
+def verify(
+    path: Path, options: Options, *, report: Path | None = None, excuses: Path | None = None, as_json: bool = False
+) -> int:
     """Check everything below `path`; return 1 if something differs and no waiver excuses it.
 
     Args:
@@ -145,6 +148,7 @@ def verify(path: Path, options: Options, *, report: Path | None = None, excuses:
         options: which tasks and data are at hand.
         report: where to write the review, if anywhere.
         excuses: the file of waivers; None for `waivers.toml` beside the publication, if there is one.
+        as_json: a document on stdout in place of text.
 
     Raises:
         HarnessError: there is nothing to verify, or nothing that can be, or the waivers are malformed.
@@ -153,18 +157,23 @@ def verify(path: Path, options: Options, *, report: Path | None = None, excuses:
     parts = targets(path, required=not old)
     if report is not None and not parts:
         raise _no_results(path)
-    for folder in old:
+    for folder in old if not as_json else ():
         archives.show(folder, archive.read(folder))
     if report is not None and len(parts) > 1:
         fix = errors.command("verify", str(parts[-1].root), "--report", str(report))
         raise HarnessError("a review is of one folder, and here are two", where=str(path), fix=fix)
     lookup, code = Lookup(options, path), DONE
+    entries: list[dict[str, Any]] = []
     for target in parts:
-        verdict = _look(target, path, lookup, _excuses(target, excuses))
+        verdict = _look(target, path, lookup, _excuses(target, excuses), entries if as_json else None)
         code = code if verdict.ok else DIFFERS
         if report is not None:
-            output.closing(review.write(report, verdict))
-    if len(parts) > 1:
+            written = review.write(report, verdict)
+            if not as_json:
+                output.closing(written)
+    if as_json:
+        documents.show({"passed": code == DONE, "folders": entries})
+    elif len(parts) > 1:
         verification.overall(passed=code == DONE)
     return code
 
@@ -219,15 +228,20 @@ def _excuses(target: Target, path: Path | None) -> Sequence[Waiver]:
     return waivers.read(path) if path else ()
 
 
-def _look(target: Target, path: Path, lookup: Lookup, excuses: Sequence[Waiver]) -> Review:
-    """Make every check of a target, print the results, and return them as a review."""
+def _look(
+    target: Target, path: Path, lookup: Lookup, excuses: Sequence[Waiver], entries: list[dict[str, Any]] | None = None
+) -> Review:
+    """Make every check of a target, print the results or add them to `entries`, and return them as a review."""
     checks, runs, unknown, changed = _one_by_one(target, lookup)
     if (target.publication and not target.only) or target.is_view:
         checks[TOGETHER] = _together(target, runs, lookup, unknown)
     elif target.publication:
         checks[TOGETHER] = _of_part(target, lookup)
     verdict = review.judge(target.root, checks, excuses, complete=not target.only)
-    verification.show(verdict, checks, unknown, changed)
+    if entries is None:
+        verification.show(verdict, checks, unknown, changed)
+    else:
+        entries.append(documents.verification(verdict, checks, unknown))
     if unknown and not checks:
         raise HarnessError(f"the task '{unknown[0]}' is not known here", where=str(path), fix=output.FILE_FLAGS)
     return verdict
@@ -265,6 +279,8 @@ def _one_by_one(
 
 def _together(target: Target, runs: Sequence[records.Run], lookup: Lookup, unknown: Sequence[str]) -> list[Check]:
     """Make the checks of all runs; if only a table is to be checked, those of that table."""
+    from harness.report.write import write_outputs  # the help loads little
+
     rebuild = functools.partial(write_outputs, tasks=lookup.tasks, publication=target.publication)
     if target.is_view:
         runs = _readable(_runs_below(target.runs))

@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING, Any
 from harness.cli.terminal import output
 
 if TYPE_CHECKING:
+    from harness.data.loading import Splits
     from harness.data.registry import Entry
-    from harness.record import Split
+    from harness.record import RunSpec, Split
+    from harness.runs.forecast.fit import Forecast, Outlook
+    from harness.runs.forecast.gpu import Price
+    from harness.runs.plan import Plan
     from harness.schema import Challenger, Method, Task
+    from harness.verify.check import Check
+    from harness.verify.review import Review
 
 
 def show(document: Mapping[str, Any]) -> None:
@@ -58,3 +64,101 @@ def _task(entry: Entry[Task], sizes: Mapping[Split, int] | None) -> dict[str, An
         "examples": dict(sizes or {}),
     }
     return _plugin(entry) | more
+
+
+def task(
+    task_: Task,
+    splits: Splits,
+    fingerprint: str,
+    left_out: Mapping[str, int],
+    notes: Sequence[tuple[str, str]],
+    checked: Sequence[Check],
+) -> dict[str, Any]:
+    """Return the facts and the checks of a task; arguments as for the terminal's text."""
+    return {
+        "task": task_.name,
+        "version": task_.version,
+        "title": task_.title,
+        "data": fingerprint,
+        "examples": {name: len(examples) for name, examples in splits.items()},
+        "left_out": dict(left_out),
+        "notes": [{"heading": heading, "text": text} for heading, text in notes],
+        "passed": all(check.ok for check in checked),
+        "checks": [_check(check) for check in checked],
+    }
+
+
+def _check(check: Check) -> dict[str, Any]:
+    return {"check": check.name, "ok": check.ok, "detail": "" if check.ok else check.detail, "path": check.path}
+
+
+def verification(verdict: Review, checks: Mapping[str, Sequence[Check]], unknown: Sequence[str]) -> dict[str, Any]:
+    """Return the checks of a folder by run, those of all runs together under an empty name."""
+    waived = {finding.check for finding in verdict.findings if finding.waiver}
+    return {
+        "folder": str(verdict.path),
+        "passed": verdict.ok,
+        "unknown_tasks": sorted(set(unknown)),
+        "runs": {
+            name: [_check(check) | ({"waived": True} if check in waived else {}) for check in of_run]
+            for name, of_run in checks.items()
+        },
+    }
+
+
+def plans(made: Sequence[Plan]) -> None:
+    """Print the runs of every task with their settings, states and predicted peaks."""
+    show({"tasks": [_plan(plan) for plan in made]})
+
+
+def _plan(plan: Plan) -> dict[str, Any]:
+    waiting = [spec for spec, _ in plan.waiting]
+    return {
+        "task": plan.task.name,
+        "title": plan.task.title,
+        "model": plan.model.name,
+        "seconds": plan.seconds,
+        "runs": [
+            _run(spec)
+            | {
+                "state": "done" if spec.id in plan.done else "after its trials" if spec in waiting else "to do",
+                "predicted_peak_bytes": plan.predicted(spec) or None,
+            }
+            for spec in (*plan.trials, *plan.specs, *waiting)
+        ],
+    }
+
+
+def _run(spec: RunSpec) -> dict[str, Any]:
+    names = ("method", "rank", "seed", "epochs", "learning_rate", "batch_size", "micro_batch", "checkpointing", "dtype")
+    return {"id": spec.id} | {name: getattr(spec, name) for name in names}
+
+
+def forecasts(outlooks: Sequence[tuple[Plan, Outlook]], price: Price | None) -> None:
+    """Print the fit, the peak, the time and the cost of every run on a GPU."""
+    show(
+        {
+            "tasks": [
+                {
+                    "task": plan.task.name,
+                    "model": plan.model.name,
+                    "weights": outlook.weights,
+                    "runs": [_forecast(forecast, price) for forecast in outlook.forecasts],
+                }
+                for plan, outlook in outlooks
+            ]
+        }
+    )
+
+
+def _forecast(forecast: Forecast, price: Price | None) -> dict[str, Any]:
+    from harness.cli.terminal.forecast import cost
+
+    return _run(forecast.spec) | {
+        "fits": forecast.fits,
+        "peak_bytes": forecast.peak,
+        "train_seconds": forecast.train_seconds,
+        "test_seconds": forecast.test_seconds,
+        "cost": cost(forecast, price.amount) if price and forecast.fits else None,
+        "currency": price.currency if price else "",
+    }

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from harness.format import NONE, Table, duration, quantity, run_name, size
 from harness.model import token_counts
 from harness.runs.forecast.fit import Forecast, Outlook, Request
+from harness.runs.forecast.gpu import Price
 from harness.runs.forecast.history import PredictionError
 from harness.runs.plan import Plan
 
 
-def forecasts(outlook: Outlook, request: Request, price: float | None) -> Table:
+def forecasts(outlook: Outlook, request: Request, price: Price | None) -> Table:
     """Return the table of runs: fit to the card, settings that fit, peak by counter and by formula, time and cost."""
     titles = [
         "run",
+        "epochs",
+        "rate",
         *["fits"] * (request.card is not None),
         "micro-batch",
         "checkpointing",
@@ -23,11 +26,11 @@ def forecasts(outlook: Outlook, request: Request, price: float | None) -> Table:
         "largest part",
     ]
     timed = request.card is not None and request.card.flops > 0
-    titles += ["train", "test"] * timed + ["cost"] * (price is not None)
+    titles += ["train", "test"] * timed + ([price.title] if price else [])
     rows = []
     for forecast in outlook.forecasts:
         spec, trains = forecast.spec, forecast.spec.micro_batch > 0
-        row = [run_name(spec)]
+        row = [run_name(spec), *((f"{spec.epochs:g}", f"{spec.learning_rate:.2g}") if trains else (NONE, NONE))]
         row += [_fits(forecast)] * (request.card is not None)
         row += [str(spec.micro_batch) if trains else NONE, ("yes" if spec.checkpointing else "no") if trains else NONE]
         row += [size(forecast.peak), size(forecast.by_formula.total) if forecast.by_formula else NONE]
@@ -35,7 +38,7 @@ def forecasts(outlook: Outlook, request: Request, price: float | None) -> Table:
         if timed:
             row += [_time(forecast, forecast.train_seconds), _time(forecast, forecast.test_seconds)]
         if price is not None:
-            row.append(f"{cost(forecast, price):,.2f}" if forecast.fits else NONE)
+            row.append(f"{cost(forecast, price.amount):,.2f}" if forecast.fits else NONE)
         rows.append(tuple(row))
     left = {titles.index(name) for name in ("run", "fits", "checkpointing", "largest part") if name in titles}
     return Table("forecast", tuple(titles), tuple(rows), left=frozenset(left))
@@ -74,10 +77,16 @@ def heading(plan: Plan, outlook: Outlook, request: Request) -> list[tuple[str, s
     ]
     if card is None:
         return [*lines, ("device", f"{spec.device}; name a card to see what fits: --gpu H100")]
-    return [*lines, ("gpu", f"{card.name}, {size(card.memory)}, of which {size(card.usable)} are usable")]
+    return [
+        *lines,
+        (
+            "gpu",
+            f"{card.name}, {size(card.memory)}, of which {size(card.usable)} are usable; a run fits with a predicted peak up to {size(card.limit)}",
+        ),
+    ]
 
 
-def notes(outlook: Outlook, request: Request, price: float | None) -> list[str]:
+def notes(outlook: Outlook, request: Request, price: Price | None) -> list[str]:
     """Return notes about the assumptions of the numbers, and the parts of the largest peak."""
     lines = [
         "peak: a training step on the longest examples, simulated on tensors without memory and counted byte by byte"
@@ -110,11 +119,22 @@ def notes(outlook: Outlook, request: Request, price: float | None) -> list[str]:
         )
     elif card is not None:
         lines.append("time: unknown, since no listed card has this size")
+    if row := outlook.long_row:
+        name = " ".join(run_name(row.spec).split())
+        others = f"{row.shortened:,} example{'s' * (row.shortened != 1)}"
+        lines.append(
+            f"one long example decides the peaks: {request.names[row.position] if request.names else row.position + 1} has "
+            f"{row.tokens:,} tokens, the median is {row.median:,}; --max-tokens {row.window} shortens the context of {others}, "
+            f"and {name} takes {size(row.after)} instead of {size(row.before)}"
+        )
     if any(forecast.fits is False for forecast in outlook.forecasts):
         lines.append("does not fit: the row shows the settings that need least memory")
     if price is not None:
-        total = sum(cost(forecast, price) for forecast in outlook.forecasts if forecast.fits)
-        lines.append(f"cost: at {price:g} per hour, {total:,.2f} for all runs that fit")
+        total = sum(cost(forecast, price.amount) for forecast in outlook.forecasts if forecast.fits)
+        lines.append(
+            f"cost: training and test, at {price.words} per hour: {total:,.2f}{' ' * bool(price.currency)}{price.currency} "
+            "for all runs that fit"
+        )
     return lines
 
 

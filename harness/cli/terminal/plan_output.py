@@ -16,6 +16,7 @@ from harness.metrics.sampling import FEWEST_GROUPS
 
 if TYPE_CHECKING:
     from harness.runs.forecast.fit import Outlook, Request
+    from harness.runs.forecast.gpu import Price
     from harness.runs.forecast.history import PredictionError
     from harness.runs.plan import Plan
     from harness.runs.server import Transfer
@@ -116,7 +117,7 @@ def planned(plan: Plan) -> None:
     output.show(ui_tables.text_table(rows, "run", "state", "predicted", "learning rate", "id"))
 
 
-def forecast(plan: Plan, request: Request, outlook: Outlook, *, price: float | None) -> None:
+def forecast(plan: Plan, request: Request, outlook: Outlook, *, price: Price | None) -> None:
     """Print the runs that fit a GPU, their settings, time and cost."""
     from harness.cli.terminal import forecast as ui_forecast
 

@@ -1,4 +1,4 @@
 """Parts that several methods share: the kernel of LoRA, and adapters in a format of their own.
 
-No file here is a method. The modules import torch where `lora_kernel` needs it, and no other room than the methods.
+No file here is a method. `lora_kernel` and `wide_product` import torch at the top, and no other room than the methods.
 """

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from harness.methods.parts.wide_product import product as product_of
+
 Weight = Callable[[], torch.Tensor]
 
 
@@ -27,7 +29,7 @@ class _LowRank(torch.autograd.Function):
         ctx.dtypes = low.dtype, high.dtype
         low, high = low.to(inputs.dtype), high.to(inputs.dtype)
         inner = inputs @ low.t()
-        output = inputs @ weight().to(inputs.dtype).t()
+        output = product_of(inputs, weight().to(inputs.dtype))
         # Only the gradient of A needs the inputs, and some methods freeze A (LoRA-FA).
         ctx.save_for_backward(inputs if ctx.needs_input_grad[2] else None, inner, low, high)
         ctx.weight, ctx.scale = weight, scale
@@ -37,10 +39,10 @@ class _LowRank(torch.autograd.Function):
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         inputs, inner, low, high = ctx.saved_tensors
         (gradient,) = gradients
-        to_inner = (gradient @ high).mul_(ctx.scale)
+        to_inner = product_of(gradient, high.t()).mul_(ctx.scale)
         to_inputs = to_low = to_high = None
         if ctx.needs_input_grad[0]:
-            to_inputs = (gradient @ ctx.weight().to(gradient.dtype)).addmm_(to_inner, low)
+            to_inputs = product_of(gradient, ctx.weight().to(gradient.dtype).t()).addmm_(to_inner, low)
         if ctx.needs_input_grad[2]:
             to_low = (to_inner.t() @ inputs).to(ctx.dtypes[0])
         if ctx.needs_input_grad[3]:  # with the thin side first the CPU multiplies twice as fast

@@ -1,14 +1,17 @@
 """Draws the figure of calibration: share right by confidence, and share wrong by the share given without review.
 
-Each section has two panels. They show the base model and the best row of each method, its first seed; all rows would hide
-each other.
+Each section has two panels. They show the base model, the best challenger and the best row of each method, its first seed;
+all rows would hide each other.
 """
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from harness.analysis.sections import Section
 from harness.analysis.selective import TARGETS
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+CONFIDENT = 0.98  # median confidence above which its axis is stretched
+CERTAIN = 1e-4  # distance from 1 at which the stretched axis ends
 FEWEST = 0.02  # share of the answers; the share wrong among fewer is noise
 
 
@@ -28,22 +33,30 @@ def draw(task: str, calibrated: Sequence[tuple[Section, Sequence[CalibratedRun]]
     """Draw reliability, and risk over coverage, of these sections; each has rows."""
     figure, axes = layout.new_figure(f"{task}: calibration of the answers", [5.2, 4.4] * len(calibrated))
     for position, (section, rows) in enumerate(calibrated):
-        panel, best = Panel(section, section.headline), _best_of_each_method(section, rows)
+        panel, best = Panel(section, section.headline), best_of_each_method(section, rows)
         _reliability(axes[2 * position], panel, best)
         _risk(axes[2 * position + 1], panel, best)
     return figure
 
 
-def _best_of_each_method(section: Section, rows: Sequence[CalibratedRun]) -> list[CalibratedRun]:
-    """Return the first seed of each method's best row, in the order of the rows."""
-    by_run = {row.record.spec.id: row for row in rows}
+def best_of_each_method(section: Section, rows: Sequence[CalibratedRun]) -> list[CalibratedRun]:
+    """Return the first seed of each method's best row, in the order of the rows; challengers count as one method.
+
+    Challengers with one confidence for all answers are left out: they have no order of confidence.
+    """
+    by_run = {row.record.spec.id: row for row in rows if not row.record.spec.challenger or _orders(row)}
     best: dict[str, tuple[float, CalibratedRun]] = {}
     for cell in section.headline:
         row = next((by_run[run] for run in cell.run_ids if run in by_run), None)
         value = cell.value if cell.value is not None else -1.0
-        if row is not None and value > best.get(cell.spec.method, (-2.0, row))[0]:
-            best[cell.spec.method] = (value, row)
+        name = "challenger" if cell.challenges else cell.spec.method
+        if row is not None and value > best.get(name, (-2.0, row))[0]:
+            best[name] = (value, row)
     return [row for _, row in best.values()]
+
+
+def _orders(row: CalibratedRun) -> bool:
+    return len({value.confidence for value in row.calibration.bins}) > 1
 
 
 def _finite(distance: float) -> float:
@@ -52,7 +65,8 @@ def _finite(distance: float) -> float:
 
 
 def _reliability(ax: Axes, panel: Panel, rows: Sequence[CalibratedRun]) -> None:
-    ax.plot([0, 100], [0, 100], color=FAINT, linewidth=1.2, linestyle=":", zorder=1, label="perfectly calibrated")
+    diagonal = [0, *range(50, 90), *(100 - 0.01 * step for step in range(1000, 0, -5)), 100]
+    ax.plot(diagonal, diagonal, color=FAINT, linewidth=1.2, linestyle=":", zorder=1, label="perfectly calibrated")
     for row in rows:
         method, bins = row.record.spec.method, row.calibration.bins
         right = [value.accuracy for value in bins]
@@ -64,15 +78,32 @@ def _reliability(ax: Axes, panel: Panel, rows: Sequence[CalibratedRun]) -> None:
         style |= {"elinewidth": 1, "capsize": 2, "zorder": 2, "label": clean(row.name, 28)}
         xs = [100 * value.confidence for value in bins]
         ax.errorbar(xs, [100 * value.value for value in right], yerr=reach, color=colour(method), **style)
-    lowest = min(value.confidence for row in rows for value in row.calibration.bins)
-    ax.set_xlim(max(0.0, 100 * lowest - 4), 101)
+    confidences = [value.confidence for row in rows for value in row.calibration.bins]
+    stretched = statistics.median(confidences) > CONFIDENT
+    if stretched:
+        _stretch(ax)
+    lowest = 100 * min(confidences)
+    ax.set_xlim(*((min(lowest, 90.0), 100) if stretched else (max(0.0, lowest - 4), 101)))
     ax.set_ylim(-1.5, 101.5)
-    ax.set_xlabel("confidence %, ten bins of equal size")
+    ax.set_xlabel(f"confidence %, ten bins of equal size{', axis stretched near 100' * stretched}")
     ax.set_ylabel("right answers %")
     about = "95 % intervals · the best row of each method, its first seed"
     if any(row.record.spec.scoring == "generate" for row in rows):
         about += f" · {WHOLE_LINE[:1].lower()}{WHOLE_LINE[1:]}"
     layout.describe(ax, panel, about)
+
+
+def _stretch(ax: Axes) -> None:
+    """Stretch the axis of confidence near 100 %: the steps from 0 to 90, to 99, to 99.9 and to 99.99 are of equal length."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    def forward(percent: Any) -> Any:
+        return -np.log10(np.clip(1 - np.asarray(percent) / 100, CERTAIN, None))
+
+    ax.set_xscale("function", functions=(forward, lambda value: 100 * (1 - 10.0 ** -np.asarray(value))))
+    ax.xaxis.set_major_locator(FixedLocator([0, 50, 90, 99, 99.9, 99.99]))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _risk(ax: Axes, panel: Panel, rows: Sequence[CalibratedRun]) -> None:
@@ -89,4 +120,4 @@ def _risk(ax: Axes, panel: Panel, rows: Sequence[CalibratedRun]) -> None:
     ax.set_ylim(-0.5, highest * 1.05)
     ax.set_xlabel("answers given without review, most confident first, % of all")
     ax.set_ylabel("wrong answers among them %")
-    layout.describe(ax, panel, "dotted: 10, 5 and 1 % wrong")
+    layout.describe(ax, panel, "dotted: 10, 5 and 1 % wrong · one run each, without intervals")

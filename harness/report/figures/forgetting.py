@@ -13,7 +13,7 @@ from harness.format import number, percent_sign, words
 from harness.report import forgetting
 from harness.report.figures import layout
 from harness.report.figures.labels import label_points
-from harness.report.figures.style import FAINT, METHOD_COLOURS, SMALL, clean, colour
+from harness.report.figures.style import METHOD_COLOURS, SMALL, clean, colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,16 +43,37 @@ def _panel(ax: Axes, probe: Sequence[Change]) -> Callable[[Any], None]:
         (left, right), (low, high) = _reach(gain, across), _reach(loss, up)
         lines += [((x - left[0], y), (x + right[0], y)), ((x, y - low[0]), (x, y + high[0]))]
     _paths(ax, rows)
-    for line in (ax.axhline, ax.axvline):
-        line(0, color=METHOD_COLOURS["base"], linestyle=(0, (6, 2)), linewidth=1.3, zorder=1)
     if not points:
         layout.empty(ax, "no trained row has both differences from the base model")
         return lambda renderer: None
     first = probe[0]
-    ax.set_xlabel(_axis(rows[0][1], first.spec.task))
+    style = {"color": METHOD_COLOURS["base"], "linestyle": (0, (6, 2)), "linewidth": 1.3, "zorder": 1}
+    sides = []
+    for axis, move, line, (before, behind) in (
+        (0, ax.set_xlim, ax.axvline, ("to the left", "to the right")),
+        (1, ax.set_ylim, ax.axhline, ("below", "above")),
+    ):
+        first_value, last_value = limits([end[axis] for pair in lines for end in pair])
+        move(first_value, last_value)
+        if first_value <= 0 <= last_value:
+            line(0, **style)
+        else:
+            sides.append(before if first_value > 0 else behind)
+    outside = f"\noutside the figure: no change (0), {' and '.join(sides)}" if sides else ""
+    ax.set_xlabel(_axis(rows[0][1], first.spec.task) + outside)
     ax.set_ylabel(_axis(first.cell, first.probe))
-    ax.set_title("\n".join(layout.wrap(_about(probe))), loc="left", fontsize=SMALL, color=FAINT, pad=8)
+    layout.subtitle(ax, layout.wrap(_about(probe)))
     return lambda renderer: label_points(ax, points, names, lines, renderer, fontsize=SMALL)
+
+
+def limits(ends: Sequence[float]) -> tuple[float, float]:
+    """Return limits around the ends of the intervals; with 0 unless it is so far off that differences would vanish."""
+    low, high = min(ends), max(ends)
+    room = max(high - low, 1e-9)
+    if low > room or high < -room:  # more than half of the axis would be empty
+        return low - 0.1 * room, high + 0.1 * room
+    low, high = min(low, 0.0), max(high, 0.0)
+    return low - 0.06 * (high - low), high + 0.06 * (high - low)
 
 
 def _paths(ax: Axes, differences: Sequence[tuple[Change, Cell, Difference | None, Difference | None]]) -> None:

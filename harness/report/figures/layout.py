@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 WIDTH = 8.0  # inches
 LETTERS = 96  # in a line of a panel's title
 COLUMNS = 3  # of a legend
+ABOVE = 7  # points between the axes and a legend, whose left end may lie above the label of the highest tick
+LEFT = 0.01  # of all titles and legends, as a share of the figure's width
 
 Line = tuple[str, float, Any]  # name, value as drawn, line style
 
@@ -105,7 +107,7 @@ def new_figure(title: str, heights: Sequence[float]) -> tuple[Figure, list[Axes]
     figure = Figure(figsize=(WIDTH, 0.4 + sum(heights)), dpi=72, layout=layout)
     axes = figure.subplots(len(heights), 1, squeeze=False, height_ratios=list(heights))
     lines = textwrap.wrap(clean(title, 160), 72)
-    figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=12.5, fontweight="bold")
+    figure.suptitle("\n".join(lines), x=LEFT, ha="left", fontsize=12.5, fontweight="bold")
     return figure, [ax for row in axes for ax in row]
 
 
@@ -126,10 +128,31 @@ def describe(ax: Axes, panel: Panel, about: str, handles: Sequence[Any] = ()) ->
     lines += wrap(clean(panel.machine, 150))
     handles = handles or ax.get_legend_handles_labels()[0]
     if handles:
-        position: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
+        position: dict[str, Any] = {
+            "loc": "lower left",
+            "bbox_to_anchor": (LEFT, 1),
+            "bbox_transform": _from_edge(ax, pad=ABOVE),
+        }
+        position |= {"borderaxespad": 0.2, "borderpad": 0}
         ax.legend(handles=handles, ncols=COLUMNS, frameon=False, **position)
-    pad = 8 + 17 * math.ceil(len(handles) / COLUMNS)
-    ax.set_title("\n".join(lines), loc="left", fontsize=SMALL, color=FAINT, pad=pad)
+    subtitle(ax, lines, pad=8 + (ABOVE + 17 * math.ceil(len(handles) / COLUMNS)) * bool(handles))
+
+
+def subtitle(ax: Axes, lines: Sequence[str], *, pad: float = 8) -> None:
+    """Set the title of the axes at the left edge of the figure, below the figure's own title."""
+    title = ax.set_title("\n".join(lines), loc="left", fontsize=SMALL, color=FAINT, pad=pad)
+    title.set_transform(_from_edge(ax, pad=pad))
+    title.set_x(LEFT)
+
+
+def _from_edge(ax: Axes, *, pad: float = 0) -> Any:
+    """Return the transform whose x is a share of the figure's width and whose y is a share of the axes, raised by `pad`."""
+    from matplotlib.transforms import ScaledTranslation, blended_transform_factory
+
+    figure = ax.get_figure()
+    assert figure is not None
+    raised = ax.transAxes + ScaledTranslation(0, pad / 72, figure.dpi_scale_trans)
+    return blended_transform_factory(figure.transFigure, raised)
 
 
 def wrap(text: str) -> list[str]:
@@ -200,14 +223,13 @@ def limits(values: Sequence[float], panel: Panel) -> tuple[float, float]:
 
 
 def peak(cell: Cell) -> int:
-    """Return the training peak in bytes, for the base model the evaluation peak; 0 if nothing was measured."""
-    phases = cell.cost.phases if cell.cost else {}
-    phase = phases.get("train") or phases.get("evaluate")
+    """Return the training peak in bytes; 0 if nothing was trained or measured."""
+    phase = cell.cost.phases.get("train") if cell.cost else None
     return phase.peak_bytes if phase else 0
 
 
 def memory_axis(ax: Axes, sizes: Sequence[float]) -> None:
-    """Set the limits with room for labels at both sides; the scale is logarithmic if the sizes are far apart."""
+    """Set limits from 0 with room for labels; the scale is logarithmic if the sizes are far apart."""
     low, high = min(sizes), max(sizes)
     if low > 0 and high / low > 20:
         from matplotlib.ticker import FuncFormatter, LogLocator
@@ -218,8 +240,7 @@ def memory_axis(ax: Axes, sizes: Sequence[float]) -> None:
         ax.minorticks_off()
         ax.set_xlim(low / 1.5, high * 1.8)
     else:
-        room = (high - low) or high or 1.0
-        ax.set_xlim(low - 0.15 * room, high + 0.15 * room)
+        ax.set_xlim(0, high * 1.15 or 1.0)
 
 
 def rank_axis(ax: Axes, ranks: Sequence[int]) -> None:

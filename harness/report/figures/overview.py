@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from harness.analysis.aggregate import Cell
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DODGE = 0.07  # distance of methods at the same rank, in powers of two
+DODGE = 0.12  # distance of methods at the same rank, in powers of two
 
 
 def accuracy(task: str, sections: Sequence[Section]) -> Figure:
@@ -108,8 +109,21 @@ def _near(lines: Sequence[Line], ends: Sequence[float]) -> tuple[list[Line], lis
     return near, [line for line in lines if line not in near]
 
 
+def has_memory(cell: Cell) -> bool:
+    """Whether a row has a score and a peak in training."""
+    return cell.value is not None and cell.cost is not None and "train" in cell.cost.phases
+
+
+def has_ranks(section: Section) -> bool:
+    """Whether a method of a section has finished at two ranks or more."""
+    pairs = {
+        (cell.spec.method, cell.spec.rank) for cell in section.headline if cell.spec.rank and cell.value is not None
+    }
+    return len(pairs) > len({method for method, _ in pairs})
+
+
 def ranks(task: str, sections: Sequence[Section]) -> Figure:
-    """Draw the headline metric over rank, a line and band for each method with ranks, the other methods as lines."""
+    """Draw the headline metric over rank, a line with intervals for each method with ranks, the others as level lines."""
     panels = [Panel(section, _one_challenger(section)) for section in sections]
     figure, axes = layout.new_figure(f"{task}: {metric_words(sections[0])} over rank", [5.0] * len(panels))
     layout.finish(figure, [_ranks(ax, panel) for ax, panel in zip(axes, panels, strict=True)])
@@ -169,24 +183,22 @@ def _level_lines(ax: Axes, panel: Panel, cells: Sequence[Cell]) -> list[tuple[fl
 
 
 def _rank_line(ax: Axes, panel: Panel, cells: Sequence[Cell], aside: float) -> None:
-    """Draw one method over rank with the band of its intervals; runs of equal rank are points with intervals."""
+    """Draw one method over rank with its intervals; bands of several methods would hide each other."""
     line = sorted(cells, key=lambda cell: cell.spec.rank)
     xs, ys = [cell.spec.rank * aside for cell in line], [panel.value(cell) for cell in line]
     errors, shade = [panel.error(cell) for cell in line], colour(line[0].spec.method)
-    band = layout.joins(line) and len(line) > 1
-    if band:
-        lows = [y - low for y, (low, _) in zip(ys, errors, strict=True)]
-        highs = [y + high for y, (_, high) in zip(ys, errors, strict=True)]
-        ax.fill_between(xs, lows, highs, color=shade, alpha=0.16, linewidth=0, zorder=1)
+    if layout.joins(line) and len(line) > 1:
         ax.plot(xs, ys, color=shade, linewidth=2, zorder=2)
     for x, y, (low, high), cell in zip(xs, ys, errors, line, strict=True):
-        thin = {"elinewidth": 0, "capsize": 0} if band else {}
-        ax.errorbar(x, y, yerr=[[low], [high]], **(layout.dot(cell) | thin))
+        ax.errorbar(x, y, yerr=[[low], [high]], **(layout.dot(cell) | {"elinewidth": 1.4, "capsize": 3}))
 
 
 def memory(task: str, sections: Sequence[Section]) -> Figure:
     """Draw the training peak of every run by part, its total, and a mark at the prediction."""
-    panels = [panel for section in sections for panel in layout.by_machine(section)]
+    panels = [
+        replace(panel, cells=_trained(panel.cells)) for section in sections for panel in layout.by_machine(section)
+    ]
+    panels = [panel for panel in panels if panel.cells]
     heights = [1.8 + 0.34 * len(panel.cells) for panel in panels]
     figure, axes = layout.new_figure(f"{task}: memory in training, by part", heights)
     for ax, panel in zip(axes, panels, strict=True):
@@ -198,10 +210,31 @@ def memory(task: str, sections: Sequence[Section]) -> Figure:
         ax.set_xlim(left=0)
         if not any(map(layout.peak, panel.cells)):
             ax.set_xticks([])
-        ax.set_xlabel(f"peak memory, {unit}")
+        ax.set_xlabel("\n".join(filter(None, (f"peak memory in training, {unit}", _test_peaks(panel, scale, unit)))))
         several = any(len(cell.seeds) > 1 and cell.cost for cell in panel.cells)
         layout.describe(ax, panel, "several seeds: the median run" if several else "", _part_handles(panel))
     return figure
+
+
+def _trained(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    """Return the rows that trained, or should have."""
+    return tuple(cell for cell in cells if cell.trains)
+
+
+def _test_peaks(panel: Panel, scale: float, unit: str) -> str:
+    """Return the range of the peaks in the test, which are no bar of the figure; empty if none was measured."""
+    cells = [
+        cell for cell in panel.section.with_model if cell.cost and (not panel.machine or cell.machine == panel.machine)
+    ]
+    peaks = [
+        cell.cost.phases["evaluate"].peak_bytes / scale
+        for cell in cells
+        if cell.cost and "evaluate" in cell.cost.phases
+    ]
+    if not any(peaks):
+        return ""
+    low, high = f"{min(peaks):,.1f}", f"{max(peaks):,.1f}"
+    return f"not drawn, peak in the test: {low if low == high else f'{low} to {high}'} {unit}"
 
 
 def _memory_row(ax: Axes, panel: Panel, row: int, scale: float, unit: str) -> None:
@@ -216,12 +249,11 @@ def _memory_row(ax: Axes, panel: Panel, row: int, scale: float, unit: str) -> No
         text = marks(panel.section, cell) if cell.status != "ok" else "no single cost: runs on several machines"
         layout.row_text(ax, row, clean(text, 80), aside=False, color=FAINT)
         return
-    train, total = cell.cost.phases.get("train"), layout.peak(cell) / scale
+    total = layout.peak(cell) / scale
     text = f"{total:,.1f} {unit}"
-    if train is None or cell.cost.parts is None:
-        hatch = "" if train else "////"
-        ax.barh(row, total, height=0.66, color=PAPER, edgecolor=METHOD_COLOURS["base"], hatch=hatch, linewidth=1)
-        layout.row_text(ax, row, text if train else f"{text}  (evaluation)", aside=True)
+    if cell.cost.parts is None:
+        ax.barh(row, total, height=0.66, color=PAPER, edgecolor=METHOD_COLOURS["base"], linewidth=1)
+        layout.row_text(ax, row, text, aside=True)
         return
     left = 0.0
     for field, shade in PART_COLOURS.items():
@@ -239,7 +271,9 @@ def _part_handles(panel: Panel) -> list[Any]:
     from matplotlib.patches import Patch
 
     names = {"activations_and_rest": "activations and the rest"}
-    handles: list[Any] = [Patch(color=c, label=names.get(f, f.replace("_", " "))) for f, c in PART_COLOURS.items()]
+    parts = [cell.cost.parts for cell in panel.cells if cell.cost and cell.cost.parts]
+    visible = [field for field in PART_COLOURS if any(getattr(part, field) for part in parts)]
+    handles: list[Any] = [Patch(color=PART_COLOURS[f], label=names.get(f, f.replace("_", " "))) for f in visible]
     if any(cell.cost and cell.cost.parts and cell.cost.predicted_peak_bytes for cell in panel.cells):
         style: dict[str, Any] = {"color": INK, "linestyle": "", "marker": "|", "markersize": 12, "markeredgewidth": 2.5}
         handles.append(Line2D([], [], label="predicted", **style))

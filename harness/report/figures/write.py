@@ -1,4 +1,4 @@
-"""Writes the figures of a task as SVG and PNG: the overview figures, calibration and forgetting.
+"""Writes the figures of a task as SVG and PNG: the overview figures, calibration, losses and forgetting.
 
 Same records, same bytes.
 """
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from harness import processes
 from harness.analysis import robustness
 from harness.analysis.results import TaskResults
+from harness.analysis.sections import Section
 from harness.report import calibration as calibration_tables
-from harness.report.figures import calibration, forgetting, overview
+from harness.report.figures import calibration, forgetting, losses, overview
 from harness.report.figures.style import METHOD_COLOURS as METHOD_COLOURS
 from harness.report.figures.style import STYLE, families
 from harness.store import records
@@ -34,7 +35,15 @@ OVERVIEW = {
     "memory": overview.memory,
 }
 NAMES = tuple(OVERVIEW)
+# Whether a section has enough for a figure: a single point or a single rank shows nothing that its table does not.
+DRAWABLE: dict[str, Callable[[Section], bool]] = {
+    "accuracy": lambda section: len(section.headline) > 1,
+    "accuracy_memory": lambda section: sum(map(overview.has_memory, section.headline)) > 1,
+    "ranks": overview.has_ranks,
+    "memory": lambda section: any(map(overview.has_memory, section.headline)),
+}
 CALIBRATION = "calibration"  # drawn only if answers have a confidence and are right or wrong
+LOSSES = "losses"  # drawn only if runs have logged their steps
 FORGETTING = "forgetting"  # drawn only if a trained row was asked a probe
 PNG_DPI = 160
 
@@ -76,12 +85,16 @@ def svgs(results: TaskResults) -> dict[str, str]:
 
 def _drawings(results: TaskResults) -> list[Drawing]:
     """Return the name of each figure and the function that draws it; the caller sets the common style."""
-    if not results.sections:
-        return []
-    drawings: list[Drawing] = [(name, partial(draw, results.task, results.sections)) for name, draw in OVERVIEW.items()]
-    rows = [(section, calibration_tables.rows(section, results.calibrations)) for section in results.sections]
-    if calibrated := [(section, runs) for section, runs in rows if runs]:
+    sections = results.sections
+    drawings: list[Drawing] = []
+    for name, draw in OVERVIEW.items():
+        if drawable := [section for section in sections if DRAWABLE[name](section)]:
+            drawings.append((name, partial(draw, results.task, drawable)))
+    rows = [(section, calibration_tables.rows(section, results.calibrations)) for section in sections]
+    if calibrated := [pair for pair in rows if calibration.best_of_each_method(*pair)]:
         drawings.append((CALIBRATION, partial(calibration.draw, results.task, calibrated)))
+    if logged := [section for section in sections if losses.rows(section, results.losses)]:
+        drawings.append((LOSSES, partial(losses.draw, results.task, logged, results.losses)))
     changes = [change for change in results.changes if not robustness.is_twin(change)]
     if any(change.learned and change.learned.vs_base and change.difference for change in changes):
         drawings.append((FORGETTING, partial(forgetting.draw, results.task, changes)))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from harness.model.tokenize import Pair
 
 LOOK_SECONDS = 3600.0  # for all ways together
+FAR_LONGER, MIN_WINDOW = 2.0, 64  # times nearly all others; the smallest window that is suggested, in tokens
 NEAR = 1.15  # times what a card holds: above it by estimate, a way is not tried
 
 Lengths = tuple[tuple[int, int], ...]
@@ -36,7 +37,8 @@ Lengths = tuple[tuple[int, int], ...]
 class Request:
     """The runs of a forecast. `config` is a shipped architecture, None if `folder` holds the model and its tokenizer.
 
-    `train` and `test` are (prompt, answer) texts. Without a `card` only the peak is predicted.
+    `train` and `test` are (prompt, answer) texts. Without a `card` only the peak is predicted. `tally` is a file that gets a
+    byte for each run that was looked at, to show progress. `names` are the ids of the training examples.
     """
 
     folder: Path
@@ -46,6 +48,30 @@ class Request:
     test: tuple[tuple[str, str], ...]
     card: Card | None = None
     share: float = gpu.SHARE
+    tally: Path | None = None
+    names: tuple[str, ...] = ()
+
+    def done(self) -> int:
+        """Return how many runs have been looked at, by the file `tally`."""
+        return self.tally.stat().st_size if self.tally is not None and self.tally.exists() else 0
+
+
+@dataclass(frozen=True)
+class LongRow:
+    """A training example far longer than the others: its position, its tokens and the median of all, and what a window saves.
+
+    With a window of `window` tokens `shortened` examples lose part of their context, and the peak of `spec` is `after`
+    bytes instead of `before`.
+    """
+
+    position: int
+    tokens: int
+    median: int
+    window: int
+    shortened: int
+    spec: RunSpec
+    before: int
+    after: int
 
 
 @dataclass(frozen=True)
@@ -71,6 +97,7 @@ class Outlook:
     forecasts: tuple[Forecast, ...]
     weights: int
     tokens: tuple[int, float]
+    long_row: LongRow | None = None
 
 
 def look(request: Request) -> Outlook:
@@ -107,13 +134,50 @@ def look(request: Request) -> Outlook:
         best = _Search(spec, method, size, dims, longest, request, count).best()
         return replace(best, test_seconds=_reading(size, test, request))
 
+    def counted(spec: RunSpec) -> Forecast:
+        result = forecast(spec)
+        if request.tally is not None:
+            with request.tally.open("ab") as file:
+                file.write(b".")
+        return result
+
     seedless = tuple(dict.fromkeys(replace(spec, seed=0) for spec in request.specs))
-    forecasts = dict(zip(seedless, processes.parallel_map(forecast, seedless), strict=True))
+    forecasts = dict(zip(seedless, processes.parallel_map(counted, seedless), strict=True))
     totals = [sum(pair) for pair in train] or [0]
     return Outlook(
         forecasts=tuple(_with_seed(forecasts[replace(spec, seed=0)], spec.seed) for spec in request.specs),
         weights=shape.weights,
         tokens=(max(totals), sum(totals) / len(totals)),
+        long_row=_long_row(totals, list(forecasts.values()), longest, config),
+    )
+
+
+def _long_row(
+    totals: Sequence[int], forecasts: Sequence[Forecast], longest: Sequence[tuple[int, int]], config: Any
+) -> LongRow | None:
+    """Return the longest example if it is far longer than nearly all others, with the peak of the first run without it."""
+    from harness.model.tokenize import Pair
+    from harness.runs.forecast import peak_memory
+
+    ordered = sorted(totals)
+    most = ordered[-1 - len(ordered) // 50]  # but for one in fifty
+    window = 2 ** math.ceil(math.log2(max(most, MIN_WINDOW)))
+    trained = [forecast for forecast in forecasts if forecast.spec.micro_batch]
+    if not trained or ordered[-1] < FAR_LONGER * most or window >= ordered[-1]:
+        return None
+    spec = trained[0].spec
+    rows = [Pair((0,) * prompt, (0,) * target) for prompt, target in longest[: spec.micro_batch]]
+    cut = replace(spec, max_tokens=window)
+    after = peak_memory.config_peak(config, cut, registry.method(spec.method), rows)
+    return LongRow(
+        position=totals.index(ordered[-1]),
+        tokens=ordered[-1],
+        median=ordered[len(ordered) // 2],
+        window=window,
+        shortened=sum(total > window for total in totals),
+        spec=spec,
+        before=trained[0].peak,
+        after=after,
     )
 
 
@@ -154,11 +218,11 @@ class _Search:
         for checkpointing in (False, True):
             expected |= self.expected([way for way in self.ways() if way.checkpointing == checkpointing])
         for way in sorted(expected, key=lambda way: (self.seconds(way) or 0.0, way.checkpointing, -way.micro_batch)):
-            if expected[way] <= NEAR * card.usable and (peak := self.count(way)) <= card.usable:
+            if expected[way] <= NEAR * card.limit and (peak := self.count(way)) <= card.limit:
                 return self.as_forecast(way, peak, True)
         least = min(expected, key=lambda way: expected[way])
         peak = self.count(least)
-        return self.as_forecast(least, peak, peak <= card.usable)
+        return self.as_forecast(least, peak, peak <= card.limit)
 
     def ways(self) -> Iterator[RunSpec]:
         """Halve the micro-batch down to one example, with and without checkpointing."""
@@ -204,7 +268,7 @@ class _Search:
 
 def _untrained(spec: RunSpec, size: Size, test: Lengths, request: Request) -> Forecast:
     peak = size.weights * (2 if spec.dtype == "bf16" else 4)
-    fits = peak <= request.card.usable if request.card else None
+    fits = peak <= request.card.limit if request.card else None
     return Forecast(spec, peak, None, fits, None, _reading(size, test, request))
 
 

@@ -26,6 +26,7 @@ OPTIMIZER_BYTES = (
 )
 CAST_BYTES = 6  # per fp32 weight that autocast turns into bf16
 UNPACK_BYTES = 2.5  # per 4-bit weight: reads 0.5, writes 2
+MARGIN = 0.03  # of what is usable, for the error of a prediction
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(gib|gb|g|)", re.IGNORECASE)
 
 
@@ -47,6 +48,11 @@ class Card:
     def usable(self) -> float:
         """Bytes that training may hold: without CUDA's own and without the allocator's losses."""
         return self.memory * (1 - SPARE) - CONTEXT
+
+    @property
+    def limit(self) -> float:
+        """The highest predicted peak that counts as fitting: predictions may be a little too low."""
+        return self.usable * (1 - MARGIN)
 
 
 def _card(name: str, gib: float, tflops: float, gigabytes: float) -> Card:
@@ -91,6 +97,40 @@ def card(text: str) -> Card:
         return Card(text.strip(), memory, 0, 0)
     slowest = min(similar, key=lambda card: card.flops)
     return Card(text.strip(), memory, slowest.flops, slowest.bandwidth, assumed=slowest.name)
+
+
+@dataclass(frozen=True)
+class Price:
+    """The price of an hour, with its currency if one was named."""
+
+    amount: float
+    currency: str = ""
+
+    @property
+    def words(self) -> str:
+        """The price in words, such as `2.50 USD`."""
+        return f"{self.amount:g} {self.currency}".strip()
+
+    @property
+    def title(self) -> str:
+        """The title of a column of costs."""
+        return f"cost {self.currency}".strip()
+
+
+PRICE = re.compile(r"\s*([A-Za-z]{3}|[$€£])?\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]{3}|[$€£])?\s*")
+
+
+def price(value: str, flag: str, example: str) -> Price:
+    """Read `--price 2.50`, `2.50USD` or `$2.50`.
+
+    Raises:
+        HarnessError: no number above 0, or two currencies.
+    """
+    match = PRICE.fullmatch(value)
+    if not match or not float(match[2]) > 0 or (match[1] and match[3]):
+        problem = f"{flag} {value} is not a number above 0, with or without a currency"
+        raise HarnessError(problem, where=flag, fix=f"{flag} {example}")
+    return Price(float(match[2]), (match[1] or match[3] or "").upper())
 
 
 @dataclass(frozen=True)

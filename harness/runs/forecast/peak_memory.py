@@ -2,12 +2,18 @@
 
 The model is built from its config out of fake tensors, with a shape and no memory. The training loop's own step then
 runs under the byte-counter of real runs. Nothing is fitted to measurements, except the memory of cuBLAS on CUDA.
+
+A deep model of equal layers is counted with a few layers at two depths, and its peak lies on the line through both. With 6
+and 9 of the 32 layers of an 8B Llama the line is within 0.2 % of the count of all layers, for LoRA, QLoRA and full
+fine-tuning, with and without checkpointing (`tests/runs/test_depth.py`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +34,8 @@ from harness.training.loop import make_optimizer, make_ready, train_step
 # Of cuBLAS, in bytes: on an H200 (torch 2.11, CUDA 13) the peaks of LoRA, QLoRA and full fine-tuning of a model of 4 M
 # weights were 60.8 to 61.4 MiB above the live tensors.
 WORKSPACE = 61 * 2**20
+DEPTHS = (6, 9)  # layers that are counted of a deep model
+EQUAL_LAYERS = frozenset(("llama", "mistral", "qwen2", "qwen3"))  # architectures without layers of several kinds
 BLOCK, SUPER_BLOCK = 64, 256  # of NF4 with double quantisation: weights per scale, scales per scale of scales
 
 
@@ -54,9 +62,8 @@ def training_peak(folder: Path, spec: RunSpec, method: Method, rows: Sequence[Pa
     if not rows or not imitated:  # other libraries' layers, and work between the steps that reads values
         adapted_skeleton(config, spec, method)
         return 0
-    model = adapted_skeleton(config, spec, method)
     try:
-        live = _count(model, spec, method, rows).peak
+        live = config_peak(config, spec, method, rows)
     except (HarnessError, MemoryError):
         raise
     except Exception:  # code of an architecture that fake tensors cannot follow; the run itself may be sound
@@ -65,8 +72,27 @@ def training_peak(folder: Path, spec: RunSpec, method: Method, rows: Sequence[Pa
 
 
 def config_peak(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pair]) -> int:
-    """Return `training_peak` for a transformers config."""
-    return config_counter(config, spec, method, rows).peak
+    """Return `training_peak` for a transformers config, without the memory of cuBLAS."""
+    shallow = [with_layers(config, count) for count in DEPTHS]
+    names_layers = isinstance(method.adapt, functools.partial)
+    bends = spec.checkpointing and not method.adapter and spec.device == "cpu"  # the peak moves to another step
+    if names_layers or bends or any(part is None for part in shallow):
+        return config_counter(config, spec, method, rows).peak
+    low, high = (config_counter(part, spec, method, rows).peak for part in shallow)
+    return high + round((high - low) / (DEPTHS[1] - DEPTHS[0]) * (int(config.num_hidden_layers) - DEPTHS[1]))
+
+
+def with_layers(config: Any, count: int) -> Any | None:
+    """Return the config of a model of equal layers with so many of them; None for few layers, and if they may differ."""
+    values = config.to_dict()
+    kinds = values.get("layer_types") or []
+    if config.model_type not in EQUAL_LAYERS or config.num_hidden_layers <= sum(DEPTHS) or len(set(kinds)) > 1:
+        return None
+    part = copy.deepcopy(config)
+    part.num_hidden_layers = count
+    if kinds:
+        part.layer_types = kinds[:count]
+    return part
 
 
 def config_counter(config: Any, spec: RunSpec, method: Method, rows: Sequence[Pair]) -> ByteCounter:

@@ -125,9 +125,7 @@ def look(preflight: Preflight) -> Findings:
         HarnessError: a broken checkpoint, a rank above the layer's size, another model's tokenizer, or an example
             longer than the window.
     """
-    from harness.data import registry
     from harness.model import loading, tokenize
-    from harness.runs.forecast import peak_memory
 
     folder = str(preflight.folder)
     remote_code = any(spec.remote_code for spec in preflight.specs)
@@ -140,23 +138,45 @@ def look(preflight: Preflight) -> Findings:
         _refuse_ambiguity(part, tokenizer)
     encoded = [tokenize.encode_pair(tokenizer, *texts) for texts in preflight.train]
     pairs = [tokenize.Pair(tuple(prompt), tuple(target)) for prompt, target in encoded]
-    peaks: dict[RunSpec, int] = {}  # runs that differ only in fields without effect on memory share a prediction
-    misfits: dict[str, HarnessError] = {}
-    for spec in map(_memory_fields, preflight.specs):
-        if spec not in peaks and spec.method not in misfits:
-            method = registry.method(preflight.method_files.get(spec.method, spec.method))
-            sharing = [run for run in preflight.specs if _memory_fields(run) == spec]
-            rows = pairs if preflight.sampled else _longest_step(pairs, sharing)
-            try:
-                peaks[spec] = peak_memory.training_peak(preflight.folder, spec, method, rows)
-            except HarnessError as error:
-                misfits[spec.method] = error
-    if misfits:
-        raise _misfit(preflight, misfits)
+    peaks = _peaks(preflight, pairs)
     adapters = {spec.id: ADAPTER_BYTES * loading.adapter_weights(shape, spec.rank) for spec in preflight.specs}
     predicted = {spec.id: peaks[_memory_fields(spec)] for spec in preflight.specs}
     about = shape.exceptions if any(spec.rank for spec in preflight.specs) else ""
     return Findings(shape.weights, predicted, adapters, about, _speed(preflight, pairs, shape))
+
+
+def _peaks(preflight: Preflight, pairs: Sequence[Pair]) -> dict[RunSpec, int]:
+    """Return the predicted peaks in bytes; runs that differ only in fields without effect on memory share one.
+
+    Raises:
+        HarnessError: methods that do not fit the model.
+    """
+    import torch
+
+    from harness.data import registry
+    from harness.runs.forecast import peak_memory
+
+    def peak(spec: RunSpec) -> int | HarnessError:
+        method = registry.method(preflight.method_files.get(spec.method, spec.method))
+        sharing = [run for run in preflight.specs if _memory_fields(run) == spec]
+        rows = pairs if preflight.sampled else _longest_step(pairs, sharing)
+        try:
+            return peak_memory.training_peak(preflight.folder, spec, method, rows)
+        except HarnessError as error:
+            return error
+
+    torch.set_num_threads(1)  # the forks start without threads of their own
+    distinct = tuple(dict.fromkeys(map(_memory_fields, preflight.specs)))
+    peaks: dict[RunSpec, int] = {}
+    misfits: dict[str, HarnessError] = {}
+    for spec, result in zip(distinct, processes.parallel_map(peak, distinct), strict=True):
+        if isinstance(result, HarnessError):
+            misfits.setdefault(spec.method, result)
+        else:
+            peaks[spec] = result
+    if misfits:
+        raise _misfit(preflight, misfits)
+    return peaks
 
 
 def _speed(preflight: Preflight, pairs: Sequence[Pair], shape: Shape) -> Speed | None:

@@ -1,0 +1,52 @@
+"""The peak of a deep model by the line through two depths equals the count of all its layers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.data import registry
+from harness.model import loading
+from harness.model.tokenize import Pair
+from harness.runs.forecast import peak_memory
+from tests.support.tiny_models import toy_spec
+
+CONFIG = {"model_type": "llama", "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 24}
+CONFIG |= {"num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 2000, "max_position_embeddings": 512}
+ROWS = [Pair((0,) * 90, (0,) * 3) for _ in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("method", "rank", "checkpointing", "device"),
+    [
+        ("lora", 8, False, "cpu"),
+        ("lora", 8, True, "cuda"),
+        ("full", 0, True, "cpu"),
+        ("full", 0, True, "cuda"),
+        *(
+            pytest.param(*kind, checkpointing, device, marks=pytest.mark.slow)
+            for kind in (("lora", 8), ("dora", 4), ("full", 0))
+            for checkpointing in (False, True)
+            for device in ("cpu", "cuda")
+        ),
+    ],
+)
+def test_the_line_through_two_depths_meets_the_count_of_all_layers(
+    method: str, rank: int, checkpointing: bool, device: str
+) -> None:
+    spec = toy_spec(method=method, rank=rank, alpha=16.0, dtype="bf16", device=device, batch_size=8, micro_batch=4)
+    spec = replace(spec, max_tokens=512, checkpointing=checkpointing)
+    config = loading.config_from(CONFIG)
+    by_line = peak_memory.config_peak(config, spec, registry.method(method), ROWS)
+    counted = peak_memory.config_counter(config, spec, registry.method(method), ROWS).peak
+    assert by_line == pytest.approx(counted, rel=0.005)
+
+
+def test_few_layers_and_layers_of_several_kinds_are_all_counted() -> None:
+    assert peak_memory.with_layers(loading.config_from(CONFIG | {"num_hidden_layers": 12}), 6) is None
+    gemma = loading.config_from(CONFIG | {"model_type": "gemma2", "head_dim": 32})
+    assert peak_memory.with_layers(gemma, 6) is None
+    part = peak_memory.with_layers(loading.config_from(CONFIG), 6)
+    assert part is not None
+    assert part.num_hidden_layers == 6
