@@ -7,6 +7,7 @@ processes. Examples are easy at first, later ones less often, and sequences grow
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -31,16 +32,27 @@ Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 class Batches(torch.utils.data.Dataset[Batch]):
-    """The batches from step `first` to the last of `steps`, as a data set for a data loader."""
+    """The batches from step `first` to the last of `steps`, or to `stop`, as a data set for a data loader.
 
-    def __init__(self, first: int, steps: int, tokenizer: Any) -> None:
-        self.first, self.steps, self.tokenizer = first, steps, tokenizer
+    `make(step, steps, tokenizer)` returns that of a step; None stands for `batch`.
+    """
+
+    def __init__(
+        self,
+        first: int,
+        steps: int,
+        tokenizer: Any,
+        make: Callable[[int, int, Any], Batch] | None = None,
+        stop: int = 0,
+    ) -> None:
+        self.first, self.steps, self.tokenizer, self.make = first, steps, tokenizer, make or batch
+        self.stop = stop or steps
 
     def __len__(self) -> int:
-        return self.steps - self.first
+        return self.stop - self.first
 
     def __getitem__(self, index: int) -> Batch:
-        return batch(self.first + index, self.steps, self.tokenizer)
+        return self.make(self.first + index, self.steps, self.tokenizer)
 
 
 def batch(step: int, steps: int, tokenizer: Any) -> Batch:
@@ -58,13 +70,18 @@ def batch(step: int, steps: int, tokenizer: Any) -> Batch:
         else documents(rng, length, tokenizer, easy_share)
         for _ in range(max(1, TOKENS // length))
     ]
+    return targets_of(rng, rows, length, ANSWERS)
+
+
+def targets_of(rng: random.Random, rows: list[tuple[list[int], list[int]]], length: int, share: float) -> Batch:
+    """Return a batch of rows of tokens and marks, with at most a share of the positions in the loss."""
     targets = [
         (row * length + column, 1.0 if mark == 1 else REST_WEIGHT)
         for row, (_, marks) in enumerate(rows)
         for column, mark in enumerate(marks[1:])
         if mark == 1 or (mark == 0 and rng.random() < REST_SHARE)
     ]
-    most = int(ANSWERS * length * len(rows))
+    most = int(share * length * len(rows))
     targets = sorted(rng.sample(targets, most)) if len(targets) > most else targets + [(0, 0.0)] * (most - len(targets))
     positions, weights = zip(*targets, strict=True)
     return torch.tensor([tokens for tokens, _ in rows]), torch.tensor(positions), torch.tensor(weights)
@@ -92,13 +109,19 @@ def repetitions(rng: random.Random, length: int, vocabulary: int, end: int) -> t
     return tokens[:length], marks[:length]
 
 
-def documents(rng: draws.Draw, length: int, tokenizer: Any, easy_share: float) -> tuple[list[int], list[int]]:
-    """Return a sequence packed with the skills' questions, with marks: 1 for answers and their ends, 0 for the rest."""
+def documents(
+    rng: draws.Draw,
+    length: int,
+    tokenizer: Any,
+    easy_share: float,
+    draw: Callable[[draws.Draw], list[draws.Pair]] = skills.draw,
+) -> tuple[list[int], list[int]]:
+    """Return a sequence packed with `draw`'s questions, with marks: 1 for answers and their ends, 0 for the rest."""
     tokens: list[int] = []
     marks: list[int] = []
     while len(tokens) < length:
         rng.easy = rng.random() < easy_share
-        pairs = skills.keys(rng) if easy_share == 1.0 else skills.draw(rng)
+        pairs = skills.keys(rng) if easy_share == 1.0 else draw(rng)
         for n, (prompt, answer) in enumerate(pairs):
             head = tokenizer(f"\n\n{prompt}" if n else prompt, add_special_tokens=False)["input_ids"]
             tail = [*tokenizer(answer, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]

@@ -21,8 +21,8 @@ tags: [base-model, synthetic]
 # tiny
 
 The embedded base model of the benchmark, so that its first run needs no download. It has learned general skills on
-generated text (copying from a context, reading tables and records, comparing numbers and dates, applying
-rules, writing answers in a form) and nothing about finance or insurance. It serves to show the machinery and the
+generated text (copying from a context, reading tables and records, comparing numbers and dates, gauging a number of a
+question against one of a text, applying rules, writing answers in a form) and nothing about finance or insurance. It serves to show the machinery and the
 differences between methods; conclusions about real models need real models.
 
 | | |
@@ -31,16 +31,18 @@ differences between methods; conclusions about real models need real models.
 | weights | {weights:,}, stored in bf16 |
 | window | {window:,} tokens |
 | tokenizer | byte-pair encoding with byte fallback, digits split; learned from `words.txt` alone |
-| text | `skills.py`: {skills} skills over random words and numbers; repeated random tokens; no fact of any kind |
+| text | `skills.py`: {skills} skills over random words and numbers; repeated random tokens; then `gauge.py`; no fact of any kind |
 | start | random, but for heads that copy and heads that pool, which stay as they start (`circuit.py`) |
 | training | {tokens:,} tokens in {steps:,} steps of {step_tokens:,}, AdamW {rate:g} with cosine decay, seed {seed}, bf16 autocast |
-| machine | one NVIDIA H200, 2.5 minutes at 1.8 million tokens a second; two cores of a CPU would take hours |
-| loss | {loss:.3f} nats (weighted, last 50 steps or so); `loss.jsonl` has all of it |
+| further training | {more_tokens:,} tokens in {more_steps:,} steps of {more_step_tokens:,}, {gauge:.0%} of the texts from `gauge.py`, the others as before; AdamW {more_rate:g} with cosine decay |
+| machine | one NVIDIA H200, 2.5 minutes at 1.8 million tokens a second; then half an hour of one shared CPU core |
+| loss | {loss:.3f} nats (weighted, last 50 steps or so), {more_loss:.3f} at the end of the further training, on another mixture; `loss.jsonl` and `loss_further.jsonl` have all of it |
 | licence | Apache-2.0 |
 
-Made by `python -m harness.tiny.tokenizer` and `python -m harness.tiny.pretrain --steps {steps} --device cuda --workers
-12`, which resumes where it was stopped. The batches come out the same everywhere; the gradients of a GPU are added up in
-no fixed order, so that a run from scratch gives weights like these, not these.
+Made by `python -m harness.tiny.tokenizer`, `python -m harness.tiny.pretrain --steps {steps} --device cuda --workers 12` and
+`python -m harness.tiny.further --steps {more_steps}`, which resume where they were stopped. The batches come out the same
+everywhere; the gradients of a GPU are added up in no fixed order, so that a run from scratch gives weights like these, not
+these.
 
 ## Held-out general suite
 
@@ -86,10 +88,13 @@ def main() -> None:
     arguments = parser.parse_args()
     from transformers import AutoModelForCausalLM
 
-    from harness.tiny import batches, pretrain, skills
+    from harness.tiny import batches, further, pretrain, skills
 
     model = AutoModelForCausalLM.from_pretrained(FOLDER / "model")
-    last = json.loads((FOLDER / "model" / "loss.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    last, more = (
+        json.loads((FOLDER / "model" / name).read_text(encoding="utf-8").splitlines()[-1])
+        for name in (pretrain.LOG, further.LOG)
+    )
     suite = json.loads((FOLDER / "model" / "suite.json").read_text(encoding="utf-8"))
     text = TEXT.format(
         layers=model.config.num_hidden_layers,
@@ -106,6 +111,12 @@ def main() -> None:
         loss=last["loss"],
         rate=pretrain.PEAK_RATE,
         seed=batches.SEED,
+        more_tokens=more["tokens"],
+        more_steps=more["step"],
+        more_step_tokens=further.TOKENS,
+        more_rate=further.PEAK_RATE,
+        more_loss=more["loss"],
+        gauge=further.GAUGE,
         each=suite["questions_per_skill"],
         suite=suite_rows(suite),
         tasks=task_rows(arguments.results),

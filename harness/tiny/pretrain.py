@@ -13,12 +13,14 @@ import json
 import math
 import shutil
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from harness.tiny import circuit
+from harness.tiny import batches, circuit
 from harness.tiny.batches import SEED, TOKENS, Batches
 from harness.tiny.steps import Stepper, make_optimizer, register_attention
 from harness.tiny.tokenizer import FOLDER
@@ -69,23 +71,44 @@ def pretrain(work: Path, steps: int, out: Path, *, device: str = "cpu", workers:
     """
     from transformers import AutoTokenizer
 
-    work.mkdir(parents=True, exist_ok=True)
     tokenizer = AutoTokenizer.from_pretrained(FOLDER / "model")
     torch.manual_seed(SEED)
-    model = make_model(tokenizer)
+    course = Course(steps, TOKENS, batches.batch, rate, LOG_STEPS, 0.02)
+    model = fit(make_model(tokenizer), tokenizer, course, work, device=device, workers=workers, every=every)
+    model.to(torch.bfloat16).save_pretrained(out)
+    shutil.copy(work / LOG, out / LOG)
+
+
+@dataclass(frozen=True)
+class Course:
+    """A training: its steps, the tokens of a step, its batches and rates by step, how often it logs, and how fast its mean
+    loss forgets. `stop` is the step at which it ends before the last; 0 if it does not."""
+
+    steps: int
+    tokens: int
+    batch: Callable[[int, int, Any], batches.Batch]
+    rate: Callable[[int, int], float]
+    log_steps: int
+    new_share: float
+    stop: int = 0
+
+
+def fit(model: Any, tokenizer: Any, course: Course, work: Path, *, device: str, workers: int, every: int) -> Any:
+    """Return the model after the course, resumed from the checkpoint in `work` if there is one; the log is there too."""
+    work.mkdir(parents=True, exist_ok=True)
     usual, model.config._attn_implementation = model.config._attn_implementation, register_attention()
     model.to(device)
     optimizer = make_optimizer(model)
     stepper = Stepper(model, optimizer)
-    checkpoint = work / "checkpoint.pt"
+    checkpoint, steps, last = work / "checkpoint.pt", course.steps, course.stop or course.steps
     first, running = 0, torch.zeros((), device=device)
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
-        first, running = state["step"], state["loss"]
+        first, running = state["step"], torch.as_tensor(state["loss"], device=device)
     loader = torch.utils.data.DataLoader(
-        Batches(first, steps, tokenizer),
+        Batches(first, steps, tokenizer, course.batch, last),
         batch_size=None,
         num_workers=workers,
         prefetch_factor=8 if workers else None,
@@ -93,24 +116,23 @@ def pretrain(work: Path, steps: int, out: Path, *, device: str = "cpu", workers:
     )
     start = time.perf_counter()
     for step, batch in enumerate(loader, first):
-        loss = stepper(batch, rate(step, steps))
-        running = loss.clone() if step == 0 else 0.98 * running + 0.02 * loss
-        if (step + 1) % LOG_STEPS == 0 or step + 1 == steps:
-            speed = (step + 1 - first) * TOKENS / (time.perf_counter() - start)
-            _log(work, step + 1, running.item(), speed)
-        if (step + 1) % every == 0 or step + 1 == steps:
+        loss = stepper(batch, course.rate(step, steps))
+        running = loss.clone() if step == 0 else (1 - course.new_share) * running + course.new_share * loss
+        if (step + 1) % course.log_steps == 0 or step + 1 == last:
+            speed = (step + 1 - first) * course.tokens / (time.perf_counter() - start)
+            _log(work, step + 1, running.item(), course.tokens, speed)
+        if (step + 1) % every == 0 or step + 1 == last:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
             torch.save(state | {"step": step + 1, "loss": running}, work / "checkpoint.new")
             (work / "checkpoint.new").replace(checkpoint)
     model.config._attn_implementation = usual
-    model.to(torch.bfloat16).save_pretrained(out)
-    shutil.copy(work / LOG, out / LOG)
+    return model
 
 
-def _log(work: Path, step: int, loss: float, speed: float) -> None:
+def _log(work: Path, step: int, loss: float, tokens: int, speed: float) -> None:
     if not math.isfinite(loss):
         raise ArithmeticError(f"the loss is {loss} at step {step}")
-    line = {"step": step, "loss": round(loss, 4), "tokens": step * TOKENS, "tokens_per_second": round(speed)}
+    line = {"step": step, "loss": round(loss, 4), "tokens": step * tokens, "tokens_per_second": round(speed)}
     with (work / LOG).open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
 

@@ -2,7 +2,7 @@
 
     python -m harness.tiny.suite [--model FOLDER] [--each 200] [--write]
 
-The questions come from the generators of `skills.py` with seeds that training never uses. Greedy decoding gives the right
+The questions come from the generators of `skills.py` and `gauge.py` with seeds that training never uses. Greedy decoding gives the right
 answer if and only if each of its tokens, and the end of text, is the likeliest after those before it. One pass is enough.
 """
 
@@ -14,8 +14,10 @@ import random
 from pathlib import Path
 from typing import Any
 
-from harness.tiny import skills
+from harness.tiny import gauge, skills
 from harness.tiny.tokenizer import FOLDER
+
+SKILLS = {name: make for name, (make, _) in skills.SKILLS.items()} | {"gauge": gauge.gauge}
 
 
 def right(model: Any, tokenizer: Any, prompt: str, answer: str) -> bool:
@@ -32,7 +34,7 @@ def right(model: Any, tokenizer: Any, prompt: str, answer: str) -> bool:
 def score(model: Any, tokenizer: Any, per_skill: int) -> dict[str, float]:
     """Return the share of right answers of every skill, over `per_skill` questions each."""
     shares: dict[str, float] = {}
-    for name, (make, _) in skills.SKILLS.items():
+    for name, make in SKILLS.items():
         rng = random.Random(f"held out/{name}")
         shares[name] = sum(right(model, tokenizer, *make(rng)[0]) for _ in range(per_skill)) / per_skill
     return shares

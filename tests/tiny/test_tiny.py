@@ -252,7 +252,7 @@ def test_training_lowers_the_loss_and_leaves_the_pooling_heads_as_they_were(monk
 
 def test_a_loss_that_is_no_number_ends_the_training(tmp_path: Path) -> None:
     with pytest.raises(ArithmeticError, match="step 50"):
-        pretrain._log(tmp_path, 50, math.nan, 1.0)
+        pretrain._log(tmp_path, 50, math.nan, 512, 1.0)
 
 
 def test_the_committed_weights_are_small_bf16_and_complete() -> None:
