@@ -16,27 +16,30 @@ from typing import Any
 
 import torch
 
-from harness.tiny import batches, draws, gauge, pretrain, skills
+from harness.tiny import batches, consequences, draws, gauge, pretrain, skills
 from harness.tiny.tokenizer import FOLDER
 
 SEED = "further 1"
-STEPS, STOP = 500, 350
+STEPS, STOP = 4000, 0
 LOG = "loss_further.jsonl"
 TOKENS, LENGTH = 4096, 256  # a step, a sequence
-GAUGE = 0.8
+CONSEQUENCES, GAUGE = 0.65, 0.1
 PEAK_RATE, WARM_UP = 1e-3, 30
 ANSWERS = 0.35  # the largest share of a step's positions in the loss
 
 
 def draw(rng: draws.Draw) -> list[draws.Pair]:
     """Return the questions of a text: gauging, or a skill of the first training."""
-    return gauge.gauge(rng) if rng.random() < GAUGE else skills.draw(rng)
+    share = rng.random()
+    if share < CONSEQUENCES:
+        return consequences.consequences(rng)
+    return gauge.gauge(rng) if share < CONSEQUENCES + GAUGE else skills.draw(rng)
 
 
 def batch(step: int, steps: int, tokenizer: Any) -> batches.Batch:
     """Return the tokens, positions and weights of a step."""
     rng = draws.Draw(f"{SEED}/{step}")
-    easy = max(0.1, 0.5 - step / steps)
+    easy = max(0.1, 0.8 - 1.4 * step / steps)
     rows = [batches.documents(rng, LENGTH, tokenizer, easy, draw) for _ in range(TOKENS // LENGTH)]
     return batches.targets_of(rng, rows, LENGTH, ANSWERS)
 

@@ -2,8 +2,9 @@
 
     python -m harness.tiny.suite [--model FOLDER] [--each 200] [--write]
 
-The questions come from the generators of `skills.py` and `gauge.py` with seeds that training never uses. Greedy decoding gives the right
-answer if and only if each of its tokens, and the end of text, is the likeliest after those before it. One pass is enough.
+The questions come from the generators of `skills.py`, `gauge.py` and `consequences.py` with seeds that training never uses.
+Greedy decoding gives the right answer if and only if each of its tokens, and the end of text, is the likeliest after those
+before it. One pass is enough.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ import random
 from pathlib import Path
 from typing import Any
 
-from harness.tiny import gauge, skills
+from harness.tiny import consequences, gauge, skills
 from harness.tiny.tokenizer import FOLDER
 
-SKILLS = {name: make for name, (make, _) in skills.SKILLS.items()} | {"gauge": gauge.gauge}
+SKILLS = {name: make for name, (make, _) in skills.SKILLS.items()} | {
+    "gauge": gauge.gauge,
+    "consequences": consequences.consequences,
+}
 
 
 def right(model: Any, tokenizer: Any, prompt: str, answer: str) -> bool:
