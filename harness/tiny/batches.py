@@ -32,24 +32,18 @@ Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 class Batches(torch.utils.data.Dataset[Batch]):
-    """The batches from step `first` to the last of `steps`, or to `stop`, as a data set for a data loader.
+    """The batches from step `first` to the last of `steps`, as a data set for a data loader.
 
     `make(step, steps, tokenizer)` returns that of a step; None stands for `batch`.
     """
 
     def __init__(
-        self,
-        first: int,
-        steps: int,
-        tokenizer: Any,
-        make: Callable[[int, int, Any], Batch] | None = None,
-        stop: int = 0,
+        self, first: int, steps: int, tokenizer: Any, make: Callable[[int, int, Any], Batch] | None = None
     ) -> None:
         self.first, self.steps, self.tokenizer, self.make = first, steps, tokenizer, make or batch
-        self.stop = stop or steps
 
     def __len__(self) -> int:
-        return self.stop - self.first
+        return self.steps - self.first
 
     def __getitem__(self, index: int) -> Batch:
         return self.make(self.first + index, self.steps, self.tokenizer)

@@ -22,8 +22,9 @@ tags: [base-model, synthetic]
 
 The embedded base model of the benchmark, so that its first run needs no download. It has learned general skills on
 generated text (copying from a context, reading tables and records, comparing numbers and dates, gauging a number of a
-question against one of a text, applying rules, writing answers in a form) and nothing about finance or insurance. It serves to show the machinery and the
-differences between methods; conclusions about real models need real models.
+question against one of a text, applying rules, concluding from what a text says of a name, writing answers in a form) and
+nothing about finance or insurance. It serves to show the machinery and the differences between methods; conclusions about real
+models need real models.
 
 | | |
 |---|---|
@@ -31,11 +32,11 @@ differences between methods; conclusions about real models need real models.
 | weights | {weights:,}, stored in bf16 |
 | window | {window:,} tokens |
 | tokenizer | byte-pair encoding with byte fallback, digits split; learned from `words.txt` alone |
-| text | `skills.py`: {skills} skills over random words and numbers; repeated random tokens; then `gauge.py`; no fact of any kind |
+| text | `skills.py`: {skills} skills over random words and numbers; repeated random tokens; then `consequences.py` and `gauge.py`; no fact of any kind |
 | start | random, but for heads that copy and heads that pool, which stay as they start (`circuit.py`) |
 | training | {tokens:,} tokens in {steps:,} steps of {step_tokens:,}, AdamW {rate:g} with cosine decay, seed {seed}, bf16 autocast |
-| further training | {more_tokens:,} tokens in {more_steps:,} steps of {more_step_tokens:,}, {gauge:.0%} of the texts from `gauge.py`, the others as before; AdamW {more_rate:g} with cosine decay |
-| machine | one NVIDIA H200, 2.5 minutes at 1.8 million tokens a second; then half an hour of one shared CPU core |
+| further training | {more_tokens:,} tokens in {more_steps:,} steps of {more_step_tokens:,}, {consequences:.0%} of the texts from `consequences.py`, {gauge:.0%} from `gauge.py`, the others as before; AdamW {more_rate:g} with cosine decay |
+| machine | one NVIDIA H200, 2.5 minutes at 1.8 million tokens a second; then about an hour and a half of one shared CPU core |
 | loss | {loss:.3f} nats (weighted, last 50 steps or so), {more_loss:.3f} at the end of the further training, on another mixture; `loss.jsonl` and `loss_further.jsonl` have all of it |
 | licence | Apache-2.0 |
 
@@ -116,6 +117,7 @@ def main() -> None:
         more_step_tokens=further.TOKENS,
         more_rate=further.PEAK_RATE,
         more_loss=more["loss"],
+        consequences=further.CONSEQUENCES,
         gauge=further.GAUGE,
         each=suite["questions_per_skill"],
         suite=suite_rows(suite),

@@ -82,7 +82,7 @@ def pretrain(work: Path, steps: int, out: Path, *, device: str = "cpu", workers:
 @dataclass(frozen=True)
 class Course:
     """A training: its steps, the tokens of a step, its batches and rates by step, how often it logs, and how fast its mean
-    loss forgets. `stop` is the step at which it ends before the last; 0 if it does not."""
+    loss forgets."""
 
     steps: int
     tokens: int
@@ -90,7 +90,6 @@ class Course:
     rate: Callable[[int, int], float]
     log_steps: int
     new_share: float
-    stop: int = 0
 
 
 def fit(model: Any, tokenizer: Any, course: Course, work: Path, *, device: str, workers: int, every: int) -> Any:
@@ -100,7 +99,7 @@ def fit(model: Any, tokenizer: Any, course: Course, work: Path, *, device: str, 
     model.to(device)
     optimizer = make_optimizer(model)
     stepper = Stepper(model, optimizer)
-    checkpoint, steps, last = work / "checkpoint.pt", course.steps, course.stop or course.steps
+    checkpoint, steps = work / "checkpoint.pt", course.steps
     first, running = 0, torch.zeros((), device=device)
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
@@ -108,7 +107,7 @@ def fit(model: Any, tokenizer: Any, course: Course, work: Path, *, device: str, 
         optimizer.load_state_dict(state["optimizer"])
         first, running = state["step"], torch.as_tensor(state["loss"], device=device)
     loader = torch.utils.data.DataLoader(
-        Batches(first, steps, tokenizer, course.batch, last),
+        Batches(first, steps, tokenizer, course.batch),
         batch_size=None,
         num_workers=workers,
         prefetch_factor=8 if workers else None,
@@ -118,10 +117,10 @@ def fit(model: Any, tokenizer: Any, course: Course, work: Path, *, device: str, 
     for step, batch in enumerate(loader, first):
         loss = stepper(batch, course.rate(step, steps))
         running = loss.clone() if step == 0 else (1 - course.new_share) * running + course.new_share * loss
-        if (step + 1) % course.log_steps == 0 or step + 1 == last:
+        if (step + 1) % course.log_steps == 0 or step + 1 == steps:
             speed = (step + 1 - first) * course.tokens / (time.perf_counter() - start)
             _log(work, step + 1, running.item(), course.tokens, speed)
-        if (step + 1) % every == 0 or step + 1 == last:
+        if (step + 1) % every == 0 or step + 1 == steps:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
             torch.save(state | {"step": step + 1, "loss": running}, work / "checkpoint.new")
             (work / "checkpoint.new").replace(checkpoint)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from harness.tiny import draws, further, gauge
+from harness.tiny.consequences import LEVELED, VALUED
 from harness.tiny.tokenizer import FOLDER
 
 
@@ -84,10 +85,21 @@ def test_a_resumed_further_training_ends_with_the_weights_of_an_unbroken_one(
     assert (tmp_path / "a" / "model.safetensors").read_bytes() == (tmp_path / "b" / "model.safetensors").read_bytes()
 
 
-def test_a_batch_of_further_training_has_gauging_and_the_earlier_skills() -> None:
-    kinds = [
-        "gauge" if answer in {w for words in gauge.WORDS for w in words} else "skill"
-        for seed in range(300)
-        for _, answer in [further.draw(draws.Draw(f"mix {seed}"))[0]]
-    ]
-    assert 0.7 < kinds.count("gauge") / len(kinds) < 0.9
+def test_a_batch_of_further_training_has_conclusions_gauging_and_the_earlier_skills() -> None:
+    words = {word for words in gauge.WORDS for word in words}
+    outcomes = {
+        text for families in (VALUED, LEVELED) for family in families for text in (*family.outcomes, *family.values)
+    }
+    answers = [further.draw(draws.Draw(f"mix {seed}"))[0][1] for seed in range(400)]
+    assert 0.55 < sum(answer in outcomes for answer in answers) / len(answers) < 0.75
+    assert 0.05 < sum(answer in words for answer in answers) / len(answers) < 0.15
+
+
+def test_the_rate_falls_to_its_least_at_the_end_of_the_schedule_that_a_step_follows() -> None:
+    ends = [end for end, _ in further.SCHEDULES]
+    assert ends == sorted(ends)
+    assert ends[-1] == further.STEPS
+    assert further.rate(further.STEPS - 1, further.STEPS) < 0.03 * further.PEAK_RATE
+    assert further.rate(further.WARM_UP, further.STEPS) == further.PEAK_RATE
+    assert further.schedule(100, further.STEPS) != further.schedule(further.STEPS - 1, further.STEPS)
+    assert further.schedule(100, 200) == 200
