@@ -41,7 +41,7 @@ TASK = Task(
     prompt=prompts.question_answer,
     metrics=(metrics.acc_norm, metrics.acc),
     scoring="choices",
-    epochs=1.0,
+    epochs=4.0,
     group_name="vignette",
     suites=("finance",),
 )

@@ -3,8 +3,8 @@
     python tests/benchmarks/rates.py tiny                                        the embedded model
     python tests/benchmarks/rates.py smollm2 --model FOLDER --data DATA          SmolLM2-135M-Instruct from a local folder
 
-A run is a training of 100 steps by the project's own loop, then the loss on the validation split in nats per answer token.
-Its line goes to results/learning_rates/NAME.jsonl. Runs that have a line there are not repeated, so that a stopped
+A run is a training by the project's own loop, then the loss on the validation split in nats per answer token. SmolLM2 trains for
+100 steps, `tiny` for all passes of the task: in it a rate can lead after 100 steps and fail in a whole training. Its line goes to results/learning_rates/NAME.jsonl. Runs that have a line there are not repeated, so that a stopped
 measurement continues.
 """
 
@@ -35,6 +35,7 @@ from harness.record import RunSpec
 from harness.runs import plan, specs
 from harness.runs.inputs import Inputs
 from harness.runs.options import Options
+from harness.schedule import planned_steps
 from harness.schema import Example, Method
 from harness.training import loop
 
@@ -47,12 +48,16 @@ RANK = 8
 
 @dataclass(frozen=True)
 class Subject:
-    """A model with its tasks, its examples per step and of validation, and the rates to try, the middle ones first."""
+    """A model with its tasks, its examples per step and of validation, and the rates to try, the middle ones first.
+
+    `steps` is the length of a training; 0 stands for all passes that the task has by default.
+    """
 
     tasks: tuple[str, ...]
     batch_size: int
     validation: int
     rates: dict[str, tuple[float, ...]]
+    steps: int = STEPS
 
 
 SUBJECTS = {
@@ -61,10 +66,11 @@ SUBJECTS = {
         16,
         300,
         {
-            "lora": (4e-3, 2e-3, 8e-3, 1e-3, 1.6e-2, 5e-4, 3.2e-2),
-            "qlora": (4e-3, 2e-3, 8e-3, 1e-3, 1.6e-2),
-            "full": (8e-4, 4e-4, 1.6e-3, 2e-4, 3.2e-3, 1e-4, 6.4e-3),
+            "lora": (5e-4, 1e-3, 2.5e-4, 2e-3, 1.25e-4),
+            "qlora": (5e-4, 1e-3, 2.5e-4, 2e-3, 1.25e-4),
+            "full": (1.3e-3, 6.5e-4, 2.6e-3, 3.2e-4, 5.2e-3),
         },
+        steps=0,
     ),
     "smollm2": Subject(
         ("tfns", "openbookqa"),
@@ -106,7 +112,7 @@ def points(name: str, options: argparse.Namespace) -> Iterator[tuple[Inputs, Met
             for method, rate in zip(map(registry.method, options.method), rates, strict=True):
                 if rate:
                     spec = _spec(data, method, model, options, rate, subject)
-                    yield data, method, spec, _point(name, spec)
+                    yield data, method, spec, _point(name, spec, len(data.splits.train))
 
 
 def _inputs(name: str, options: argparse.Namespace, subject: Subject) -> Inputs:
@@ -114,7 +120,7 @@ def _inputs(name: str, options: argparse.Namespace, subject: Subject) -> Inputs:
     asked = Options(tasks=(name,), data=options.data)
     task = plan.load_task(name, asked)
     splits = asked.source(name).splits(task)
-    train = splits.train[: STEPS * subject.batch_size]
+    train = splits.train[: subject.steps * subject.batch_size] if subject.steps else splits.train
     return Inputs(task, replace(splits, train=train, validation=splits.validation[: subject.validation], test=()))
 
 
@@ -126,14 +132,14 @@ def _spec(
     rate: float,
     subject: Subject,
 ) -> RunSpec:
-    """Return the spec of a run of 100 steps, resolved as every run's is."""
+    """Return the spec of a run, resolved as every run's is."""
     per_pass = -(-len(data.splits.train) // subject.batch_size)
     asked = Options(
         tasks=(data.task.name,),
         ranks=(RANK,),
         learning_rate=rate,
         alpha=options.alpha,
-        epochs=STEPS / per_pass,
+        epochs=subject.steps / per_pass if subject.steps else None,
         batch_size=subject.batch_size,
         device="cpu",
         dtype=options.dtype,
@@ -143,7 +149,7 @@ def _spec(
     return spec
 
 
-def _point(name: str, spec: RunSpec) -> Point:
+def _point(name: str, spec: RunSpec, examples: int) -> Point:
     return Point(
         name,
         spec.task,
@@ -151,7 +157,7 @@ def _point(name: str, spec: RunSpec) -> Point:
         spec.rank,
         spec.alpha,
         spec.learning_rate,
-        STEPS,
+        planned_steps(examples, spec),
         spec.batch_size,
         spec.warmup,
         spec.seed,
