@@ -146,12 +146,9 @@ def is_evidence(path: str) -> bool:
 
 
 def publish(folder: Path, target: Path, *, weights: bool) -> None:
-    """Copy the steps of a run, packed, into its published folder, and with `weights` the trained weights.
-
-    More than 64 MiB of weights are not copied.
-    """
+    """Copy the steps of a run, packed, into its published folder, and with `weights` the trained weights."""
     if content := steps_bytes(folder):
         files.write(target / PACKED_STEPS, answer_files.pack(content))
-    if weights and size_of_weights(folder) <= MAX_PUBLISHED:
+    if weights:
         for path in weight_files(folder):
             files.write(target / path.relative_to(folder), path.read_bytes())

@@ -47,8 +47,8 @@ def publish(desk: Desk, *words: str) -> int:
     return main(["publish", "--results", str(desk[0]), "--tasks-dir", str(desk[1]), *words])
 
 
-def first(desk: Desk, name: str = "lora-r8") -> Path:
-    return next((desk[0] / "runs" / "pick" / "tiny" / name).glob("s0-*"))
+def first(desk: Desk, name: str = "lora-r8", seed: int = 0) -> Path:
+    return next((desk[0] / "runs" / "pick" / "tiny" / name).glob(f"s{seed}-*"))
 
 
 def rewritten(desk: Desk, change: Callable[[Record], Record]) -> None:
@@ -97,9 +97,9 @@ def test_tables_are_made_anew_where_no_run_is_new(desk: Desk, capsys: pytest.Cap
     assert publish(desk, "--task", "pick") == 2
 
 
-def trained(desk: Desk) -> Path:
+def trained(desk: Desk, seed: int = 0) -> Path:
     """Give a run logged steps and an adapter; return its folder below the results."""
-    folder = first(desk)
+    folder = first(desk, seed=seed)
     record = logged_steps.write_adapter(folder, records.read_record(folder))
     logged_steps.write(folder, record, logged_steps.rows_of(record))
     return folder.relative_to(desk[0] / "runs")
@@ -117,10 +117,20 @@ def test_steps_and_weights_are_published_and_verified(desk: Desk) -> None:
     assert main(["verify", str(published), "--tasks-dir", str(desk[1])]) == 1
 
 
-def test_weights_can_be_left_out_of_a_publication(desk: Desk) -> None:
+@pytest.mark.parametrize("flags", [("--adapters", "none"), ("--adapter-mib", "0")])
+def test_weights_can_be_left_out_of_a_publication(desk: Desk, flags: tuple[str, ...]) -> None:
     run = trained(desk)
-    assert publish(desk, "--no-adapters") == 0
+    assert publish(desk, *flags) == 0
     assert {path.name for path in (desk[0] / "published" / run).iterdir()} == {"record.json", "answers.jsonl.gz", "steps.jsonl.gz"}  # fmt: skip
+    assert main(["verify", str(desk[0] / "published"), "--tasks-dir", str(desk[1])]) == 0
+
+
+def test_weights_of_the_first_seed_alone_can_be_published(desk: Desk) -> None:
+    runs = [trained(desk, number) for number in range(3)]
+    assert len({run.parent for run in runs}) == 1
+    assert publish(desk, "--adapters", "first-seed") == 0
+    stored = [(desk[0] / "published" / run / "adapter").exists() for run in runs]
+    assert stored == [True, False, False]
     assert main(["verify", str(desk[0] / "published"), "--tasks-dir", str(desk[1])]) == 0
 
 
