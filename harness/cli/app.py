@@ -15,7 +15,7 @@ import harness
 from harness import errors, signals
 from harness.cli import examples
 from harness.cli.arguments import Arguments, Flag, Parser
-from harness.cli.terminal import output, streams
+from harness.cli.terminal import output, silence, streams
 from harness.data import bounds
 from harness.errors import HarnessError, did_you_mean
 from harness.store import links
@@ -133,7 +133,8 @@ def _main(words: list[str], work: Target | None) -> int:
     arguments.line, arguments.work = errors.command(*words), work
     if (results := getattr(arguments, "results", None)) is not None:
         links.protect(results)
-    return module(name).main(arguments)
+    with silence.broken(name):
+        return module(name).main(arguments)
 
 
 def _overview() -> str:

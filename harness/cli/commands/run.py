@@ -9,7 +9,7 @@ from harness.analysis.items import Run
 from harness.analysis.results import TaskResults, analyze
 from harness.cli import flags, next_command, settings
 from harness.cli.arguments import Arguments
-from harness.cli.terminal import output, plan_output
+from harness.cli.terminal import output, plan_output, silence
 from harness.cli.terminal.progress import Watch
 from harness.errors import HarnessError
 from harness.report.write import write_outputs
@@ -37,16 +37,18 @@ def run(options: Options, command: str, *, work: Target | None = None) -> int:
         command: the command as typed, repeated to show how to continue.
         work: does a run, in a process of its own; None for the worker that trains.
     """
-    plans = plan.make(options, announce=plan_output.transfer)
-    if not options.memory:
-        plan.check(plans)
+    with silence.stage(f"planning: reading {', '.join(options.tasks)} and {options.model}, timing a step"):
+        plans = plan.make(options, announce=plan_output.transfer)
+        if not options.memory:
+            plan.check(plans)
     code = DONE
     analyses: dict[str, TaskResults] = {}
     for planned in plans:
         plan_output.header(planned)
         planned, outcomes, interrupted, tuned = _tune_and_run(planned, work)
         code = code if tuned else DIFFERS
-        analyses[planned.task.name] = analysis = _analyze(planned, outcomes)
+        with silence.stage("comparing the runs"):
+            analyses[planned.task.name] = analysis = _analyze(planned, outcomes)
         output.results(analysis)
         plan_output.conditions(planned)
         output.say()
@@ -133,7 +135,8 @@ def _finish(plans: Sequence[Plan], analyses: Mapping[str, TaskResults], code: in
     views: list[Path] = []
     try:
         tasks = {planned.task.name: planned.task for planned in plans}
-        views = write_outputs(results, records.read_all(results), tasks, analyses=analyses)
+        with silence.stage("writing tables, figures and the page"):
+            views = write_outputs(results, records.read_all(results), tasks, analyses=analyses)
     except HarnessError as problem:  # the runs are safe; an old record in the way must not hide that
         output.error(problem)
         code = DIFFERS
