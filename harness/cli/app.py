@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import harness
 from harness import errors, signals
-from harness.cli import examples
+from harness.cli import examples, recipe
 from harness.cli.arguments import Arguments, Flag, Parser
 from harness.cli.terminal import output, silence, streams
 from harness.data import bounds
@@ -117,7 +117,7 @@ def read(name: str, words: Sequence[str]) -> Arguments:
     notes = (_overview() if name == "run" else getattr(command, "NOTES", ""), examples.text(name))
     prog = errors.command(*[name] * (name != "run"))
     parser = Parser(command.FLAGS, prog=prog, description=COMMANDS[name], epilog="\n\n".join(filter(None, notes)))
-    return parser.read(words)
+    return parser.read(recipe.expanded(words, command.FLAGS))
 
 
 def _main(words: list[str], work: Target | None) -> int:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def detects(section: Section) -> list[str]:
     """Return a note about the detectable difference: the minimum detectable effect of the section's tests.
 
-    It follows from the median standard error of the paired differences, at a power of 80 %, for one comparison and after the
-    correction for all pairs of rows.
+    It follows from the median standard error of the paired differences, at a power of 80 %, after the correction for all
+    pairs of rows: that is what the marks of the table are by. The header of a run expects it before the runs.
     """
     differences = [d for cell in section.headline for d in (cell.vs_best, cell.vs_base) if d is not None]
     errors = sorted((d.error, d.df) for d in differences if d.df > 0 and 0 < d.error < math.inf)
@@ -36,14 +36,9 @@ def detects(section: Section) -> list[str]:
         rows * (rows - 1) // 2,
         1 / max(cell.n for cell in section.headline) if section.unit == "share" else 0.0,
     )
-    single = points(power.detectable(error, df, step=step), section.unit)
-    if pairs < 2:
-        return [f"Detectable difference: {single}, with a power of 80 %."]
-    corrected = points(power.detectable(error, df, pairs, step=step), section.unit)
-    return [
-        f"Detectable difference: {single} in one comparison, {corrected} after the correction for all {pairs} pairs of "
-        "rows, with a power of 80 %."
-    ]
+    least = points(power.detectable(error, df, pairs, step=step), section.unit)
+    corrected = f", after the correction for all {pairs} pairs of rows" * (pairs > 1)
+    return [f"Detectable difference: {least} with a power of 80 %{corrected}; a smaller one is likely to be missed."]
 
 
 def spread(section: Section) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.analysis.items import Run
 from harness.analysis.results import TaskResults, analyze
-from harness.cli import flags, next_command, settings
+from harness.cli import flags, next_command, recipe, settings
 from harness.cli.arguments import Arguments
 from harness.cli.terminal import output, plan_output, silence
 from harness.cli.terminal.progress import Watch
@@ -41,6 +41,7 @@ def run(options: Options, command: str, *, work: Target | None = None) -> int:
         plans = plan.make(options, announce=plan_output.transfer)
         if not options.memory:
             plan.check(plans)
+    settings_file = recipe.write(options)
     code = DONE
     analyses: dict[str, TaskResults] = {}
     for planned in plans:
@@ -58,7 +59,7 @@ def run(options: Options, command: str, *, work: Target | None = None) -> int:
             return INTERRUPTED
         if any(outcome.status != "ok" for outcome in outcomes):
             code = DIFFERS
-    return _finish(plans, analyses, code, command)
+    return _finish(plans, analyses, code, command, settings_file)
 
 
 def _tune_and_run(planned: Plan, work: Target | None) -> tuple[Plan, Sequence[Outcome], bool, bool]:
@@ -127,7 +128,9 @@ def _earlier_base(planned: Plan) -> list[records.Run]:
     return []
 
 
-def _finish(plans: Sequence[Plan], analyses: Mapping[str, TaskResults], code: int, command: str) -> int:
+def _finish(
+    plans: Sequence[Plan], analyses: Mapping[str, TaskResults], code: int, command: str, settings_file: Path
+) -> int:
     results = plans[0].options.results
     folders = list(
         dict.fromkeys(records.run_dir(results, spec).parents[2] for planned in plans for spec in planned.specs)
@@ -140,7 +143,7 @@ def _finish(plans: Sequence[Plan], analyses: Mapping[str, TaskResults], code: in
     except HarnessError as problem:  # the runs are safe; an old record in the way must not hide that
         output.error(problem)
         code = DIFFERS
-    output.closing([*folders, *views], _next(plans, code, command))
+    output.closing([*folders, *views, settings_file], _next(plans, code, command))
     return code
 
 

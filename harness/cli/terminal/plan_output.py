@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness import environment
@@ -58,7 +59,7 @@ def header(plan: Plan) -> None:
         *[("starts", begins)] * bool(start),
         *[("probes", " · ".join(f"{p.task.name}, {len(p.examples):,} questions" for p in plan.probes))]
         * bool(plan.probes),
-        *[("detects", line) for line in detects(plan.task, plan.test_groups)],
+        *[("detects", line) for line in detects(plan.task, plan.test_groups, _rows(plan))],
     )
     console = output.out()
     for first, rest in lines:
@@ -76,14 +77,21 @@ def transfer(sent: Transfer) -> None:
     output.out().print(output.folded(f"{'endpoint':<10} ", text, indent=11))
 
 
-def detects(task: Task, groups: int) -> list[str]:
-    """Return a line about the difference that the test split can detect; none for metrics that are no share."""
+def detects(task: Task, groups: int, rows: int = 2) -> list[str]:
+    """Return a line about the difference between two of so many rows that the test split can detect; none if no share."""
     if task.metrics[0].unit != "share" or groups < 2:
         return []
     if groups < FEWEST_GROUPS:
         return [f"no difference: too few groups: {groups}; at least {FEWEST_GROUPS} are needed"]
-    least = number(power.detectable_at_planning(groups))
-    return [f"a difference of {least} points with a power of 80 %, if two models differ on 1 question in 5"]
+    pairs = rows * (rows - 1) // 2
+    least = number(power.detectable_at_planning(groups, comparisons=pairs))
+    corrected = f" after the correction for all {pairs} pairs of rows" * (pairs > 1)
+    return [f"a difference of {least} points with a power of 80 %{corrected}, if two differ on 1 question in 5"]
+
+
+def _rows(plan: Plan) -> int:
+    """Return the number of rows that a plan's runs make, each of all seeds of a method and rank."""
+    return len({replace(spec, seed=0) for spec in (*plan.specs, *(spec for spec, _ in plan.waiting))})
 
 
 def plan_line(plan: Plan) -> str:
