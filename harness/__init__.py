@@ -30,7 +30,7 @@ from harness.schema import Challenger, Example, Method, Metric, Source, Task
 
 if TYPE_CHECKING:
     from harness import data, methods, metrics
-    from harness.cli.api import load_answers, load_results, run
+    from harness.cli.api import load_answers, load_results, load_steps, run
     from harness.data import prompts, published
     from harness.data.file_task import commonest, first_number
     from harness.data.readers import read_jsonl
@@ -69,6 +69,7 @@ __all__ = [
     "first_number",
     "load_answers",
     "load_results",
+    "load_steps",
     "methods",
     "metrics",
     "parse_expression",
@@ -96,6 +97,7 @@ _FUNCTIONS = {
     "first_number": "harness.data.file_task",
     "load_answers": "harness.cli.api",
     "load_results": "harness.cli.api",
+    "load_steps": "harness.cli.api",
     "parse_expression": "harness.metrics.expression",
     "parse_number": "harness.metrics.number",
     "read_jsonl": "harness.data.readers",

@@ -1,4 +1,4 @@
-"""The program from Python: `run` does what the command does, `load_results` and `load_answers` give tables of what is there.
+"""The program from Python: `run` does what the command does; `load_results` and the like give tables of what is there.
 
 import harness
 
@@ -85,12 +85,28 @@ def load_answers(folder: str | Path = "results", task: str | None = None) -> pd.
     metrics = {name: known.metrics for name, known in _tasks(Path(folder), runs).items()}
     rows: list[dict[str, Any]] = []
     for each in runs:
-        spec = each.record.spec
-        head = {"task": spec.task, "run": spec.id, "method": spec.method, "rank": spec.rank or None, "seed": spec.seed}
-        metric = find_metric(spec.task, next(iter(each.record.scores), ""), metrics)
+        metric = find_metric(each.record.spec.task, next(iter(each.record.scores), ""), metrics)
         for answer in each.answers():
-            rows.append(head | vars(answer) | {"score": metric.score(answer) if metric else None})
+            rows.append(_head(each) | vars(answer) | {"score": metric.score(answer) if metric else None})
     return pd.DataFrame(rows)
+
+
+def load_steps(folder: str | Path = "results", task: str | None = None) -> pd.DataFrame:
+    """Return every logged step of training: a row for each run and step, with the run's id, method, rank and seed.
+
+    Raises:
+        HarnessError: there are no runs, or the steps of one cannot be read.
+    """
+    import pandas as pd
+
+    rows = [_head(each) | dict(step) for each in _runs(Path(folder), task) for step in records.read_steps(each.folder)]
+    return pd.DataFrame(rows)
+
+
+def _head(run: records.Run) -> dict[str, Any]:
+    """Return the columns that name a run."""
+    spec = run.record.spec
+    return {"task": spec.task, "run": spec.id, "method": spec.method, "rank": spec.rank or None, "seed": spec.seed}
 
 
 def _runs(folder: Path, task: str | None) -> list[records.Run]:

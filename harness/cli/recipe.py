@@ -12,10 +12,9 @@ Names are those of the flags without dashes in front. A flag that is typed as we
 
 from __future__ import annotations
 
-import hashlib
+import itertools
 import json
 import re
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -107,7 +106,7 @@ def _read(path: Path) -> Mapping[str, Any]:
         if len(content) > MOST_BYTES:
             raise ValueError(f"more than {MOST_BYTES:,} bytes")
         text = content.decode("utf-8")
-        entries = tomllib.loads(text) if path.suffix == ".toml" else _yaml(text)
+        entries = _toml(text) if path.suffix == ".toml" else _yaml(text)
     except FileNotFoundError:
         raise HarnessError(f"no such file: {path}", where=NAME, fix="check the path") from None
     except (OSError, ValueError, RecursionError) as error:
@@ -116,6 +115,12 @@ def _read(path: Path) -> Mapping[str, Any]:
     if not isinstance(entries, Mapping):
         raise HarnessError("the recipe has no names", where=str(path), fix="write a name and a value, as  task: cfa")
     return entries
+
+
+def _toml(text: str) -> Any:
+    import tomllib  # here, so that help starts fast
+
+    return tomllib.loads(text)
 
 
 def _yaml(text: str) -> Any:
@@ -132,11 +137,16 @@ def _yaml(text: str) -> Any:
 
 
 def write(options: Options) -> Path:
-    """Write the recipe of these settings into the results folder, under a name by its content; return its path."""
+    """Write the recipe of these settings into the results folder and return its path: `cfa.yaml`, then `cfa-2.yaml`, …"""
     content = text(options)
-    tasks = "-".join(records.path_word(Path(name).stem) for name in options.tasks)[:60]
-    digest = hashlib.sha256(content.encode()).hexdigest()[:8]
-    return records.write_text(options.results / FOLDER / f"{tasks}-{digest}.yaml", content)
+    name = "-".join(records.path_word(Path(task).stem) for task in options.tasks)[:60]
+    for number in itertools.count(1):
+        path = options.results / FOLDER / (f"{name}-{number}.yaml" if number > 1 else f"{name}.yaml")
+        if not path.exists():
+            return records.write_text(path, content)
+        if path.is_file() and path.read_bytes() == content.encode():
+            return path
+    raise AssertionError("there is always a free name")
 
 
 def text(options: Options) -> str:

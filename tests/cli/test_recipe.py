@@ -110,3 +110,5 @@ def test_a_written_recipe_is_read_as_the_same_settings(tmp_path: Path, options: 
     words = ["--recipe", str(path), "--results", str(tmp_path)]
     assert settings.run_options(app.read("run", words)) == replace(options, results=tmp_path)
     assert recipe.write(replace(options, results=tmp_path)) == path
+    other = recipe.write(replace(options, results=tmp_path, epochs=9))
+    assert (path.stem, other.stem) == (path.stem, f"{path.stem}-2")

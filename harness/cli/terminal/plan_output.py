@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness import environment
 from harness.cli.terminal import output
 from harness.cli.terminal import tables as ui_tables
-from harness.data import file_task, loading
+from harness.data import file_task, loading, registry
 from harness.format import about, number, quantity, run_name, size, spoken
 from harness.methods.parts import packing
 from harness.metrics import power
@@ -56,6 +56,7 @@ def header(plan: Plan) -> None:
         *file_task.reading_notes(plan.task),
         ("plan", plan_line(plan)),
         *[("adapters", adapters)] * bool(adapters),
+        *[("rates", _rates_by_config(plan))] * bool(_rates_by_config(plan)),
         *[("starts", begins)] * bool(start),
         *[("probes", " · ".join(f"{p.task.name}, {len(p.examples):,} questions" for p in plan.probes))]
         * bool(plan.probes),
@@ -65,6 +66,17 @@ def header(plan: Plan) -> None:
     for first, rest in lines:
         console.print(output.folded(f"{first:<10} ", rest, indent=11))
     console.print()
+
+
+def _rates_by_config(plan: Plan) -> str:
+    """Return the default rate of methods that a PEFT config describes: the config names none; empty without such."""
+    if plan.options.learning_rate or plan.options.tune:
+        return ""
+    names = [method.name for method in plan.methods if method.name not in registry.methods()]
+    rates = {spec.method: spec.learning_rate for spec in plan.default_specs}
+    parts = [f"{name} {rates[name]:.2g}" for name in names if name in rates]
+    why = "LoRA's default, because a PEFT config names no rate, and its best may be ten times that"
+    return f"{', '.join(parts)}: {why}; --learning-rate or --tune 3" if parts else ""
 
 
 def transfer(sent: Transfer) -> None:
