@@ -12,6 +12,7 @@ from harness.cli.arguments import Arguments
 from harness.cli.terminal import output, plan_output, silence
 from harness.cli.terminal.progress import Watch
 from harness.errors import HarnessError
+from harness.format import about
 from harness.report.write import write_outputs
 from harness.runs import local, plan, runner, worker
 from harness.runs.job import Outcome
@@ -147,11 +148,20 @@ def _finish(
     return code
 
 
+def _more_time(plans: Sequence[Plan], times: int) -> str:
+    """Return the time of so many further seeds of all trained runs, by what these took; empty if nothing was trained."""
+    seconds = 0.0
+    for planned in plans:
+        runs = (records.finished_run(planned.options.results, spec) for spec in planned.specs if spec.train_examples)
+        seconds += sum(run.record.seconds for run in runs if run is not None) / planned.options.jobs
+    return f"; {about(times * seconds)} more" if seconds else ""
+
+
 def _next(plans: Sequence[Plan], code: int, command: str) -> str:
     if code != DONE:
         return f"{command}   (runs again what failed)"
     if plans[0].options.quick:
         return f"{command.replace(' --quick', '')}   (all examples, all ranks)"
     if len(plans[0].options.seeds) == 1 and "--seeds" not in command:
-        return f"{command} --seeds 3   (how much of it is chance in training)"
+        return f"{command} --seeds 3   (how much of it is chance in training{_more_time(plans, 2)})"
     return next_command.command("verify", *next_command.task_words(plans[0].options), results=plans[0].options.results)
