@@ -18,7 +18,7 @@ from harness.record import HASH
 from harness.report.names import baseline_words, chance_text, constant_words, different_settings
 
 if TYPE_CHECKING:
-    from harness.analysis.aggregate import Cell
+    from harness.analysis.aggregate import Cell, Difference
 
 
 def detects(section: Section) -> list[str]:
@@ -207,12 +207,17 @@ def baseline(section: Section) -> list[str]:
     lines = [f"{section.label(best)} is the best untrained row on validation questions ({scores})."]
     plain = section.base
     if plain is not None and plain is not best and plain.vs_base is not None:
-        gain = plain.vs_base
-        form = f"{points(-gain.value, section.unit)} {interval(-gain.high, -gain.low, section.unit)}"
-        lines.append(
-            f"It gains {form} over base without training: that part of a gain over base is form, no knowledge."
-        )
+        lines.append(_form(section, plain.vs_base))
     return lines
+
+
+def _form(section: Section, plain: Difference) -> str:
+    """Return a sentence on the gain of the base model at its best over the plain one, by the difference of the plain one."""
+    low, high = (-plain.high, -plain.low) if plain.value <= 0 else (plain.low, plain.high)
+    apart = f"{points(abs(plain.value), section.unit)} {interval(low, high, section.unit)}"
+    if (plain.value <= 0) == section.higher_is_better:
+        return f"It gains {apart} over base without training: that part of a gain over base is form, no knowledge."
+    return f"On the test questions it is {apart} worse than base: validation questions chose it, and test questions choose no row."
 
 
 def challengers(section: Section) -> list[str]:
