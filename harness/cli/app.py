@@ -33,7 +33,7 @@ COMMANDS = {
     "list": "list the tasks and methods, and where each comes from",
     "compare": "set two runs side by side, paired on the same questions",
     "calibration": "show how far each run's confidence can be trusted, and what share could be automated",
-    "report": "write tables, figures and report.html from the results",
+    "report": "write tables (also for LaTeX and model cards), figures and report.html from the results",
     "verify": "recompute every score of the results from the answers",
     "publish": "copy finished runs into results/published, which only grows",
     "intruders": "find the directions that training brought into the weights of a run",

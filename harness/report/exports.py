@@ -28,6 +28,7 @@ from harness.report.notes import alarms, reading
 from harness.schema import Task
 from harness.store import records as store
 
+ALL = "all.csv"
 HUB_TASKS = {"choices": "multiple-choice", "generate": "text-generation"}
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -48,6 +49,11 @@ _SPECIAL = re.compile("|".join(map(re.escape, _LATEX)))
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
+def present(root: Path) -> bool:
+    """Return whether these forms were written below a folder before."""
+    return (root / "leaderboard" / ALL).exists()
+
+
 def write(root: Path, cells: Iterable[Cell], tasks: Mapping[str, Task] | None = None) -> list[Path]:
     """Write every form below `root/leaderboard` and return the paths.
 
@@ -58,7 +64,7 @@ def write(root: Path, cells: Iterable[Cell], tasks: Mapping[str, Task] | None = 
     """
     cells, tasks = in_order(cells), tasks or {}
     folder = root / "leaderboard"
-    paths = [store.write_text(folder / "all.csv", csv_text(leaderboard(cells)))]
+    paths = [store.write_text(folder / ALL, csv_text(leaderboard(cells)))]
     for name in sorted({cell.spec.task for cell in cells}):
         task_cells = [cell for cell in cells if cell.spec.task == name]
         forms = {
