@@ -32,3 +32,9 @@ def test_a_command_that_prints_is_not_interrupted(capsys: pytest.CaptureFixture[
             output.note("a line of progress")
     assert streams.last_output() > before
     assert "working" not in capsys.readouterr().err
+
+
+def test_a_server_that_waits_for_requests_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    with silence.broken("serve", seconds=0.02), silence.stage(silence.WAITING):
+        time.sleep(0.2)
+    assert capsys.readouterr().err == ""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from harness.cli.terminal import output, streams
 from harness.format import duration
 
+WAITING = ""  # the stage of a command that waits for others, such as a server: nothing is printed
 SECONDS = 4.0  # without output; a reader who sees nothing for five thinks that the program hangs
 _stages: list[Callable[[], str]] = []
 
@@ -38,7 +39,8 @@ def broken(command: str, *, seconds: float = SECONDS) -> Iterator[None]:
         while not end.wait(rest):
             rest = seconds - (time.monotonic() - max(start, streams.last_output()))
             if rest <= 0:
-                output.note(f"  … {_text(command)} · {duration(time.monotonic() - start)} since the start")
+                if text := _text(command):
+                    output.note(f"  … {text} · {duration(time.monotonic() - start)} since the start")
                 rest = seconds
 
     thread = threading.Thread(target=watch, daemon=True)
