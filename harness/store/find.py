@@ -16,7 +16,9 @@ def own_or_published(root: Path, task: str | None = None) -> tuple[list[store.Ru
         return own, root / "runs"
     if (published := store.read_published(root, task)) or any((root / name).is_dir() for name in ("runs", "published")):
         return published, root / "published"
-    if archive.archives(root) and archive.archive_of(root) is None:  # a results folder with archives only, as in a new clone
+    if (
+        archive.archives(root) and archive.archive_of(root) is None
+    ):  # a results folder with archives only, as in a new clone
         return [], root
     return store.find(root / store.path_word(task) if task else root, task), root
 
