@@ -253,6 +253,14 @@ ENDPOINT = (
     ),
 )
 RUN = (
+    Flag(
+        "--recipe",
+        "a YAML, TOML or JSON file of flags by their names, such as `rank: [4, 16]`; typed flags have precedence",
+        parse.path,
+        metavar="FILE",
+        example="study.yaml",
+        group=WHAT,
+    ),
     TASK,
     Flag(
         "--method",

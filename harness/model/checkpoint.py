@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError, did_you_mean, one_line
+from harness.errors import HarnessError, did_you_mean, one_line, why_not_fetched
 from harness.methods.parts import packing
 from harness.model.files import depth, gguf_file, identity
 from harness.model.files.identity import CODE
@@ -207,7 +207,9 @@ def _download(model_id: str, remote_code: bool) -> Path:
         fix = near or "pass 'tiny', a folder, a GGUF file, or a hub id such as owner/name"
         raise HarnessError(f"no model folder '{model_id}'", where="--model", fix=fix)
     from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import logging as hub_logging
 
+    hub_logging.set_verbosity_error()  # its tries without a network are told by the error below
     patterns = [*HUB_FILES, *[CODE] * remote_code]
     try:
         with contextlib.suppress(Exception):
@@ -217,9 +219,8 @@ def _download(model_id: str, remote_code: bool) -> Path:
         return Path(snapshot_download(model_id, allow_patterns=patterns))
     except Exception as error:  # the client's errors for offline, unknown and gated share no base class
         fix = f"download it on a machine with network (hf download {model_id} --local-dir DIR) and pass --model DIR"
-        reason = str(error).strip().split("\n")[0][:200]  # the next lines are advice for another program
         raise HarnessError(
-            f"model '{model_id}' cannot be fetched: {reason}",
+            f"model '{model_id}' cannot be fetched: {why_not_fetched(error)}",
             where="--model",
             fix=f"{near}   or {fix}" if near else fix,
         ) from error

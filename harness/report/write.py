@@ -37,11 +37,12 @@ class ReportContext:
     metrics: Metrics
     analyses: Mapping[str, TaskResults]
     publication: bool
+    forms: bool
 
 
 @dataclass(frozen=True)
 class TaskReport:
-    """The files of one task, its part of the page, and its cells if a publication needs them."""
+    """The files of one task, its part of the page, and its cells if the forms of `exports` are written."""
 
     paths: tuple[Path, ...]
     part: page.Part
@@ -55,6 +56,7 @@ def write_outputs(
     *,
     analyses: Mapping[str, TaskResults] = NO_ANALYSES,
     publication: bool = False,
+    forms: bool = False,
 ) -> list[Path]:
     """Write every view of these runs below `folder` and return the files.
 
@@ -67,6 +69,7 @@ def write_outputs(
         tasks: added to the installed ones.
         analyses: by task; one is used if it covers the task's runs, otherwise the runs are analyzed here.
         publication: write the forms of `exports` too, and draw all figures anew.
+        forms: write the forms of `exports`, for a paper and for model cards; those that are there are always written anew.
     """
     records.protect(folder)
     all_tasks = registry.recorded() | dict(tasks or {})
@@ -74,12 +77,14 @@ def write_outputs(
     by_task: defaultdict[str, list[records.Run]] = defaultdict(list)
     for run in runs:
         by_task[run.record.spec.task].append(run)
-    context = ReportContext(folder, all_tasks, metrics, analyses, publication)
+    context = ReportContext(
+        folder, all_tasks, metrics, analyses, publication, forms or publication or exports.present(folder)
+    )
     numbered = [(number, by_task[name]) for number, name in enumerate(sorted(by_task), 1)]
     reports = _reports(context, numbered)
     paths = [path for report in reports for path in report.paths]
     paths += (
-        exports.write(folder, [cell for report in reports for cell in report.cells], all_tasks) if publication else []
+        exports.write(folder, [cell for report in reports for cell in report.cells], all_tasks) if context.forms else []
     )
     text = page.render_page([report.part for report in reports], [run.record for run in runs])
     return [*paths, records.write_text(folder / PAGE, text)]
@@ -143,7 +148,7 @@ def _report_of(context: ReportContext, number: int, analysis: TaskResults) -> Ta
     task = context.tasks.get(analysis.task)
     svgs = {path.stem: path.read_text(encoding="utf-8") for path in figures if path.suffix == ".svg"}
     part = page.task_part(analysis, page.TaskDetails(number, task, svgs, _questions(task) if task else {}))
-    return TaskReport((*paths, *figures), part, analysis.cells if context.publication else ())
+    return TaskReport((*paths, *figures), part, analysis.cells if context.forms else ())
 
 
 def _covers(analysis: TaskResults, runs: Sequence[records.Run], metrics: Metrics) -> bool:

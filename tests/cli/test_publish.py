@@ -344,6 +344,15 @@ def test_latex_has_a_cell_for_each_column_and_only_rules_of_booktabs(forms: Path
     assert not re.search(r"(?<!\\)%", text)
 
 
+def test_latex_has_a_short_caption_and_no_column_twice(forms: Path) -> None:
+    text = (forms / "cfa.tex").read_text(encoding="utf-8")
+    caption = re.search(r"\\caption\{(.*)\}", text)
+    assert caption is not None
+    assert len(caption[1].split()) < 70
+    heads = text.split(r"\toprule")[1].splitlines()[1].removesuffix(r" \\").split(" & ")
+    assert len(set(heads)) == len(heads)
+
+
 @pytest.mark.parametrize("text", ["50 % of $1_000 & #2 {a}~^b", "\\input{x}", "a\nb\x00", "✗ oom: x_y"])
 def test_no_text_is_a_command_of_latex(text: str) -> None:
     shown = exports.latex_text(text)

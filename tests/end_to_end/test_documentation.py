@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+import harness
 from harness.cli import app, settings
 from harness.data import loading, registry
 from harness.data.columns import COLUMNS
@@ -80,6 +81,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in {word for command in COMMANDS for word in command if re.fullmatch(r"\w+\.(jsonl|csv)", word)}:
         many = many_rows(jsonl_rows() if name.endswith(".jsonl") else csv_rows())
         (tmp_path / name).write_text(jsonl_text(many) if name.endswith(".jsonl") else csv_text(many))
+    (tmp_path / "tweets.csv").write_text(csv_text(many_rows(csv_rows())))
+    (tmp_path / "study.yaml").write_text(only("yaml"))
     return tmp_path
 
 
@@ -198,6 +201,14 @@ def test_the_code_blocks_are_a_task_a_method_a_metric_and_a_challenger() -> None
     folders = ["harness/challengers", "harness/methods", "harness/metrics", "my_tasks"]
     assert sorted(str(Path(path).parent) for path in FILES) == folders
     assert sum(kind == "python" for kind, _ in BLOCKS) == 4
+
+
+def test_the_python_of_the_pages_uses_public_names_and_flags() -> None:
+    texts = [text for kind, text in BLOCKS if kind == "py"]
+    names = {name for text in texts for name in re.findall(r"harness\.(\w+)", text)}
+    assert {"run", "load_results", "load_answers", "load_steps"} <= names <= set(harness.__all__)
+    for text in texts:
+        compile(text, "a page", "exec")
 
 
 def test_the_task_passes_the_contract_of_every_task(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -192,3 +192,17 @@ def test_views_are_made_without_torch(tmp_path: Path) -> None:
         "assert 'matplotlib' in sys.modules; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_forms_for_papers_are_written_when_asked_for_and_never_left_outdated(results: Path) -> None:
+    runs = records.read_all(results)
+    assert not list(results.rglob("*.tex"))
+    write_outputs(results, runs, forms=True)
+    before = (results / "leaderboard" / "all.csv").read_bytes()
+    assert {path.name for path in (results / "leaderboard").iterdir()} >= {
+        "cfa.tex",
+        "cfa.card.md",
+        "cfa.model-index.json",
+    }
+    write_outputs(results, [run for run in runs if run.record.spec.method != "full"])
+    assert (results / "leaderboard" / "all.csv").read_bytes() != before

@@ -90,7 +90,7 @@ def test_the_command_works_for_a_shipped_id_and_tells_fit_time_and_cost(
         "lora r8 s0 8 0.00033 yes",
         "assumed for its size",
         "at 2.5 per hour",
-        "FLOPs at 40% of the 71 TFLOP/s",
+        "arithmetic at 40 % of the peak rate of the RTX-3090",
     ):
         assert words in said
     assert not list(tmp_path.glob("runs/**/record.json"))

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness import processes
 from harness.errors import HarnessError
 from harness.record import SCHEMA_VERSION, Answer, Record
 from harness.store import records, withhold
@@ -199,6 +200,32 @@ def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path) -> None:
         assert (first, second) == (True, False)
     with records.lock(tmp_path / "run") as again:
         assert again
+
+
+def test_a_folder_has_no_files_of_locks_when_its_run_is_over(tmp_path: Path) -> None:
+    with records.lock(tmp_path / "run"), records.work_lock(tmp_path / "run") as ours:
+        assert ours
+        assert {path.name for path in (tmp_path / "run").iterdir()} == {records.LOCK, records.WORKING}
+    (tmp_path / "run" / records.WORKING).touch()  # of a worker that was killed
+    with records.lock(tmp_path / "run") as again:
+        assert again
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_of_many_processes_that_lock_and_remove_one_has_the_folder_at_a_time(tmp_path: Path) -> None:
+    def hold(_: int) -> bool:
+        mine = tmp_path / "mine"
+        for _ in range(40):
+            with records.lock(tmp_path / "run") as acquired:
+                if acquired:
+                    try:
+                        mine.touch(exist_ok=False)
+                    except FileExistsError:
+                        return False
+                    mine.unlink()
+        return True
+
+    assert all(processes.parallel_map(hold, range(4)))
 
 
 def test_publishing_copies_record_and_answers_and_nothing_else(tmp_path: Path) -> None:
