@@ -20,6 +20,7 @@ import tests.support.figure_checks as legible
 from harness.analysis import compare
 from harness.analysis.aggregate import Cell
 from harness.analysis.sections import sections
+from harness.record import ProbeResult
 from harness.report.figures import forgetting, losses, overview, write
 from harness.report.figures import style as palette
 from harness.report.figures.labels import Box, place_labels, spread_positions
@@ -205,6 +206,23 @@ def test_a_line_joins_a_methods_ranks_but_none_where_a_rank_ran_at_two_rates() -
 
     assert joined(ranked) == [2]
     assert joined([*ranked, again]) == []
+
+
+@pytest.mark.usefixtures("style")
+def test_accuracy_over_memory_has_base_at_its_best_and_the_best_challenger_as_lines() -> None:
+    untrained: dict[str, Any] = {"epochs": 0.0, "train_examples": 0, "learning_rate": 0.0}
+    runs = [make_run("lora", 8, 0.7, n=60)]
+    for method, share, chosen in (("base", 0.3, 0.3), ("fewshot", 0.5, 0.6)):
+        record, answers = make_run(method, 0, share, n=60, spec=untrained)
+        scores = {name: replace(score, value=chosen) for name, score in record.scores.items()}
+        runs.append((replace(record, validation=ProbeResult("0", "choices", scores, 1.0, None, "", 0, 60)), answers))
+    for name, share in (("words", 0.6), ("nearest", 0.4)):
+        record, answers = make_run(name, 0, share, n=60, spec=untrained | {"challenger": 1})
+        runs.append((replace(record, cost=None), answers))
+    (ax,) = overview.accuracy_memory("cfa", sections(compare.cells(runs))).axes
+    _, names = ax.get_legend_handles_labels()
+    assert {"base model 30.0", "base at its best, fewshot 50.0", "words 60.0"} <= set(names)
+    assert not any(name.startswith("nearest") for name in names)
 
 
 def test_hostile_and_long_names_are_drawn_as_they_are_without_a_warning() -> None:
