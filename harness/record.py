@@ -230,6 +230,22 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints inside a run's training, and the interruptions after which it went on from one.
+
+    `writes` is how many were written, `seconds` what that took; no phase has these seconds. `resumptions` are the steps after
+    which another process went on. `lost_steps` were behind the last checkpoint and done again, in `lost_seconds` the first
+    time. The seconds of training are the sum over all processes, without lost ones.
+    """
+
+    writes: int = 0
+    seconds: float = 0.0
+    resumptions: tuple[int, ...] = ()
+    lost_steps: int = 0
+    lost_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class Score:
     """A value with its 95 % interval, clustered by group. `n` answers in `groups` groups; fractions, not percent.
 
@@ -292,6 +308,7 @@ class Record:
     `usage` that of a run that asked a server.
     `targets` are the modules that an adapter changes. `neighbours` is how many other runs of the same command ran
     beside the training, on average, and `load` the system's load average for each core at its end; None if unknown.
+    `checkpoints` are those written in the training, None if none was.
     """
 
     spec: RunSpec
@@ -318,3 +335,4 @@ class Record:
     targets: tuple[str, ...] = field(default=(), metadata=LATER)
     neighbours: float | None = field(default=None, metadata=LATER)
     load: float | None = field(default=None, metadata=LATER)
+    checkpoints: Checkpoints | None = field(default=None, metadata=LATER)

@@ -165,7 +165,7 @@ def rate_alarms(section: Section) -> list[str]:
 
 
 def times(section: Section) -> list[str]:
-    """Return notes about times: median and range over seeds, runs beside others, a busy machine."""
+    """Return notes about times: median and range over seeds, runs beside others, a busy machine, interruptions."""
     cells = [cell for cell in section.headline if cell.train_times is not None]
     lines = []
     ranges = [(cell.train_times, cell) for cell in cells if cell.train_times and cell.train_times.count > 1]
@@ -181,6 +181,10 @@ def times(section: Section) -> list[str]:
     if any(cell.busy for cell in cells):
         load = max(record.load or 0.0 for cell in cells for record in cell.records)
         lines.append(f"°: the machine was busy, with a load of up to {load:.1f} for each core; such times mean little.")
+    if any(cell.has_resumptions for cell in cells):
+        lines.append(
+            "¦: interrupted and continued from a checkpoint; time is the sum of the parts, memory the highest of them."
+        )
     return lines
 
 

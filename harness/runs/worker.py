@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -18,17 +19,18 @@ from typing import TYPE_CHECKING, Any
 
 from harness import environment
 from harness.data import registry
-from harness.errors import HarnessError
+from harness.errors import DIVERGED, HarnessError
 from harness.methods.parts import packing
 from harness.metrics.scoring import chance, parse_rate, score_answers
 from harness.model import meter as memory
 from harness.record import Answer, Cost, DataFile, Phase, ProbeResult, Record, RunSpec, Score, Usage
-from harness.runs import continuation, inputs, save_weights, worker_challenger, worker_probes
+from harness.runs import checkpoints, continuation, inputs, save_weights, worker_challenger, worker_probes
+from harness.runs.checkpoints import RunKeeper
 from harness.runs.failure import explain as explain
 from harness.runs.inputs import Inputs
-from harness.runs.job import Interruption, Job, PhaseName, Progress, Reporter, RunEnd
+from harness.runs.job import Interruption, Job, Note, PhaseName, Progress, Reporter, RunEnd
 from harness.schema import Method, Task
-from harness.store import records, training_files
+from harness.store import checkpoint_files, records, training_files
 from harness.training import clients
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ TELL_SECONDS = 0.1  # between two reports of progress, at least
 class RunState:
     """The results of a run so far; a record of them can be written at any moment."""
 
+    start: str = ""
     scores: dict[str, Score] = field(default_factory=dict)
     parse_rate: float = 0.0
     chance: float | None = None
@@ -57,12 +60,13 @@ class RunState:
     usage: Usage | None = None
     targets: tuple[str, ...] = ()
     load: float | None = None
+    keeper: RunKeeper | None = None
 
 
 def run(job: Job, reporter: Reporter) -> None:
     """Do the run and write its record; a failure of the run is a record, never an exception."""
     start, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
-    state, status, reason = RunState(), "ok", ""
+    state, status, reason = RunState(start), "ok", ""
     try:
         (_challenge if job.spec.challenger else _work)(job, state, _Pace(reporter))
     except Interruption:
@@ -89,8 +93,8 @@ def run(job: Job, reporter: Reporter) -> None:
         answers_sha256=state.answers_sha256,
         final_loss=state.final_loss,
         cut_examples=state.cut_examples,
-        started=start,
-        seconds=time.perf_counter() - clock,
+        started=state.keeper.start if state.keeper else start,
+        seconds=time.perf_counter() - clock + (state.keeper.earlier_seconds if state.keeper else 0.0),
         probes=state.probes,
         validation=state.validation,
         adapter_sha256=state.adapter_sha256,
@@ -99,9 +103,12 @@ def run(job: Job, reporter: Reporter) -> None:
         usage=state.usage,
         targets=state.targets,
         load=state.load,
+        checkpoints=state.keeper.totals if state.keeper else None,
     )
     try:
         records.write_record(job.folder, record)
+        if status == "ok" or DIVERGED in reason:
+            checkpoint_files.drop(job.folder)
     except HarnessError as error:
         status, reason = "failed", reason or error.problem
     reporter.tell(RunEnd(status, reason))  # type: ignore[arg-type]
@@ -131,6 +138,11 @@ class _Pace:
             left = (now - self._phase_start) / done * (total - done) if done else None
             self._reporter.tell(Progress(phase, done, total, loss, left))
             self._last_report = now
+
+    def say(self, text: str) -> None:
+        """Pass a sentence on to the user, and write it into the log."""
+        sys.stderr.write(f"{text}\n")
+        self._reporter.tell(Note(text))
 
     def should_stop(self) -> bool:
         """Whether the run was asked to stop."""
@@ -269,6 +281,7 @@ def _train(
     if not method.trains:
         return None
     spec = job.spec
+    state.keeper = checkpoints.of_run(job, method, state.start, pace.say)
     with memory.phase(spec.device) as meter, records.open_steps(job.folder) as steps:
         pairs = inputs.encode_train(data, spec, tokenizer)
         state.cut_examples += sum(pair.cut_tokens > 0 for pair in pairs)
@@ -286,6 +299,7 @@ def _train(
             should_stop=pace.should_stop,
             meter=meter,
             rate_factor=method.rate_factor,
+            keeper=state.keeper,
         )
     phases["train"] = _result(meter)
     state.final_loss = fit.losses[-1]

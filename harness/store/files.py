@@ -46,6 +46,18 @@ def write(path: Path, content: bytes) -> Path:
     Raises:
         HarnessError: the file cannot be written; the old content is unchanged.
     """
+    with new_file(path) as out:
+        out.write(content)
+    return path
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Return a context with a file to write that comes to its place at the end, as `write` does; not at all after an error.
+
+    Raises:
+        HarnessError: the file cannot be written; the old content is unchanged.
+    """
     links.require_inside(path)
     with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,13 +67,12 @@ def write(path: Path, content: bytes) -> Path:
         part, out = _open_part(path)
         try:
             with out:
-                out.write(content)
+                yield out
                 out.flush()
                 os.fsync(out.fileno())
                 part.replace(path)  # under the lock, so that no other writer removes it
         finally:
             part.unlink(missing_ok=True)
-    return path
 
 
 def _open_part(path: Path) -> tuple[Path, BinaryIO]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from harness.errors import HarnessError
-from harness.store import answer_files, files, links
+from harness.store import answer_files, checkpoint_files, files, links
 from harness.store.codec import encode
 
 STEPS = "steps.jsonl"
@@ -98,6 +98,20 @@ def steps_sha256(folder: Path) -> str:
     """Return the SHA-256 of the lines of the steps, as in the record; empty if there are none."""
     content = steps_bytes(folder)
     return hashlib.sha256(content).hexdigest() if content else ""
+
+
+def clear(folder: Path) -> None:
+    """Remove what an unfinished attempt left; its steps stay if there is a checkpoint, whose run reads them."""
+    if not checkpoint_files.exists(folder):
+        (folder / STEPS).unlink(missing_ok=True)
+        checkpoint_files.drop(folder)
+    (folder / PACKED_STEPS).unlink(missing_ok=True)
+    for name in (STEPS, PACKED_STEPS):
+        files.sweep(folder / name)
+    for name in (ADAPTER, MODEL):
+        if (folder / name).exists() or (folder / name).is_symlink():
+            files.remove(folder / name)  # of a link, not what it leads to
+        files.sweep_folder(folder / name)
 
 
 def settle(folder: Path, config: Mapping[str, Any]) -> None:

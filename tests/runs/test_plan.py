@@ -239,7 +239,7 @@ def test_no_space_and_no_permission_are_said_before_anything_runs(
 ) -> None:
     with pytest.raises(HarnessError, match="cannot write results"):
         plan.make(replace(asked, results=tmp_path / "toy.jsonl" / "results"))
-    monkeypatch.setattr("harness.store.records.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))
+    monkeypatch.setattr("harness.store.files.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))
     with pytest.raises(HarnessError, match="not enough disk space"):
         plan.make(asked)
 

@@ -18,7 +18,7 @@ from harness.data.source import TaskSource
 from harness.errors import HarnessError
 from harness.report.write import write_outputs
 from harness.runs import runner
-from harness.runs.job import Job, Reporter
+from harness.runs.job import Job, Note, Reporter
 from harness.runs.local import LocalProcesses
 from harness.store import files, links, records, training_files
 from tests.support.cli_runner import Desk, without_torch
@@ -55,6 +55,8 @@ class Silent:
     def on_progress(self, job: Job, progress: object) -> None: ...
 
     def on_end(self, outcome: object) -> None: ...
+
+    def on_note(self, job: Job, note: Note) -> None: ...
 
     def on_stop(self) -> None: ...
 

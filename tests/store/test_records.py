@@ -271,7 +271,7 @@ def test_answers_given_to_publish_take_the_place_of_the_runs_own(tmp_path: Path)
 
 
 def test_too_little_disk_space_is_said_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.store.records.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(100, 90, 10))
+    monkeypatch.setattr("harness.store.files.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(100, 90, 10))
     with pytest.raises(HarnessError, match="not enough disk space"):
         records.require_space(tmp_path / "not" / "yet" / "there", 2**20)
     records.require_space(tmp_path, 5)

@@ -22,6 +22,7 @@ STORED = (
     record.ProbeResult,
     record.Answer,
     record.Usage,
+    record.Checkpoints,
 )
 
 

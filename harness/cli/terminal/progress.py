@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cli.terminal import output, silence
 from harness.format import about, duration, interval, number, one_line, run_name, size, spoken
 from harness.record import Record
-from harness.runs.job import Job, Outcome, Progress
+from harness.runs.job import Job, Note, Outcome, Progress
 from harness.runs.plan import Plan
 
 if TYPE_CHECKING:
@@ -96,6 +96,10 @@ class Watch:
         mean = self._losses.get(job.spec.id, progress.loss)
         self._losses[job.spec.id] = SMOOTHING * mean + (1 - SMOOTHING) * progress.loss
         return self._losses[job.spec.id]
+
+    def on_note(self, job: Job, note: Note) -> None:
+        """Print a sentence about a run that goes on."""
+        self._print(f"    {run_name(job.spec):<{NAME_WIDTH}} {note.text}")
 
     def on_end(self, outcome: Outcome) -> None:
         """Print the line of a run that ended."""

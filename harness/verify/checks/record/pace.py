@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from harness import environment
 from harness.record import Cost, Phase, Record, RunSpec
 from harness.verify.check import Check, check
+from harness.verify.checks.record import interruptions
 from harness.verify.checks.record.settings import MOST_EPOCHS
 
 TOKENS = "tokens, seconds and tokens per second agree"
@@ -110,11 +111,13 @@ def _time_faults(record: Record, cost: Cost) -> list[str]:
     if not record.spec.train_examples and "train" in cost.phases:
         faults.append("a training was measured and none was done")
     total = math.fsum(phase.seconds for phase in cost.phases.values())
-    if not total <= record.seconds <= total * (1 + SHARE) + RUN_SECONDS:
+    spent = record.checkpoints.seconds if record.checkpoints else 0.0
+    if not total <= record.seconds <= total * (1 + SHARE) + RUN_SECONDS + spent:
         faults.append(f"the phases took {total:,.1f} s, the run {record.seconds:,.1f} s")
     loaded = cost.phases.get("load")
     if loaded and record.spec.device == "cpu" and loaded.peak_bytes != cost.weights_bytes:
         faults.append(f"{loaded.peak_bytes:,} bytes were loaded, the model has {cost.weights_bytes:,}")
+    faults += interruptions.faults(record, total)
     return faults + [fault for name, phase in cost.phases.items() for fault in _memory_faults(record, name, phase)]
 
 
