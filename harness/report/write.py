@@ -90,9 +90,7 @@ def write_outputs(
     context = ReportContext(
         folder, all_tasks, metrics, analyses, publication, forms or publication or exports.present(folder)
     )
-    numbered = [(number, by_task[name]) for number, name in enumerate(sorted(by_task), 1)]
-    context = ReportContext(folder, all_tasks, metrics, analyses, publication)
-    code, outside = None if publication else view_cache.code(), view_cache.outside(tasks or {}, installed)
+    code, outside = None if context.forms else view_cache.code(), view_cache.outside(tasks or {}, installed)
     numbered = [
         Numbered(number, by_task[name], view_cache.made_from(number, by_task[name], code, outside))
         for number, name in enumerate(sorted(by_task), 1)
@@ -174,12 +172,10 @@ def _report_of(context: ReportContext, item: Numbered, analysis: TaskResults) ->
     figures = _figures(context, analysis)
     task = context.tasks.get(analysis.task)
     svgs = {path.stem: path.read_text(encoding="utf-8") for path in figures if path.suffix == ".svg"}
-    part = page.task_part(analysis, page.TaskDetails(number, task, svgs, _questions(task) if task else {}))
-    return TaskReport((*paths, *figures), part, analysis.cells if context.forms else ())
     details = page.TaskDetails(item.number, task, svgs, _questions(task) if task else {})
     part = page.with_body(page.task_part(analysis, details))
     view_cache.write(context.folder, analysis.task, item.made_from, view_cache.View((*paths, *figures), part))
-    return TaskReport((*paths, *figures), part, analysis.cells if context.publication else ())
+    return TaskReport((*paths, *figures), part, analysis.cells if context.forms else ())
 
 
 def _covers(analysis: TaskResults, runs: Sequence[records.Run], metrics: Metrics) -> bool:
