@@ -23,6 +23,7 @@ from harness.store import records
 DEMONSTRATION = "tiny"
 NOTHING = "Not measured yet.\n"
 HEADLINE_METHODS = (("lora", 8), ("qlora", 8), ("full", 0))  # compared on every board; chosen before any run
+_ANALYZED: dict[tuple[object, ...], list[Board]] = {}
 Reader = Callable[[Path, str], Sequence[records.Run]]
 
 
@@ -68,6 +69,12 @@ class Board:
         left, right = (self.scores.get(row.spec) if row else None for row in (cell, other))
         return left.minus(right) if left and right and left.pairs_with(right) else None
 
+    def better(self, cell: Cell, difference: Difference | None) -> bool:
+        """Whether a row is better by a paired test, corrected for all pairs of the board; never without readable answers."""
+        if difference is None or difference.p_holm >= stats.LEVEL or not cell.parse_rate:
+            return False
+        return (difference.value > 0) == self.section.higher_is_better
+
     def label(self, cell: Cell | None) -> str:
         """Return the name of a row; an empty text for none."""
         return self.section.label(cell) if cell else ""
@@ -89,7 +96,15 @@ def boards(results: Path, tasks: Iterable[str], read: Reader = records.read_publ
 
 
 def _of_task(task: str, runs: Sequence[records.Run], metrics: Metrics) -> list[Board]:
+    """Return the boards of a task; those of the same runs are analyzed once, as several pages show them."""
     real = [run for run in runs if run.record.spec.model != DEMONSTRATION]
+    key = (task, tuple((run.folder, run.record.answers_sha256) for run in real))
+    if key not in _ANALYZED:
+        _ANALYZED[key] = _analyzed(task, real, metrics)
+    return _ANALYZED[key]
+
+
+def _analyzed(task: str, real: Sequence[records.Run], metrics: Metrics) -> list[Board]:
     answered = [(run.record, run.answers() or None) for run in real]
     asked = {run.record.spec.id: run.probe_answers() for run in real if run.record.probes}
     analysis = analyses.analyze(task, answered, metrics, asked)
@@ -162,3 +177,40 @@ def _ratio(cell: Cell, plain: Cell | None) -> str:
     if plain is None or not plain.value or cell.value is None or cell.unit != "share":
         return ""
     return f"{cell.value / plain.value:.2f}"
+
+
+@dataclass(frozen=True)
+class Count:
+    """On how many boards a method is better than the base model at its best, and than every challenger as well."""
+
+    name: str
+    boards: int
+    better: int
+    best: int
+
+
+def counts(found: Sequence[Board]) -> list[Count]:
+    """Return the counts of the methods that are on a board, by paired tests corrected for all pairs of a board."""
+    made = []
+    for method, rank in HEADLINE_METHODS:
+        rows = [(board, cell) for board in found if (cell := board.row(method, rank)) is not None]
+        better = [(board, cell) for board, cell in rows if board.better(cell, cell.vs_base)]
+        best = sum(board.better(cell, cell.vs_challenger) for board, cell in better)
+        name = f"{method} r{rank}" if rank else method
+        made += [Count(name, len(rows), len(better), best)] * bool(rows)
+    return made
+
+
+def overview(found: Sequence[Board]) -> str:
+    """Return a row for each board with trained rows: what needs no training beside the methods; empty without any."""
+    heads = ["task", "model", "questions", "base", "base at its best", "best challenger"]
+    heads += [f"{method} r{rank}" if rank else method for method, rank in HEADLINE_METHODS]
+    rows = []
+    for board in found:
+        best, rival = board.section.baseline, board.section.best_challenger
+        named = [f"{score(cell)} {board.label(cell)}".strip() for cell in (best, rival)]
+        trained = [score(board.row(*method)) for method in HEADLINE_METHODS]
+        if any(trained):
+            rows.append((board.name, board.model, f"{board.questions:,}", score(board.row("base")), *named, *trained))
+    table = Table("Boards", tuple(heads), tuple(rows), left=frozenset({0, 1, 4, 5}))
+    return markdown(table) + "\n" if rows else ""

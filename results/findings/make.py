@@ -13,10 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [] if str(ROOT) in sys.path else [str(ROOT)]
 
 from harness.analysis import robustness
-from harness.analysis.aggregate import Cell, Difference
+from harness.analysis.aggregate import Cell
 from harness.data import registry
 from harness.format import Table, interval, markdown, number
-from harness.metrics import stats
 from results import boards, make_readme
 from results.boards import Board
 
@@ -27,22 +26,9 @@ Row = tuple[str, ...]
 
 def pays(found: Sequence[Board]) -> str:
     """Return on how many boards each method is better than the base model at its best, and than every challenger as well."""
-    rows = []
-    for method, rank in boards.HEADLINE_METHODS:
-        cells = [(board, cell) for board in found if (cell := board.row(method, rank)) is not None]
-        better = [(board, cell) for board, cell in cells if _better(board, cell, cell.vs_base)]
-        both = [cell for board, cell in better if _better(board, cell, cell.vs_challenger)]
-        name = f"{method} r{rank}" if rank else method
-        rows += [(name, str(len(cells)), str(len(better)), str(len(both)))] * bool(cells)
+    rows = [(count.name, *map(str, (count.boards, count.better, count.best))) for count in boards.counts(found)]
     heads = ("method", "boards", "better than base at its best", "better than every challenger as well")
     return _table("Pays", heads, rows)
-
-
-def _better(board: Board, cell: Cell, difference: Difference | None) -> bool:
-    """Whether a row is better by a paired test, corrected for all pairs of the board."""
-    if difference is None or difference.p_holm >= stats.LEVEL or not cell.parse_rate:
-        return False
-    return (difference.value > 0) == board.section.higher_is_better
 
 
 def ranks(found: Sequence[Board]) -> str:

@@ -11,13 +11,15 @@ from types import ModuleType
 import pytest
 
 from harness import metrics
+from harness.analysis.results import analyze
 from harness.data import registry
 from harness.methods.qlora import BITS_PER_WEIGHT
+from harness.metrics.scoring import score_answers
 from harness.model import architectures, loading
-from harness.record import Answer, Record
+from harness.record import Answer, ProbeResult, Record
 from harness.schema import Metric
 from harness.store import records
-from results import boards
+from results import boards, make_readme
 from results.claims import make as claims
 from results.claims.cells import BY_PART, MEMORY_FILE, MODELS, SIZES, TRAINED, TRAINED_FILE, memory_cells
 from results.findings import make as findings
@@ -180,6 +182,40 @@ def test_findings_without_a_board_are_not_measured_and_with_one_have_paired_diff
     assert values[2] == pytest.approx(values[1] - values[0], abs=0.11)
     assert saved == "25.0"
     assert [made[part] for part in ("ranks", "full", "forgotten", "shifted")] == [boards.NOTHING] * 4
+
+
+def test_the_readme_has_the_boards_of_real_models_if_there_are_any(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    write(results, board_runs("cfa", metrics.acc_norm))
+    text = make_readme.block(results)
+    (row,) = rows_of(text.split("\n\n")[0])
+    assert row[:3] == ["cfa, acc norm %", "smollm2-135m", "200"]
+    assert [float(cell.split()[0]) for cell in row[6:8]] == pytest.approx([60, 50], abs=0.11)
+    assert row[5] == row[8] == ""
+    assert (
+        "`lora r8` is better than the base model at its best on 1 of 1 boards, and than every challenger as well on 0."
+        in text
+    )
+    assert "(results/published/leaderboard/cfa.md)" in text
+    assert max(len(line) for line in text.splitlines() if line[:1] != "|") <= 135
+
+
+def test_findings_have_a_row_for_each_trained_row_on_a_probe() -> None:
+    right = {"base": 0.9, "lora": 0.4}
+    runs, asked = [], {}
+    for method, share in right.items():
+        record, answers = make_run(method, 8 * (method == "lora"), 0.5, n=120, spec={"probes": ("other@0",)})
+        _, said = make_run(method, 1, share, n=120)
+        scores = score_answers(said or (), [metrics.accuracy])
+        probe = ProbeResult("0", "choices", scores, 1.0, 1 / 3, "", 0)
+        runs.append((replace(record, probes={"other": probe}), answers))
+        asked[record.spec.id] = {"other": said or ()}
+    analysis = analyze("cfa", runs, {"cfa": (metrics.accuracy,), "other": (metrics.accuracy,)}, asked)
+    board = boards.Board(analysis.sections[0], analysis, {})
+    (row,) = rows_of(findings.forgotten([board]))
+    assert [row[2], row[3], row[7]] == ["other", "lora r8", "forgot"]
+    assert float(row[6].split()[0]) == pytest.approx(-50, abs=0.11)
+    assert findings.shifted([board]) == boards.NOTHING
 
 
 def test_findings_compare_ranks_and_full_fine_tuning_with_lora_at_rank_8(tmp_path: Path) -> None:
