@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -207,9 +208,10 @@ def _download(model_id: str, remote_code: bool) -> Path:
         fix = near or "pass 'tiny', a folder, a GGUF file, or a hub id such as owner/name"
         raise HarnessError(f"no model folder '{model_id}'", where="--model", fix=fix)
     from huggingface_hub import snapshot_download
-    from huggingface_hub.utils import logging as hub_logging
 
-    hub_logging.set_verbosity_error()  # its tries without a network are told by the error below
+    logging.getLogger("huggingface_hub").setLevel(
+        logging.ERROR
+    )  # its tries without a network are told by the error below
     patterns = [*HUB_FILES, *[CODE] * remote_code]
     try:
         with contextlib.suppress(Exception):
