@@ -221,11 +221,8 @@ def _download(model_id: str, remote_code: bool) -> Path:
         return Path(snapshot_download(model_id, allow_patterns=patterns))
     except Exception as error:  # the client's errors for offline, unknown and gated share no base class
         fix = f"download it on a machine with network (hf download {model_id} --local-dir DIR) and pass --model DIR"
-        raise HarnessError(
-            f"model '{model_id}' cannot be fetched: {why_not_fetched(error)}",
-            where="--model",
-            fix=f"{near}   or {fix}" if near else fix,
-        ) from error
+        problem = f"model '{model_id}' cannot be fetched: {why_not_fetched(error)}"
+        raise HarnessError(problem, where="--model", fix=f"{near}   or {fix}" if near else fix) from error
 
 
 def _near(model_id: str) -> str:
