@@ -209,9 +209,8 @@ def _download(model_id: str, remote_code: bool) -> Path:
         raise HarnessError(f"no model folder '{model_id}'", where="--model", fix=fix)
     from huggingface_hub import snapshot_download
 
-    logging.getLogger("huggingface_hub").setLevel(
-        logging.ERROR
-    )  # its tries without a network are told by the error below
+    # Its tries without a network are in the error below.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     patterns = [*HUB_FILES, *[CODE] * remote_code]
     try:
         with contextlib.suppress(Exception):
