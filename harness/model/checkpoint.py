@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -207,9 +208,9 @@ def _download(model_id: str, remote_code: bool) -> Path:
         fix = near or "pass 'tiny', a folder, a GGUF file, or a hub id such as owner/name"
         raise HarnessError(f"no model folder '{model_id}'", where="--model", fix=fix)
     from huggingface_hub import snapshot_download
-    from huggingface_hub.utils import logging as hub_logging
 
-    hub_logging.set_verbosity_error()  # its tries without a network are told by the error below
+    # Its tries without a network are in the error below.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     patterns = [*HUB_FILES, *[CODE] * remote_code]
     try:
         with contextlib.suppress(Exception):
@@ -219,11 +220,8 @@ def _download(model_id: str, remote_code: bool) -> Path:
         return Path(snapshot_download(model_id, allow_patterns=patterns))
     except Exception as error:  # the client's errors for offline, unknown and gated share no base class
         fix = f"download it on a machine with network (hf download {model_id} --local-dir DIR) and pass --model DIR"
-        raise HarnessError(
-            f"model '{model_id}' cannot be fetched: {why_not_fetched(error)}",
-            where="--model",
-            fix=f"{near}   or {fix}" if near else fix,
-        ) from error
+        problem = f"model '{model_id}' cannot be fetched: {why_not_fetched(error)}"
+        raise HarnessError(problem, where="--model", fix=f"{near}   or {fix}" if near else fix) from error
 
 
 def _near(model_id: str) -> str:

@@ -210,7 +210,7 @@ def baseline(section: Section) -> list[str]:
     scores = ", ".join(f"{section.label(cell)} {number(cell.validation, section.unit)}" for cell in rows)
     lines = [f"{section.label(best)} is the best untrained row on validation questions ({scores})."]
     plain = section.base
-    if plain is not None and plain is not best and plain.vs_base is not None:
+    if plain is not None and plain is not best and plain.vs_base is not None and plain.vs_base.value:
         lines.append(_form(section, plain.vs_base))
     return lines
 

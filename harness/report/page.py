@@ -121,8 +121,7 @@ def _origin(results: TaskResults, task: Task | None) -> str:
     sha256 = file.sha256 if file else task.source.sha256 if task else ""
     name = Path(file.path).name if file else facts.get("data", "")
     checksum = f"SHA-256 {sha256[:12]}…" if sha256 else ""
-    rows = facts.get("rows and split", "").removeprefix(f"{name}: ")
-    parts = [name, facts.get("licence", ""), rows, checksum]
+    parts = [name, facts.get("licence", ""), facts.get("rows and split", "").removeprefix(f"{name}: "), checksum]
     return f"Data: {'; '.join(filter(None, parts))}." if any(parts) else ""
 
 

@@ -353,16 +353,6 @@ def test_latex_has_a_short_caption_and_no_column_twice(forms: Path) -> None:
     assert len(set(heads)) == len(heads)
 
 
-@pytest.mark.parametrize("text", ["50 % of $1_000 & #2 {a}~^b", "\\input{x}", "a\nb\x00", "✗ oom: x_y"])
-def test_no_text_is_a_command_of_latex(text: str) -> None:
-    shown = exports.latex_text(text)
-    assert "\n" not in shown
-    plain = re.sub(
-        r"\\(textbackslash|textasciitilde|textasciicircum)\{\}|\$\\(times|approx|cdot)\$|\\[&%$#_{}]", "", shown
-    )
-    assert not re.search(r"[\\&%$#_{}~^]", plain)
-
-
 def test_a_run_that_did_not_finish_is_no_entry_of_the_metadata(desk: Desk) -> None:
     record = records.read_record(first(desk))
     cells = compare.cells([(replace(record, status="oom", scores={}, cost=None), None)])

@@ -15,7 +15,7 @@ def with_train_share(share: float) -> Record:
     spec = make_spec(method="lora", rank=16, alpha=32.0, train_examples=228, batch_size=16, epochs=2)
     cost = cost_of(spec)
     train = replace(cost.phases["train"], seconds=share * cost.train_tokens / cost.train_tokens_per_second)
-    return make_record(spec, cost=replace(cost, phases=cost.phases | {"train": train}))
+    return make_record(spec, cost=replace(cost, phases={**cost.phases, "train": train}))
 
 
 def token_check(record: Record) -> bool:

@@ -55,6 +55,7 @@ def header(plan: Plan) -> None:
         *[("--data", unused)] * bool(unused),
         *file_task.reading_notes(plan.task),
         ("plan", plan_line(plan)),
+        *[("long row", text) for text in _long_row(plan)],
         *[("adapters", adapters)] * bool(adapters),
         *[("rates", _rates_by_config(plan))] * bool(_rates_by_config(plan)),
         *[("starts", begins)] * bool(start),
@@ -66,6 +67,18 @@ def header(plan: Plan) -> None:
     for first, rest in lines:
         console.print(output.folded(f"{first:<10} ", rest, indent=11))
     console.print()
+
+
+def _long_row(plan: Plan) -> list[str]:
+    """Return a line about one training example far longer than the others, which decides the memory; none without it."""
+    row = plan.findings.long if plan.findings else None
+    if row is None:
+        return []
+    count = f"{row.shortened:,} example{'s' * (row.shortened != 1)}"
+    return [
+        f"{plan.splits.train[row.position].id} has {row.tokens:,} tokens, the median is {row.median:,}: it decides the memory; "
+        f"--max-tokens {row.window} shortens the context of {count}"
+    ]
 
 
 def _rates_by_config(plan: Plan) -> str:

@@ -96,7 +96,7 @@ def _accuracy_memory(ax: Axes, panel: Panel) -> Callable[[Any], None]:
         layout.memory_axis(ax, [x for x, _ in points])
     else:
         layout.empty(ax, "no finished run that trained")
-    missing = [cell for cell in panel.cells if cell not in points_of and cell.spec.method != "base"]
+    missing = [cell for cell in panel.cells if cell not in points_of and cell.spec.train_examples]
     outside = f"outside the figure: {', '.join(line[0] for line in far)}" if far else ""
     ax.set_xlabel(layout.below(f"peak memory in training, {unit}", panel, missing, outside))
     ax.set_ylabel(panel.axis)
