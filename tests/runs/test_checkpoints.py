@@ -23,6 +23,8 @@ from harness.runs.job import Event, Job, Note, Reporter
 from harness.runs.options import Options
 from harness.store import checkpoint_files, records
 from harness.store.codec import encode
+from harness.verify.checks.artifacts import training
+from harness.verify.checks.record import pace
 from tests.support.sample_inputs import write_task
 
 pytest.importorskip("torch")
@@ -142,6 +144,8 @@ def test_a_run_that_was_stopped_twice_ends_with_the_bytes_of_one_that_was_not(ma
     assert record.checkpoints is not None
     assert record.checkpoints.resumptions == (3, 7)
     assert record.started == first.started
+    checks = [*pace.run_checks(record), *training.run_checks(job.folder, record)]
+    assert [check for check in checks if not check.ok] == []
     assert records.read_record(whole.folder).checkpoints is None
 
 
@@ -305,3 +309,16 @@ def test_a_stop_does_not_wait_for_a_checkpoint_that_takes_long(
     _, notes = attempt(job, patience=3)
     assert notes[0].startswith("no checkpoint at this stop: it would take about")
     assert not checkpoint_files.exists(job.folder)
+
+
+def test_the_choice_of_weights_survives_an_interruption(make_job: MakeJob) -> None:
+    whole, job = (
+        replace(make_job("lora", name), spec=replace(make_job("lora", name).spec, validations=4))
+        for name in ("whole", "results")
+    )
+    attempt(replace(whole, checkpoint_minutes=0.0))
+    attempt(job, patience=7)
+    record, _ = attempt(job)
+    assert record.selection is not None
+    assert record.selection.steps == (2, 5, 8, 10)
+    assert_same(job.folder, whole.folder)
