@@ -155,7 +155,7 @@ def kill_at(job: Job, steps: int) -> bool:
     process = local.LocalProcesses(work_without_flower).start(job)
     try:
         while process.exit_reason() is None and len(records.read_steps(job.folder)) < steps:
-            time.sleep(0.001)
+            time.sleep(0.01)
         return process.exit_reason() is None
     finally:
         process.kill()
@@ -183,11 +183,11 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(make_job: MakeJob, method
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_ten_kills_at_random_moments_change_no_byte(make_job: MakeJob, method: str) -> None:
-    whole, job = make_job(method, "whole", epochs=8.0), make_job(method, epochs=8.0)
+    whole, job = make_job(method, "whole", epochs=4.0), make_job(method, epochs=4.0)
     assert finish(replace(whole, checkpoint_minutes=0.0)).status == "ok"
     expected, chance, kills = left(whole.folder), random.Random(method), 0
     total = len(records.read_steps(whole.folder))
-    job = replace(job, checkpoint_minutes=0.0005)
+    job = replace(job, checkpoint_minutes=0.002)
     while kills < 10:
         logged = len(records.read_steps(job.folder))
         kills += kill_at(job, chance.randint(logged, total))
