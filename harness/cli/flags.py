@@ -225,6 +225,9 @@ TRAINING = (
         example="10",
         default=Options.checkpoint_minutes,
     ),
+    Flag(
+        "--keep-best", "measure the validation loss ten times in training, test the weights of the lowest", switch=True
+    ),
     Flag("--save-full", "keep the weights of full fine-tuning (large)", switch=True),
     Flag("--no-memory", "plan without predicting memory", field="memory", switch=False),
 )

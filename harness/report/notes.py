@@ -188,6 +188,18 @@ def times(section: Section) -> list[str]:
     return lines
 
 
+def selections(section: Section) -> list[str]:
+    """Return a note on rows whose weights were chosen by validation loss, empty without such a row."""
+    rows = [(cell, picks) for cell in section.headline if (picks := [r.selection for r in cell.records if r.selection])]
+    words = [
+        f"{section.label(cell)} after step {', '.join(str(pick.best) for pick in picks)} of {picks[0].steps[-1]}"
+        for cell, picks in rows
+    ]
+    return (
+        [f"Tested with the weights of the lowest validation loss, not the last: {'; '.join(words)}."] if words else []
+    )
+
+
 def gains(section: Section) -> list[str]:
     """Return a note about the part of the gain that is format, if the base model was scored in both ways."""
     cell = next((cell for cell in section.headline if cell.gains is not None), None)
@@ -318,7 +330,7 @@ def reading(section: Section) -> list[str]:
         )
     else:
         lines.append(f"Intervals: 95 %, {group}. With one seed they are about that one trained model.")
-    lines += missing_intervals(section)
+    lines += missing_intervals(section) + selections(section)
     if any(cell.end_probability is not None for cell in section.headline):
         lines.append("Ends the answer: probability of the end token behind the right option; form, in no score.")
     if any(cell.vs_base for cell in section.headline):

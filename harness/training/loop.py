@@ -27,6 +27,7 @@ from harness.model.tokenize import Pair
 from harness.record import Parts, RunSpec
 from harness.schedule import planned_steps
 from harness.schedule import rate_at as rate_at
+from harness.training.selection import Selector
 from harness.training.state import Keeper, Position, capture, restore
 
 WINDOW = 8  # batches that are sorted by length together
@@ -89,6 +90,7 @@ def fit(
     penalty: Penalty | None = None,
     after_step: AfterStep | None = None,
     keeper: Keeper | None = None,
+    selector: Selector | None = None,
 ) -> FitResult:
     """Return the result of training the weights with `requires_grad` for `spec.epochs` passes over the pairs.
 
@@ -107,6 +109,7 @@ def fit(
         after_step: the method's own work after each step, see `Method`.
         keeper: stores the state now and then; if it has that of an interrupted training, this one goes on from there, and
             `on_step` is called for the steps that are left.
+        selector: measures the validation loss; the model ends with the weights of its lowest, unless training is stopped.
 
     Raises:
         HarnessError: there are no training examples.
@@ -123,7 +126,7 @@ def fit(
     make_ready(model, spec)
     numbers = range(len(batches)) if steps is None else steps
     state = keeper.take() if keeper else None
-    position = restore(state, model, optimizer, meter, Step) if state else Position()
+    position = restore(state, model, optimizer, meter, Step, selector) if state else Position()
     del state  # its tensors are in memory a second time
     history, count = list(position.history), position.count
     with fast_backward(model, dtype=spec.dtype, device=spec.device):
@@ -142,12 +145,16 @@ def fit(
             if on_step:
                 on_step(history[-1])
             stop = should_stop is not None and should_stop()
-            if keeper:
-                with meter.pause():
-                    now_state = partial(capture, model, optimizer, history, count, meter)
+            with meter.pause():
+                if selector:
+                    selector.measure(model, history[-1].step, len(batches), padding)
+                if keeper:
+                    now_state = partial(capture, model, optimizer, history, count, meter, selector)
                     keeper.offer(now_state, urgent=stop, is_last=len(history) == len(numbers))
             if stop:
                 break
+    if selector and len(history) == len(numbers):
+        selector.choose(model)
     model.eval()  # this ends checkpointing, too
     result = _summarise(model, optimizer, history, counted, count, meter)
     return replace(result, stopped=len(history) < len(numbers))

@@ -17,6 +17,7 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 from harness.model.meter import Meter, PeakCount
+from harness.training.selection import Selector, trained, write
 
 State = dict[str, Any]
 
@@ -45,30 +46,36 @@ def capture(
     history: Sequence[Any],
     count: PeakCount | None,
     meter: Meter,
+    selector: Selector | None = None,
 ) -> State:
     """Return the state after the last step of `history`; its tensors are those of the model and not copied."""
     return {
-        "weights": {name: weight.detach() for name, weight in model.named_parameters() if weight.requires_grad},
+        "weights": trained(model),
         "optimizer": optimizer.state_dict(),
         "random": _random_states(),
         "history": [asdict(step) for step in history],
         "count": asdict(count) if count else None,
         "meter": meter.state(),
+        "selection": selector.state() if selector else None,
     }
 
 
 def restore(
-    state: State, model: Any, optimizer: torch.optim.Optimizer, meter: Meter, make_step: Callable[..., Any]
+    state: State,
+    model: Any,
+    optimizer: torch.optim.Optimizer,
+    meter: Meter,
+    make_step: Callable[..., Any],
+    selector: Selector | None = None,
 ) -> Position:
-    """Write a state into model, optimizer, random generators and meter; return the steps before it.
+    """Write a state into model, optimizer, random generators, meter and selector; return the steps before it.
 
     Raises:
         KeyError: the state is of another model.
     """
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if weight.requires_grad:
-                weight.copy_(state["weights"][name])
+    write(model, state["weights"])
+    if selector:
+        selector.resume(state["selection"])
     optimizer.load_state_dict(state["optimizer"])
     _set_random_states(state["random"])
     meter.resume(state["meter"])

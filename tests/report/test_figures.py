@@ -20,7 +20,7 @@ import tests.support.figure_checks as legible
 from harness.analysis import compare
 from harness.analysis.aggregate import Cell
 from harness.analysis.sections import sections
-from harness.record import ProbeResult
+from harness.record import ProbeResult, Selection
 from harness.report.figures import forgetting, losses, overview, write
 from harness.report.figures import style as palette
 from harness.report.figures.labels import Box, place_labels, spread_positions
@@ -193,6 +193,15 @@ def test_losses_are_drawn_as_running_means_of_rows_with_steps() -> None:
     assert "lora r8  3.00" in said
     assert "full" not in said
     assert losses.running_mean([4.0, 2.0]) == [4.0, 2.0]
+
+
+def test_validation_losses_are_dots_beside_the_curve_and_the_choice_is_explained() -> None:
+    record, answers = make_run("lora", 8, n=60)
+    record = replace(record, selection=Selection((20, 40), (2.5, 2.75), 20, 200, 0.5))
+    results = results_of([make_run("base", 0, n=60), (record, answers)])
+    steps = tuple((step, 3.0) for step in range(1, 41))
+    said = texts(write.svgs(replace(results, losses={record.spec.id: steps}))[write.LOSSES])
+    assert "dots: validation loss, the ring is tested" in said
 
 
 @pytest.mark.usefixtures("style")

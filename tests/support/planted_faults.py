@@ -189,6 +189,7 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     "no cost": (record(lambda r: r.update(cost=None)), cost.PLAUSIBLE),
     # the loss and the steps
     "no final loss": (field("final_loss", None), training.LOSS),
+    "validation losses that the settings do not state": (record(lambda r: r.update(selection={"steps": [1], "losses": [2.0], "best": 1, "examples": 9, "seconds": 0.1})), training.CHOICE),
     "a negative final loss": (field("final_loss", -0.1), training.LOSS),
     "a final loss of the base row": (field("final_loss", 0.1, **BASE), training.LOSS),
     "a final loss that no step shows": (with_steps(lambda lines: lines[-1].update(loss=0.123)), training.TOTALS),

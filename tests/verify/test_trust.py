@@ -23,6 +23,7 @@ STORED = (
     record.Answer,
     record.Usage,
     record.Checkpoints,
+    record.Selection,
 )
 
 
