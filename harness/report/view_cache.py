@@ -43,7 +43,7 @@ class View:
 
 def code() -> str | None:
     """Return a text that identifies everything but the records that a view is made from; None with plugins of packages."""
-    if any(point.group in PLUGINS for point in importlib.metadata.entry_points()):
+    if any(importlib.metadata.entry_points(group=group) for group in PLUGINS):
         return None
     versions = [importlib.metadata.version(name) for name in LIBRARIES]
     folder = loading.tasks_folder()
