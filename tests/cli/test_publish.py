@@ -35,12 +35,11 @@ Desk = tuple[Path, Path]
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def desk(publishable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """Finished runs that may be published, and the folder of their tasks."""
     publication.without_figures(monkeypatch)
-    tasks_dir = publication.write_tasks(tmp_path / "tasks")
-    publication.write_runs(tmp_path / "results", tasks_dir)
-    return tmp_path / "results", tasks_dir
+    shutil.copytree(publishable, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "results", tmp_path / "tasks"
 
 
 def publish(desk: Desk, *words: str) -> int:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -166,7 +167,8 @@ def test_a_task_of_another_place_and_one_of_a_package_have_no_view(
     assert analyzed == ["cfa"]
     assert b"mine" in views.read(results)["report.html"]
     assert b"mine" not in report(results)["report.html"]
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [group])
+    plugin = EntryPoint("mine", "mine:TASK", "harness.tasks")
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [plugin] if group == plugin.group else [])
     assert view_cache.code() is None
 
 

@@ -6,6 +6,7 @@ also tells the ways worth trying. A forecast needs torch, so it runs in a proces
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -123,6 +124,7 @@ def look(request: Request) -> Outlook:
     longest = sorted(train, key=lambda pair: -sum(pair))
     dims = formula.dims(config.to_dict())
 
+    @functools.cache  # a search asks for the ends of its line again
     def count(spec: RunSpec) -> int:
         rows: list[Pair] = [Pair((0,) * prompt, (0,) * target) for prompt, target in longest[: spec.micro_batch]]
         return peak_memory.config_peak(config, spec, registry.method(spec.method), rows)
