@@ -34,21 +34,11 @@ from tests.support.finished_runs import make_runs
 Desk = tuple[Path, Path]
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with tasks and finished runs, from which each test has a copy."""
-    folder = tmp_path_factory.mktemp("made")
-    with pytest.MonkeyPatch.context() as patch:
-        publication.without_figures(patch)
-        publication.write_runs(folder / "results", publication.write_tasks(folder / "tasks"))
-    return folder
-
-
 @pytest.fixture
-def desk(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+def desk(publishable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """Finished runs that may be published, and the folder of their tasks."""
     publication.without_figures(monkeypatch)
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(publishable, tmp_path, dirs_exist_ok=True)
     return tmp_path / "results", tmp_path / "tasks"
 
 
