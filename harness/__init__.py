@@ -1,4 +1,4 @@
-"""The public names: task, method and metric files import only from this package.
+"""The public names: task, method and metric files import only from this package; `run` and `load_results` use the program.
 
 Importing it loads neither torch nor another heavy library; names that need more than the schema load on first use.
 
@@ -30,6 +30,7 @@ from harness.schema import Challenger, Example, Method, Metric, Source, Task
 
 if TYPE_CHECKING:
     from harness import data, methods, metrics
+    from harness.cli.api import load_answers, load_results, load_steps, run
     from harness.data import prompts, published
     from harness.data.file_task import commonest, first_number
     from harness.data.readers import read_jsonl
@@ -66,6 +67,9 @@ __all__ = [
     "did_you_mean",
     "equal",
     "first_number",
+    "load_answers",
+    "load_results",
+    "load_steps",
     "methods",
     "metrics",
     "parse_expression",
@@ -73,6 +77,7 @@ __all__ = [
     "prompts",
     "published",
     "read_jsonl",
+    "run",
     "statements",
     "stats",
 ]
@@ -90,9 +95,13 @@ _FUNCTIONS = {
     "commonest": "harness.data.file_task",
     "equal": "harness.metrics.expression",
     "first_number": "harness.data.file_task",
+    "load_answers": "harness.cli.api",
+    "load_results": "harness.cli.api",
+    "load_steps": "harness.cli.api",
     "parse_expression": "harness.metrics.expression",
     "parse_number": "harness.metrics.number",
     "read_jsonl": "harness.data.readers",
+    "run": "harness.cli.api",
 }
 
 

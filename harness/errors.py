@@ -8,13 +8,19 @@ from __future__ import annotations
 import difflib
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 FROM_SOURCE = "python run_all.py"
 
 
 INSTALLED = "adaptbench"  # the name in [project.scripts] of pyproject.toml
+
+
+# Names of errors, of libraries that are not imported here, that no answer of a server came with.
+UNREACHABLE = frozenset(
+    {"ConnectError", "ConnectionError", "TimeoutException", "Timeout", "ProxyError", "gaierror"}
+) | {"OfflineModeIsEnabled"}
 
 
 DIVERGED = "the loss is"  # the reason of a run begins so if its loss is not finite
@@ -54,6 +60,26 @@ def one_line(error: BaseException) -> str:
     """Return the message of a library's error in one line of at most 200 characters."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 200 else f"{text[:199]}…"
+
+
+def why_not_fetched(error: BaseException) -> str:
+    """Return the reason why the hub's client could not fetch something, in plain words; else its first line."""
+    names = {kind.__name__ for cause in _causes(error) for kind in type(cause).__mro__}
+    if names & UNREACHABLE:
+        return "the hub cannot be reached from this machine (no network, or a proxy or firewall in between)"
+    if "GatedRepoError" in names:
+        return "its owner wants terms accepted on its page first; then set HF_TOKEN to your token"
+    if "RepositoryNotFoundError" in names:
+        return "the hub has nothing of this name, or it is private; then set HF_TOKEN to a token that may read it"
+    line = str(error).strip().split("\n")[0][:200]  # the next lines are advice for another program
+    return line or type(error).__name__
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Return an error and those that led to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def command(*words: str) -> str:

@@ -20,10 +20,8 @@ Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Status = Literal["ok", "oom", "failed", "interrupted"]
 Scoring = Literal["choices", "generate", "perplexity"]
-GROUP, HASH = (
-    "group",
-    "hash",
-)  # values of `RunSpec.clients_by`: each group is a client; groups are divided by their hash
+# Values of `RunSpec.clients_by`: each group is a client; groups are divided by their hash.
+GROUP, HASH = "group", "hash"
 
 LATER = {"later": True}  # of a field: written only if it differs from its default
 
@@ -145,6 +143,7 @@ class RunSpec:
     `base_bits` are the bits in which the model's folder stores its weights quantised, 0 for plain weights.
     `challenger` is 0 for methods. Otherwise it is the version of the challenger that `method` names, which fits on the
     training examples without a language model; `train_examples` and all settings of training are 0 then.
+    `validations` is how often the validation loss is measured in training, to test the weights of the lowest; 0 for never.
     `server` are the facts of the server that a challenger asks, as `name=value`: host, model, form of requests, version and
     the day of the first answer; see `harness.endpoint.forms.ServerFacts`.
     """
@@ -188,6 +187,7 @@ class RunSpec:
     base_bits: int = 0
     challenger: int = 0
     server: tuple[str, ...] = ()
+    validations: int = 0
 
     @cached_property
     def id(self) -> str:
@@ -227,6 +227,33 @@ class Usage:
     prompt_tokens: int
     answer_tokens: int
     usd: float | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints inside a run's training, and the interruptions after which it went on from one.
+
+    `writes` is how many were written, `seconds` what that took; no phase has these seconds. `resumptions` are the steps after
+    which another process went on. `lost_steps` were behind the last checkpoint and done again, in `lost_seconds` the first
+    time. The seconds of training are the sum over all processes, without lost ones.
+    """
+
+    writes: int = 0
+    seconds: float = 0.0
+    resumptions: tuple[int, ...] = ()
+    lost_steps: int = 0
+    lost_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The validation losses after some steps of a training, on so many examples; the weights after step `best` were tested."""
+
+    steps: tuple[int, ...]
+    losses: tuple[float, ...]
+    best: int
+    examples: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -292,6 +319,7 @@ class Record:
     `usage` that of a run that asked a server.
     `targets` are the modules that an adapter changes. `neighbours` is how many other runs of the same command ran
     beside the training, on average, and `load` the system's load average for each core at its end; None if unknown.
+    `checkpoints` are those written in the training, None if none was. `selection` is the choice of weights by validation loss.
     """
 
     spec: RunSpec
@@ -318,3 +346,5 @@ class Record:
     targets: tuple[str, ...] = field(default=(), metadata=LATER)
     neighbours: float | None = field(default=None, metadata=LATER)
     load: float | None = field(default=None, metadata=LATER)
+    checkpoints: Checkpoints | None = field(default=None, metadata=LATER)
+    selection: Selection | None = field(default=None, metadata=LATER)

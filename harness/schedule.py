@@ -12,6 +12,11 @@ def planned_steps(examples: int, spec: RunSpec) -> int:
     return max(1, round(spec.epochs * math.ceil(examples / spec.batch_size)))
 
 
+def validation_steps(steps: int, count: int) -> tuple[int, ...]:
+    """Return the steps, from 1, after which the validation loss is measured: evenly spaced, the last among them."""
+    return tuple(sorted({max(1, round(steps * part / count)) for part in range(1, count + 1)}))
+
+
 def rate_at(peak: float, warmup: float, step: int, steps: int) -> float:
     """Return the learning rate of step `step` (from 0) of `steps`.
 

@@ -1,7 +1,8 @@
 """The results in README.md: made from the folder `results` alone. `python results/make_readme.py` writes them anew.
 
-One table for all tasks (value, interval and mark of the headline metric of each run, words as `harness.report.tables` makes
-them) and the first task's figure; and one of the ratios that were measured beside other programs. tests/end_to_end/test_documentation.py
+If boards of real models are published, a table with a row for each, what they show about methods in sentences, and the first
+board's figure. Else one table of the embedded model for all tasks (value, interval and mark of the headline metric of each run,
+words as `harness.report.tables` makes them) and the first task's figure. One of the ratios that were measured beside other programs. tests/end_to_end/test_documentation.py
 holds the README to both.
 """
 
@@ -28,6 +29,7 @@ from harness.format import (
 from harness.report import tables
 from harness.schema import Metric
 from harness.store import records as store
+from results import boards
 from tests.benchmarks.timing import TITLES, WAYS
 
 TASKS = ("cfa", "sec_qa", "claims")
@@ -48,6 +50,8 @@ def block(results: Path) -> str:
         HarnessError: damaged records.
     """
     published = results / "published"
+    if real := _real(results):
+        return real
     found = [section for task in TASKS if (section := _section(results, task)) is not None]
     if not found:
         return NOTHING
@@ -60,6 +64,26 @@ def block(results: Path) -> str:
         lines += [f"![{name}: accuracy of each method and rank with its 95 % interval]({place})", ""]
     links = " ·\n".join(f"[{task}](results/published/leaderboard/{task}.md)" for task in map(_task, found))
     return "\n".join([*lines, "All tables, memory and time among them:", f"{links}."]) + "\n"
+
+
+def _real(results: Path) -> str:
+    """Return the text on the boards of real models; empty without a board."""
+    found = boards.boards(results, sorted(registry.recorded()))
+    table = boards.overview(found)
+    if not table:
+        return ""
+    lines = [table, "95 % intervals. By paired tests, corrected for all pairs of a board:", ""]
+    for count in boards.counts(found):
+        better = f"better than the base model at its best on {count.better} of {count.boards} boards"
+        lines.append(f"- `{count.name}` is {better}, and than every challenger as well on {count.best}.")
+    names = dict.fromkeys(board.task for board in found)
+    figures = (results / "published" / "figures" / name / "accuracy_memory.png" for name in names)
+    if figure := next((path for path in figures if path.is_file()), None):
+        place = figure.relative_to(results.parent).as_posix()
+        lines += ["", f"![{figure.parent.name}: accuracy against memory in training]({place})"]
+    links = " ·\n".join(f"[{name}](results/published/leaderboard/{name}.md)" for name in names)
+    more = "What follows for ranks, QLoRA, full fine-tuning and forgetting: [docs/findings.md](docs/findings.md). All tables:"
+    return "\n".join([*lines, "", more, f"{links}."]) + "\n"
 
 
 def speed(results: Path) -> str:

@@ -100,3 +100,23 @@ def test_every_error_says_where_and_how_to_fix_it() -> None:
         if not {"where", "fix"} <= {keyword.arg for keyword in node.keywords}
     ]
     assert bare == []
+
+
+def test_the_reason_of_a_failed_download_is_in_plain_words() -> None:
+    class ConnectError(Exception):
+        pass
+
+    class RepositoryNotFoundError(Exception):
+        pass
+
+    class GatedRepoError(RepositoryNotFoundError):
+        pass
+
+    hidden = OSError("Got: ConnectError: [Errno -2] Name or service not known\nadvice for another program")
+    hidden.__cause__ = ConnectError("[Errno -2]")
+    assert "cannot be reached from this machine" in errors.why_not_fetched(hidden)
+    assert "Errno" not in errors.why_not_fetched(hidden)
+    assert "HF_TOKEN" in errors.why_not_fetched(RepositoryNotFoundError("404"))
+    assert "terms accepted" in errors.why_not_fetched(GatedRepoError("403"))
+    assert errors.why_not_fetched(ValueError("one line\nanother")) == "one line"
+    assert errors.why_not_fetched(ValueError()) == "ValueError"

@@ -10,6 +10,7 @@ import json
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from harness.adapters import library
@@ -23,6 +24,7 @@ from harness.format import Table, duration, escape, interval, markdown, number, 
 from harness.record import Record, RunSpec
 from harness.report import exports
 from harness.schema import Example, Task
+from harness.store import training_files
 
 MERGE_SOURCES = {
     "sum": "weighted sum of the changes (task arithmetic, Ilharco et al. 2023, arXiv:2212.04089)",
@@ -32,7 +34,7 @@ MERGE_SOURCES = {
     "dare": "DARE: random entries dropped, the rest scaled up, a weighted sum (Yu et al. 2024, arXiv:2311.03099)",
     "prune": "entries of the largest magnitude, then a weighted sum",
 }
-
+PARTS = 8  # of the course of the loss
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
@@ -91,6 +93,7 @@ def card(
         "## Training",
         markdown(Table("", ("setting", "value"), _settings(spec), left=frozenset({0, 1}))),
         _bullets(_training_facts(adapter)),
+        _losses(training_files.read_losses(adapter.run.folder)),
         "## Rebuild",
         _rebuild_section(spec, limits, command),
         "## Licence",
@@ -225,6 +228,17 @@ def _training_facts(adapter: StoredAdapter) -> list[str]:
         lines.append(f"loss at the end: {record.final_loss:.3f} nats per target token")
     packages = ", ".join(f"{name} {version}" for name, version in record.environment.packages.items())
     return [*lines, f"machine: {record.environment.machine}", f"packages: {packages}"]
+
+
+def _losses(steps: Sequence[tuple[int, float]]) -> str:
+    """Return the course of the loss as a table of a few columns, each the mean of as many steps; empty with few steps."""
+    if len(steps) < PARTS:
+        return ""
+    edges = [round(part * len(steps) / PARTS) for part in range(PARTS + 1)]
+    parts = [steps[start:end] for start, end in pairwise(edges)]
+    heads = ("steps", *(f"{part[0][0]}–{part[-1][0]}" for part in parts))
+    row = ("mean loss", *(f"{sum(loss for _, loss in part) / len(part):.3f}" for part in parts))
+    return markdown(Table("", heads, (row,), left=frozenset({0})))
 
 
 def _origin(spec: RunSpec) -> str:

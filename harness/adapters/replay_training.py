@@ -69,7 +69,7 @@ def last_loss(model: Any, tokenizer: Any, data: Inputs, spec: RunSpec, method: M
     """Return a trained model's loss on the examples of its last step; None if it is another one in training."""
     from harness.training import loop
 
-    if not is_repeatable(spec, method) or spec.dropout or method.after_step:
+    if not is_repeatable(spec, method) or spec.dropout or method.after_step or spec.validations:
         return None
     pairs = inputs.encode_train(data, spec, tokenizer)
     last = loop.plan_batches([len(pair) for pair in pairs], spec)[-1]

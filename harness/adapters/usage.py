@@ -39,6 +39,7 @@ WRITING = """prompt = {prompt}
 inputs = tokenizer(prompt, return_tensors="pt")
 output = model.generate(**inputs, max_new_tokens={tokens}, do_sample=False)
 print(tokenizer.decode(output[0, inputs.input_ids.shape[1] :], skip_special_tokens=True))"""
+TINY_FOLDER = "harness/tiny/model of adaptbench"
 LONGEST = 4_000  # characters of a prompt that a card shows
 TRIED = 50  # examples among which the shortest prompt is taken
 
@@ -58,7 +59,7 @@ def usage(
     hub = library.hub_id(spec)
     loading = LOADING.format(
         base=json.dumps(hub or f"FOLDER_OF_{spec.model}"),
-        comment="" if hub else "  # the folder of the base model",
+        comment="" if hub else f"  # {TINY_FOLDER if spec.model == 'tiny' else 'the folder of the base model'}",
         dtype="bfloat16" if spec.dtype == "bf16" else "float32",
     )
     same_version = task is not None and task.version == spec.task_version  # else the prompt may be another

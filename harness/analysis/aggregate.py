@@ -17,7 +17,7 @@ from harness import challengers
 from harness.analysis.answers import ClassCount, class_counts, end_probability, readable_score
 from harness.analysis.answers import ConstantAnswer as ConstantAnswer
 from harness.analysis.answers import constant_answer as constant_answer
-from harness.analysis.costs import Times, busy, has_neighbours, machine, times, typical_cost
+from harness.analysis.costs import Times, busy, has_neighbours, has_resumptions, machine, times, typical_cost
 from harness.analysis.items import ItemScores, Metrics, Run, find_metric, item_scores
 from harness.errors import HarnessError
 from harness.methods import BEFORE_TRAINED, position
@@ -136,6 +136,11 @@ class Cell:
     def has_neighbours(self) -> bool:
         """Whether one of its runs trained beside other runs."""
         return any(map(has_neighbours, self.records))
+
+    @property
+    def has_resumptions(self) -> bool:
+        """Whether the training of one of its runs was interrupted and went on."""
+        return any(map(has_resumptions, self.records))
 
     @property
     def busy(self) -> bool:

@@ -36,6 +36,11 @@ def has_neighbours(record: Record) -> bool:
     return record.neighbours is not None and record.neighbours >= ALONE
 
 
+def has_resumptions(record: Record) -> bool:
+    """Whether the training was interrupted and went on from a checkpoint, so that its time and peak were measured in parts."""
+    return record.checkpoints is not None and bool(record.checkpoints.resumptions)
+
+
 def busy(record: Record) -> bool:
     """Whether the machine had more work than cores."""
     return record.load is not None and record.load > BUSY

@@ -107,6 +107,13 @@ class Section:
         specs = {cell.baseline for cell in self.headline if cell.trains} or {cell.baseline for cell in self.headline}
         return next((cell for cell in self.headline if cell.spec in specs), self.base)
 
+    @property
+    def best_challenger(self) -> Cell | None:
+        """The headline cell of the challenger with the best score; None without one."""
+        known = [cell for cell in self.headline if cell.challenges and cell.value is not None]
+        sign = 1.0 if self.higher_is_better else -1.0
+        return max(known, key=lambda cell: sign * (cell.value or 0.0), default=None)
+
     def label(self, cell: Cell) -> str:
         """Return the name of a row, such as `lora r8`."""
         return self.labels[replace(cell.spec, seed=0)]

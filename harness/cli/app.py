@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import harness
 from harness import errors, signals
-from harness.cli import examples
+from harness.cli import examples, recipe
 from harness.cli.arguments import Arguments, Flag, Parser
-from harness.cli.terminal import output, streams
+from harness.cli.terminal import output, silence, streams
 from harness.data import bounds
 from harness.errors import HarnessError, did_you_mean
 from harness.store import links
@@ -33,7 +33,7 @@ COMMANDS = {
     "list": "list the tasks and methods, and where each comes from",
     "compare": "set two runs side by side, paired on the same questions",
     "calibration": "show how far each run's confidence can be trusted, and what share could be automated",
-    "report": "write tables, figures and report.html from the results",
+    "report": "write tables (also for LaTeX and model cards), figures and report.html from the results",
     "verify": "recompute every score of the results from the answers",
     "publish": "copy finished runs into results/published, which only grows",
     "intruders": "find the directions that training brought into the weights of a run",
@@ -117,7 +117,7 @@ def read(name: str, words: Sequence[str]) -> Arguments:
     notes = (_overview() if name == "run" else getattr(command, "NOTES", ""), examples.text(name))
     prog = errors.command(*[name] * (name != "run"))
     parser = Parser(command.FLAGS, prog=prog, description=COMMANDS[name], epilog="\n\n".join(filter(None, notes)))
-    return parser.read(words)
+    return parser.read(recipe.expanded(words, command.FLAGS))
 
 
 def _main(words: list[str], work: Target | None) -> int:
@@ -133,7 +133,8 @@ def _main(words: list[str], work: Target | None) -> int:
     arguments.line, arguments.work = errors.command(*words), work
     if (results := getattr(arguments, "results", None)) is not None:
         links.protect(results)
-    return module(name).main(arguments)
+    with silence.broken(name):
+        return module(name).main(arguments)
 
 
 def _overview() -> str:

@@ -217,6 +217,17 @@ TRAINING = (
     choice("--dtype", "number format", ("bf16", "fp32"), unset="bf16 if the processor is fast at it"),
     choice("--device", "the processor to run on", ("cpu", "cuda"), unset="cuda if there is one"),
     Flag("--checkpointing", "compute activations twice: memory and time, not results", switch=True),
+    Flag(
+        "--checkpoint-minutes",
+        "minutes between two checkpoints inside a run, from which it goes on if it is interrupted; 0 for none",
+        parse.number(least=0),
+        metavar="N",
+        example="10",
+        default=Options.checkpoint_minutes,
+    ),
+    Flag(
+        "--keep-best", "measure the validation loss ten times in training, test the weights of the lowest", switch=True
+    ),
     Flag("--save-full", "keep the weights of full fine-tuning (large)", switch=True),
     Flag("--no-memory", "plan without predicting memory", field="memory", switch=False),
 )
@@ -253,6 +264,14 @@ ENDPOINT = (
     ),
 )
 RUN = (
+    Flag(
+        "--recipe",
+        "a YAML, TOML or JSON file of flags by their names, such as `rank: [4, 16]`; typed flags have precedence",
+        parse.path,
+        metavar="FILE",
+        example="study.yaml",
+        group=WHAT,
+    ),
     TASK,
     Flag(
         "--method",

@@ -10,6 +10,7 @@ from harness.adapters import library
 from harness.cli import flags
 from harness.cli.arguments import write
 from harness.data import registry
+from harness.data.source import TaskSource
 from harness.errors import HarnessError, did_you_mean
 from harness.record import RunSpec
 from harness.runs.options import Options
@@ -41,6 +42,12 @@ def task_words(options: Options) -> list[str]:
     files = [name for name in options.tasks if name not in registry.tasks(options.tasks_dirs)]
     sources = {row.key: getattr(options, row.key) for row in flags.SOURCES if row.key != "gold"}
     return write(flags.RUN, sources | {"tasks": tuple(files)})
+
+
+def source_words(source: TaskSource) -> list[str]:
+    """Return the flags by which a command reads a task's data file again, as this source does, without its folder."""
+    values = {row.key: getattr(source, row.key, None) for row in flags.SOURCES if row.key != "gold"}
+    return write(flags.RUN, values | {"tasks": (Path(source.name).name,)})
 
 
 def rebuild(

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from harness.data import hub
-from harness.errors import HarnessError
+from harness.errors import HarnessError, why_not_fetched
 from harness.schema import Source
 
 OWN = "own:"  # files of the user, which cannot be fetched
@@ -80,7 +80,7 @@ def fetch(source: Source) -> Path:
     try:
         return hub.fetch(source) if source.uri.startswith("hf:") else _fetch_files(source)
     except Exception as error:  # the clients' errors for offline, unknown, gated and interrupted share no base class
-        problem = f"the data set cannot be fetched: {type(error).__name__}"
+        problem = f"the data set cannot be fetched: {why_not_fetched(error)}"
         raise HarnessError(problem, where=f"{source.uri} @ {source.revision}", fix=by_hand(source)) from error
 
 

@@ -46,9 +46,10 @@ def partition(examples: Sequence[Example], shares: Mapping[Split, float] = SHARE
     bundles = _bundles(examples)
     if len(bundles) < len(shares):
         raise HarnessError(
-            f"too few rows to split: {len(examples)} rows make {len(bundles)} separate groups",
+            f"too few rows to split: {len(examples)} rows make {len(bundles)} separate groups, as rows of one group and rows "
+            f"with the same text stay together, and there are {len({question_key(e) for e in examples})} different texts",
             where=f"{len(shares)} splits need at least {len(shares)} groups",
-            fix="add rows, or name each row's split in a 'split' column",
+            fix="put more columns into the prompt (--columns NAME=context), add rows, or name each row's split in a 'split' column",
         )
     lacking = {split: share * len(examples) for split, share in shares.items()}
     split_of: dict[str, Split] = {}

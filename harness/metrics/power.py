@@ -103,8 +103,8 @@ def detectable(
     return float(brentq(missing, 0.0, 4 * edge + 10)) * error + step
 
 
-def detectable_at_planning(groups: int, differing: float = DIFFERING) -> float:
-    """Return the difference that a paired test will detect, before any model has answered.
+def detectable_at_planning(groups: int, differing: float = DIFFERING, *, comparisons: int = 1) -> float:
+    """Return the difference that a paired test will detect, before any model has answered; see `detectable`.
 
     Each group counts as one question, as if all its answers were right or wrong together: the worst case. The result is
     infinite with too few groups for a test. scipy is not imported, because `plan` must start fast; the quantiles are the
@@ -112,7 +112,7 @@ def detectable_at_planning(groups: int, differing: float = DIFFERING) -> float:
     """
     if groups < FEWEST_GROUPS:
         return math.inf
-    edges = [NormalDist().inv_cdf(q) for q in (1 - LEVEL / 2, POWER)]
+    edges = [NormalDist().inv_cdf(q) for q in (1 - LEVEL / 2 / max(1, comparisons), POWER)]
     df = groups - 1
     quantiles = [z + (z**3 + z) / (4 * df) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df**2) for z in edges]
     least, most = 0.0, 1.0

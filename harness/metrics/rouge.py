@@ -7,6 +7,7 @@ texts in other scripts. It measures similarity, not truth: a sentence and its ne
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -32,7 +33,10 @@ def rouge_l(target: str, text: str) -> float:
     Raises:
         HarnessError: the package is not installed.
     """
-    return float(_scorer().score(target, text)["rougeL"].fmeasure)
+    scorer = _scorer()
+    if target == text:  # the library would fill a table of words by words
+        return 1.0 if re.search("[a-z0-9]", text.lower()) else 0.0
+    return float(scorer.score(target, text)["rougeL"].fmeasure)
 
 
 def score(answer: Answer) -> float:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError, did_you_mean, one_line
+from harness.errors import HarnessError, did_you_mean, one_line, why_not_fetched
 from harness.methods.parts import packing
 from harness.model.files import depth, gguf_file, identity
 from harness.model.files.identity import CODE
@@ -208,6 +209,8 @@ def _download(model_id: str, remote_code: bool) -> Path:
         raise HarnessError(f"no model folder '{model_id}'", where="--model", fix=fix)
     from huggingface_hub import snapshot_download
 
+    # Its tries without a network are in the error below.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     patterns = [*HUB_FILES, *[CODE] * remote_code]
     try:
         with contextlib.suppress(Exception):
@@ -217,12 +220,8 @@ def _download(model_id: str, remote_code: bool) -> Path:
         return Path(snapshot_download(model_id, allow_patterns=patterns))
     except Exception as error:  # the client's errors for offline, unknown and gated share no base class
         fix = f"download it on a machine with network (hf download {model_id} --local-dir DIR) and pass --model DIR"
-        reason = str(error).strip().split("\n")[0][:200]  # the next lines are advice for another program
-        raise HarnessError(
-            f"model '{model_id}' cannot be fetched: {reason}",
-            where="--model",
-            fix=f"{near}   or {fix}" if near else fix,
-        ) from error
+        problem = f"model '{model_id}' cannot be fetched: {why_not_fetched(error)}"
+        raise HarnessError(problem, where="--model", fix=f"{near}   or {fix}" if near else fix) from error
 
 
 def _near(model_id: str) -> str:

@@ -11,6 +11,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,15 @@ from harness.record import Parts, Phase
 
 if TYPE_CHECKING:
     from harness.model.byte_counter import ByteCounter
+
+
+@dataclass(frozen=True)
+class PeakCount:
+    """The peak of a counted step in bytes, and the bytes of gradients and optimizer state at that moment."""
+
+    peak: int
+    gradients_at_peak: int
+    optimizer_at_peak: int
 
 
 class Meter:
@@ -29,6 +39,9 @@ class Meter:
         self.tokens = 0
         self.excluded_seconds = 0.0
         self.result: Phase | None = None
+        self._start = time.perf_counter()
+        self._earlier_seconds = 0.0  # of the same phase in processes before, less pauses in this one
+        self._earlier_peaks = (0, 0, 0)  # allocated, reserved and resident bytes in processes before
 
     @contextlib.contextmanager
     def counting(self, model: Any, optimizer: Any = None) -> Iterator[ByteCounter]:
@@ -53,22 +66,57 @@ class Meter:
         """Set the phase's peak to at least this many bytes (CPU only; CUDA's allocator has its own peak)."""
         self.peak_bytes = max(self.peak_bytes, live_bytes)
 
+    @contextlib.contextmanager
+    def pause(self) -> Iterator[None]:
+        """Return a context whose seconds are not those of the phase."""
+        start = time.perf_counter()
+        yield
+        self._earlier_seconds -= time.perf_counter() - start
+
+    def seconds(self) -> float:
+        """Return the seconds of the phase so far, counted work included."""
+        return time.perf_counter() - self._start + self._earlier_seconds
+
+    def peaks(self) -> tuple[int, int, int]:
+        """Return peak allocated and reserved bytes on CUDA (zeros on the CPU) and peak resident bytes, in all processes."""
+        now = (*cuda_peaks(self.device), resident_peak())
+        allocated, reserved, resident = map(max, now, self._earlier_peaks)
+        return allocated, reserved, resident
+
+    def state(self) -> dict[str, Any]:
+        """Return what was measured so far, for the same phase in another process."""
+        return {
+            "seconds": self.seconds(),
+            "excluded_seconds": self.excluded_seconds,
+            "peak_bytes": self.peak_bytes,
+            "tokens": self.tokens,
+            "peaks": list(self.peaks()),
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from what another process measured; what this one did in the phase before is not counted."""
+        reset_peaks(self.device)
+        allocated, reserved, resident = state["peaks"]
+        self._earlier_peaks = (allocated, reserved, resident)
+        self.excluded_seconds, self.tokens = state["excluded_seconds"], state["tokens"]
+        self.note(state["peak_bytes"])
+        self._start, self._earlier_seconds = time.perf_counter(), state["seconds"]
+
 
 @contextlib.contextmanager
 def phase(device: str) -> Iterator[Meter]:
     """Yield the `Meter` of one phase, the code inside this context; its `result` is set at the end."""
-    meter = Meter(device)
     reset_peaks(device)
-    start = time.perf_counter()
+    meter = Meter(device)
     try:
         yield meter
     finally:
-        seconds = max(0.0, time.perf_counter() - start - meter.excluded_seconds)
-        allocated, reserved = cuda_peaks(device)
+        seconds = max(0.0, meter.seconds() - meter.excluded_seconds)
+        allocated, reserved, resident = meter.peaks()
         meter.result = Phase(
             seconds=seconds,
             peak_bytes=allocated or meter.peak_bytes,
-            resident_bytes=resident_peak(),
+            resident_bytes=resident,
             reserved_bytes=reserved,
             tokens=meter.tokens,
         )
@@ -123,14 +171,14 @@ def trained_weights(model: Any) -> int:
     return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
 
 
-def parts(model: Any, counter: ByteCounter, peak_bytes: int) -> Parts:
+def parts(model: Any, counter: ByteCounter | PeakCount, peak_bytes: int) -> Parts:
     """Return a training peak by part: weights, gradients, optimizer state, and all other bytes at that moment.
 
     The last part is activations and the rest (batch, casts of weights, temporaries).
 
     Args:
         model: its trained weights are those with `requires_grad`.
-        counter: the counter of the measured step, with the bytes of gradients and optimizer state at its peak.
+        counter: the count of the measured step, with the bytes of gradients and optimizer state at its peak.
         peak_bytes: the peak to split; the counter's own, or the allocator's.
     """
     from harness.model.byte_counter import storage_bytes

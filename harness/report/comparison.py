@@ -69,8 +69,12 @@ def costs(compared: Comparison) -> Table:
 
 def settings(compared: Comparison) -> Table:
     """Return the table of the settings that differ."""
-    rows = tuple((name, str(left), str(right)) for name, left, right in compared.fields)
+    rows = tuple((name, _setting(left), _setting(right)) for name, left, right in compared.fields)
     return Table("differs in", ("differs in", *names(compared)), rows, left=frozenset(range(3)))
+
+
+def _setting(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def flips(compared: Comparison, *, most: int | None = None) -> Table:

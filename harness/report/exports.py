@@ -19,14 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.aggregate import Cell, in_order
-from harness.analysis.sections import Section, sections
+from harness.analysis.sections import Section, like_base, sections
 from harness.format import NONE, Table, escape, markdown, percent_sign, quantity
 from harness.report import tables
 from harness.report.leaderboard import csv_text, distinct, leaderboard
+from harness.report.names import baseline_words, chance_text
 from harness.report.notes import alarms, reading
 from harness.schema import Task
 from harness.store import records as store
 
+ALL = "all.csv"
 HUB_TASKS = {"choices": "multiple-choice", "generate": "text-generation"}
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -47,6 +49,11 @@ _SPECIAL = re.compile("|".join(map(re.escape, _LATEX)))
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
+def present(root: Path) -> bool:
+    """Return whether these forms were written below a folder before."""
+    return (root / "leaderboard" / ALL).exists()
+
+
 def write(root: Path, cells: Iterable[Cell], tasks: Mapping[str, Task] | None = None) -> list[Path]:
     """Write every form below `root/leaderboard` and return the paths.
 
@@ -57,7 +64,7 @@ def write(root: Path, cells: Iterable[Cell], tasks: Mapping[str, Task] | None = 
     """
     cells, tasks = in_order(cells), tasks or {}
     folder = root / "leaderboard"
-    paths = [store.write_text(folder / "all.csv", csv_text(leaderboard(cells)))]
+    paths = [store.write_text(folder / ALL, csv_text(leaderboard(cells)))]
     for name in sorted({cell.spec.task for cell in cells}):
         task_cells = [cell for cell in cells if cell.spec.task == name]
         forms = {
@@ -122,7 +129,7 @@ def _latex_table(task: str, number: int, section: Section) -> str:
     form = "".join("l" if column in table.left else "r" for column in range(len(table.columns)))
     lines = [" & ".join(latex_text(text) for text in row) + r" \\" for row in (table.columns, *table.rows)]
     label = re.sub(r"[^A-Za-z0-9-]+", "-", task)
-    caption = f"{task}: {section.title}. {' '.join(reading(section))}"
+    caption = f"{task}: {section.title}. {_caption(section)}"
     return "\n".join(
         [
             r"\begin{table}[t]",
@@ -140,6 +147,19 @@ def _latex_table(task: str, number: int, section: Section) -> str:
             "",
         ]
     )
+
+
+def _caption(section: Section) -> str:
+    """Return what the marks and intervals of a table mean, in few words; the card has all notes."""
+    group = "clustered by group" if any(cell.groups != cell.n for cell in section.headline) else "over questions"
+    parts = [f"Intervals: 95 %, {group}"]
+    if section.chance is not None:
+        parts.append(f"{section.guess} scores {chance_text(section)}")
+    if any(cell.vs_base for cell in section.headline):
+        parts.append(f"differences from {baseline_words(section)} are paired")
+    if any(cell.best_or_tied == "tied" for cell in section.headline) or any(map(like_base, section.headline)):
+        parts.append("≈: no significant difference at 5 %, Holm-adjusted over all pairs of rows")
+    return f"{'; '.join(parts)}."
 
 
 def latex_text(text: str) -> str:

@@ -68,8 +68,8 @@ def time_words(times: Times | None, cell: Cell | None = None) -> str:
 
 
 def time_marks(cell: Cell | None) -> str:
-    """Return the marks of a row's times: ∥ beside other runs, ° on a busy machine."""
-    return "" if cell is None else "∥" * cell.has_neighbours + "°" * cell.busy
+    """Return the marks of a row's times: ∥ beside other runs, ° on a busy machine, ¦ in parts after an interruption."""
+    return "" if cell is None else "∥" * cell.has_neighbours + "°" * cell.busy + "¦" * cell.has_resumptions
 
 
 def constant_words(constant: ConstantAnswer) -> str:

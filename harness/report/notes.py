@@ -18,14 +18,14 @@ from harness.record import HASH
 from harness.report.names import baseline_words, chance_text, constant_words, different_settings
 
 if TYPE_CHECKING:
-    from harness.analysis.aggregate import Cell
+    from harness.analysis.aggregate import Cell, Difference
 
 
 def detects(section: Section) -> list[str]:
     """Return a note about the detectable difference: the minimum detectable effect of the section's tests.
 
-    It follows from the median standard error of the paired differences, at a power of 80 %, for one comparison and after the
-    correction for all pairs of rows.
+    It follows from the median standard error of the paired differences, at a power of 80 %, after the correction for all
+    pairs of rows: that is what the marks of the table are by. The header of a run expects it before the runs.
     """
     differences = [d for cell in section.headline for d in (cell.vs_best, cell.vs_base) if d is not None]
     errors = sorted((d.error, d.df) for d in differences if d.df > 0 and 0 < d.error < math.inf)
@@ -36,14 +36,9 @@ def detects(section: Section) -> list[str]:
         rows * (rows - 1) // 2,
         1 / max(cell.n for cell in section.headline) if section.unit == "share" else 0.0,
     )
-    single = points(power.detectable(error, df, step=step), section.unit)
-    if pairs < 2:
-        return [f"Detectable difference: {single}, with a power of 80 %."]
-    corrected = points(power.detectable(error, df, pairs, step=step), section.unit)
-    return [
-        f"Detectable difference: {single} in one comparison, {corrected} after the correction for all {pairs} pairs of "
-        "rows, with a power of 80 %."
-    ]
+    least = points(power.detectable(error, df, pairs, step=step), section.unit)
+    corrected = f", after the correction for all {pairs} pairs of rows" * (pairs > 1)
+    return [f"Detectable difference: {least} with a power of 80 %{corrected}; a smaller one is likely to be missed."]
 
 
 def spread(section: Section) -> list[str]:
@@ -170,7 +165,7 @@ def rate_alarms(section: Section) -> list[str]:
 
 
 def times(section: Section) -> list[str]:
-    """Return notes about times: median and range over seeds, runs beside others, a busy machine."""
+    """Return notes about times: median and range over seeds, runs beside others, a busy machine, interruptions."""
     cells = [cell for cell in section.headline if cell.train_times is not None]
     lines = []
     ranges = [(cell.train_times, cell) for cell in cells if cell.train_times and cell.train_times.count > 1]
@@ -186,7 +181,23 @@ def times(section: Section) -> list[str]:
     if any(cell.busy for cell in cells):
         load = max(record.load or 0.0 for cell in cells for record in cell.records)
         lines.append(f"°: the machine was busy, with a load of up to {load:.1f} for each core; such times mean little.")
+    if any(cell.has_resumptions for cell in cells):
+        lines.append(
+            "¦: interrupted and continued from a checkpoint; time is the sum of the parts, memory the highest of them."
+        )
     return lines
+
+
+def selections(section: Section) -> list[str]:
+    """Return a note on rows whose weights were chosen by validation loss, empty without such a row."""
+    rows = [(cell, picks) for cell in section.headline if (picks := [r.selection for r in cell.records if r.selection])]
+    words = [
+        f"{section.label(cell)} after step {', '.join(str(pick.best) for pick in picks)} of {picks[0].steps[-1]}"
+        for cell, picks in rows
+    ]
+    return (
+        [f"Tested with the weights of the lowest validation loss, not the last: {'; '.join(words)}."] if words else []
+    )
 
 
 def gains(section: Section) -> list[str]:
@@ -211,13 +222,18 @@ def baseline(section: Section) -> list[str]:
     scores = ", ".join(f"{section.label(cell)} {number(cell.validation, section.unit)}" for cell in rows)
     lines = [f"{section.label(best)} is the best untrained row on validation questions ({scores})."]
     plain = section.base
-    if plain is not None and plain is not best and plain.vs_base is not None:
-        gain = plain.vs_base
-        form = f"{points(-gain.value, section.unit)} {interval(-gain.high, -gain.low, section.unit)}"
-        lines.append(
-            f"It gains {form} over base without training: that part of a gain over base is form, no knowledge."
-        )
+    if plain is not None and plain is not best and plain.vs_base is not None and plain.vs_base.value:
+        lines.append(_form(section, plain.vs_base))
     return lines
+
+
+def _form(section: Section, plain: Difference) -> str:
+    """Return a sentence on the gain of the base model at its best over the plain one, by the difference of the plain one."""
+    low, high = (-plain.high, -plain.low) if plain.value <= 0 else (plain.low, plain.high)
+    apart = f"{points(abs(plain.value), section.unit)} {interval(low, high, section.unit)}"
+    if (plain.value <= 0) == section.higher_is_better:
+        return f"It gains {apart} over base without training: that part of a gain over base is form, no knowledge."
+    return f"On the test questions it is {apart} worse than base: validation questions chose it, and test questions choose no row."
 
 
 def challengers(section: Section) -> list[str]:
@@ -314,7 +330,7 @@ def reading(section: Section) -> list[str]:
         )
     else:
         lines.append(f"Intervals: 95 %, {group}. With one seed they are about that one trained model.")
-    lines += missing_intervals(section)
+    lines += missing_intervals(section) + selections(section)
     if any(cell.end_probability is not None for cell in section.headline):
         lines.append("Ends the answer: probability of the end token behind the right option; form, in no score.")
     if any(cell.vs_base for cell in section.headline):

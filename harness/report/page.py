@@ -1,36 +1,31 @@
 """The page with all results: `results/report.html`, one file that opens from disk and loads nothing.
 
 A pure function of the records and answers: same runs, same bytes. The template is `templates/report.html`, with
-`report.css` and `report.js` put into it; this module fills it. A content-security policy allows these two by their hash and
-nothing else, whatever a text of a record or of a data set holds.
+`report.css`, `report.js` and the `task.html` of each task put into it; this module fills them. A content-security policy
+allows style and script by their hash and nothing else, whatever a text of a record or of a data set holds.
 """
 
 from __future__ import annotations
 
-import base64
-import functools
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.analysis.results import TaskResults
 from harness.analysis.sections import Section
-from harness.format import NONE, Table, interval, magnitude, number, percent_sign, short, size
+from harness.format import NONE, Table, interval, number, percent_sign, short, size
 from harness.record import DataFile, Record
-from harness.report import calibration, flips, forgetting, recommendation, robustness, tables, verdict
+from harness.report import calibration, flips, forgetting, recommendation, rendering, robustness, tables, verdict
 from harness.report.figures.style import FAINT, GRID, INK, PAPER
 from harness.report.flips import Questions
 from harness.report.leaderboard import PACKAGES, distinct, package
 from harness.report.names import equal_settings, metric_words
 from harness.report.notes import alarms, reading
+from harness.report.rendering import sort_value as sort_value
 from harness.schema import Task
 from harness.store import answer_files
-
-if TYPE_CHECKING:
-    import jinja2
 
 PAGE = "report.html"
 
@@ -48,7 +43,6 @@ ALT = {
     "forgetting": "Gain of each run on the task against its change on a probe",
 }
 _ROLES = {INK: "var(--ink)", PAPER: "var(--paper)", FAINT: "var(--faint)", GRID: "var(--grid)"}
-_UNDRAWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -70,56 +64,23 @@ def task_part(results: TaskResults, details: TaskDetails) -> Part:
     return _task(results, details) | {"sections": [_section(section, results, details) for section in results.sections]}
 
 
+def with_body(part: Part) -> Part:
+    """Return a part as `render_page` needs it: the texts of its heading and its links, and the rest as HTML."""
+    from markupsafe import Markup
+
+    if "body" in part:
+        return part
+    sections = [{"title": section["title"], "verdict": section["verdict"]} for section in part["sections"]]
+    body = Markup(rendering.render("task.html", {"task": part}))  # its template escapes every text
+    return {"name": part["name"], "heading": part["heading"], "sections": sections, "body": body}
+
+
 def render_page(parts: Sequence[Part], records: Iterable[Record]) -> str:
     """Return the page of these parts; the records give the number of runs and their dates."""
     every = list(records)
     names = " or ".join(sorted({answer_files.name_in(record.schema) for record in every})) or answer_files.ANSWERS
-    return _page().render(tasks=parts, intro=_intro(every), answers=names, **_style_and_script()) + "\n"
-
-
-@functools.cache
-def _page() -> jinja2.Template:
-    """Return the page's template, compiled."""
-    import jinja2
-
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_drawable)
-    environment.filters["sort_value"] = sort_value
-    return environment.from_string(_template("html"))
-
-
-def _template(kind: str) -> str:
-    return (Path(__file__).parent / "templates" / f"report.{kind}").read_text(encoding="utf-8")
-
-
-def _style_and_script() -> dict[str, str]:
-    """Return the page's style and script, and the policy that allows these two by their hash and nothing else.
-
-    Style attributes are allowed because figures consist of them; they load nothing.
-    """
-    from markupsafe import Markup
-
-    style, script = "\n" + _template("css"), "\n" + _template("js")
-    rules = {
-        "default-src": "'none'",
-        "script-src": _hashed(script),
-        "style-src": "'unsafe-inline'",  # for browsers that do not know the next two
-        "style-src-elem": _hashed(style),
-        "style-src-attr": "'unsafe-inline'",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-    }
-    policy = "; ".join(f"{name} {value}" for name, value in rules.items())
-    return {"style": Markup(style), "script": Markup(script), "policy": Markup(policy)}  # ours, no text of a record
-
-
-def _hashed(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def sort_value(text: str) -> str:
-    """Return the number by which the page's script sorts a cell; empty if the cell is no number."""
-    value = magnitude(text)
-    return "" if value is None else repr(value).replace("inf", "Infinity")
+    values = {"tasks": [with_body(part) for part in parts], "intro": _intro(every), "answers": names}
+    return rendering.render("report.html", values | rendering.style_and_script()) + "\n"
 
 
 def _task(results: TaskResults, details: TaskDetails) -> Part:
@@ -160,7 +121,7 @@ def _origin(results: TaskResults, task: Task | None) -> str:
     sha256 = file.sha256 if file else task.source.sha256 if task else ""
     name = Path(file.path).name if file else facts.get("data", "")
     checksum = f"SHA-256 {sha256[:12]}…" if sha256 else ""
-    parts = [name, facts.get("licence", ""), facts.get("rows and split", ""), checksum]
+    parts = [name, facts.get("licence", ""), facts.get("rows and split", "").removeprefix(f"{name}: "), checksum]
     return f"Data: {'; '.join(filter(None, parts))}." if any(parts) else ""
 
 
@@ -343,8 +304,3 @@ def inline(svg: str, prefix: str, alt: str) -> str:
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}", svg)
     svg = re.sub("|".join(_ROLES), lambda match: _ROLES[match[0]], svg)
     return re.sub(r"\n\s*\n+", "\n", svg.replace("<svg", f'<svg role="img" aria-label="{alt}"', 1)).strip()
-
-
-def _drawable(value: Any) -> Any:
-    """Return text with control characters and halves of surrogate pairs replaced, which no page may hold."""
-    return _UNDRAWABLE.sub("�", value) if type(value) is str else value

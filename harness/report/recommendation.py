@@ -117,6 +117,7 @@ def _time(cell: Cell) -> str:
     if measured is None:
         return "an unknown time"
     conditions = ["beside other runs"] * cell.has_neighbours + ["on a busy machine"] * cell.busy
+    conditions += ["in parts, interrupted"] * cell.has_resumptions
     if measured.count > 1:
         low, high = duration(measured.low), duration(measured.high)
         spread = f", {low} to {high}" if low != high else ""

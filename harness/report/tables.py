@@ -95,7 +95,7 @@ def headline(section: Section, *, reasons: bool = True) -> Table:
         metric_heading(section),
         "95 % interval",
         f"difference from {base_name}",
-        "95 % interval",
+        "interval of difference",
         "",
     )
     return Table(metric_words(section).capitalize(), columns, tuple(rows), left=frozenset({0, 6}))

@@ -129,9 +129,16 @@ def encode_train(inputs: Inputs, spec: RunSpec, tokenizer: Any) -> list[Pair]:
     """Return the training examples of a run as token ids: its own, then those of the joined tasks."""
     from harness.model import tokenize
 
-    room = tokenize.answer_room(spec.scoring, spec.max_new_tokens)
-    pairs = tokenize.encode_train(tokenizer, inputs.splits.train, inputs.task, spec.max_tokens, room)
+    pairs = encode(inputs, inputs.splits.train, spec, tokenizer)
     for joined in inputs.joined:
         room = tokenize.answer_room(joined.task.scoring, joined.task.max_new_tokens)
         pairs += tokenize.encode_train(tokenizer, joined.examples, joined.task, spec.max_tokens, room)
     return pairs
+
+
+def encode(inputs: Inputs, examples: Sequence[Example], spec: RunSpec, tokenizer: Any) -> list[Pair]:
+    """Return examples of a run's own task as token ids, prompt and answer, as they are trained on."""
+    from harness.model import tokenize
+
+    room = tokenize.answer_room(spec.scoring, spec.max_new_tokens)
+    return tokenize.encode_train(tokenizer, examples, inputs.task, spec.max_tokens, room)

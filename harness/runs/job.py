@@ -40,6 +40,7 @@ class Job:
         start: the folder of the run that this one continues.
         joined: the tasks whose training examples are mixed in, limited as those of `source`.
         endpoint: the server of a challenger that asks one.
+        checkpoint_minutes: between two checkpoints of the training; 0 for none.
     """
 
     spec: RunSpec
@@ -55,6 +56,7 @@ class Job:
     start: Path | None = None
     joined: tuple[str, ...] = ()
     endpoint: Endpoint | None = None
+    checkpoint_minutes: float = 0.0
 
     @property
     def results(self) -> Path:
@@ -75,6 +77,13 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Note:
+    """A sentence about a run that goes on, such as where it was resumed."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class RunEnd:
     """The worker's last event. The record says more; this remains if the record could not be written."""
 
@@ -82,7 +91,7 @@ class RunEnd:
     reason: str = ""
 
 
-Event = Progress | RunEnd
+Event = Progress | Note | RunEnd
 
 
 @dataclass(frozen=True)
@@ -148,6 +157,9 @@ class Watcher(Protocol):
 
     def on_progress(self, job: Job, progress: Progress) -> None:
         """A run got further."""
+
+    def on_note(self, job: Job, note: Note) -> None:
+        """A run has something to say and goes on."""
 
     def on_end(self, outcome: Outcome) -> None:
         """A run ended, one way or the other."""

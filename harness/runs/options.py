@@ -52,6 +52,8 @@ class Options:
         probe_limit: at most so many questions of each probe; 0 is all.
         rounds, clients_by: of federated methods, see `clients`.
         start: the run that this one continues.
+        keep_best: the weights with the lowest validation loss are tested, not those of the last step.
+        checkpoint_minutes: between two checkpoints inside a run; 0 for none.
         joined: tasks whose training examples are mixed in.
         template_args: variables of the model's chat template, as `name=value`.
         endpoint, endpoint_model: the address of a server and the name of its model, for the challenger `endpoint`.
@@ -109,6 +111,8 @@ class Options:
     endpoint_seconds: float = Endpoint.seconds
     endpoint_tokens: int = Endpoint.tokens
     endpoint_price: tuple[float, ...] = ()
+    checkpoint_minutes: float = 10.0
+    keep_best: bool = False
 
     @property
     def server(self) -> Endpoint | None:

@@ -179,6 +179,7 @@ class Plan:
                 start=options.start.folder if options.start and spec.start else None,
                 joined=options.joined if spec.joined else (),
                 endpoint=options.server if spec.server else None,
+                checkpoint_minutes=options.checkpoint_minutes,
             )
             for spec in self.in_turn
         ]

@@ -2,8 +2,8 @@
 
 A run that dies, whether killed, out of memory, on a full disk or by a bug, becomes a record with its status and
 reason; the others go on. The first Ctrl-C lets each run finish its step and write `interrupted`; the second
-ends them at once. SIGTERM and SIGHUP do the same, but a run has `PATIENCE` seconds for its step: whoever sends them is gone,
-or ends this process soon.
+ends them at once. SIGTERM and SIGHUP do the same, but a run has `PATIENCE` seconds for its step, and `CHECKPOINT_SECONDS`
+more if it trains and writes checkpoints: whoever sends them is gone, or ends this process soon.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from types import FrameType
 from harness import environment, signals
 from harness.errors import HarnessError
 from harness.record import Record, Status
-from harness.runs.job import Executor, Job, Outcome, Progress, RunEnd, Running, Watcher
+from harness.runs.job import Executor, Job, Note, Outcome, Progress, RunEnd, Running, Watcher
 from harness.store import records
 
 POLL_SECONDS = 0.5
 PATIENCE = 2.0  # seconds
+CHECKPOINT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ class Interrupts:
     def __exit__(self, *_: object) -> None:
         self._handlers.__exit__(None, None, None)
 
-    def urgency(self) -> int:
-        """Return 0 without a request to stop, 1 after the first, 2 if the runs shall end at once."""
-        return min(2, self.count + (time.monotonic() > self._deadline))
+    def urgency(self, more: float = 0.0) -> int:
+        """Return 0 without a request to stop, 1 after the first, 2 if the runs shall end at once; `more` seconds later."""
+        return min(2, self.count + (time.monotonic() > self._deadline + more))
 
     def reason(self) -> str:
         """Return why the runs end, for the record of one that cannot write its own."""
@@ -122,8 +123,8 @@ def run(jobs: Sequence[Job], executor: Executor, watcher: Watcher) -> Result:
                     else:
                         slots.append(result)
                         watcher.on_start(result.job)
-            if interrupts.urgency() > heeded:
-                heeded = interrupts.urgency()
+            if (urgency := interrupts.urgency(_seconds_for_checkpoints(slots))) > heeded:
+                heeded = urgency
                 _heed(slots, watcher, heeded)
             before = time.monotonic()
             executor.wait([slot.running for slot in slots], POLL_SECONDS)
@@ -162,6 +163,10 @@ def _count_neighbours(slots: Sequence[_Slot], seconds: float) -> None:
             slot.shared += seconds * (len(slots) - 1)
 
 
+def _seconds_for_checkpoints(slots: Sequence[_Slot]) -> float:
+    return CHECKPOINT_SECONDS * any(slot.phase == "train" and slot.job.checkpoint_minutes for slot in slots)
+
+
 def _heed(slots: Sequence[_Slot], watcher: Watcher, urgency: int) -> None:
     if urgency == 1:
         watcher.on_stop()
@@ -179,6 +184,8 @@ def _look_after(slot: _Slot, watcher: Watcher, stop: str) -> Iterator[Outcome]:
         if isinstance(event, Progress):
             slot.phase = event.phase
             watcher.on_progress(slot.job, event)
+        elif isinstance(event, Note):
+            watcher.on_note(slot.job, event)
         else:
             slot.end = event
     if reason is None:

@@ -22,6 +22,7 @@ from harness.schema import Challenger, Method, Task
 from harness.training import clients
 
 WEIGHT_DECAY = 0.0
+VALIDATIONS = 10  # measurements of the validation loss in a training with `--keep-best`
 
 
 def make(
@@ -158,6 +159,7 @@ def _method_specs(
         checkpointing=options.checkpointing,
         start=options.start.spec.id if options.start else "",
         joined=inputs.joined_keys,
+        validations=_validations(method, inputs, options),
     )
     trained = replace(trained, warmup=defaults.warmup(inputs.train_examples, trained))
     if model.window - method.window_tokens < trained.max_tokens:  # if there is room, all methods read as much
@@ -171,6 +173,23 @@ def _method_specs(
         return [trained]
     alphas = {rank: options.alpha or _alpha(method, rank, model) for rank in options.ranks}
     return [replace(trained, rank=rank, alpha=alpha) for rank, alpha in alphas.items()]
+
+
+def _validations(method: Method, inputs: Inputs, options: Options) -> int:
+    """Return how often the validation loss is measured in training.
+
+    Raises:
+        HarnessError: it is to be measured, and the task has no validation examples or the method no weights to choose from.
+    """
+    if not options.keep_best:
+        return 0
+    if not inputs.splits.validation:
+        problem = "weights are chosen by the loss on validation examples, and the task has none"
+        raise HarnessError(problem, where=f"--keep-best, task {inputs.task.name}", fix="leave --keep-best out")
+    if method.rounds or method.after_step:
+        problem = f"{method.name} changes more than weights from step to step, so none can be chosen afterwards"
+        raise HarnessError(problem, where="--keep-best", fix=f"leave {method.name} out of --method")
+    return VALIDATIONS
 
 
 def _alpha(method: Method, rank: int, model: Checkpoint) -> float:

@@ -8,61 +8,38 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness import environment
 from harness.data import registry
-from harness.errors import HarnessError
+from harness.errors import DIVERGED, HarnessError
 from harness.methods.parts import packing
 from harness.metrics.scoring import chance, parse_rate, score_answers
 from harness.model import meter as memory
-from harness.record import Answer, Cost, DataFile, Phase, ProbeResult, Record, RunSpec, Score, Usage
-from harness.runs import continuation, inputs, save_weights, worker_challenger, worker_probes
+from harness.record import Answer, Cost, DataFile, Phase, Record
+from harness.runs import continuation, inputs, save_weights, worker_challenger, worker_probes, worker_training
 from harness.runs.failure import explain as explain
-from harness.runs.inputs import Inputs
-from harness.runs.job import Interruption, Job, PhaseName, Progress, Reporter, RunEnd
+from harness.runs.job import Interruption, Job, Note, PhaseName, Progress, Reporter, RunEnd
+from harness.runs.run_state import RunState
 from harness.schema import Method, Task
-from harness.store import records, training_files
-from harness.training import clients
+from harness.store import checkpoint_files, records, training_files
 
 if TYPE_CHECKING:
-    from harness.training.loop import FitResult, Step
+    pass
 
 TELL_SECONDS = 0.1  # between two reports of progress, at least
-
-
-@dataclass
-class RunState:
-    """The results of a run so far; a record of them can be written at any moment."""
-
-    scores: dict[str, Score] = field(default_factory=dict)
-    parse_rate: float = 0.0
-    chance: float | None = None
-    guess: str = "guessing"
-    cost: Cost | None = None
-    answers_sha256: str = ""
-    adapter_sha256: str = ""
-    steps_sha256: str = ""
-    final_loss: float | None = None
-    cut_examples: int = 0
-    device_name: str = ""
-    probes: dict[str, ProbeResult] = field(default_factory=dict)
-    validation: ProbeResult | None = None
-    usage: Usage | None = None
-    targets: tuple[str, ...] = ()
-    load: float | None = None
 
 
 def run(job: Job, reporter: Reporter) -> None:
     """Do the run and write its record; a failure of the run is a record, never an exception."""
     start, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
-    state, status, reason = RunState(), "ok", ""
+    state, status, reason = RunState(start), "ok", ""
     try:
         (_challenge if job.spec.challenger else _work)(job, state, _Pace(reporter))
     except Interruption:
@@ -89,8 +66,8 @@ def run(job: Job, reporter: Reporter) -> None:
         answers_sha256=state.answers_sha256,
         final_loss=state.final_loss,
         cut_examples=state.cut_examples,
-        started=start,
-        seconds=time.perf_counter() - clock,
+        started=state.keeper.start if state.keeper else start,
+        seconds=time.perf_counter() - clock + (state.keeper.earlier_seconds if state.keeper else 0.0),
         probes=state.probes,
         validation=state.validation,
         adapter_sha256=state.adapter_sha256,
@@ -99,9 +76,13 @@ def run(job: Job, reporter: Reporter) -> None:
         usage=state.usage,
         targets=state.targets,
         load=state.load,
+        checkpoints=state.keeper.totals if state.keeper else None,
+        selection=state.selection,
     )
     try:
         records.write_record(job.folder, record)
+        if status == "ok" or DIVERGED in reason:
+            checkpoint_files.drop(job.folder)
     except HarnessError as error:
         status, reason = "failed", reason or error.problem
     reporter.tell(RunEnd(status, reason))  # type: ignore[arg-type]
@@ -131,6 +112,11 @@ class _Pace:
             left = (now - self._phase_start) / done * (total - done) if done else None
             self._reporter.tell(Progress(phase, done, total, loss, left))
             self._last_report = now
+
+    def say(self, text: str) -> None:
+        """Pass a sentence on to the user, and write it into the log."""
+        sys.stderr.write(f"{text}\n")
+        self._reporter.tell(Note(text))
 
     def should_stop(self) -> bool:
         """Whether the run was asked to stop."""
@@ -171,7 +157,9 @@ def _work(job: Job, state: RunState, pace: _Pace) -> None:
     model, tokenizer, counts = _load(job, method, phases, state)
     weights_bytes, trained_weights = memory.weights_bytes(model), memory.trained_weights(model)
     pace.check()
-    fit = _train(job, data, model, tokenizer, method, phases, pace, state)
+    fit = None
+    if method.trains:
+        fit, phases["train"] = worker_training.train(job, data, model, tokenizer, method, state, pace)
     state.load = environment.load()
     adapter_bytes = save_weights.save(job, model, tokenizer, method)
     state.adapter_sha256 = training_files.weights_sha256(job.folder)
@@ -254,53 +242,6 @@ def repeatable(device: str) -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Filling costs time, and the harness reads no memory before it writes it.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-
-
-def _train(
-    job: Job,
-    data: Inputs,
-    model: Any,
-    tokenizer: Any,
-    method: Method,
-    phases: dict[str, Phase],
-    pace: _Pace,
-    state: RunState,
-) -> FitResult | None:
-    if not method.trains:
-        return None
-    spec = job.spec
-    with memory.phase(spec.device) as meter, records.open_steps(job.folder) as steps:
-        pairs = inputs.encode_train(data, spec, tokenizer)
-        state.cut_examples += sum(pair.cut_tokens > 0 for pair in pairs)
-
-        def on_step(step: Step) -> None:
-            records.append_step(steps, asdict(step))
-            pace.tell("train", step.step, step.steps, step.loss)
-
-        fit = _loop(spec, method, data.splits.train)(
-            model,
-            tokenizer,
-            pairs,
-            spec,
-            on_step=on_step,
-            should_stop=pace.should_stop,
-            meter=meter,
-            rate_factor=method.rate_factor,
-        )
-    phases["train"] = _result(meter)
-    state.final_loss = fit.losses[-1]
-    if fit.stopped:
-        raise Interruption
-    return fit
-
-
-def _loop(spec: RunSpec, method: Method, examples: Sequence[Any]) -> Callable[..., FitResult]:
-    """Return the training loop over all examples, or the federated one over the clients that hold them."""
-    from harness.training import federated, flower, loop
-
-    if not spec.rounds:
-        return partial(loop.fit, make=method.optimizer, penalty=method.penalty, after_step=method.after_step)
-    return partial(federated.fit, holders=clients.holders(examples, spec.clients_by), server=flower.serve)
 
 
 def _on_answer(pace: _Pace, phase: PhaseName = "evaluate") -> Any:

@@ -46,6 +46,18 @@ def write(path: Path, content: bytes) -> Path:
     Raises:
         HarnessError: the file cannot be written; the old content is unchanged.
     """
+    with new_file(path) as out:
+        out.write(content)
+    return path
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Return a context with a file to write that comes to its place at the end, as `write` does; not at all after an error.
+
+    Raises:
+        HarnessError: the file cannot be written; the old content is unchanged.
+    """
     links.require_inside(path)
     with write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,13 +67,12 @@ def write(path: Path, content: bytes) -> Path:
         part, out = _open_part(path)
         try:
             with out:
-                out.write(content)
+                yield out
                 out.flush()
                 os.fsync(out.fileno())
                 part.replace(path)  # under the lock, so that no other writer removes it
         finally:
             part.unlink(missing_ok=True)
-    return path
 
 
 def _open_part(path: Path) -> tuple[Path, BinaryIO]:
@@ -95,16 +106,44 @@ def lock(folder: Path) -> Iterator[bool]:
     links.require_inside(folder / LOCK)
     with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        handle = _open_lock(folder / LOCK)
-    with handle:
-        yield _try_lock(handle) is not False and _has_no_worker(folder)
+        handle, acquired = _locked(folder / LOCK)
+    with handle, _removed_after(folder / LOCK, acquired):
+        try:
+            yield acquired is not False and _has_no_worker(folder)
+        finally:
+            if acquired and (folder / WORKING).exists():  # of a worker that was killed
+                with contextlib.suppress(OSError, HarnessError), work_lock(folder):
+                    pass
 
 
 @contextlib.contextmanager
 def work_lock(folder: Path) -> Iterator[bool]:
     """Lock a folder for the process that runs it; yield False if another process does."""
-    with _open_lock(folder / WORKING) as handle:
-        yield _try_lock(handle) is not False
+    handle, acquired = _locked(folder / WORKING)
+    with handle, _removed_after(folder / WORKING, acquired):
+        yield acquired is not False
+
+
+def _locked(path: Path) -> tuple[BinaryIO, bool | None]:
+    """Return an open file and whether it is locked now, see `_try_lock`; it is the one at the path."""
+    while True:
+        handle = _open_lock(path)
+        acquired = _try_lock(handle)
+        with contextlib.suppress(OSError):
+            if not acquired or os.path.samestat(os.fstat(handle.fileno()), path.stat(follow_symlinks=False)):
+                return handle, acquired
+        handle.close()  # the process that had the lock removed the file before this one got it
+
+
+@contextlib.contextmanager
+def _removed_after(path: Path, acquired: bool | None) -> Iterator[None]:
+    """A context after which a file that this process has locked is gone: finished folders hold results only."""
+    try:
+        yield
+    finally:
+        if acquired:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _open_lock(path: Path) -> BinaryIO:

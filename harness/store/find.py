@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import HarnessError, did_you_mean
+from harness.store import archive
 from harness.store import records as store
 
 
@@ -15,6 +16,10 @@ def own_or_published(root: Path, task: str | None = None) -> tuple[list[store.Ru
         return own, root / "runs"
     if (published := store.read_published(root, task)) or any((root / name).is_dir() for name in ("runs", "published")):
         return published, root / "published"
+    if (
+        archive.archives(root) and archive.archive_of(root) is None
+    ):  # a results folder with archives only, as in a new clone
+        return [], root
     return store.find(root / store.path_word(task) if task else root, task), root
 
 

@@ -4,6 +4,7 @@
         record.json     written last and by rename: its presence means that the run has ended
         answers.jsonl.gz, probe-<task>.jsonl.gz     see `answer_files`; the record has the SHA-256 of their lines
         steps.jsonl, adapter/                       the logged steps and the trained weights, see `training_files`
+        checkpoint/     of a training that is not finished, see `checkpoint_files`
         log.txt         the output of the run's process
 
 Trials of `--tune` are stored in results/trials/. Runs that continue another run or train on several tasks are stored in
@@ -19,7 +20,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,7 +38,7 @@ from harness.store.codec import decode, encode
 from harness.store.files import LOCK, WORKING, lock, require_space, require_writable, work_lock
 from harness.store.links import protect
 from harness.store.redact import redact
-from harness.store.training_files import ADAPTER, MODEL, PACKED_STEPS, STEPS, append_step, open_steps, read_steps
+from harness.store.training_files import ADAPTER, MODEL, STEPS, append_step, open_steps, read_steps
 
 RECORD = "record.json"
 LOG = "log.txt"
@@ -102,25 +102,15 @@ def path_word(text: str) -> str:
 
 
 def prepare(folder: Path) -> None:
-    """Create a run's folder, or remove the files of an earlier, unfinished attempt."""
+    """Create a run's folder, or remove the files of an earlier, unfinished attempt, but for its checkpoint and its steps."""
     links.require_inside(folder / RECORD)
     with atomic.write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         answers = {ANSWERS, *(path.name for path in answer_files.all_files(folder))}
-        for name in (
-            RECORD,
-            *sorted(answers),
-            STEPS,
-            PACKED_STEPS,
-            LOG,
-        ):  # the record first: without it the other files do not count
+        for name in (RECORD, *sorted(answers), LOG):  # the record first: without it the other files do not count
             (folder / name).unlink(missing_ok=True)
             atomic.sweep(folder / name)
-        for name in (ADAPTER, MODEL):
-            if (folder / name).is_symlink():
-                (folder / name).unlink()  # and not what it leads to
-            shutil.rmtree(folder / name, ignore_errors=True)
-            atomic.sweep_folder(folder / name)
+        training_files.clear(folder)
 
 
 def write_record(folder: Path, record: Record) -> Path:

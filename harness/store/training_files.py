@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from harness.errors import HarnessError
-from harness.store import answer_files, files, links
+from harness.store import answer_files, checkpoint_files, files, links
 from harness.store.codec import encode
 
 STEPS = "steps.jsonl"
@@ -100,6 +100,20 @@ def steps_sha256(folder: Path) -> str:
     return hashlib.sha256(content).hexdigest() if content else ""
 
 
+def clear(folder: Path) -> None:
+    """Remove what an unfinished attempt left; its steps stay if there is a checkpoint, whose run reads them."""
+    if not checkpoint_files.exists(folder):
+        (folder / STEPS).unlink(missing_ok=True)
+        checkpoint_files.drop(folder)
+    (folder / PACKED_STEPS).unlink(missing_ok=True)
+    for name in (STEPS, PACKED_STEPS):
+        files.sweep(folder / name)
+    for name in (ADAPTER, MODEL):
+        if (folder / name).exists() or (folder / name).is_symlink():
+            files.remove(folder / name)  # of a link, not what it leads to
+        files.sweep_folder(folder / name)
+
+
 def settle(folder: Path, config: Mapping[str, Any]) -> None:
     """Give an adapter that PEFT wrote the permissions of the umask, and its config the same bytes in every process.
 
@@ -146,12 +160,9 @@ def is_evidence(path: str) -> bool:
 
 
 def publish(folder: Path, target: Path, *, weights: bool) -> None:
-    """Copy the steps of a run, packed, into its published folder, and with `weights` the trained weights.
-
-    More than 64 MiB of weights are not copied.
-    """
+    """Copy the steps of a run, packed, into its published folder, and with `weights` the trained weights."""
     if content := steps_bytes(folder):
         files.write(target / PACKED_STEPS, answer_files.pack(content))
-    if weights and size_of_weights(folder) <= MAX_PUBLISHED:
+    if weights:
         for path in weight_files(folder):
             files.write(target / path.relative_to(folder), path.read_bytes())

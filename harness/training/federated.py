@@ -13,7 +13,7 @@ one client, seconds are the sum over all. The cost of sending adapters and their
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,9 +23,10 @@ from harness.model.tokenize import Pair
 from harness.record import RunSpec
 from harness.schedule import planned_steps
 from harness.training import loop
+from harness.training.federated_state import ShareKeeper, Turn, turn_of
+from harness.training.federated_state import Weights as Weights
 from harness.training.loop import FitResult, Step
-
-Weights = dict[str, np.ndarray]  # the trained weights by name, fp32
+from harness.training.state import Keeper
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def fit(
     server: Serve = serve,
     on_step: Callable[[Step], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    keeper: Keeper | None = None,
     **options: Any,
 ) -> FitResult:
     """Return the result of training in `spec.rounds` rounds over the clients; the model ends with the last average.
@@ -77,6 +79,7 @@ def fit(
         server: the function that does the rounds.
         on_step: called after each step of any client, with steps numbered over all clients.
         should_stop: called after each step; True ends training with the weights of the current client.
+        keeper: see `loop.fit`.
         options: further arguments of `loop.fit`.
 
     Raises:
@@ -86,22 +89,29 @@ def fit(
         [pair for pair, holder in zip(pairs, holders, strict=True) if holder == name] for name in sorted({*holders})
     ]
     total = sum(planned_steps(len(share), spec) for share in shares)
-    results: list[FitResult] = []
-    count = 0
+    state = keeper.take() if keeper else None
+    turn = turn_of(state) if state else Turn(average=read(model))
+    del state  # what is still needed of it is in `turn`
 
     def count_step(step: Step) -> None:
-        nonlocal count
-        count += 1
+        turn.steps += 1
         if on_step:
-            on_step(replace(step, step=count, steps=total))
+            on_step(replace(step, step=turn.steps, steps=total))
 
-    options = {**options, "on_step": count_step, "should_stop": should_stop}
-    clients = [_Client(model, tokenizer, share, spec, options, results) for share in shares]
+    def note_stop() -> bool:
+        turn.stop = turn.stop or (should_stop is not None and should_stop())
+        return turn.stop
+
+    options = {**options, "on_step": count_step, "should_stop": note_stop}
+    clients = [
+        _Client(model, tokenizer, share, spec, options, turn, index, keeper, is_last=index == len(shares) - 1)
+        for index, share in enumerate(shares)
+    ]
     try:
-        write(model, server(clients, spec.rounds, read(model)))
+        write(model, server(clients, spec.rounds - turn.first_round, turn.average))
     except _StopRequest:
-        return combine(results, stopped=True)
-    return combine(results)
+        return combine(turn.results, stopped=True)
+    return combine(turn.results)
 
 
 class _StopRequest(Exception):
@@ -110,37 +120,47 @@ class _StopRequest(Exception):
 
 @dataclass
 class _Client:
-    """A client with its examples and its optimizer's moments. The result of each share of steps is added to `results`."""
+    """A client with its examples; the moments of its optimizer and the results of its shares of steps are in `turn`."""
 
     model: Any
     tokenizer: Any
     pairs: Sequence[Pair]
     spec: RunSpec
     options: dict[str, Any]
-    results: list[FitResult]
-    moments: dict[str, Any] = field(default_factory=dict)
+    turn: Turn
+    index: int
+    keeper: Keeper | None
+    is_last: bool
 
     def __call__(self, number: int, weights: Weights) -> Reply:
-        """Return the reply after this round's share of steps, from these weights; rounds count from 0."""
+        """Return the reply after this round's share of steps, from these weights; rounds count from 0 in each process."""
+        turn, number = self.turn, number + self.turn.first_round
+        if number == turn.round and self.index in turn.replies:  # before the interruption
+            return Reply(*turn.replies[self.index])
         batches = loop.plan_batches([len(pair) for pair in self.pairs], self.spec)
         steps = share_of(len(batches), number, self.spec.rounds)
         if not steps:  # fewer steps than rounds: none in this round
             return Reply(weights, 0)
+        turn.begin(number, self.index, weights)
         write(self.model, weights)
         optimizers: list[torch.optim.Optimizer] = []
 
         def resume(groups: Any, rate: float, betas: tuple[float, float]) -> torch.optim.Optimizer:
             optimizers.append(loop.adamw(groups, rate, betas))
-            if self.moments:
-                optimizers[0].load_state_dict(self.moments)
+            if moments := turn.moments.get(self.index):
+                optimizers[0].load_state_dict(moments)
             return optimizers[0]
 
-        result = loop.fit(self.model, self.tokenizer, self.pairs, self.spec, steps=steps, make=resume, **self.options)
-        self.results.append(result)
-        if result.stopped:
+        ends = self.is_last and number == self.spec.rounds - 1
+        options = {**self.options, "keeper": ShareKeeper(self.keeper, turn, ends) if self.keeper else None}
+        result = loop.fit(self.model, self.tokenizer, self.pairs, self.spec, steps=steps, make=resume, **options)
+        turn.results.append(result)
+        if result.stopped or (turn.stop and not ends):
             raise _StopRequest
-        self.moments = _on_cpu(optimizers[0].state_dict())  # the device has those of one client only, as in reality
-        return Reply(read(self.model), sum(len(batches[step]) for step in steps))
+        turn.moments[self.index] = _on_cpu(optimizers[0].state_dict())  # the device has those of one client only
+        reply = Reply(read(self.model), sum(len(batches[step]) for step in steps))
+        turn.replies[self.index] = (reply.weights, reply.examples)
+        return reply
 
 
 def share_of(steps: int, number: int, rounds: int) -> range:

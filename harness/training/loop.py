@@ -19,15 +19,16 @@ import torch
 
 from harness.errors import DIVERGED, HarnessError, one_line
 from harness.model.batch import collate
-from harness.model.byte_counter import ByteCounter
 from harness.model.cpu_attention import fast_backward
 from harness.model.loading import precision
 from harness.model.logits import logits_at
-from harness.model.meter import Meter, cuda_peaks, parts
+from harness.model.meter import Meter, PeakCount, parts
 from harness.model.tokenize import Pair
 from harness.record import Parts, RunSpec
 from harness.schedule import planned_steps
 from harness.schedule import rate_at as rate_at
+from harness.training.selection import Selector
+from harness.training.state import Keeper, Position, capture, restore
 
 WINDOW = 8  # batches that are sorted by length together
 CLIP_NORM = 1.0
@@ -88,6 +89,8 @@ def fit(
     steps: range | None = None,
     penalty: Penalty | None = None,
     after_step: AfterStep | None = None,
+    keeper: Keeper | None = None,
+    selector: Selector | None = None,
 ) -> FitResult:
     """Return the result of training the weights with `requires_grad` for `spec.epochs` passes over the pairs.
 
@@ -104,6 +107,9 @@ def fit(
         steps: the planned steps to take, counted from 0, or None for all.
         penalty: the method's term of the loss, see `Method`; logged losses are without it, so that methods compare.
         after_step: the method's own work after each step, see `Method`.
+        keeper: stores the state now and then; if it has that of an interrupted training, this one goes on from there, and
+            `on_step` is called for the steps that are left.
+        selector: measures the validation loss; the model ends with the weights of its lowest, unless training is stopped.
 
     Raises:
         HarnessError: there are no training examples.
@@ -119,26 +125,38 @@ def fit(
     padding = padding_token(tokenizer, model)
     make_ready(model, spec)
     numbers = range(len(batches)) if steps is None else steps
-    history: list[Step] = []
-    counter: ByteCounter | None = None
+    state = keeper.take() if keeper else None
+    position = restore(state, model, optimizer, meter, Step, selector) if state else Position()
+    del state  # its tensors are in memory a second time
+    history, count = list(position.history), position.count
     with fast_backward(model, dtype=spec.dtype, device=spec.device):
-        for number in numbers:
+        for number in numbers[len(history) :]:
             rows = [pairs[index] for index in batches[number]]
             rate = rate_at(spec.learning_rate, spec.warmup, number, len(batches))
             start = time.perf_counter()
             follow = partial(after_step, model, number + 1, len(batches)) if after_step else None
             with meter.counting(model, optimizer) if number == counted else contextlib.nullcontext() as now:
                 loss = train_step(model, optimizer, rows, spec, rate, padding, penalty, follow).item()
-            counter = now or counter
+            if now:
+                count = PeakCount(now.peak, now.gradients_at_peak, now.optimizer_at_peak)
             seconds = time.perf_counter() - start
             history.append(Step(number + 1, len(batches), loss, sum(map(len, rows)), rate, seconds))
             _refuse_divergence(history[-1], spec)
             if on_step:
                 on_step(history[-1])
-            if should_stop and should_stop():
+            stop = should_stop is not None and should_stop()
+            with meter.pause():
+                if selector:
+                    selector.measure(model, history[-1].step, len(batches), padding)
+                if keeper:
+                    now_state = partial(capture, model, optimizer, history, count, meter, selector)
+                    keeper.offer(now_state, urgent=stop, is_last=len(history) == len(numbers))
+            if stop:
                 break
+    if selector and len(history) == len(numbers):
+        selector.choose(model)
     model.eval()  # this ends checkpointing, too
-    result = _summarise(model, optimizer, history, counted, counter, meter)
+    result = _summarise(model, optimizer, history, counted, count, meter)
     return replace(result, stopped=len(history) < len(numbers))
 
 
@@ -173,7 +191,7 @@ def _summarise(
     optimizer: torch.optim.Optimizer,
     steps: Sequence[Step],
     counted: int,
-    counter: ByteCounter | None,
+    count: PeakCount | None,
     meter: Meter,
 ) -> FitResult:
     """Return the result of the steps, and add their tokens and seconds to the phase's meter."""
@@ -181,8 +199,8 @@ def _summarise(
     timed = plain or steps  # a single step is timed with the counter only
     tokens = sum(step.tokens for step in steps)
     rate = sum(step.tokens for step in timed) / sum(step.seconds for step in timed)
-    allocated, _ = cuda_peaks(meter.device)
-    peak = allocated or (counter.peak if counter else 0)
+    allocated, *_ = meter.peaks()
+    peak = allocated or (count.peak if count else 0)
     meter.tokens += tokens
     meter.restore((tokens - sum(step.tokens for step in plain)) / rate)
     return FitResult(
@@ -191,7 +209,7 @@ def _summarise(
         seconds=tokens / rate,
         tokens_per_second=rate,
         peak_bytes=peak,
-        parts=parts(model, counter, peak) if counter else None,
+        parts=parts(model, count, peak) if count else None,
     )
 
 

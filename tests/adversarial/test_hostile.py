@@ -170,6 +170,13 @@ def harmless(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return results / "report.html"
 
 
+@pytest.fixture
+def pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report draws what a publication does: pictures, too."""
+    monkeypatch.setattr(write, "SCREEN", write.KINDS)
+
+
+@pytest.mark.usefixtures("pictures")
 @pytest.mark.parametrize(
     "texts",
     [FORMULAS, MARKUP, (*MARKDOWN, *CONTROL), (*SCRIPTS, *FORMULAS)],
@@ -222,6 +229,7 @@ def data_file(folder: Path, name: str) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("pictures")
 @pytest.mark.parametrize("name", ["=1+1.csv", "<b>mine.jsonl"])
 def test_a_hostile_data_file_is_checked_run_and_reported(
     name: str, tmp_path: Path, harmless: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -72,3 +72,12 @@ def test_the_report_names_the_row_its_validation_scores_and_the_gain_that_is_for
     assert choice == "fewshot is the best untrained row on validation questions (base 30.0, fewshot 45.0)."
     assert "20.0 points" in form
     assert "form, no knowledge" in form
+
+
+def test_a_row_that_validation_chose_and_that_is_worse_in_the_test_has_no_gain() -> None:
+    runs = [run("base", 0.5, 0.3), run("fewshot", 0.3, 0.45), run("full", 0.8)]
+    (section,) = sections(cells(runs, {"cfa": (metrics.accuracy,)}))
+    _, form = notes.baseline(section)
+    assert form.startswith("On the test questions it is 20.0 points [")
+    assert "worse than base" in form
+    assert "gains" not in form

@@ -7,7 +7,7 @@ from dataclasses import replace
 from harness.analysis import costs
 from harness.analysis.compare import cells, compare_records
 from harness.analysis.sections import sections
-from harness.record import Record
+from harness.record import Checkpoints, Record
 from harness.report import comparison, notes, tables
 from tests.support.finished_runs import Run, make_run
 
@@ -50,6 +50,15 @@ def test_a_run_beside_others_and_a_busy_machine_are_marked() -> None:
     lines = notes.times(section)
     assert lines[0].startswith("∥: trained beside other runs")
     assert "load of up to 5.0 for each core" in lines[1]
+
+
+def test_a_run_that_was_interrupted_and_went_on_is_marked() -> None:
+    resumed = replace(timed(10.0)[0], checkpoints=Checkpoints(2, 0.1, (30,))), timed(10.0)[1]
+    assert effort_cell([resumed]) == "10s¦"
+    (section,) = sections(cells([resumed]))
+    assert notes.times(section)[0].startswith("¦: interrupted and continued from a checkpoint")
+    undisturbed = replace(timed(10.0)[0], checkpoints=Checkpoints(2, 0.1)), timed(10.0)[1]
+    assert effort_cell([undisturbed]) == "10s"
 
 
 def test_runs_alone_and_runs_beside_others_are_not_compared() -> None:

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TABLES = {name: app.module(name).FLAGS for name in app.COMMANDS}
 TABLES |= {f"adapters {name}": action.flags for name, action in adapters.ACTIONS.items()}
 ROWS = [(name, row) for name, rows in TABLES.items() for row in rows]
-NO_OPTION = {"continue_from"}  # becomes `start` when a command begins
+NO_OPTION = {"recipe", "continue_from"}  # becomes `start` when a command begins
 
 
 @pytest.fixture

@@ -133,7 +133,11 @@ def test_check_shows_a_data_file_as_a_run_would_see_it(desk: Desk) -> None:
     assert "toy: 9 of 9 hold" in out
 
 
-def test_check_lists_the_options_where_the_prompt_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_lists_the_options_where_the_prompt_does_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.cli.commands.check.shortcuts.notes", lambda *_, **__: [])  # see tests/challengers
+    monkeypatch.setattr("harness.cli.commands.check.HASH_SEEDS", ())  # see tests/verify/test_task.py
     assert main(["check", "cfa", "--data", str(tmp_path)]) == 0  # as in a loop over all tasks: cfa's own data is used
     out = capsys.readouterr().out
     assert "each of these options is scored" in out

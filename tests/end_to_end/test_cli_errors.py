@@ -245,7 +245,7 @@ def test_bad_input_is_a_clear_error_with_exit_code_two_before_anything_trains(
 
 
 def test_no_disk_space_is_said_before_anything_trains(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.store.records.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))
+    monkeypatch.setattr("harness.store.files.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))
     assert desk.train() == 2
     assert "not enough disk space" in desk.err
 

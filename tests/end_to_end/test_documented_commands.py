@@ -15,7 +15,8 @@ from harness.runs import plan
 from harness.runs.options import Options
 from harness.store.find import find_run, own_or_published
 from tests.challengers.test_runs import Ear
-from tests.end_to_end.test_documentation import csv_rows, csv_text, jsonl_rows, jsonl_text, many_rows
+from tests.end_to_end import test_documentation as documentation
+from tests.end_to_end.test_documentation import csv_rows, csv_text, jsonl_rows, jsonl_text, many_rows, only
 from tests.support.cli_runner import guess, without_torch
 from tests.support.sample_inputs import write_model
 
@@ -81,6 +82,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clone")
     (folder / "questions.jsonl").write_text(jsonl_text(many_rows(jsonl_rows())))
     (folder / "tweets.csv").write_text(csv_text(many_rows(csv_rows())))
+    (folder / "study.yaml").write_text(only("yaml"))
     (folder / "my_tasks").mkdir()
     options = Options(tasks=("cfa",), methods=("base", "lora", "full"), ranks=(8,), memory=False)
     options = replace(options, model=str(write_model(folder / "model")), results=folder / "results", test_examples=60)
@@ -95,6 +97,8 @@ def test_the_commands_of_all_pages_are_collected_and_those_that_only_are_read_ar
     print("\n".join(f"{why}: {command} ({COMMANDS[command]})" for command, why in sorted(only_read.items())))
     run = sorted(set(COMMANDS) - set(only_read))
     assert {"calibration", "report", "check cfa", "list"} <= set(run)
+    of_readme = [c for c in documentation.COMMANDS if documentation.cheap(c) and not documentation.has_its_task(c)]
+    assert [c for c in of_readme if c not in list(map(shlex.split, run))] == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -297,3 +297,7 @@ def test_the_difference_that_planning_states_is_that_of_single_questions() -> No
         found = power.mcnemar_power((0.2 + stated) / 2, (0.2 - stated) / 2, n)
         assert 0.79 <= found <= (0.93 if n < 200 else 0.84)  # small sets: careful rather than generous
     assert power.detectable_at_planning(7) == math.inf
+    for n, pairs in ((60, 66), (200, 3), (600, 66)):
+        stated = power.detectable_at_planning(n, 0.2, comparisons=pairs)
+        error = math.sqrt((0.2 + 2 / n - stated**2) / n)
+        assert stated == pytest.approx(power.detectable(error, n - 1, pairs, step=1 / n), rel=0.02)

@@ -79,6 +79,14 @@ def longest_common(a: list[str], b: list[str]) -> int:
     return max(longest_common(a[:-1], b), longest_common(a, b[:-1]))
 
 
+@pytest.mark.parametrize(
+    "text", ["a b", "Net, net income!", "", "...", "÷ é", "\u212a", "x" * 3, "12 %", "no\nnet\tincome"]
+)
+def test_rouge_l_of_a_text_and_itself_is_that_of_the_library(text: str) -> None:
+    expected = rouge_file._scorer().score(text, text)["rougeL"].fmeasure
+    assert metrics.rouge_l.score(said(text, text)) == expected
+
+
 @given(WORDS.map(lambda words: words[:7]), WORDS.map(lambda words: words[:7]))
 def test_rouge_l_agrees_with_its_definition(target: list[str], text: list[str]) -> None:
     shared = longest_common(target, text)

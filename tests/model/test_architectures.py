@@ -33,7 +33,7 @@ def test_transformers_builds_the_published_number_of_weights(one: architectures.
 
 def test_the_common_families_are_there() -> None:
     owners = {name.split("/")[0] for name in architectures.catalog()}
-    assert owners == {"meta-llama", "Qwen", "mistralai", "google", "microsoft"}
+    assert owners == {"meta-llama", "Qwen", "mistralai", "google", "microsoft", "HuggingFaceTB"}
     for name in ("Llama-3.2-1B", "Llama-3.2-3B", "Llama-3.1-8B", "Llama-3.1-70B"):
         assert f"meta-llama/{name}" in architectures.catalog()
 

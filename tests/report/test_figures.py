@@ -20,6 +20,7 @@ import tests.support.figure_checks as legible
 from harness.analysis import compare
 from harness.analysis.aggregate import Cell
 from harness.analysis.sections import sections
+from harness.record import ProbeResult, Selection
 from harness.report.figures import forgetting, losses, overview, write
 from harness.report.figures import style as palette
 from harness.report.figures.labels import Box, place_labels, spread_positions
@@ -194,6 +195,15 @@ def test_losses_are_drawn_as_running_means_of_rows_with_steps() -> None:
     assert losses.running_mean([4.0, 2.0]) == [4.0, 2.0]
 
 
+def test_validation_losses_are_dots_beside_the_curve_and_the_choice_is_explained() -> None:
+    record, answers = make_run("lora", 8, n=60)
+    record = replace(record, selection=Selection((20, 40), (2.5, 2.75), 20, 200, 0.5))
+    results = results_of([make_run("base", 0, n=60), (record, answers)])
+    steps = tuple((step, 3.0) for step in range(1, 41))
+    said = texts(write.svgs(replace(results, losses={record.spec.id: steps}))[write.LOSSES])
+    assert "dots: validation loss, the ring is tested" in said
+
+
 @pytest.mark.usefixtures("style")
 def test_a_line_joins_a_methods_ranks_but_none_where_a_rank_ran_at_two_rates() -> None:
     ranked = [make_run("base", 0, n=60), *(make_run("lora", rank, peak=40.0 + rank, n=60) for rank in (2, 8))]
@@ -205,6 +215,23 @@ def test_a_line_joins_a_methods_ranks_but_none_where_a_rank_ran_at_two_rates() -
 
     assert joined(ranked) == [2]
     assert joined([*ranked, again]) == []
+
+
+@pytest.mark.usefixtures("style")
+def test_accuracy_over_memory_has_base_at_its_best_and_the_best_challenger_as_lines() -> None:
+    untrained: dict[str, Any] = {"epochs": 0.0, "train_examples": 0, "learning_rate": 0.0}
+    runs = [make_run("lora", 8, 0.7, n=60)]
+    for method, share, chosen in (("base", 0.3, 0.3), ("fewshot", 0.5, 0.6)):
+        record, answers = make_run(method, 0, share, n=60, spec=untrained)
+        scores = {name: replace(score, value=chosen) for name, score in record.scores.items()}
+        runs.append((replace(record, validation=ProbeResult("0", "choices", scores, 1.0, None, "", 0, 60)), answers))
+    for name, share in (("words", 0.6), ("nearest", 0.4)):
+        record, answers = make_run(name, 0, share, n=60, spec=untrained | {"challenger": 1})
+        runs.append((replace(record, cost=None), answers))
+    (ax,) = overview.accuracy_memory("cfa", sections(compare.cells(runs))).axes
+    _, names = ax.get_legend_handles_labels()
+    assert {"base model 30.0", "base at its best, fewshot 50.0", "words 60.0"} <= set(names)
+    assert not any(name.startswith("nearest") for name in names)
 
 
 def test_hostile_and_long_names_are_drawn_as_they_are_without_a_warning() -> None:

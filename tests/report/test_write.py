@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from harness.analysis.items import Run
 from harness.analysis.results import TaskResults, analyze
 from harness.data import registry
 from harness.errors import HarnessError
-from harness.report.figures import cache
+from harness.report.figures import cache, write
 from harness.report.write import write_outputs
 from harness.store import records
 from tests.support.finished_runs import make_run, make_runs
@@ -49,7 +51,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def plain(root: Path, results: TaskResults) -> list[Path]:
+def plain(root: Path, results: TaskResults, kinds: Sequence[str] = write.KINDS) -> list[Path]:
     path = root / "figures" / results.task / "accuracy.svg"
     return [records.write_text(path, f"<svg>{len(results.cells)}</svg>")]
 
@@ -84,7 +86,7 @@ def test_figures_are_drawn_again_where_the_note_about_them_is_damaged(results: P
 
 def test_figures_are_drawn_again_by_other_code(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = written_at(results)
-    monkeypatch.setattr(cache, "_code", lambda: "another")
+    monkeypatch.setattr(cache, "code", lambda: "another")
     write_outputs(results, records.read_all(results))
     assert written_at(results) > before
 
@@ -128,7 +130,7 @@ def test_a_single_task_with_another_run_has_all_processes_for_its_figures(
     assert drawer(tmp_path, "cfa") == before
 
 
-def drawn_by(root: Path, results: TaskResults) -> list[Path]:
+def drawn_by(root: Path, results: TaskResults, kinds: Sequence[str] = write.KINDS) -> list[Path]:
     path = root / "figures" / results.task / "accuracy.svg"
     return [records.write_text(path, f"<svg>{os.getpid()}</svg>")]
 
@@ -169,6 +171,7 @@ def test_an_analysis_at_hand_is_shown_and_not_computed_again(tmp_path: Path, mon
     metrics = {"cfa": registry.recorded()["cfa"].metrics}
     known = analyze("cfa", [(run.record, run.answers()) for run in stored], metrics)
     monkeypatch.setattr("harness.report.write.results.analyze", None)  # would raise
+    shutil.rmtree(tmp_path / cache.FOLDER)
     write_outputs(tmp_path, stored, analyses={"cfa": known})
     assert views(tmp_path) == expected
 
@@ -179,6 +182,7 @@ def test_an_analysis_of_other_runs_is_not_shown(tmp_path: Path, monkeypatch: pyt
     write_outputs(tmp_path, records.read_all(tmp_path))
     expected = views(tmp_path)
     some = analyze("cfa", RUNS[:3], {"cfa": registry.recorded()["cfa"].metrics})
+    shutil.rmtree(tmp_path / cache.FOLDER)
     write_outputs(tmp_path, records.read_all(tmp_path), analyses={"cfa": some})
     assert views(tmp_path) == expected
 
@@ -192,3 +196,17 @@ def test_views_are_made_without_torch(tmp_path: Path) -> None:
         "assert 'matplotlib' in sys.modules; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_forms_for_papers_are_written_when_asked_for_and_never_left_outdated(results: Path) -> None:
+    runs = records.read_all(results)
+    assert not list(results.rglob("*.tex"))
+    write_outputs(results, runs, forms=True)
+    before = (results / "leaderboard" / "all.csv").read_bytes()
+    assert {path.name for path in (results / "leaderboard").iterdir()} >= {
+        "cfa.tex",
+        "cfa.card.md",
+        "cfa.model-index.json",
+    }
+    write_outputs(results, [run for run in runs if run.record.spec.method != "full"])
+    assert (results / "leaderboard" / "all.csv").read_bytes() != before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,16 @@ import pytest
 
 from harness.cli import app
 from harness.model import token_counts
-from harness.record import Phase
-from harness.runs.forecast import fit, history
+from harness.record import Phase, RunSpec
+from harness.runs.forecast import fit, history, peak_memory
 from harness.runs.forecast.fit import Request
 from harness.runs.forecast.gpu import Card
+from harness.schema import Method
 from harness.store import records as store
 from tests.support.records import make_cost, make_record, make_spec
 from tests.support.tiny_models import toy_spec
 
-CONFIG: dict[str, Any] = {"model_type": "llama", "hidden_size": 256, "intermediate_size": 896, "num_hidden_layers": 3}
+CONFIG: dict[str, Any] = {"model_type": "llama", "hidden_size": 256, "intermediate_size": 896, "num_hidden_layers": 2}
 CONFIG |= {"num_attention_heads": 8, "num_key_value_heads": 2, "vocab_size": 1000, "max_position_embeddings": 4096}
 KINDS = (("base", 0), ("lora", 8), ("dora", 8), ("full", 0))
 MIB = 2**20
@@ -39,14 +41,26 @@ def request(usable: float | None, kinds: Any = KINDS, **changes: Any) -> Request
     return Request(Path("nowhere"), CONFIG, tuple(specs), texts, texts[:4], card=card, **changes)
 
 
-def test_the_fastest_way_that_fits_is_chosen_and_with_less_memory_a_smaller_one() -> None:
+def test_the_fastest_way_that_fits_is_chosen_and_with_less_memory_a_smaller_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counts: dict[tuple[RunSpec, int], int] = {}  # of a way, which does not depend on the card
+
+    def count(config: Any, spec: RunSpec, method: Method, rows: Sequence[Any]) -> int:
+        if (spec, len(rows)) not in counts:
+            counts[spec, len(rows)] = config_peak(config, spec, method, rows)
+        return counts[spec, len(rows)]
+
+    config_peak = peak_memory.config_peak
+    monkeypatch.setattr(peak_memory, "config_peak", count)
+    monkeypatch.setattr("harness.environment.cores", lambda: 1)  # one process remembers; the tests below have several
     kinds = (("lora", 8), ("dora", 8))
-    roomy, tight, least = (fit.look(request(mib * MIB, kinds)).forecasts for mib in (2000, 90, 1))
+    roomy, tight, least = (fit.look(request(mib * MIB, kinds)).forecasts for mib in (2000, 65, 1))
     for one in roomy:
         assert (one.fits, one.spec.micro_batch, one.spec.checkpointing) == (True, 8, False)
     for one, wide in zip(tight, roomy, strict=True):
         assert one.fits
-        assert one.peak <= 90 * MIB < wide.peak
+        assert one.peak <= 65 * MIB < wide.peak
         assert one.spec.micro_batch < 8 or one.spec.checkpointing
         assert (one.train_seconds or 0) >= (wide.train_seconds or 0)
     for one in least:
@@ -90,7 +104,7 @@ def test_the_command_works_for_a_shipped_id_and_tells_fit_time_and_cost(
         "lora r8 s0 8 0.00033 yes",
         "assumed for its size",
         "at 2.5 per hour",
-        "FLOPs at 40% of the 71 TFLOP/s",
+        "arithmetic at 40 % of the peak rate of the RTX-3090",
     ):
         assert words in said
     assert not list(tmp_path.glob("runs/**/record.json"))

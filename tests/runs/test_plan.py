@@ -234,12 +234,26 @@ def test_what_cannot_run_is_refused_before_anything_is_written(
     assert not list(asked.results.rglob("*.json"))
 
 
+def test_weights_are_chosen_by_validation_loss_only_if_asked_for_and_other_ids_stay(asked: Options) -> None:
+    (plain,), (choosing,) = plan.make(asked), plan.make(replace(asked, keep_best=True))
+    assert all("validations" not in spec.fields() for spec in plain.specs)
+    for before, after in zip(plain.specs, choosing.specs, strict=True):
+        assert after == replace(before, validations=10 if before.train_examples else 0)
+        assert (after.id == before.id) == (not before.train_examples)
+
+
+def test_weights_of_clients_are_not_chosen_by_validation_loss(asked: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "missing", lambda method: [])
+    with pytest.raises(HarnessError, match="changes more than weights from step to step"):
+        plan.make(replace(asked, keep_best=True, methods=("fedlora",)))
+
+
 def test_no_space_and_no_permission_are_said_before_anything_runs(
     asked: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(HarnessError, match="cannot write results"):
         plan.make(replace(asked, results=tmp_path / "toy.jsonl" / "results"))
-    monkeypatch.setattr("harness.store.records.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))
+    monkeypatch.setattr("harness.store.files.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))
     with pytest.raises(HarnessError, match="not enough disk space"):
         plan.make(asked)
 

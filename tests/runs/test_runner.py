@@ -21,7 +21,7 @@ from harness.errors import HarnessError
 from harness.lifetime import describe_exit
 from harness.record import Record
 from harness.runs import local
-from harness.runs.job import Job, Outcome, Progress, Reporter, RunEnd
+from harness.runs.job import Job, Note, Outcome, Progress, Reporter, RunEnd
 from harness.runs.local import LocalProcesses
 from harness.runs.runner import Result, failure_record, run
 from harness.store import records
@@ -44,6 +44,9 @@ class Notes:
         self.lines.append(f"progress {progress.done}/{progress.total}")
         if self.act:
             self.act(job)
+
+    def on_note(self, job: Job, note: Note) -> None:
+        self.lines.append(note.text)
 
     def on_end(self, outcome: Outcome) -> None:
         self.lines.append(f"{outcome.status} {outcome.job.spec.seed}")

@@ -18,7 +18,7 @@ from harness.data.source import TaskSource
 from harness.errors import HarnessError
 from harness.report.write import write_outputs
 from harness.runs import runner
-from harness.runs.job import Job, Reporter
+from harness.runs.job import Job, Note, Reporter
 from harness.runs.local import LocalProcesses
 from harness.store import files, links, records, training_files
 from tests.support.cli_runner import Desk, without_torch
@@ -55,6 +55,8 @@ class Silent:
     def on_progress(self, job: Job, progress: object) -> None: ...
 
     def on_end(self, outcome: object) -> None: ...
+
+    def on_note(self, job: Job, note: Note) -> None: ...
 
     def on_stop(self) -> None: ...
 
@@ -219,11 +221,12 @@ def test_files_have_the_permissions_of_the_umask(mask: int, tmp_path: Path) -> N
         records.prepare(job.folder)
         with records.lock(job.folder), records.work_lock(job.folder), records.open_steps(job.folder):
             records.open_log(job.folder).close()
+            written = [tmp_path / "adapter" / "weights", tmp_path / "table.csv", *job.folder.iterdir()]
+            modes = {stat.S_IMODE(path.stat().st_mode) for path in written}
     finally:
         os.umask(before)
-    written = [tmp_path / "adapter" / "weights", tmp_path / "table.csv", *job.folder.iterdir()]
     assert len(written) == 6
-    assert {stat.S_IMODE(path.stat().st_mode) for path in written} == {0o666 & ~mask}
+    assert modes == {0o666 & ~mask}
 
 
 def test_the_config_of_an_adapter_is_the_same_under_every_hash_seed(tmp_path: Path) -> None:

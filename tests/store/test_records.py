@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness import processes
 from harness.errors import HarnessError
 from harness.record import SCHEMA_VERSION, Answer, Record
 from harness.store import records, withhold
@@ -201,6 +202,32 @@ def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path) -> None:
         assert again
 
 
+def test_a_folder_has_no_files_of_locks_when_its_run_is_over(tmp_path: Path) -> None:
+    with records.lock(tmp_path / "run"), records.work_lock(tmp_path / "run") as ours:
+        assert ours
+        assert {path.name for path in (tmp_path / "run").iterdir()} == {records.LOCK, records.WORKING}
+    (tmp_path / "run" / records.WORKING).touch()  # of a worker that was killed
+    with records.lock(tmp_path / "run") as again:
+        assert again
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_of_many_processes_that_lock_and_remove_one_has_the_folder_at_a_time(tmp_path: Path) -> None:
+    def hold(_: int) -> bool:
+        mine = tmp_path / "mine"
+        for _ in range(40):
+            with records.lock(tmp_path / "run") as acquired:
+                if acquired:
+                    try:
+                        mine.touch(exist_ok=False)
+                    except FileExistsError:
+                        return False
+                    mine.unlink()
+        return True
+
+    assert all(processes.parallel_map(hold, range(4)))
+
+
 def test_publishing_copies_record_and_answers_and_nothing_else(tmp_path: Path) -> None:
     folder = written(tmp_path)
     (folder / records.LOG).write_text("words of this machine")
@@ -244,7 +271,7 @@ def test_answers_given_to_publish_take_the_place_of_the_runs_own(tmp_path: Path)
 
 
 def test_too_little_disk_space_is_said_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.store.records.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(100, 90, 10))
+    monkeypatch.setattr("harness.store.files.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(100, 90, 10))
     with pytest.raises(HarnessError, match="not enough disk space"):
         records.require_space(tmp_path / "not" / "yet" / "there", 2**20)
     records.require_space(tmp_path, 5)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness import environment
 from harness.data.source import TaskSource
 from harness.runs import runner, worker
-from harness.runs.job import Job, Reporter, RunEnd
+from harness.runs.job import Job, Note, Reporter, RunEnd
 from harness.runs.local import LocalProcesses
 from harness.store import records
 from harness.store.redact import REDACTION, redact
@@ -197,6 +197,8 @@ class Deaf:
     def on_progress(self, job: Job, progress: object) -> None: ...
 
     def on_end(self, outcome: object) -> None: ...
+
+    def on_note(self, job: Job, note: Note) -> None: ...
 
     def on_stop(self) -> None: ...
 

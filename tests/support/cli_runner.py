@@ -79,6 +79,7 @@ def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nobody look at the model, and no figure be drawn; a `Desk` lets runs guess."""
     monkeypatch.setattr("harness.cli.commands.run.plan.check", lambda plans: None)
     monkeypatch.setattr("harness.report.figures.write.write", lambda *_: [])
+    monkeypatch.setattr("harness.processes._is_fork", True)  # without figures a fork takes longer than its work
     monkeypatch.setattr("harness.environment.commit", clean_commit)
 
 

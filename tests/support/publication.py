@@ -205,7 +205,11 @@ def committed(patch: pytest.MonkeyPatch) -> None:
 
 
 def without_figures(patch: pytest.MonkeyPatch) -> None:
-    """As `committed`, no figure is drawn, and the same answers are read and scored once: these take longest."""
+    """As `committed`, no figure is drawn, and the same answers are read and scored once: these take longest.
+
+    Without figures there is little to do for a task, less than a fork of this process takes.
+    """
     committed(patch)
     remember(patch)
+    patch.setattr("harness.processes._is_fork", True)
     patch.setattr("harness.report.figures.write.write", lambda *_: [])

@@ -5,12 +5,15 @@ Skipped where flwr is not installed (`pip install 'adaptbench[federated]'`); the
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from harness.adapters import library
 from harness.model.tokenize import Pair
@@ -43,6 +46,39 @@ def test_one_client_through_flower_is_the_plain_run(folder: Path, pairs: list[Pa
     plain, _ = spread(folder, pairs, spec, ["all"] * COUNT)
     through, _ = spread(folder, pairs, spec, ["all"] * COUNT, server=flower.serve)
     assert_equal(federated.read(plain), federated.read(through))
+
+
+class Memory:
+    """A keeper of the last state, as it comes back from a file."""
+
+    def __init__(self, content: bytes = b"") -> None:
+        self.content = content
+
+    def take(self) -> dict[str, Any] | None:
+        return torch.load(io.BytesIO(self.content), weights_only=True) if self.content else None
+
+    def offer(self, capture: Callable[[], dict[str, Any]], *, urgent: bool, is_last: bool) -> None:
+        file = io.BytesIO()
+        torch.save(capture(), file)
+        self.content = file.getvalue()
+
+
+@pytest.mark.parametrize("stop", [1, 4, 7])
+def test_rounds_through_flower_go_on_after_an_interruption(folder: Path, pairs: list[Pair], stop: int) -> None:
+    spec = spec_of("fedlora", rounds=4)
+    whole, plain = spread(folder, pairs, spec, halves(), server=flower.serve)
+    first = Memory()
+    asked: list[int] = []
+
+    def should_stop() -> bool:
+        asked.append(1)
+        return len(asked) >= stop
+
+    _, stopped = spread(folder, pairs, spec, halves(), server=flower.serve, keeper=first, should_stop=should_stop)
+    assert stopped.stopped
+    resumed, fit = spread(folder, pairs, spec, halves(), server=flower.serve, keeper=Memory(first.content))
+    assert_equal(federated.read(whole), federated.read(resumed))
+    assert fit.losses == plain.losses
 
 
 class Shift:

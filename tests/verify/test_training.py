@@ -53,13 +53,6 @@ def test_weights_that_are_not_published_are_no_fault(tmp_path: Path) -> None:
     assert failed(tmp_path / "published", record) == []
 
 
-def test_weights_above_the_limit_are_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written(tmp_path / "run")
-    monkeypatch.setattr(training_files, "MAX_PUBLISHED", 6)
-    training_files.publish(tmp_path / "run", tmp_path / "published", weights=True)
-    assert not (tmp_path / "published" / training_files.ADAPTER).exists()
-
-
 STEP_FAULTS: dict[str, tuple[Callable[[Rows], object], str]] = {
     "truncated": (lambda rows: rows.pop(), training.SCHEDULE),
     "a step twice": (lambda rows: rows.insert(1, rows[1]), training.SCHEDULE),

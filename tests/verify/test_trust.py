@@ -22,6 +22,8 @@ STORED = (
     record.ProbeResult,
     record.Answer,
     record.Usage,
+    record.Checkpoints,
+    record.Selection,
 )
 
 

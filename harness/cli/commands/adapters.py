@@ -128,7 +128,7 @@ def _write(adapter: StoredAdapter, folder: Path, arguments: Arguments) -> list[P
     splits = lookup.splits(task.name) if task else None
     limits = data_checks.limits(task, [record], splits) if task and splits else None
     others = _compared(adapter, arguments.results)
-    words = next_command.task_words(options) if task and task.name in lookup.files else ()
+    words = next_command.source_words(lookup.source(task)) if task and task.name in lookup.files else ()
     text = card.card(
         adapter,
         (record, adapter.run.answers() or None),

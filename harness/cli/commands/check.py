@@ -9,7 +9,7 @@ from typing import Any
 from harness import processes
 from harness.cli import flags, parse, settings
 from harness.cli.arguments import Arguments, Flag
-from harness.cli.terminal import documents, output, tasks
+from harness.cli.terminal import documents, output, silence, tasks
 from harness.data import audit, file_task, loading, profile, published
 from harness.data.source import TaskSource
 from harness.errors import HarnessError
@@ -64,16 +64,18 @@ def check(options: Options, *, as_json: bool = False) -> int:
 
 def _check(name: str, options: Options, model: Checkpoint, entries: list[dict[str, Any]] | None) -> int:
     source = options.source(name)
-    task = source.task()
-    scoring.require(task.metrics)
-    splits = source.splits(task)
-    fingerprint = loading.fingerprint(task, splits)
+    with silence.stage(f"reading {name}"):
+        task = source.task()
+        scoring.require(task.metrics)
+        splits = source.splits(task)
+        fingerprint = loading.fingerprint(task, splits)
     apart = "; ids, questions and groups are in one split each" if len(task.splits) > 1 else ""
-    checked = [
-        Check(f"every example can be read{apart}", True),
-        *oracle.checks(task, splits),
-        _stable(source, fingerprint),
-    ]
+    with silence.stage(f"scoring gold, wrong and shuffled answers of {task.name}, and reading it under two hash seeds"):
+        checked = [
+            Check(f"every example can be read{apart}", True),
+            *oracle.checks(task, splits),
+            _stable(source, fingerprint),
+        ]
     load = task.load
     left_out = load.left_out(loading.resolve(task.source, options.data)) if isinstance(load, published.Load) else {}
     notes = [
@@ -82,7 +84,8 @@ def _check(name: str, options: Options, model: Checkpoint, entries: list[dict[st
         *profile.notes(splits.items(), task.prompt),
         _tokens(task, splits, model),
     ]
-    notes += shortcuts.notes(task, splits)
+    with silence.stage(f"looking for shortcuts in {task.name}: fitting rows without a language model"):
+        notes += shortcuts.notes(task, splits)
     if unused := loading.passed_over(task, options.data):
         notes = [("--data", unused), *notes]
     if not splits.train:  # nothing that a test could be too much like

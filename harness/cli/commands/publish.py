@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness import environment
-from harness.cli import flags, next_command, settings
+from harness.cli import flags, next_command, parse, settings
 from harness.cli.arguments import Arguments, Flag
 from harness.cli.lookup import Lookup
 from harness.cli.terminal import output
@@ -20,7 +20,7 @@ from harness.report.write import write_outputs
 from harness.runs.options import Options
 from harness.schema import Task
 from harness.store import records as store
-from harness.store import withhold
+from harness.store import training_files, withhold
 from harness.verify import run as checking
 from harness.verify.checks.answers import arithmetic
 from harness.verify.checks.answers import data as data_checks
@@ -28,9 +28,25 @@ from harness.verify.checks.publication import files
 from harness.verify.checks.record import provenance, seeds
 
 DONE = 0
+WEIGHTS = ("all", "first-seed", "none")
 FLAGS = (
     replace(flags.TASK, help="only these tasks", metavar="NAME", unset="all", group=""),
-    Flag("--no-adapters", "publish no trained weights; `verify --replay` cannot ask these runs again", switch=True),
+    Flag(
+        "--adapters",
+        "the runs whose trained weights are published, too: all, the first seed of each row, none; `verify --replay` "
+        "cannot ask the others again",
+        reader=parse.one_of(WEIGHTS),
+        metavar="|".join(WEIGHTS),
+        example="first-seed",
+        default="all",
+    ),
+    Flag(
+        "--adapter-mib",
+        "publish no trained weights of more MiB than this for one run",
+        reader=parse.integer(0, training_files.MAX_PUBLISHED // 2**20),
+        example="16",
+        default=training_files.MAX_PUBLISHED // 2**20,
+    ),
     *flags.SOURCES,
     flags.RESULTS,
 )
@@ -48,11 +64,14 @@ FIXES = {
 
 def main(arguments: Arguments) -> int:
     """Publish runs."""
-    return publish(arguments.results, settings.options(arguments), weights=not arguments.no_adapters)
+    options = settings.options(arguments)
+    return publish(arguments.results, options, weights=arguments.adapters, most=arguments.adapter_mib * 2**20)
 
 
-def publish(results: Path, options: Options, *, weights: bool = True) -> int:
+def publish(results: Path, options: Options, *, weights: str = "all", most: int = training_files.MAX_PUBLISHED) -> int:
     """Publish the runs of these tasks, or of all if none is named; nothing is written unless all of them can be.
+
+    Trained weights go with the runs that `weights` names, up to `most` bytes for one run.
 
     If no run is left to publish, the tables, figures and page of the published ones are made anew by the present code.
 
@@ -76,7 +95,7 @@ def publish(results: Path, options: Options, *, weights: bool = True) -> int:
     _refuse_unfit_together(_with_published(published, runs), lookup, results)
     texts = {run.record.spec.id: text for run in runs if (text := _to_hand_on(run, lookup)) is not None}
     probe_texts = {run.record.spec.id: _probes_to_hand_on(run, lookup) for run in runs}
-    open_runs = [run.record.spec.id for run in runs if weights and _may_hand_on_weights(run, lookup)]
+    open_runs = [run.record.spec.id for run in _with_weights(runs, weights, most) if _may_hand_on_weights(run, lookup)]
     new = store.publish(results, runs, texts, probe_texts, open_runs)
     for folder in new:
         output.say(f"published  {folder}")
@@ -170,6 +189,18 @@ def _refuse_unfit_together(runs: Sequence[store.Run], lookup: Lookup, results: P
         if bad.name == seeds.SEED_COUNT
         else FIXES.get(bad.name, next_command.command("verify", results=results)),
     )
+
+
+def _with_weights(runs: Sequence[store.Run], weights: str, most: int) -> list[store.Run]:
+    """Return the runs whose weights are published, if their licence allows it."""
+    if weights == "none":
+        return []
+    first: dict[Path, int] = {}
+    for run in runs:
+        row, seed = run.folder.parent, run.record.spec.seed
+        first[row] = min(seed, first.get(row, seed))
+    chosen = [run for run in runs if weights == "all" or run.record.spec.seed == first[run.folder.parent]]
+    return [run for run in chosen if training_files.size_of_weights(run.folder) <= most]
 
 
 def _may_hand_on_weights(run: store.Run, lookup: Lookup) -> bool:

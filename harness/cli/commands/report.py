@@ -14,13 +14,13 @@ FLAGS = (flags.RESULTS,)
 
 
 def main(arguments: Arguments) -> int:
-    """Write tables, figures and the report."""
+    """Write tables, figures and the page, and the tables' forms for a paper and for model cards."""
     results = arguments.results
     runs, folder = own_or_published(results)
     if not runs:
         raise next_command.no_results("there are no results to report", results)
-    unknown = {run.record.spec.task for run in runs} - registry.recorded().keys()
-    paths = write_outputs(results, runs)
+    unknown = {run.record.spec.task for run in runs if run.record.data_file is None} - registry.recorded().keys()
+    paths = write_outputs(results, runs, forms=True)
     output.note(f"from {folder}, {len(runs):,} run{'s' * (len(runs) != 1)}")
     output.closing(
         paths,

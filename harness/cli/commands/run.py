@@ -7,11 +7,12 @@ from pathlib import Path
 
 from harness.analysis.items import Run
 from harness.analysis.results import TaskResults, analyze
-from harness.cli import flags, next_command, settings
+from harness.cli import flags, next_command, recipe, settings
 from harness.cli.arguments import Arguments
-from harness.cli.terminal import output, plan_output
+from harness.cli.terminal import output, plan_output, silence
 from harness.cli.terminal.progress import Watch
 from harness.errors import HarnessError
+from harness.format import about
 from harness.report.write import write_outputs
 from harness.runs import local, plan, runner, worker
 from harness.runs.job import Outcome
@@ -37,16 +38,19 @@ def run(options: Options, command: str, *, work: Target | None = None) -> int:
         command: the command as typed, repeated to show how to continue.
         work: does a run, in a process of its own; None for the worker that trains.
     """
-    plans = plan.make(options, announce=plan_output.transfer)
-    if not options.memory:
-        plan.check(plans)
+    with silence.stage(f"planning: reading {', '.join(options.tasks)} and {options.model}, timing a step"):
+        plans = plan.make(options, announce=plan_output.transfer)
+        if not options.memory:
+            plan.check(plans)
+    settings_file = recipe.write(options)
     code = DONE
     analyses: dict[str, TaskResults] = {}
     for planned in plans:
         plan_output.header(planned)
         planned, outcomes, interrupted, tuned = _tune_and_run(planned, work)
         code = code if tuned else DIFFERS
-        analyses[planned.task.name] = analysis = _analyze(planned, outcomes)
+        with silence.stage("comparing the runs"):
+            analyses[planned.task.name] = analysis = _analyze(planned, outcomes)
         output.results(analysis)
         plan_output.conditions(planned)
         output.say()
@@ -56,7 +60,7 @@ def run(options: Options, command: str, *, work: Target | None = None) -> int:
             return INTERRUPTED
         if any(outcome.status != "ok" for outcome in outcomes):
             code = DIFFERS
-    return _finish(plans, analyses, code, command)
+    return _finish(plans, analyses, code, command, settings_file)
 
 
 def _tune_and_run(planned: Plan, work: Target | None) -> tuple[Plan, Sequence[Outcome], bool, bool]:
@@ -125,7 +129,9 @@ def _earlier_base(planned: Plan) -> list[records.Run]:
     return []
 
 
-def _finish(plans: Sequence[Plan], analyses: Mapping[str, TaskResults], code: int, command: str) -> int:
+def _finish(
+    plans: Sequence[Plan], analyses: Mapping[str, TaskResults], code: int, command: str, settings_file: Path
+) -> int:
     results = plans[0].options.results
     folders = list(
         dict.fromkeys(records.run_dir(results, spec).parents[2] for planned in plans for spec in planned.specs)
@@ -133,12 +139,22 @@ def _finish(plans: Sequence[Plan], analyses: Mapping[str, TaskResults], code: in
     views: list[Path] = []
     try:
         tasks = {planned.task.name: planned.task for planned in plans}
-        views = write_outputs(results, records.read_all(results), tasks, analyses=analyses)
+        with silence.stage("writing tables, figures and the page"):
+            views = write_outputs(results, records.read_all(results), tasks, analyses=analyses)
     except HarnessError as problem:  # the runs are safe; an old record in the way must not hide that
         output.error(problem)
         code = DIFFERS
-    output.closing([*folders, *views], _next(plans, code, command))
+    output.closing([*folders, *views, settings_file], _next(plans, code, command))
     return code
+
+
+def _more_time(plans: Sequence[Plan], times: int) -> str:
+    """Return the time of so many further seeds of all trained runs, by what these took; empty if nothing was trained."""
+    seconds = 0.0
+    for planned in plans:
+        runs = (records.finished_run(planned.options.results, spec) for spec in planned.specs if spec.train_examples)
+        seconds += sum(run.record.seconds for run in runs if run is not None) / planned.options.jobs
+    return f"; {about(times * seconds)} more" if seconds else ""
 
 
 def _next(plans: Sequence[Plan], code: int, command: str) -> str:
@@ -147,5 +163,5 @@ def _next(plans: Sequence[Plan], code: int, command: str) -> str:
     if plans[0].options.quick:
         return f"{command.replace(' --quick', '')}   (all examples, all ranks)"
     if len(plans[0].options.seeds) == 1 and "--seeds" not in command:
-        return f"{command} --seeds 3   (how much of it is chance in training)"
+        return f"{command} --seeds 3   (how much of it is chance in training{_more_time(plans, 2)})"
     return next_command.command("verify", *next_command.task_words(plans[0].options), results=plans[0].options.results)

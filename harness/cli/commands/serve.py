@@ -17,7 +17,7 @@ from harness.adapters.serve.catalog import BITS, Catalog, Servable
 from harness.cli import flags, parse
 from harness.cli.arguments import Arguments, Flag
 from harness.cli.flags import choice
-from harness.cli.terminal import output
+from harness.cli.terminal import output, silence
 from harness.data import registry
 from harness.errors import HarnessError
 from harness.model import checkpoint
@@ -158,7 +158,8 @@ def _serve(server: Server, catalog: Catalog, spec: RunSpec, limits: dict[str, in
     with Engine(base, lambda id: base.read(folders[id]), Limits(**limits)) as engine:
         server.app.service = Service(catalog, engine)
         _tell(server.url, catalog, spec, mixes=base.mixes)
-        server.run()
+        with silence.stage(silence.WAITING):
+            server.run()
 
 
 def _adapters(names: Sequence[str] | None, results: Path, base: Checkpoint, bits: float) -> list[Servable]:

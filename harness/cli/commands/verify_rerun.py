@@ -16,7 +16,7 @@ from harness.format import spoken
 from harness.model import checkpoint
 from harness.record import Record, RunSpec
 from harness.runs import continuation, local, runner, worker
-from harness.runs.job import Job, Outcome, Progress
+from harness.runs.job import Job, Note, Outcome, Progress
 from harness.runs.local import Target
 from harness.runs.options import Options, Start
 from harness.store import archive, records
@@ -134,6 +134,10 @@ class _Watch:
 
     def on_progress(self, job: Job, progress: Progress) -> None:
         """A run got further; one run alone needs no bar."""
+
+    def on_note(self, job: Job, note: Note) -> None:
+        """The run has something to say."""
+        output.note(note.text)
 
     def on_end(self, outcome: Outcome) -> None:
         """The run ended."""

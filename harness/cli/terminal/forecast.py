@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from harness.format import NONE, Table, duration, quantity, run_name, size
 from harness.model import token_counts
+from harness.record import RunSpec
 from harness.runs.forecast.fit import Forecast, Outlook, Request
 from harness.runs.forecast.gpu import Price
 from harness.runs.forecast.history import PredictionError
@@ -20,7 +21,7 @@ def forecasts(outlook: Outlook, request: Request, price: Price | None) -> Table:
         "rate",
         *["fits"] * (request.card is not None),
         "micro-batch",
-        "checkpointing",
+        "activations",
         "peak",
         "by formula",
         "largest part",
@@ -32,7 +33,7 @@ def forecasts(outlook: Outlook, request: Request, price: Price | None) -> Table:
         spec, trains = forecast.spec, forecast.spec.micro_batch > 0
         row = [run_name(spec), *((f"{spec.epochs:g}", f"{spec.learning_rate:.2g}") if trains else (NONE, NONE))]
         row += [_fits(forecast)] * (request.card is not None)
-        row += [str(spec.micro_batch) if trains else NONE, ("yes" if spec.checkpointing else "no") if trains else NONE]
+        row += [str(spec.micro_batch) if trains else NONE, _activations(spec) if trains else NONE]
         row += [size(forecast.peak), size(forecast.by_formula.total) if forecast.by_formula else NONE]
         row.append(forecast.by_formula.largest if forecast.by_formula else NONE if trains else "weights")
         if timed:
@@ -40,8 +41,12 @@ def forecasts(outlook: Outlook, request: Request, price: Price | None) -> Table:
         if price is not None:
             row.append(f"{cost(forecast, price.amount):,.2f}" if forecast.fits else NONE)
         rows.append(tuple(row))
-    left = {titles.index(name) for name in ("run", "fits", "checkpointing", "largest part") if name in titles}
+    left = {titles.index(name) for name in ("run", "fits", "activations", "largest part") if name in titles}
     return Table("forecast", tuple(titles), tuple(rows), left=frozenset(left))
+
+
+def _activations(spec: RunSpec) -> str:
+    return "computed twice" if spec.checkpointing else "stored"
 
 
 def _fits(forecast: Forecast) -> str:
@@ -89,8 +94,14 @@ def heading(plan: Plan, outlook: Outlook, request: Request) -> list[tuple[str, s
 def notes(outlook: Outlook, request: Request, price: Price | None) -> list[str]:
     """Return notes about the assumptions of the numbers, and the parts of the largest peak."""
     lines = [
-        "peak: a training step on the longest examples, simulated on tensors without memory and counted byte by byte"
+        "peak: a training step on the longest examples, simulated on tensors without memory and counted byte by byte; by "
+        "formula: a second count, by a closed formula",
+        "micro-batch: examples of an optimizer step in the model at a time",
     ]
+    if any(forecast.spec.checkpointing for forecast in outlook.forecasts):
+        lines.append(
+            "computed twice: activations are computed again (--checkpointing), which saves memory and costs time"
+        )
     names = {forecast.spec.method for forecast in outlook.forecasts}
     if {"full", "full-bf16"} <= names:
         lines.append(
@@ -109,13 +120,14 @@ def notes(outlook: Outlook, request: Request, price: Price | None) -> list[str]:
     card = request.card
     if card is not None and card.flops:
         of = (
-            f"of the {card.assumed}, assumed for its size (name the card to change that)"
+            f"of the {card.assumed}, the card assumed for this size (--gpu NAME for another)"
             if card.assumed
             else "of the card"
         )
         lines.append(
-            f"time: FLOPs at {request.share:.0%} of the {card.flops / 1e12:,.0f} TFLOP/s (dense bf16) {of}, plus weights moved at "
-            f"{card.bandwidth / 1e9:,.0f} GB/s; written answers not counted; --share-of-peak changes the share"
+            f"time: an estimate from arithmetic at {100 * request.share:.0f} % of the peak rate {of}, {card.flops / 1e12:,.0f} TFLOP/s in "
+            f"bf16 (--share-of-peak), and from reading all weights out of its memory at {card.bandwidth / 1e9:,.0f} GB/s for each "
+            "micro-batch; the writing of answers is not counted"
         )
     elif card is not None:
         lines.append("time: unknown, since no listed card has this size")

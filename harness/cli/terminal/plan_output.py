@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness import environment
 from harness.cli.terminal import output
 from harness.cli.terminal import tables as ui_tables
-from harness.data import file_task, loading
+from harness.data import file_task, loading, registry
 from harness.format import about, number, quantity, run_name, size, spoken
 from harness.methods.parts import packing
 from harness.metrics import power
@@ -54,16 +55,41 @@ def header(plan: Plan) -> None:
         *[("--data", unused)] * bool(unused),
         *file_task.reading_notes(plan.task),
         ("plan", plan_line(plan)),
+        *[("long row", text) for text in _long_row(plan)],
         *[("adapters", adapters)] * bool(adapters),
+        *[("rates", _rates_by_config(plan))] * bool(_rates_by_config(plan)),
         *[("starts", begins)] * bool(start),
         *[("probes", " · ".join(f"{p.task.name}, {len(p.examples):,} questions" for p in plan.probes))]
         * bool(plan.probes),
-        *[("detects", line) for line in detects(plan.task, plan.test_groups)],
+        *[("detects", line) for line in detects(plan.task, plan.test_groups, _rows(plan))],
     )
     console = output.out()
     for first, rest in lines:
         console.print(output.folded(f"{first:<10} ", rest, indent=11))
     console.print()
+
+
+def _long_row(plan: Plan) -> list[str]:
+    """Return a line about one training example far longer than the others, which decides the memory; none without it."""
+    row = plan.findings.long if plan.findings else None
+    if row is None:
+        return []
+    count = f"{row.shortened:,} example{'s' * (row.shortened != 1)}"
+    return [
+        f"{plan.splits.train[row.position].id} has {row.tokens:,} tokens, the median is {row.median:,}: it decides the memory; "
+        f"--max-tokens {row.window} shortens the context of {count}"
+    ]
+
+
+def _rates_by_config(plan: Plan) -> str:
+    """Return the default rate of methods that a PEFT config describes: the config names none; empty without such."""
+    if plan.options.learning_rate or plan.options.tune:
+        return ""
+    names = [method.name for method in plan.methods if method.name not in registry.methods()]
+    rates = {spec.method: spec.learning_rate for spec in plan.default_specs}
+    parts = [f"{name} {rates[name]:.2g}" for name in names if name in rates]
+    why = "LoRA's default, because a PEFT config names no rate, and its best may be ten times that"
+    return f"{', '.join(parts)}: {why}; --learning-rate or --tune 3" if parts else ""
 
 
 def transfer(sent: Transfer) -> None:
@@ -76,14 +102,21 @@ def transfer(sent: Transfer) -> None:
     output.out().print(output.folded(f"{'endpoint':<10} ", text, indent=11))
 
 
-def detects(task: Task, groups: int) -> list[str]:
-    """Return a line about the difference that the test split can detect; none for metrics that are no share."""
+def detects(task: Task, groups: int, rows: int = 2) -> list[str]:
+    """Return a line about the difference between two of so many rows that the test split can detect; none if no share."""
     if task.metrics[0].unit != "share" or groups < 2:
         return []
     if groups < FEWEST_GROUPS:
         return [f"no difference: too few groups: {groups}; at least {FEWEST_GROUPS} are needed"]
-    least = number(power.detectable_at_planning(groups))
-    return [f"a difference of {least} points with a power of 80 %, if two models differ on 1 question in 5"]
+    pairs = rows * (rows - 1) // 2
+    least = number(power.detectable_at_planning(groups, comparisons=pairs))
+    corrected = f" after the correction for all {pairs} pairs of rows" * (pairs > 1)
+    return [f"a difference of {least} points with a power of 80 %{corrected}, if two differ on 1 question in 5"]
+
+
+def _rows(plan: Plan) -> int:
+    """Return the number of rows that a plan's runs make, each of all seeds of a method and rank."""
+    return len({replace(spec, seed=0) for spec in (*plan.specs, *(spec for spec, _ in plan.waiting))})
 
 
 def plan_line(plan: Plan) -> str:

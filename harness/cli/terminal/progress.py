@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.terminal import output
-from harness.format import about, duration, interval, number, one_line, run_name, size
+from harness.cli.terminal import output, silence
+from harness.format import about, duration, interval, number, one_line, run_name, size, spoken
 from harness.record import Record
-from harness.runs.job import Job, Outcome, Progress
+from harness.runs.job import Job, Note, Outcome, Progress
 from harness.runs.plan import Plan
 
 if TYPE_CHECKING:
@@ -39,12 +40,15 @@ class Watch:
         self._to_go: dict[str, float] = {}
         self._bars: dict[str, TaskID] = {}
         self._spoke: dict[str, float] = {}
+        self._now: dict[str, str] = {}
+        self._silence = contextlib.ExitStack()
         self._losses: dict[str, float] = {}
         self._spoke_of_all = time.monotonic()
         self._live: Any = _bars(self._console) if _is_live(self._console) else None
         self._all: TaskID | None = None
 
     def __enter__(self) -> Watch:
+        self._silence.enter_context(silence.stage(self._in_hand))
         for spec in self._plan.specs:
             if spec.id in self._plan.done:
                 self._print(f"  ✓ {run_name(spec):<{NAME_WIDTH}} finished before")
@@ -56,12 +60,18 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._silence.close()
         if self._live:
             self._live.stop()
+
+    def _in_hand(self) -> str:
+        """Return the runs in hand with their position, and the number of ended runs with the time left."""
+        return " | ".join([*self._now.values(), self._left()])
 
     def on_start(self, job: Job) -> None:
         """Show that a run starts."""
         self._began[job.spec.id] = self._spoke[job.spec.id] = time.monotonic()
+        self._now = {**self._now, job.spec.id: f"{spoken(job.spec)} starting"}  # anew: read by another thread
         if self._live:
             self._bars[job.spec.id] = self._live.add_task(f"  {run_name(job.spec)}", total=None, text="starting")
             self._show_all()
@@ -69,6 +79,7 @@ class Watch:
     def on_progress(self, job: Job, progress: Progress) -> None:
         """Show the progress of a run."""
         text = _position(progress, self._smoothed(job, progress))
+        self._now = {**self._now, job.spec.id: f"{spoken(job.spec)} {text}"}
         if progress.phase == "train" and progress.seconds_left is not None:
             self._to_go[job.spec.id] = time.monotonic() + progress.seconds_left
         if self._live:
@@ -86,11 +97,16 @@ class Watch:
         self._losses[job.spec.id] = SMOOTHING * mean + (1 - SMOOTHING) * progress.loss
         return self._losses[job.spec.id]
 
+    def on_note(self, job: Job, note: Note) -> None:
+        """Print a sentence about a run that goes on."""
+        self._print(f"    {run_name(job.spec):<{NAME_WIDTH}} {note.text}")
+
     def on_end(self, outcome: Outcome) -> None:
         """Print the line of a run that ended."""
         self._ended += 1
         self._over.add(outcome.job.spec.id)
         start = self._began.pop(outcome.job.spec.id, None)
+        self._now = {run: text for run, text in self._now.items() if run != outcome.job.spec.id}
         self._to_go.pop(outcome.job.spec.id, None)
         if outcome.status == "ok" and start is not None:
             self._took[outcome.job.spec.id] = time.monotonic() - start

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 import traceback
 from collections.abc import Iterable, Iterator
 from types import TracebackType
@@ -19,6 +20,18 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_LAST = [0.0]  # when something was printed last, by the monotonic clock
+
+
+def last_output() -> float:
+    """Return when this process last printed something, by `time.monotonic`; 0 if it has not."""
+    return _LAST[0]
+
+
+def _note_output() -> None:
+    _LAST[0] = time.monotonic()
+
+
 class SafeStream:
     """A text stream that passes on printable text; in all else it is the stream that it wraps."""
 
@@ -27,6 +40,7 @@ class SafeStream:
 
     def write(self, text: str) -> int:
         """Write a text; a carriage return, as of a progress bar, begins a new line."""
+        _note_output()
         self.stream.write(printable(text.replace("\r\n", "\n").replace("\r", "\n")))
         return len(text)
 
@@ -72,6 +86,7 @@ def console(stream: Any, **settings: Any) -> Console:
 
     class SafeConsole(Console):
         def render(self, *args: Any, **more: Any) -> Iterator[Segment]:
+            _note_output()
             for segment in super().render(*args, **more):
                 yield segment if segment.control else Segment(printable(segment.text), segment.style)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from harness.analysis.costs import Times
 from harness.analysis.sections import Section
 from harness.format import NONE, Table, duration, number, one_line, run_name
+from harness.methods.base import ALPHA
 from harness.record import Phase, RunSpec
 from harness.report.names import time_marks
 from harness.report.tables import memory_unit
@@ -113,7 +114,9 @@ def conditions(plan: Plan) -> list[str]:
     alphas = sorted({s.alpha for s in trained if s.rank})
     defaults = [f"learning rate ({', '.join(rates.values())})"] if rates else []
     if alphas:
-        defaults.append("alpha " + ", ".join(f"{alpha:g}" for alpha in alphas))
+        why = " (by rank: more than the usual 32, as the model is narrow)" * (len(alphas) > 1 or alphas[0] != ALPHA)
+        default = plan.options.alpha is None
+        defaults.append("alpha " + ", ".join(f"{alpha:g}" for alpha in alphas) + why * default)
     defaults += [f"warm-up {number(spec.warmup)} %", f"weight decay {spec.weight_decay:g}"]
     by_name = {run_name(s, seed=False): s for s in trained if s.tuned_over}
     tuned = [f"{' '.join(name.split())} {s.learning_rate:.2g}" for name, s in by_name.items()]

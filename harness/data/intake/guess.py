@@ -14,11 +14,15 @@ MAX_LABELS, MIN_ROWS_PER_LABEL, MAX_LABEL_LENGTH = 20, 5, 40
 MIN_GROUPS = 10
 ALL_BUT = 0.9  # share of different values from which on a column may be an id
 SAMPLE = 2000  # rows looked at
+# Usual names in English, German, French, Italian and Spanish.
 NAMES: Mapping[str, str] = {
-    "target": r"target|label|class|category|decision|outcome|sentiment|result|status|intent|verdict|answer|y",
-    "context": r"context|text|note|notes|description|narrative|sentence|review|body|message|prompt|input|summary|question",
-    "group": r"group|policy|contract|customer|client|insured|claimant|holder|patient|account|document|filing|case",
-    "id": r"id|claim|ticket|row|number|no|key|reference|ref|uuid",
+    "target": r"target|label|class|category|decision|outcome|sentiment|result|status|intent|verdict|answer|y|entscheid|entscheidung"
+    r"|klasse|kategorie|ergebnis|ausgang|classe|categorie|resultat|decisione|esito|categoria|resultado|etiqueta",
+    "context": r"context|text|note|notes|description|narrative|sentence|review|body|message|prompt|input|summary|question|notiz"
+    r"|bemerkung|beschreibung|texte|commentaire|testo|nota|descrizione|texto|descripcion",
+    "group": r"group|policy|contract|customer|client|insured|claimant|holder|patient|account|document|filing|case|vertrag|police"
+    r"|kunde|dossier|akte|contrat|polizza|contratto|cliente|poliza|contrato",
+    "id": r"id|claim|ticket|row|number|no|key|reference|ref|uuid|nr|nummer|schaden|numero|sinistre|sinistro|siniestro",
 }
 _PART = re.compile(r"[^a-z]+|(?<=[a-z])(?=[A-Z])")
 
@@ -70,7 +74,8 @@ def uses(rows: Sequence[Row], names: Sequence[str], absent: Sequence[str]) -> di
         labels = [column for column in columns if _may_be_label(column)]
         if not labels:
             return {}
-        result[max(labels, key=lambda c: (c.has_name("target"), -len(c.values))).name] = "target"
+        last_first = reversed(labels)  # a decision stands mostly at the right
+        result[max(last_first, key=lambda c: (c.has_name("target"), -len(c.values))).name] = "target"
     if "context" in absent:
         texts = [column for column in columns if column.name not in result]
         if not texts:

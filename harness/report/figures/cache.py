@@ -33,7 +33,7 @@ def cached_figures(root: Path, task: str, content: object, draw: Callable[[], Se
         content: everything that `draw` uses; its `repr` must be complete (dataclasses, tuples, text, numbers).
         draw: writes the figures and returns their paths, below `root`.
     """
-    note, made_from = _note(root, task), _made_from(task, content)
+    note, made_from = note_file(root, task), _made_from(task, content)
     if (unchanged := _unchanged_files(note, root, made_from)) is not None:
         return unchanged
     paths = list(draw())
@@ -44,16 +44,17 @@ def cached_figures(root: Path, task: str, content: object, draw: Callable[[], Se
 
 def outdated(root: Path, task: str, content: object) -> bool:
     """Return whether a task has figures and they were not drawn from this content; arguments as in `cached_figures`."""
-    note = _note(root, task)
+    note = note_file(root, task)
     return note.exists() and _unchanged_files(note, root, _made_from(task, content)) is None
 
 
-def _note(root: Path, task: str) -> Path:
+def note_file(root: Path, task: str) -> Path:
+    """Return the path of a task's note."""
     return root / FOLDER / f"{records.path_word(task)}.json"
 
 
 def _made_from(task: str, content: object) -> str:
-    return _sha256(f"{task}\n{content!r}\n{_code()}".encode("utf-8", "surrogatepass"))
+    return _sha256(f"{task}\n{content!r}\n{code()}".encode("utf-8", "surrogatepass"))
 
 
 def _unchanged_files(note: Path, root: Path, made_from: str) -> list[Path] | None:
@@ -69,7 +70,7 @@ def _unchanged_files(note: Path, root: Path, made_from: str) -> list[Path] | Non
 
 
 @functools.cache
-def _code() -> str:
+def code() -> str:
     """Return a text that identifies the drawing code and fonts."""
     libraries = [importlib.metadata.version(name) for name in LIBRARIES]
     return " ".join([environment.code_hash(), platform.python_version(), *libraries, *families()])

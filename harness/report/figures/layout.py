@@ -80,6 +80,16 @@ class Panel:
             lines.append((f"{guess_shown(self.section)} {number(chance, unit)}", chance * self.factor, ":"))
         return lines
 
+    def rivals(self) -> list[Line]:
+        """Return the lines of the best rows without training: the base model at its best and the best challenger."""
+        lines: list[Line] = []
+        best, challenger = self.section.baseline, self.section.best_challenger
+        for cell, name, style in ((best, "base at its best, ", "-."), (challenger, "", (0, (3, 1.5)))):
+            if cell is not None and cell is not self.section.base and cell.value is not None:
+                label = f"{name}{self.label(cell, 24)} {number(cell.value, cell.unit)}"
+                lines.append((label, self.value(cell), style))
+        return lines
+
 
 def guess_shown(section: Section) -> str:
     """Return a short name of the guessing strategy."""

@@ -1,4 +1,7 @@
-"""Draws the loss over the steps of training: a curve for each trained row, its first seed, as a running mean."""
+"""Draws the loss over the steps of training: a curve for each trained row, its first seed, as a running mean.
+
+If a row's weights were chosen by validation loss (`--keep-best`), its measurements are dots, and a ring is around the lowest.
+"""
 
 from __future__ import annotations
 
@@ -51,6 +54,10 @@ def _panel(ax: Axes, section: Section, losses: Losses) -> Callable[[Any], None]:
         style = STYLES[same.index(cell) % len(STYLES)]
         shade = colour(cell.spec.method)
         ax.plot([step for step, _ in steps], means, color=shade, linestyle=style, linewidth=1.6)
+        if selection := cell.records[0].selection:
+            at = selection.steps.index(selection.best)
+            ax.plot(selection.steps, selection.losses, "o", color=shade, markersize=3)
+            ax.plot(selection.best, selection.losses[at], "o", color=shade, markersize=8, fillstyle="none")
         ends.append((means[-1], f"{section.label(cell)}  {means[-1]:.2f}", shade))
     ax.set_ylim(bottom=0)
     ax.set_xlim(left=0)
@@ -59,6 +66,7 @@ def _panel(ax: Axes, section: Section, losses: Losses) -> Callable[[Any], None]:
     finished = [cell for cell in section.headline if cell.status == "ok"]
     left_out = sum(len(losses.get(cell.run_ids[0], ())) > 1 for cell in finished) - len(cells)
     more = f" · {left_out} more rows not drawn" if left_out else ""
-    layout.describe(ax, Panel(section, section.headline), f"first seed, running mean{more}")
+    dots = " · dots: validation loss, the ring is tested" * any(cell.records[0].selection is not None for cell in cells)
+    layout.describe(ax, Panel(section, section.headline), f"first seed, running mean{dots}{more}")
     move = label_ends(ax, ends, fontsize=SMALL)
     return lambda renderer: move()

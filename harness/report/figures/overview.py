@@ -58,7 +58,10 @@ def _accuracy_row(ax: Axes, panel: Panel, row: int, cell: Cell) -> None:
 
 
 def accuracy_memory(task: str, sections: Sequence[Section]) -> Figure:
-    """Draw the headline metric against the peak of live memory in training, each trained run a labelled point."""
+    """Draw the headline metric against the peak of live memory in training, each trained run a labelled point.
+
+    The base model, plain and at its best, guessing and the best challenger are lines.
+    """
     panels = [panel for section in sections for panel in layout.by_machine(section)]
     heights = [5.0 + 0.12 * max(0, len(panel.cells) - 12) for panel in panels]
     figure, axes = layout.new_figure(f"{task}: {metric_words(sections[0])} against memory in training", heights)
@@ -82,15 +85,18 @@ def _accuracy_memory(ax: Axes, panel: Panel) -> Callable[[Any], None]:
         ax.errorbar(x, y, yerr=[[low], [high]], **(layout.dot(cell) | {"elinewidth": 1.2, "capsize": 2}))
         lines.append(((x, y - low), (x, y + high)))
     ends = panel.reach(points_of)
-    near, far = _near(panel.references(), ends)
-    for name, value, style in near:
-        ax.axhline(value, color=METHOD_COLOURS["base"], linestyle=style, linewidth=1.3, label=name, zorder=1)
+    rivals = panel.rivals()
+    near, far = _near([*panel.references(), *rivals], ends)
+    for line in near:
+        name, value, style = line
+        shade = INK if line in rivals else METHOD_COLOURS["base"]
+        ax.axhline(value, color=shade, linestyle=style, linewidth=1.3, label=name, zorder=1)
     if points_of:
         ax.set_ylim(*layout.limits([*ends, *(line[1] for line in near)], panel))
         layout.memory_axis(ax, [x for x, _ in points])
     else:
         layout.empty(ax, "no finished run that trained")
-    missing = [cell for cell in panel.cells if cell not in points_of and cell.spec.method != "base"]
+    missing = [cell for cell in panel.cells if cell not in points_of and cell.spec.train_examples]
     outside = f"outside the figure: {', '.join(line[0] for line in far)}" if far else ""
     ax.set_xlabel(layout.below(f"peak memory in training, {unit}", panel, missing, outside))
     ax.set_ylabel(panel.axis)
@@ -132,9 +138,7 @@ def ranks(task: str, sections: Sequence[Section]) -> Figure:
 
 def _one_challenger(section: Section) -> tuple[Cell, ...]:
     """Return the headline cells with the best challenger alone: each would be a level line."""
-    sign = 1 if section.higher_is_better else -1
-    known = [cell for cell in section.headline if cell.challenges and cell.value is not None]
-    best = max(known, key=lambda cell: sign * (cell.value or 0.0), default=None)
+    best = section.best_challenger
     return tuple(cell for cell in section.headline if not cell.challenges or cell is best)
 
 

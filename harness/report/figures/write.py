@@ -1,4 +1,4 @@
-"""Writes the figures of a task as SVG and PNG: the overview figures, calibration, losses and forgetting.
+"""Writes the figures of a task as SVG, for a publication as PNG too: overview, calibration, losses and forgetting.
 
 Same records, same bytes.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -46,18 +46,21 @@ CALIBRATION = "calibration"  # drawn only if answers have a confidence and are r
 LOSSES = "losses"  # drawn only if runs have logged their steps
 FORGETTING = "forgetting"  # drawn only if a trained row was asked a probe
 PNG_DPI = 160
+KINDS = ("svg", "png")  # a picture takes as long as the drawing
+SCREEN = ("svg",)  # what the page needs
 
 
-def write(root: Path, results: TaskResults) -> list[Path]:
-    """Write `root/figures/<task>/<name>.svg` and `.png` of each figure, each whole or not at all; return the paths.
+def write(root: Path, results: TaskResults, kinds: Sequence[str] = KINDS) -> list[Path]:
+    """Write `root/figures/<task>/<name>.<kind>` of each figure, each whole or not at all; return the paths.
 
-    Runs that did not finish are marked in them. Nothing is written for a task without cells. Figures are drawn side by side.
+    A file of another kind is removed, because it may show other runs. Runs that did not finish are marked in the figures.
+    Nothing is written for a task without cells. Figures are drawn side by side.
     """
     folder = root / "figures" / records.path_word(results.task)
 
     def save(drawing: Drawing) -> list[Path]:
         name, draw = drawing
-        return write_figure(folder / name, draw)
+        return write_figure(folder / name, draw, kinds)
 
     drawings = _drawings(results)
     if drawings:
@@ -65,13 +68,15 @@ def write(root: Path, results: TaskResults) -> list[Path]:
     return [path for paths in processes.parallel_map(save, drawings) for path in paths]
 
 
-def write_figure(path: Path, draw: Callable[[], Figure]) -> list[Path]:
-    """Write the figure that `draw` returns to `path` with `.svg` and `.png` appended; return both paths."""
+def write_figure(path: Path, draw: Callable[[], Figure], kinds: Sequence[str] = KINDS) -> list[Path]:
+    """Write the figure that `draw` returns to `path` with `.svg` and `.png` appended; return the paths."""
+    by_kind = {kind: path.with_name(f"{path.name}.{kind}") for kind in KINDS}
     with _style():
         figure = draw()
-        return [
-            records.write_bytes(path.with_name(f"{path.name}.{kind}"), _bytes(figure, kind)) for kind in ("svg", "png")
-        ]
+        paths = [records.write_bytes(by_kind[kind], _bytes(figure, kind)) for kind in kinds]
+    for kind in set(KINDS).difference(kinds):
+        by_kind[kind].unlink(missing_ok=True)
+    return paths
 
 
 def svgs(results: TaskResults) -> dict[str, str]:

@@ -6,6 +6,7 @@ also tells the ways worth trying. A forecast needs torch, so it runs in a proces
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from harness.model.tokenize import Pair
 
 LOOK_SECONDS = 3600.0  # for all ways together
-FAR_LONGER, MIN_WINDOW = 2.0, 64  # times nearly all others; the smallest window that is suggested, in tokens
 NEAR = 1.15  # times what a card holds: above it by estimate, a way is not tried
 
 Lengths = tuple[tuple[int, int], ...]
@@ -123,6 +123,7 @@ def look(request: Request) -> Outlook:
     longest = sorted(train, key=lambda pair: -sum(pair))
     dims = formula.dims(config.to_dict())
 
+    @functools.cache  # a search asks for the ends of its line again
     def count(spec: RunSpec) -> int:
         rows: list[Pair] = [Pair((0,) * prompt, (0,) * target) for prompt, target in longest[: spec.micro_batch]]
         return peak_memory.config_peak(config, spec, registry.method(spec.method), rows)
@@ -159,22 +160,20 @@ def _long_row(
     from harness.model.tokenize import Pair
     from harness.runs.forecast import peak_memory
 
-    ordered = sorted(totals)
-    most = ordered[-1 - len(ordered) // 50]  # but for one in fifty
-    window = 2 ** math.ceil(math.log2(max(most, MIN_WINDOW)))
     trained = [forecast for forecast in forecasts if forecast.spec.micro_batch]
-    if not trained or ordered[-1] < FAR_LONGER * most or window >= ordered[-1]:
+    example = preflight.long_example(totals)
+    if not trained or example is None:
         return None
     spec = trained[0].spec
     rows = [Pair((0,) * prompt, (0,) * target) for prompt, target in longest[: spec.micro_batch]]
-    cut = replace(spec, max_tokens=window)
+    cut = replace(spec, max_tokens=example.window)
     after = peak_memory.config_peak(config, cut, registry.method(spec.method), rows)
     return LongRow(
-        position=totals.index(ordered[-1]),
-        tokens=ordered[-1],
-        median=ordered[len(ordered) // 2],
-        window=window,
-        shortened=sum(total > window for total in totals),
+        position=example.position,
+        tokens=example.tokens,
+        median=example.median,
+        window=example.window,
+        shortened=example.shortened,
         spec=spec,
         before=trained[0].peak,
         after=after,

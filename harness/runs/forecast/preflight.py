@@ -6,6 +6,7 @@ breaks only the preflight.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 ADAPTER_BYTES = 4  # adapters are stored in fp32
 OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")  # names of exceptions
+FAR_LONGER, MIN_WINDOW = 2.0, 64  # times nearly all others; the smallest window that is suggested, in tokens
 LONGEST_BARE = 32  # examples; sent by length in characters, which only approximates length in tokens
 ALL_CHARACTERS = 8_000_000  # training examples of no more characters are all sent: to tokenise them takes seconds
 LOOK_SECONDS, RUN_SECONDS = 600.0, 60.0  # for a look at a model: in all, and more for each run; most take a few seconds
@@ -108,7 +110,7 @@ class Findings:
     """The model's weights (a count), and per run id the predicted training peak and adapter size in bytes.
 
     `adapters` is a sentence about layers that adapters leave out, empty if there are none. `speed` is None if it was not
-    measured.
+    measured. `long` is the training example far longer than the others, None without such or if not all were sent.
     """
 
     weights: int
@@ -116,6 +118,34 @@ class Findings:
     adapter_bytes: Mapping[str, int] = field(default_factory=dict)
     adapters: str = ""
     speed: Speed | None = None
+    long: LongExample | None = None
+
+
+@dataclass(frozen=True)
+class LongExample:
+    """A training example far longer than nearly all others: its position, its tokens, the median, and a window for the rest.
+
+    `shortened` is the number of examples that lose part of their context with that window.
+    """
+
+    position: int
+    tokens: int
+    median: int
+    window: int
+    shortened: int
+
+
+def long_example(totals: Sequence[int]) -> LongExample | None:
+    """Return the longest example if it is far longer than all but one in fifty; `totals` are the tokens of each."""
+    if not totals:
+        return None
+    ordered = sorted(totals)
+    longest, most = ordered[-1], ordered[-1 - len(ordered) // 50]
+    window = 2 ** math.ceil(math.log2(max(most, MIN_WINDOW)))
+    if longest < FAR_LONGER * most or window >= longest:
+        return None
+    shortened = sum(total > window for total in totals)
+    return LongExample(totals.index(longest), longest, ordered[len(ordered) // 2], window, shortened)
 
 
 def look(preflight: Preflight) -> Findings:
@@ -142,7 +172,8 @@ def look(preflight: Preflight) -> Findings:
     adapters = {spec.id: ADAPTER_BYTES * loading.adapter_weights(shape, spec.rank) for spec in preflight.specs}
     predicted = {spec.id: peaks[_memory_fields(spec)] for spec in preflight.specs}
     about = shape.exceptions if any(spec.rank for spec in preflight.specs) else ""
-    return Findings(shape.weights, predicted, adapters, about, _speed(preflight, pairs, shape))
+    long = None if preflight.sampled else long_example([len(pair) for pair in pairs])
+    return Findings(shape.weights, predicted, adapters, about, _speed(preflight, pairs, shape), long)
 
 
 def _peaks(preflight: Preflight, pairs: Sequence[Pair]) -> dict[RunSpec, int]:

@@ -17,6 +17,7 @@ CONCERNS: Mapping[str, Mapping[str, str]] = {
         training.SCHEDULE: "the run had another rate, warm-up, number of epochs or batch size than it states",
         training.TOTALS: "tokens, speed or final loss were changed",
         training.LOSS: "a loss that no training has",
+        training.CHOICE: "weights of another step than the validation losses choose",
         batches.BATCHES: "a run under another seed",
         batches.LOSSES: "losses of another run",
         batches.STARTS: "a start or joined tasks that training does not show",

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.record import Record, RunSpec
+from harness.record import Record
 from harness.schedule import planned_steps, rate_at
 from harness.store import records
 from harness.store.records import Run
@@ -73,7 +73,8 @@ def _motion(run: Run) -> Motion | None:
     values, steps = sampled(run.folder / records.ADAPTER / FILE), planned_steps(spec.train_examples, spec)
     if values is None or steps > MOST_STEPS:
         return None
-    rates = [rate_at(spec.learning_rate, spec.warmup, step, steps) for step in range(steps)]
+    tested = run.record.selection.best if run.record.selection else steps
+    rates = [rate_at(spec.learning_rate, spec.warmup, step, steps) for step in range(min(tested, steps))]
     room = math.fsum(rate * quotient(number) for number, rate in enumerate(rates, start=1))
     size = float(np.sqrt(np.mean(values**2)))
     return Motion(run.record, math.fsum(rates), room, float(np.abs(values).max()), size)
@@ -90,7 +91,7 @@ def _row_faults(motions: Iterable[Motion]) -> Iterable[str]:
     plans: defaultdict[Hashable, defaultdict[str, list[Motion]]] = defaultdict(lambda: defaultdict(list))
     for motion in motions:
         if motion.rates > 0:
-            plans[_plan(motion.record.spec)][motion.record.spec.name].append(motion)
+            plans[_plan(motion.record)][motion.record.spec.name].append(motion)
     for rows in plans.values():
         sizes = {name: statistics.median(m.usual / m.rates for m in row) for name, row in rows.items()}
         usual = statistics.median(sizes.values())
@@ -99,8 +100,19 @@ def _row_faults(motions: Iterable[Motion]) -> Iterable[str]:
                 yield f"{rows[name][0].name}: B moved by {size:.3g} of its rates, in the other rows {usual:.3g}"
 
 
-def _plan(spec: RunSpec) -> Hashable:
+def _plan(record: Record) -> Hashable:
     """Return what decides the steps of a run except its method and its rank; larger rates move less for their sum."""
+    spec, tested = record.spec, record.selection.best if record.selection else 0
     model = (spec.model, spec.model_revision, spec.max_tokens, spec.template)
     rates = (spec.learning_rate, spec.warmup, spec.weight_decay)
-    return (spec.task, spec.data, spec.scoring, spec.train_examples, spec.epochs, spec.batch_size, *rates, *model)
+    return (
+        spec.task,
+        spec.data,
+        spec.scoring,
+        spec.train_examples,
+        spec.epochs,
+        spec.batch_size,
+        tested,
+        *rates,
+        *model,
+    )

@@ -21,6 +21,7 @@ from harness.store import training_files
 from harness.store.codec import strict_json
 from harness.store.records import Run
 from harness.verify.check import Check, check
+from harness.verify.checks.artifacts import selection
 from harness.verify.checks.record.settings import MOST_EPOCHS, find
 
 WEIGHTS = "trained weights match the recorded checksum"
@@ -28,6 +29,7 @@ STEPS = "logged steps match the recorded checksum"
 SCHEDULE = "logged steps follow the settings"
 TOTALS = "logged steps add up to the tokens and the final loss"
 LOSS = "final loss is possible"
+CHOICE = "chosen weights have the lowest validation loss"
 HIGHEST = 100.0  # nats per target token
 FIELDS = {"step": int, "steps": int, "loss": float, "tokens": int, "learning_rate": float, "seconds": float}
 MIN_STEPS = 10  # that are measured one by one
@@ -41,7 +43,8 @@ def run_checks(folder: Path, record: Record) -> list[Check]:
 
     Weights that are not stored are no fault: publications may leave them out. Records of older versions have no checksums.
     """
-    return [check(LOSS, _loss_faults(record)), *_stored_checks(folder, record)]
+    choice = [check(CHOICE, selection.faults(record))] if record.selection or record.spec.validations else []
+    return [check(LOSS, _loss_faults(record)), *choice, *_stored_checks(folder, record)]
 
 
 def publication_checks(runs: Sequence[Run]) -> list[Check]:

@@ -10,8 +10,9 @@ import math
 from datetime import UTC, datetime, timedelta
 
 from harness import environment
-from harness.record import Cost, Phase, Record
+from harness.record import Cost, Phase, Record, RunSpec
 from harness.verify.check import Check, check
+from harness.verify.checks.record import interruptions
 from harness.verify.checks.record.settings import MOST_EPOCHS
 
 TOKENS = "tokens, seconds and tokens per second agree"
@@ -21,6 +22,7 @@ PHASES = ("load", "train", "fit", "evaluate", "probe", "validation")
 SHARE = 0.2  # of the steps' time, for what is done beside them
 SECONDS = 3.0  # for what a phase does once
 EXAMPLE_SECONDS = 0.005  # to read and encode one
+LONGEST_STEP = 2.0  # times the tokens of the mean step
 RUN_SECONDS = 120.0  # to start, read data and write files
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCKS = timedelta(minutes=10)  # by which clocks of two machines may differ
@@ -46,13 +48,29 @@ def _token_faults(record: Record, cost: Cost) -> list[str]:
     planned = spec.batch_size > 0 and 0 < spec.epochs <= MOST_EPOCHS
     if spec.train_examples and planned and not spec.joined and not spec.rounds:
         least, most = 2, spec.max_tokens
-        steps = max(1, round(spec.epochs * math.ceil(spec.train_examples / spec.batch_size)))
+        steps = _steps(spec)
         rounding = spec.batch_size * math.ceil(spec.epochs + 1)
         low = max(1, spec.epochs * spec.train_examples - rounding)
         high = min(steps * spec.batch_size, spec.epochs * spec.train_examples + rounding)
         if not low * least <= cost.train_tokens <= high * most:
             faults.append(f"{cost.train_tokens:,} tokens in {spec.epochs:g} epochs of {spec.train_examples:,} examples")
     return faults
+
+
+def _steps(spec: RunSpec) -> int:
+    return max(1, round(spec.epochs * math.ceil(spec.train_examples / spec.batch_size)))
+
+
+def _counted_seconds(spec: RunSpec, needed: float) -> float:
+    """Return the most by which the step under the byte-counter shortens the phase.
+
+    Its time by the speed of the others stands in the phase, but no more than it took: on a machine whose speed changes it may
+    have been the fastest. It has the longest examples, at most `LONGEST_STEP` times the tokens of the mean step.
+    """
+    if not (spec.batch_size > 0 and spec.train_examples > 0 and 0 < spec.epochs <= MOST_EPOCHS):
+        return 0.0
+    steps = _steps(spec)
+    return LONGEST_STEP * needed / steps if steps > LONGEST_STEP else 0.0
 
 
 def _rate_faults(record: Record, cost: Cost, train: Phase) -> list[str]:
@@ -62,7 +80,7 @@ def _rate_faults(record: Record, cost: Cost, train: Phase) -> list[str]:
     needed = cost.train_tokens / rate
     allowance = needed * SHARE + SECONDS + EXAMPLE_SECONDS * record.spec.train_examples
     high = math.inf if record.spec.rounds or record.spec.joined else needed + allowance
-    if not needed * 0.999 <= train.seconds <= high:
+    if not needed * 0.999 - _counted_seconds(record.spec, needed) <= train.seconds <= high:
         relation = "more than the phase's" if train.seconds < needed else f"and {allowance:,.3f} s beside, not"
         return [
             f"{cost.train_tokens:,} tokens at {rate:,.1f} a second take {needed:,.3f} s, {relation} {train.seconds:,.3f} s"
@@ -93,11 +111,13 @@ def _time_faults(record: Record, cost: Cost) -> list[str]:
     if not record.spec.train_examples and "train" in cost.phases:
         faults.append("a training was measured and none was done")
     total = math.fsum(phase.seconds for phase in cost.phases.values())
-    if not total <= record.seconds <= total * (1 + SHARE) + RUN_SECONDS:
+    spent = record.checkpoints.seconds if record.checkpoints else 0.0
+    if not total <= record.seconds <= total * (1 + SHARE) + RUN_SECONDS + spent:
         faults.append(f"the phases took {total:,.1f} s, the run {record.seconds:,.1f} s")
     loaded = cost.phases.get("load")
     if loaded and record.spec.device == "cpu" and loaded.peak_bytes != cost.weights_bytes:
         faults.append(f"{loaded.peak_bytes:,} bytes were loaded, the model has {cost.weights_bytes:,}")
+    faults += interruptions.faults(record, total)
     return faults + [fault for name, phase in cost.phases.items() for fault in _memory_faults(record, name, phase)]
 
 

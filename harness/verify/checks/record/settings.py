@@ -37,7 +37,19 @@ TRAINING = (
 WORDS = {"scoring": ("choices", "generate", "perplexity"), "dtype": ("bf16", "fp32"), "device": ("cpu", "cuda")}
 LIMITS = {"max_tokens": 1, "max_new_tokens": 1, "test_examples": 1, "seed": 0, "task_version": 1, "rank": 0, "alpha": 0}
 MOST_EPOCHS = 1e6
-NEEDLESS = (*TRAINING, "rank", "alpha", "rounds", "clients", "tuned_over", "start", "joined", "checkpointing", "seed")
+NEEDLESS = (
+    *TRAINING,
+    "rank",
+    "alpha",
+    "rounds",
+    "clients",
+    "tuned_over",
+    "start",
+    "joined",
+    "checkpointing",
+    "validations",
+    "seed",
+)
 BY_CONFIG = re.compile(r"[a-z0-9_]+-[0-9a-f]{8}")  # the name of a method that a PEFT config describes
 
 
