@@ -170,3 +170,9 @@ def _text(value: Any) -> str:
     if isinstance(value, tuple):  # a pair, such as (old label, new label)
         return "=".join(value)
     return repr(value) if isinstance(value, float) else str(value)
+
+
+def choice(name: str, help: str, choices: tuple[str, ...], *, default: str | None = None, unset: str = "") -> Flag:
+    """Return the row of a flag that takes one of a few words."""
+    metavar = "|".join(choices)
+    return Flag(name, help, parse.one_of(choices), metavar=metavar, example=choices[0], default=default, unset=unset)

@@ -7,20 +7,14 @@ from dataclasses import replace
 from harness.challengers import BUILT_IN
 from harness.cli import parse
 from harness.cli.arguments import Flag
-from harness.cli.parse import count, one_of, positive
-from harness.endpoint import settings as endpoint
-from harness.endpoint.settings import Endpoint
+from harness.cli.arguments import choice as choice
+from harness.cli.flags_endpoint import ENDPOINT
+from harness.cli.parse import count, positive
 from harness.methods.base import ALPHA
 from harness.runs.options import MAX_TOKENS, Options
 
 WHAT, WHERE, HOW = "what runs", "where tasks and data come from", "how it trains and tests"
 SERVER = "a row of a model behind an address: --challengers all,endpoint"
-
-
-def choice(name: str, help: str, choices: tuple[str, ...], *, default: str | None = None, unset: str = "") -> Flag:
-    """Return the row of a flag that takes one of a few words."""
-    metavar = "|".join(choices)
-    return Flag(name, help, one_of(choices), metavar=metavar, example=choices[0], default=default, unset=unset)
 
 
 def _seeds(seeds: tuple[int, ...]) -> list[str]:
@@ -230,38 +224,6 @@ TRAINING = (
     ),
     Flag("--save-full", "keep the weights of full fine-tuning (large)", switch=True),
     Flag("--no-memory", "plan without predicting memory", field="memory", switch=False),
-)
-ENDPOINT = (
-    Flag(
-        "--endpoint",
-        "the address of a server in OpenAI's form; prompts of the task are sent there. Its key is in the variable "
-        f"{endpoint.KEY}",
-        parse.address,
-        metavar="URL",
-        example="http://localhost:8000/v1",
-    ),
-    Flag("--endpoint-model", "the name of the server's model", metavar="NAME", example="qwen3-8b"),
-    choice(
-        "--endpoint-api", "the form of requests", ("chat", "completions"), unset="the first that the server accepts"
-    ),
-    Flag("--endpoint-parallel", "requests at a time", count, example="8", default=Endpoint.parallel),
-    Flag("--endpoint-rate", "requests a minute at most", positive, example="60", unset="no limit"),
-    Flag("--endpoint-seconds", "time limit of a request", positive, example="120", default=Endpoint.seconds),
-    Flag(
-        "--endpoint-tokens",
-        "longest answer, for models that think before it",
-        count,
-        example="2048",
-        unset="the task's",
-    ),
-    Flag(
-        "--endpoint-price",
-        "US dollars for a million tokens of prompts and of answers, to count the cost",
-        parse.prices,
-        metavar="IN,OUT",
-        example="0.15,0.6",
-        unset="tokens are counted, costs are not",
-    ),
 )
 RUN = (
     Flag(

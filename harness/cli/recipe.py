@@ -131,7 +131,7 @@ def _yaml(text: str) -> Any:
         names = [key.value for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"the entry '{twice}' is there twice")
-        return yaml.load(text, Loader=yaml.BaseLoader)  # texts, lists and mappings only
+        return yaml.BaseLoader(text).get_single_data()  # texts, lists and mappings only
     except yaml.YAMLError as error:
         raise ValueError(one_line(error)) from None
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import pickle
 import platform
 import time
 from collections.abc import Callable
@@ -113,7 +112,7 @@ class RunKeeper:
             self._read()
         except HarnessError as error:
             self.say(f"the checkpoint is not used, and the run starts anew: {error.problem}")
-        except (KeyError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
+        except Exception as error:  # what torch raises for a damaged file has no base class of its own
             self.say(f"the checkpoint is not used, and the run starts anew: it has another form, {one_line(error)}")
         if self._state is None:
             discard(self.job.folder)

@@ -104,6 +104,8 @@ FULL: dict[str, Any] = {
     "clients_by": "line",
     "endpoint": "https://api.example.com/v1",
     "endpoint_model": "qwen3-8b",
+    "checkpoint_minutes": 5,
+    "keep_best": True,
     "endpoint_api": "completions",
     "endpoint_parallel": 4,
     "endpoint_rate": 90.0,

@@ -32,7 +32,7 @@ def test_the_results_block_says_what_the_tables_say(tmp_path: Path) -> None:
         records.write_record(folder, made)
         runs.append(records.Run(folder, made))
     records.publish(results, runs)
-    write.write_outputs(results / "published", records.read_published(results))
+    write.write_outputs(results / "published", records.read_published(results), publication=True)
     text = make_readme.block(results)
     table = (results / "published" / "leaderboard" / "cfa.md").read_text()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.split("\n\n")[2].splitlines()[2:]]

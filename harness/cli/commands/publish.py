@@ -16,7 +16,6 @@ from harness.cli.terminal import output
 from harness.data import probes
 from harness.errors import HarnessError
 from harness.record import Answer, Record
-from harness.report.write import write_outputs
 from harness.runs.options import Options
 from harness.schema import Task
 from harness.store import records as store
@@ -79,6 +78,8 @@ def publish(results: Path, options: Options, *, weights: str = "all", most: int 
         HarnessError: the code is not committed, a run was cut short or does not verify, a row has fewer than three
             seeds, model or data are not pinned, or a published file was changed.
     """
+    from harness.report.write import write_outputs
+
     lookup = Lookup(options)
     runs = [run for run in store.read_all(results) if not lookup.selected or run.record.spec.task in lookup.selected]
     runs = _without_unknown(runs, lookup)

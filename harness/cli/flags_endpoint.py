@@ -1,0 +1,42 @@
+"""The flags of a row of a model behind an address."""
+
+from __future__ import annotations
+
+from harness.cli import parse
+from harness.cli.arguments import Flag, choice
+from harness.cli.parse import count, positive
+from harness.endpoint import settings as endpoint
+from harness.endpoint.settings import Endpoint
+
+ENDPOINT = (
+    Flag(
+        "--endpoint",
+        "the address of a server in OpenAI's form; prompts of the task are sent there. Its key is in the variable "
+        f"{endpoint.KEY}",
+        parse.address,
+        metavar="URL",
+        example="http://localhost:8000/v1",
+    ),
+    Flag("--endpoint-model", "the name of the server's model", metavar="NAME", example="qwen3-8b"),
+    choice(
+        "--endpoint-api", "the form of requests", ("chat", "completions"), unset="the first that the server accepts"
+    ),
+    Flag("--endpoint-parallel", "requests at a time", count, example="8", default=Endpoint.parallel),
+    Flag("--endpoint-rate", "requests a minute at most", positive, example="60", unset="no limit"),
+    Flag("--endpoint-seconds", "time limit of a request", positive, example="120", default=Endpoint.seconds),
+    Flag(
+        "--endpoint-tokens",
+        "longest answer, for models that think before it",
+        count,
+        example="2048",
+        unset="the task's",
+    ),
+    Flag(
+        "--endpoint-price",
+        "US dollars for a million tokens of prompts and of answers, to count the cost",
+        parse.prices,
+        metavar="IN,OUT",
+        example="0.15,0.6",
+        unset="tokens are counted, costs are not",
+    ),
+)
