@@ -172,7 +172,7 @@ def sentence(row: dict[str, Any], name: str) -> str:
 
 
 def subject(row: dict[str, Any]) -> str:
-    return row["stem"].rsplit("/", 1)[1]
+    return str(row["stem"]).rsplit("/", 1)[1]
 
 
 def outcome(row: dict[str, Any], high: float, low: float, outcomes: tuple[str, str, str]) -> str:
