@@ -21,6 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [] if str(ROOT) in sys.path else [str(ROOT)]
+
+from harness.store import records as store
+
 PART = 15 * 2**20  # bytes of a packed part
 PARTS = 7
 STOP_SECONDS = 30.0
@@ -63,20 +67,26 @@ DRY = Entry("reserving", 24, 8)
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a board: methods at ranks, with how many learning rates tried."""
+    """A part of a board: methods at ranks, and flags of its own.
+
+    `like` names the method whose tuned rate at rank 8 its runs take. One rate serves all ranks, since alpha is the same for all,
+    and rows of one method would not compare ranks if only one of them were tuned.
+    """
 
     name: str
     methods: str
     ranks: str = "8"
     flags: tuple[str, ...] = ("--challengers", "none")
     seeds: bool = True
+    like: str = ""
 
 
 STAGES = (
     Stage("base", "base,calibrated,fewshot", flags=(), seeds=False),
     Stage("headline", "lora,qlora,full", flags=("--challengers", "none", "--tune", "3")),
-    Stage("ranks", "lora,qlora", "2,32"),
-    Stage("precision", "full-bf16"),
+    Stage("lora ranks", "lora", "2,32", like="lora"),
+    Stage("qlora ranks", "qlora", "2,32", like="qlora"),
+    Stage("precision", "full-bf16", like="full"),
 )
 
 
@@ -98,8 +108,18 @@ def command(verb: str, entry: Entry, stage: Stage, seeds: int, options: argparse
         flags["--data"] = str(options.data)
     if options.jobs:
         flags["--jobs"] = str(options.jobs)
+    if stage.like and (rate := tuned_rate(options.results, entry.task, stage.like)):
+        flags["--learning-rate"] = str(rate)
     pairs = [word for pair in flags.items() for word in pair]
     return [verb, *pairs, *entry.flags, *stage.flags]
+
+
+def tuned_rate(results: Path, task: str, method: str) -> float | None:
+    """Return the rate that was chosen for a method on a task; None if none was yet."""
+    for run in store.read_all(results, task):
+        if run.record.spec.method == method and run.record.spec.tuned_over:
+            return run.record.spec.learning_rate
+    return None
 
 
 def commands(entries: Iterable[Entry], options: argparse.Namespace, verb: str = "run") -> Iterator[list[str]]:

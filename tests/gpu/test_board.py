@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from harness.cli.app import main
+from harness.store import records as store
 from tests.gpu import board
+from tests.support.records import make_record, make_spec
 
 SHARED = board.ROOT.parent / "shared" / "data"
 SHIPPED = {"cfa", "claims", "sec_qa", "reserving"}
@@ -30,7 +32,18 @@ def test_every_board_can_be_planned(entry: board.Entry, tmp_path: Path, capsys: 
 def test_a_seed_of_everything_comes_before_further_seeds() -> None:
     options = board.arguments(["--seeds", "3"])
     seeds = [line[line.index("--seeds") + 1] for line in board.commands(board.ENTRIES[:1], options)]
-    assert seeds == ["1"] * 4 + ["3"] * 3
+    assert seeds == ["1"] * 5 + ["3"] * 4
+
+
+def test_other_ranks_and_precisions_take_the_rate_that_was_tuned_for_their_method(tmp_path: Path) -> None:
+    options = board.arguments(["--results", str(tmp_path)])
+    entry, stage = board.ENTRIES[0], next(stage for stage in board.STAGES if stage.like == "lora")
+    assert "--learning-rate" not in board.command("run", entry, stage, 1, options)
+    for method, rate, rates in (("lora", 5e-3, ()), ("lora", 3e-3, (1e-4, 3e-3)), ("qlora", 2e-3, (1e-3, 2e-3))):
+        spec = make_spec(task=entry.task, method=method, learning_rate=rate, tuned_over=rates)
+        store.write_record(store.run_dir(tmp_path, spec), make_record(spec))
+    line = board.command("run", entry, stage, 1, options)
+    assert line[line.index("--learning-rate") + 1] == "0.003"
 
 
 def test_a_task_without_a_board_is_refused() -> None:
