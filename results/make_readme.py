@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -160,6 +160,13 @@ def replaced(readme: str, text: str, part: str = RESULTS) -> str:
     """Return the README with this text between the markers of a part."""
     current(readme, part)
     return _pattern(part).sub(lambda match: match[1] + text + match[3], readme)
+
+
+def with_parts(page: str, parts: Iterable[tuple[str, str]]) -> str:
+    """Return a page with the text of each part between its markers; a part is its markers' name and its text."""
+    for part, text in parts:
+        page = replaced(page, text, part)
+    return page
 
 
 def main() -> int:

@@ -224,9 +224,7 @@ def parts(results: Path) -> dict[str, Callable[[], str]]:
 
 def page(text: str, results: Path = ROOT / "results") -> str:
     """Return the page with its tables made anew."""
-    for part, make in parts(results).items():
-        text = make_readme.replaced(text, make(), part)
-    return text
+    return make_readme.with_parts(text, ((part, make()) for part, make in parts(results).items()))
 
 
 def main() -> None:

@@ -142,9 +142,7 @@ def parts(results: Path) -> Iterator[tuple[str, str]]:
 
 def page(text: str, results: Path = ROOT / "results") -> str:
     """Return the page with its tables made anew."""
-    for part, made in parts(results):
-        text = make_readme.replaced(text, made, part)
-    return text
+    return make_readme.with_parts(text, parts(results))
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
@@ -18,6 +19,7 @@ from harness.cli.app import main
 from harness.data import loading, registry
 from harness.record import Record
 from harness.report import exports
+from harness.report.leaderboard import COLUMNS
 from harness.schema import Example
 from harness.store import answer_files, records, withhold
 from harness.verify.checks.answers import arithmetic
@@ -65,6 +67,15 @@ def test_what_is_published_is_everything_a_reader_needs(desk: Desk, capsys: pyte
     assert listed >= {"leaderboard/all.csv", "report.html"}
     assert sum(name.endswith(records.RECORD) for name in listed) == 20
     assert main(["verify", str(published), "--tasks-dir", str(desk[1])]) == 0
+
+
+def test_the_table_of_all_has_the_rows_of_each(desk: Desk) -> None:
+    assert publish(desk) == 0
+    folder = desk[0] / "published" / "leaderboard"
+    whole = list(csv.reader((folder / "all.csv").open(encoding="utf-8", newline="")))
+    parts = [list(csv.reader((folder / f"{t}.csv").open(encoding="utf-8", newline=""))) for t in publication.TASKS]
+    assert tuple(whole[0]) == COLUMNS
+    assert whole[1:] == [row for part in parts for row in part[1:]]
 
 
 def test_publishing_again_adds_nothing_and_changes_nothing(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,40 +1,22 @@
-"""The forms of a publication for a paper and for the hub: the table of all tasks, the metadata, the card and LaTeX."""
+"""The forms of a publication for a paper and for the hub: the metadata, the card and LaTeX."""
 
 from __future__ import annotations
 
 import csv
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
 
-import tests.support.publication as publication
 from harness import metrics
 from harness.analysis import compare
-from harness.cli.app import main
 from harness.data import registry
 from harness.report import exports
-from harness.report.leaderboard import COLUMNS
 from harness.store.codec import strict_json
 from tests.support.finished_runs import make_runs
-
-Desk = tuple[Path, Path]
-
-
-@pytest.fixture
-def desk(publishable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """Finished runs that may be published, and the folder of their tasks."""
-    publication.without_figures(monkeypatch)
-    shutil.copytree(publishable, tmp_path, dirs_exist_ok=True)
-    return tmp_path / "results", tmp_path / "tasks"
-
-
-def publish(desk: Desk, *words: str) -> int:
-    return main(["publish", "--results", str(desk[0]), "--tasks-dir", str(desk[1]), *words])
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +25,6 @@ def forms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cells = compare.cells(make_runs(3, n=60), {"cfa": (metrics.accuracy,)})
     exports.write(folder, cells, {"cfa": registry.task("cfa")})
     return folder / "leaderboard"
-
-
-def test_the_table_of_all_has_the_rows_of_each(desk: Desk) -> None:
-    assert publish(desk) == 0
-    folder = desk[0] / "published" / "leaderboard"
-    whole = list(csv.reader((folder / "all.csv").open(encoding="utf-8", newline="")))
-    parts = [list(csv.reader((folder / f"{t}.csv").open(encoding="utf-8", newline=""))) for t in publication.TASKS]
-    assert tuple(whole[0]) == COLUMNS
-    assert whole[1:] == [row for part in parts for row in part[1:]]
 
 
 def test_the_metadata_is_what_the_hub_reads(forms: Path) -> None:

@@ -15,7 +15,7 @@ import json
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -197,25 +197,15 @@ def dilemma_items(dilemma: Dilemma, turn: int, split: str, firm: str, words: Any
     openings = dilemma.opening[split]
     opening = openings[turn % len(openings)].format(firm=firm, **numbers)
     context = articles(" ".join([opening, *rng.sample(facts, len(facts))]))
-    texts = [action.text or slots["name"] for action, slots in zip(dilemma.actions, people, strict=True)]
-    items = [
-        Item(
-            topic=dilemma.topic,
-            kind="judgement",
-            question=_question(dilemma, action, turn, split).format(firm=firm, **slots),
-            right=texts[place],
-            wrong=dict.fromkeys((text for text in texts if text != texts[place]), ""),
-            concept=dilemma.name,
-            stem=f"{dilemma.name}/{split}-{turn + 1}/{slots['name']}",
-            level=dilemma.level,
-            step=dilemma.step,
-            vignette=f"{split}-{dilemma.name.replace(' ', '-')}-{turn + 1}",
-            context=context,
+    rows = [
+        (
+            _question(dilemma, action, turn, split).format(firm=firm, **slots),
+            action.text or slots["name"],
+            slots["name"],
         )
-        for place, (action, slots) in enumerate(zip(dilemma.actions, people, strict=True))
+        for action, slots in zip(dilemma.actions, people, strict=True)
     ]
-    rng.shuffle(items)
-    return items
+    return _vignette(dilemma, turn, split, context, rows, rng)
 
 
 def threshold_items(dilemma: Dilemma, turn: int, split: str, firm: str, words: Any, rng: random.Random) -> list[Item]:
@@ -225,22 +215,32 @@ def threshold_items(dilemma: Dilemma, turn: int, split: str, firm: str, words: A
     openings = dilemma.opening[split]
     context = articles(openings[turn % len(openings)].format(firm=firm, other=other, x=x))
     values = (x + rng.randint(1, dilemma.gap), x - rng.randint(1, dilemma.gap), x)
-    texts = [action.text for action in dilemma.actions]
+    rows = [
+        (articles(_question(dilemma, action, turn, split).format(firm=firm, y=value)), action.text, str(place))
+        for place, (action, value) in enumerate(zip(dilemma.actions, values, strict=True))
+    ]
+    return _vignette(dilemma, turn, split, context, rows, rng)
+
+
+def _vignette(
+    dilemma: Dilemma, turn: int, split: str, context: str, rows: Sequence[tuple[str, str, str]], rng: random.Random
+) -> list[Item]:
+    """Return the questions of a vignette in mixed order; a row is a question, its right option and the end of its stem."""
     items = [
         Item(
             topic=dilemma.topic,
             kind="judgement",
-            question=articles(_question(dilemma, action, turn, split).format(firm=firm, y=value)),
-            right=action.text,
-            wrong=dict.fromkeys((text for text in texts if text != action.text), ""),
+            question=question,
+            right=right,
+            wrong={text: "" for _, text, _ in rows if text != right},
             concept=dilemma.name,
-            stem=f"{dilemma.name}/{split}-{turn + 1}/{place}",
+            stem=f"{dilemma.name}/{split}-{turn + 1}/{mark}",
             level=dilemma.level,
             step=dilemma.step,
             vignette=f"{split}-{dilemma.name.replace(' ', '-')}-{turn + 1}",
             context=context,
         )
-        for place, (action, value) in enumerate(zip(dilemma.actions, values, strict=True))
+        for question, right, mark in rows
     ]
     rng.shuffle(items)
     return items
