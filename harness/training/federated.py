@@ -22,7 +22,7 @@ import torch
 from harness.model.tokenize import Pair
 from harness.record import RunSpec
 from harness.schedule import planned_steps
-from harness.training import loop
+from harness.training import loop, selection
 from harness.training.federated_state import ShareKeeper, Turn, turn_of
 from harness.training.federated_state import Weights as Weights
 from harness.training.loop import FitResult, Step
@@ -170,16 +170,12 @@ def share_of(steps: int, number: int, rounds: int) -> range:
 
 def read(model: Any) -> Weights:
     """Return a copy of the trained weights."""
-    return {
-        name: weight.detach().cpu().numpy().copy() for name, weight in model.named_parameters() if weight.requires_grad
-    }
+    return {name: weight.cpu().numpy().copy() for name, weight in selection.trained(model).items()}
 
 
 def write(model: Any, weights: Weights) -> None:
     """Write weights from `read` into the model."""
-    for name, weight in model.named_parameters():
-        if weight.requires_grad:
-            weight.data.copy_(torch.from_numpy(weights[name]))
+    selection.write(model, {name: torch.from_numpy(value) for name, value in weights.items()})
 
 
 def _on_cpu(state: dict[str, Any]) -> dict[str, Any]:
