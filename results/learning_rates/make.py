@@ -106,7 +106,10 @@ def draw(measured: Mapping[Key, Curve], path: Path) -> None:
             ax.set(xscale="log", xlabel="learning rate", ylabel="validation loss, nats a token")
             ax.set_title(" · ".join(panel), loc="left", pad=24)
             ax.xaxis.set_major_formatter("{x:g}")
-            ax.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
+            ax.xaxis.set_minor_formatter("")  # an axis of little more than a decade would label each of its marks
+            ax.legend(
+                frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1), columnspacing=1.0, borderaxespad=0
+            )
         for ax in list(grid.flat)[len(panels) :]:
             ax.remove()
         figure.savefig(path, metadata={"Date": None})
