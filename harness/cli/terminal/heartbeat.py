@@ -14,26 +14,18 @@ SECONDS = 4.0  # between two lines
 
 
 @contextlib.contextmanager
-def beside(work: Callable[[threading.Event], None]) -> Iterator[None]:
-    """A context with a thread that does `work`, which has to return soon after its event is set at the end of the context."""
-    end = threading.Event()
-    thread = threading.Thread(target=work, args=(end,), daemon=True)
+def heartbeat(text: Callable[[], str], *, seconds: float = SECONDS) -> Iterator[None]:
+    """A context that prints `text()` and the time so far, every few seconds until it ends; nothing if it ends at once."""
+    end, start = threading.Event(), time.monotonic()
+
+    def beat() -> None:
+        while not end.wait(seconds):
+            output.note(f"{text()} · {duration(time.monotonic() - start)}")
+
+    thread = threading.Thread(target=beat, daemon=True)
     thread.start()
     try:
         yield
     finally:
         end.set()
         thread.join()
-
-
-@contextlib.contextmanager
-def heartbeat(text: Callable[[], str], *, seconds: float = SECONDS) -> Iterator[None]:
-    """A context that prints `text()` and the time so far, every few seconds until it ends; nothing if it ends at once."""
-    start = time.monotonic()
-
-    def beat(end: threading.Event) -> None:
-        while not end.wait(seconds):
-            output.note(f"{text()} · {duration(time.monotonic() - start)}")
-
-    with beside(beat):
-        yield

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 
 from harness.cli.terminal import output, streams
-from harness.cli.terminal.heartbeat import beside
 from harness.format import duration
 
 WAITING = ""  # the stage of a command that waits for others, such as a server: nothing is printed
@@ -33,9 +32,9 @@ def stage(text: str | Callable[[], str]) -> Iterator[None]:
 @contextlib.contextmanager
 def broken(command: str, *, seconds: float = SECONDS) -> Iterator[None]:
     """A context in which a line is printed after `seconds` without output, until it ends."""
-    start = time.monotonic()
+    end, start = threading.Event(), time.monotonic()
 
-    def watch(end: threading.Event) -> None:
+    def watch() -> None:
         rest = seconds
         while not end.wait(rest):
             rest = seconds - (time.monotonic() - max(start, streams.last_output()))
@@ -44,8 +43,13 @@ def broken(command: str, *, seconds: float = SECONDS) -> Iterator[None]:
                     output.note(f"  … {text} · {duration(time.monotonic() - start)} since the start")
                 rest = seconds
 
-    with beside(watch):
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
         yield
+    finally:
+        end.set()
+        thread.join()
 
 
 def _text(command: str) -> str:
