@@ -142,11 +142,15 @@ def cuda_name() -> str:
 
 @functools.cache
 def _cuda_query(field: str) -> str:
-    """Return a property of the first CUDA device from the driver's own tool; empty if the tool is missing."""
+    """Return a property of the first CUDA device from the driver's own tool; empty if the tool is missing.
+
+    The first is that of CUDA_VISIBLE_DEVICES, if it is set. The tool knows no slices of a device.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
+    choice = [f"--id={visible}"] if visible and not visible.startswith("MIG-") else []
+    command = ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader", *choice]
     try:
-        out = subprocess.run(
-            ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader"], capture_output=True, text=True, timeout=10
-        )
+        out = subprocess.run(command, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return ""
     return out.stdout.splitlines()[0].strip() if out.returncode == 0 and out.stdout.strip() else ""

@@ -64,9 +64,13 @@ def become_helper(parent: int = 0) -> None:
 
 
 def become_fork_server() -> None:
-    """Let this process, the fork server, end with the program that started it, also while it imports, and its forks with it."""
+    """Let this process, the fork server, end with the program that started it, also while it imports, and its forks with it.
+
+    A SIGTERM to all processes of a batch job does not end it: the runs that it started would end with it, without a checkpoint.
+    """
     global _fork_server
     become_helper(int(os.environ.get(STARTER, 0)))
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _fork_server = os.getpid()
 
 

@@ -13,6 +13,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from harness.record_parts import Checkpoints as Checkpoints
+from harness.record_parts import Placement as Placement
+from harness.record_parts import Selection as Selection
+from harness.record_parts import Usage as Usage
+
 # The version of a record. Since 2 its answers are compressed (see `store.answer_files`). Since 3 the log-likelihood of an
 # option leaves out the end token, which has a field of its own.
 SCHEMA_VERSION = 3
@@ -212,51 +217,6 @@ class RunSpec:
 
 
 @dataclass(frozen=True)
-class Usage:
-    """The requests to a server, and what its answers cost.
-
-    `requests` are those sent in the run that wrote the record, `retries` those of them that followed a failure. `reused` are
-    answers of an earlier, unfinished run. The tokens are those of all answers, as the server counts them; `uncounted` are
-    answers that came without a count. `usd` is None without `--endpoint-price`.
-    """
-
-    requests: int
-    retries: int
-    reused: int
-    uncounted: int
-    prompt_tokens: int
-    answer_tokens: int
-    usd: float | None = None
-
-
-@dataclass(frozen=True)
-class Checkpoints:
-    """The checkpoints inside a run's training, and the interruptions after which it went on from one.
-
-    `writes` is how many were written, `seconds` what that took; no phase has these seconds. `resumptions` are the steps after
-    which another process went on. `lost_steps` were behind the last checkpoint and done again, in `lost_seconds` the first
-    time. The seconds of training are the sum over all processes, without lost ones.
-    """
-
-    writes: int = 0
-    seconds: float = 0.0
-    resumptions: tuple[int, ...] = ()
-    lost_steps: int = 0
-    lost_seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The validation losses after some steps of a training, on so many examples; the weights after step `best` were tested."""
-
-    steps: tuple[int, ...]
-    losses: tuple[float, ...]
-    best: int
-    examples: int
-    seconds: float
-
-
-@dataclass(frozen=True)
 class Score:
     """A value with its 95 % interval, clustered by group. `n` answers in `groups` groups; fractions, not percent.
 
@@ -320,6 +280,7 @@ class Record:
     `targets` are the modules that an adapter changes. `neighbours` is how many other runs of the same command ran
     beside the training, on average, and `load` the system's load average for each core at its end; None if unknown.
     `checkpoints` are those written in the training, None if none was. `selection` is the choice of weights by validation loss.
+    `placement` is the card or the node that the run was given; None without `--devices` and cluster.
     """
 
     spec: RunSpec
@@ -348,3 +309,4 @@ class Record:
     load: float | None = field(default=None, metadata=LATER)
     checkpoints: Checkpoints | None = field(default=None, metadata=LATER)
     selection: Selection | None = field(default=None, metadata=LATER)
+    placement: Placement | None = field(default=None, metadata=LATER)

@@ -202,6 +202,15 @@ TRAINING = (
         example="2",
         unset="one per core for a small model on the CPU, else 1",
     ),
+    Flag(
+        "--devices",
+        "cards by number, UUID or slice (MIG-…): one run a card, or several small ones whose predicted peaks fit; --jobs is how"
+        " many on all of them",
+        parse.devices,
+        metavar="0-7|all",
+        example="0-7",
+        unset="the first card, one run at a time",
+    ),
     choice(
         "--scoring",
         "by log-likelihood of the options, by the text that is written, or base by both",
@@ -223,6 +232,7 @@ TRAINING = (
         "--keep-best", "measure the validation loss ten times in training, test the weights of the lowest", switch=True
     ),
     Flag("--save-full", "keep the weights of full fine-tuning (large)", switch=True),
+    Flag("--no-report", "do the runs alone; `report` writes tables, figures and page", field="report", switch=False),
     Flag("--no-memory", "plan without predicting memory", field="memory", switch=False),
 )
 RUN = (

@@ -141,6 +141,22 @@ def seeds(value: str, flag: str, example: str) -> tuple[int, ...]:
     return tuple(range(number_of))
 
 
+def devices(value: str, flag: str, example: str) -> tuple[str, ...]:
+    """Read cards such as `0-7`, `0,2`, `all`, or the ids of cards and slices; a range becomes its numbers."""
+    words: list[str] = []
+    for word in map(str.strip, value.split(",")):
+        numbers = re.fullmatch(r"([0-9]{1,3})-([0-9]{1,3})", word)
+        group = [str(number) for number in range(int(numbers[1]), int(numbers[2]) + 1)] if numbers else [word]
+        if not group or not re.fullmatch(r"[0-9]{1,3}|all|(GPU|MIG)-[0-9A-Za-z/-]+", group[0]):
+            problem = f"'{word}' is neither a card's number, nor a range of numbers that rises, nor a UUID, nor all"
+            raise HarnessError(problem, where=f"{flag} {value}", fix=f"{flag} {example}")
+        words += group
+    if "all" in words and len(words) > 1:
+        problem = f"all and {len(words) - 1} further card{'s' * (len(words) > 2)} are named together"
+        raise HarnessError(problem, where=f"{flag} {value}", fix=f"{flag} all")
+    return tuple(words)
+
+
 def one_of(choices: Sequence[str]) -> Reader:
     """Return a reader of one of a few words, such as `--dtype bf16`."""
 

@@ -43,6 +43,11 @@ def run_options(arguments: Arguments) -> Options:
     settings = with_suites(options(arguments))
     settings = replace(settings, methods=_methods(settings.methods), challengers=_challengers(arguments.challengers))
     _check_endpoint(settings)
+    if settings.devices:
+        from harness.runs.executors import cards
+
+        chosen = cards.choose(settings.devices, settings.device)
+        settings = replace(settings, cards=chosen, device="cuda")
     if settings.quick and not arguments.ranks:
         settings = replace(settings, ranks=QUICK_RANKS)
     if arguments.continue_from is None:

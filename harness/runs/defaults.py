@@ -21,19 +21,22 @@ WARMUP = 0.05  # share of the steps in which the learning rate rises to its peak
 WARMUP_STEPS = 10  # at least: Adam's first steps are as large as the rate, whatever the gradient
 SMALL_WEIGHTS = 64 * 2**20  # bytes; a larger model keeps several cores busy by itself
 JOB_MEMORY = 2 * 2**30  # bytes; for the process of a run of a small model, at most
+PER_CARD = 4  # runs on a card at a time, if they fit: more of them wait for each other
 
 
-def micro_batch(task: Task, splits: Splits, method: Method, model: Checkpoint, spec: RunSpec) -> int:
+def micro_batch(
+    task: Task, splits: Splits, method: Method, model: Checkpoint, spec: RunSpec, *, card_memory: int = 0
+) -> int:
     """Return the number of a step's examples that go through the model at once (see `forecast.micro_batch`).
 
-    `spec` gives batch size, window, device and precision.
+    `spec` gives batch size, window, device and precision, `card_memory` the bytes of the card, 0 for this machine's first.
     """
     texts = [(task.prompt(example), example.target) for example in splits.train]
     longest = sorted(texts, key=lambda pair: -len(pair[0]) - len(pair[1]))[: 4 * spec.batch_size]
     load = Load(_rows(longest, model, spec.max_tokens), model.config, spec.dtype)
     if spec.device == "cpu":
         return forecast.on_cpu(load, spec.batch_size)
-    return forecast.on_cuda(load, spec.batch_size, method, environment.cuda_memory())
+    return forecast.on_cuda(load, spec.batch_size, method, card_memory or environment.cuda_memory())
 
 
 @functools.lru_cache(maxsize=1)  # all runs of a task read the same texts
@@ -57,11 +60,14 @@ def warmup(examples: int, spec: RunSpec) -> float:
     return max(WARMUP, min(WARMUP_STEPS / planned_steps(examples, spec), 0.5))
 
 
-def jobs(model: Checkpoint, device: str) -> int:
+def jobs(model: Checkpoint, device: str, *, cards: int = 0) -> int:
     """Return the number of runs at a time: one per core if the model is too small to keep two cores busy, else one.
 
-    Two runs of `tiny` side by side on one core each trained 1.27 times the tokens per second of one run on both.
+    Two runs of `tiny` side by side on one core each trained 1.27 times the tokens per second of one run on both. On named
+    cards it is one each, or as many as cores and memory feed, `PER_CARD` each at most.
     """
+    if cards:
+        return max(cards, min(PER_CARD * cards, environment.cores(), environment.memory_bytes() // JOB_MEMORY))
     if device != "cpu" or model.weights_bytes > SMALL_WEIGHTS:
         return 1
     return max(1, min(environment.cores(), environment.memory_bytes() // JOB_MEMORY))

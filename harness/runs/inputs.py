@@ -11,14 +11,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from harness.data import loading, probes
+from harness.challengers import BUILT_IN
+from harness.challengers.parts import answers as challenging
+from harness.data import loading, probes, registry
 from harness.data.loading import Splits
 from harness.data.probes import Probe
 from harness.data.source import TaskSource
 from harness.errors import HarnessError
 from harness.record import RunSpec
 from harness.runs.options import Options
-from harness.schema import Example, Task
+from harness.schema import Challenger, Example, Task
 
 if TYPE_CHECKING:
     from harness.model.tokenize import Pair
@@ -142,3 +144,22 @@ def encode(inputs: Inputs, examples: Sequence[Example], spec: RunSpec, tokenizer
 
     room = tokenize.answer_room(spec.scoring, spec.max_new_tokens)
     return tokenize.encode_train(tokenizer, examples, inputs.task, spec.max_tokens, room)
+
+
+def challengers(data: Inputs, options: Options) -> tuple[Challenger, ...]:
+    """Return the challengers of a task's runs: the default ones that apply, or all that are named.
+
+    A run that continues another, or learns several tasks, stands in no table with them.
+
+    Raises:
+        HarnessError: a challenger that is named and does not apply.
+    """
+    if options.start or options.joined:
+        return ()
+    chosen = []
+    for challenger in map(registry.challenger, options.challengers):
+        reason = challenging.obstacle(challenger, data.task, data.splits.train)
+        if reason and not (challenger.name in BUILT_IN and set(BUILT_IN) <= set(options.challengers)):
+            raise challenging.does_not_apply(challenger, data.task, reason)
+        chosen += [challenger] * (not reason)
+    return tuple(chosen)

@@ -1,7 +1,7 @@
 """The messages between the program that starts runs and the process of each run: a job, its events, its outcome.
 
-A run does not know its starter. Anything able to start a process with a `Job` and carry `Event`s back is an `Executor`,
-such as the processes of `harness.runs.local`. The record is the same with every executor.
+A run does not know its starter. Anything able to start a process with a `Job` and carry `Event`s back is an `Executor`: the
+processes of `harness.runs.local`, or a module of `harness.runs.executors`. The record is the same with every executor.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from harness.data.probes import MAX_QUESTIONS
 from harness.data.source import TaskSource
 from harness.endpoint.settings import Endpoint
-from harness.record import Record, RunSpec, Status
+from harness.record import Placement, Record, RunSpec, Status
 
 PhaseName = Literal["load", "train", "fit", "evaluate", "probe", "validation"]
 
@@ -122,13 +122,18 @@ class Reporter(Protocol):
 
 
 class Running(Protocol):
-    """A job in progress."""
+    """A job in progress. `placement` is the card or the node that it has, None if every run has the same."""
+
+    placement: Placement | None
 
     def events(self) -> Sequence[Event]:
         """Return the events since the last call."""
 
     def exit_reason(self) -> str | None:
-        """Return None while the process lives, else a reason; empty if the process ended by itself."""
+        """Return None while the run lives, else a reason; empty if it ended by itself.
+
+        From the first reason on, `job.folder` has all files that the run left, wherever it ran.
+        """
 
     def stop(self) -> None:
         """Ask the run to finish its step and stop."""
@@ -138,12 +143,16 @@ class Running(Protocol):
 
 
 class Executor(Protocol):
-    """Starts jobs, `slots` of them at a time."""
+    """Starts jobs and carries back what they report; the runner alone decides what becomes of them.
 
-    slots: int
+    `running` are the jobs in progress, all of them started by this executor.
+    """
 
-    def start(self, job: Job) -> Running:
-        """Start a job."""
+    def takes(self, job: Job, running: Sequence[Running]) -> bool:
+        """Return whether a job can start beside those in progress; if there are none, the answer is yes."""
+
+    def start(self, job: Job, running: Sequence[Running]) -> Running:
+        """Start a job that it takes."""
 
     def wait(self, running: Sequence[Running], seconds: float) -> None:
         """Return if one of them has an event, or after `seconds`."""

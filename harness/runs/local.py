@@ -10,17 +10,20 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler  # between this program's own processes only
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from harness import environment, lifetime
 from harness.errors import HarnessError
 from harness.processes import QUIET, environment_of, set_environment
+from harness.record import Placement
 from harness.runs.job import Event, Job, Reporter, RunEnd, Running
 from harness.store import records
 
@@ -34,13 +37,18 @@ PRELOAD = ["harness.runs.preload"]
 class Line:
     """The worker's end of the connection: sends events, receives the request to stop.
 
-    It listens in a thread of its own. If the starter is killed, the run ends at once, even in the middle of a step.
+    It listens in a thread of its own. If the starter is killed, the run ends at once, even in the middle of a step. A
+    SIGTERM counts as the request: whoever ends a batch job sends it to all of its processes.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._stop = False
+        signal.signal(signal.SIGTERM, self._request_stop)
         threading.Thread(target=self._listen, daemon=True).start()
+
+    def _request_stop(self, number: int, frame: FrameType | None) -> None:
+        self._stop = True
 
     def _listen(self) -> None:
         try:
@@ -64,9 +72,11 @@ class Line:
 class Process:
     """A run in a process of this machine (a `Running`)."""
 
-    def __init__(self, process: Any, connection: Connection) -> None:
+    def __init__(self, process: Any, connection: Connection, job: Job, placement: Placement | None = None) -> None:
         self._process = process
         self.connection = connection
+        self.job = job
+        self.placement = placement
 
     @property
     def sentinel(self) -> int:
@@ -111,13 +121,21 @@ class LocalProcesses:
         self.slots = slots
         self._context = context()
 
-    def start(self, job: Job) -> Process:
+    def takes(self, job: Job, running: Sequence[Running]) -> bool:
+        """Return whether fewer than `slots` are in progress."""
+        return len(running) < self.slots
+
+    def start(self, job: Job, running: Sequence[Running] = ()) -> Process:
         """Start a process that runs the job."""
+        return self.start_with(job, {})
+
+    def start_with(self, job: Job, variables: Mapping[str, str], placement: Placement | None = None) -> Process:
+        """Start a process that runs the job with these environment variables, set before it imports a library."""
         warm_up()
         connection, worker_end = self._context.Pipe()
         # As bytes: the process watches its starter before it imports the target's module.
         target = bytes(ForkingPickler.dumps(self.target))
-        process = self._context.Process(target=_child, args=(target, job, worker_end), daemon=True)
+        process = self._context.Process(target=_child, args=(target, job, worker_end, dict(variables)), daemon=True)
         try:
             lifetime.start(process)
         except BaseException:
@@ -125,7 +143,7 @@ class LocalProcesses:
             raise
         finally:
             worker_end.close()
-        return Process(process, connection)
+        return Process(process, connection, job, placement)
 
     def wait(self, running: Sequence[Running], seconds: float) -> None:
         """Return if one of them has an event or ended, or after `seconds`."""
@@ -162,9 +180,9 @@ def _path_with_project() -> str:
     return os.pathsep.join(filter(None, (project, os.environ.get("PYTHONPATH", ""))))
 
 
-def _child(target: bytes, job: Job, connection: Connection) -> None:
+def _child(target: bytes, job: Job, connection: Connection, variables: dict[str, str]) -> None:
     lifetime.become_helper()
-    set_environment(QUIET)
+    set_environment(QUIET | variables)
     records.protect(job.results)
     line = Line(connection)  # never closed here: the end of the process closes it
     with contextlib.ExitStack() as stack:

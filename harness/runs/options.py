@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from harness.data.probes import MAX_QUESTIONS
 from harness.data.source import TaskSource
@@ -13,6 +13,9 @@ from harness.methods import COMPARED
 from harness.record import RunSpec, Scoring
 from harness.schema import Gold
 from harness.store import records
+
+if TYPE_CHECKING:
+    from harness.runs.executors.inventory import Device
 
 MAX_TOKENS = 4096  # the largest window by default
 
@@ -45,8 +48,10 @@ class Options:
         quick: a quarter of the examples of each task, unless `train_examples` or `test_examples` is set.
         train_examples, test_examples: at most so many; 0 is all.
         jobs: runs at a time; 0 for the fastest number.
+        devices: cards by number or id, or all; `cards` are those of this machine that they name.
         memory: False for `--no-memory`: planning needs no torch.
         imagined: the plan is for a device of another machine.
+        report: False for `--no-report`: `run` writes neither tables nor figures.
         remote_code: the model's own Python code may run.
         probes: tasks to ask as well, see `probes`.
         probe_limit: at most so many questions of each probe; 0 is all.
@@ -91,10 +96,13 @@ class Options:
     dtype: Literal["bf16", "fp32"] | None = None
     device: Literal["cpu", "cuda"] | None = None
     jobs: int = 0
+    devices: tuple[str, ...] = ()
+    cards: tuple[Device, ...] = ()
     memory: bool = True
     save_full: bool = False
     checkpointing: bool = False
     imagined: bool = False
+    report: bool = True
     remote_code: bool = False
     probes: tuple[str, ...] = ()
     rounds: int | None = None

@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness import environment
-from harness.challengers import BUILT_IN
-from harness.challengers.parts import answers as challenging
 from harness.data import loading, registry
 from harness.data.loading import Splits
 from harness.data.probes import Probe
@@ -32,7 +30,7 @@ from harness.runs.inputs import Inputs
 from harness.runs.job import Job
 from harness.runs.options import Options
 from harness.runs.server import Announce
-from harness.schema import Challenger, Method, Task
+from harness.schema import Method, Task
 from harness.store import records
 
 ANSWER_BYTES = 1024
@@ -112,8 +110,12 @@ class Plan:
         """The runs still to do as they start: several at a time, those that train longest first and short ones at the end.
 
         The short ones fill the cores evenly; a long run that starts last leaves the others idle. The first row stays first.
-        Without expected durations, or with one run at a time, the order is the plan's.
+        Without expected durations, or with one run at a time, the order is the plan's. On cards it is that of memory.
         """
+        if self.options.cards:
+            from harness.runs.executors import cards
+
+            return cards.order(self.todo, self.peaks)
         first, rest = self.todo[:1], self.todo[1:]
         if self.options.jobs < 2 or not self.durations:
             return self.todo
@@ -135,6 +137,11 @@ class Plan:
         default = replace(spec, tuned_over=(), learning_rate=0.0)  # memory does not depend on the rate
         equals = (like.id for like in self.default_specs if replace(like, learning_rate=0.0) == default)
         return peaks.get(spec.id) or peaks.get(next(equals, ""), 0)
+
+    @property
+    def peaks(self) -> Mapping[str, int]:
+        """The predicted training peak of each run still to do, by id; 0 without a prediction."""
+        return {spec.id: self.predicted(spec) for spec in self.ahead}
 
     @functools.cached_property
     def durations(self) -> Mapping[str, Duration]:
@@ -212,6 +219,11 @@ def make(
     plans = [_plan(limits.source(name), task, methods, model, limits, announce) for name, task, limits in limited]
     if options.memory:
         plans = [_with_findings(p, look(p.preflight(p.ahead))) if _loads(p.ahead) else p for p in plans]
+    if options.cards:
+        from harness.runs.executors import cards
+
+        for plan in plans:
+            cards.require_room(plan.ahead, plan.peaks, options.cards)
     records.require_space(options.results, sum(_disk_bytes(plan) for plan in plans))
     return plans
 
@@ -269,36 +281,18 @@ def _plan(
         options = replace(options, methods=tuple(method.name for method in methods))
     loading.refuse_to_train(task, methods)
     data = inputs.read(source, task, options, embedded=model.embedded)
-    challengers = _challengers(data, options)
+    challengers = inputs.challengers(data, options)
     facts = server.facts(challengers, data, options, announce)
     default_specs = specs.make(data, methods, model, options, challengers=challengers, server=facts)
     if options.start:
         continuation.check(options.start, default_specs, model)
-    options = replace(options, jobs=options.jobs or defaults.jobs(model, default_specs[0].device))
+    jobs = options.jobs or defaults.jobs(model, default_specs[0].device, cards=len(options.cards))
+    options = replace(options, jobs=jobs)
     plan = Plan(source, data, model, methods, options, default_specs)
     if options.tune:
         trials = tune.trials(default_specs, options.tune, examples=len(data.splits.validation))
         plan = replace(plan, trials=trials)
     return update(plan)
-
-
-def _challengers(data: Inputs, options: Options) -> tuple[Challenger, ...]:
-    """Return the challengers of a task's runs: the default ones that apply, or all that are named.
-
-    A run that continues another, or learns several tasks, stands in no table with them.
-
-    Raises:
-        HarnessError: a challenger that is named and does not apply.
-    """
-    if options.start or options.joined:
-        return ()
-    chosen = []
-    for challenger in map(registry.challenger, options.challengers):
-        reason = challenging.obstacle(challenger, data.task, data.splits.train)
-        if reason and not (challenger.name in BUILT_IN and set(BUILT_IN) <= set(options.challengers)):
-            raise challenging.does_not_apply(challenger, data.task, reason)
-        chosen += [challenger] * (not reason)
-    return tuple(chosen)
 
 
 def _loads(specs: Sequence[RunSpec]) -> bool:

@@ -3,7 +3,7 @@
 A run that dies, whether killed, out of memory, on a full disk or by a bug, becomes a record with its status and
 reason; the others go on. The first Ctrl-C lets each run finish its step and write `interrupted`; the second
 ends them at once. SIGTERM and SIGHUP do the same, but a run has `PATIENCE` seconds for its step, and `CHECKPOINT_SECONDS`
-more if it trains and writes checkpoints: whoever sends them is gone, or ends this process soon.
+more if it trains and writes checkpoints: whoever sends them is gone, or ends this process soon. Several of them count as one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from types import FrameType
 
 from harness import environment, signals
 from harness.errors import HarnessError
-from harness.record import Record, Status
+from harness.record import Placement, Record, Status
 from harness.runs.job import Executor, Job, Note, Outcome, Progress, RunEnd, Running, Watcher
 from harness.store import records
 
@@ -64,7 +64,7 @@ class Interrupts:
             return "stopped at once by a second Ctrl-C"
         return f"stopped by {self._first.name} in the middle of a step" if self._first else ""
 
-    def start(self, job: Job, executor: Executor) -> Running:
+    def start(self, job: Job, executor: Executor, running: Sequence[Running]) -> Running:
         """Start a job.
 
         Raises:
@@ -72,14 +72,16 @@ class Interrupts:
         """
         self._starting = True
         try:
-            return executor.start(job)
+            return executor.start(job, running)
         finally:
             self._starting = False
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.count += 1
         self._first = self._first or signal.Signals(number)
-        if number != signal.SIGINT:
+        if number == signal.SIGINT:
+            self.count += 1
+        else:  # a service manager and a script may both pass it on
+            self.count = max(self.count, 1)
             self._deadline = min(self._deadline, time.monotonic() + PATIENCE)
         if self._starting:
             raise KeyboardInterrupt
@@ -94,16 +96,28 @@ class _Slot:
     end: RunEnd | None = None
     phase: str = ""
     trained: float = 0.0  # seconds in training
-    shared: float = 0.0  # the same, times the number of other runs
+    shared: float = 0.0  # the same, times the number of other runs on the machine
+    shared_card: float = 0.0  # the same, times the number of other runs on the card
 
     @property
     def neighbours(self) -> float | None:
-        """How many other runs ran beside the training, on average; None if no training was seen."""
+        """How many other runs ran on the machine beside the training, on average; None if no training was seen."""
         return round(self.shared / self.trained, 2) if self.trained else None
+
+    @property
+    def placement(self) -> Placement | None:
+        """The card or the node of the run, with how many others trained on the card beside it."""
+        placement = self.running.placement
+        if placement is None or not placement.card or not self.trained:
+            return placement
+        return replace(placement, neighbours=round(self.shared_card / self.trained, 2))
 
 
 def run(jobs: Sequence[Job], executor: Executor, watcher: Watcher) -> Result:
-    """Run the jobs in order, `executor.slots` at a time, and return their outcomes."""
+    """Run the jobs, as many at a time as the executor takes, and return their outcomes.
+
+    The first job starts that the executor takes: small ones pass a large one that waits for room.
+    """
     waiting = deque(jobs)
     slots: list[_Slot] = []
     outcomes: list[Outcome] = []
@@ -115,9 +129,9 @@ def run(jobs: Sequence[Job], executor: Executor, watcher: Watcher) -> Result:
     with Interrupts() as interrupts:
         heeded = 0
         while slots or (waiting and not interrupts.count):
-            while waiting and len(slots) < executor.slots and not interrupts.count:
+            while not interrupts.count and (job := _next(waiting, executor, slots)) is not None:
                 with contextlib.suppress(KeyboardInterrupt):  # counted
-                    result = _begin(waiting.popleft(), executor, interrupts)
+                    result = _begin(job, executor, interrupts, [slot.running for slot in slots])
                     if isinstance(result, Outcome):
                         end(result)
                     else:
@@ -136,7 +150,16 @@ def run(jobs: Sequence[Job], executor: Executor, watcher: Watcher) -> Result:
         return Result(tuple(outcomes), interrupted=interrupts.count > 0)
 
 
-def _begin(job: Job, executor: Executor, interrupts: Interrupts) -> _Slot | Outcome:
+def _next(waiting: deque[Job], executor: Executor, slots: Sequence[_Slot]) -> Job | None:
+    """Remove and return the first job that the executor takes now; None if it takes none."""
+    running = [slot.running for slot in slots]
+    job = next((job for job in waiting if executor.takes(job, running)), None)
+    if job is not None:
+        waiting.remove(job)
+    return job
+
+
+def _begin(job: Job, executor: Executor, interrupts: Interrupts, running: Sequence[Running]) -> _Slot | Outcome:
     lock = contextlib.ExitStack()
     records.protect(job.results)
     try:
@@ -146,7 +169,7 @@ def _begin(job: Job, executor: Executor, interrupts: Interrupts) -> _Slot | Outc
             lock.close()
             return Outcome(job, "ok", "", run.record)
         records.prepare(job.folder)
-        return _Slot(job, interrupts.start(job, executor), lock, time.monotonic())
+        return _Slot(job, interrupts.start(job, executor, running), lock, time.monotonic())
     except KeyboardInterrupt:
         lock.close()
         raise
@@ -157,10 +180,12 @@ def _begin(job: Job, executor: Executor, interrupts: Interrupts) -> _Slot | Outc
 
 
 def _count_neighbours(slots: Sequence[_Slot], seconds: float) -> None:
-    for slot in slots:
+    places = [(place.node, place.card) if (place := slot.running.placement) else ("", "") for slot in slots]
+    for slot, (node, card) in zip(slots, places, strict=True):
         if slot.phase == "train":
             slot.trained += seconds
-            slot.shared += seconds * (len(slots) - 1)
+            slot.shared += seconds * (sum(place[0] == node for place in places) - 1)
+            slot.shared_card += seconds * (places.count((node, card)) - 1)
 
 
 def _seconds_for_checkpoints(slots: Sequence[_Slot]) -> float:
@@ -201,21 +226,22 @@ def _conclude(slot: _Slot, exit_reason: str, stop: str) -> Outcome:
     if (job.folder / records.RECORD).exists():
         with contextlib.suppress(HarnessError):
             record = records.read_record(job.folder)
-            if record.status == "ok" and slot.neighbours is not None:
-                record = replace(record, neighbours=slot.neighbours)
+            neighbours = slot.neighbours if record.status == "ok" else None
+            if neighbours is not None or slot.placement is not None:
+                record = replace(record, neighbours=neighbours, placement=slot.placement)
                 records.write_record(job.folder, record)
             return Outcome(job, record.status, record.reason, record)
     status: Status = "interrupted" if stop else "failed"
     reason = stop or exit_reason or "ended without a record, see log.txt"
     if slot.end is not None:
         status, reason = slot.end.status, slot.end.reason
-    record = failure_record(job, status, reason, time.monotonic() - slot.start)
+    record = failure_record(job, status, reason, time.monotonic() - slot.start, slot.placement)
     with contextlib.suppress(HarnessError, OSError):
         records.write_record(job.folder, record)
     return Outcome(job, status, reason, record)
 
 
-def failure_record(job: Job, status: Status, reason: str, seconds: float) -> Record:
+def failure_record(job: Job, status: Status, reason: str, seconds: float, placement: Placement | None = None) -> Record:
     """Return the record of a run that could not write its own: a row with a reason, without scores and costs."""
     start = datetime.now(UTC) - timedelta(seconds=seconds)
     return Record(
@@ -225,8 +251,13 @@ def failure_record(job: Job, status: Status, reason: str, seconds: float) -> Rec
         parse_rate=0.0,
         chance=None,
         cost=None,
-        environment=environment.describe(job.spec.device, threads=job.threads),
+        environment=environment.describe(
+            job.spec.device,
+            threads=job.threads,
+            device_name=placement.model if placement and job.spec.device == "cuda" else "",
+        ),
         reason=reason,
         started=start.isoformat(timespec="seconds"),
         seconds=seconds,
+        placement=placement,
     )

@@ -164,7 +164,9 @@ def _method_specs(
     trained = replace(trained, warmup=defaults.warmup(inputs.train_examples, trained))
     if model.window - method.window_tokens < trained.max_tokens:  # if there is room, all methods read as much
         trained = replace(trained, max_tokens=model.window - method.window_tokens)
-    micro_batch = options.micro_batch or defaults.micro_batch(task, splits, method, model, trained)
+    micro_batch = options.micro_batch or defaults.micro_batch(
+        task, splits, method, model, trained, card_memory=min((card.memory for card in options.cards), default=0)
+    )
     trained = replace(trained, micro_batch=min(micro_batch, batch_size))
     if method.rounds:
         by, rounds = options.clients_by, options.rounds

@@ -94,6 +94,8 @@ FULL: dict[str, Any] = {
     "dtype": "bf16",
     "device": "cpu",
     "jobs": 2,
+    "devices": ("0", "3"),
+    "report": False,
     "memory": False,
     "save_full": True,
     "checkpointing": True,
@@ -118,7 +120,7 @@ FULL: dict[str, Any] = {
 def test_what_is_written_from_the_table_is_read_as_the_same_options(tmp_path: Path) -> None:
     options = Options(**FULL, results=tmp_path / "r", data=tmp_path, tasks_dirs=(tmp_path, ROOT / "tasks"))
     rest = {field.name for field in fields(Options)} - {row.key for row in flags.RUN}
-    assert rest == {"imagined", "probe_limit", "start", "joined"}  # which no flag sets
+    assert rest == {"cards", "imagined", "probe_limit", "start", "joined"}  # which no flag sets
     unchanged = {field.name for field in fields(Options) if getattr(options, field.name) == field.default}
     assert unchanged == rest
     assert settings.options(app.read("run", write(flags.RUN, vars(options)))) == options

@@ -87,6 +87,22 @@ def test_a_run_in_the_background_ends_with_130_the_tables_so_far_and_the_command
     assert f"python run_all.py --task {tmp_path / 'toy.jsonl'}" in continued
 
 
+def test_a_batch_system_that_sends_sigterm_to_every_process_lets_the_run_finish_its_step(
+    command: list[str], tmp_path: Path
+) -> None:
+    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_until(lambda: list(tmp_path.rglob("waiting")), process)
+        os.killpg(process.pid, signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)  # as the script passes it on
+        _, err = process.communicate()
+    finally:
+        process.kill()
+    assert process.returncode == 130, err
+    (record,) = [run.record for run in records.read_all(tmp_path / "results") if run.record.status != "ok"]
+    assert (record.status, record.reason) == ("interrupted", "")  # by the run itself, see `base_then_wait`
+
+
 @BOTH
 def test_a_run_in_the_background_can_be_stopped_before_anything_trains(
     command: list[str], tmp_path: Path, number: signal.Signals

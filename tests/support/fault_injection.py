@@ -56,10 +56,16 @@ class Quiet:
 class Here:
     """An executor that does each run in this very process: a kill takes starter and worker at once."""
 
-    def __init__(self, target: Any = None, slots: int = 1) -> None:
-        self.slots = 1
+    placement = None
 
-    def start(self, job: Job) -> Here:
+    def __init__(self, target: Any = None, slots: int = 1) -> None:
+        """Ignore both: there is one worker, and one run at a time."""
+
+    def takes(self, job: Job, running: Sequence[Running]) -> bool:
+        """Return whether none is in progress."""
+        return not running
+
+    def start(self, job: Job, running: Sequence[Running]) -> Here:
         """Do the run."""
         try:
             with (job.folder / records.LOG).open("a") as log:

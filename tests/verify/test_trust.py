@@ -24,6 +24,7 @@ STORED = (
     record.Usage,
     record.Checkpoints,
     record.Selection,
+    record.Placement,
 )
 
 

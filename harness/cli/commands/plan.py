@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.cli import flags, parse, settings
 from harness.cli.arguments import Arguments, Flag
+from harness.cli.flags_slurm import SLURM
 from harness.cli.terminal import documents, plan_output
 from harness.cli.terminal.heartbeat import heartbeat
 from harness.errors import HarnessError
@@ -49,6 +50,7 @@ FLAGS = (
         unset=f"{gpu.SHARE:g}",
         group=GPU,
     ),
+    *SLURM,
     flags.JSON,
     Flag("--accuracy", "show only how near past predictions of memory came", switch=True, group=GPU),
 )
@@ -67,7 +69,12 @@ def main(arguments: Arguments) -> int:
     """Show what `run` would do, or how near past predictions came."""
     if arguments.accuracy:
         return show_accuracy(arguments.results)
-    return show(settings.run_options(arguments), read_gpu(arguments), as_json=arguments.as_json)
+    options, target = settings.run_options(arguments), read_gpu(arguments)
+    if arguments.sbatch is not None:
+        from harness.cli.commands import plan_sbatch
+
+        return plan_sbatch.show(options, arguments, target.card, target.share)
+    return show(options, target, as_json=arguments.as_json)
 
 
 def read_gpu(arguments: Arguments) -> Gpu:

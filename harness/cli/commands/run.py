@@ -15,7 +15,7 @@ from harness.errors import HarnessError
 from harness.format import about
 from harness.report.write import write_outputs
 from harness.runs import local, plan, runner, worker
-from harness.runs.job import Outcome
+from harness.runs.job import Executor, Outcome
 from harness.runs.local import Target
 from harness.runs.options import Options
 from harness.runs.plan import Plan
@@ -42,7 +42,7 @@ def run(options: Options, command: str, *, work: Target | None = None) -> int:
         plans = plan.make(options, announce=plan_output.transfer)
         if not options.memory:
             plan.check(plans)
-    settings_file = recipe.write(options)
+    settings_file = recipe.write(options) if options.report else None
     code = DONE
     analyses: dict[str, TaskResults] = {}
     for planned in plans:
@@ -84,8 +84,17 @@ def execute(planned: Plan, work: Target | None = None) -> tuple[Sequence[Outcome
     if jobs:
         local.warm_up()
     with Watch(planned) as watch:
-        result = runner.run(jobs, local.LocalProcesses(work or worker.run, slots=planned.options.jobs), watch)
+        result = runner.run(jobs, _executor(planned.options, work or worker.run), watch)
     return result.outcomes, result.interrupted
+
+
+def _executor(options: Options, work: Target) -> Executor:
+    """Return the place where the runs work."""
+    if options.cards:
+        from harness.runs.executors.cards import CardProcesses
+
+        return CardProcesses(work, options.cards, slots=options.jobs)
+    return local.LocalProcesses(work, slots=options.jobs)
 
 
 def _analyze(planned: Plan, outcomes: Sequence[Outcome]) -> TaskResults:
@@ -130,12 +139,15 @@ def _earlier_base(planned: Plan) -> list[records.Run]:
 
 
 def _finish(
-    plans: Sequence[Plan], analyses: Mapping[str, TaskResults], code: int, command: str, settings_file: Path
+    plans: Sequence[Plan], analyses: Mapping[str, TaskResults], code: int, command: str, settings_file: Path | None
 ) -> int:
     results = plans[0].options.results
     folders = list(
         dict.fromkeys(records.run_dir(results, spec).parents[2] for planned in plans for spec in planned.specs)
     )
+    if settings_file is None:
+        output.closing(folders, next_command.command("report", results=results))
+        return code
     views: list[Path] = []
     try:
         tasks = {planned.task.name: planned.task for planned in plans}

@@ -43,6 +43,7 @@ def header(plan: Plan) -> None:
     )
     cores, memory = environment.cores(), environment.memory_bytes() / 2**30
     device = f"CPU, {cores} core{'s' * (cores != 1)}" if spec.device == "cpu" else environment.cuda_name() or "CUDA"
+    device = _cards(plan) or device
     lines = (
         (f"{plan.task.name} v{plan.task.version}", f"{plan.task.title} · {counts} in {plan.test_groups:,} groups"),
         ("model", f"{plan.model.name}{revision}{weights} · {spec.dtype}{quantised}"),
@@ -67,6 +68,14 @@ def header(plan: Plan) -> None:
     for first, rest in lines:
         console.print(output.folded(f"{first:<10} ", rest, indent=11))
     console.print()
+
+
+def _cards(plan: Plan) -> str:
+    """Return the cards of `--devices` by model, as in "cards 0, 1 (NVIDIA T4)"; empty without the flag."""
+    models: dict[str, list[str]] = {}
+    for card in plan.options.cards:
+        models.setdefault(card.model, []).append(card.id if card.number is None else str(card.number))
+    return ", ".join(f"card{'s' * (len(names) > 1)} {', '.join(names)} ({model})" for model, names in models.items())
 
 
 def _long_row(plan: Plan) -> list[str]:
