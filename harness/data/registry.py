@@ -273,8 +273,28 @@ def _run_file(path: Path, mtime: int) -> ModuleType:
     return module
 
 
+def entry_points(group: str) -> list[metadata.EntryPoint]:
+    """Return the entry points of a group, by name. They are read again only if a folder of installed packages has changed."""
+    installed = _installed_points(tuple((folder, _changed(folder)) for folder in sys.path))
+    return sorted(installed.select(group=group), key=lambda point: (point.name, point.value))
+
+
+@lru_cache(maxsize=1)
+def _installed_points(folders: tuple[tuple[str, int], ...]) -> Any:
+    """Return the entry points of all packages in these folders; reading each package's takes longer than all plugins."""
+    return metadata.entry_points()
+
+
+def _changed(folder: str) -> int:
+    """Return the time when something was last added to a folder or removed from it; 0 if there is none."""
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def _from_packages(group: str, kind: type[T], attribute: str) -> Iterator[Entry[T]]:
-    for point in sorted(metadata.entry_points(group=group), key=lambda point: (point.name, point.value)):
+    for point in entry_points(group):
         package = f"{point.dist.name} {point.dist.version}" if point.dist else "an installed package"
         yield _entry(point.name, f"{package} ({point.value})", kind, partial(_from_point, point, attribute))
 

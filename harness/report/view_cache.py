@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import errors
-from harness.data import loading, probes
+from harness.data import loading, probes, registry
 from harness.report.figures import cache
 from harness.report.page import Part
 from harness.schema import Task
@@ -43,7 +43,7 @@ class View:
 
 def code() -> str | None:
     """Return a text that identifies everything but the records that a view is made from; None with plugins of packages."""
-    if any(importlib.metadata.entry_points(group=group) for group in PLUGINS):
+    if any(registry.entry_points(group) for group in PLUGINS):
         return None
     versions = [importlib.metadata.version(name) for name in LIBRARIES]
     folder = loading.tasks_folder()

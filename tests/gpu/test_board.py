@@ -7,10 +7,13 @@ import sys
 import tarfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.cli.app import main
+from harness.data import loading
+from harness.schema import Task
 from harness.store import records as store
 from tests.gpu import board
 from tests.support.records import make_record, make_spec
@@ -19,6 +22,21 @@ SHARED = board.ROOT.parent / "shared" / "data"
 SHIPPED = {"cfa", "claims", "sec_qa", "reserving"}
 
 
+@pytest.fixture
+def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stages of a board differ in methods and rates: the examples of a task are read for the first of them."""
+    read, known = loading.load_splits, dict[str, loading.Splits]()
+
+    def splits(task: Task, **settings: Any) -> loading.Splits:
+        key = repr((task, sorted(settings.items())))
+        if key not in known:
+            known[key] = read(task, **settings)
+        return known[key]
+
+    monkeypatch.setattr(loading, "load_splits", splits)
+
+
+@pytest.mark.usefixtures("read_once")
 @pytest.mark.parametrize("entry", board.ENTRIES, ids=lambda entry: entry.task)
 def test_every_board_can_be_planned(entry: board.Entry, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if entry.task not in SHIPPED and not SHARED.is_dir():

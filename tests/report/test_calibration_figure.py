@@ -37,6 +37,24 @@ def test_the_figure_shows_base_and_the_best_row_of_each_method_in_its_colour() -
         assert style.colour(method).lower() in svg.lower()
 
 
+def test_no_two_rows_of_a_panel_have_one_colour() -> None:
+    untrained: dict[str, Any] = {"epochs": 0.0, "train_examples": 0, "learning_rate": 0.0}
+    runs = [*RUNS, make_run("fewshot", 0, n=120, spec=untrained), make_run("rslora", 8, n=120)]
+    nearest, answers = make_run("nearest", 0, n=120, spec=untrained | {"challenger": 1})
+    surer = [
+        replace(one, loglik=tuple((1 + place) * nats for nats in one.loglik)) for place, one in enumerate(answers or ())
+    ]
+    runs.append((nearest, surer))
+    assert style.colour("fewshot") == style.colour("rslora") == style.colour("nearest")
+    (section,) = sections(compare.cells(runs))
+    rows = calibration_tables.rows(section, results_of(runs).calibrations)
+    for ax in calibration.draw("cfa", [(section, rows)]).axes:
+        handles, names = ax.get_legend_handles_labels()
+        lines = [getattr(handle, "lines", [handle])[0] for handle in handles]  # the line of one with error bars
+        colours = {line.get_color() for line, name in zip(lines, names, strict=True) if name != "perfectly calibrated"}
+        assert len(colours) == 7, names
+
+
 def test_the_figure_says_which_seed_it_shows_and_of_what_a_written_answers_confidence_is() -> None:
     runs = make_runs(2, n=120)
     said = texts(write.svgs(results_of(runs))[write.CALIBRATION])

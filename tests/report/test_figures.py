@@ -138,11 +138,12 @@ def test_nothing_is_drawn_for_a_single_point_or_a_single_rank(runs: Sequence[Any
     assert [name for name in found if name != write.CALIBRATION] == names
 
 
-def test_a_legend_has_no_part_that_no_bar_has() -> None:
+@pytest.mark.parametrize("gradients", [0, 20_000])  # bytes, which the table of memory shows as 0.0 MiB
+def test_a_legend_has_no_part_that_no_bar_shows(gradients: int) -> None:
     record, answers = make_run("lora", 8, n=60)
     assert record.cost is not None
     assert record.cost.parts is not None
-    cost = replace(record.cost, parts=replace(record.cost.parts, gradients=0))
+    cost = replace(record.cost, parts=replace(record.cost.parts, gradients=gradients))
     said = texts(write.svgs(results_of([(replace(record, cost=cost), answers)]))["memory"])
     assert "gradients" not in said
     assert "optimizer state" in said
@@ -259,6 +260,12 @@ def test_a_method_has_one_colour_of_its_own_and_an_unknown_one_keeps_its(drawn: 
     for name, svg in drawn.items():
         for shade in colours[1:]:
             assert shade.lower() in svg.lower(), name
+
+
+def test_challengers_are_no_method_and_have_the_colour_of_text() -> None:
+    word_counter = make_run("nearest", 0, n=40, spec={"challenger": 1})[0].spec
+    assert palette.row_colour(word_counter) == palette.INK
+    assert palette.row_colour(make_run("lora", 8, n=40)[0].spec) == palette.METHOD_COLOURS["lora"]
 
 
 @pytest.mark.usefixtures("style")

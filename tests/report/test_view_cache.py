@@ -168,7 +168,7 @@ def test_a_task_of_another_place_and_one_of_a_package_have_no_view(
     assert b"mine" in views.read(results)["report.html"]
     assert b"mine" not in report(results)["report.html"]
     plugin = EntryPoint("mine", "mine:TASK", "harness.tasks")
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [plugin] if group == plugin.group else [])
+    monkeypatch.setattr("harness.data.registry.entry_points", lambda group: [plugin] if group == plugin.group else [])
     assert view_cache.code() is None
 
 

@@ -12,20 +12,20 @@ from harness.model.tokenize import Pair
 from harness.runs.forecast import peak_memory
 from tests.support.tiny_models import toy_spec
 
-CONFIG = {"model_type": "llama", "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 24}
+CONFIG = {"model_type": "llama", "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 16}
 CONFIG |= {"num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 2000, "max_position_embeddings": 512}
 ROWS = [Pair((0,) * 90, (0,) * 3) for _ in range(4)]
 
 
 @pytest.mark.parametrize(
-    ("method", "rank", "checkpointing", "device"),
+    ("method", "rank", "checkpointing", "device", "layers"),
     [
-        ("lora", 8, False, "cpu"),
-        ("lora", 8, True, "cuda"),
-        ("full", 0, True, "cpu"),
-        ("full", 0, True, "cuda"),
+        ("lora", 8, False, "cpu", 16),
+        ("lora", 8, True, "cuda", 16),
+        ("full", 0, True, "cpu", 16),
+        ("full", 0, True, "cuda", 16),
         *(
-            pytest.param(*kind, checkpointing, device, marks=pytest.mark.slow)
+            pytest.param(*kind, checkpointing, device, 24, marks=pytest.mark.slow)
             for kind in (("lora", 8), ("dora", 4), ("full", 0))
             for checkpointing in (False, True)
             for device in ("cpu", "cuda")
@@ -33,11 +33,11 @@ ROWS = [Pair((0,) * 90, (0,) * 3) for _ in range(4)]
     ],
 )
 def test_the_line_through_two_depths_meets_the_count_of_all_layers(
-    method: str, rank: int, checkpointing: bool, device: str
+    method: str, rank: int, checkpointing: bool, device: str, layers: int
 ) -> None:
     spec = toy_spec(method=method, rank=rank, alpha=16.0, dtype="bf16", device=device, batch_size=8, micro_batch=4)
     spec = replace(spec, max_tokens=512, checkpointing=checkpointing)
-    config = loading.config_from(CONFIG)
+    config = loading.config_from(CONFIG | {"num_hidden_layers": layers})
     by_line = peak_memory.config_peak(config, spec, registry.method(method), ROWS)
     counted = peak_memory.config_counter(config, spec, registry.method(method), ROWS).peak
     assert by_line == pytest.approx(counted, rel=0.005)

@@ -180,7 +180,7 @@ def in_this_process() -> None:
         ("cli.commands.run.local.LocalProcesses", Here),
         ("cli.commands.run.local.warm_up", lambda: None),
         ("environment.commit", lambda: "abcdef012345"),
-        ("data.registry.metadata.entry_points", lambda **_: ()),
+        ("data.registry.entry_points", lambda _: []),
     ):
         pytest.MonkeyPatch().setattr(f"harness.{place}", value)
 

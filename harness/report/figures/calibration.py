@@ -18,7 +18,7 @@ from harness.analysis.selective import TARGETS
 from harness.report.calibration import WHOLE_LINE, CalibratedRun
 from harness.report.figures import layout
 from harness.report.figures.layout import Panel
-from harness.report.figures.style import FAINT, PAPER, clean, colour, mark
+from harness.report.figures.style import FAINT, PAPER, clean, mark, row_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ def _finite(distance: float) -> float:
 def _reliability(ax: Axes, panel: Panel, rows: Sequence[CalibratedRun]) -> None:
     diagonal = [0, *range(50, 90), *(100 - 0.01 * step for step in range(1000, 0, -5)), 100]
     ax.plot(diagonal, diagonal, color=FAINT, linewidth=1.2, linestyle=":", zorder=1, label="perfectly calibrated")
-    for row in rows:
+    for row, shade in zip(rows, row_colours(row.record.spec for row in rows), strict=True):
         method, bins = row.record.spec.method, row.calibration.bins
         right = [value.accuracy for value in bins]
         reach = [
@@ -77,7 +77,7 @@ def _reliability(ax: Axes, panel: Panel, rows: Sequence[CalibratedRun]) -> None:
         style: dict[str, Any] = {"marker": mark(method), "markersize": 6, "markeredgecolor": PAPER, "linewidth": 1.2}
         style |= {"elinewidth": 1, "capsize": 2, "zorder": 2, "label": clean(row.name, 28)}
         xs = [100 * value.confidence for value in bins]
-        ax.errorbar(xs, [100 * value.value for value in right], yerr=reach, color=colour(method), **style)
+        ax.errorbar(xs, [100 * value.value for value in right], yerr=reach, color=shade, **style)
     confidences = [value.confidence for row in rows for value in row.calibration.bins]
     stretched = statistics.median(confidences) > CONFIDENT
     if stretched:
@@ -110,10 +110,9 @@ def _risk(ax: Axes, panel: Panel, rows: Sequence[CalibratedRun]) -> None:
     for target in TARGETS:
         ax.axhline(100 * (1 - target), color=FAINT, linewidth=1, linestyle=":", zorder=1)
     highest = 100 * (1 - min(TARGETS))
-    for row in rows:
+    for row, shade in zip(rows, row_colours(row.record.spec for row in rows), strict=True):
         points = [(100 * share, 100 * wrong) for share, wrong in row.calibration.curve if share >= FEWEST]
         if points:
-            shade = colour(row.record.spec.method)
             ax.plot(*zip(*points, strict=True), color=shade, linewidth=1.8, zorder=2, label=clean(row.name, 28))
             highest = max(highest, *(wrong for _, wrong in points))
     ax.set_xlim(0, 101)

@@ -15,7 +15,7 @@ from harness.analysis import costs
 from harness.analysis.aggregate import Cell
 from harness.analysis.sections import Section
 from harness.format import number, percent_sign
-from harness.report.figures.style import FAINT, PAPER, SMALL, clean, colour, mark
+from harness.report.figures.style import FAINT, PAPER, SMALL, clean, mark, row_colour
 from harness.report.names import metric_words
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def row_text(ax: Axes, row: int, text: str, *, aside: bool, color: str | None = 
 
 def dot(cell: Cell) -> dict[str, Any]:
     """Return the style of a value with its interval, for `Axes.errorbar`."""
-    style = {"color": colour(cell.spec.method), "marker": mark(cell.spec.method), "markersize": 7, "zorder": 3}
+    style = {"color": row_colour(cell.spec), "marker": mark(cell.spec.method), "markersize": 7, "zorder": 3}
     return style | {"elinewidth": 2, "capsize": 3, "markeredgecolor": PAPER, "markeredgewidth": 0.6}
 
 

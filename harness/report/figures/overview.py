@@ -16,7 +16,18 @@ from harness.format import interval, number
 from harness.report.figures import layout
 from harness.report.figures.labels import label_ends, label_points
 from harness.report.figures.layout import Line, Panel
-from harness.report.figures.style import FAINT, INK, METHOD_COLOURS, PAPER, PART_COLOURS, SMALL, clean, colour, mark
+from harness.report.figures.style import (
+    FAINT,
+    INK,
+    METHOD_COLOURS,
+    PAPER,
+    PART_COLOURS,
+    SMALL,
+    clean,
+    colour,
+    mark,
+    row_colour,
+)
 from harness.report.names import marks, metric_words
 from harness.report.tables import memory_unit
 
@@ -175,7 +186,7 @@ def _level_lines(ax: Axes, panel: Panel, cells: Sequence[Cell]) -> list[tuple[fl
     """Draw methods without a rank, and guessing, as level lines; return (value, text, colour) of each."""
     ends = []
     for cell in cells:
-        shade = colour(cell.spec.method)
+        shade = row_colour(cell.spec)
         ax.axhline(panel.value(cell), color=shade, linewidth=1.5, linestyle=(0, (6, 2)), zorder=1)
         ends.append((panel.value(cell), f"{panel.label(cell, 24)}  {number(cell.value, cell.unit)}", shade))
     if (chance := panel.section.chance) is not None:
@@ -216,7 +227,7 @@ def memory(task: str, sections: Sequence[Section]) -> Figure:
             ax.set_xticks([])
         ax.set_xlabel("\n".join(filter(None, (f"peak memory in training, {unit}", _test_peaks(panel, scale, unit)))))
         several = any(len(cell.seeds) > 1 and cell.cost for cell in panel.cells)
-        layout.describe(ax, panel, "several seeds: the median run" if several else "", _part_handles(panel))
+        layout.describe(ax, panel, "several seeds: the median run" if several else "", _part_handles(panel, scale))
     return figure
 
 
@@ -262,7 +273,8 @@ def _memory_row(ax: Axes, panel: Panel, row: int, scale: float, unit: str) -> No
     left = 0.0
     for field, shade in PART_COLOURS.items():
         size = getattr(cell.cost.parts, field) / scale
-        ax.barh(row, size, left=left, height=0.66, color=shade, edgecolor=PAPER, linewidth=0.5)
+        if _is_visible(size):
+            ax.barh(row, size, left=left, height=0.66, color=shade, edgecolor=PAPER, linewidth=0.5)
         left += size
     if predicted := cell.cost.predicted_peak_bytes / scale:
         ax.plot([predicted] * 2, [row - 0.4, row + 0.4], color=INK, linewidth=2.5, solid_capstyle="butt", zorder=4)
@@ -270,13 +282,18 @@ def _memory_row(ax: Axes, panel: Panel, row: int, scale: float, unit: str) -> No
     layout.row_text(ax, row, text, aside=True)
 
 
-def _part_handles(panel: Panel) -> list[Any]:
+def _is_visible(size: float) -> bool:
+    """Whether a part of this size, in the unit of its figure, is more than the 0.0 that the table of memory shows."""
+    return round(size, 1) > 0
+
+
+def _part_handles(panel: Panel, scale: float) -> list[Any]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     names = {"activations_and_rest": "activations and the rest"}
     parts = [cell.cost.parts for cell in panel.cells if cell.cost and cell.cost.parts]
-    visible = [field for field in PART_COLOURS if any(getattr(part, field) for part in parts)]
+    visible = [field for field in PART_COLOURS if any(_is_visible(getattr(part, field) / scale) for part in parts)]
     handles: list[Any] = [Patch(color=PART_COLOURS[f], label=names.get(f, f.replace("_", " "))) for f in visible]
     if any(cell.cost and cell.cost.parts and cell.cost.predicted_peak_bytes for cell in panel.cells):
         style: dict[str, Any] = {"color": INK, "linestyle": "", "marker": "|", "markersize": 12, "markeredgewidth": 2.5}

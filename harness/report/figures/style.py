@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
 from harness.format import short
+from harness.record import RunSpec
 
 # Okabe and Ito's palette; marks differ as well, so that no figure depends on colour alone
 METHOD_COLOURS = {"base": "#767676", "lora": "#0072B2", "qlora": "#E69F00", "full": "#009E73"}
@@ -54,6 +56,24 @@ _FALLBACK_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC",
 def colour(method: str) -> str:
     """Return the colour of a method; methods outside `METHOD_COLOURS` get one by the hash of their name."""
     return METHOD_COLOURS.get(method) or FURTHER_COLOURS[_digest(method) % len(FURTHER_COLOURS)]
+
+
+def row_colour(spec: RunSpec) -> str:
+    """Return the colour of a row: that of its method; challengers, which are no method, have the colour of text."""
+    return INK if spec.challenger else colour(spec.method)
+
+
+def row_colours(specs: Iterable[RunSpec]) -> list[str]:
+    """Return a colour for each row of a panel in which colour alone tells rows apart, in their order.
+
+    A row has its own colour unless a row before it has the same; then it has the first further one that is free, if any is.
+    """
+    colours: list[str] = []
+    for spec in specs:
+        own = row_colour(spec)
+        free = [shade for shade in FURTHER_COLOURS if shade not in colours]
+        colours.append(free[0] if own in colours and free else own)
+    return colours
 
 
 def mark(method: str) -> str:
