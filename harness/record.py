@@ -20,8 +20,7 @@ Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Status = Literal["ok", "oom", "failed", "interrupted"]
 Scoring = Literal["choices", "generate", "perplexity"]
-# Values of `RunSpec.clients_by`: each group is a client; groups are divided by their hash.
-GROUP, HASH = "group", "hash"
+GROUP, HASH = "group", "hash"  # of `RunSpec.clients_by`: each group is a client; groups are divided by their hash
 
 LATER = {"later": True}  # of a field: written only if it differs from its default
 
@@ -293,10 +292,9 @@ class ProbeResult:
 
 @dataclass(frozen=True)
 class DataFile:
-    """The data file of a task without code, so that it is found and read again as it was.
+    """The data file of a task without code and the settings of its reading, see `TaskSource`; `columns` are texts `old=new`.
 
-    `path` is relative to the results folder. The other fields are the settings of the reading, see `TaskSource`; `relabel`
-    and `columns` are texts such as `old=new`.
+    `path` is relative to the results folder.
     """
 
     path: str
@@ -307,6 +305,7 @@ class DataFile:
     columns: tuple[str, ...] = field(default=(), metadata=LATER)
     drop_bad: bool = field(default=False, metadata=LATER)
     instruction: str = field(default="", metadata=LATER)
+    encoding: str = field(default="", metadata=LATER)
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,14 @@ INSTRUCTION = Flag(
     unset="the labels to choose from",
     group=WHERE,
 )
+ENCODING = Flag(
+    "--encoding",
+    "for a JSONL or CSV file that is not UTF-8 and does not begin with a mark of its encoding",
+    parse.encoding,
+    metavar="NAME",
+    example="cp1252",
+    group=WHERE,
+)
 GOLD = choice(
     "--gold",
     "gold answers of the source, or corrected by the task's audit",
@@ -94,7 +102,8 @@ GOLD = choice(
     default=Options.gold,
 )
 FOLDERS = (TASKS_DIR, DATA)
-SOURCES = (*FOLDERS, COLUMNS, LABELS, RELABEL, DECIMAL_COMMA, DROP_BAD, INSTRUCTION, replace(GOLD, group=WHERE))
+READING = (COLUMNS, LABELS, RELABEL, DECIMAL_COMMA, DROP_BAD, INSTRUCTION, ENCODING)
+SOURCES = (*FOLDERS, *READING, replace(GOLD, group=WHERE))
 
 TASK = Flag(
     "--task",

@@ -74,6 +74,7 @@ def file_task(
     columns: Mapping[str, str] | None = None,
     drop_bad: bool = False,
     instruction: str = "",
+    encoding: str = "",
 ) -> Task:
     """Return a task made of a data file; its title says which kind of answers was assumed.
 
@@ -87,13 +88,14 @@ def file_task(
         columns: columns of the file by their use, see `harness.data.intake.mapping`.
         drop_bad: leave out rows that have a fault.
         instruction: the question below each context; without, the labels, and `BARE` for none.
+        encoding: of the text of a JSONL or CSV file; empty for that of its mark, or UTF-8.
 
     Raises:
         HarnessError: all faults of the file, with their rows.
     """
     path = Path(path)
     faults = Faults(path, drop_bad=drop_bad)
-    layout, rows, examples, notes = _examples(path, columns or {}, faults)
+    layout, rows, examples, notes = _examples(path, columns or {}, faults, encoding)
     if layout == "choices" and (labels or relabel):
         fix = "leave --labels and --relabel out, or give the columns context, target"
         raise HarnessError("labels belong to files with the columns context, target", where=str(path), fix=fix)
@@ -123,7 +125,7 @@ def file_task(
 
 
 def _examples(
-    path: Path, columns: Mapping[str, str], faults: Faults
+    path: Path, columns: Mapping[str, str], faults: Faults, encoding: str
 ) -> tuple[Layout, list[Row], list[Example], list[str]]:
     """Return the layout of a file, its rows without a fault, their examples, and notes; faults are gathered.
 
@@ -131,7 +133,7 @@ def _examples(
         HarnessError: a fault that leaves nothing to read.
     """
     try:
-        rows = read_rows(path, refuse=faults.row)
+        rows = read_rows(path, refuse=faults.row, encoding=encoding)
         rows = mapping.renamed(path, rows, columns)
         layout, rows = mapping.recognised(path, rows, faults)
     except HarnessError as error:

@@ -36,6 +36,7 @@ class TaskSource:
         columns: pairs (column of a data file, its use).
         drop_bad: rows of a data file that have a fault are left out.
         instruction: the question below each context of a data file, see `file_task`.
+        encoding: of the text of a data file; empty for that of its mark, or UTF-8.
         gold: the gold answers of the source, or those that the task's audit corrected.
         train_limit: at most so many training examples; 0 is all.
         test_limit: at most so many test examples, and as many validation examples; 0 is all.
@@ -53,6 +54,7 @@ class TaskSource:
     columns: tuple[tuple[str, str], ...] = ()
     drop_bad: bool = False
     instruction: str = ""
+    encoding: str = ""
 
     def task(self) -> Task:
         """Return the task, with its gold answers chosen.
@@ -100,6 +102,7 @@ class TaskSource:
             columns=tuple(map("=".join, self.columns)),
             drop_bad=self.drop_bad,
             instruction=self.instruction,
+            encoding=self.encoding,
         )
 
     def recorded(self, file: DataFile, folders: Iterable[Path]) -> TaskSource | None:
@@ -116,6 +119,7 @@ class TaskSource:
                         columns=_pairs(file.columns),
                         drop_bad=file.drop_bad,
                         instruction=file.instruction,
+                        encoding=file.encoding,
                     )
         return None
 
@@ -132,6 +136,7 @@ class TaskSource:
                 columns=dict(self.columns),
                 drop_bad=self.drop_bad,
                 instruction=self.instruction,
+                encoding=self.encoding,
             )
         task = registry.task_among(tasks, self.name)
         self._refuse_settings_of_files(task)
@@ -146,6 +151,7 @@ class TaskSource:
             "columns": ("--columns", self.columns),
             "leaving rows out": ("--drop-bad", self.drop_bad),
             "an instruction": ("--instruction", self.instruction),
+            "an encoding": ("--encoding", self.encoding),
         }
         for noun, (flag, value) in settings.items():
             if value:

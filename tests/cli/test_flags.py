@@ -78,6 +78,7 @@ FULL: dict[str, Any] = {
     "columns": (("note", "context"), ("decision", "target")),
     "drop_bad": True,
     "instruction": "Is the claim paid?",
+    "encoding": "cp1252",
     "gold": "audited",
     "scoring": "both",
     "epochs": 0.5,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,19 @@ def test_a_record_can_name_no_other_kind_of_file(tmp_path: Path) -> None:
 
 def test_tasks_of_the_project_have_no_data_file(tmp_path: Path) -> None:
     assert TaskSource("cfa").data_file(tmp_path) is None
+
+
+def test_verify_reads_a_file_in_the_encoding_of_its_run(
+    options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "claims_raw.csv"
+    text = path.read_text(encoding="utf-8-sig")
+    path.write_bytes(text.replace("kitchen", "Küche").encode("cp1252"))
+    (made,) = plan.make(replace(options, encoding="cp1252"))
+    (job,) = [job for job in made.jobs() if job.spec.challenger]
+    worker.run(job, Ear())
+    file = records.read_record(job.folder).data_file
+    assert file is not None
+    assert file.encoding == "cp1252"
+    assert main(["verify", str(options.results)]) == 0
+    assert "1 run verified" in capsys.readouterr().out
