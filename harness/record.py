@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-# The version of a record. Since 2 its answers are compressed (see `store.answer_files`). Since 3 the log-likelihood of an
-# option leaves out the end token, which has a field of its own.
+# Since version 2 answers are compressed (`store.answer_files`). Since 3 `Answer.end_loglik` is apart from `loglik`.
 SCHEMA_VERSION = 3
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -294,7 +293,7 @@ class ProbeResult:
 class DataFile:
     """The data file of a task without code and the settings of its reading, see `TaskSource`; `columns` are texts `old=new`.
 
-    `path` is relative to the results folder.
+    `path` is relative to the results folder. `further` are the files of other splits, such as `test=../new.csv`.
     """
 
     path: str
@@ -306,6 +305,8 @@ class DataFile:
     drop_bad: bool = field(default=False, metadata=LATER)
     instruction: str = field(default="", metadata=LATER)
     encoding: str = field(default="", metadata=LATER)
+    further: tuple[str, ...] = field(default=(), metadata=LATER)
+    further_sha256: tuple[str, ...] = field(default=(), metadata=LATER)
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,22 @@ GOLD = choice(
     default=Options.gold,
 )
 FOLDERS = (TASKS_DIR, DATA)
-READING = (COLUMNS, LABELS, RELABEL, DECIMAL_COMMA, DROP_BAD, INSTRUCTION, ENCODING)
+TEST_DATA = Flag(
+    "--test-data",
+    "the file of the test questions, if the data file of --task is that of training",
+    parse.path,
+    metavar="FILE",
+    example="test.csv",
+    group=WHERE,
+)
+VALIDATION_DATA = replace(
+    TEST_DATA,
+    name="--validation-data",
+    help="the file of validation questions beside --test-data",
+    example="validation.csv",
+    unset="a seventh of training",
+)
+READING = (COLUMNS, LABELS, RELABEL, DECIMAL_COMMA, DROP_BAD, INSTRUCTION, ENCODING, TEST_DATA, VALIDATION_DATA)
 SOURCES = (*FOLDERS, *READING, replace(GOLD, group=WHERE))
 
 TASK = Flag(

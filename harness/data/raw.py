@@ -42,11 +42,20 @@ class ClassName(str):
 
 @dataclass(frozen=True)
 class Row:
-    """The cells of a row, its line (JSONL, CSV) or number (Parquet) from 1, and its location for error messages."""
+    """The cells of a row, its line (JSONL, CSV) or number (Parquet) from 1, and its location for error messages.
+
+    `file` is the name of a further file of the task, such as that of its test; empty in the first.
+    """
 
     number: int
     location: str
     cells: Mapping[str, Any]
+    file: str = ""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """The file and the number, which no other row of the task has."""
+        return self.file, self.number
 
 
 def open_file(path: Path) -> BufferedReader:

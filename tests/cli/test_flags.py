@@ -79,6 +79,8 @@ FULL: dict[str, Any] = {
     "drop_bad": True,
     "instruction": "Is the claim paid?",
     "encoding": "cp1252",
+    "test_data": Path("test.csv"),
+    "validation_data": Path("validation.csv"),
     "gold": "audited",
     "scoring": "both",
     "epochs": 0.5,
