@@ -18,15 +18,13 @@ from harness.record_parts import Placement as Placement
 from harness.record_parts import Selection as Selection
 from harness.record_parts import Usage as Usage
 
-# The version of a record. Since 2 its answers are compressed (see `store.answer_files`). Since 3 the log-likelihood of an
-# option leaves out the end token, which has a field of its own.
+# Since version 2 answers are compressed (`store.answer_files`). Since 3 `Answer.end_loglik` is apart from `loglik`.
 SCHEMA_VERSION = 3
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Status = Literal["ok", "oom", "failed", "interrupted"]
 Scoring = Literal["choices", "generate", "perplexity"]
-# Values of `RunSpec.clients_by`: each group is a client; groups are divided by their hash.
-GROUP, HASH = "group", "hash"
+GROUP, HASH = "group", "hash"  # of `RunSpec.clients_by`: each group is a client; groups are divided by their hash
 
 LATER = {"later": True}  # of a field: written only if it differs from its default
 
@@ -253,10 +251,9 @@ class ProbeResult:
 
 @dataclass(frozen=True)
 class DataFile:
-    """The data file of a task without code, so that it is found and read again as it was.
+    """The data file of a task without code and the settings of its reading, see `TaskSource`; `columns` are texts `old=new`.
 
-    `path` is relative to the results folder. The other fields are the settings of the reading, see `TaskSource`; `relabel`
-    and `columns` are texts such as `old=new`.
+    `path` is relative to the results folder. `further` are the files of other splits, such as `test=../new.csv`.
     """
 
     path: str
@@ -267,6 +264,9 @@ class DataFile:
     columns: tuple[str, ...] = field(default=(), metadata=LATER)
     drop_bad: bool = field(default=False, metadata=LATER)
     instruction: str = field(default="", metadata=LATER)
+    encoding: str = field(default="", metadata=LATER)
+    further: tuple[str, ...] = field(default=(), metadata=LATER)
+    further_sha256: tuple[str, ...] = field(default=(), metadata=LATER)
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,14 @@ INSTRUCTION = Flag(
     unset="the labels to choose from",
     group=WHERE,
 )
+ENCODING = Flag(
+    "--encoding",
+    "for a JSONL or CSV file that is not UTF-8 and does not begin with a mark of its encoding",
+    parse.encoding,
+    metavar="NAME",
+    example="cp1252",
+    group=WHERE,
+)
 GOLD = choice(
     "--gold",
     "gold answers of the source, or corrected by the task's audit",
@@ -94,7 +102,23 @@ GOLD = choice(
     default=Options.gold,
 )
 FOLDERS = (TASKS_DIR, DATA)
-SOURCES = (*FOLDERS, COLUMNS, LABELS, RELABEL, DECIMAL_COMMA, DROP_BAD, INSTRUCTION, replace(GOLD, group=WHERE))
+TEST_DATA = Flag(
+    "--test-data",
+    "the file of the test questions, if the data file of --task is that of training",
+    parse.path,
+    metavar="FILE",
+    example="test.csv",
+    group=WHERE,
+)
+VALIDATION_DATA = replace(
+    TEST_DATA,
+    name="--validation-data",
+    help="the file of validation questions beside --test-data",
+    example="validation.csv",
+    unset="a seventh of training",
+)
+READING = (COLUMNS, LABELS, RELABEL, DECIMAL_COMMA, DROP_BAD, INSTRUCTION, ENCODING, TEST_DATA, VALIDATION_DATA)
+SOURCES = (*FOLDERS, *READING, replace(GOLD, group=WHERE))
 
 TASK = Flag(
     "--task",

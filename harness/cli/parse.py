@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.data import raw
 from harness.endpoint import settings as endpoint
 from harness.errors import HarnessError, did_you_mean
 
@@ -195,6 +196,27 @@ def columns(texts: Iterable[str], flag: str, example: str) -> tuple[tuple[str, s
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise HarnessError(f"the column '{twice}' has two uses", where=flag, fix="name each column once")
     return tuple(pairs)
+
+
+def encoding(value: str, flag: str, example: str) -> str:
+    """Read the name of a text encoding, such as cp1252 or `Windows-1252`, as Python names it."""
+    try:
+        return raw.text_encoding(value.strip())
+    except LookupError:
+        usual = (
+            "utf-8",
+            "utf-16",
+            "cp1252",
+            "latin-1",
+            "cp850",
+            "cp1250",
+            "cp1251",
+            "mac-roman",
+            "shift-jis",
+            "gb18030",
+        )
+        fix = did_you_mean(value.lower(), usual) or f"usual ones are {', '.join(usual)}"
+        raise HarnessError(f"there is no encoding '{value}'", where=flag, fix=fix) from None
 
 
 def assignments(texts: Iterable[str], flag: str, example: str) -> tuple[str, ...]:

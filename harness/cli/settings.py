@@ -28,7 +28,19 @@ def options(arguments: Arguments) -> Options:
 
 def with_suites(settings: Options) -> Options:
     """Return the settings with the tasks of each suite in its place, such as `--task insurance`."""
+    _check_files(settings)
     return replace(settings, tasks=registry.expanded(settings.tasks, settings.tasks_dirs))
+
+
+def _check_files(settings: Options) -> None:
+    """Raise an error if the file of a test or of validation does not belong to one data file of training."""
+    flag = "--test-data" if settings.test_data else "--validation-data"
+    if (settings.test_data or settings.validation_data) and len(settings.tasks) > 1:
+        problem = f"{flag} belongs to one data file, and {len(settings.tasks)} tasks are named"
+        raise HarnessError(problem, where=f"--task {','.join(settings.tasks)}", fix="name one data file")
+    if settings.validation_data and not settings.test_data:
+        fix = "name the test with --test-data, or the split of each row in a column split"
+        raise HarnessError("--validation-data is named without --test-data", where=flag, fix=fix)
 
 
 def run_options(arguments: Arguments) -> Options:

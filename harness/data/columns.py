@@ -111,7 +111,7 @@ def example_of(layout: Layout, row: Row, letters: Sequence[str] = ()) -> Example
     Raises:
         HarnessError: a missing column, an empty cell, unfit choices, or an answer that is not among them.
     """
-    name = _text(row, "id", needed=False) or f"row-{row.number}"
+    name = _text(row, "id", needed=False) or f"{row.file and f'{row.file}-'}row-{row.number}"
     group = _text(row, "group", needed=False)
     if layout == "choices":
         choices = _choices(row, letters)

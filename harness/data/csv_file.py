@@ -17,29 +17,30 @@ from pathlib import Path
 
 from harness.data import bounds
 from harness.data.intake.faults import Refuse, at_once
-from harness.data.raw import Row, cut_off, open_file, refuse_other_encoding
+from harness.data.raw import Row, cut_off, open_text, refuse_encoding
 from harness.errors import HarnessError
 from harness.metrics.text import canonical
 
 _SEPARATOR = re.compile(r'\ufeff?"?sep=([^"\r\n])"?[,;\t|]*\s*', re.IGNORECASE)  # Excel's first line
 
 
-def csv_rows(path: Path, refuse: Refuse = at_once) -> list[Row]:
+def csv_rows(path: Path, refuse: Refuse = at_once, encoding: str = "") -> list[Row]:
     """Return all rows of a CSV file.
 
     Args:
         path: the file.
         refuse: takes the error of a row that cannot be read, and its line; the next row follows.
+        encoding: of the text; empty for that of its mark, or UTF-8.
 
     Raises:
-        HarnessError: empty, not UTF-8, not CSV, cut off, fields that do not fit the header, or too large; with the line.
+        HarnessError: empty, in another encoding, not CSV, cut off, fields that do not fit the header, or too large; with the line.
     """
     limit = csv.field_size_limit(bounds.MAX_CELL)  # the default of 128 KiB is less than a filing
     try:
-        with open_file(path) as file:
-            rows = _Reader(path, io.TextIOWrapper(file, encoding="utf-8", newline=""), refuse).rows()
+        with open_text(path, encoding, newline="") as text:
+            rows = _Reader(path, text, refuse).rows()
     except UnicodeDecodeError:
-        refuse_other_encoding(path)
+        refuse_encoding(path, encoding)
         raise
     finally:
         csv.field_size_limit(limit)

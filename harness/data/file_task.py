@@ -16,7 +16,6 @@ unless every context names them or an `instruction` stands there.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,20 +26,19 @@ from string import ascii_uppercase
 
 from harness.data import labels as labelling
 from harness.data import prompts
-from harness.data.columns import Layout, cell_text, example_of, option_columns, split_of
+from harness.data.columns import IGNORE, Layout, cell_text, example_of, option_columns, split_of
 from harness.data.intake import guess, mapping
 from harness.data.intake.faults import EveryFault, Faults
-from harness.data.kinds import MIN_ROWS_PER_LABEL, Kind, kind_of
+from harness.data.kinds import Kind, description, kind_of
 from harness.data.raw import Row, digest_of
 from harness.data.readers import read_rows
-from harness.data.split import SHARES, partition, question_key
+from harness.data.split import SHARES, partition, shared, with_duplicates_grouped
 from harness.errors import HarnessError
 from harness.metrics import acc, acc_norm, default_parse, exact_match, fold, macro_f1, numeric, parse_number
 from harness.record import Split
 from harness.schema import Example, Source, Task
 
 MIN_ROWS = 10
-MAX_LISTED = 8
 DECIMAL_COMMA = "-decimal-comma"  # the end of the name of a task whose numbers have one: it is another task
 LABELS_STATED = 2  # the version of tasks of labels since their prompts state them
 BARE = "none"  # the instruction of a prompt without a question
@@ -74,6 +72,8 @@ def file_task(
     columns: Mapping[str, str] | None = None,
     drop_bad: bool = False,
     instruction: str = "",
+    encoding: str = "",
+    further: Mapping[Split, Path] | None = None,
 ) -> Task:
     """Return a task made of a data file; its title says which kind of answers was assumed.
 
@@ -87,13 +87,16 @@ def file_task(
         columns: columns of the file by their use, see `harness.data.intake.mapping`.
         drop_bad: leave out rows that have a fault.
         instruction: the question below each context; without, the labels, and `BARE` for none.
+        encoding: of the text of a JSONL or CSV file; empty for that of its mark, or UTF-8.
+        further: the files of the test and of validation, if `path` is that of training.
 
     Raises:
         HarnessError: all faults of the file, with their rows.
     """
     path = Path(path)
-    faults = Faults(path, drop_bad=drop_bad)
-    layout, rows, examples, notes = _examples(path, columns or {}, faults)
+    files: dict[Split, Path] = {"train": path, **(further or {})}
+    faults = Faults(path, drop_bad=drop_bad, further=[file.name for file in (further or {}).values()])
+    layout, rows, examples, notes = _examples(files, columns or {}, faults, encoding)
     if layout == "choices" and (labels or relabel):
         fix = "leave --labels and --relabel out, or give the columns context, target"
         raise HarnessError("labels belong to files with the columns context, target", where=str(path), fix=fix)
@@ -104,17 +107,19 @@ def file_task(
     except HarnessError as error:
         faults.whole_file(error)
     faults.refuse()
-    pairs = [(row, e) for row, e in zip(rows, examples, strict=True) if row.number not in faults.numbers]
+    pairs = [(row, e) for row, e in zip(rows, examples, strict=True) if row.key not in faults.keys]
     rows, examples = [row for row, _ in pairs], [e for _, e in pairs]
     notes += [*joined, *renamed, *more]
     if kind == "labels":
         examples = [replace(e, choices=classes) for e in examples]
-    splits, how = _split(path, rows, _duplicates_grouped(examples))
+    splits, how = _split(path, rows, with_duplicates_grouped(examples))
     if classes and len({e.target for e in splits["train"]}) < 2:
         raise HarnessError("one class only among the training rows", where=str(path), fix="add rows of the others")
-    dropped = len(faults.numbers)
+    dropped = len(faults.keys)
     notes += [f"{dropped:,} row{'s' * (dropped != 1)} left out"] * bool(dropped)
-    title = "; ".join([f"{path.name}: {len(rows):,} rows", _describe(kind, classes, examples), *notes, how])
+    counts = Counter(row.file for row in rows)
+    of_files = ", ".join(f"{file or path.name}: {count:,} rows" for file, count in counts.items())
+    title = "; ".join([of_files, description(kind, classes, examples), *notes, how])
     name = (name or file_name(path)) + DECIMAL_COMMA * decimal_comma
     load = FileRows(splits, _unused(rows, layout, faults))
     question = _question(kind, classes, examples, instruction)
@@ -123,41 +128,68 @@ def file_task(
 
 
 def _examples(
-    path: Path, columns: Mapping[str, str], faults: Faults
+    files: Mapping[Split, Path], columns: Mapping[str, str], faults: Faults, encoding: str
 ) -> tuple[Layout, list[Row], list[Example], list[str]]:
-    """Return the layout of a file, its rows without a fault, their examples, and notes; faults are gathered.
+    """Return the layout of the files, their rows without a fault, their examples, and notes; faults are gathered.
 
     Raises:
         HarnessError: a fault that leaves nothing to read.
     """
+    read = {split: _rows(path, columns, faults, encoding, further=split != "train") for split, path in files.items()}
+    layout, path = read["train"][0], files["train"]
+    if any(other != layout for other, _ in read.values()):
+        fix = "give all files the same columns, as by --columns"
+        names = " and ".join(file.name for file in files.values())
+        faults.whole_file(HarnessError(f"{names} have different layouts", where=str(path), fix=fix))
+    if layout is None or any(other != layout for other, _ in read.values()):
+        faults.refuse()
+        raise AssertionError("a file without a layout has a fault")
+    rows = [(split if len(files) > 1 else None, row) for split, (_, part) in read.items() for row in part]
+    letters, notes = option_columns([row for _, row in rows]) if layout == "choices" else ((), [])
+    good, examples, first = [], [], dict[tuple[str, str], Row]()
+    named = any("split" in row.cells and cell_text(row, "split", row.cells["split"]) for _, row in rows)
+    for split, row in rows:
+        try:
+            placed = _in_split(row, split)
+            example = example_of(layout, placed, letters)
+            _refuse_empty_split(placed, named=named)
+            _refuse_duplicate(example, placed, first)
+        except HarnessError as error:
+            faults.row(error, *row.key[::-1])
+            continue
+        good.append(placed)
+        examples.append(example)
+    if not good:
+        faults.refuse_every_row()
+    _gather_shared(good, examples, faults)
+    return layout, good, examples, notes
+
+
+def _rows(
+    path: Path, columns: Mapping[str, str], faults: Faults, encoding: str, *, further: bool
+) -> tuple[Layout | None, list[Row]]:
+    """Return the layout of a file and its rows, those of a further file with its name."""
+    file = path.name if further else ""
     try:
-        rows = read_rows(path, refuse=faults.row)
-        rows = mapping.renamed(path, rows, columns)
-        layout, rows = mapping.recognised(path, rows, faults)
+        rows = read_rows(path, refuse=partial(faults.row, file=file), encoding=encoding)
+        rows = [replace(row, file=file) for row in rows] if further else rows
+        return mapping.recognised(path, mapping.renamed(path, rows, columns), faults)
     except HarnessError as error:
         if not isinstance(error, EveryFault):
             faults.whole_file(error)
             faults.refuse()
         raise
-    if layout is None:
-        faults.refuse()
-        raise AssertionError("a file without a layout has a fault")
-    letters, notes = option_columns(rows) if layout == "choices" else ((), [])
-    good, examples, first = [], [], dict[str, Row]()
-    named = any("split" in row.cells and cell_text(row, "split", row.cells["split"]) for row in rows)
-    for row in rows:
-        try:
-            example = example_of(layout, row, letters)
-            _refuse_empty_split(row, named=named)
-            _refuse_duplicate(example, row, first)
-        except HarnessError as error:
-            faults.row(error, row.number)
-            continue
-        good.append(row)
-        examples.append(example)
-    if not good:
-        faults.refuse_every_row()
-    return layout, good, examples, notes
+
+
+def _in_split(row: Row, split: Split | None) -> Row:
+    """Return a row in the split of its file, if each split has one; the file of training may name rows for validation."""
+    if split is None:
+        return row
+    named = split_of(row)
+    if named and named != split and (split, named) != ("train", "validation"):
+        problem = f"the split of this row is {named!r}, and its file is that of {split!r}"
+        raise HarnessError(problem, where=row.location, fix=f"correct it, or --columns split={IGNORE}")
+    return replace(row, cells={**row.cells, "split": named or split})
 
 
 def _refuse_empty_split(row: Row, *, named: bool) -> None:
@@ -166,10 +198,32 @@ def _refuse_empty_split(row: Row, *, named: bool) -> None:
         raise HarnessError("the split of this row is empty, and other rows name theirs", where=row.location, fix=fix)
 
 
-def _refuse_duplicate(example: Example, row: Row, first: dict[str, Row]) -> None:
-    if first.setdefault(example.id, row) is not row:
-        where = f"{first[example.id].location} and {row.location}"
+def _refuse_duplicate(example: Example, row: Row, first: dict[tuple[str, str], Row]) -> None:
+    other = first.setdefault((row.file, example.id), row)
+    if other is not row:
+        where = f"{other.location} and {row.location}"
         raise HarnessError(f"two rows have the id {example.id!r}", where=where, fix="give each row its own id")
+
+
+def _gather_shared(rows: Sequence[Row], examples: Sequence[Example], faults: Faults) -> None:
+    """Gather ids of two files, and the rows with a group or text of a later split: those of training, not of the test."""
+    first: dict[str, Row] = {}
+    both = [
+        (e.id, other, row)
+        for row, e in zip(rows, examples, strict=True)
+        if (other := first.setdefault(e.id, row)) is not row
+    ]
+    if both:
+        name, *places = both[0]
+        problem = f"{len(both):,} ids are in more than one file, such as {name!r}"
+        fix = f"--columns id={IGNORE} if they only number the rows; else the test has cases of training"
+        faults.whole_file(HarnessError(problem, where=" and ".join(row.location for row in places), fix=fix))
+    splits = [split_of(row) for row in rows]
+    for position, other, kind in shared(examples, splits):
+        row = rows[position]
+        problem = f"{splits[position]} and {splits[other]} share a {kind}: the test would measure memory"
+        where = f"{row.location} and {rows[other].location}"
+        faults.row(HarnessError(problem, where=where, fix="put both into one split"), row.number, row.file)
 
 
 def _unused(rows: Sequence[Row], layout: Layout, faults: Faults) -> tuple[tuple[str, str], ...]:
@@ -239,17 +293,6 @@ def file_name(path: Path | str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).strip("-.") or "file"
 
 
-def _duplicates_grouped(examples: Sequence[Example]) -> list[Example]:
-    """Give ungrouped rows with the same text a group: they are one observation, not several."""
-    keys = [question_key(e) for e in examples]
-    counts = Counter(key for key, e in zip(keys, examples, strict=True) if not e.group)
-    digests = (hashlib.sha256("\0".join(key).encode()).hexdigest()[:10] for key in keys)
-    return [
-        replace(e, group=f"same-{digest}") if not e.group and counts[key] > 1 else e
-        for e, key, digest in zip(examples, keys, digests, strict=True)
-    ]
-
-
 def _split(path: Path, rows: Sequence[Row], examples: Sequence[Example]) -> tuple[dict[Split, list[Example]], str]:
     """Return the examples by split, and the way they were split, for the title."""
     column = [split_of(row) for row in rows]
@@ -278,22 +321,6 @@ def _partition(
         return partition(examples, shares)
     except HarnessError as error:
         raise HarnessError(error.problem, where=str(path), fix=error.fix) from error
-
-
-def _describe(kind: Kind, classes: Sequence[str], examples: Sequence[Example]) -> str:
-    """Return, for the title, the kind of answers that was assumed."""
-    counts = Counter(e.target for e in examples)
-    rows_per_class = ", ".join(f"{label} {counts[label]:,}" for label in classes)
-    if len(classes) > MAX_LISTED:
-        rows_per_class = f"{len(classes)}, {min(counts.values()):,} to {max(counts.values()):,} rows each"
-    if kind == "numbers" and len(counts) <= MAX_LISTED and len(examples) >= MIN_ROWS_PER_LABEL * len(counts):
-        return f"every target is a number, compared as numbers (as classes with --labels {','.join(sorted(counts))})"
-    return {
-        "choices": f"choices {rows_per_class}" if classes else "multiple choice",
-        "labels": f"labels {rows_per_class}",
-        "numbers": "every target is a number, compared as numbers",
-        "text": "free text, exact match",
-    }[kind]
 
 
 def commonest(examples: Sequence[Example]) -> float:

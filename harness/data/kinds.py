@@ -25,6 +25,7 @@ from harness.schema import Example
 MAX_LABELS, MAX_LABEL_LENGTH, MIN_ROWS_PER_LABEL = 20, 40, 5
 MOSTLY = 0.5  # share of the rows; above it a text among numbers is named
 NAMED = 3  # cells that a note names
+MAX_LISTED = 8  # classes that a title lists
 Kind = Literal["choices", "labels", "numbers", "text"]
 ReadNumber = Callable[[str], Decimal | None]
 _CODE = re.compile(r"[+-]?0[0-9]+(?:\.[0-9]+)*")
@@ -125,7 +126,24 @@ def _about_others(
     ]
 
 
+def description(kind: Kind, classes: Sequence[str], examples: Sequence[Example]) -> str:
+    """Return, for the title, the kind of answers that was assumed."""
+    counts = Counter(e.target for e in examples)
+    rows_per_class = ", ".join(f"{label} {counts[label]:,}" for label in classes)
+    if len(classes) > MAX_LISTED:
+        rows_per_class = f"{len(classes)}, {min(counts.values()):,} to {max(counts.values()):,} rows each"
+    if kind == "numbers" and len(counts) <= MAX_LISTED and len(examples) >= MIN_ROWS_PER_LABEL * len(counts):
+        return f"every target is a number, compared as numbers (as classes with --labels {','.join(sorted(counts))})"
+    return {
+        "choices": f"choices {rows_per_class}" if classes else "multiple choice",
+        "labels": f"labels {rows_per_class}",
+        "numbers": "every target is a number, compared as numbers",
+        "text": "free text, exact match",
+    }[kind]
+
+
 def _short(row: Row) -> str:
     """Return the place of a row in its file."""
     end = row.location.rpartition(", row ")[2] if ", row " in row.location else row.location.rpartition(":")[2]
-    return f"row {end}" if ", row " in row.location else f"line {end}"
+    place = f"row {end}" if ", row " in row.location else f"line {end}"
+    return f"{place} of {row.file}" if row.file else place

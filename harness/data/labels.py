@@ -88,9 +88,8 @@ def given_labels(
     for row, target in zip(rows, (e.target for e in examples), strict=True):
         if target not in classes:
             fix = did_you_mean(target, classes) or f"the labels are {', '.join(classes)}"
-            faults.row(
-                HarnessError(f"the target {target!r} is not among the labels", where=row.location, fix=fix), row.number
-            )
+            problem = f"the target {target!r} is not among the labels"
+            faults.row(HarnessError(problem, where=row.location, fix=fix), row.number, row.file)
             spellings.add(target)
     for target in sorted(spellings):
         if lookalikes.skeleton(target) in by_shape:

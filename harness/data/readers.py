@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from harness.data.csv_file import csv_rows
 from harness.data.intake.faults import Refuse, at_once
 from harness.data.parquet_file import parquet_rows
 from harness.data.raw import Row as Row
-from harness.data.raw import cut_off, decode, open_file, unreadable
+from harness.data.raw import cut_off, open_text, refuse_encoding, unreadable
 from harness.errors import HarnessError, did_you_mean
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
@@ -30,13 +31,14 @@ class _NameTwice(ValueError):
         return f"an object has the name {self.args[0]!r} twice"
 
 
-def read_rows(path: Path | str, *, class_names: bool = True, refuse: Refuse = at_once) -> list[Row]:
+def read_rows(path: Path | str, *, class_names: bool = True, refuse: Refuse = at_once, encoding: str = "") -> list[Row]:
     """Return all rows of a data file; its extension tells the format.
 
     Args:
         path: the file.
         class_names: whether class numbers of a Parquet file become the names in its metadata.
         refuse: takes the error of a row of JSONL or CSV that cannot be read, and its line; the next row follows.
+        encoding: of the text of JSONL and CSV; empty for that of its mark, or UTF-8.
 
     Raises:
         HarnessError: missing, no regular file, an unknown extension, empty, too large, or damaged, with the line.
@@ -57,10 +59,13 @@ def read_rows(path: Path | str, *, class_names: bool = True, refuse: Refuse = at
             "no such data file", where=str(path), fix=did_you_mean(path.name, siblings) or "check the path"
         )
     if suffix == ".csv":
-        return csv_rows(path, refuse)
+        return csv_rows(path, refuse, encoding)
     if suffix == ".parquet":
+        if encoding:
+            problem = f"a Parquet file has no encoding of its own, and {encoding} is named"
+            raise HarnessError(problem, where=str(path), fix="leave --encoding out")
         return parquet_rows(path, class_names=class_names)
-    return [Row(number, f"{path}:{number}", cells) for number, cells in numbered_jsonl(path, refuse)]
+    return [Row(number, f"{path}:{number}", cells) for number, cells in numbered_jsonl(path, refuse, encoding)]
 
 
 def read_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:
@@ -70,39 +75,47 @@ def read_jsonl(path: Path | str) -> Iterator[dict[str, Any]]:
         HarnessError: with the line: no such file, empty, not UTF-8, cut off in the middle of a line, not JSON, not an
             object, a name twice, or too large.
     """
-    for _, row in numbered_jsonl(Path(path)):
+    for _, row in numbered_jsonl(Path(path), encoding="utf-8"):
         yield row
 
 
-def numbered_jsonl(path: Path, refuse: Refuse = at_once) -> Iterator[tuple[int, dict[str, Any]]]:
+def numbered_jsonl(path: Path, refuse: Refuse = at_once, encoding: str = "") -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number from 1, object); errors as `read_jsonl`, those of a line as `refuse` takes them."""
-    empty, offset, number, tally = True, 0, 0, bounds.Tally(path)
+    empty = True
     try:
-        with open_file(path) as file:
-            while raw := file.readline(bounds.MAX_LINE):
-                number += 1
-                where = f"{path}:{number}"
-                if len(raw) == bounds.MAX_LINE and not raw.endswith(b"\n"):
-                    problem = f"this line is longer than {bounds.MAX_LINE:,} bytes, the most that are read"
-                    raise HarnessError(problem, where=where, fix="write one JSON object per line")
-                line = decode(raw, path, line=number, offset=offset)
-                offset += len(raw)
-                line = line.removeprefix("\ufeff") if number == 1 else line
-                if line.strip():
-                    empty = False
-                    tally.add(where, len(line))
-                    try:
-                        cells = _object(line, where)
-                    except HarnessError as error:
-                        if not line.endswith("\n"):
-                            raise  # the file was cut off, or may have been
-                        refuse(error, number)
-                        continue
-                    yield number, cells
+        with open_text(path, encoding, newline="\n") as text:
+            for number, where, line in _lines(path, text):
+                empty = False
+                try:
+                    cells = _object(line, where)
+                except HarnessError as error:
+                    if not line.endswith("\n"):
+                        raise  # the file was cut off, or may have been
+                    refuse(error, number)
+                    continue
+                yield number, cells
+    except UnicodeDecodeError:
+        refuse_encoding(path, encoding)
+        raise
     except OSError as error:
         raise unreadable(path, error) from error
     if empty:
         raise HarnessError("the data file is empty", where=str(path), fix="write one JSON object per line")
+
+
+def _lines(path: Path, text: TextIOWrapper) -> Iterator[tuple[int, str, str]]:
+    """Yield (number from 1, place, line) of the lines that are not blank; too long a line or too much text is an error."""
+    number, tally = 0, bounds.Tally(path)
+    while line := text.readline(bounds.MAX_LINE):
+        number += 1
+        where = f"{path}:{number}"
+        if len(line) == bounds.MAX_LINE and not line.endswith("\n"):
+            problem = f"this line is longer than {bounds.MAX_LINE:,} characters, the most that are read"
+            raise HarnessError(problem, where=where, fix="write one JSON object per line")
+        line = line.removeprefix("\ufeff") if number == 1 else line
+        if line.strip():
+            tally.add(where, len(line))
+            yield number, where, line
 
 
 def load_json(text: str) -> Any:

@@ -18,7 +18,7 @@ from harness.data.loading import Splits
 from harness.data.raw import digest_of
 from harness.data.readers import SUFFIXES
 from harness.errors import HarnessError
-from harness.record import DataFile
+from harness.record import DataFile, Split
 from harness.schema import Gold, Task
 
 
@@ -36,6 +36,9 @@ class TaskSource:
         columns: pairs (column of a data file, its use).
         drop_bad: rows of a data file that have a fault are left out.
         instruction: the question below each context of a data file, see `file_task`.
+        encoding: of the text of a data file; empty for that of its mark, or UTF-8.
+        test_data: the file of the test, if the data file is that of training; None if it has both.
+        validation_data: the file of validation, beside `test_data`.
         gold: the gold answers of the source, or those that the task's audit corrected.
         train_limit: at most so many training examples; 0 is all.
         test_limit: at most so many test examples, and as many validation examples; 0 is all.
@@ -53,6 +56,15 @@ class TaskSource:
     columns: tuple[tuple[str, str], ...] = ()
     drop_bad: bool = False
     instruction: str = ""
+    encoding: str = ""
+    test_data: Path | None = None
+    validation_data: Path | None = None
+
+    @property
+    def further(self) -> dict[Split, Path]:
+        """The files of a data file's test and validation, by split."""
+        files: dict[Split, Path | None] = {"validation": self.validation_data, "test": self.test_data}
+        return {split: path for split, path in files.items() if path is not None}
 
     def task(self) -> Task:
         """Return the task, with its gold answers chosen.
@@ -92,32 +104,43 @@ class TaskSource:
         if not self.is_file:
             return None
         return DataFile(
-            path=Path(os.path.relpath(self.name, results)).as_posix(),
+            path=_from(results, Path(self.name)),
             sha256=digest_of(Path(self.name)),
+            further=tuple(f"{split}={_from(results, path)}" for split, path in self.further.items()),
+            further_sha256=tuple(map(digest_of, self.further.values())),
             labels=self.labels,
             relabel=tuple(map("=".join, self.relabel)),
             decimal_comma=self.decimal_comma,
             columns=tuple(map("=".join, self.columns)),
             drop_bad=self.drop_bad,
             instruction=self.instruction,
+            encoding=self.encoding,
         )
 
     def recorded(self, file: DataFile, folders: Iterable[Path]) -> TaskSource | None:
         """Return the source of a record's data file, None if it lies below none of these folders with its content unchanged."""
-        for path in dict.fromkeys(folder / file.path for folder in folders):
-            with contextlib.suppress(HarnessError):
-                if path.suffix.lower() in SUFFIXES and path.is_file() and digest_of(path) == file.sha256:
-                    return replace(
-                        self,
-                        name=os.path.normpath(path),
-                        labels=file.labels,
-                        relabel=_pairs(file.relabel),
-                        decimal_comma=file.decimal_comma,
-                        columns=_pairs(file.columns),
-                        drop_bad=file.drop_bad,
-                        instruction=file.instruction,
-                    )
-        return None
+        folders = list(folders)
+        names = ["train", *(text.partition("=")[0] for text in file.further)]
+        paths = [file.path, *(text.partition("=")[2] for text in file.further)]
+        sums = [file.sha256, *file.further_sha256]
+        files = {
+            name: _unchanged(path, sha256, folders) for name, path, sha256 in zip(names, paths, sums, strict=False)
+        }
+        if len(files) < len(names) or None in files.values():
+            return None
+        return replace(
+            self,
+            name=str(files["train"]),
+            labels=file.labels,
+            relabel=_pairs(file.relabel),
+            decimal_comma=file.decimal_comma,
+            columns=_pairs(file.columns),
+            drop_bad=file.drop_bad,
+            instruction=file.instruction,
+            encoding=file.encoding,
+            test_data=files.get("test"),
+            validation_data=files.get("validation"),
+        )
 
     def _task(self) -> Task:
         tasks = registry.tasks(self.tasks_dirs)
@@ -132,6 +155,8 @@ class TaskSource:
                 columns=dict(self.columns),
                 drop_bad=self.drop_bad,
                 instruction=self.instruction,
+                encoding=self.encoding,
+                further=self.further,
             )
         task = registry.task_among(tasks, self.name)
         self._refuse_settings_of_files(task)
@@ -146,11 +171,28 @@ class TaskSource:
             "columns": ("--columns", self.columns),
             "leaving rows out": ("--drop-bad", self.drop_bad),
             "an instruction": ("--instruction", self.instruction),
+            "an encoding": ("--encoding", self.encoding),
+            "a file of the test": ("--test-data", self.test_data),
+            "a file of validation": ("--validation-data", self.validation_data),
         }
         for noun, (flag, value) in settings.items():
             if value:
                 problem = f"{noun} can be set for a data file only"
                 raise HarnessError(problem, where=f"task {task.name}", fix=f"leave {flag} out")
+
+
+def _from(results: Path, path: Path) -> str:
+    """Return the path of a data file from the results folder."""
+    return Path(os.path.relpath(path, results)).as_posix()
+
+
+def _unchanged(path: str, sha256: str, folders: Iterable[Path]) -> Path | None:
+    """Return a record's file below one of these folders, None if none has it with its content."""
+    for candidate in dict.fromkeys(folder / path for folder in folders):
+        with contextlib.suppress(HarnessError):
+            if candidate.suffix.lower() in SUFFIXES and candidate.is_file() and digest_of(candidate) == sha256:
+                return Path(os.path.normpath(candidate))
+    return None
 
 
 def _pairs(texts: Iterable[str]) -> tuple[tuple[str, str], ...]:

@@ -8,7 +8,9 @@ sorted by label) nor from Python's `hash`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from harness.errors import HarnessError
 from harness.metrics.text import fold
@@ -62,6 +64,38 @@ def partition(examples: Sequence[Example], shares: Mapping[Split, float] = SHARE
         lacking[split] -= len(members)
         empty.discard(split)
     return {split: [example for example in examples if split_of[example.id] == split] for split in shares}
+
+
+def shared(examples: Sequence[Example], splits: Sequence[Split | None]) -> Iterator[tuple[int, int, str]]:
+    """Yield each example with a group or question of a later split: its position, that of the first there, and which it is.
+
+    The test comes after validation, and validation after training, so that nothing is said of a row of the test.
+    """
+    first: dict[tuple[str, ...], int] = {}
+    for split in ("test", "validation", "train"):
+        positions = [position for position, other in enumerate(splits) if other == split]
+        keys = {position: _keys(examples[position]) for position in positions}
+        for position in positions:
+            if kind := next((key[0] for key in keys[position] if key in first), None):
+                yield position, next(first[key] for key in keys[position] if key in first), kind
+        for position in positions:
+            for key in keys[position]:
+                first.setdefault(key, position)
+
+
+def _keys(example: Example) -> list[tuple[str, ...]]:
+    return [("group", example.group)] * bool(example.group) + [("question", *question_key(example))]
+
+
+def with_duplicates_grouped(examples: Sequence[Example]) -> list[Example]:
+    """Give ungrouped examples with the same text a group: they are one observation, not several."""
+    keys = [question_key(e) for e in examples]
+    counts = Counter(key for key, e in zip(keys, examples, strict=True) if not e.group)
+    digests = (hashlib.sha256("\0".join(key).encode()).hexdigest()[:10] for key in keys)
+    return [
+        replace(e, group=f"same-{digest}") if not e.group and counts[key] > 1 else e
+        for e, key, digest in zip(examples, keys, digests, strict=True)
+    ]
 
 
 def _bundles(examples: Sequence[Example]) -> dict[tuple[str, ...], list[Example]]:

@@ -42,7 +42,7 @@ class Options:
         results: the folder of records and tables.
         data: the folder of data that the project does not ship.
         tasks_dirs: further folders of task files.
-        labels, relabel, decimal_comma, columns, drop_bad, instruction, gold: see `TaskSource`.
+        labels, relabel, decimal_comma, columns, drop_bad, instruction, encoding, test_data, validation_data, gold: see `TaskSource`.
         scoring: "both" scores the base model in either way, the others in the task's.
         tune: the number of learning rates tried for each method and rank; 0 for none.
         quick: a quarter of the examples of each task, unless `train_examples` or `test_examples` is set.
@@ -80,6 +80,9 @@ class Options:
     columns: tuple[tuple[str, str], ...] = ()
     drop_bad: bool = False
     instruction: str = ""
+    encoding: str = ""
+    test_data: Path | None = None
+    validation_data: Path | None = None
     gold: Gold = "source"
     scoring: Scoring | Literal["both"] | None = None
     epochs: float | None = None
@@ -152,6 +155,9 @@ class Options:
             columns=self.columns,
             drop_bad=self.drop_bad,
             instruction=self.instruction,
+            encoding=self.encoding,
+            test_data=self.test_data,
+            validation_data=self.validation_data,
             gold=self.gold,
             train_limit=self.train_examples,
             test_limit=self.test_examples,

@@ -116,7 +116,7 @@ def test_a_line_without_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(bounds, "MAX_LINE", 100)
     (tmp_path / "a.jsonl").write_text('{"context": "a"}\n' + " " * 100)
     error = refusal(tmp_path / "a.jsonl")
-    assert "longer than 100 bytes" in error.problem
+    assert "longer than 100 characters" in error.problem
     assert error.where.endswith(":2")
 
 

@@ -76,10 +76,6 @@ def test_bytes_that_are_not_utf8_are_named_with_line_and_offset(tmp_path: Path, 
     assert error.where == f"{tmp_path / name}:2"
 
 
-def test_utf16_from_a_spreadsheet_is_refused(tmp_path: Path) -> None:
-    assert "byte 0xff at offset 0" in refusal(written(tmp_path, "a.csv", "context,target\n".encode("utf-16"))).problem
-
-
 @pytest.mark.parametrize(
     ("name", "content", "line"),
     [

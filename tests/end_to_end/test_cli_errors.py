@@ -183,7 +183,8 @@ BAD: dict[str, tuple[Bad, str]] = {
     "missing file": (lambda folder: ["--task", str(folder / "toi.jsonl")], "did you mean 'toy.jsonl'"),
     "empty file": (rewritten(lambda lines: ""), "empty"),
     "not UTF-8": (rewritten(lambda lines: "".join(lines).replace("rises", "rís").encode("latin-1")), "not UTF-8"),
-    "UTF-16": (rewritten(lambda lines: "".join(lines).encode("utf-16")), "not UTF-8"),
+    "UTF-16 without mark": (rewritten(lambda lines: "".join(lines).encode("utf-16-le")), "--encoding utf-16-le"),
+    "no encoding": (flagged("--encoding", "cp1525"), "did you mean 'cp1252'"),
     "cut off": (rewritten(lambda lines: "".join(lines)[:-20]), "cut off"),
     "damaged in the middle": (rewritten(lambda lines: "".join([*lines[:3], lines[3][:-9] + "\n", *lines[4:]])), ":4"),
     "a list, not lines": (

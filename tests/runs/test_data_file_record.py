@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,39 @@ def test_a_record_can_name_no_other_kind_of_file(tmp_path: Path) -> None:
 
 def test_tasks_of_the_project_have_no_data_file(tmp_path: Path) -> None:
     assert TaskSource("cfa").data_file(tmp_path) is None
+
+
+def test_verify_reads_a_file_in_the_encoding_of_its_run(
+    options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "claims_raw.csv"
+    text = path.read_text(encoding="utf-8-sig")
+    path.write_bytes(text.replace("kitchen", "Küche").encode("cp1252"))
+    (made,) = plan.make(replace(options, encoding="cp1252"))
+    (job,) = [job for job in made.jobs() if job.spec.challenger]
+    worker.run(job, Ear())
+    file = records.read_record(job.folder).data_file
+    assert file is not None
+    assert file.encoding == "cp1252"
+    assert main(["verify", str(options.results)]) == 0
+    assert "1 run verified" in capsys.readouterr().out
+
+
+def test_verify_finds_a_test_in_a_file_of_its_own_and_misses_it_if_it_changed(
+    options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (tmp_path / "claims_raw.csv").read_text(encoding="utf-8-sig").splitlines()
+    (tmp_path / "late.csv").write_text("\n".join([lines[0], *lines[-60:]]), encoding="utf-8")
+    (tmp_path / "claims_raw.csv").write_text("\n".join(lines[:-60]), encoding="utf-8")
+    (made,) = plan.make(replace(options, test_data=tmp_path / "late.csv"))
+    (job,) = [job for job in made.jobs() if job.spec.challenger]
+    worker.run(job, Ear())
+    file = records.read_record(job.folder).data_file
+    assert file is not None
+    assert file.further == ("test=../late.csv",)
+    assert main(["verify", str(options.results)]) == 0
+    assert "1 run verified" in capsys.readouterr().out
+    with (tmp_path / "late.csv").open("a") as late:
+        late.write("\n")
+    assert main(["verify", str(options.results)]) == 2
+    assert "not verified" in capsys.readouterr().out

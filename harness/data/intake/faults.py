@@ -7,7 +7,7 @@ A fault of one row is gathered, and the next row is read. `--drop-bad` leaves su
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -28,10 +28,14 @@ def at_once(error: HarnessError, number: int) -> NoReturn:
 
 @dataclass(frozen=True)
 class Fault:
-    """An error, and the line or row of the file that it is about; 0 for one of the whole file."""
+    """An error, and the line or row of the file that it is about; 0 for one of the whole file.
+
+    `file` is the name of a further file of the task; empty for the first.
+    """
 
     error: HarnessError
     number: int = 0
+    file: str = ""
 
 
 class EveryFault(HarnessError):
@@ -39,24 +43,26 @@ class EveryFault(HarnessError):
 
 
 class Faults:
-    """The faults of a file in the course of being read, and the flags that would mend them."""
+    """The faults of a task's files in the course of being read, and the flags that would mend them."""
 
-    def __init__(self, path: Path, *, drop_bad: bool = False) -> None:
-        self._path, self._drop_bad = path, drop_bad
+    def __init__(self, path: Path, *, drop_bad: bool = False, further: Sequence[str] = ()) -> None:
+        self._path, self._drop_bad, self._further = path, drop_bad, further
         self._of_rows: list[Fault] = []
         self._of_file: list[Fault] = []
+        self._keys: set[tuple[str, int]] = set()
         self._columns: list[str] = []
         self._relabel: list[str] = []
         self._certain = True
 
-    def row(self, error: HarnessError, number: int) -> None:
+    def row(self, error: HarnessError, number: int, file: str = "") -> None:
         """Gather the fault of a row; a row has one at most.
 
         Raises:
             HarnessError: the list of so many faults that the file must have another layout.
         """
-        if not self._of_rows or self._of_rows[-1].number != number:
-            self._of_rows.append(Fault(error, number))
+        if (file, number) not in self._keys:
+            self._keys.add((file, number))
+            self._of_rows.append(Fault(error, number, file))
         if len(self._of_rows) > MAX_GATHERED:
             self._drop_bad = False
             self.refuse()
@@ -67,20 +73,21 @@ class Faults:
 
     def suggest_columns(self, uses: Mapping[str, str]) -> None:
         """Name columns for the flag `--columns`."""
-        self._columns += [f"{column}={use}" for column, use in uses.items()]
+        new = [f"{column}={use}" for column, use in uses.items()]
+        self._columns += [pair for pair in new if pair not in self._columns]
 
     def suggest_relabel(self, old: str, new: str) -> None:
         """Name labels for the flag `--relabel`."""
         self._relabel.append(f"{old}={new}")
 
     @property
-    def numbers(self) -> frozenset[int]:
-        """The lines or rows with a fault."""
-        return frozenset(fault.number for fault in self._of_rows)
+    def keys(self) -> frozenset[tuple[str, int]]:
+        """The rows with a fault, as `Row.key`."""
+        return frozenset(self._keys)
 
     def left_out(self) -> list[str]:
         """Return the rows that are left out, one text for each kind of fault."""
-        return _by_kind(self._of_rows, self._unit)
+        return self._by_kind(self._of_rows)
 
     def refuse(self) -> None:
         """Raise the list of all faults, if one of them cannot be left out.
@@ -94,9 +101,10 @@ class Faults:
             (fault,) = faults
             raise self._alone(fault, droppable=bool(rows))
         if faults:
-            kinds = _by_kind(faults, self._unit)
+            kinds = self._by_kind(faults)
             more = [f"and {len(kinds) - MAX_KINDS:,} faults of other kinds"] * (len(kinds) > MAX_KINDS)
-            problem = "\n".join([f"{self._path.name} has {len(faults):,} faults", *kinds[:MAX_KINDS], *more])
+            head = f"{' and '.join([self._path.name, *self._further])} {'have' if self._further else 'has'}"
+            problem = "\n".join([f"{head} {len(faults):,} faults", *kinds[:MAX_KINDS], *more])
             where = str(self._path) if self._of_file else rows[0].error.where
             raise EveryFault(problem, where=where, fix=self._fix(faults, kinds, droppable=bool(rows)))
 
@@ -106,9 +114,21 @@ class Faults:
         self.refuse()
         raise EveryFault("the data file has no row", where=str(self._path), fix="add rows")
 
-    @property
-    def _unit(self) -> str:
-        return "row" if self._path.suffix.lower() == ".parquet" else "line"
+    def _by_kind(self, faults: list[Fault]) -> list[str]:
+        """Return a line for each kind of fault with the lines that have it, in the order of the first."""
+        kinds: dict[tuple[str, str], list[int]] = {}
+        for fault in faults:
+            kinds.setdefault((fault.file, fault.error.problem), []).append(fault.number)
+        return [f"{self._positions(numbers, file)}{problem}" for (file, problem), numbers in kinds.items()]
+
+    def _positions(self, numbers: list[int], file: str) -> str:
+        if not any(numbers):
+            return ""
+        name = file or (self._path.name if self._further else "")
+        unit = "row" if Path(file or self._path).suffix.lower() == ".parquet" else "line"
+        more = f" and {len(numbers) - MAX_LINES:,} more" * (len(numbers) > MAX_LINES)
+        rows = f"{unit}{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers[:MAX_LINES]))}{more}"
+        return f"{name}, {rows}: " if name else f"{rows}: "
 
     def _alone(self, fault: Fault, *, droppable: bool) -> HarnessError:
         error = fault.error
@@ -135,18 +155,3 @@ class Faults:
                 lookalikes.quoted(pairs) if not (pairs := ",".join(self._relabel)).isascii() else shlex.quote(pairs),
             ]
         return " ".join([*words, *[DROP_BAD] * droppable])
-
-
-def _by_kind(faults: list[Fault], unit: str) -> list[str]:
-    """Return a line for each kind of fault with the lines that have it, in the order of the first."""
-    kinds: dict[str, list[int]] = {}
-    for fault in faults:
-        kinds.setdefault(fault.error.problem, []).append(fault.number)
-    return [f"{_positions(numbers, unit)}{problem}" for problem, numbers in kinds.items()]
-
-
-def _positions(numbers: list[int], unit: str) -> str:
-    if not any(numbers):
-        return ""
-    more = f" and {len(numbers) - MAX_LINES:,} more" * (len(numbers) > MAX_LINES)
-    return f"{unit}{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers[:MAX_LINES]))}{more}: "

@@ -7,6 +7,7 @@ its name. A column with nearly the name of a use is an error, because `gruop` wo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
@@ -48,7 +49,7 @@ def renamed(path: Path, rows: Sequence[Row], uses: Mapping[str, str]) -> list[Ro
             problem = f"two columns are the {use}: {', '.join(sorted(columns))}"
             fix = f"choose one of them; --columns {columns[0]}={IGNORE} leaves a column out"
             raise HarnessError(problem, where=str(path), fix=fix)
-    return [Row(row.number, row.location, _cells(row, target, names)) for row in rows]
+    return [replace(row, cells=_cells(row, target, names)) for row in rows]
 
 
 def _require(path: Path, column: str, use: str, names: Sequence[str]) -> None:
