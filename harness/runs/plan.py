@@ -166,7 +166,8 @@ class Plan:
         preflight = Preflight.of_runs(self.model, self.task, self.splits, specs, predict=predict)
         threads = environment.threads_per_run(self.options.jobs)
         files = method_files(self.methods, self.options)
-        return replace(preflight, method_files=files, also=tuple(also), threads=threads)
+        card = self.options.cards[0].id if self.options.cards else ""
+        return replace(preflight, method_files=files, also=tuple(also), threads=threads, card=card)
 
     def jobs(self) -> list[Job]:
         """Return the runs still to do as jobs for workers."""

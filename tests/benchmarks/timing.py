@@ -40,7 +40,7 @@ TITLES = {
     "training": "Training LoRA r8 on 160 examples",
     "views": "Building the report, nothing cached",
     "views-again": "Rebuilding the report, figures cached",
-    "workers": "Four runs, two workers on two cores",
+    "workers": "Equal runs, two workers on two cores",
     "writing-long": "Writing 150 answers, long prompts",
     "writing-short": "Writing 300 answers, short prompts",
 }

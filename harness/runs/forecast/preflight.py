@@ -52,6 +52,7 @@ class Preflight:
         sampled: whether `train` holds only the longest examples, because there are very many.
         options: an example of each set of options, as (id, last line of its prompt, options).
         threads: of a run, for the measured speed.
+        card: the id of the card that a measured step may use, empty for the first.
     """
 
     folder: Path
@@ -63,6 +64,7 @@ class Preflight:
     sampled: bool = False
     options: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
     threads: int = 1
+    card: str = ""
 
     @staticmethod
     def of_runs(
@@ -155,6 +157,8 @@ def look(preflight: Preflight) -> Findings:
         HarnessError: a broken checkpoint, a rank above the layer's size, another model's tokenizer, or an example
             longer than the window.
     """
+    if preflight.card:
+        processes.set_environment({"CUDA_VISIBLE_DEVICES": preflight.card})
     from harness.model import loading, tokenize
 
     folder = str(preflight.folder)

@@ -135,6 +135,7 @@ def test_shared_cards_keep_a_margin_for_each_run_and_the_memory_of_cuda_itself()
 
 
 def look(preflight: Preflight) -> Findings:
+    assert preflight.card == "GPU-0"  # no other is opened to time a step
     sizes = {"base": 0, "lora": 4 * GIB, "qlora": 2 * GIB, "full": 12 * GIB}
     return Findings(1000, {spec.id: sizes.get(spec.method, 0) for spec in preflight.specs})
 
