@@ -30,7 +30,10 @@ MAX_ABOVE = 6  # folders between a run and what holds its results folder
 
 
 class Lookup:
-    """Tasks and examples by their names in records; `selected` are those of `--task`, `files` those of them in data files."""
+    """Tasks and examples by their names in records; `selected` are those of `--task`, `files` those of them in data files.
+
+    `absent` are the data files of records, by task, that are gone or have changed.
+    """
 
     def __init__(self, options: Options, path: Path | None = None) -> None:
         """Read the tasks; data files of records are searched from the results folder, `path` and the folders above."""
@@ -42,6 +45,7 @@ class Lookup:
         folders = [folder.absolute() for folder in (options.results, path or options.results)]
         self._above = [above for folder in folders for above in (folder, *folder.parents[:MAX_ABOVE])]
         self._folders = TaskSource("", options.tasks_dirs, options.data)
+        self.absent: dict[str, str] = {}
         for name, task in registry.recorded(options.tasks_dirs).items():
             self._tasks.setdefault(name, task)
 
@@ -62,6 +66,8 @@ class Lookup:
     def _read_recorded(self, name: str, file: DataFile) -> None:
         """Add the task of a record's data file, if it lies where the record says and is unchanged."""
         source = self._folders.recorded(file, self._above)
+        if source is None:
+            self.absent[name] = " or ".join([file.path, *(text.partition("=")[2] for text in file.further)])
         with contextlib.suppress(HarnessError):  # this version reads the file otherwise: the task is not known here
             if source is not None and (task := source.task()).name == name:
                 self._tasks[name], self._sources[name] = task, source

@@ -219,10 +219,10 @@ def _gather_shared(rows: Sequence[Row], examples: Sequence[Example], faults: Fau
         fix = f"--columns id={IGNORE} if they only number the rows; else the test has cases of training"
         faults.whole_file(HarnessError(problem, where=" and ".join(row.location for row in places), fix=fix))
     splits = [split_of(row) for row in rows]
-    for position, other, kind in shared(examples, splits):
+    for position, later, kind in shared(examples, splits):
         row = rows[position]
-        problem = f"{splits[position]} and {splits[other]} share a {kind}: the test would measure memory"
-        where = f"{row.location} and {rows[other].location}"
+        problem = f"{splits[position]} and {splits[later]} share a {kind}: the test would measure memory"
+        where = f"{row.location} and {rows[later].location}"
         faults.row(HarnessError(problem, where=where, fix="put both into one split"), row.number, row.file)
 
 

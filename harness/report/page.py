@@ -118,11 +118,7 @@ def _origin(results: TaskResults, task: Task | None) -> str:
     """Return a line on the data of a task, its licence and its checksum; empty if nothing is known of it."""
     file = _data_file(results)
     facts = dict(_source_rows(task)) if task is not None else {}
-    sums = (
-        [part.sha256 for part in (file, file.test, file.validation) if part]
-        if file
-        else [task.source.sha256 if task else ""]
-    )
+    sums = [file.sha256, *file.further_sha256] if file else [task.source.sha256 if task else ""]
     name = Path(file.path).name if file else facts.get("data", "")
     checksum = ", ".join(f"SHA-256 {sha256[:12]}…" for sha256 in sums if sha256)
     parts = [name, facts.get("licence", ""), facts.get("rows and split", "").removeprefix(f"{name}: "), checksum]

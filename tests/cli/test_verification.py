@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.app import main
 from harness.cli.terminal import verification
 from harness.verify import review
 from harness.verify.checks.answers import arithmetic
@@ -54,3 +55,56 @@ def test_a_view_that_was_changed_itself_is_a_cause(capsys: pytest.CaptureFixture
     lines = verified(capsys, a=[SCORES], together=[own, *VIEWS[:2]])
     assert lines[0].endswith("2 causes and 1 consequence")
     assert lines.count("  ✗ leaderboard/a.csv") == 1
+
+
+def test_runs_that_could_not_be_verified_are_told_in_the_last_line_and_alone_never_pass(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    checks = {"toy/a": [Check(arithmetic.SCORES, True)]}
+    verdict = review.judge(Path("results"), checks)
+    verification.show(verdict, checks, ["mine", "mine"], [], {"mine": "../mine.csv"})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith(
+        "2 not verified: the data file of 'mine' is gone or has changed since the run: ../mine.csv"
+    )
+    assert lines[-1] == "PASS: 1 run verified, 2 NOT verified, see above"
+    verification.show(review.judge(Path("results"), {}), {}, ["mine"], [])
+    assert "PASS" not in capsys.readouterr().out
+
+
+def test_tables_that_were_not_compared_are_told_with_the_command_before_the_last_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    checks = {"toy/a": [Check(arithmetic.SCORES, True)]}
+    verdict = review.judge(Path("results"), checks)
+    verification.show(verdict, checks, [], [], tables=[Path("results/leaderboard/toy.csv")])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].endswith("this does: python run_all.py verify results/leaderboard/toy.csv")
+    assert lines[-1] == "PASS: 1 run verified"
+
+
+def test_a_changed_cell_is_named_with_its_column_and_a_changed_word_with_both_readings(tmp_path: Path) -> None:
+    def rebuild(folder: Path, runs: object) -> None:
+        (folder / "leaderboard").mkdir()
+        (folder / "leaderboard" / "toy.csv").write_text("run,value,n\nlora,0.4,30\n")
+        (folder / "leaderboard" / "toy.md").write_text("| lora | 40.0 | 30 |\n")
+
+    rebuild(tmp_path, [])
+    (tmp_path / "leaderboard" / "toy.csv").write_text("run,value,n\nlora,0.5,30\n")
+    (tmp_path / "leaderboard" / "toy.md").write_text("| lora | 50.0 | 30 |\n")
+    faults = {check.name: check.detail for check in views.publication_checks(tmp_path, [], rebuild) if not check.ok}
+    assert faults[views.CSV].endswith("first in line 2, value: '0.5', by the runs '0.4'")
+    assert faults[views.MARKDOWN].endswith("first in line 1: '50.0 | 30 |', by the runs '40.0 | 30 |'")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("nowhere", "no file or folder"), ("tables", "here are tables and no runs")]
+)
+def test_a_path_without_runs_says_what_is_missing(
+    tmp_path: Path, name: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tables" / "leaderboard").mkdir(parents=True)
+    (tmp_path / "tables" / "leaderboard" / "toy.csv").write_text("a,b\n")
+    for path in (tmp_path / name, tmp_path / name / "leaderboard" / "toy.csv"):
+        assert main(["verify", str(path)]) == 2
+        assert words in capsys.readouterr().err

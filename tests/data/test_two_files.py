@@ -93,7 +93,9 @@ def test_a_column_split_that_contradicts_the_file_is_refused(tmp_path: Path) -> 
 
 
 def test_files_of_different_layouts_are_refused(tmp_path: Path) -> None:
-    asked = [{"question": f"q {i}", "choices": "a|b", "answer": "ab"[i % 2]} for i in range(12)]
+    asked: list[dict[str, object]] = [
+        {"question": f"q {i}", "choices": "a|b", "answer": "ab"[i % 2]} for i in range(12)
+    ]
     assert "train.csv and test.jsonl have different layouts" in refused(tmp_path, rows(0, 42), asked).problem
 
 

@@ -119,4 +119,6 @@ def test_verify_finds_a_test_in_a_file_of_its_own_and_misses_it_if_it_changed(
     with (tmp_path / "late.csv").open("a") as late:
         late.write("\n")
     assert main(["verify", str(options.results)]) == 2
-    assert "not verified" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "PASS" not in out
+    assert "the data file of 'claims_raw' is gone or has changed since the run: ../claims_raw.csv or ../late.csv" in err

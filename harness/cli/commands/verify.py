@@ -14,7 +14,7 @@ from harness.cli import flags, parse, settings
 from harness.cli.arguments import Arguments, Flag
 from harness.cli.lookup import Lookup
 from harness.cli.terminal import archives, documents, output, verification
-from harness.errors import HarnessError
+from harness.errors import HarnessError, did_you_mean
 from harness.runs.options import Options
 from harness.store import archive, records
 from harness.verify import review, waivers
@@ -221,6 +221,18 @@ def _runs_below(folder: Path) -> list[Path]:
 
 
 def _no_results(path: Path) -> HarnessError:
+    if not path.exists():
+        problem = f"there are no results to verify: no file or folder '{path}'"
+        fix = did_you_mean(path.name, [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else [])
+        return HarnessError(
+            problem,
+            where=str(path),
+            fix=fix or f"check the path, or run a task first: {errors.command('--task', 'cfa')}",
+        )
+    if path.is_file() or (path / views.FOLDERS[0]).is_dir() or any(path.glob("*.csv")):
+        problem = "here are tables and no runs, and a table can be verified by the answers of its runs only"
+        fix = "get the whole folder: in a results folder `runs/` lies beside `leaderboard/`, in a publication the tasks do"
+        return HarnessError(problem, where=str(path), fix=fix)
     fix = f"run a task first: {errors.command('--task', 'cfa')}"
     return HarnessError("there are no results to verify", where=str(path), fix=fix)
 
@@ -241,11 +253,14 @@ def _look(
         checks[TOGETHER] = _of_part(target, lookup)
     verdict = review.judge(target.root, checks, excuses, complete=not target.only)
     if entries is None:
-        verification.show(verdict, checks, unknown, changed)
+        own = not target.publication and not target.only
+        tables = sorted((target.root / views.FOLDERS[0]).glob("*.csv")) if own else []
+        verification.show(verdict, checks, unknown, changed, lookup.absent, tables[:1])
     else:
         entries.append(documents.verification(verdict, checks, unknown))
     if unknown and not checks:
-        raise HarnessError(f"the task '{unknown[0]}' is not known here", where=str(path), fix=output.FILE_FLAGS)
+        problem = f"no run can be verified: {verification.reason(unknown[0], lookup.absent)}"
+        raise HarnessError(problem, where=str(path), fix=output.FILE_FLAGS)
     return verdict
 
 

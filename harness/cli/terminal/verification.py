@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from harness import errors
 from harness.cli.terminal import output
 from harness.format import one_line
 from harness.verify import review
@@ -14,7 +16,12 @@ FILES_NAMED = 3  # of one kind of consequence
 
 
 def show(
-    verdict: Review, checks: Mapping[str, Sequence[Check]], unknown: Sequence[str], changed: Sequence[str]
+    verdict: Review,
+    checks: Mapping[str, Sequence[Check]],
+    unknown: Sequence[str],
+    changed: Sequence[str],
+    absent: Mapping[str, str] | None = None,
+    tables: Sequence[Path] = (),
 ) -> None:
     """Print what `verify` finds in a folder.
 
@@ -23,6 +30,8 @@ def show(
         checks: by run, empty for all runs together.
         unknown: the unknown task of each run that is not verified.
         changed: the task of each run that differs on a data file.
+        absent: data files of unknown tasks that are gone or have changed.
+        tables: one beside the runs, if tables are not among what was checked.
     """
     count = sum(map(len, checks.values()))
     failed, waived = review.failures(verdict), [finding for finding in verdict.findings if finding.waiver]
@@ -40,18 +49,28 @@ def show(
     ):
         output.say("\n".join([heading, *lines])) if lines else None
     for name in sorted(set(unknown)):
-        output.say(
-            f"{unknown.count(name)} not verified: the task '{one_line(name)}' is not known here ({output.FILE_FLAGS})"
-        )
+        output.say(f"{unknown.count(name)} not verified: {reason(name, absent or {})} ({output.FILE_FLAGS})")
     if changed:
         output.say(
             f"{len(changed)} differ{'s' * (len(changed) == 1)} on a data file: check that it is read with the same flags. {output.FILE_FLAGS}"
         )
+    if tables:
+        command = errors.command("verify", str(tables[0]))
+        output.say(f"tables, figures and page were not compared with the runs; this does: {command}")
     sound = sum(all(check.ok for check in of_run) for name, of_run in checks.items() if name)
     if failed:
         output.say(f"FAIL: {counts}; {sound} of {_runs(verdict.runs)} without a fault of its own")
-    else:
-        output.say(f"PASS: {_runs(verdict.runs)} verified" + f", {len(waived)} waived" * bool(waived))
+    elif checks:
+        parts = [f"{_runs(verdict.runs)} verified", f"{len(waived)} waived" * bool(waived)]
+        parts.append(f"{len(unknown)} NOT verified, see above" * bool(unknown))
+        output.say(f"PASS: {', '.join(filter(None, parts))}")
+
+
+def reason(task: str, absent: Mapping[str, str]) -> str:
+    """Return why the runs of a task cannot be verified."""
+    if task in absent:
+        return f"the data file of '{one_line(task)}' is gone or has changed since the run: {one_line(absent[task])}"
+    return f"the task '{one_line(task)}' is not known here"
 
 
 def overall(*, passed: bool) -> None:

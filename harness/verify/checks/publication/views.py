@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,6 +28,8 @@ KINDS = {
     ".png": FIGURES,
     ".html": PAGE_BYTES,
 }
+
+WORD_ENDS, SHOWN = ' ,|<>;"', 40  # characters of a difference that are shown
 
 Rebuild = Callable[[Path, Sequence[records.Run]], object]
 
@@ -88,9 +91,21 @@ def _fault(old: bytes | None, fresh: bytes | None) -> str:
         return ""
     if b"\0" in old or b"\0" in fresh:
         return _binary_fault(old, fresh)
-    line = next((n for n, (a, b) in enumerate(zip(old.split(b"\n"), fresh.split(b"\n"), strict=False), 1) if a != b), 0)
-    return (
-        f"the file differs from the runs' output, first in line {line}"
-        if line
-        else "the file differs from the runs' output"
-    )
+    pairs = zip(old.split(b"\n"), fresh.split(b"\n"), strict=False)
+    line, texts = next(((n, pair) for n, pair in enumerate(pairs, 1) if pair[0] != pair[1]), (0, (b"", b"")))
+    if not line:
+        return "the file differs from the runs' output in its length"
+    here, there = (text.decode("utf-8", "replace") for text in texts)
+    column, here, there = _first_difference(old.split(b"\n")[0].decode("utf-8", "replace"), here, there)
+    place = f"line {line}{column and f', {column}'}"
+    return f"the file differs from the runs' output, first in {place}: {here!r}, by the runs {there!r}"
+
+
+def _first_difference(header: str, here: str, there: str) -> tuple[str, str, str]:
+    """Return the first cell that differs in two lines of a table with its column, else the first words, without one."""
+    names, *cells = (next(csv.reader([line]), []) for line in (header, here, there))
+    if len(names) > 1 and len(names) == len(cells[0]) == len(cells[1]):
+        return next((name, a, b) for name, a, b in zip(names, *cells, strict=True) if a != b)
+    start = next((n for n, (a, b) in enumerate(zip(here, there, strict=False)) if a != b), min(len(here), len(there)))
+    start = max((here.rfind(mark, 0, start) + 1 for mark in WORD_ENDS), default=0)
+    return "", here[start : start + SHOWN], there[start : start + SHOWN]
