@@ -99,9 +99,8 @@ class Environment:
 class Answer:
     """A model's answer to one example, from which every score can be recomputed.
 
-    `text` is the raw output (for choices: the likeliest option). `parsed` is the result of the task's parser, or None if the
-    text could not be parsed.
-    `loglik` depends on the scoring and is in nats. For choices it is the log-likelihood of each option's own tokens, in the
+    `text` is the raw output (for choices: the likeliest option). `parsed` is the result of the task's parser, or None if
+    it could not be. `loglik` depends on the scoring and is in nats. For choices it is that of each option's own tokens, in the
     order of `choices`; `end_loglik` is that of the end token behind each option. `prior` is the log-likelihood of each option
     behind a prompt without content, for methods that calibrate by it (see `Method.calibration`); empty for all others.
     `option_lengths` are the characters of each option's text, if `choices` are stand-ins of withheld texts. For generation it is one number, that of the generated text with its end token. For perplexity it is that of
@@ -148,7 +147,7 @@ class RunSpec:
     training examples without a language model; `train_examples` and all settings of training are 0 then.
     `validations` is how often the validation loss is measured in training, to test the weights of the lowest; 0 for never.
     `server` are the facts of the server that a challenger asks, as `name=value`: host, model, form of requests, version and
-    the day of the first answer; see `harness.endpoint.forms.ServerFacts`.
+    the day of the first answer; see `harness.endpoint.forms.ServerFacts`. `engine` is the other program that answered.
     """
 
     task: str
@@ -191,6 +190,7 @@ class RunSpec:
     challenger: int = 0
     server: tuple[str, ...] = ()
     validations: int = 0
+    engine: str = ""
 
     @cached_property
     def id(self) -> str:
@@ -204,9 +204,10 @@ class RunSpec:
         return {field.name: value for field, value in values if value != field.default}
 
     @property
-    def template(self) -> tuple[str, ...]:
-        """Return the settings of the model's chat template, which decide the prompts of a model."""
-        return (*self.template_args, *[f"date {self.template_date}"] * bool(self.template_date))
+    def serving(self) -> tuple[str, ...]:
+        """Return what decides answers beside the weights: settings of the chat template, another engine with its version."""
+        date = [f"date {self.template_date}"] * bool(self.template_date)
+        return (*self.template_args, *date, *[self.engine] * bool(self.engine))
 
     @property
     def name(self) -> str:

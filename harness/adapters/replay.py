@@ -54,6 +54,8 @@ def ask(job: Job, run: Path, positions: Sequence[int]) -> Again:
             return Again(reason="its answers are those of a server, which is not asked again")
         fresh, *_ = worker_challenger.answer(job, prepare(job))
         return Again(tuple(fresh[position] for position in positions))
+    if job.spec.engine:
+        return Again(reason=f"its answers are those of {job.spec.engine}, which is not started again")
     method = registry.method(job.spec.method)
     if reason := missing(run, job.spec, method):
         return Again(reason=reason)

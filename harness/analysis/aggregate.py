@@ -161,7 +161,7 @@ class Cell:
     def family(self) -> tuple[object, ...]:
         """The values that cells share if they may be compared with each other."""
         s = self.spec
-        model = (s.model, s.model_revision, s.template)
+        model = (s.model, s.model_revision, s.serving)
         return (s.task, s.task_version, s.data, s.scoring, *model, s.test_examples, self.metric)
 
 
@@ -317,7 +317,7 @@ def metric_names(metrics: Metrics, finished: Sequence[Cell]) -> dict[str, list[s
 
 def table_order(spec: RunSpec) -> tuple[Any, ...]:
     """Return the key that sorts rows by table: task and version, model and revision."""
-    return (spec.task, spec.task_version, spec.model, spec.model_revision, spec.template)
+    return (spec.task, spec.task_version, spec.model, spec.model_revision, spec.serving)
 
 
 def method_order(spec: RunSpec) -> tuple[Any, ...]:

@@ -160,7 +160,7 @@ def gains(drafts: Sequence[Draft]) -> dict[int, Gains]:
 
 def _but_scoring(cell: Cell) -> tuple[object, ...]:
     s = cell.spec
-    model = (s.model, s.model_revision, s.template)
+    model = (s.model, s.model_revision, s.serving)
     return (s.task, s.task_version, s.data, *model, s.test_examples, s.dtype, s.device, cell.metric)
 
 
@@ -195,13 +195,35 @@ class Flip:
 
 
 @dataclass(frozen=True)
+class EngineChange:
+    """The answers that another engine changed: two runs that differ in nothing but the program that answered.
+
+    `changed` of `questions` answers differ as the task's parser reads them; `low` and `high` are the 95 % interval of their
+    share. `same_weights`: both answered with the same stored weights, or with the base model.
+    """
+
+    first: str
+    second: str
+    questions: int
+    changed: int
+    low: float
+    high: float
+    same_weights: bool
+
+    @property
+    def rate(self) -> float:
+        """The share of answers that differ."""
+        return self.changed / self.questions
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Two runs side by side; differences are `b` less `a`.
 
     `fields` are the fields of the spec that differ, as (name, a's, b's). If the runs are not comparable, `why_not` has the
     reason and `scores` is empty; `cost_why_not` has the reason for memory and time. `flips` are the questions with different
     scores on the headline metric, those lost by `b` first, in id order. `worse` names the metrics on which `b` is worse by
-    a paired test (5 %, Holm-adjusted over the metrics).
+    a paired test (5 %, Holm-adjusted over the metrics). `engines` is set if the runs differ in nothing but their engine.
     """
 
     a: Record
@@ -213,6 +235,7 @@ class Comparison:
     headline: str = ""
     flips: tuple[Flip, ...] = ()
     worse: tuple[str, ...] = ()
+    engines: EngineChange | None = None
 
 
 def compare_records(a: Run, b: Run, metrics: Metrics | None = None) -> Comparison:
@@ -248,7 +271,30 @@ def compare_records(a: Run, b: Run, metrics: Metrics | None = None) -> Compariso
         worse=tuple(
             name for name, differences in scores.items() if _is_worse(differences, a[0].scores[name].higher_is_better)
         ),
+        engines=None if why_not else _engine_change(a, b),
     )
+
+
+def _engine_change(a: Run, b: Run) -> EngineChange | None:
+    """Return what another engine changed; None if the runs differ in more or in less, or their texts were read only."""
+    first, second = (replace(record.spec, engine="", probes=()) for record, _ in (a, b))
+    if first != second or a[0].spec.engine == b[0].spec.engine or first.scoring == "perplexity":
+        return None
+    partners = {answer.id: answer for answer in b[1] or ()}
+    pairs = [(answer, partners[answer.id]) for answer in a[1] or () if answer.id in partners]
+    if not pairs:
+        return None
+    changed = [_reading(left) != _reading(right) for left, right in pairs]
+    values, groups = [float(change) for change in changed], [answer.group for answer, _ in pairs]
+    _, low, high = stats.clustered_interval(values, groups, share=True)
+    names = [record.spec.engine or "transformers" for record, _ in (a, b)]
+    same = a[0].adapter_sha256 == b[0].adapter_sha256 and (bool(a[0].adapter_sha256) or not first.epochs)
+    return EngineChange(names[0], names[1], len(pairs), sum(changed), low, high, same)
+
+
+def _reading(answer: Answer) -> tuple[bool, str]:
+    """Return an answer as the task's parser reads it, else its text."""
+    return (False, answer.text) if answer.parsed is None else (True, answer.parsed)
 
 
 def _headline_first(record: Record, metrics: Metrics) -> list[str]:

@@ -115,7 +115,7 @@ def _order(change: Change) -> tuple[Any, ...]:
 
 
 def _family(spec: RunSpec) -> tuple[object, ...]:
-    model = (spec.model, spec.model_revision, spec.template)
+    model = (spec.model, spec.model_revision, spec.serving)
     return (spec.task, spec.task_version, spec.data, spec.scoring, *model, spec.test_examples)
 
 

@@ -137,7 +137,7 @@ def sections(cells: Iterable[Cell]) -> list[Section]:
 
 
 def _scored_otherwise(base: Cell, cell: Cell) -> bool:
-    fields = ("task_version", "data", "model", "model_revision", "template", "test_examples")
+    fields = ("task_version", "data", "model", "model_revision", "serving", "test_examples")
     shared = all(getattr(base.spec, name) == getattr(cell.spec, name) for name in fields)
     return shared and base.spec.scoring != cell.spec.scoring
 
@@ -149,12 +149,15 @@ def _titles(firsts: Sequence[Cell]) -> list[str]:
         groups = f" in {cell.groups:,} groups" if cell.groups and cell.groups != cell.n else ""
         return f"{cell.n or cell.spec.test_examples:,} test questions{groups}"
 
+    def engine(cell: Cell) -> str:
+        return f" by {cell.spec.engine}" if cell.spec.engine else ""
+
     more: list[Callable[[Cell], str]] = [
-        lambda cell: f"{cell.spec.model} · {size(cell)}",
+        lambda cell: f"{cell.spec.model}{engine(cell)} · {size(cell)}",
         lambda cell: f" · task version {cell.spec.task_version}",
         lambda cell: f" · {cell.spec.scoring}",
         lambda cell: f" · model revision {cell.spec.model_revision[:7]}",
-        lambda cell: f" · {', '.join(cell.spec.template) or 'no settings of the chat template'}",
+        lambda cell: f" · {', '.join(cell.spec.serving) or 'no settings of the chat template'}",
         lambda cell: f" · data {cell.spec.data[:8]}",
     ]
     titles = [more[0](cell) for cell in firsts]

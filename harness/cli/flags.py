@@ -14,7 +14,8 @@ from harness.methods.base import ALPHA
 from harness.runs.options import MAX_TOKENS, Options
 
 WHAT, WHERE, HOW = "what runs", "where tasks and data come from", "how it trains and tests"
-SERVER = "a row of a model behind an address: --challengers all,endpoint"
+ENGINES = ("vllm", "llamacpp")  # those of harness.engines.catalog, which no command's help loads
+SERVER = "a row of a model behind an address"
 
 
 def _seeds(seeds: tuple[int, ...]) -> list[str]:
@@ -242,6 +243,7 @@ TRAINING = (
         unset="the task's",
     ),
     choice("--dtype", "number format", ("bf16", "fp32"), unset="bf16 if the processor is fast at it"),
+    choice("--engine", "the program that computes answers; training stays here", ENGINES, unset="transformers"),
     choice("--device", "the processor to run on", ("cpu", "cuda"), unset="cuda if there is one"),
     Flag("--checkpointing", "compute activations twice: memory and time, not results", switch=True),
     Flag(

@@ -54,6 +54,8 @@ def run_options(arguments: Arguments) -> Options:
         raise HarnessError("no task given", where="--task", fix=fix)
     settings = with_suites(options(arguments))
     settings = replace(settings, methods=_methods(settings.methods), challengers=_challengers(arguments.challengers))
+    if settings.endpoint and arguments.challengers is None:
+        settings = replace(settings, challengers=(*settings.challengers, ENDPOINT))
     _check_endpoint(settings)
     if settings.devices:
         from harness.runs.executors import cards

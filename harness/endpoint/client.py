@@ -157,7 +157,8 @@ class Client:
                     raise InvalidReply(f"more than {MOST_BYTES:,} bytes")
                 if time.monotonic() > end:
                     raise httpx2.ReadTimeout(f"longer than {self.endpoint.seconds:g} seconds")
-            return response.status_code, {k.lower(): v for k, v in response.headers.items()}, b"".join(parts)
+            reported = {name.lower(): self.clean(value) for name, value in response.headers.items()}
+            return response.status_code, reported, self._without_key(b"".join(parts))
 
     def _asked_wait(self, status: int, headers: Mapping[str, str]) -> float:
         """Return the seconds that the server asks to wait; of a limit on requests they hold all threads."""
@@ -190,6 +191,12 @@ class Client:
         except (ValueError, AttributeError, RecursionError):
             pass
         return self.clean(" ".join(str(text).split()))[:300]
+
+    def _without_key(self, content: bytes) -> bytes:
+        """Return a body without the key, so that no answer, name or message of a server can hold it, and none in part."""
+        for form in {self._key, json.dumps(self._key)[1:-1], self._key.replace("/", "\\/")} - {""}:
+            content = content.replace(form.encode(), b"[redacted]")
+        return content
 
     def clean(self, text: str) -> str:
         """Return a text without the key, which servers may repeat."""

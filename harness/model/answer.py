@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -24,6 +24,9 @@ from harness.model.meter import Meter
 from harness.model.tokenize import EncodedQuestion, answer_room, encode_test, encode_texts, windows
 from harness.record import Answer, RunSpec
 from harness.schema import Calibration, Example, Task
+
+if TYPE_CHECKING:
+    from harness.model.engine_model import EngineModel
 
 # Rows x width of a batch. Writing costs least if many rows share a step. Reading on a processor costs a quarter less in
 # batches of 2,048 than of 8,192 (`tiny`, one core): a layer's numbers stay in its cache, and there is less padding.
@@ -100,7 +103,8 @@ def _choose(
         )
     families, scorer = _families(model, questions, spec)
     rows = [_row(questions, family) for family in families]
-    batches = make_batches(list(map(likelihood.tree_length, rows)), READ_TOKENS[spec.device])
+    tokens = getattr(model, "batch_tokens", READ_TOKENS[spec.device])
+    batches = make_batches(list(map(likelihood.tree_length, rows)), tokens)
     batches = _needed(batches, only, lambda number: families[number].members)
 
     def score(batch: Sequence[int]) -> tuple[list[tuple[likelihood.Nats, ...]], int]:
@@ -168,6 +172,8 @@ def _families(
     If the model cannot take trees, each question is a family of its own.
     """
     prompts = [item.prompt for item in questions]
+    if engine := _by_engine(model):
+        return prefix_tree.singletons(prompts), engine.score_rows
     families, singletons, limit = (
         prefix_tree.families(prompts),
         prefix_tree.singletons(prompts),
@@ -188,6 +194,11 @@ def _families(
     return families, likelihood.by_window(limit)
 
 
+def _by_engine(model: Any) -> EngineModel | None:
+    """Return the model if another program computes it; its class is loaded for such runs only."""
+    return model if hasattr(model, "batch_tokens") else None
+
+
 def _row(questions: Sequence[EncodedQuestion], family: prefix_tree.Family) -> likelihood.Row:
     return likelihood.Row([questions[i] for i in family.members], family.shared)
 
@@ -206,9 +217,10 @@ def _read(
     texts = encode_texts(tokenizer, examples, task, spec.max_tokens)
     rows = [(index, row) for index, text in enumerate(texts) for row in windows(text, spec.max_tokens)]
     lengths = [len(row) for _, row in rows]
+    score_tokens = (_by_engine(model) or likelihood).score_tokens
 
     def score(batch: Sequence[int]) -> tuple[list[tuple[float, ...]], int]:
-        return likelihood.score_tokens(model, [rows[i][1] for i in batch], spec), sum(lengths[i] for i in batch)
+        return score_tokens(model, [rows[i][1] for i in batch], spec), sum(lengths[i] for i in batch)
 
     by_window: dict[int, tuple[float, ...]] = {}
     batches = _needed(make_batches(lengths, TEXT_TOKENS), only, lambda number: rows[number][:1])
@@ -253,7 +265,7 @@ def _write(
     if one_line and not (chat and chat.thinks):
         stop |= generation.newline_tokens(tokenizer)
     prompts = [item.prompt for item in questions]
-    generate = generation.choose(model, prompts)
+    generate = engine.write if (engine := _by_engine(model)) else generation.choose(model, prompts)
 
     def write(batch: Sequence[int]) -> tuple[list[generation.Continuation], int]:
         continuations = generate(model, [prompts[i] for i in batch], stop, spec.max_new_tokens)

@@ -58,7 +58,7 @@ def costs(compared: Comparison) -> Table:
     rows = []
     for phase in ("train", "evaluate"):
         phases = [record.cost.phases.get(phase) if record.cost else None for record in (compared.a, compared.b)]
-        rows.append((f"{phase} peak", *(size(measured.peak_bytes) if measured else NONE for measured in phases)))
+        rows.append((f"{phase} peak", *(size(m.peak_bytes) if m and m.peak_bytes else NONE for m in phases)))
         if phase != "train" or not time_obstacle((compared.a, compared.b)):
             rows.append((f"{phase} time", *(duration(measured.seconds) if measured else NONE for measured in phases)))
         else:
@@ -114,7 +114,20 @@ def verdict(compared: Comparison) -> list[str]:
     worse = [words(name) for name in compared.worse if name != compared.headline]
     lines += [f"also worse: {', '.join(worse)}"] if worse else []
     groups = len({flip.a.group for flip in compared.flips})
-    return [*lines, f"flips: {won:,} won, {lost:,} lost of {metric.n:,} questions, in {groups:,} groups"]
+    flips = f"flips: {won:,} won, {lost:,} lost of {metric.n:,} questions, in {groups:,} groups"
+    return [*lines, flips, *_engines(compared)]
+
+
+def _engines(compared: Comparison) -> list[str]:
+    """Return a sentence about the answers that another engine changed; none if the runs differ in more."""
+    change = compared.engines
+    if change is None:
+        return []
+    trained = bool(compared.a.spec.epochs)
+    same = ("the same adapter" if trained else "the same model") if change.same_weights else "weights trained twice"
+    share = f"{number(change.rate, 'share')} % {interval(change.low, change.high, 'share')}"
+    counts = f"{change.changed:,} of {change.questions:,} answers differ ({share.strip()})"
+    return [f"engines: {change.first} and {change.second} on {same}: {counts}"]
 
 
 def as_markdown(compared: Comparison, questions: Questions | None = None) -> str:
@@ -153,6 +166,7 @@ def as_json(compared: Comparison, questions: Questions | None = None) -> str:
             for name, difference in compared.scores.items()
         },
         "worse": compared.worse,
+        "engines": dataclasses.asdict(compared.engines) | {"rate": compared.engines.rate} if compared.engines else None,
         "flips": [_flip(flip, (questions or {}).get(flip.a.id)) for flip in compared.flips],
     }
     return json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False)

@@ -41,6 +41,13 @@ def baseline_words(section: Section) -> str:
     return f"the base model at its best ({section.label(cell)})"
 
 
+def engine_words(section: Section) -> list[str]:
+    """Return a sentence on the program that computed the answers; none if it is transformers."""
+    names = {cell.spec.engine for cell in section.with_model} - {""}
+    fix = "rows of another engine stand in a table of their own (compare A B tells which answers it changes)"
+    return [f"Answers by {name}, after training by PyTorch; {fix}." for name in sorted(names)]
+
+
 def chance_text(section: Section) -> str:
     """Return the score of guessing with its unit."""
     return f"{number(section.chance, section.unit)}{percent_sign(section.unit)}"

@@ -15,7 +15,7 @@ from harness.format import duration, interval, number, points, short, unit_of_di
 from harness.metrics import power
 from harness.metrics.sampling import FEWEST_SEEDS
 from harness.record import HASH
-from harness.report.names import baseline_words, chance_text, constant_words, different_settings
+from harness.report.names import baseline_words, chance_text, constant_words, different_settings, engine_words
 
 if TYPE_CHECKING:
     from harness.analysis.aggregate import Cell, Difference
@@ -313,7 +313,7 @@ def missing_intervals(section: Section) -> list[str]:
 
 def reading(section: Section) -> list[str]:
     """Return notes on how to read the section's numbers: chance, intervals, ties, seeds."""
-    lines = []
+    lines = engine_words(section)
     if any(not cell.higher_is_better for cell in section.cells):
         lines.append("↓: lower is better.")
     if section.chance is not None:

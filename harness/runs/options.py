@@ -61,6 +61,7 @@ class Options:
         checkpoint_minutes: between two checkpoints inside a run; 0 for none.
         joined: tasks whose training examples are mixed in.
         template_args: variables of the model's chat template, as `name=value`.
+        engine: the program that computes the answers of the task's models; empty for transformers.
         endpoint, endpoint_model: the address of a server and the name of its model, for the challenger `endpoint`.
         endpoint_api, endpoint_parallel, endpoint_rate, endpoint_seconds, endpoint_tokens, endpoint_price: see `Endpoint`.
     """
@@ -122,6 +123,7 @@ class Options:
     endpoint_seconds: float = Endpoint.seconds
     endpoint_tokens: int = Endpoint.tokens
     endpoint_price: tuple[float, ...] = ()
+    engine: str = ""
     checkpoint_minutes: float = 10.0
     keep_best: bool = False
 

@@ -106,7 +106,21 @@ def _shared(inputs: Inputs, methods: Sequence[Method], model: Checkpoint, option
         template_args=template_args,
         template_date=chat.date(model.folder, template_args),
         base_bits=model.quantised[1] if model.quantised else 0,
+        engine=_engine(methods, model, options) if options.engine else "",
     )
+
+
+def _engine(methods: Sequence[Method], model: Checkpoint, options: Options) -> str:
+    """Return the engine of `--engine` with its version.
+
+    Raises:
+        HarnessError: it is not installed, or cannot load the model or the weights of a method.
+    """
+    from harness.engines import catalog
+
+    names = [method.name for method in methods]
+    catalog.refuse(options.engine, names, model.config, quantised=model.quantised is not None)
+    return catalog.identity(options.engine)
 
 
 def _refuse_thoughts(template_args: Sequence[str], scorings: set[str], task: Task) -> None:

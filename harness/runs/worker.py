@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from harness.model import meter as memory
 from harness.record import Answer, Cost, DataFile, Phase, Record
 from harness.runs import continuation, inputs, save_weights, worker_challenger, worker_probes, worker_training
 from harness.runs.failure import explain as explain
+from harness.runs.inputs import Inputs
 from harness.runs.job import Interruption, Job, Note, PhaseName, Progress, Reporter, RunEnd
 from harness.runs.run_state import RunState
 from harness.schema import Method, Task
@@ -60,7 +62,7 @@ def run(job: Job, reporter: Reporter) -> None:
             job.spec.device,
             threads=job.threads,
             device_name=state.device_name,
-            further=worker_challenger.PACKAGES if job.spec.challenger else (),
+            further=_further(job),
         ),
         reason=reason,
         answers_sha256=state.answers_sha256,
@@ -86,6 +88,15 @@ def run(job: Job, reporter: Reporter) -> None:
     except HarnessError as error:
         status, reason = "failed", reason or error.problem
     reporter.tell(RunEnd(status, reason))  # type: ignore[arg-type]
+
+
+def _further(job: Job) -> tuple[str, ...]:
+    """Return further packages that decide the answers of a run."""
+    if job.spec.engine and not job.spec.challenger:
+        from harness.engines import catalog
+
+        return catalog.PACKAGES[job.spec.engine.partition(" ")[0]].names
+    return worker_challenger.PACKAGES if job.spec.challenger else ()
 
 
 def _data_file(job: Job) -> DataFile | None:
@@ -141,18 +152,29 @@ def _challenge(job: Job, state: RunState, pace: _Pace) -> None:
 def _work(job: Job, state: RunState, pace: _Pace) -> None:
     import torch
 
-    from harness.model import answer as evaluate
-    from harness.model import tokenize
-
     spec = job.spec
     torch.set_num_threads(job.threads)
     torch.manual_seed(spec.seed)
     repeatable(spec.device)
     pace.tell("load")
     data = inputs.read_again(job)
-    task, examples = data.task, dict(data.splits.items())[spec.split]
-    state.chance, state.guess = chance(task, examples), task.guess
+    state.chance, state.guess = chance(data.task, dict(data.splits.items())[spec.split]), data.task.guess
     method = registry.method(job.method or spec.method)
+    if not spec.engine:
+        model, tokenizer, cost = _prepare(job, data, method, state, pace)
+        _test(job, data, method, model, tokenizer, cost, state, pace)
+        return
+    from harness.runs import worker_engine
+
+    tokenizer, cost = worker_engine.trained(job, state) or _prepare(job, data, method, state, pace)[1:]
+    _tidy(spec.device)
+    with worker_engine.answering(job, method) as (model, start):
+        cost = replace(cost, phases={**cost.phases, "engine": start})
+        _test(job, data, method, model, tokenizer, cost, state, pace)
+
+
+def _prepare(job: Job, data: Inputs, method: Method, state: RunState, pace: _Pace) -> tuple[Any, Any, Cost]:
+    """Return the model with its trained weights, its tokenizer, and the cost so far; the weights are written."""
     phases: dict[str, Phase] = {}
     model, tokenizer, counts = _load(job, method, phases, state)
     weights_bytes, trained_weights = memory.weights_bytes(model), memory.trained_weights(model)
@@ -165,13 +187,38 @@ def _work(job: Job, state: RunState, pace: _Pace) -> None:
     state.adapter_sha256 = training_files.weights_sha256(job.folder)
     state.targets = training_files.targets(job.folder)
     state.steps_sha256 = training_files.steps_sha256(job.folder)
+    cost = Cost(
+        phases=phases,
+        parts=fit.parts if fit else None,
+        predicted_peak_bytes=job.predicted_peak_bytes,
+        weights=counts.weights,
+        packed_weights=counts.packed,
+        idle_weights=counts.idle,
+        trained_weights=trained_weights,
+        weights_bytes=weights_bytes,
+        adapter_bytes=adapter_bytes,
+        train_tokens=fit.tokens if fit else 0,
+        train_tokens_per_second=fit.tokens_per_second if fit else 0.0,
+    )
+    return model, tokenizer, cost
+
+
+def _test(
+    job: Job, data: Inputs, method: Method, model: Any, tokenizer: Any, cost: Cost, state: RunState, pace: _Pace
+) -> None:
+    """Let a model answer the test, the probes and, if nothing was trained, the validation questions; score and store."""
+    from harness.model import answer as evaluate
+    from harness.model import tokenize
+
+    spec, task = job.spec, data.task
+    phases = dict(cost.phases)
     _tidy(spec.device)
     with memory.phase(spec.device) as meter:
         shots = tokenize.choose_shots(data.splits.train, method.shots, spec.seed)
         answers = evaluate.answer(
             model,
             tokenizer,
-            examples,
+            dict(data.splits.items())[spec.split],
             task,
             spec,
             shots=shots,
@@ -191,19 +238,7 @@ def _work(job: Job, state: RunState, pace: _Pace) -> None:
         _tidy(spec.device)
         ask = partial(worker_probes.validate, job, data, method, model, tokenizer)
         validation, phases["validation"] = ask(_on_answer(pace, "validation"))
-    state.cost = Cost(
-        phases=phases,
-        parts=fit.parts if fit else None,
-        predicted_peak_bytes=job.predicted_peak_bytes,
-        weights=counts.weights,
-        packed_weights=counts.packed,
-        idle_weights=counts.idle,
-        trained_weights=trained_weights,
-        weights_bytes=weights_bytes,
-        adapter_bytes=adapter_bytes,
-        train_tokens=fit.tokens if fit else 0,
-        train_tokens_per_second=fit.tokens_per_second if fit else 0.0,
-    )
+    state.cost = replace(cost, phases=phases)
     _score(job, task, answers, state)
     state.validation = validation
     state.probes = worker_probes.store(job, probe_answers)

@@ -73,6 +73,7 @@ CHECKED: Mapping[str, str] = {
     "RunSpec.dtype": "the bytes of the weights",
     "RunSpec.base_bits": "the bytes of the weights",
     "RunSpec.device": "driver, allocator and reserved bytes",
+    "RunSpec.engine": "only with a phase of its start; the likelihoods of untrained rows are alike within one engine",
     "RunSpec.split": "published answers are of the test split",
     "RunSpec.tuned_over": "contains the rate",
     "RunSpec.probes": "compared with the results of probes",

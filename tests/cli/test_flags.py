@@ -109,6 +109,7 @@ FULL: dict[str, Any] = {
     "clients_by": "line",
     "endpoint": "https://api.example.com/v1",
     "endpoint_model": "qwen3-8b",
+    "engine": "vllm",
     "checkpoint_minutes": 5,
     "keep_best": True,
     "endpoint_api": "completions",
@@ -132,7 +133,7 @@ def test_what_is_written_from_the_table_is_read_as_the_same_options(tmp_path: Pa
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (("--endpoint", "http://x/v1", "--endpoint-model", "m"), "no row asks it"),
+        (("--endpoint", "http://x/v1", "--endpoint-model", "m", "--challengers", "words"), "no row asks it"),
         (("--endpoint", "http://x/v1", "--challengers", "endpoint"), "without its model"),
         (("--endpoint-model", "m", "--challengers", "all,endpoint"), "without the server"),
     ],
@@ -140,6 +141,11 @@ def test_what_is_written_from_the_table_is_read_as_the_same_options(tmp_path: Pa
 def test_a_server_its_model_and_a_row_that_asks_it_are_named_together(words: tuple[str, ...], part: str) -> None:
     with pytest.raises(HarnessError, match=part):
         settings.run_options(app.read("run", ["--task", "cfa", *words]))
+
+
+def test_a_server_that_is_named_is_a_row_beside_the_usual_ones() -> None:
+    words = ["--task", "cfa", "--endpoint", "http://x/v1", "--endpoint-model", "m"]
+    assert settings.run_options(app.read("run", words)).challengers == (*BUILT_IN, "endpoint")
 
 
 def test_all_challengers_are_those_of_the_harness_and_others_may_follow() -> None:

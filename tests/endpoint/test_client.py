@@ -90,6 +90,29 @@ def test_the_key_is_sent_as_a_header_and_is_in_no_message(
     assert SECRET not in repr(endpoint("http://localhost:1/v1"))
 
 
+def test_a_server_that_repeats_the_key_puts_it_into_no_answer_and_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(settings.KEY, "sk/12+34=")
+    repeated = chat("you sent Bearer sk/12+34=", model="m-sk/12+34=")
+    for body in (repeated.body, repeated.body.replace(b"/", b"\\/")):
+        parrot = Response(200, body, {"Server": "llama sk/12+34="})
+        with serving(lambda *_, parrot=parrot: parrot) as (url, _), Client(endpoint(url)) as client:  # type: ignore[misc]
+            got = client.post("/chat/completions", {}, lambda reply: reply)
+        assert "12+34" not in repr(got)
+        assert "you sent Bearer [redacted]" in repr(got)
+
+
+def test_an_error_that_is_cut_within_the_key_shows_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(settings.KEY, SECRET)
+    for padding in range(180, 201):
+        parrot = reply({"error": "x" * padding + SECRET})
+        with (
+            serving(lambda *_, parrot=parrot: parrot) as (url, _),  # type: ignore[misc]
+            pytest.raises(HarnessError) as caught,
+        ):
+            ask(url, attempts=1)
+        assert SECRET[:6] not in str(caught.value)
+
+
 def test_without_a_key_the_error_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(settings.KEY, raising=False)
     with serving(lambda *_: refusal(401, "who are you")) as (url, seen), pytest.raises(Refused) as caught:

@@ -17,13 +17,17 @@ PATIENCE = 120  # seconds after which a slow reply ends all the same
 
 @dataclass(frozen=True)
 class Response:
-    """A reply; `cut` sends a part of it and closes the connection, `slow` sends a part and nothing more."""
+    """A reply; `cut` sends a part of it and closes the connection, `slow` sends a part and nothing more.
+
+    `chunked` sends it as a stream, which a cut ends without its last chunk.
+    """
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: bool = False
     slow: bool = False
+    chunked: bool = False
 
 
 @dataclass
@@ -79,11 +83,14 @@ def serving(respond: Respond) -> Iterator[tuple[str, Seen]]:
             response = respond(self.path, body)
             self.send_response(response.status)
             headers = {"Content-Type": "application/json", "Content-Length": str(len(response.body))}
+            if response.chunked:
+                headers = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
             for name, value in (headers | dict(response.headers)).items():
                 self.send_header(name, value)
             self.end_headers()
             spoilt = response.cut or response.slow
-            self.wfile.write(response.body[: len(response.body) // 2] if spoilt else response.body)
+            part = response.body[: len(response.body) // 2] if spoilt else response.body
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part) if response.chunked else part)
             if response.slow:
                 self.wfile.flush()
                 release.wait(PATIENCE)
@@ -109,6 +116,8 @@ def spoil(kind: str, sound: Response) -> Response:
         "500": refusal(500, "error text B"),
         "502 page": Response(502, b"<html>error text C</html>", {"Content-Type": "text/html"}),
         "cut": Response(200, sound.body, sound.headers, cut=True),
+        "cut stream": Response(200, sound.body, sound.headers, cut=True, chunked=True),
+        "empty": Response(200, b""),
         "not json": Response(200, sound.body[:-7]),
         "error with 200": reply({"error": {"message": "error text D", "code": 502}}),
         "page with 200": Response(200, b"<html>error text E</html>", {"Content-Type": "text/html"}),
@@ -124,6 +133,8 @@ FAULTS = (
     "500",
     "502 page",
     "cut",
+    "cut stream",
+    "empty",
     "not json",
     "error with 200",
     "page with 200",

@@ -42,13 +42,15 @@ def header(plan: Plan) -> None:
         else ""
     )
     cores, memory = environment.cores(), environment.memory_bytes() / 2**30
+    template = [fact for fact in spec.serving if fact != spec.engine]
     device = f"CPU, {cores} core{'s' * (cores != 1)}" if spec.device == "cpu" else environment.cuda_name() or "CUDA"
     device = _cards(plan) or device
     lines = (
         (f"{plan.task.name} v{plan.task.version}", f"{plan.task.title} · {counts} in {plan.test_groups:,} groups"),
         ("model", f"{plan.model.name}{revision}{weights} · {spec.dtype}{quantised}"),
         *[("format", spec.model_format)] * bool(spec.model_format),
-        *[("template", " · ".join(spec.template))] * bool(spec.template),
+        *[("template", " · ".join(template))] * bool(template),
+        *[("engine", spec.engine)] * bool(spec.engine),
         (
             "device",
             f"{device} · {memory:.0f} GiB" + (f" · {plan.options.jobs} runs at a time" * (plan.options.jobs > 1)),

@@ -105,7 +105,7 @@ def _untrained_faults(runs: Sequence[Run]) -> Iterable[str]:
             nats = {answer.id: (*answer.loglik, *answer.end_loglik) for answer in answers}
             if not nats:
                 continue
-            model = (spec.model, spec.model_revision, spec.template, spec.max_tokens, spec.dtype)
+            model = (spec.model, spec.model_revision, spec.serving, spec.max_tokens, spec.dtype)
             key: Hashable = (split, spec.task, spec.data, *model)
             first, before = origins.setdefault(key, (spec, nats))
             if not _are_near(before, nats, spec.dtype):
@@ -129,7 +129,7 @@ def _truncation_faults(runs: Sequence[Run]) -> Iterable[str]:
         if method is None or method.shots:
             continue
         cuts = {answer.id: answer.cut_tokens for answer in _answers(run)}
-        key = (spec.task, spec.data, spec.scoring, spec.model, spec.model_revision, spec.template, spec.max_tokens)
+        key = (spec.task, spec.data, spec.scoring, spec.model, spec.model_revision, spec.serving, spec.max_tokens)
         first, before = origins.setdefault(key, (spec, cuts))
         if any(before.get(name, count) != count for name, count in cuts.items()):
             yield f"{first.id} ({_name(first)}) and {spec.id} ({_name(spec)})"
@@ -249,7 +249,9 @@ def _measurement_faults(finished: Sequence[Record]) -> Iterable[str]:
     for record in finished:
         for name, value in _measurements(record).items():
             first = origins.setdefault((name.partition(" ")[0], value), record.spec)
-            if first.id != record.spec.id and not (name in COMPUTED and may_be_equal(first, record.spec)):
+            if replace(first, engine="") == replace(record.spec, engine=""):
+                continue  # one training, answered by two engines
+            if not (name in COMPUTED and may_be_equal(first, record.spec)):
                 yield f"{name} {value!r} of {first.id} ({_name(first)}) and {record.spec.id} ({_name(record.spec)})"
 
 

@@ -103,7 +103,7 @@ def _row_faults(motions: Iterable[Motion]) -> Iterable[str]:
 def _plan(record: Record) -> Hashable:
     """Return what decides the steps of a run except its method and its rank; larger rates move less for their sum."""
     spec, tested = record.spec, record.selection.best if record.selection else 0
-    model = (spec.model, spec.model_revision, spec.max_tokens, spec.template)
+    model = (spec.model, spec.model_revision, spec.max_tokens, spec.serving)
     rates = (spec.learning_rate, spec.warmup, spec.weight_decay)
     return (
         spec.task,

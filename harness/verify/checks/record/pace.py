@@ -18,7 +18,8 @@ from harness.verify.checks.record.settings import MOST_EPOCHS
 TOKENS = "tokens, seconds and tokens per second agree"
 TIMES = "phases and times agree with the run's"
 STARTED = "the run began after its commit and before now"
-PHASES = ("load", "train", "fit", "evaluate", "probe", "validation")
+PHASES = ("load", "train", "fit", "engine", "evaluate", "probe", "validation")
+TAKEN_OVER = ("load", "train")  # by the run of another engine, if these weights were trained before
 SHARE = 0.2  # of the steps' time, for what is done beside them
 SECONDS = 3.0  # for what a phase does once
 EXAMPLE_SECONDS = 0.005  # to read and encode one
@@ -111,9 +112,12 @@ def _time_faults(record: Record, cost: Cost) -> list[str]:
         faults.append("the loading was not measured")
     if not record.spec.train_examples and "train" in cost.phases:
         faults.append("a training was measured and none was done")
+    if ("engine" in cost.phases) != bool(record.spec.engine and not record.spec.challenger):
+        faults.append("a phase of an engine's start and an engine belong together")
     total = math.fsum(phase.seconds for phase in cost.phases.values())
+    least = math.fsum(p.seconds for n, p in cost.phases.items() if not (record.spec.engine and n in TAKEN_OVER))
     spent = record.checkpoints.seconds if record.checkpoints else 0.0
-    if not total <= record.seconds <= total * (1 + SHARE) + RUN_SECONDS + spent:
+    if not least <= record.seconds <= total * (1 + SHARE) + RUN_SECONDS + spent:
         faults.append(f"the phases took {total:,.1f} s, the run {record.seconds:,.1f} s")
     loaded = cost.phases.get("load")
     if loaded and record.spec.device == "cpu" and loaded.peak_bytes != cost.weights_bytes:

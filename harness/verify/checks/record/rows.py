@@ -91,7 +91,7 @@ def reader(record: Record) -> tuple[Hashable, ...]:
     spec, method = record.spec, find(record.spec.method)
     seed = spec.seed if method and method.shots else -1
     added = (method.shots, method.calibration) if method else spec.method
-    return (*_data(record), spec.model, spec.model_revision, spec.template, spec.max_tokens, added, seed)
+    return (*_data(record), spec.model, spec.model_revision, spec.serving, spec.max_tokens, added, seed)
 
 
 def _token_faults(records: Sequence[Record]) -> list[str]:

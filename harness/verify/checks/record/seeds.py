@@ -112,7 +112,7 @@ def _setting_faults(specs: Iterable[RunSpec]) -> list[str]:
 
 
 def _table(spec: RunSpec) -> tuple[object, ...]:
-    model = (spec.model, spec.model_revision, spec.template)
+    model = (spec.model, spec.model_revision, spec.serving)
     return (spec.task, spec.task_version, spec.data, spec.scoring, *model, spec.test_examples)
 
 

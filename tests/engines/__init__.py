@@ -1,0 +1,1 @@
+"""Tests of requests to a server in OpenAI's form."""
