@@ -12,8 +12,10 @@ from harness.runs.executors import inventory
 from harness.store import records
 
 ROOT = Path(__file__).resolve().parents[2]
-GRID = ("--task", "cfa", "--method", "base,lora,qlora", "--rank", "8", "--challengers", "none")
-GRID += ("--train-examples", "64", "--test-examples", "60", "--no-report")
+GRID = [
+    *("--task", "cfa", "--method", "base,lora,qlora", "--rank", "8", "--challengers", "none"),
+    *("--train-examples", "64", "--test-examples", "60", "--no-report"),
+]
 
 pytestmark = pytest.mark.gpu
 
