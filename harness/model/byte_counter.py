@@ -9,7 +9,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
+
+DEVICE = torch.ops.prim.device.default  # of a fake tensor; PyTorch asks for it more often than it computes
 
 
 class ByteCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -55,6 +58,8 @@ class ByteCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Return the result of one operation, counting the storages it read and wrote."""
+        if func is DEVICE and isinstance(args[0], FakeTensor):
+            return args[0].fake_device
         for tensor in _tensors(args, kwargs):
             self._see(tensor)
         result = func(*args, **(kwargs or {}))
