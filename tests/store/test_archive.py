@@ -81,7 +81,10 @@ def test_a_review_or_a_rerun_of_an_archive_is_refused_with_its_commit(
     assert not Path("review").exists()
 
 
-def test_a_marker_elsewhere_excuses_nothing(old: Path, made: tuple[Path, Path]) -> None:
+def test_a_marker_elsewhere_excuses_nothing(
+    old: Path, made: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publication.without_figures(monkeypatch)
     results = old.parents[1]
     shutil.move(old / "published", results / "published")
     (results / "published" / archive.MARKER).write_text(json.dumps(MARKER))

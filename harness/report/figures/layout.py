@@ -125,7 +125,8 @@ def finish(figure: Figure, later: Iterable[Callable[[Any], None]]) -> None:
     """Fix the layout, then call each function of `later` with a renderer that measures text."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    figure.draw_without_rendering()
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
     figure.set_layout_engine("none")
     renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     for callback in later:
@@ -150,7 +151,8 @@ def describe(ax: Axes, panel: Panel, about: str, handles: Sequence[Any] = ()) ->
 
 def subtitle(ax: Axes, lines: Sequence[str], *, pad: float = 8) -> None:
     """Set the title of the axes at the left edge of the figure, below the figure's own title."""
-    title = ax.set_title("\n".join(lines), loc="left", fontsize=SMALL, color=FAINT, pad=pad)
+    # at a height of its own: matplotlib would measure all ticks, several times, to see if the title lies on one
+    title = ax.set_title("\n".join(lines), loc="left", fontsize=SMALL, color=FAINT, pad=pad, y=1.0)
     title.set_transform(_from_edge(ax, pad=pad))
     title.set_x(LEFT)
 
