@@ -82,6 +82,14 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+def program() -> tuple[str, ...]:
+    """Return the words that start this program with this Python from any folder, for a script."""
+    source = Path(__file__).absolute().parents[1] / FROM_SOURCE.split()[1]
+    if source.exists():
+        return sys.executable, str(source)
+    return sys.executable, "-c", "import sys; from harness.cli import main; sys.exit(main())"
+
+
 def command(*words: str) -> str:
     """Return a command line for this program with these words, with the name by which the user started it."""
     program = Path(sys.argv[0]).name

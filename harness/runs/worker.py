@@ -45,7 +45,7 @@ def run(job: Job, reporter: Reporter) -> None:
     try:
         (_challenge if job.spec.challenger else _work)(job, state, _Pace(reporter))
     except Interruption:
-        status, reason = "interrupted", "stopped by Ctrl-C"
+        status, reason = "interrupted", "stopped by Ctrl-C or a signal"
     except Exception as error:
         status, reason = explain(error)
         with contextlib.suppress(OSError):  # the disk may be full, and the record is still to be tried

@@ -26,6 +26,10 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path[:1] = [str(ROOT)]
 
+from harness import processes
+from harness.runs import plan
+from harness.runs.job import Job
+from harness.runs.options import Options
 from harness.store import records
 from tests.benchmarks import subjects
 from tests.benchmarks.timing import OURS, Comparison, in_turn, keep
@@ -100,9 +104,55 @@ def main(train_examples: int = 1200, test_examples: int = 100, rounds: int = 2) 
     )
 
 
+class Quiet:
+    """A reporter that nobody hears."""
+
+    def tell(self, event: object) -> None:
+        """Say nothing."""
+
+    def should_stop(self) -> bool:
+        """Go on."""
+        return False
+
+
+def processor_seconds(jobs: Sequence[Job], cores: Sequence[int]) -> list[float]:
+    """Return the processor seconds of runs that start at the same time, each a fork on a core of its own."""
+    import harness.runs.preload  # noqa: F401 - as in the fork server
+    from harness.runs import worker
+
+    pids = []
+    for job, core in zip(jobs, cores, strict=False):
+        records.prepare(job.folder)
+        if (pid := os.fork()) == 0:
+            os.sched_setaffinity(0, {core})
+            processes.drop_output()
+            worker.run(job, Quiet())
+            os._exit(0)
+        pids.append(pid)
+    usages = [os.wait4(pid, 0)[2] for pid in pids]
+    return [usage.ru_utime + usage.ru_stime for usage in usages]
+
+
 def parts(train_examples: int, test_examples: int) -> None:
-    """Print the seconds of what is not a run, on one core and on two."""
+    """Print the processor seconds of a run alone and beside another, and the seconds of what is not a run."""
     cores = sorted(os.sched_getaffinity(0))[:2]
+    for count in (1, 2, 1, 2):
+        with tempfile.TemporaryDirectory() as results:
+            options = Options(
+                tasks=("cfa",),
+                methods=("lora",),
+                ranks=(8,),
+                seeds=(0, 1),
+                epochs=1.0,
+                train_examples=train_examples,
+                test_examples=test_examples,
+                results=Path(results),
+                jobs=2,
+                memory=False,
+            )
+            jobs = plan.make(options)[0].jobs()[:count]
+            seconds = processor_seconds(jobs, cores)
+        print(f"{count} at a time: {statistics.mean(seconds):.2f} processor seconds a run")
     for used in (cores, cores[:1]):
         print(
             f"start, tables and figures on {len(used)} cores: {rest(used, sizes_of(train_examples, test_examples)):.1f} s"

@@ -12,10 +12,9 @@ from harness.runs.executors import inventory
 from harness.store import records
 
 ROOT = Path(__file__).resolve().parents[2]
-GRID = [
-    *("--task", "cfa", "--method", "base,lora,qlora", "--rank", "8", "--challengers", "none"),
-    *("--train-examples", "64", "--test-examples", "60", "--no-report"),
-]
+GRID = (
+    "--task cfa --method base,lora,qlora --rank 8 --challengers none --train-examples 64 --test-examples 60 --no-report"
+)
 
 pytestmark = pytest.mark.gpu
 
@@ -28,7 +27,7 @@ def cuda() -> None:
 
 
 def made(results: Path, *words: str) -> dict[str, records.Run]:
-    command = [sys.executable, "run_all.py", *GRID, *words, "--results", str(results)]
+    command = [sys.executable, "run_all.py", *GRID.split(), *words, "--results", str(results)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return {run.record.spec.id: run for run in records.read_all(results, "cfa")}

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-import harness
-from harness import environment
+from harness import environment, errors
 from harness.cli import flags, next_command, recipe
 from harness.cli.arguments import Arguments, write
 from harness.cli.terminal import output, plan_output, silence
@@ -59,7 +57,7 @@ def show(options: Options, arguments: Arguments, card: gpu.Card | None, share: f
         seconds={run: value for each in seconds for run, value in each.items()},
     )
     chosen = _sbatch_options(share_of_node, arguments)
-    text = slurm.script(todo, chosen, program=_program(), folder=folder, here=Path.cwd(), collect=collect)
+    text = slurm.script(todo, chosen, program=errors.program(), folder=folder, here=Path.cwd(), collect=collect)
     _tell(todo, plans, chosen, slurm.write(folder, text, recipe.text(options)), (collect, arguments.line))
     return DONE
 
@@ -125,14 +123,6 @@ def _sbatch_options(share: slurm.Resources, arguments: Arguments) -> dict[str, s
         problem, fix = f"'{faulty[0]}' cannot stand in a script for SLURM", "write NAME=VALUE as sbatch takes them"
         raise HarnessError(problem, where="--slurm, --partition, --account", fix=fix)
     return chosen
-
-
-def _program() -> tuple[str, ...]:
-    """Return the words that start this program with this Python, whatever the folder."""
-    source = Path(harness.__file__).absolute().parents[1] / "run_all.py"
-    if source.exists():
-        return sys.executable, str(source)
-    return sys.executable, "-c", "import sys; from harness.cli import main; sys.exit(main())"
 
 
 def _tell(
