@@ -26,6 +26,12 @@ def one_line(text: str) -> str:
     return printable(re.sub(r"[\t\n\v\f\r\x85\u2028\u2029]+", " ", text))
 
 
+def counted(count: float, noun: str) -> str:
+    """Return a number and its noun, in the plural unless the number is one: `1 group`, `2,000 groups`."""
+    figure = f"{count:,}" if isinstance(count, int) else f"{count:g}"
+    return f"{figure} {noun}{'s' * (count != 1)}"
+
+
 def short(text: str, width: int = 80) -> str:
     """Return the text in at most `width` characters, with its middle cut out."""
     keep = (width - 1) // 2

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from harness.format import NONE, duration, interval, magnitude, number, quantity, size
+from harness.format import NONE, counted, duration, interval, magnitude, number, quantity, size
 
 
 @given(st.floats(-1e6, 1e6), st.sampled_from(["share", "", "EUR"]), st.booleans())
@@ -77,3 +77,9 @@ def test_what_is_no_number_is_none(text: str) -> None:
 def test_no_text_breaks_it(text: str) -> None:
     found = magnitude(text)
     assert found is None or not math.isnan(found)
+
+
+def test_a_count_has_its_noun_in_the_right_number() -> None:
+    assert [counted(n, "group") for n in (0, 1, 2000)] == ["0 groups", "1 group", "2,000 groups"]
+    assert counted(1.0, "epoch") == "1 epoch"
+    assert counted(0.5, "epoch") == "0.5 epochs"

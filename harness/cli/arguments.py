@@ -103,6 +103,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise the complaint of `argparse` as an error of the harness."""
+        name = next((row.name for row in self.rows if message.startswith(f"argument {row.name}")), "")
+        if name and message.endswith("expected one argument"):
+            example = next(row.example for row in self.rows if row.name == name)
+            raise HarnessError(f"{name} has no value", where=self.prog, fix=f"{name} {example}")
         raise HarnessError(message, where=self.prog, fix=f"{self.prog} --help")
 
     def read(self, words: Sequence[str]) -> Arguments:
@@ -117,7 +121,7 @@ class Parser(argparse.ArgumentParser):
             word = unknown[0].split("=")[0]
             kind = "option" if word.startswith("-") else "argument"
             fix = did_you_mean(word, names) or f"{self.prog} --help"
-            if kind == "argument" and "--task" in names:
+            if kind == "argument" and "--task" in names and all(row.name.startswith("-") for row in self.rows):
                 fix = f"{self.prog} --task {shlex.quote(word)}"
             raise HarnessError(f"unknown {kind} {word}", where=self.prog, fix=fix)
         return Arguments(**{row.key: self._value(row, getattr(texts, row.key)) for row in self.rows})

@@ -19,6 +19,7 @@ from harness.endpoint import settings as endpoint
 from harness.errors import HarnessError, did_you_mean
 
 Reader = Callable[[Any, str, str], Any]
+OTHER_NAMES = {"gpu": "cuda", "float32": "fp32", "bfloat16": "bf16"}  # of values, in other programs
 MAX_SEEDS = 30  # a larger number is refused: it is probably meant as the name of one seed
 
 
@@ -163,7 +164,9 @@ def one_of(choices: Sequence[str]) -> Reader:
 
     def read(value: str, flag: str, example: str) -> str:
         if value not in choices:
-            fix = did_you_mean(value, choices) or "choose one of " + ", ".join(choices)
+            meant = OTHER_NAMES.get(value.lower(), "")
+            near = f"did you mean '{meant}'?" if meant in choices else did_you_mean(value, choices)
+            fix = near or "choose one of " + ", ".join(choices)
             raise HarnessError(f"{flag} {value} is unknown", where=flag, fix=fix)
         return value
 

@@ -124,7 +124,7 @@ class _Reader:
     def _records(self) -> Iterator[tuple[int, list[str]]]:
         """Yield (first line, fields) of each record that has a value."""
         lines = self._lines()
-        start = self._skipped + 1
+        start, header = self._skipped + 1, True
         reader = csv.reader(lines, delimiter=self._separator, strict=True)
         while True:
             try:
@@ -132,32 +132,41 @@ class _Reader:
             except StopIteration:
                 return
             except csv.Error as error:  # the reader goes on with the next line
-                self._refuse_record(error, start, self._skipped + reader.line_num)
+                self._refuse_record(error, start, self._skipped + reader.line_num, header=header)
             else:
                 if any(field.strip() for field in fields):
+                    header = False
                     yield start, fields
             start = self._skipped + reader.line_num + 1
 
-    def _refuse_record(self, error: csv.Error, start: int, end: int) -> None:
+    def _refuse_record(self, error: csv.Error, start: int, end: int, *, header: bool) -> None:
         """Refuse a record that is no CSV; one that does not end is the end of the file.
 
         Raises:
-            HarnessError: the file ends within quotes, or the record is too large.
+            HarnessError: the file ends within quotes, or the record is the header or too large.
         """
         where = f"{self._path}:{start}"
         if "unexpected end of data" in str(error):
-            raise cut_off(where) from error
+            problem = "a quote opens in this line and does not close: it is one too many, or the file was cut off"
+            fix = "close it, or copy the file again; inside quotes a quote is written twice"
+            raise HarnessError(problem, where=where, fix=fix) from error
         if "field limit" in str(error):
             problem = f"a cell of this row holds more than {bounds.MAX_CELL:,} characters, the most that are read"
             fix = "divide the text into several rows; or close a quote that is open"
             raise HarnessError(problem, where=where, fix=fix) from error
         lines = f" (a quote is open up to line {end})" * (end > start)
         fix = 'inside quotes, write a quote twice: ""'
-        self._refuse(HarnessError(f"this line is not CSV: {error}{lines}", where=where, fix=fix), start)
+        fault = HarnessError(f"this line is not CSV: {error}{lines}", where=where, fix=fix)
+        if header:
+            raise fault
+        self._refuse(fault, start)
 
     def _lines(self) -> Iterator[str]:
         """Return the lines of the table; a line that names the separator is taken off."""
         first = self._line().removeprefix("\ufeff")
+        if first.lstrip().startswith(("[{", '{"')):
+            fix = "write one object a line into a .jsonl file"
+            raise HarnessError("this is JSON and not CSV", where=f"{self._path}:1", fix=fix)
         if match := _SEPARATOR.fullmatch(first):
             self._separator, self._skipped = match[1], 1
             first = self._line()

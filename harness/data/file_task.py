@@ -135,6 +135,9 @@ def _examples(
     Raises:
         HarnessError: a fault that leaves nothing to read.
     """
+    if len({path.resolve() for path in files.values()}) < len(files):
+        where = " and ".join(map(str, files.values()))
+        raise HarnessError("one file is named for two splits", where=where, fix="name a file of other rows")
     read = {split: _rows(path, columns, faults, encoding, further=split != "train") for split, path in files.items()}
     layout, path = read["train"][0], files["train"]
     if any(other != layout for other, _ in read.values()):

@@ -88,6 +88,8 @@ def given_labels(
     for row, target in zip(rows, (e.target for e in examples), strict=True):
         if target not in classes:
             fix = did_you_mean(target, classes) or f"the labels are {', '.join(classes)}"
+            if "," in target and {part.strip() for part in target.split(",")} <= set(classes):
+                fix = "--labels divides at commas: leave it out, as few different targets are labels by themselves"
             problem = f"the target {target!r} is not among the labels"
             faults.row(HarnessError(problem, where=row.location, fix=fix), row.number, row.file)
             spellings.add(target)

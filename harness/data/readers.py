@@ -46,7 +46,7 @@ def read_rows(path: Path | str, *, class_names: bool = True, refuse: Refuse = at
     path = Path(path)
     suffix = path.suffix.lower()
     if path.is_dir():
-        fix = "name one .jsonl, .csv or .parquet file in it; join several with a column split (train, validation, test)"
+        fix = "name one .jsonl, .csv or .parquet file in it; the test may be a second one: --test-data FILE"
         raise HarnessError("this is a folder, not a data file", where=str(path), fix=fix)
     if suffix not in SUFFIXES:
         fix = "use .jsonl (one JSON object per line), .csv or .parquet"

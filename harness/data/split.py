@@ -48,8 +48,8 @@ def partition(examples: Sequence[Example], shares: Mapping[Split, float] = SHARE
     bundles = _bundles(examples)
     if len(bundles) < len(shares):
         raise HarnessError(
-            f"too few rows to split: {len(examples)} rows make {len(bundles)} separate groups, as rows of one group and rows "
-            f"with the same text stay together, and there are {len({question_key(e) for e in examples})} different texts",
+            f"too few rows to split: {len(examples)} rows make {len(bundles)} separate group{'s' * (len(bundles) != 1)}, as rows of one group and rows "
+            f"with the same text stay together (different texts: {len({question_key(e) for e in examples})})",
             where=f"{len(shares)} splits need at least {len(shares)} groups",
             fix="put more columns into the prompt (--columns NAME=context), add rows, or name each row's split in a 'split' column",
         )

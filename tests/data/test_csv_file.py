@@ -142,3 +142,11 @@ def test_an_invisible_character_in_a_name_is_no_part_of_it(tmp_path: Path) -> No
     assert (
         "two columns are named 'target'" in refusal(written(tmp_path, "context,target,target\u200b\na,b,c\n")).problem
     )
+
+
+def test_json_in_a_csv_file_and_a_quote_that_never_closes_are_told_as_such(tmp_path: Path) -> None:
+    assert refusal(written(tmp_path, '[{"context": "a", "target": "b"}]\n')).problem == "this is JSON and not CSV"
+    error = refusal(path := written(tmp_path, 'context,target\na,b\n"c,d\ne,f\n'))
+    assert error.problem.startswith("a quote opens in this line and does not close")
+    assert error.where == f"{path}:3"
+    assert "not CSV" in refusal(written(tmp_path, 'context,"tar" get\na,b\n')).problem

@@ -113,7 +113,7 @@ def test_one_class_only_is_refused_for_given_labels_and_for_equal_choices(tmp_pa
 def test_too_few_rows_or_groups_to_split_are_refused(tmp_path: Path) -> None:
     assert "too few rows to split: 9" in refusal(tmp_path, asked(9)).problem
     same = [row | {"group": "one"} for row in asked()]
-    assert "30 rows make 1 separate groups" in refusal(tmp_path, same).problem
+    assert "30 rows make 1 separate group," in refusal(tmp_path, same).problem
 
 
 def test_damage_in_the_file_is_refused_before_anything_is_assumed(tmp_path: Path) -> None:

@@ -172,3 +172,9 @@ def test_an_instruction_stands_below_a_question_of_the_row(tmp_path: Path) -> No
     task = file_task(written(tmp_path, rows), instruction="One word.")
     example = next(iter(task.load(tmp_path, "test")))
     assert task.prompt(example).endswith("\n\nWhich way?\nOne word.\nAnswer:")
+
+
+def test_the_only_row_of_a_file_is_one_fault_and_not_two(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("[1, 2]\n")
+    assert refused(path).problem == "this line is not an object but a list"

@@ -10,7 +10,7 @@ from harness import environment
 from harness.cli.terminal import output
 from harness.cli.terminal import tables as ui_tables
 from harness.data import file_task, loading, registry
-from harness.format import about, number, quantity, run_name, size, spoken
+from harness.format import about, counted, number, quantity, run_name, size, spoken
 from harness.methods.parts import packing
 from harness.metrics import power
 from harness.metrics.sampling import FEWEST_GROUPS
@@ -46,7 +46,10 @@ def header(plan: Plan) -> None:
     device = f"CPU, {cores} core{'s' * (cores != 1)}" if spec.device == "cpu" else environment.cuda_name() or "CUDA"
     device = _cards(plan) or device
     lines = (
-        (f"{plan.task.name} v{plan.task.version}", f"{plan.task.title} · {counts} in {plan.test_groups:,} groups"),
+        (
+            f"{plan.task.name} v{plan.task.version}",
+            f"{plan.task.title} · {counts} in {counted(plan.test_groups, 'group')}",
+        ),
         ("model", f"{plan.model.name}{revision}{weights} · {spec.dtype}{quantised}"),
         *[("format", spec.model_format)] * bool(spec.model_format),
         *[("template", " · ".join(template))] * bool(template),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.analysis.costs import Times
 from harness.analysis.sections import Section
-from harness.format import NONE, Table, duration, number, one_line, run_name
+from harness.format import NONE, Table, counted, duration, number, one_line, run_name
 from harness.methods.base import ALPHA
 from harness.record import Phase, RunSpec
 from harness.report.names import time_marks
@@ -121,7 +121,7 @@ def conditions(plan: Plan) -> list[str]:
     by_name = {run_name(s, seed=False): s for s in trained if s.tuned_over}
     tuned = [f"{' '.join(name.split())} {s.learning_rate:.2g}" for name, s in by_name.items()]
     return [
-        f"held equal   {spec.train_examples:,} examples × {spec.epochs:g} epochs {_order(trained)} · "
+        f"held equal   {counted(spec.train_examples, 'example')} × {counted(spec.epochs, 'epoch')} {_order(trained)} · "
         f"{spec.batch_size} per optimizer step ({spec.micro_batch} at a time) · prompts, loss, AdamW, schedule, evaluation",
         *[f"tuned        learning rate on {len(plan.splits.validation):,} validation examples: {', '.join(tuned)}"]
         * bool(tuned),

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.terminal import output, plan_output
-from harness.format import number, percent_sign, printable, words
+from harness.format import counted, number, percent_sign, printable, words
 from harness.metrics import scoring
 
 if TYPE_CHECKING:
@@ -114,7 +114,9 @@ def task(
     console.print(output.folded(f"{task_.name} v{task_.version}  ", task_.title, indent=4))
     for name, examples in ((name, split_examples) for name, split_examples in splits.items() if name in task_.splits):
         groups = len({example.group or example.id for example in examples})
-        console.print(f"  {name:<11} {len(examples):>6,} examples in {groups:,} groups")
+        console.print(
+            f"  {name:<11} {len(examples):>6,} example{'s' * (len(examples) != 1)} in {counted(groups, 'group')}"
+        )
     if left_out:
         console.print(
             f"  left out    {printable(' · '.join(f'{reason} {count:,}' for reason, count in left_out.items()))}"

@@ -130,14 +130,13 @@ class Faults:
         rows = f"{unit}{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers[:MAX_LINES]))}{more}"
         return f"{name}, {rows}: " if name else f"{rows}: "
 
-    def _alone(self, fault: Fault, *, droppable: bool) -> HarnessError:
-        error = fault.error
-        if fault.number and droppable and DROP_BAD not in error.fix:
-            fix = f"{error.fix}; {DROP_BAD} leaves the row out"
-            return HarnessError(error.problem, where=error.where, fix=fix)
-        if self._columns and "--columns" not in error.fix:
-            return HarnessError(error.problem, where=error.where, fix=f"{error.fix}; {self._flags(droppable=False)}")
-        return error
+    def _alone(self, fault: Fault, *, droppable: bool) -> EveryFault:
+        error, fix = fault.error, fault.error.fix
+        if fault.number and droppable and DROP_BAD not in fix:
+            fix = f"{fix}; {DROP_BAD} leaves the row out"
+        elif self._columns and "--columns" not in fix:
+            fix = f"{fix}; {self._flags(droppable=False)}"
+        return EveryFault(error.problem, where=error.where, fix=fix)
 
     def _fix(self, faults: list[Fault], kinds: list[str], *, droppable: bool) -> str:
         flags, fixes = self._flags(droppable=droppable), list(dict.fromkeys(fault.error.fix for fault in faults))
