@@ -211,7 +211,9 @@ TRAINING = (
     ),
     choice("--dtype", "number format", ("bf16", "fp32"), unset="bf16 if the processor is fast at it"),
     choice("--engine", "the program that computes answers; training stays here", ENGINES, unset="transformers"),
-    choice("--device", "the processor to run on", ("cpu", "cuda"), unset="cuda if there is one"),
+    choice(
+        "--device", "the processor to run on; mps is a Mac's GPU", ("cpu", "cuda", "mps"), unset="cuda if there is one"
+    ),
     Flag("--checkpointing", "compute activations twice: memory and time, not results", switch=True),
     Flag(
         "--checkpoint-minutes",

@@ -18,7 +18,12 @@ from harness.record import RunSpec
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM has kernels for; an adapter of a smaller rank is padded
 GPU_SHARE = 0.8  # of the GPU's memory, for weights and keys and values
-ENVIRONMENT = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_BATCH_INVARIANT": "1", "VLLM_NO_USAGE_STATS": "1"}
+ENVIRONMENT = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_BATCH_INVARIANT": "1",
+    "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # by one token, see `max_model_len`
+    "VLLM_NO_USAGE_STATS": "1",
+}
 
 
 class VllmEngine:
