@@ -14,7 +14,12 @@ from harness.methods.base import ALPHA
 from harness.runs.options import MAX_TOKENS, Options
 
 WHAT, WHERE, HOW = "what runs", "where tasks and data come from", "how it trains and tests"
-ENGINES = ("vllm", "llamacpp")  # those of harness.engines.catalog, which no command's help loads
+ENGINES = (
+    "vllm",
+    "llamacpp",
+    "llamacpp-q8_0",
+    "llamacpp-q4_0",
+)  # those of harness.engines.catalog, which no command's help loads
 SERVER = "a row of a model behind an address"
 
 
