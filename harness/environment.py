@@ -15,10 +15,10 @@ import platform
 import re
 import subprocess
 from pathlib import Path
-from typing import Literal
 
-from harness.record import Environment
+from harness.record import Device, Environment
 
+KFD = Path("/dev/kfd")  # AMD's driver
 PACKAGES = (
     "torch",
     "transformers",
@@ -32,13 +32,13 @@ PACKAGES = (
 )
 
 
-def describe(
-    device: Literal["cpu", "cuda"], *, threads: int, device_name: str = "", further: tuple[str, ...] = ()
-) -> Environment:
+def describe(device: Device, *, threads: int, device_name: str = "", further: tuple[str, ...] = ()) -> Environment:
     """Return a description of this machine; `device_name` is CUDA's own name if a worker knows it, `further` names packages."""
-    name = device_name or (processor() if device == "cpu" else cuda_name())
+    name = device_name or (cuda_name() if device == "cuda" else processor())
     gib = round(memory_bytes() / 2**30)
-    machine = f"{processor()}, {threads} of {cores()} cores, {gib} GiB" + (f", {name}" if device == "cuda" else "")
+    machine = f"{processor()}, {threads} of {cores()} cores, {gib} GiB" + {"cuda": f", {name}", "mps": ", its GPU"}.get(
+        device, ""
+    )
     return Environment(
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",
@@ -66,8 +66,10 @@ def load() -> float | None:
         return None
 
 
-def allocator(device: Literal["cpu", "cuda"]) -> str:
-    """Return the memory allocator: the C library's or a preloaded one; on CUDA torch's with its settings."""
+def allocator(device: Device) -> str:
+    """Return the memory allocator: the C library's or a preloaded one; on CUDA torch's with its settings, on Macs torch's."""
+    if device == "mps":
+        return "torch"
     if device == "cuda":
         settings = os.environ.get("PYTORCH_ALLOC_CONF") or os.environ.get("PYTORCH_CUDA_ALLOC_CONF", "")
         return " ".join(filter(None, ("torch", settings)))
@@ -102,10 +104,15 @@ def memory_bytes() -> int:
 
 
 def cuda_present() -> bool:
-    """Return whether this machine has a CUDA device and the installed torch was built for CUDA."""
+    """Return whether this machine has a CUDA device and the installed torch was built for CUDA; ROCm goes by the same name."""
     if os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip() in ("", "-1"):
         return False
-    return Path("/proc/driver/nvidia/version").exists() and _torch_has_cuda()
+    return _torch_has("cuda") if Path("/proc/driver/nvidia/version").exists() else KFD.exists() and _torch_has("hip")
+
+
+def mps_present() -> bool:
+    """Return whether this is a Mac with a GPU that PyTorch computes on (Metal)."""
+    return platform.system() == "Darwin" and platform.machine() == "arm64"
 
 
 def fast_bf16() -> bool:
@@ -243,10 +250,10 @@ def _cpuinfo() -> str:
 
 
 @functools.cache
-def _torch_has_cuda() -> bool:
-    """Return whether torch was built for CUDA, from its `version.py`: importing torch takes seconds."""
+def _torch_has(name: str) -> bool:
+    """Return whether torch was built for "cuda" or "hip" (ROCm), from its `version.py`: importing torch takes seconds."""
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:
         return False
     note = Path(spec.origin).with_name("version.py")
-    return bool(re.search(r"^cuda\b[^=]*=\s*['\"]", note.read_text(), re.MULTILINE)) if note.exists() else False
+    return bool(re.search(rf"^{name}\b[^=]*=\s*['\"]", note.read_text(), re.MULTILINE)) if note.exists() else False

@@ -24,8 +24,9 @@ Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 Status = Literal["ok", "oom", "failed", "interrupted"]
 Scoring = Literal["choices", "generate", "perplexity"]
-GROUP, HASH = "group", "hash"  # of `RunSpec.clients_by`: each group is a client; groups are divided by their hash
-
+Device = Literal["cpu", "cuda", "mps"]
+# Values of `RunSpec.clients_by`: each group is a client; groups are divided by their hash.
+GROUP, HASH = "group", "hash"
 LATER = {"later": True}  # of a field: written only if it differs from its default
 
 
@@ -172,7 +173,7 @@ class RunSpec:
     test_examples: int
     seed: int
     dtype: Literal["bf16", "fp32"]
-    device: Literal["cpu", "cuda"]
+    device: Device
     split: Split = "test"
     tuned_over: tuple[float, ...] = ()
     checkpointing: bool = False

@@ -14,7 +14,12 @@ from harness.methods.base import ALPHA
 from harness.runs.options import MAX_TOKENS, Options
 
 WHAT, WHERE, HOW = "what runs", "where tasks and data come from", "how it trains and tests"
-ENGINES = ("vllm", "llamacpp")  # those of harness.engines.catalog, which no command's help loads
+ENGINES = (
+    "vllm",
+    "llamacpp",
+    "llamacpp-q8_0",
+    "llamacpp-q4_0",
+)  # those of harness.engines.catalog, which no command's help loads
 SERVER = "a row of a model behind an address"
 
 
@@ -244,7 +249,9 @@ TRAINING = (
     ),
     choice("--dtype", "number format", ("bf16", "fp32"), unset="bf16 if the processor is fast at it"),
     choice("--engine", "the program that computes answers; training stays here", ENGINES, unset="transformers"),
-    choice("--device", "the processor to run on", ("cpu", "cuda"), unset="cuda if there is one"),
+    choice(
+        "--device", "the processor to run on; mps is a Mac's GPU", ("cpu", "cuda", "mps"), unset="cuda if there is one"
+    ),
     Flag("--checkpointing", "compute activations twice: memory and time, not results", switch=True),
     Flag(
         "--checkpoint-minutes",

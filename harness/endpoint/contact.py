@@ -16,9 +16,10 @@ from harness.endpoint.settings import Api, Endpoint
 from harness.errors import HarnessError, did_you_mean
 
 ATTEMPTS = 3  # a server that is down is reported soon
-REQUESTS = 8  # sent at most before the first prompt of a task, further attempts aside
+REQUESTS = 9  # sent at most before the first prompt of a task, further attempts aside
 TEXT = "The sum of two and two is four."
 TOKENS = 8
+VERSIONS = (("/version", "version"), ("/api/version", "version"), ("/props", "build_info"))
 NO_MODEL = (400, 404, 422)
 
 
@@ -73,10 +74,12 @@ def _models(client: Client) -> list[str]:
 
 
 def _version(client: Client) -> str:
-    """Return the version that vLLM, Ollama and others report; empty without one."""
-    for path in ("/version", "/api/version"):
+    """Return the version that vLLM, Ollama, llama.cpp and others report; empty without one."""
+    for path, name in VERSIONS:
         try:
-            version = client.get(path, root=True).content.get("version")
+            version = client.get(path, root=True).content.get(name)
+        except Refused:
+            continue
         except HarnessError:
             return ""
         if isinstance(version, str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -11,6 +12,7 @@ from harness.endpoint.settings import Api
 
 PATHS: Mapping[Api, str] = {"chat": "/chat/completions", "completions": "/completions"}
 ENDS = frozenset(["stop", "length", "content_filter", "eos", "eos_token", "end_turn", "max_tokens"])
+ABSOLUTE = re.compile(r"[/\\~]|[A-Za-z]:[/\\]")  # the beginning of a path
 WITHHELD = "content_filter"
 SYSTEM = "Write the answer alone, in the form that the question asks for, without any explanation."
 SYSTEM_OPTIONS = "Reply with one of the options, word for word, and with nothing else."
@@ -130,9 +132,14 @@ def echoes(reply: Reply, text: str) -> bool:
 
 
 def reported_model(reply: Reply) -> str:
-    """Return the name of the model that a reply reports, empty if none."""
+    """Return the name of the model that a reply reports, empty if none.
+
+    llama.cpp reports the path of its file; the folders are those of its machine and belong in no record.
+    """
     name = reply.content.get("model")
-    return name if isinstance(name, str) else ""
+    if not isinstance(name, str):
+        return ""
+    return re.split(r"[/\\]", name)[-1] if ABSOLUTE.match(name) else name
 
 
 def _choice(reply: Reply, facts: ServerFacts) -> Mapping[str, Any]:

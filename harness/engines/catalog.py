@@ -16,6 +16,8 @@ UNTRAINED = ("base", "calibrated", "pmi", "fewshot")
 ADAPTERS = ("lora", "lora_fa", "lora_plus", "rslora", "fedlora")  # plain LoRA on an unquantised base model
 METHODS = UNTRAINED + ADAPTERS
 FLAG = "--engine"
+FORMS = ("q8_0", "q4_0")  # quantised forms of a GGUF file, as `llamacpp-q8_0`
+NAMES = ("vllm", "llamacpp", *(f"llamacpp-{form}" for form in FORMS))
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,18 @@ PACKAGES: Mapping[str, Package] = {
 }
 
 
+def package_of(engine: str) -> Package:
+    """Return the package of an engine, by its name or by its identity."""
+    return PACKAGES[engine.partition(" ")[0].partition("-")[0]]
+
+
 def identity(name: str) -> str:
     """Return an engine's name with the version of its package, as the spec of a run holds it; nothing is imported.
 
     Raises:
         HarnessError: the package is not installed.
     """
-    package = PACKAGES[name]
+    package = package_of(name)
     for distribution in package.names:
         try:
             return f"{name} {importlib.metadata.version(distribution)}"
@@ -65,7 +72,7 @@ def refuse(name: str, methods: Sequence[str], config: Mapping[str, Any], *, quan
     if quantised:
         problem = "the model's folder holds quantised weights, and no engine computes with them as transformers does"
         raise HarnessError(problem, where=where, fix="pass the unquantised model")
-    kind, known = str(config.get("model_type", "")), PACKAGES[name].architectures
+    kind, known = str(config.get("model_type", "")), package_of(name).architectures
     scaling = config.get("rope_scaling") or config.get("rope_parameters") or {}
     rope = scaling.get("rope_type", "default") if isinstance(scaling, Mapping) else "default"
     if known and (kind not in known or rope != "default" or config.get("attention_bias") or config.get("mlp_bias")):
@@ -91,7 +98,7 @@ def start(folder: Path, spec: RunSpec, adapter: Path | None, threads: int) -> En
             return VllmEngine(folder, spec, adapter)
         from harness.engines.llamacpp import LlamaCppEngine
 
-        return LlamaCppEngine(folder, spec, adapter, threads)
+        return LlamaCppEngine(folder, spec, adapter, threads, form=name.partition("-")[2])
     except HarnessError:
         raise
     except Exception as error:

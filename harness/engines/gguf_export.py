@@ -1,6 +1,6 @@
 """A folder of a Llama and a LoRA adapter as the GGUF files that llama.cpp reads.
 
-The files hold the weights of the folder, none of them quantised. Tokens have numbers for names, because an engine gets and
+The model's file holds the weights of the folder as they are, or quantised in blocks of 32. Tokens have numbers for names, because an engine gets and
 returns token ids only; so no tokenizer is translated.
 """
 
@@ -28,10 +28,11 @@ LAYER = {
 OUTER = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
 PREFIX = "base_model.model."  # of the names in PEFT's files
 CONTROL, NORMAL = 3, 1  # types of tokens
+BLOCK = 32  # numbers of a row that share a scale
 
 
-def write_model(folder: Path, target: Path, dtype: str) -> None:
-    """Write a model folder as one file; matrices in bf16 or fp32, as `dtype` says.
+def write_model(folder: Path, target: Path, form: str) -> None:
+    """Write a model folder as one file; its matrices in the form "fp32", "bf16", "q8_0" or "q4_0", vectors in fp32.
 
     Raises:
         HarnessError: a weight has no place in llama.cpp's Llama.
@@ -41,13 +42,13 @@ def write_model(folder: Path, target: Path, dtype: str) -> None:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     writer = GGUFWriter(target, ARCHITECTURE)
     _add_settings(writer, config)
-    kind = GGMLQuantizationType.BF16 if dtype == "bf16" else GGMLQuantizationType.F32
+    kind = GGMLQuantizationType["F32" if form == "fp32" else form.upper()]
     for name, weight in _weights(folder):
         if name == "lm_head.weight" and config.get("tie_word_embeddings"):
             continue
         tensor = f"{_tensor(name.removesuffix('.weight'), folder)}.weight"
         values = _turned(tensor, weight, config)
-        if values.ndim > 1 and kind == GGMLQuantizationType.BF16:
+        if values.ndim > 1 and kind != GGMLQuantizationType.F32 and values.shape[-1] % BLOCK == 0:
             writer.add_tensor(tensor, quants.quantize(values, kind), raw_dtype=kind)
         else:
             writer.add_tensor(tensor, values)

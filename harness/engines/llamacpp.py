@@ -1,4 +1,4 @@
-"""llama.cpp through the package xllamacpp: the model of a folder as an unquantised GGUF file, a LoRA adapter on it.
+"""llama.cpp through the package xllamacpp: the model of a folder as a GGUF file, quantised or not, a LoRA adapter on it.
 
 Settings: greedy, one text at a time, no flash attention, keys and values in fp32 for runs in fp32 and in fp16 otherwise.
 Texts that begin alike share what was read. A log-probability is that of the model, before anything is sampled: to learn
@@ -25,12 +25,12 @@ ALL_LAYERS = 999
 class LlamaCppEngine:
     """A model in llama.cpp, inside this process."""
 
-    def __init__(self, folder: Path, spec: RunSpec, adapter: Path | None, threads: int) -> None:
+    def __init__(self, folder: Path, spec: RunSpec, adapter: Path | None, threads: int, *, form: str = "") -> None:
         import xllamacpp
 
         self._files = tempfile.TemporaryDirectory(prefix="adaptbench-gguf-")
         model = Path(self._files.name) / "model.gguf"
-        gguf_export.write_model(folder, model, spec.dtype)
+        gguf_export.write_model(folder, model, form or spec.dtype)
         params = xllamacpp.CommonParams()
         params.model.path = str(model)
         if adapter is not None:

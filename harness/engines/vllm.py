@@ -18,14 +18,19 @@ from harness.record import RunSpec
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM has kernels for; an adapter of a smaller rank is padded
 GPU_SHARE = 0.8  # of the GPU's memory, for weights and keys and values
-ENVIRONMENT = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_BATCH_INVARIANT": "1", "VLLM_NO_USAGE_STATS": "1"}
+ENVIRONMENT = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # by one token, see `max_model_len`
+    "VLLM_NO_USAGE_STATS": "1",
+}
 
 
 class VllmEngine:
     """A model in vLLM."""
 
     def __init__(self, folder: Path, spec: RunSpec, adapter: Path | None) -> None:
-        for name, value in ENVIRONMENT.items():
+        invariant = {"VLLM_BATCH_INVARIANT": "1"} if spec.device == "cuda" and _has_invariant_kernels() else {}
+        for name, value in (ENVIRONMENT | invariant).items():
             os.environ.setdefault(name, value)
         import vllm
         from vllm.lora.request import LoRARequest
@@ -89,6 +94,13 @@ class VllmEngine:
         if len(outputs) != len(prompts):
             raise EngineFault(f"vLLM gave {len(outputs)} answers to {len(prompts)} prompts")
         return list(outputs)
+
+
+def _has_invariant_kernels() -> bool:
+    """Return whether the GPU has vLLM's kernels whose digits do not depend on the batch: compute capability 9.0 and later."""
+    import torch
+
+    return bool(torch.cuda.get_device_capability() >= (9, 0))
 
 
 def _logprob(row: Mapping[int, Any] | None, token: int) -> float:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # Rows x width of a batch. Writing costs least if many rows share a step. Reading on a processor costs a quarter less in
 # batches of 2,048 than of 8,192 (`tiny`, one core): a layer's numbers stay in its cache, and there is less padding.
-READ_TOKENS = {"cpu": 2048, "cuda": 8192}
+READ_TOKENS = {"cpu": 2048, "cuda": 8192, "mps": 8192}
 WRITE_TOKENS = 16384
 TEXT_TOKENS = 2048  # for scoring every token, the vocabulary's width decides: 2048 x 128,000 numbers are 1 GiB
 

@@ -13,7 +13,7 @@ from harness.model import loading
 from harness.model.batch import make_batches
 from harness.record import RunSpec
 
-READ_TOKENS = {"cpu": 2048, "cuda": 16384}  # rows x width of a batch
+READ_TOKENS = {"cpu": 2048, "cuda": 16384, "mps": 16384}  # rows x width of a batch
 
 
 def reader(folder: Path, spec: RunSpec) -> Callable[[Sequence[str]], np.ndarray]:

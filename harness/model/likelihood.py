@@ -198,4 +198,4 @@ def _nats(logits: torch.Tensor, parts: Sequence[Sequence[int]]) -> Sequence[torc
     """Return the log-probability of each part's tokens, one tensor for each part, in double precision on the processor."""
     tokens = torch.tensor([token for part in parts for token in part], device=logits.device)
     nats = torch.log_softmax(logits.float(), dim=-1).gather(1, tokens[:, None])[:, 0]
-    return torch.split(nats.double().cpu(), [len(part) for part in parts])
+    return torch.split(nats.cpu().double(), [len(part) for part in parts])

@@ -134,11 +134,14 @@ def reset_peaks(device: str) -> None:
 
 
 def cuda_peaks(device: str) -> tuple[int, int]:
-    """Return peak allocated and peak reserved bytes since the reset; zeros on the CPU."""
-    if device != "cuda":
+    """Return peak allocated and peak reserved bytes since the reset; zeros on other devices. Its work is done then."""
+    if device == "cpu":
         return 0, 0
     import torch
 
+    if device == "mps":  # its work is not done when a call returns, and it has no peaks
+        torch.mps.synchronize()
+        return 0, 0
     torch.cuda.synchronize()
     return torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
 

@@ -80,5 +80,7 @@ def device() -> Literal["cpu", "cuda"]:
 
 def dtype(device: str) -> Literal["bf16", "fp32"]:
     """Return bf16 if the device multiplies it in hardware, else fp32, which is faster without."""
+    if device == "mps":
+        return "fp32"  # bf16 depends on the version of macOS
     fast = environment.cuda_fast_bf16() if device == "cuda" else environment.fast_bf16()
     return "bf16" if fast else "fp32"

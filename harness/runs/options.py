@@ -10,7 +10,7 @@ from harness.data.probes import MAX_QUESTIONS
 from harness.data.source import TaskSource
 from harness.endpoint.settings import Api, Endpoint
 from harness.methods import COMPARED
-from harness.record import RunSpec, Scoring
+from harness.record import Device, RunSpec, Scoring
 from harness.schema import Gold
 from harness.store import records
 
@@ -98,7 +98,7 @@ class Options:
     train_examples: int = 0
     test_examples: int = 0
     dtype: Literal["bf16", "fp32"] | None = None
-    device: Literal["cpu", "cuda"] | None = None
+    device: Device | None = None
     jobs: int = 0
     devices: tuple[str, ...] = ()
     cards: tuple[Device, ...] = ()

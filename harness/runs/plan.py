@@ -278,7 +278,7 @@ def _plan(
     announce: Announce,
 ) -> Plan:
     if options.methods == COMPARED:
-        methods = _applicable(methods, options.scoring or task.scoring, options.engine)
+        methods = _applicable(methods, options.scoring or task.scoring, options)
         options = replace(options, methods=tuple(method.name for method in methods))
     loading.refuse_to_train(task, methods)
     data = inputs.read(source, task, options, embedded=model.embedded)
@@ -317,14 +317,15 @@ def update(plan: Plan) -> Plan:
     return replace(plan, seconds=plan.measured_seconds() if known is None else known)
 
 
-def _applicable(methods: tuple[Method, ...], scoring: str, engine: str) -> tuple[Method, ...]:
+def _applicable(methods: tuple[Method, ...], scoring: str, options: Options) -> tuple[Method, ...]:
     """Return the default methods that apply: calibration needs options, examples a question, another engine plain LoRA."""
     return tuple(
         method
         for method in methods
         if not (method.calibration and scoring in ("generate", "perplexity"))
         and not (method.shots and scoring == "perplexity")
-        and not (engine and method.name in ("qlora", "full"))
+        and not (options.engine and method.name in ("qlora", "full"))
+        and not (options.device == "mps" and "bitsandbytes" in method.requires)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -66,6 +67,8 @@ def _shared(inputs: Inputs, methods: Sequence[Method], model: Checkpoint, option
         raise HarnessError(
             "no CUDA device was found, or torch was built without CUDA", where="--device cuda", fix="--device cpu"
         )
+    if device == "mps":
+        _refuse_mps(methods, imagined=options.imagined)
     max_tokens = options.max_tokens or min(model.window, MAX_TOKENS)
     if max_tokens > model.window:
         raise HarnessError(
@@ -108,6 +111,22 @@ def _shared(inputs: Inputs, methods: Sequence[Method], model: Checkpoint, option
         base_bits=model.quantised[1] if model.quantised else 0,
         engine=_engine(methods, model, options) if options.engine else "",
     )
+
+
+def _refuse_mps(methods: Sequence[Method], *, imagined: bool) -> None:
+    """Refuse the GPU of a Mac on another machine, and for methods whose weights bitsandbytes packs.
+
+    Raises:
+        HarnessError: either.
+    """
+    if not imagined and not environment.mps_present():
+        system = f"this machine is {platform.system()} on {platform.machine()}, and mps is the GPU of a Mac with arm64"
+        raise HarnessError(system, where="--device mps", fix="--device cpu")
+    if packed := [method.name for method in methods if "bitsandbytes" in method.requires]:
+        problem = (
+            f"{', '.join(packed)} needs bitsandbytes, which computes on CUDA and on processors, not on a Mac's GPU"
+        )
+        raise HarnessError(problem, where="--device mps", fix="leave it out: --method base,lora,full; or --device cpu")
 
 
 def _engine(methods: Sequence[Method], model: Checkpoint, options: Options) -> str:

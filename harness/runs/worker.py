@@ -95,7 +95,7 @@ def _further(job: Job) -> tuple[str, ...]:
     if job.spec.engine and not job.spec.challenger:
         from harness.engines import catalog
 
-        return catalog.PACKAGES[job.spec.engine.partition(" ")[0]].names
+        return catalog.package_of(job.spec.engine).names
     return worker_challenger.PACKAGES if job.spec.challenger else ()
 
 

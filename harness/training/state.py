@@ -97,7 +97,8 @@ def size(state: State) -> int:
 def _random_states() -> State:
     on_cuda = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     name, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
-    return {
+    on_mac: State = {"mps": torch.mps.get_rng_state()} if torch.backends.mps.is_available() else {}
+    return on_mac | {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if on_cuda else [],
         "python": random.getstate(),
@@ -109,6 +110,8 @@ def _set_random_states(states: State) -> None:
     torch.set_rng_state(states["torch"])
     if states["cuda"]:
         torch.cuda.set_rng_state_all(states["cuda"])
+    if "mps" in states:
+        torch.mps.set_rng_state(states["mps"])
     random.setstate(states["python"])
     name, keys, *rest = states["numpy"]
     np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))

@@ -45,6 +45,28 @@ def test_a_chat_server_is_asked_for_texts_with_the_name_and_version_that_it_repo
     assert ServerFacts.of(got.settings()) == got
 
 
+@pytest.mark.parametrize(
+    ("paths", "version"),
+    [({"version": "0.11"}, "0.11"), ({"api/version": "0.12"}, "0.12"), ({"props": "b6543-1a2b3c"}, "b6543-1a2b3c")],
+)
+def test_the_version_is_read_where_vllm_ollama_and_llama_cpp_report_it(paths: dict[str, str], version: str) -> None:
+    def respond(path: str, body: Any) -> Response:
+        name = "build_info" if path == "/props" else "version"
+        return chat("4") if body else reply({name: paths[path[1:]]}) if path[1:] in paths else refusal(404, "no")
+
+    assert facts(respond).version == version
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("/home/ann/models/x.Q4_1.gguf", "x.Q4_1.gguf"), ("C:\\Users\\ann\\x.gguf", "x.gguf"), ("org/model", "org/model")],
+)
+def test_a_model_that_is_named_by_a_path_is_recorded_without_its_folders(name: str, shown: str) -> None:
+    got = facts(lambda path, body: chat("4", model=name), "alias")
+    assert (got.model, got.requested) == (shown, "alias")
+    assert not any("ann" in setting for setting in got.settings())
+
+
 def test_a_server_without_chats_is_asked_for_completions() -> None:
     def respond(path: str, body: Any) -> Response:
         if "chat" in path:

@@ -17,7 +17,8 @@ LLAMA = {"model_type": "llama"}
 
 
 def test_the_flag_names_every_engine() -> None:
-    assert tuple(catalog.PACKAGES) == ENGINES
+    assert catalog.NAMES == ENGINES
+    assert {id(catalog.package_of(name)) for name in ENGINES} == set(map(id, catalog.PACKAGES.values()))
 
 
 def test_the_identity_is_the_name_with_the_version_of_whichever_package_is_installed(
@@ -31,6 +32,7 @@ def test_the_identity_is_the_name_with_the_version_of_whichever_package_is_insta
     monkeypatch.setattr(importlib.metadata, "version", version)
     assert catalog.identity("vllm") == "vllm 1.2"
     assert catalog.identity("llamacpp") == "llamacpp 1.2"
+    assert catalog.identity("llamacpp-q4_0") == "llamacpp-q4_0 1.2"
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:

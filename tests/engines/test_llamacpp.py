@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.engines import gguf_export
+from harness.engines import catalog, gguf_export
 from harness.engines.engine import EngineFault
 from harness.errors import HarnessError
 from harness.record import Scoring
@@ -32,6 +32,18 @@ def pair(request: pytest.FixtureRequest, both: Both) -> Iterator[tuple[LlamaCppE
 def test_answers_are_those_of_transformers(scoring: Scoring, pair: tuple[LlamaCppEngine, str], both: Both) -> None:
     engine, method = pair
     assert_equal(both.by_engine(engine, method, scoring), both.by_transformers(method, scoring))
+
+
+def test_quantised_forms_are_near_the_model_and_fewer_bits_are_farther(both: Both) -> None:
+    whole = [nats for answer in both.by_transformers("lora", "choices") for nats in answer.loglik]
+    gaps = []
+    for form in catalog.FORMS:
+        engine = LlamaCppEngine(both.model, both.spec("lora"), both.adapter("lora"), 1, form=form)
+        nats = [nats for answer in both.by_engine(engine, "lora", "choices") for nats in answer.loglik]
+        engine.close()
+        gaps.append(max(abs(a - b) for a, b in zip(whole, nats, strict=True)))
+    eight, four = gaps
+    assert 0 < eight < four
 
 
 def test_an_adapter_changes_the_answers(both: Both) -> None:

@@ -145,18 +145,21 @@ FAULTS = (
 
 
 @contextmanager
-def faulty_proxy(port: int, every: int, kinds: tuple[str, ...] = FAULTS) -> Iterator[tuple[str, Seen, list[str]]]:
+def faulty_proxy(
+    port: int, every: int, kinds: tuple[str, ...] = FAULTS, *, key: str = ""
+) -> Iterator[tuple[str, Seen, list[str]]]:
     """Pass requests on to a server on this port; every so many POSTs one is answered by a fault, each kind in turn.
 
-    Yields the address, what is received, and the faults that were sent.
+    Yields the address, what is received, and the faults that were sent. `key` is sent to the server.
     """
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
     count, turn, sent, lock = itertools.count(1), itertools.cycle(kinds), list[str](), threading.Lock()
 
     def respond(path: str, body: Any) -> Response:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
         try:
             content = None if body is None else json.dumps(body).encode()
-            connection.request("POST" if content else "GET", path, content, {"Content-Type": "application/json"})
+            connection.request("POST" if content else "GET", path, content, headers)
             answer = connection.getresponse()
             sound = Response(answer.status, answer.read())
         finally:

@@ -44,6 +44,7 @@ def header(plan: Plan) -> None:
     cores, memory = environment.cores(), environment.memory_bytes() / 2**30
     template = [fact for fact in spec.serving if fact != spec.engine]
     device = f"CPU, {cores} core{'s' * (cores != 1)}" if spec.device == "cpu" else environment.cuda_name() or "CUDA"
+    device = f"{environment.processor()}, its GPU" if spec.device == "mps" else device
     device = _cards(plan) or device
     lines = (
         (

@@ -34,7 +34,7 @@ TRAINING = (
     "train_examples",
     "dropout",
 )
-WORDS = {"scoring": ("choices", "generate", "perplexity"), "dtype": ("bf16", "fp32"), "device": ("cpu", "cuda")}
+WORDS = {"scoring": ("choices", "generate", "perplexity"), "dtype": ("bf16", "fp32"), "device": ("cpu", "cuda", "mps")}
 LIMITS = {"max_tokens": 1, "max_new_tokens": 1, "test_examples": 1, "seed": 0, "task_version": 1, "rank": 0, "alpha": 0}
 MOST_EPOCHS = 1e6
 NEEDLESS = (
