@@ -15,7 +15,7 @@ from harness.schema import Gold
 from harness.store import records
 
 if TYPE_CHECKING:
-    from harness.runs.executors.inventory import Device
+    from harness.runs.executors.inventory import Card
 
 MAX_TOKENS = 4096  # the largest window by default
 
@@ -101,7 +101,7 @@ class Options:
     device: Device | None = None
     jobs: int = 0
     devices: tuple[str, ...] = ()
-    cards: tuple[Device, ...] = ()
+    cards: tuple[Card, ...] = ()
     memory: bool = True
     save_full: bool = False
     checkpointing: bool = False

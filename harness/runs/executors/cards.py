@@ -14,7 +14,7 @@ from harness.errors import HarnessError
 from harness.format import size, spoken
 from harness.record import Placement, RunSpec
 from harness.runs.executors import inventory
-from harness.runs.executors.inventory import FLAG, Device
+from harness.runs.executors.inventory import FLAG, Card
 from harness.runs.forecast import gpu
 from harness.runs.job import Job, Running
 from harness.runs.local import LocalProcesses, Process, Target
@@ -25,7 +25,7 @@ SHARED_MARGIN = 0.10  # of each predicted peak, if runs share a card: tests and 
 class CardProcesses(LocalProcesses):
     """An `Executor`: processes of this machine, each with a card that it alone or with others may use."""
 
-    def __init__(self, target: Target, cards: Sequence[Device], *, slots: int) -> None:
+    def __init__(self, target: Target, cards: Sequence[Card], *, slots: int) -> None:
         super().__init__(target, slots=slots)
         self.cards = tuple(cards)
 
@@ -41,7 +41,7 @@ class CardProcesses(LocalProcesses):
         placement = Placement(card=card.id, number=card.number, model=card.model)
         return self.start_with(job, {"CUDA_VISIBLE_DEVICES": card.id}, placement)
 
-    def _card(self, job: Job, running: Sequence[Running]) -> Device | None:
+    def _card(self, job: Job, running: Sequence[Running]) -> Card | None:
         peaks: dict[str, list[int]] = {card.id: [] for card in self.cards}
         for process in running:
             if isinstance(process, Process) and process.placement:
@@ -58,23 +58,23 @@ def needs_card(spec: RunSpec) -> bool:
     return not spec.challenger or spec.device == "cuda"
 
 
-def fits(card: Device, peaks: Sequence[int]) -> bool:
+def fits(card: Card, peaks: Sequence[int]) -> bool:
     """Return whether runs of these predicted peaks fit a card together; one without a prediction (0) fits alone."""
     if len(peaks) == 1:
         return peaks[0] <= _limit(card)
     return all(peaks) and room(card, peaks) >= 0
 
 
-def room(card: Device, peaks: Sequence[int]) -> float:
+def room(card: Card, peaks: Sequence[int]) -> float:
     """Return the bytes of a card that runs of these predicted peaks leave, with a margin for each and CUDA's own memory."""
     return card.free * (1 - gpu.SPARE) - sum(peak * (1 + SHARED_MARGIN) + gpu.CONTEXT for peak in peaks)
 
 
-def _limit(card: Device) -> float:
+def _limit(card: Card) -> float:
     return gpu.Card(card.model, card.free, 0, 0).limit
 
 
-def choose(words: Sequence[str], device: str | None) -> tuple[Device, ...]:
+def choose(words: Sequence[str], device: str | None) -> tuple[Card, ...]:
     """Return the cards of this machine that `--devices` names.
 
     Raises:
@@ -91,7 +91,7 @@ def order(specs: Iterable[RunSpec], peaks: Mapping[str, int]) -> tuple[RunSpec, 
     return tuple(sorted(specs, key=lambda spec: -peaks[spec.id]))
 
 
-def require_room(specs: Sequence[RunSpec], peaks: Mapping[str, int], cards: Sequence[Device]) -> None:
+def require_room(specs: Sequence[RunSpec], peaks: Mapping[str, int], cards: Sequence[Card]) -> None:
     """Raise an error that names the largest run, its predicted peak and the largest card, if it fits none of the cards."""
     largest = max((spec for spec in specs if needs_card(spec)), key=lambda spec: peaks[spec.id], default=None)
     if largest is None or any(fits(card, [peaks[largest.id]]) for card in cards):

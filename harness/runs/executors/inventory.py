@@ -24,7 +24,7 @@ SLICE_LINE = re.compile(r"\s+MIG (\S*?(\d+)gb\S*)\s+Device\s+\d+: \(UUID: (MIG-\
 
 
 @dataclass(frozen=True)
-class Device:
+class Card:
     """A card, or a slice of one.
 
     Attributes:
@@ -49,7 +49,7 @@ class Device:
         return f"card {self.number} ({self.model})" if self.number is not None else f"{self.model}, {self.id}"
 
 
-def read() -> tuple[Device, ...]:
+def read() -> tuple[Card, ...]:
     """Return the cards that this process may use, numbered as CUDA numbers them; none without CUDA."""
     if not environment.cuda_present():
         return ()
@@ -57,35 +57,35 @@ def read() -> tuple[Device, ...]:
     return visible(cards, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
-def parsed(table: str, listing: str) -> tuple[Device, ...]:
+def parsed(table: str, listing: str) -> tuple[Card, ...]:
     """Return the cards of two outputs of `nvidia-smi`: the table of `FIELDS`, and `-L` for the slices of divided cards."""
-    slices: dict[str, list[Device]] = {}
+    slices: dict[str, list[Card]] = {}
     card = model = ""
     for line in listing.splitlines():
         if match := GPU_LINE.match(line):
             _, model, card = match.groups()
         elif match := SLICE_LINE.match(line):
             memory = round(int(match[2]) * 2**30 * SLICE_MEMORY)
-            slices.setdefault(card, []).append(Device(None, match[3], f"{model} MIG {match[1]}", memory, memory))
-    cards: list[Device] = []
+            slices.setdefault(card, []).append(Card(None, match[3], f"{model} MIG {match[1]}", memory, memory))
+    cards: list[Card] = []
     for row in table.splitlines():
         parts = [part.strip() for part in row.split(",")]
         if len(parts) != FIELDS.count(",") + 1 or not parts[0].isdigit():
             continue
         total, free = (int(text) * MIB if text.isdigit() else 0 for text in parts[3:5])
         of_card = slices.get(parts[1], [])
-        cards += [Device(int(parts[0]), parts[1], parts[2], total, free, bool(of_card)), *of_card]
+        cards += [Card(int(parts[0]), parts[1], parts[2], total, free, bool(of_card)), *of_card]
     return tuple(cards)
 
 
-def visible(cards: Sequence[Device], setting: str | None) -> tuple[Device, ...]:
+def visible(cards: Sequence[Card], setting: str | None) -> tuple[Card, ...]:
     """Return the cards that CUDA_VISIBLE_DEVICES lets a process see, numbered by their place there.
 
     Its numbers are those of `nvidia-smi`, and as for CUDA the list ends with the first entry that names no card.
     """
     if setting is None:
         return tuple(cards)
-    chosen: list[Device] = []
+    chosen: list[Card] = []
     for word in setting.split(","):
         matches = _matches(word.strip(), cards)
         if len(matches) != 1:
@@ -94,13 +94,13 @@ def visible(cards: Sequence[Device], setting: str | None) -> tuple[Device, ...]:
     return tuple(chosen)
 
 
-def _matches(word: str, cards: Sequence[Device]) -> list[Device]:
+def _matches(word: str, cards: Sequence[Card]) -> list[Card]:
     if word.isdigit():
         return [card for card in cards if card.number == int(word)]
     return [card for card in cards if word and card.id.startswith(word)]
 
 
-def choose(words: Sequence[str], cards: Sequence[Device]) -> tuple[Device, ...]:
+def choose(words: Sequence[str], cards: Sequence[Card]) -> tuple[Card, ...]:
     """Return the cards that the words of `--devices` name: `all`, numbers, ranges such as 0-7, and UUIDs or their beginnings.
 
     Raises:
@@ -110,7 +110,7 @@ def choose(words: Sequence[str], cards: Sequence[Device]) -> tuple[Device, ...]:
     if not cards:
         problem = "no CUDA device was found, or torch was built without CUDA, and cards are named"
         raise HarnessError(problem, where=where, fix=f"leave {FLAG} out: the runs then use the CPU")
-    chosen: list[Device] = []
+    chosen: list[Card] = []
     for word in words:
         group = [card for card in cards if not card.divided] if word == ALL else [_card(word, cards, where)]
         for card in group:
@@ -120,7 +120,7 @@ def choose(words: Sequence[str], cards: Sequence[Device]) -> tuple[Device, ...]:
     return tuple(chosen)
 
 
-def _card(word: str, cards: Sequence[Device], where: str) -> Device:
+def _card(word: str, cards: Sequence[Card], where: str) -> Card:
     matches = _matches(word, cards)
     if not matches:
         problem = f"there is no card {word}: this machine has {_list(cards)}"
@@ -135,7 +135,7 @@ def _card(word: str, cards: Sequence[Device], where: str) -> Device:
     return card
 
 
-def _list(cards: Sequence[Device]) -> str:
+def _list(cards: Sequence[Card]) -> str:
     numbers = [card.number for card in cards if card.number is not None]
     slices = sum(card.number is None for card in cards)
     words = f"card{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"

@@ -19,7 +19,7 @@ from harness.record import Placement, Record
 from harness.runs import plan, runner, worker
 from harness.runs.executors import cards
 from harness.runs.executors.cards import CardProcesses, fits
-from harness.runs.executors.inventory import Device
+from harness.runs.executors.inventory import Card
 from harness.runs.forecast import gpu
 from harness.runs.forecast.preflight import Findings, Preflight
 from harness.runs.job import Job, Progress, Reporter
@@ -37,9 +37,9 @@ from tests.support.sample_inputs import write_task
 GIB = 2**30
 
 
-def card(number: int, gib: float = 16.0, free: float | None = None) -> Device:
+def card(number: int, gib: float = 16.0, free: float | None = None) -> Card:
     memory = round(gib * GIB)
-    return Device(number, f"GPU-{number}", "A card", memory, memory if free is None else round(free * GIB))
+    return Card(number, f"GPU-{number}", "A card", memory, memory if free is None else round(free * GIB))
 
 
 def job(root: Path, seed: int, gib: float, **changes: Any) -> Job:
@@ -61,7 +61,7 @@ def look_around(job: Job, reporter: Reporter) -> None:
     records.write_record(job.folder, make_record(job.spec, reason=os.environ["CUDA_VISIBLE_DEVICES"]))
 
 
-def go(work: Sequence[Job], devices: Sequence[Device], slots: int = 8) -> dict[int, Record]:
+def go(work: Sequence[Job], devices: Sequence[Card], slots: int = 8) -> dict[int, Record]:
     result = runner.run(work, CardProcesses(look_around, devices, slots=slots), Notes())
     assert [outcome.status for outcome in result.outcomes] == ["ok"] * len(work)
     return {outcome.job.spec.seed: records.read_record(outcome.job.folder) for outcome in result.outcomes}
@@ -145,7 +145,7 @@ def look(preflight: Preflight) -> Findings:
     return Findings(1000, {spec.id: sizes.get(spec.method, 0) for spec in preflight.specs})
 
 
-def planned(asked: Options, *devices: Device, **changes: Any) -> Plan:
+def planned(asked: Options, *devices: Card, **changes: Any) -> Plan:
     options = replace(asked, memory=True, cards=devices, ranks=(2,), challengers=("words",), **changes)
     return plan.make(options, look=look)[0]
 

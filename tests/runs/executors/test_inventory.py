@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.runs.executors import inventory
-from harness.runs.executors.inventory import Device, choose, parsed, visible
+from harness.runs.executors.inventory import Card, choose, parsed, visible
 
 TABLE = """0, GPU-aaaa1111, NVIDIA A100-SXM4-40GB, 40960, 40338, Disabled
 1, GPU-bbbb2222, NVIDIA A100-SXM4-40GB, 40960, 40338, Enabled
@@ -22,13 +22,13 @@ GPU 2: NVIDIA T4 (UUID: GPU-cccc3333)
 MACHINE = parsed(TABLE, LISTING)
 
 
-def ids(cards: tuple[Device, ...]) -> list[str]:
+def ids(cards: tuple[Card, ...]) -> list[str]:
     return [card.id for card in cards]
 
 
 def test_cards_have_number_id_model_and_memory() -> None:
     assert ids(MACHINE) == ["GPU-aaaa1111", "GPU-bbbb2222", "MIG-1111", "MIG-2222", "MIG-3333", "GPU-cccc3333"]
-    assert MACHINE[0] == Device(0, "GPU-aaaa1111", "NVIDIA A100-SXM4-40GB", 40960 * 2**20, 40338 * 2**20)
+    assert MACHINE[0] == Card(0, "GPU-aaaa1111", "NVIDIA A100-SXM4-40GB", 40960 * 2**20, 40338 * 2**20)
     assert [card.number for card in MACHINE] == [0, 1, None, None, None, 2]
     assert [card.divided for card in MACHINE] == [False, True, False, False, False, False]
 
