@@ -255,6 +255,8 @@ def left(folder: Path) -> dict[str, Any]:
 
 
 def _untimed(record: Record) -> dict[str, Any]:
+    environment = replace(record.environment, commit="")  # git may take too long on a busy machine
+    record = replace(record, environment=environment)
     return dict(without_times(encode(replace(record, placement=None, neighbours=None))))
 
 
