@@ -5,10 +5,14 @@ from __future__ import annotations
 import itertools
 import re
 import shlex
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from harness.runs import plan
+from harness.runs.forecast import fit
+from harness.runs.forecast.preflight import Findings
 from harness.store import records
 from tests.support.cli_runner import Desk, guess, guess_but_lora_is_killed, without_torch
 
@@ -105,6 +109,25 @@ def test_partition_account_and_further_options_are_those_of_sbatch(desk: Desk) -
     assert chosen["partition"] == "gpu"
     assert chosen["account"] == "risk"
     assert (chosen["gres"], chosen["time"], chosen["qos"]) == ("gpu:a100:1", "08:00:00", "low")
+
+
+def test_the_time_is_that_of_the_longest_task_on_the_card_that_is_named(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(request: fit.Request) -> fit.Outlook:
+        seconds = {"base": None, "lora": 3000.0, "full": 7200.0}
+        assert not any(spec.challenger for spec in request.specs)
+        return fit.Outlook(
+            tuple(fit.Forecast(spec, 0, None, True, seconds[spec.method], 60.0) for spec in request.specs), 0, (0, 0.0)
+        )
+
+    monkeypatch.setattr("harness.runs.forecast.fit.look_in_own_process", look)
+    monkeypatch.setattr("harness.cli.commands.plan_sbatch.plan.make", partial(plan.make, look=lambda _: Findings(1000)))
+    words = ("--task", str(desk.task), "--model", str(desk.model), "--method", "base,lora,full", "--rank", "2")
+    assert (
+        desk.run("plan", *words, "--challengers", "words", "--gpu", "H100", "--sbatch", str(desk.folder / "jobs")) == 0
+    )
+    assert "#SBATCH --time=04:12:00\n" in (desk.folder / "jobs" / "array.sbatch").read_text()
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def _seconds(planned: Plan, card: gpu.Card | None, share: float) -> Mapping[str,
     request = fit.Request(
         folder=planned.model.folder,
         config=None,
-        specs=planned.default_specs,
+        specs=tuple(spec for spec in planned.default_specs if not spec.challenger),
         train=tuple((planned.task.prompt(e), e.target) for e in planned.splits.train),
         test=tuple((planned.task.prompt(e), max((e.target, *e.choices), key=len)) for e in planned.splits.test),
         card=card,

@@ -255,9 +255,12 @@ def left(folder: Path) -> dict[str, Any]:
 
 
 def _untimed(record: Record) -> dict[str, Any]:
+    environment = replace(record.environment, commit="")  # git may take too long on a busy machine
+    record = replace(record, environment=environment)
     return dict(without_times(encode(replace(record, placement=None, neighbours=None))))
 
 
+@pytest.mark.slow
 def test_runs_on_shared_cards_leave_the_same_bytes_as_one_by_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,7 +272,7 @@ def test_runs_on_shared_cards_leave_the_same_bytes_as_one_by_one(
         tasks=(str(write_task(tmp_path / "toy.jsonl")),),
         model=str(toy_folder(tmp_path / "toymodel")),
         methods=("base", "lora", "qlora", "full"),
-        ranks=(2, 4),
+        ranks=(2,),
         epochs=1.0,
         batch_size=8,
         dtype="fp32",
