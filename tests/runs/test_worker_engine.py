@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from harness.adapters import replay
 from harness.analysis.compare import cells, compare_records
 from harness.analysis.sections import sections
 from harness.errors import HarnessError
 from harness.methods import COMPARED
 from harness.metrics.scoring import score_answers
 from harness.report import comparison
+from harness.report.leaderboard import leaderboard
 from harness.report.names import engine_words
 from harness.runs import plan, worker
 from harness.runs.options import Options
@@ -86,6 +88,8 @@ def test_an_engine_answers_with_the_adapter_of_the_run_before_and_stands_in_a_ta
     assert {cell.spec.engine for cell in first.cells} == {""}
     assert {cell.spec.engine for cell in second.cells} == {ENGINE}
     assert f"by {ENGINE}" in second.title
+    labels = [row["label"] for row in leaderboard(cells(runs)) if row["metric"] == first.metric_name]
+    assert labels == ["base", "lora r2", f"base by {ENGINE}", f"lora r2 by {ENGINE}"]
     assert engine_words(first) == []
     assert ENGINE in engine_words(second)[0]
 
@@ -115,13 +119,21 @@ def test_an_answer_that_another_engine_changed_is_counted(options: Options) -> N
     assert change.low < change.rate < change.high
 
 
-def test_without_a_run_before_the_engine_gets_weights_that_are_trained_for_it(options: Options, tmp_path: Path) -> None:
+def test_without_a_run_before_the_engine_gets_weights_that_are_trained_for_it(
+    options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     alone = done(replace(options, results=tmp_path / "alone", engine="vllm", methods=("lora",)))[0]
     before = done(replace(options, methods=("lora",)))[0]
     assert alone.record.status == "ok"
     assert alone.record.adapter_sha256 == before.record.adapter_sha256
     assert alone.record.steps_sha256 != before.record.steps_sha256  # its own seconds
     assert [a.text for a in alone.answers()] == [a.text for a in before.answers()]
+
+    versions = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "9.10" if name == "vllm" else versions(name))
+    newer = done(replace(options, results=tmp_path / "alone", engine="vllm", methods=("lora",)))[0]
+    assert newer.record.spec.engine == "vllm 9.10"
+    assert newer.record.steps_sha256 == alone.record.steps_sha256  # taken over
 
 
 def test_an_engine_that_gives_no_answer_makes_a_failed_run(
@@ -136,6 +148,12 @@ def test_an_engine_that_gives_no_answer_makes_a_failed_run(
     assert run.record.status == "failed"
     assert "vLLM gave 0 answers" in run.record.reason
     assert run.record.scores == {}
+
+
+def test_a_replay_does_not_start_the_engine_and_says_so(options: Options, tmp_path: Path) -> None:
+    (made,) = plan.make(replace(options, results=tmp_path / "replay", engine="vllm", methods=("base",)))
+    (job,) = made.jobs()
+    assert replay.ask(job, job.folder, (0,)).reason == f"its answers are those of {ENGINE}, which is not started again"
 
 
 def test_the_default_rows_are_those_that_an_engine_can_load_and_others_are_refused(options: Options) -> None:
