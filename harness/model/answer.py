@@ -5,6 +5,7 @@ A perplexity task asks nothing: the model reads each text, and the log-likelihoo
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
@@ -318,19 +319,22 @@ def _batched(
     """
     done = counted_tokens = other_tokens = 0
     other_seconds = 0.0
-    for number, batch in enumerate(batches):
-        start = time.perf_counter()
-        if number == 0:
-            with meter.counting(model):
-                results, counted_tokens = work(batch)
-        else:
-            results, tokens = work(batch)
-            other_tokens += tokens
+    shards = getattr(model, "shards", None)  # the processes over which it is divided: each answers a batch
+    count = shards.count if shards else 1
+    for first in range(0, len(batches), count):
+        start, part = time.perf_counter(), batches[first : first + count]
+        with contextlib.nullcontext() if first else meter.counting(model):
+            replies = shards.answers(model, part, work) if shards else [work(batch) for batch in part]
+        if first:
+            other_tokens += sum(tokens for _, tokens in replies)
             other_seconds += time.perf_counter() - start
-        done += len(results)
-        if on_progress:
-            on_progress(done, total)
-        yield batch, results
+        else:
+            counted_tokens = sum(tokens for _, tokens in replies)
+        for batch, (results, _) in zip(part, replies, strict=True):
+            done += len(results)
+            if on_progress:
+                on_progress(done, total)
+            yield batch, results
     meter.tokens += counted_tokens + other_tokens
     if other_tokens:
         meter.restore(counted_tokens * other_seconds / other_tokens)

@@ -274,7 +274,7 @@ def _plan(
     default_specs = specs.make(data, methods, model, options, challengers=challengers, server=facts)
     if options.start:
         continuation.check(options.start, default_specs, model)
-    options = replace(options, jobs=options.jobs or defaults.jobs(model, default_specs[0].device))
+    options = replace(options, jobs=options.jobs or defaults.jobs(model, default_specs[0].device, options.shard))
     plan = Plan(source, data, model, methods, options, default_specs)
     if options.tune:
         trials = tune.trials(default_specs, options.tune, examples=len(data.splits.validation))

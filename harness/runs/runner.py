@@ -225,7 +225,7 @@ def failure_record(job: Job, status: Status, reason: str, seconds: float) -> Rec
         parse_rate=0.0,
         chance=None,
         cost=None,
-        environment=environment.describe(job.spec.device, threads=job.threads),
+        environment=environment.describe(job.spec.device, threads=job.threads, shards=job.spec.shards),
         reason=reason,
         started=start.isoformat(timespec="seconds"),
         seconds=seconds,
