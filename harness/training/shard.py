@@ -39,8 +39,13 @@ class Shards:
     count: int
     device: str
 
-    def divide(self, model: Any, spec: RunSpec) -> Any:
+    def divide(self, model: Any, spec: RunSpec, mesh: DeviceMesh | None = None) -> Any:
         """Return the model with this process's shard of every weight; all processes call it with equal weights.
+
+        Args:
+            model: from its method's `adapt`.
+            spec: names the method in errors.
+            mesh: of all processes, if it is there already.
 
         Raises:
             HarnessError: the method has weights outside the model that it adapts.
@@ -50,9 +55,9 @@ class Shards:
         if outside := [name for name, weight in model.named_parameters() if id(weight) not in inside]:
             problem = f"{spec.method} has weights outside the model that it adapts, such as {outside[0]}"
             raise HarnessError(problem, where=f"--shard {self.count}", fix="run it without --shard")
-        mesh = self.mesh()
+        mesh = mesh or self.mesh()
         plain_packed_weights(base, spec)
-        for layer in decoder_layers(base):
+        for layer in (*untied_ends(base), *decoder_layers(base)):
             fully_shard(layer, mesh=mesh)
         fully_shard(base, mesh=mesh)
         for layer in base.modules():
@@ -184,6 +189,13 @@ def decoder_layers(model: Any) -> Iterator[torch.nn.Module]:
     for module in model.modules():
         if isinstance(module, torch.nn.ModuleList) and len(module) == count:
             yield from module
+
+
+def untied_ends(model: Any) -> list[torch.nn.Module]:
+    """Return the embedding and the output layer of a model if they have weights of their own, each worth a group."""
+    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    weights = [getattr(end, "weight", None) for end in ends]
+    return [] if None in (*ends, *weights) or weights[0] is weights[1] else list(ends)
 
 
 def plain_packed_weights(model: Any, spec: RunSpec) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from harness.data import registry
+from harness.model.loading import load_tokenizer
+from harness.model.tokenize import encode_train
 from harness.record import RunSpec
-from harness.runs import local
+from harness.training import loop, shard
+from tests.support.tiny_models import toy_examples, toy_task
 
 
 @dataclass(frozen=True)
@@ -22,8 +29,7 @@ class Course:
 
 def train(folder: Path, spec: RunSpec, count: int) -> list[Course]:
     """Return the course in each of so many processes, which train the model of a folder on toy examples together."""
-    local.warm_up()
-    context = local.context()
+    context = multiprocessing.get_context("fork")  # with what this process has imported
     with tempfile.TemporaryDirectory() as scratch:
         pairs = []
         for rank in range(count):
@@ -42,14 +48,6 @@ def train(folder: Path, spec: RunSpec, count: int) -> list[Course]:
 
 
 def _train(answers: Any, where: tuple[int, int, Path], folder: Path, spec: RunSpec) -> None:
-    import torch
-
-    from harness.data import registry
-    from harness.model.loading import load_tokenizer
-    from harness.model.tokenize import encode_train
-    from harness.training import loop, shard
-    from tests.support.tiny_models import toy_examples, toy_task
-
     torch.set_num_threads(1)
     rank, count, store = where
     method, tokenizer = registry.method(spec.method), load_tokenizer(folder)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import peft  # noqa: F401  # for the forks, which would each import it
 import pytest
 
-from harness.model.tokenize import Pair
+from harness.data import registry
+from harness.model.tokenize import Pair, encode_train
 from harness.record import RunSpec
+from harness.runs.forecast import peak_memory
+from harness.training import loop
 from harness.training.shard import Shards
 from tests.support import shards
-from tests.support.tiny_models import toy_folder, toy_spec
+from tests.support.tiny_models import toy_examples, toy_folder, toy_spec, toy_task, toy_tokenizer
 
 METHODS = ("full", "lora", "qlora", "dora")
 
@@ -58,3 +62,14 @@ def test_each_row_of_a_step_is_dealt_to_one_process_in_equally_many_passes(rows:
     assert sorted(counted, key=lambda pair: pair.prompt) == pairs
     assert len({len(chunks) for chunks in dealt}) == 1
     assert max(len(chunk) for chunks in dealt for chunk, _ in chunks) <= -(-micro // count)
+
+
+@pytest.mark.parametrize("method", ["full", "lora", "qlora"])
+def test_the_forecast_is_the_peak_of_the_first_process(folder: Path, method: str) -> None:
+    pytest.importorskip("bitsandbytes") if method == "qlora" else None
+    spec = spec_of(method, shards=2)
+    pairs = encode_train(toy_tokenizer(), toy_examples(spec.train_examples), toy_task(), spec.max_tokens, 0)
+    batches = loop.plan_batches([len(pair) for pair in pairs], spec)
+    rows = [pairs[index] for index in batches[loop.counted_step(pairs, batches, spec)]]
+    predicted = peak_memory.training_peak(folder, spec, registry.method(method), rows)
+    assert predicted == shards.train(folder, spec, 2)[0].peak_bytes

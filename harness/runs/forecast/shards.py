@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch._subclasses.fake_tensor import unset_fake_temporarily
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from harness.record import RunSpec
@@ -27,7 +28,9 @@ def divided(model: Any, spec: RunSpec) -> Iterator[Shards]:
                 scales = layer._buffers.pop("scales")
                 layer.register_parameter("scales", torch.nn.Parameter(scales, requires_grad=False))
         shards = Shards(0, spec.shards, "cpu")
-        shards.divide(model, spec)
+        with unset_fake_temporarily():  # its ranks are read
+            mesh = shards.mesh()
+        shards.divide(model, spec, mesh)
         yield shards
     finally:
         dist.destroy_process_group()
