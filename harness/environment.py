@@ -32,7 +32,14 @@ PACKAGES = (
 )
 
 
-def describe(device: Device, *, threads: int, device_name: str = "", further: tuple[str, ...] = ()) -> Environment:
+def describe(
+    device: Device,
+    *,
+    threads: int,
+    device_name: str = "",
+    further: tuple[str, ...] = (),
+    shards: int = 1,
+) -> Environment:
     """Return a description of this machine; `device_name` is CUDA's own name if a worker knows it, `further` names packages."""
     name = device_name or (cuda_name() if device == "cuda" else processor())
     gib = round(memory_bytes() / 2**30)
@@ -50,6 +57,7 @@ def describe(device: Device, *, threads: int, device_name: str = "", further: tu
         commit=commit(),
         driver=_cuda_query("driver_version") if device == "cuda" else "",
         allocator=allocator(device),
+        backend=("nccl" if device == "cuda" else "gloo") if shards > 1 else "",
     )
 
 
@@ -140,6 +148,14 @@ def cuda_memory() -> int:
     """Return the bytes of memory of the first CUDA device; 0 if unknown."""
     match = re.match(r"([0-9]+) MiB$", _cuda_query("memory.total"))
     return int(match[1]) * 2**20 if match else 0
+
+
+def cuda_cards() -> int:
+    """Return the number of CUDA devices that a process of this machine may use."""
+    if not cuda_present():
+        return 0
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return len(visible.split(",")) if visible is not None else int(_cuda_query("count") or 1)
 
 
 def cuda_name() -> str:

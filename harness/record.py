@@ -60,8 +60,8 @@ class Parts:
 class Cost:
     """The cost of a run. Weights are counts, `*_bytes` are bytes, and times are seconds.
 
-    `packed_weights` are those stored in 4 or 8 bits, and `idle_weights` those that text never reaches (a vision tower).
-    Both are 0 in older records.
+    `packed_weights` are those stored in 4 or 8 bits, and `idle_weights` those that text never reaches (a vision tower); both
+    are 0 in older records. `process_peaks` are the training peaks of all processes of a run over several.
     """
 
     phases: Mapping[str, Phase]
@@ -75,13 +75,14 @@ class Cost:
     train_tokens_per_second: float
     packed_weights: int = field(default=0, metadata=LATER)
     idle_weights: int = field(default=0, metadata=LATER)
+    process_peaks: tuple[int, ...] = field(default=(), metadata=LATER)
 
 
 @dataclass(frozen=True)
 class Environment:
     """The machine and the software. Memory and time are comparable only between runs with the same `machine`.
 
-    `driver` is the version of CUDA's driver (empty on the CPU), `allocator` the memory allocator with its settings.
+    `driver` is CUDA's version, `allocator` the memory allocator with its settings; `backend` connects a run's processes.
     """
 
     python: str
@@ -94,20 +95,20 @@ class Environment:
     commit: str
     driver: str = ""
     allocator: str = ""
+    backend: str = field(default="", metadata=LATER)
 
 
 @dataclass(frozen=True)
 class Answer:
     """A model's answer to one example, from which every score can be recomputed.
 
-    `text` is the raw output (for choices: the likeliest option). `parsed` is the result of the task's parser, or None if
-    it could not be. `loglik` depends on the scoring and is in nats. For choices it is that of each option's own tokens, in the
-    order of `choices`; `end_loglik` is that of the end token behind each option. `prior` is the log-likelihood of each option
-    behind a prompt without content, for methods that calibrate by it (see `Method.calibration`); empty for all others.
-    `option_lengths` are the characters of each option's text, if `choices` are stand-ins of withheld texts. For generation it is one number, that of the generated text with its end token. For perplexity it is that of
-    each token of the target, in order, and `text` and `parsed` are empty.
-    `cut_tokens` is the number of tokens of the context, and of examples shown before it, that did not fit into the model's
-    window. `amount` is the example's.
+    `text` is the raw output (for choices: the likeliest option), `parsed` the parser's result. `loglik` depends on the
+    scoring and is in nats. For choices it is that of each option's own tokens, in the order of `choices`; `end_loglik` is
+    that of the end token behind each option. For generation it is one number, that of the generated text with its end token.
+    For perplexity it is that of each token of the target, in order, and `text` and `parsed` are empty. `prior` is the
+    log-likelihood of each option behind a prompt without content, for methods that calibrate by it (see
+    `Method.calibration`). `option_lengths` are the characters of each option, if `choices` stand in for withheld texts.
+    `cut_tokens` counts tokens of context and examples shown that did not fit into the window; `amount` is the example's.
     """
 
     id: str
@@ -133,22 +134,21 @@ class RunSpec:
     the latter affects memory, not results. `rank`, `alpha` and `dropout` are 0 for methods without them. `train_examples`
     and `test_examples` are the numbers used. `data` is the fingerprint of the examples and their rendered prompts.
 
-    `split` is the split to answer: `validation` for a trial of `--tune`, which no table shows. `tuned_over` are the rates
-    of the search, of which `learning_rate` was best; empty without a search. `checkpointing` is True if activations are
-    computed again in the backward pass; this affects memory and time, not results. `remote_code` is True if Python code of
-    the model was run, as allowed by the user's flag. `probes` are further tasks for the trained model, as
-    `name@fingerprint`; no other answer depends on them.
-    `rounds`, `clients` and `clients_by` are for federated training; `clients_by` names the clients' slice (or `GROUP` or
-    `HASH`). `start` is the id of the run from whose weights training starts, empty for the base model. `joined` are tasks,
-    as `name@fingerprint`, whose training examples are mixed in; `train_examples` does not count them.
-    `template_args` are the variables of the model's chat template as `name=value`, `template_date` is the date that it prints;
-    both are empty for templates without. `model_format` describes the GGUF file that the model was converted from.
-    `base_bits` are the bits in which the model's folder stores its weights quantised, 0 for plain weights.
-    `challenger` is 0 for methods. Otherwise it is the version of the challenger that `method` names, which fits on the
-    training examples without a language model; `train_examples` and all settings of training are 0 then.
-    `validations` is how often the validation loss is measured in training, to test the weights of the lowest; 0 for never.
-    `server` are the facts of the server that a challenger asks, as `name=value`: host, model, form of requests, version and
-    the day of the first answer; see `harness.endpoint.forms.ServerFacts`. `engine` is the other program that answered.
+    `split` is the split to answer: `validation` for a trial of `--tune`, which no table shows. `tuned_over` are the rates of
+    the search, of which `learning_rate` was best; empty without a search. `checkpointing` is True if activations are computed
+    again in the backward pass; this affects memory and time, not results. `remote_code` is True if Python code of the model
+    was run, as allowed by the user's flag. `probes` are further tasks for the trained model, as `name@fingerprint`; no other
+    answer depends on them. `rounds`, `clients` and `clients_by` are for federated training; `clients_by` names the clients'
+    slice (or `GROUP` or `HASH`). `start` is the id of the run from whose weights training starts, empty for the base model.
+    `joined` are tasks, as `name@fingerprint`, whose training examples are mixed in; `train_examples` does not count them.
+    `template_args` are the variables of the model's chat template as `name=value`, `template_date` is the date that it
+    prints; both are empty for templates without. `model_format` describes the GGUF file that the model was converted from.
+    `base_bits` are the bits of a folder's quantised weights, 0 for plain ones. `challenger` is 0 for methods, else the
+    version of the challenger that `method` names, which fits on the training examples without a language model;
+    `train_examples` and all settings of training are 0 then. `validations` is how often the validation loss is measured, to
+    test the weights of the lowest. `shards` are the processes over which the model is divided. `server` are the facts of the
+    server that a challenger asks, as `name=value`: host, model, form of requests, version and the day of the first answer;
+    see `harness.endpoint.forms.ServerFacts`. `engine` is the other program that answered.
     """
 
     task: str
@@ -192,6 +192,7 @@ class RunSpec:
     server: tuple[str, ...] = ()
     validations: int = 0
     engine: str = ""
+    shards: int = 1
 
     @cached_property
     def id(self) -> str:

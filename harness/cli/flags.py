@@ -264,6 +264,14 @@ TRAINING = (
     Flag(
         "--keep-best", "measure the validation loss ten times in training, test the weights of the lowest", switch=True
     ),
+    Flag(
+        "--shard",
+        "divide each run over N processes, one a card: weights, gradients, optimizer and examples (FSDP2)",
+        parse.integer(1),
+        metavar="N",
+        example="2",
+        default=Options.shard,
+    ),
     Flag("--save-full", "keep the weights of full fine-tuning (large)", switch=True),
     Flag("--no-report", "do the runs alone; `report` writes tables, figures and page", field="report", switch=False),
     Flag("--no-memory", "plan without predicting memory", field="memory", switch=False),

@@ -5,6 +5,7 @@ A perplexity task asks nothing: the model reads each text, and the log-likelihoo
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from harness.metrics import default_parse, thoughts
 from harness.metrics.options import pick
 from harness.model import calibrate, likelihood, prefill, prefix_tree
 from harness.model import generate as generation
-from harness.model.batch import make_batches
+from harness.model.batch import make_batches, needed
 from harness.model.chat.render import chat_of
 from harness.model.loading import precision
 from harness.model.meter import Meter
@@ -105,7 +106,7 @@ def _choose(
     rows = [_row(questions, family) for family in families]
     tokens = getattr(model, "batch_tokens", READ_TOKENS[spec.device])
     batches = make_batches(list(map(likelihood.tree_length, rows)), tokens)
-    batches = _needed(batches, only, lambda number: families[number].members)
+    batches = needed(batches, only, lambda number: families[number].members)
 
     def score(batch: Sequence[int]) -> tuple[list[tuple[likelihood.Nats, ...]], int]:
         trees = [rows[number] for number in batch]
@@ -223,7 +224,7 @@ def _read(
         return score_tokens(model, [rows[i][1] for i in batch], spec), sum(lengths[i] for i in batch)
 
     by_window: dict[int, tuple[float, ...]] = {}
-    batches = _needed(make_batches(lengths, TEXT_TOKENS), only, lambda number: rows[number][:1])
+    batches = needed(make_batches(lengths, TEXT_TOKENS), only, lambda number: rows[number][:1])
     for batch, scores in _batched(model, batches, score, len(rows), on_progress, meter):
         by_window |= dict(zip(batch, scores, strict=True))
     logliks: list[list[float]] = [[] for _ in texts]
@@ -275,7 +276,7 @@ def _write(
     answers: list[Answer | None] = [None] * len(examples)
     parse = task.parse or default_parse
     lengths = [length + spec.max_new_tokens for length in prefill.lengths(prompts)]
-    batches = _needed(make_batches(lengths, WRITE_TOKENS), only, lambda number: (number,))
+    batches = needed(make_batches(lengths, WRITE_TOKENS), only, lambda number: (number,))
     for batch, texts in _batched(model, batches, write, len(examples), on_progress, meter):
         for i, (ids, loglik) in zip(batch, texts, strict=True):
             _refuse_no_number((loglik,), examples[i], spec)
@@ -307,15 +308,6 @@ def _answer(example: Example, text: str, parsed: str | None, cut_tokens: int, lo
     )
 
 
-def _needed(
-    batches: list[list[int]], only: Collection[int], examples_of: Callable[[int], Sequence[int]]
-) -> list[list[int]]:
-    """Return the batches with one of these examples, or all batches if there are none."""
-    if not only:
-        return batches
-    return [batch for batch in batches if any(i in only for number in batch for i in examples_of(number))]
-
-
 def _batched(
     model: Any,
     batches: Sequence[Sequence[int]],
@@ -330,19 +322,22 @@ def _batched(
     """
     done = counted_tokens = other_tokens = 0
     other_seconds = 0.0
-    for number, batch in enumerate(batches):
-        start = time.perf_counter()
-        if number == 0:
-            with meter.counting(model):
-                results, counted_tokens = work(batch)
-        else:
-            results, tokens = work(batch)
-            other_tokens += tokens
+    shards = getattr(model, "shards", None)  # the processes over which it is divided: each answers a batch
+    count = shards.count if shards else 1
+    for first in range(0, len(batches), count):
+        start, part = time.perf_counter(), batches[first : first + count]
+        with contextlib.nullcontext() if first else meter.counting(model):
+            replies = shards.answers(model, part, work) if shards else [work(batch) for batch in part]
+        if first:
+            other_tokens += sum(tokens for _, tokens in replies)
             other_seconds += time.perf_counter() - start
-        done += len(results)
-        if on_progress:
-            on_progress(done, total)
-        yield batch, results
+        else:
+            counted_tokens = sum(tokens for _, tokens in replies)
+        for batch, (results, _) in zip(part, replies, strict=True):
+            done += len(results)
+            if on_progress:
+                on_progress(done, total)
+            yield batch, results
     meter.tokens += counted_tokens + other_tokens
     if other_tokens:
         meter.restore(counted_tokens * other_seconds / other_tokens)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 
@@ -39,3 +39,12 @@ def make_batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
             batches.append([index])
             width = lengths[index]
     return batches
+
+
+def needed(
+    batches: list[list[int]], only: Collection[int], examples_of: Callable[[int], Sequence[int]]
+) -> list[list[int]]:
+    """Return the batches with one of the examples in `only`, or all batches if it is empty; `examples_of` an index of a batch."""
+    if not only:
+        return batches
+    return [batch for batch in batches if any(i in only for number in batch for i in examples_of(number))]

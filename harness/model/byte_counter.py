@@ -14,6 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 DEVICE = torch.ops.prim.device.default  # of a fake tensor; PyTorch asks for it more often than it computes
 
+SHARDED = "DTensor"  # the kind of a weight that is divided over processes; its module is imported by divided runs only
+
 
 class ByteCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """A mode that adds a storage's bytes when an operation first uses it and subtracts them when it is freed.
@@ -42,6 +44,7 @@ class ByteCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.seconds = 0.0
         self._live: dict[int, tuple[int, weakref.ref[Any]]] = {}
         self._optimizer = optimizer
+        self._resizes = model is not None and any(local(weight) is not weight for weight in model.parameters())
         self._state = (0, 0)  # entries of the optimizer's state, their bytes
         self._trained = [] if model is None else [weight for weight in model.parameters() if weight.requires_grad]
         for tensor in (*model_tensors(model), *optimizer_tensors(optimizer)):
@@ -60,6 +63,8 @@ class ByteCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Return the result of one operation, counting the storages it read and wrote."""
         if func is DEVICE and isinstance(args[0], FakeTensor):
             return args[0].fake_device
+        if any(kind.__name__ == SHARDED for kind in types):
+            return NotImplemented  # it becomes an operation on this process's shards, which comes here again
         for tensor in _tensors(args, kwargs):
             self._see(tensor)
         result = func(*args, **(kwargs or {}))
@@ -68,7 +73,7 @@ class ByteCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
     def _see(self, tensor: torch.Tensor) -> None:
-        storage = tensor.untyped_storage()
+        storage = local(tensor).untyped_storage()
         key = storage._cdata
         size = storage.nbytes()
         entry = self._live.get(key)
@@ -81,10 +86,20 @@ class ByteCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         else:
             return
         self.current += size - (entry[0] if entry else 0)
+        if self.current > self.peak and self._resizes:
+            self._measure_again()
         if self.current > self.peak:
             self.peak = self.current
             self.gradients_at_peak = storage_bytes(w.grad for w in self._trained if w.grad is not None)
             self.optimizer_at_peak = self._state_bytes()
+
+    def _measure_again(self) -> None:
+        """Take each storage at its present size: FSDP grows and shrinks those of gathered weights outside of operations."""
+        for key, (size, reference) in list(self._live.items()):
+            storage = reference()
+            if storage is not None and (now := storage.nbytes()) != size:
+                self._live[key] = (now, reference)
+                self.current += now - size
 
     def _state_bytes(self) -> int:
         """Return the bytes of the optimizer's state; they are added up again only if it has new entries."""
@@ -148,7 +163,12 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer | None) -> list[torch.Ten
     return [value for state in optimizer.state.values() for value in state.values() if isinstance(value, torch.Tensor)]
 
 
+def local(tensor: torch.Tensor) -> torch.Tensor:
+    """Return this process's shard of a tensor that is divided over processes, any other as it is."""
+    return tensor._local_tensor if type(tensor).__name__ == SHARDED else tensor  # type: ignore[attr-defined,no-any-return]
+
+
 def storage_bytes(tensors: Iterable[torch.Tensor]) -> int:
     """Return the bytes of the tensors' storages, counting each storage once."""
-    storages = {storage._cdata: storage.nbytes() for storage in (tensor.untyped_storage() for tensor in tensors)}
+    storages = {storage._cdata: storage.nbytes() for storage in (local(t).untyped_storage() for t in tensors)}
     return sum(storages.values())

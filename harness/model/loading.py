@@ -207,8 +207,8 @@ def precision(spec: RunSpec) -> contextlib.AbstractContextManager[Any]:
 
     Matrix products run in bf16 for every method. Softmax, norms, losses and trained weights stay in fp32.
     """
-    if spec.dtype == "bf16":
-        return torch.autocast(spec.device, dtype=torch.bfloat16)
+    if spec.dtype == "bf16":  # a cache of casts would have those of all layers whole
+        return torch.autocast(spec.device, dtype=torch.bfloat16, cache_enabled=spec.shards == 1)
     return contextlib.nullcontext()
 
 

@@ -72,18 +72,26 @@ class RunKeeper:
         from harness.training.state import size
 
         interval, age = 60 * self.job.checkpoint_minutes, time.perf_counter() - self._last
-        if not (urgent or age >= interval or (is_last and age >= LAST_SHARE * interval)):
+        if not self._agreed(urgent or age >= interval or (is_last and age >= LAST_SHARE * interval)):
             return
         state = capture()
         needed = self._write_seconds or size(state) / DISK
-        if urgent and needed > STOP_SECONDS:
+        if self._agreed(urgent and needed > STOP_SECONDS):
             return self.say(f"no checkpoint at this stop: it would take about {needed:.0f} s")
         self._write(state)
 
-    def _write(self, state: State) -> None:
-        """Write a checkpoint; a disk that is full is no reason to end the training."""
+    def _agreed(self, decision: bool) -> bool:
+        """Return the decision of all processes of the run."""
+        return decision
+
+    def _save(self, steps: int, whole: dict[str, Any], card: Callable[[], dict[str, Any]]) -> None:
+        """Write a state and its card."""
         import torch
 
+        checkpoint_files.write(self.job.folder, steps, lambda file: torch.save(whole, file), card)
+
+    def _write(self, state: State) -> None:
+        """Write a checkpoint; a disk that is full is no reason to end the training."""
         from harness.training.state import train_seconds
 
         start, earlier = time.perf_counter(), self.totals
@@ -99,7 +107,7 @@ class RunKeeper:
 
         whole = {"training": state, "log": lines}
         try:
-            checkpoint_files.write(self.job.folder, steps, lambda file: torch.save(whole, file), card)
+            self._save(steps, whole, card)
         except (HarnessError, OSError, RuntimeError) as error:
             self.totals = earlier
             self.say(f"no checkpoint could be written: {one_line(error)}")
@@ -147,12 +155,14 @@ class RunKeeper:
         self.say(f"goes on from its checkpoint after step {steps}{again}")
 
 
-def of_run(job: Job, method: Method, start: str, say: Callable[[str], None]) -> RunKeeper | None:
+def of_run(
+    job: Job, method: Method, start: str, say: Callable[[str], None], make: Callable[..., RunKeeper] = RunKeeper
+) -> RunKeeper | None:
     """Return the keeper of a run's state, with that of its interrupted attempt; None if it writes no checkpoints."""
     if not job.checkpoint_minutes or method.after_step:
         discard(job.folder)
         return None
-    keeper = RunKeeper(job, start, say)
+    keeper = make(job, start, say)
     keeper.resume()
     return keeper
 

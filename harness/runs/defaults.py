@@ -60,7 +60,7 @@ def warmup(examples: int, spec: RunSpec) -> float:
     return max(WARMUP, min(WARMUP_STEPS / planned_steps(examples, spec), 0.5))
 
 
-def jobs(model: Checkpoint, device: str, *, cards: int = 0) -> int:
+def jobs(model: Checkpoint, device: str, *, cards: int = 0, shards: int = 1) -> int:
     """Return the number of runs at a time: one per core if the model is too small to keep two cores busy, else one.
 
     Two runs of `tiny` side by side on one core each trained 1.27 times the tokens per second of one run on both. On named
@@ -70,7 +70,7 @@ def jobs(model: Checkpoint, device: str, *, cards: int = 0) -> int:
         return max(cards, min(PER_CARD * cards, environment.cores(), environment.memory_bytes() // JOB_MEMORY))
     if device != "cpu" or model.weights_bytes > SMALL_WEIGHTS:
         return 1
-    return max(1, min(environment.cores(), environment.memory_bytes() // JOB_MEMORY))
+    return max(1, min(environment.cores() // shards, environment.memory_bytes() // JOB_MEMORY))
 
 
 def device() -> Literal["cpu", "cuda"]:

@@ -20,6 +20,15 @@ PhaseName = Literal["load", "train", "fit", "evaluate", "probe", "validation"]
 
 
 @dataclass(frozen=True)
+class Share:
+    """A process's share of a run over several: its rank from 0, the file by which they meet, and the run's folder."""
+
+    rank: int
+    store: Path
+    folder: Path
+
+
+@dataclass(frozen=True)
 class Job:
     """A run as a worker needs it; unlike the spec it may hold paths of this machine.
 
@@ -41,6 +50,7 @@ class Job:
         joined: the tasks whose training examples are mixed in, limited as those of `source`.
         endpoint: the server of a challenger that asks one.
         checkpoint_minutes: between two checkpoints of the training; 0 for none.
+        share: of one process of a run over several, None for a whole run.
     """
 
     spec: RunSpec
@@ -57,6 +67,7 @@ class Job:
     joined: tuple[str, ...] = ()
     endpoint: Endpoint | None = None
     checkpoint_minutes: float = 0.0
+    share: Share | None = None
 
     @property
     def results(self) -> Path:

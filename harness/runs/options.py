@@ -57,6 +57,7 @@ class Options:
         probe_limit: at most so many questions of each probe; 0 is all.
         rounds, clients_by: of federated methods, see `clients`.
         start: the run that this one continues.
+        shard: the number of processes over which each run is divided.
         keep_best: the weights with the lowest validation loss are tested, not those of the last step.
         checkpoint_minutes: between two checkpoints inside a run; 0 for none.
         joined: tasks whose training examples are mixed in.
@@ -126,6 +127,7 @@ class Options:
     engine: str = ""
     checkpoint_minutes: float = 10.0
     keep_best: bool = False
+    shard: int = 1
 
     @property
     def server(self) -> Endpoint | None:

@@ -287,7 +287,7 @@ def _plan(
     default_specs = specs.make(data, methods, model, options, challengers=challengers, server=facts)
     if options.start:
         continuation.check(options.start, default_specs, model)
-    jobs = options.jobs or defaults.jobs(model, default_specs[0].device, cards=len(options.cards))
+    jobs = options.jobs or defaults.jobs(model, default_specs[0].device, cards=len(options.cards), shards=options.shard)
     options = replace(options, jobs=jobs)
     plan = Plan(source, data, model, methods, options, default_specs)
     if options.tune:

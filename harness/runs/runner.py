@@ -254,6 +254,7 @@ def failure_record(job: Job, status: Status, reason: str, seconds: float, placem
         environment=environment.describe(
             job.spec.device,
             threads=job.threads,
+            shards=job.spec.shards,
             device_name=placement.model if placement and job.spec.device == "cuda" else "",
         ),
         reason=reason,

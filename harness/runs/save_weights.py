@@ -12,6 +12,8 @@ from harness.store import files, records, training_files
 
 def save(job: Job, model: Any, tokenizer: Any, method: Method) -> int:
     """Write the adapter, or with `--save-full` the model; return the adapter's bytes."""
+    if job.share and job.share.rank:  # the first process of the run has the weights
+        return 0
     if method.adapter:
         with files.new_folder(job.folder / records.ADAPTER) as folder:
             _save_adapter(job, model, method, folder)

@@ -43,6 +43,10 @@ def make(
         HarnessError: a device, rank, window or scoring that is impossible with this model, task or machine.
     """
     shared = _shared(inputs, methods, model, options)
+    if options.shard > 1:
+        from harness.runs import shard_group
+
+        shard_group.require(options, methods, device=shared.device)
     specs: list[RunSpec] = []
     for seed in options.seeds:
         for method in methods:
@@ -55,7 +59,7 @@ def make(
 
 def _challenger_spec(shared: RunSpec, challenger: Challenger, server: tuple[str, ...]) -> RunSpec:
     """Return the run of a challenger: one for all seeds; on the CPU in fp32 unless it reads hidden states of the model."""
-    spec = replace(shared, method=challenger.name, challenger=challenger.version, probes=())
+    spec = replace(shared, method=challenger.name, challenger=challenger.version, probes=(), shards=1)
     spec = replace(spec, server=server) if challenger.remote else spec
     return spec if challenger.embeds else replace(spec, device="cpu", dtype="fp32", max_tokens=0, remote_code=False)
 
@@ -108,6 +112,7 @@ def _shared(inputs: Inputs, methods: Sequence[Method], model: Checkpoint, option
         model_format=model.format,
         template_args=template_args,
         template_date=chat.date(model.folder, template_args),
+        shards=options.shard,
         base_bits=model.quantised[1] if model.quantised else 0,
         engine=_engine(methods, model, options) if options.engine else "",
     )

@@ -33,13 +33,17 @@ from harness.schema import Method, Task
 from harness.store import checkpoint_files, records, training_files
 
 if TYPE_CHECKING:
-    pass
+    from harness.training.shard import Shards
 
 TELL_SECONDS = 0.1  # between two reports of progress, at least
 
 
 def run(job: Job, reporter: Reporter) -> None:
     """Do the run and write its record; a failure of the run is a record, never an exception."""
+    if job.spec.shards > 1 and job.share is None:
+        from harness.runs import shard_group
+
+        return shard_group.run(job, reporter, run)
     start, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
     state, status, reason = RunState(start), "ok", ""
     try:
@@ -60,7 +64,8 @@ def run(job: Job, reporter: Reporter) -> None:
         cost=state.cost,
         environment=environment.describe(
             job.spec.device,
-            threads=job.threads,
+            threads=job.threads * (job.spec.shards if job.share else 1),
+            shards=job.spec.shards,
             device_name=state.device_name,
             further=_further(job),
         ),
@@ -178,12 +183,14 @@ def _prepare(job: Job, data: Inputs, method: Method, state: RunState, pace: _Pac
     phases: dict[str, Phase] = {}
     model, tokenizer, counts = _load(job, method, phases, state)
     weights_bytes, trained_weights = memory.weights_bytes(model), memory.trained_weights(model)
+    shards = _divide(model, job)
     pace.check()
     fit = None
     if method.trains:
-        fit, phases["train"] = worker_training.train(job, data, model, tokenizer, method, state, pace)
+        fit, phases["train"] = worker_training.train(job, data, model, tokenizer, method, state, pace, shards)
     state.load = environment.load()
-    adapter_bytes = save_weights.save(job, model, tokenizer, method)
+    with shards.complete(model, frozen=job.save_full) if shards else contextlib.nullcontext():
+        adapter_bytes = save_weights.save(job, model, tokenizer, method)
     state.adapter_sha256 = training_files.weights_sha256(job.folder)
     state.targets = training_files.targets(job.folder)
     state.steps_sha256 = training_files.steps_sha256(job.folder)
@@ -199,6 +206,7 @@ def _prepare(job: Job, data: Inputs, method: Method, state: RunState, pace: _Pac
         adapter_bytes=adapter_bytes,
         train_tokens=fit.tokens if fit else 0,
         train_tokens_per_second=fit.tokens_per_second if fit else 0.0,
+        process_peaks=tuple(shards.gather(fit.peak_bytes)) if shards and fit else (),
     )
     return model, tokenizer, cost
 
@@ -250,6 +258,8 @@ def _load(job: Job, method: Method, phases: dict[str, Phase], state: RunState) -
 
     from harness.model import loading, reach
 
+    if job.share:  # a card takes its shard only
+        job = replace(job, spec=replace(job.spec, device="cpu"))
     spec = job.spec
     with memory.phase(spec.device) as meter:
         tokenizer = loading.tokenizer_of(job.model_folder, spec)
@@ -262,6 +272,18 @@ def _load(job: Job, method: Method, phases: dict[str, Phase], state: RunState) -
         state.device_name = torch.cuda.get_device_name() if spec.device == "cuda" else ""
     phases["load"] = _result(meter)
     return model, tokenizer, counts
+
+
+def _divide(model: Any, job: Job) -> Shards | None:
+    """Divide the model over the processes of the run; return None if it is a run of one."""
+    if job.share is None:
+        return None
+    from harness.training import shard
+
+    shards = shard.connect(job.share.rank, job.spec.shards, job.spec.device, job.share.store)
+    shards.divide(model, job.spec)
+    _tidy(job.spec.device)
+    return shards
 
 
 def repeatable(device: str) -> None:

@@ -21,6 +21,7 @@ from harness.training import clients
 if TYPE_CHECKING:
     from harness.training.loop import FitResult, Step
     from harness.training.selection import Selector
+    from harness.training.shard import Shards
 
 VALIDATION_EXAMPLES = 200  # at most, for the choice of weights
 
@@ -39,7 +40,14 @@ class Line(Protocol):
 
 
 def train(
-    job: Job, data: Inputs, model: Any, tokenizer: Any, method: Method, state: RunState, line: Line
+    job: Job,
+    data: Inputs,
+    model: Any,
+    tokenizer: Any,
+    method: Method,
+    state: RunState,
+    line: Line,
+    shards: Shards | None = None,
 ) -> tuple[FitResult, Phase]:
     """Return the result of training and its cost; the rest is noted in `state`.
 
@@ -48,7 +56,7 @@ def train(
         HarnessError: as the loop.
     """
     spec = job.spec
-    state.keeper = checkpoints.of_run(job, method, state.start, line.say)
+    state.keeper = checkpoints.of_run(job, method, state.start, line.say, _keeper(shards))
     with memory.phase(spec.device) as meter, records.open_steps(job.folder) as steps:
         pairs = inputs.encode_train(data, spec, tokenizer)
         state.cut_examples += sum(pair.cut_tokens > 0 for pair in pairs)
@@ -58,7 +66,7 @@ def train(
             records.append_step(steps, asdict(step))
             line.tell("train", step.step, step.steps, step.loss)
 
-        fit = _loop(spec, method, data.splits.train, selector)(
+        fit = _loop(spec, method, data.splits.train, selector, shards)(
             model,
             tokenizer,
             pairs,
@@ -76,6 +84,15 @@ def train(
         raise Interruption
     state.selection = selector.result() if selector else None
     return fit, meter.result
+
+
+def _keeper(shards: Shards | None) -> Callable[..., checkpoints.RunKeeper]:
+    """Return what makes the keeper of the state: of one process, or of all that share the model."""
+    if shards is None:
+        return checkpoints.RunKeeper
+    from harness.runs.shard_checkpoints import ShardKeeper
+
+    return partial(ShardKeeper, shards=shards)
 
 
 def _selector(data: Inputs, spec: RunSpec, tokenizer: Any) -> Selector | None:
@@ -96,7 +113,7 @@ def _selector(data: Inputs, spec: RunSpec, tokenizer: Any) -> Selector | None:
 
 
 def _loop(
-    spec: RunSpec, method: Method, examples: Sequence[Any], selector: Selector | None
+    spec: RunSpec, method: Method, examples: Sequence[Any], selector: Selector | None, shards: Shards | None
 ) -> Callable[..., FitResult]:
     """Return the training loop over all examples, or the federated one over the clients that hold them."""
     from harness.training import federated, flower, loop
@@ -108,5 +125,6 @@ def _loop(
             penalty=method.penalty,
             after_step=method.after_step,
             selector=selector,
+            shards=shards,
         )
     return partial(federated.fit, holders=clients.holders(examples, spec.clients_by), server=flower.serve)

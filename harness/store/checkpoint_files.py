@@ -2,6 +2,7 @@
 
     checkpoint/checkpoint.json      the run and the position that the state is of, and the state's SHA-256; written last
     checkpoint/state-<steps>.pt     the state itself
+    checkpoint/state-<steps>-1.pt   with `--shard`, that of the second process, and so on
 
 Both come by rename, and an older state is removed after the new one is complete: whenever the process is killed, the old or
 the new checkpoint is there as a whole.
@@ -13,7 +14,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -44,7 +45,25 @@ class _Hashing:
         self._out.flush()
 
 
-def write(folder: Path, steps: int, save: Callable[[Any], None], card: Callable[[], Mapping[str, Any]]) -> int:
+def write_part(folder: Path, name: str, save: Callable[[Any], None]) -> dict[str, Any]:
+    """Write one state of a checkpoint; return what its card says of the file. Without the card it does not count.
+
+    Raises:
+        HarnessError: it cannot be written.
+    """
+    with files.new_file(folder / FOLDER / name) as out:
+        hashing = _Hashing(out)
+        save(hashing)
+    return {"file": name, "sha256": hashing.digest.hexdigest(), "bytes": hashing.bytes}
+
+
+def write(
+    folder: Path,
+    steps: int,
+    save: Callable[[Any], None],
+    card: Callable[[], Mapping[str, Any]],
+    parts: Sequence[Mapping[str, Any]] = (),
+) -> int:
     """Write a checkpoint in place of the one before; return the bytes of its state.
 
     Args:
@@ -52,20 +71,18 @@ def write(folder: Path, steps: int, save: Callable[[Any], None], card: Callable[
         steps: the number of steps that the state is after.
         save: writes the state to a file.
         card: returns the rest of `checkpoint.json`, called after the state was written.
+        parts: the states of further processes, from `write_part`.
 
     Raises:
         HarnessError: it cannot be written; the checkpoint before is unchanged.
     """
-    place, name = folder / FOLDER, f"state-{steps:08d}.pt"
-    with files.new_file(place / name) as out:
-        hashing = _Hashing(out)
-        save(hashing)
-    write_card(folder, {**card(), "file": name, "sha256": hashing.digest.hexdigest(), "bytes": hashing.bytes})
+    place, own = folder / FOLDER, write_part(folder, f"state-{steps:08d}.pt", save)
+    write_card(folder, {**card(), **own, **({"parts": list(parts)} if parts else {})})
     with files.write_errors(place):
         for path in place.iterdir():
-            if path.name not in (name, CARD):
+            if path.name not in (CARD, own["file"], *(part["file"] for part in parts)):
                 files.remove(path)
-    return hashing.bytes
+    return int(own["bytes"])
 
 
 def write_card(folder: Path, card: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -33,6 +33,9 @@ from harness.training.state import Keeper, Position, capture, restore
 WINDOW = 8  # batches that are sorted by length together
 CLIP_NORM = 1.0
 BETAS = (0.9, 0.999)
+
+if TYPE_CHECKING:
+    from harness.training.shard import Shards
 
 Penalty = Callable[[Any], torch.Tensor]
 AfterStep = Callable[[Any, int, int], None]
@@ -91,6 +94,7 @@ def fit(
     after_step: AfterStep | None = None,
     keeper: Keeper | None = None,
     selector: Selector | None = None,
+    shards: Shards | None = None,
 ) -> FitResult:
     """Return the result of training the weights with `requires_grad` for `spec.epochs` passes over the pairs.
 
@@ -110,6 +114,7 @@ def fit(
         keeper: stores the state now and then; if it has that of an interrupted training, this one goes on from there, and
             `on_step` is called for the steps that are left.
         selector: measures the validation loss; the model ends with the weights of its lowest, unless training is stopped.
+        shards: the processes over which the model is divided; each calls this with all pairs.
 
     Raises:
         HarnessError: there are no training examples.
@@ -117,7 +122,7 @@ def fit(
     """
     if not pairs:
         raise HarnessError("no training examples", where=f"task {spec.task}", fix="check the data's train split")
-    torch.manual_seed(spec.seed)  # dropout
+    torch.manual_seed(spec.seed + (shards.rank if shards else 0))  # dropout
     batches = plan_batches([len(pair) for pair in pairs], spec)
     counted = counted_step(pairs, batches, spec)
     optimizer = make_optimizer(model, spec, rate_factor, make)
@@ -136,7 +141,7 @@ def fit(
             start = time.perf_counter()
             follow = partial(after_step, model, number + 1, len(batches)) if after_step else None
             with meter.counting(model, optimizer) if number == counted else contextlib.nullcontext() as now:
-                loss = train_step(model, optimizer, rows, spec, rate, padding, penalty, follow).item()
+                loss = train_step(model, optimizer, rows, spec, rate, padding, penalty, follow, shards).item()
             if now:
                 count = PeakCount(now.peak, now.gradients_at_peak, now.optimizer_at_peak)
             seconds = time.perf_counter() - start
@@ -222,6 +227,7 @@ def train_step(
     padding: int,
     penalty: Penalty | None = None,
     follow: Callable[[], None] | None = None,
+    shards: Shards | None = None,
 ) -> torch.Tensor:
     """Return the loss of one optimizer step over `rows`: mean nats per target token, a detached scalar.
 
@@ -232,27 +238,29 @@ def train_step(
     """
     targets = sum(len(pair.target) for pair in rows)
     total = torch.zeros((), device=spec.device)
-    for start in range(0, len(rows), spec.micro_batch):
-        ids, positions, labels = collate(rows[start : start + spec.micro_batch], padding, spec.device)
+    starts = range(0, len(rows), spec.micro_batch)
+    chunks = [(rows[start : start + spec.micro_batch], targets) for start in starts]
+    for chunk, divisor in shards.chunks(rows, spec.micro_batch, targets) if shards else chunks:
+        ids, positions, labels = collate(chunk, padding, spec.device)
         with precision(spec):
             # Padding is on the right, so a causal model's real tokens never see it. Without an attention mask the fast
             # attention kernels can run.
             logits = logits_at(model, positions, input_ids=ids, use_cache=False)
-        loss = torch.nn.functional.cross_entropy(logits.float(), labels, reduction="sum") / targets
+        loss = torch.nn.functional.cross_entropy(logits.float(), labels, reduction="sum") / divisor
         del logits
         loss.backward()  # type: ignore[no-untyped-call]
         total += loss.detach()
     if penalty:
         penalty(model).backward()  # type: ignore[no-untyped-call]
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-    torch.nn.utils.clip_grad_norm_(weights, CLIP_NORM)
+    (shards.clip if shards else torch.nn.utils.clip_grad_norm_)(weights, CLIP_NORM)
     for group in optimizer.param_groups:
         group["lr"] = rate * group["factor"]
     optimizer.step()
     if follow:
         follow()
     optimizer.zero_grad(set_to_none=True)
-    return total
+    return shards.total(total) if shards else total
 
 
 def padding_token(tokenizer: Any, model: Any = None) -> int:

@@ -112,6 +112,7 @@ FULL: dict[str, Any] = {
     "engine": "vllm",
     "checkpoint_minutes": 5,
     "keep_best": True,
+    "shard": 2,
     "endpoint_api": "completions",
     "endpoint_parallel": 4,
     "endpoint_rate": 90.0,

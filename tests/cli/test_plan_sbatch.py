@@ -134,6 +134,7 @@ def test_the_time_is_that_of_the_longest_task_on_the_card_that_is_named(
     ("words", "problem"),
     [
         (("--each", "run", "--tune", "3"), "the seeds of a row share the search for its learning rate"),
+        (("--shard", "2"), "a divided run needs several"),
         (("--slurm", 'comment=a"b'), "cannot stand in a script for SLURM"),
         (("--slurm", "exclusive"), "'exclusive=' cannot stand in a script for SLURM"),
         (("--each", "seed"), "--each seed is unknown"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -144,7 +145,10 @@ def bytes_times(cells: list[compare.Cell], factor: int) -> list[compare.Cell]:
             if cell.cost.parts
             else None
         )
-        counts = {"weights": cell.cost.weights * factor, "trained_weights": cell.cost.trained_weights * factor}
+        counts: dict[str, Any] = {
+            "weights": cell.cost.weights * factor,
+            "trained_weights": cell.cost.trained_weights * factor,
+        }
         predicted = cell.cost.predicted_peak_bytes * factor
         cost = replace(cell.cost, phases=phases, parts=parts, predicted_peak_bytes=predicted, **counts)
         grown.append(replace(cell, cost=cost))

@@ -29,6 +29,9 @@ def show(options: Options, arguments: Arguments, card: gpu.Card | None, share: f
     if options.devices:
         fix = "leave --devices out"
         raise HarnessError("SLURM gives each task its card, and cards are named", where="--devices, --sbatch", fix=fix)
+    if options.shard > 1:
+        problem = "a task of the array asks SLURM for one card, and a divided run needs several"
+        raise HarnessError(problem, where=f"--shard {options.shard} --sbatch", fix="leave --shard out")
     if arguments.each == "run" and options.tune:
         problem = "the seeds of a row share the search for its learning rate, and each run is a task"
         raise HarnessError(problem, where="--each run, --tune", fix="--each cell")

@@ -145,7 +145,9 @@ def plan_line(plan: Plan) -> str:
     if plan.done:
         parts.append(f"{len(plan.done)} done already" if plan.ahead else "all done already")
     if largest := max((plan.predicted(spec) for spec in (*plan.specs, *plan.ahead)), default=0):
-        parts.append(f"largest predicted peak {size(largest)}")
+        shards = plan.options.shard
+        each = f" in each of {shards} processes" * (shards > 1)
+        parts.append(f"largest predicted peak {size(largest)}{each}")
     if plan.seconds and plan.ahead:
         parts.append(about(plan.seconds / plan.options.jobs))
     return " · ".join(parts)

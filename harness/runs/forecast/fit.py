@@ -249,14 +249,14 @@ class _Search:
     def formula(self, way: RunSpec) -> Breakdown | None:
         """Return the closed formula's peak, None if it does not hold."""
         targets = sum(target for _, target in self.longest[: way.micro_batch])
-        if self.dims is None:
+        if self.dims is None or way.shards > 1:
             return None
         return formula.peak(self.dims, way, self.method, tokens=self.tokens(way), targets=targets)
 
     def seconds(self, way: RunSpec) -> float | None:
-        """Return the training time, None if the card's speed is not known."""
+        """Return the training time, None if the card's speed is not known, or how several cards are connected."""
         card = self.request.card
-        if card is None or not card.flops:
+        if card is None or not card.flops or way.shards > 1:
             return None
         return gpu.train_seconds(self.size, way, self.method, self.longest, card, self.request.share)
 

@@ -111,12 +111,18 @@ def _count(model: Any, spec: RunSpec, method: Method, rows: Sequence[Pair]) -> B
         FakeTensorMode(),
         _experts_for_fakes(),
         fast_backward(model, dtype=spec.dtype, device=spec.device, masked=False),
+        contextlib.ExitStack() as stack,
     ):
         _make_fake(model)
+        shards = None
+        if spec.shards > 1:
+            from harness.runs.forecast.shards import divided
+
+            shards = stack.enter_context(divided(model, spec))
         optimizer = make_optimizer(model, on_cpu, make=method.optimizer)
         _make_state(optimizer)
         with ByteCounter(model, optimizer) as counter:
-            train_step(model, optimizer, longest, on_cpu, 0.0, padding=0)
+            train_step(model, optimizer, longest, on_cpu, 0.0, padding=0, shards=shards)
     return counter
 
 

@@ -118,6 +118,8 @@ def _tensors(cost: Cost) -> int:
 
 def _part_faults(record: Record, cost: Cost, parts: Parts) -> list[str]:
     spec, method, faults = record.spec, find(record.spec.method), []
+    if spec.shards > 1:
+        return _shard_faults(record, cost, parts)
     if parts.frozen_weights + parts.trained_weights != cost.weights_bytes:
         total = parts.frozen_weights + parts.trained_weights
         faults.append(f"frozen and trained weights are {total:,} bytes, the model has {cost.weights_bytes:,}")
@@ -134,4 +136,24 @@ def _part_faults(record: Record, cost: Cost, parts: Parts) -> list[str]:
         faults.append(
             f"{parts.optimizer_state:,} bytes of optimizer state for {cost.trained_weights:,} trained weights"
         )
+    return faults
+
+
+def _shard_faults(record: Record, cost: Cost, parts: Parts) -> list[str]:
+    """Return what is wrong with the parts of the first of several processes: its shard is the largest, at most the whole."""
+    shards, numbers, faults = record.spec.shards, cost.trained_weights, []
+    sizes = {
+        "weights": (parts.frozen_weights + parts.trained_weights, cost.weights_bytes, cost.weights_bytes),
+        "trained weights": (parts.trained_weights, 2 * numbers, 4 * numbers),
+        "optimizer state": (parts.optimizer_state, 4 * numbers, 8 * numbers + 512 * TENSORS),
+        "gradients": (parts.gradients, 0, 4 * numbers),
+    }
+    for name, (size, low, high) in sizes.items():
+        if not low <= size * shards or size > high:
+            faults.append(f"{size:,} bytes of {name} in one of {shards} processes, {high:,} in all")
+    if not record.environment.backend:
+        faults.append(f"nothing connected the {shards} processes")
+    peaks = cost.process_peaks
+    if len(peaks) != shards or peaks[0] != cost.phases["train"].peak_bytes:
+        faults.append(f"{len(peaks)} peaks of {shards} processes, of which the first is not that of the training")
     return faults
