@@ -40,7 +40,7 @@ setup: $(READY)
 $(READY): requirements.lock requirements-cuda.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(call install-lock,.venv)
-	$(BIN)/$(PIP_INSTALL) --no-deps --editable .
+	$(BIN)/$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
 models: $(READY)
