@@ -87,6 +87,20 @@ def test_an_installed_package_brings_a_task_with_its_data(installed: Path) -> No
     assert splits.train[0].target in splits.train[0].choices
 
 
+def test_entry_points_are_read_again_only_after_an_installation(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [point.name for point in registry.entry_points("harness.tasks")] == ["ratings"]
+    with monkeypatch.context() as patch:
+        patch.setattr("importlib.metadata.entry_points", lambda: pytest.fail("read again"))
+        assert registry.entry_points("harness.metrics") == registry.entry_points("harness.metrics")
+    info = installed / "later-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: later\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[harness.tasks]\nlater = ratings_task:TASK\n")
+    assert [point.name for point in registry.entry_points("harness.tasks")] == ["later", "ratings"]
+
+
 def test_a_package_that_fails_to_import_is_listed_with_its_error(installed: Path) -> None:
     (installed / "ratings_task" / "__init__.py").write_text("import module_that_is_not_there\n")
     entry = registry.tasks()["ratings"]
