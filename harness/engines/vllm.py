@@ -7,11 +7,13 @@ of the model, before anything is sampled.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.engines import gguf_export
 from harness.engines.engine import EngineFault, Written
 from harness.errors import HarnessError
 from harness.record import RunSpec
@@ -36,6 +38,8 @@ class VllmEngine:
         from vllm.lora.request import LoRARequest
 
         self._vllm = vllm
+        if adapter is not None:
+            gguf_export.refuse_other_adapters(adapter)
         self._adapter = LoRARequest("adapter", 1, str(adapter)) if adapter is not None else None
         settings: dict[str, Any] = {
             "model": str(folder),
@@ -53,6 +57,7 @@ class VllmEngine:
             settings["gpu_memory_utilization"] = GPU_SHARE
         if adapter is not None:
             settings |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": _padded(spec.rank)}
+            settings["lora_target_modules"] = _targets(adapter)
         self._model = vllm.LLM(**settings)
 
     def write(self, prompts: Sequence[Sequence[int]], stop: Collection[int], limit: int) -> list[Written]:
@@ -107,6 +112,15 @@ def _logprob(row: Mapping[int, Any] | None, token: int) -> float:
     if row is None or token not in row:
         raise EngineFault(f"vLLM gave no log-probability of the token {token}")
     return float(row[token].logprob)
+
+
+def _targets(adapter: Path) -> list[str]:
+    """Return the modules that an adapter changes.
+
+    vLLM would prepare all others for adapters, too, the output layer among them; log-probabilities of prompts fail then.
+    """
+    modules = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["target_modules"]
+    return sorted({str(name).rpartition(".")[2] for name in modules})
 
 
 def _padded(rank: int) -> int:

@@ -1,6 +1,6 @@
 """The worker's part in runs whose answers another engine computes: trained weights go there, and answers come back.
 
-The training is that of a run without the engine. If that run is in the results folder, by this machine and this code, its
+The training is that of a run by any other engine. If such a run is in the results folder, by this machine and this code, its
 weights, its losses and the cost of its training are taken over, so that two engines answer with one adapter.
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 
 from harness import environment
 from harness.engines import catalog
+from harness.errors import HarnessError
 from harness.model import loading
 from harness.model import meter as memory
 from harness.model.engine_model import EngineModel
@@ -27,18 +28,14 @@ TAKEN_OVER = ("load", "train")  # phases
 
 
 def trained(job: Job, state: RunState) -> tuple[Any, Cost] | None:
-    """Return the tokenizer and the cost of training of the same run without an engine, whose weights are taken over.
+    """Return the tokenizer and the cost of training of the same run by another engine, whose weights are taken over.
 
-    None if there is no such run with its weights, or if it is of another machine, other code or other packages.
+    None if there is no such run with its weights, or if all are of another machine, other code or other packages.
     """
-    run = records.finished_run(job.results, replace(job.spec, engine=""))
-    if run is None or run.record.status != "ok" or not _is_from_here(job, run):
+    run = next(_twins(job), None)
+    if run is None or run.record.cost is None:
         return None
     record, cost = run.record, run.record.cost
-    if cost is None or record.adapter_sha256 != training_files.weights_sha256(run.folder):
-        return None
-    if record.spec.epochs and not training_files.weight_files(run.folder):
-        return None
     _copy(run, job)
     state.final_loss, state.selection, state.load = record.final_loss, record.selection, record.load
     state.targets, state.adapter_sha256, state.steps_sha256 = record.targets, record.adapter_sha256, record.steps_sha256
@@ -60,6 +57,24 @@ def answering(job: Job, method: Method) -> Iterator[tuple[EngineModel, Phase]]:
         yield EngineModel(engine, job.model_folder), meter.result
     finally:
         engine.close()
+
+
+def _twins(job: Job) -> Iterator[records.Run]:
+    """Yield the finished runs beside a job that differ from it in their engine only and have its weights, the plain one first."""
+    plain = replace(job.spec, engine="")
+    folders = sorted(job.folder.parent.glob(f"s{job.spec.seed}-*"), key=lambda path: not path.name.endswith(plain.id))
+    for folder in folders:
+        try:
+            run = records.Run(folder, records.read_record(folder))
+        except (HarnessError, OSError):
+            continue
+        record = run.record
+        weights = bool(training_files.weight_files(folder)) or not record.spec.epochs
+        is_whole = record.status == "ok" and record.cost is not None and weights
+        if replace(record.spec, engine="") != plain or not is_whole or not _is_from_here(job, run):
+            continue
+        if record.adapter_sha256 == training_files.weights_sha256(folder):
+            yield run
 
 
 def _is_from_here(job: Job, run: records.Run) -> bool:

@@ -115,13 +115,21 @@ def test_an_answer_that_another_engine_changed_is_counted(options: Options) -> N
     assert change.low < change.rate < change.high
 
 
-def test_without_a_run_before_the_engine_gets_weights_that_are_trained_for_it(options: Options, tmp_path: Path) -> None:
+def test_without_a_run_before_the_engine_gets_weights_that_are_trained_for_it(
+    options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     alone = done(replace(options, results=tmp_path / "alone", engine="vllm", methods=("lora",)))[0]
     before = done(replace(options, methods=("lora",)))[0]
     assert alone.record.status == "ok"
     assert alone.record.adapter_sha256 == before.record.adapter_sha256
     assert alone.record.steps_sha256 != before.record.steps_sha256  # its own seconds
     assert [a.text for a in alone.answers()] == [a.text for a in before.answers()]
+
+    versions = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "9.10" if name == "vllm" else versions(name))
+    newer = done(replace(options, results=tmp_path / "alone", engine="vllm", methods=("lora",)))[0]
+    assert newer.record.spec.engine == "vllm 9.10"
+    assert newer.record.steps_sha256 == alone.record.steps_sha256  # taken over
 
 
 def test_an_engine_that_gives_no_answer_makes_a_failed_run(
