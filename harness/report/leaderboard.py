@@ -54,7 +54,7 @@ def leaderboard(cells: Iterable[Cell]) -> list[Row]:
     `rank` is None for methods without one; `seeds` is how many runs are pooled; `trainable_share` is trained weights
     over the base model's weights; `run_ids` are the pooled runs in seed order, separated by blanks; `scoring` says how the
     answers were obtained: loglik (the likeliest option), generate (written), perplexity (of a text), or challenger, for a
-    row without a language model. `label` names a row within its section.
+    row without a language model. `label` names a row within its section, with its engine if that is not transformers.
     """
     ordered, extras = in_order(cells), dict[int, Row]()
     for section in sections(ordered):
@@ -63,7 +63,7 @@ def leaderboard(cells: Iterable[Cell]) -> list[Row]:
         for cell in section.cells:
             is_exported = cell.headline and cell.spec == exported
             extras[id(cell)] = {
-                "label": section.label(cell),
+                "label": section.label(cell) + f" by {cell.spec.engine}" * bool(cell.spec.engine),
                 "export_run": advice.run if advice and is_exported else None,
             }
     return [_row(cell, extras[id(cell)]) for cell in ordered]

@@ -14,6 +14,7 @@ from harness.errors import HarnessError
 from harness.methods import COMPARED
 from harness.metrics.scoring import score_answers
 from harness.report import comparison
+from harness.report.leaderboard import leaderboard
 from harness.report.names import engine_words
 from harness.runs import plan, worker
 from harness.runs.options import Options
@@ -86,6 +87,8 @@ def test_an_engine_answers_with_the_adapter_of_the_run_before_and_stands_in_a_ta
     assert {cell.spec.engine for cell in first.cells} == {""}
     assert {cell.spec.engine for cell in second.cells} == {ENGINE}
     assert f"by {ENGINE}" in second.title
+    labels = [row["label"] for row in leaderboard(cells(runs)) if row["metric"] == first.metric_name]
+    assert labels == ["base", "lora r2", f"base by {ENGINE}", f"lora r2 by {ENGINE}"]
     assert engine_words(first) == []
     assert ENGINE in engine_words(second)[0]
 
