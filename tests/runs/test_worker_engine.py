@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.adapters import replay
 from harness.analysis.compare import cells, compare_records
 from harness.analysis.sections import sections
 from harness.errors import HarnessError
@@ -147,6 +148,12 @@ def test_an_engine_that_gives_no_answer_makes_a_failed_run(
     assert run.record.status == "failed"
     assert "vLLM gave 0 answers" in run.record.reason
     assert run.record.scores == {}
+
+
+def test_a_replay_does_not_start_the_engine_and_says_so(options: Options, tmp_path: Path) -> None:
+    (made,) = plan.make(replace(options, results=tmp_path / "replay", engine="vllm", methods=("base",)))
+    (job,) = made.jobs()
+    assert replay.ask(job, job.folder, (0,)).reason == f"its answers are those of {ENGINE}, which is not started again"
 
 
 def test_the_default_rows_are_those_that_an_engine_can_load_and_others_are_refused(options: Options) -> None:
