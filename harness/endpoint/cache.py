@@ -36,7 +36,7 @@ def with_date(facts: ServerFacts, file: Path, today: str) -> ServerFacts:
     """Return the facts with the day on which the file was begun, today if there is none yet."""
     first = next(iter(_lines(file)), {})
     date = first.get("date")
-    return replace(facts, date=date if isinstance(date, str) else today)
+    return replace(facts, date=date if date and isinstance(date, str) else today)
 
 
 class Cache:
