@@ -47,7 +47,8 @@ def task_words(options: Options) -> list[str]:
 def source_words(source: TaskSource) -> list[str]:
     """Return the flags by which a command reads a task's data file again, as this source does, without its folder."""
     values = {row.key: getattr(source, row.key, None) for row in flags.SOURCES if row.key != "gold"}
-    return write(flags.RUN, values | {"tasks": (Path(source.name).name,)})
+    names = {key: Path(path.name) for key in ("test_data", "validation_data") if (path := getattr(source, key))}
+    return write(flags.RUN, values | names | {"tasks": (Path(source.name).name,)})
 
 
 def rebuild(

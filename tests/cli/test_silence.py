@@ -38,3 +38,32 @@ def test_a_server_that_waits_for_requests_is_silent(capsys: pytest.CaptureFixtur
     with silence.broken("serve", seconds=0.02), silence.stage(silence.WAITING):
         time.sleep(0.2)
     assert capsys.readouterr().err == ""
+
+
+def test_a_log_gets_dots_for_lines_after_a_while_and_the_next_output_begins_a_new_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    err = ""
+    with streams.safe_streams(), silence.broken("run", seconds=0.02, lines_for=0.0):
+        output.note("an event")
+        while "..." not in err:
+            time.sleep(0.01)
+            err += capsys.readouterr().err
+        output.note("another event")
+    err += capsys.readouterr().err
+    assert err.startswith("an event\n    ...")
+    assert "\nanother event\n" in err
+    assert "working" not in err
+
+
+def test_after_a_minute_of_dots_a_line_says_what_is_done(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "LINE_EVERY", 0.1)
+    err = ""
+    with streams.safe_streams(), silence.broken("run", seconds=0.02, lines_for=0.0):
+        output.note("an event")
+        while err.count("run is working") < 2:
+            time.sleep(0.01)
+            err += capsys.readouterr().err
+    assert "." in err.split("\n")[1]

@@ -47,6 +47,17 @@ REASONS = {
 RUNS = ("lora-r8", "full", "base")
 
 
+def claims_text() -> str:
+    """The export of a claims department with the columns that the README names."""
+    decisions = ("pay", "refer", "reject")
+    return csv_text(
+        [
+            {"policy_no": f"P{i // 2}", "note": f"claim {i}: a pipe burst in the kitchen", "decision": decisions[i % 3]}
+            for i in range(60)
+        ]
+    )
+
+
 def commands() -> dict[str, str]:
     """The commands of all pages, with the page of the first."""
     found: dict[str, str] = {}
@@ -82,6 +93,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clone")
     (folder / "questions.jsonl").write_text(jsonl_text(many_rows(jsonl_rows())))
     (folder / "tweets.csv").write_text(csv_text(many_rows(csv_rows())))
+    (folder / "claims.csv").write_text(claims_text())
     (folder / "study.yaml").write_text(only("yaml"))
     (folder / "my_tasks").mkdir()
     options = Options(tasks=("cfa",), methods=("base", "lora", "full"), ranks=(8,), memory=False)

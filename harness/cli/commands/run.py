@@ -171,7 +171,7 @@ def _more_time(plans: Sequence[Plan], times: int) -> str:
 
 def _next(plans: Sequence[Plan], code: int, command: str) -> str:
     if code != DONE:
-        return f"{command}   (runs again what failed)"
+        return f"{command}   (does what is not finished)"
     if plans[0].options.quick:
         return f"{command.replace(' --quick', '')}   (all examples, all ranks)"
     if len(plans[0].options.seeds) == 1 and "--seeds" not in command:

@@ -1,11 +1,14 @@
 """A line on stderr whenever a command has printed nothing for a few seconds: its stage, and the time since its start.
 
 `stage` names what a command does; a stage within a stage is the one that is named. The line of `heartbeat` counts as output.
+In the log of a long command such lines would hide all others: after the first minute a dot stands for most of them, unless
+stderr is a terminal, and a line follows after each minute without another.
 """
 
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +18,7 @@ from harness.format import duration
 
 WAITING = ""  # the stage of a command that waits for others, such as a server: nothing is printed
 SECONDS = 4.0  # without output; a reader who sees nothing for five thinks that the program hangs
+LINES_FOR = LINE_EVERY = 60.0  # a log has lines so long, and after that one so often
 _stages: list[Callable[[], str]] = []
 
 
@@ -30,8 +34,8 @@ def stage(text: str | Callable[[], str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def broken(command: str, *, seconds: float = SECONDS) -> Iterator[None]:
-    """A context in which a line is printed after `seconds` without output, until it ends."""
+def broken(command: str, *, seconds: float = SECONDS, lines_for: float = LINES_FOR) -> Iterator[None]:
+    """A context in which a line or a dot is printed after `seconds` without output, until it ends."""
     end, start = threading.Event(), time.monotonic()
 
     def watch() -> None:
@@ -39,8 +43,7 @@ def broken(command: str, *, seconds: float = SECONDS) -> Iterator[None]:
         while not end.wait(rest):
             rest = seconds - (time.monotonic() - max(start, streams.last_output()))
             if rest <= 0:
-                if text := _text(command):
-                    output.note(f"  … {text} · {duration(time.monotonic() - start)} since the start")
+                _sign(_text(command), start, lines_for)
                 rest = seconds
 
     thread = threading.Thread(target=watch, daemon=True)
@@ -50,6 +53,17 @@ def broken(command: str, *, seconds: float = SECONDS) -> Iterator[None]:
     finally:
         end.set()
         thread.join()
+        streams.end_dots()
+
+
+def _sign(text: str, start: float, lines_for: float) -> None:
+    """Print a line on what the command does, or a dot if a log has had enough of them; nothing without a text."""
+    now = time.monotonic()
+    log = sys.stderr is not None and not sys.stderr.isatty()
+    if text and log and now - start > lines_for and now - streams.last_line() < LINE_EVERY:
+        streams.dot()
+    elif text:
+        output.note(f"  … {text} · {duration(now - start)} since the start")
 
 
 def _text(command: str) -> str:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-_LAST = [0.0]  # when something was printed last, by the monotonic clock
+_LAST, _LINE = [0.0], [0.0]  # when something, and when more than a dot, was printed last, by the monotonic clock
+_DOTS = [False]  # whether the line on stderr is one of dots
 
 
 def last_output() -> float:
@@ -28,8 +29,32 @@ def last_output() -> float:
     return _LAST[0]
 
 
-def _note_output() -> None:
+def last_line() -> float:
+    """Return when this process last printed more than a dot, by `time.monotonic`; 0 if it has not."""
+    return _LINE[0]
+
+
+def dot() -> None:
+    """Write a dot on stderr, behind those before it; the next output begins a new line."""
+    with contextlib.suppress(OSError, ValueError):  # the reader of a pipe is gone
+        stream = bare(sys.stderr)
+        stream.write("." if _DOTS[0] else "    .")
+        stream.flush()
+        _DOTS[0] = True
     _LAST[0] = time.monotonic()
+
+
+def end_dots() -> None:
+    """End a line of dots on stderr, if there is one."""
+    if _DOTS[0]:
+        _DOTS[0] = False
+        with contextlib.suppress(OSError, ValueError):
+            bare(sys.stderr).write("\n")
+
+
+def _note_output() -> None:
+    end_dots()
+    _LAST[0] = _LINE[0] = time.monotonic()
 
 
 class SafeStream:
