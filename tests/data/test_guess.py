@@ -33,3 +33,13 @@ def test_without_a_usual_name_the_last_of_equal_columns_is_the_target() -> None:
         "final": ["x", "y"] * 30,
     }
     assert uses_of(columns)["final"] == "target"
+
+
+def test_names_with_accents_and_joined_words_are_known() -> None:
+    columns = {
+        "claimNo": [f"S{i}" for i in range(60)],
+        "texte": [f"le véhicule a été endommagé sur le parking, dossier {i}" for i in range(60)],
+        "Décision": ["payer", "refuser"] * 30,
+        "policyNumber": [f"V{i % 30}" for i in range(60)],
+    }
+    assert uses_of(columns) == {"Décision": "target", "texte": "context", "policyNumber": "group", "claimNo": "id"}

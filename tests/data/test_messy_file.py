@@ -178,3 +178,23 @@ def test_the_only_row_of_a_file_is_one_fault_and_not_two(tmp_path: Path) -> None
     path = tmp_path / "a.jsonl"
     path.write_text("[1, 2]\n")
     assert refused(path).problem == "this line is not an object but a list"
+
+
+def test_compound_names_of_a_german_export_are_recognised(tmp_path: Path) -> None:
+    rows = [
+        {
+            "Schadennummer": f"S-{i}",
+            "Vertragsnummer": f"V-{i // 2}",
+            "Betrag": f"{i}.000,50",
+            "Schadenbeschreibung": f"Leitungswasser in der Küche, Fall {i}, gemeldet vom Kunden",
+            "Entscheidung": ("bezahlt", "abgelehnt")[i % 2],
+        }
+        for i in range(60)
+    ]
+    path = written(tmp_path, rows, "schaeden.csv")
+    assert dict(source(path, refused(path).fix).columns) == {
+        "Entscheidung": "target",
+        "Schadenbeschreibung": "context",
+        "Vertragsnummer": "group",
+        "Schadennummer": "id",
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,10 +22,11 @@ NAMES: Mapping[str, str] = {
     "context": r"context|text|note|notes|description|narrative|sentence|review|body|message|prompt|input|summary|question|notiz"
     r"|bemerkung|beschreibung|texte|commentaire|testo|nota|descrizione|texto|descripcion",
     "group": r"group|policy|contract|customer|client|insured|claimant|holder|patient|account|document|filing|case|vertrag|police"
-    r"|kunde|dossier|akte|contrat|polizza|contratto|cliente|poliza|contrato",
+    r"|kunden?|policen|versicherung|versicherungsschein|dossier|akten?|contrat|polizza|contratto|cliente|poliza|contrato",
     "id": r"id|claim|ticket|row|number|no|key|reference|ref|uuid|nr|nummer|schaden|numero|sinistre|sinistro|siniestro",
 }
-_PART = re.compile(r"[^a-z]+|(?<=[a-z])(?=[A-Z])")
+_COMPOUND = re.compile(r"(?<=[a-z]{4})s?(nummer|nr|id)$")  # Vertragsnummer is a number of a Vertrag
+_PART = re.compile(r"[\W\d_]+|(?<=[a-z])(?=[A-Z])")
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,13 @@ class Column:
 
     def has_name(self, use: str) -> bool:
         """Return whether a part of the column's name is a usual name for the use."""
-        return any(re.fullmatch(NAMES[use], part) for part in _PART.split(self.name.casefold()) if part)
+        parts = [_plain(part) for part in _PART.split(self.name) if part]
+        return any(re.fullmatch(NAMES[use], name) for part in parts for name in (part, _COMPOUND.sub("", part)))
+
+
+def _plain(name: str) -> str:
+    """Return a name in small letters without accents: `Décision` is `decision`."""
+    return unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
 
 
 def columns_of(rows: Sequence[Row], names: Sequence[str]) -> list[Column]:
