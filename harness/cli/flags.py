@@ -192,13 +192,7 @@ TRAINING = (
         example="3",
         unset="none",
     ),
-    Flag(
-        "--alpha",
-        "LoRA's alpha",
-        positive,
-        example="32",
-        unset=f"{ALPHA:g}, more for models below width 512",
-    ),
+    Flag("--alpha", "LoRA's alpha", positive, example="32", unset=f"{ALPHA:g}, more for models below width 512"),
     Flag(
         "--lora-dropout",
         "share of the inputs of LoRA's layers that training drops at random",
