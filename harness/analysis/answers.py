@@ -53,7 +53,8 @@ def class_counts(answers: Sequence[Answer], key: Callable[[str], str] | None) ->
     if not 2 <= len(targets) <= MOST_CLASSES:
         return ()
     order = sorted(targets, key=lambda name: (-targets[name], name))
-    return tuple(ClassCount(name, targets[name], given[name], pairs[name, name]) for name in order)
+    spelling = {key(answer.target): answer.target.strip() for answer in reversed(answers)}
+    return tuple(ClassCount(spelling.get(name, name), targets[name], given[name], pairs[name, name]) for name in order)
 
 
 def constant_answer(answers: Sequence[Answer]) -> ConstantAnswer | None:

@@ -14,12 +14,8 @@ from harness.methods.base import ALPHA
 from harness.runs.options import MAX_TOKENS, Options
 
 WHAT, WHERE, HOW = "what runs", "where tasks and data come from", "how it trains and tests"
-ENGINES = (
-    "vllm",
-    "llamacpp",
-    "llamacpp-q8_0",
-    "llamacpp-q4_0",
-)  # those of harness.engines.catalog, which no command's help loads
+# those of harness.engines.catalog, which no command's help loads
+ENGINES = ("vllm", "llamacpp", "llamacpp-q8_0", "llamacpp-q4_0")
 SERVER = "a row of a model behind an address"
 
 
@@ -119,9 +115,8 @@ TEST_DATA = Flag(
 VALIDATION_DATA = replace(
     TEST_DATA,
     name="--validation-data",
-    help="the file of validation questions beside --test-data",
+    help="the file of validation questions beside --test-data; without, a seventh of training",
     example="validation.csv",
-    unset="a seventh of training",
 )
 READING = (COLUMNS, LABELS, RELABEL, DECIMAL_COMMA, DROP_BAD, INSTRUCTION, ENCODING, TEST_DATA, VALIDATION_DATA)
 SOURCES = (*FOLDERS, *READING, replace(GOLD, group=WHERE))
@@ -192,13 +187,7 @@ TRAINING = (
         example="3",
         unset="none",
     ),
-    Flag(
-        "--alpha",
-        "LoRA's alpha",
-        positive,
-        example="32",
-        unset=f"{ALPHA:g}, more for models below width 512",
-    ),
+    Flag("--alpha", "LoRA's alpha", positive, example="32", unset=f"{ALPHA:g}, more for models below width 512"),
     Flag(
         "--lora-dropout",
         "share of the inputs of LoRA's layers that training drops at random",

@@ -193,6 +193,8 @@ def _base_clause(section: Section, against: Reference) -> str:
     pairs = [(cell, cell.vs_base) for cell in decision.tuned_rows(section) if cell.vs_base is not None]
     better = len(_significant(pairs, better=True))
     rows = f"{better or 'none'} of {len(pairs)} tuned rows {'are' if better > 1 else 'is'} shown to be better"
+    if len(pairs) == 1:
+        rows = f"the one tuned row is {'' if better else 'not '}shown to be better"
     return f"{name[:1].upper()}{name[1:]} scores {score(base.value, section)}; {rows}."
 
 
