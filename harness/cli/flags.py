@@ -8,14 +8,12 @@ from harness.challengers import BUILT_IN
 from harness.cli import parse
 from harness.cli.arguments import Flag
 from harness.cli.arguments import choice as choice
-from harness.cli.flags_endpoint import ENDPOINT
+from harness.cli.flags_places import ENDPOINT, PLACES
 from harness.cli.parse import count, positive
 from harness.methods.base import ALPHA
 from harness.runs.options import MAX_TOKENS, Options
 
 WHAT, WHERE, HOW = "what runs", "where tasks and data come from", "how it trains and tests"
-# those of harness.engines.catalog, which no command's help loads
-ENGINES = ("vllm", "llamacpp", "llamacpp-q8_0", "llamacpp-q4_0")
 SERVER = "a row of a model behind an address"
 
 
@@ -221,15 +219,7 @@ TRAINING = (
         example="2",
         unset="one per core for a small model on the CPU, else 1",
     ),
-    Flag(
-        "--devices",
-        "cards by number, UUID or slice (MIG-…): one run a card, or several small ones whose predicted peaks fit; --jobs is how"
-        " many on all of them",
-        parse.devices,
-        metavar="0-7|all",
-        example="0-7",
-        unset="the first card, one run at a time",
-    ),
+    *PLACES,
     choice(
         "--scoring",
         "by log-likelihood of the options, by the text that is written, or base by both",
@@ -237,7 +227,6 @@ TRAINING = (
         unset="the task's",
     ),
     choice("--dtype", "number format", ("bf16", "fp32"), unset="bf16 if the processor is fast at it"),
-    choice("--engine", "the program that computes answers; training stays here", ENGINES, unset="transformers"),
     choice(
         "--device", "the processor to run on; mps is a Mac's GPU", ("cpu", "cuda", "mps"), unset="cuda if there is one"
     ),
@@ -252,14 +241,6 @@ TRAINING = (
     ),
     Flag(
         "--keep-best", "measure the validation loss ten times in training, test the weights of the lowest", switch=True
-    ),
-    Flag(
-        "--shard",
-        "divide each run over N processes, one a card: weights, gradients, optimizer and examples (FSDP2)",
-        parse.integer(1),
-        metavar="N",
-        example="2",
-        default=Options.shard,
     ),
     Flag("--save-full", "keep the weights of full fine-tuning (large)", switch=True),
     Flag("--no-report", "do the runs alone; `report` writes tables, figures and page", field="report", switch=False),

@@ -44,9 +44,9 @@ def make(
     """
     shared = _shared(inputs, methods, model, options)
     if options.shard > 1:
-        from harness.runs import shard_group
+        from harness.runs.shards import group
 
-        shard_group.require(options, methods, device=shared.device)
+        group.require(options, methods, device=shared.device)
     specs: list[RunSpec] = []
     for seed in options.seeds:
         for method in methods:

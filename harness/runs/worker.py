@@ -41,9 +41,9 @@ TELL_SECONDS = 0.1  # between two reports of progress, at least
 def run(job: Job, reporter: Reporter) -> None:
     """Do the run and write its record; a failure of the run is a record, never an exception."""
     if job.spec.shards > 1 and job.share is None:
-        from harness.runs import shard_group
+        from harness.runs.shards import group
 
-        return shard_group.run(job, reporter, run)
+        return group.run(job, reporter, run)
     start, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
     state, status, reason = RunState(start), "ok", ""
     try:

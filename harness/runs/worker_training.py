@@ -90,7 +90,7 @@ def _keeper(shards: Shards | None) -> Callable[..., checkpoints.RunKeeper]:
     """Return what makes the keeper of the state: of one process, or of all that share the model."""
     if shards is None:
         return checkpoints.RunKeeper
-    from harness.runs.shard_checkpoints import ShardKeeper
+    from harness.runs.shards.checkpoints import ShardKeeper
 
     return partial(ShardKeeper, shards=shards)
 

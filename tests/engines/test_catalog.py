@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.flags import ENGINES
+from harness.cli.flags_places import ENGINES
 from harness.engines import catalog
 from harness.errors import HarnessError
 from tests.support.tiny_models import toy_spec

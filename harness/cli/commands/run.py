@@ -123,7 +123,7 @@ def _earlier_base(planned: Plan) -> list[records.Run]:
         "scoring",
         "model",
         "model_revision",
-        "template",
+        "serving",
         "test_examples",
         "dtype",
         "device",

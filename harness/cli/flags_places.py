@@ -1,4 +1,4 @@
-"""The flags of a row of a model behind an address."""
+"""The flags of where runs and answers are computed: cards, processes, other engines, and servers behind an address."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from harness.cli.arguments import Flag, choice
 from harness.cli.parse import count, positive
 from harness.endpoint import settings as endpoint
 from harness.endpoint.settings import Endpoint
+from harness.runs.options import Options
+
+# those of harness.engines.catalog, which no command's help loads
+ENGINES = ("vllm", "llamacpp", "llamacpp-q8_0", "llamacpp-q4_0")
 
 ENDPOINT = (
     Flag(
@@ -39,4 +43,24 @@ ENDPOINT = (
         example="0.15,0.6",
         unset="tokens are counted, costs are not",
     ),
+)
+PLACES = (
+    Flag(
+        "--devices",
+        "cards by number, UUID or slice (MIG-…): one run a card, or several small ones whose predicted peaks fit; --jobs is how"
+        " many on all of them",
+        parse.devices,
+        metavar="0-7|all",
+        example="0-7",
+        unset="the first card, one run at a time",
+    ),
+    Flag(
+        "--shard",
+        "divide each run over N processes, one a card: weights, gradients, optimizer and examples (FSDP2)",
+        parse.integer(1),
+        metavar="N",
+        example="2",
+        default=Options.shard,
+    ),
+    choice("--engine", "the program that computes answers; training stays here", ENGINES, unset="transformers"),
 )

@@ -15,10 +15,11 @@ from harness import environment
 from harness.data import registry
 from harness.errors import HarnessError
 from harness.record import Record
-from harness.runs import plan, shard_group, worker
+from harness.runs import plan, worker
 from harness.runs.executors.inventory import Card
 from harness.runs.job import Event, Job, Progress, RunEnd
 from harness.runs.options import Options
+from harness.runs.shards import group
 from harness.store import checkpoint_files, records
 from tests.support.sample_inputs import write_task
 
@@ -148,7 +149,7 @@ def test_a_killed_process_ends_the_run_as_a_failed_row_and_leaves_none(options: 
 def test_a_request_to_stop_ends_all_processes_and_the_row_says_so(options: Options) -> None:
     before = set(children())
     _, record = attempt(replace(options, shard=2, epochs=200.0), "lora", Listener(stops=True))
-    assert (record.status, record.reason) == ("interrupted", "stopped by Ctrl-C")
+    assert (record.status, record.reason) == ("interrupted", "stopped by Ctrl-C or a signal")
     assert set(children()) == before
 
 
@@ -212,7 +213,7 @@ def test_more_processes_than_cards_are_refused_while_planning(
 def test_what_a_divided_run_cannot_have_is_refused(options: Options, settings: dict[str, Any], flag: str) -> None:
     method = registry.method("lora")
     with pytest.raises(HarnessError, match=r".") as caught:
-        shard_group.require(replace(options, shard=2, **settings), [method], device="cpu")
+        group.require(replace(options, shard=2, **settings), [method], device="cpu")
     assert caught.value.where == f"--shard 2 {flag}"
     assert caught.value.fix == f"leave {flag} or --shard out"
 
