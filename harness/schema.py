@@ -50,6 +50,7 @@ class Source:
     fetched at `revision`; an empty `files` means all of a hub data set. A local folder counts as a copy of the data set if
     it has one of these files; the file's name alone is enough for a path without `*`.
     `folder` is the name of the copy below `--data DIR`; if empty, the last part of the uri.
+    `copies` are further paths by which a local folder counts as a copy, in another form of the data set; never fetched.
     """
 
     uri: str
@@ -60,6 +61,7 @@ class Source:
     citation: str = ""
     files: tuple[str, ...] = ()
     folder: str = ""
+    copies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """FiQA 2018: sentiment of financial tweets and headlines, three labels.
 
-The hub gives a score from -1 to 1; as in FinGPT, below -0.1 is negative and from 0.1 up positive. A local copy may be
-FinLoRA's `fiqa_test.jsonl` (235 rows, 2 of them repeated, split 60/10/30). The hub revision is not pinned, so that
-the hub files are read from a local copy only.
+The hub gives a score from -1 to 1; as in FinGPT, below -0.1 is negative and from 0.1 up positive. Fetched is
+FinLoRA's `fiqa_test.jsonl` at a pinned commit (235 rows, 2 of them repeated, split 60/10/30); the hub's files,
+`TheFinAI/fiqa-sentiment-classification`, are read from a local copy.
 """
 
 from harness import Example, Source, published
@@ -28,11 +28,14 @@ TASK = _sentiment.task(
     "fiqa",
     "FiQA: sentiment of financial tweets and headlines",
     Source(
-        "hf:TheFinAI/fiqa-sentiment-classification",
+        "github:Open-Finance-Lab/FinLoRA",
+        revision=_sentiment.FINLORA,
         license="MIT (hub copy; the challenge's own terms are not stated)",
         redistributable=False,
         citation="Maia et al. 2018, WWW'18 Open Challenge: Financial Opinion Mining and Question Answering",
-        files=published.patterns(FILES),
+        files=("data/test/fiqa_test.jsonl",),
+        folder="fiqa-sentiment-classification",
+        copies=published.patterns(FILES),
     ),
     published.Load(FILES, example),
 )

@@ -1,9 +1,9 @@
 """Twitter Financial News Sentiment: tweets that are bearish, bullish or neither.
 
-The hub's labels are 0 bearish, 1 bullish, 2 neutral; its validation file is the test of this task. A local copy may be
-FinLoRA's `tfns_test.jsonl` (that file's 2,388 rows). It has "neutral" and "positive" exchanged, as the hub's counts (347,
-475, 1,566) show: all 2,041 rows with one of them are corrected. The hub revision is not pinned, so that the hub files are
-read from a local copy only.
+Fetched is FinLoRA's `tfns_test.jsonl` at a pinned commit: the 2,388 rows of the hub's validation file. It has "neutral" and
+"positive" exchanged, as the hub's counts (347, 475, 1,566) show: all 2,041 rows with one of them are corrected. The hub's files,
+`zeroshot/twitter-financial-news-sentiment`, are read from a local copy: labels 0 bearish, 1 bullish, 2 neutral, and the
+validation file is the test.
 """
 
 from harness import Example, Source, published
@@ -25,10 +25,13 @@ TASK = _sentiment.task(
     "tfns",
     "Twitter Financial News: sentiment of tweets",
     Source(
-        "hf:zeroshot/twitter-financial-news-sentiment",
+        "github:Open-Finance-Lab/FinLoRA",
+        revision=_sentiment.FINLORA,
         license="MIT",
         citation="Twitter Financial News Sentiment, huggingface.co/datasets/zeroshot/twitter-financial-news-sentiment",
-        files=published.patterns(FILES),
+        files=("data/test/tfns_test.jsonl",),
+        folder="twitter-financial-news-sentiment",
+        copies=published.patterns(FILES),
     ),
     published.Load(FILES, example),
 )

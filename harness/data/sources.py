@@ -39,7 +39,9 @@ def matching(folder: Path, path: str) -> list[Path]:
 def copy_in(source: Source, data_dir: Path) -> Path:
     """Return the data set's folder for `--data DIR`: the subfolder of its name, or DIR itself by its files or name."""
     subfolder = data_dir / folder_name(source)
-    with_files = (f for f in (subfolder, data_dir) if any(matching(f, path) for path in source.files))
+    with_files = (
+        f for f in (subfolder, data_dir) if any(matching(f, path) for path in (*source.files, *source.copies))
+    )
     by_name = subfolder if subfolder.exists() or data_dir.resolve().name != subfolder.name else data_dir
     return next(with_files, by_name)
 
