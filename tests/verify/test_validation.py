@@ -15,6 +15,7 @@ from harness.record import ProbeResult, Record
 from harness.schema import Example, Task
 from harness.store import records
 from harness.verify.checks.answers import arithmetic, probes
+from harness.verify.checks.record import rows
 from tests.support import publication
 from tests.support.records import make_record
 
@@ -60,3 +61,18 @@ def test_validation_answers_that_are_left_out_are_reported(tmp_path: Path, task:
     part = replace(record.validation, scores=score_answers(answers, task.metrics), answers_sha256=digest)
     checks = probes.validation_checks(tmp_path, replace(record, validation=part), task, examples)
     assert arithmetic.ANSWER_COUNT in {check.name for check in checks if not check.ok}
+
+
+def test_a_challenger_beside_a_base_row_has_no_validation_questions_to_answer(tmp_path: Path, task: Task) -> None:
+    base = _validated(tmp_path, task, loading.load_splits(task).validation, 300)
+    others = {
+        method: replace(base.spec, method=method, challenger=version) for method, version in (("words", 1), ("pmi", 0))
+    }
+    for method, alarms in (("words", 0), ("pmi", 1)):
+        records_of_both = [base, make_record(others[method])]
+        faults = [
+            check
+            for check in rows.publication_checks(records_of_both)
+            if check.name == rows.VALIDATION and not check.ok
+        ]
+        assert len(faults) == alarms

@@ -258,11 +258,14 @@ def _rank_faults(records: Sequence[Record]) -> list[str]:
 
 
 def _validation_faults(records: Sequence[Record]) -> list[str]:
-    """Return faults of untrained rows, by one version of the code, with other validation questions or none."""
+    """Return faults of untrained rows, by one version of the code, with other validation questions or none.
+
+    Challengers answer the test only.
+    """
 
     def questions(record: Record) -> Hashable:
         result = record.validation
         return (result.data, next((score.n for score in result.scores.values()), 0)) if result else "none"
 
-    untrained = [record for record in records if not record.spec.train_examples]
+    untrained = [record for record in records if not (record.spec.train_examples or record.spec.challenger)]
     return _unequal(untrained, lambda r: (*_table(r), r.environment.commit), questions, "validation questions")
