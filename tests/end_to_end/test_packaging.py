@@ -168,8 +168,7 @@ def test_every_package_that_the_code_imports_is_declared() -> None:
         found |= set(re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE))
     owners = {name: {plain(owner) for owner in who} for name, who in metadata.packages_distributions().items()}
     third = {name: owners[name] for name in found & owners.keys() - {"harness", "tasks"}}
-    needed = {
-        plain(requirement.name) for requirement in [*NEEDED, *EXTRAS["federated"], *EXTRAS["serve"], *EXTRAS["gguf"]]
-    }
+    lists = [EXTRAS[name] for name in ("federated", "serve", "gguf", "vllm", "llamacpp")]
+    needed = {plain(requirement.name) for requirement in [*NEEDED, *(item for items in lists for item in items)]}
     carried = {"markupsafe"}  # comes with jinja2, which cannot work without it
     assert {name: owner for name, owner in third.items() if not owner & (needed | carried)} == {}

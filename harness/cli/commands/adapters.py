@@ -151,7 +151,7 @@ def _compared(adapter: StoredAdapter, results: Path) -> list[Run]:
         "scoring",
         "model",
         "model_revision",
-        "template",
+        "serving",
         "test_examples",
         "split",
     )
