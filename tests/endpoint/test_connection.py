@@ -80,8 +80,8 @@ def test_a_failure_stops_the_others_and_the_answers_before_it_are_kept(tmp_path:
             write(settings)
         sent = len(seen.posts)
         assert sent < 5 + 2 * 3 + 1
-    with serving(echo_of) as (url, seen):
-        moved = replace(settings, endpoint=replace(settings.endpoint, url=url))
+        with serving(echo_of) as (other, _):  # while the first has its port
+            moved = replace(settings, endpoint=replace(settings.endpoint, url=other))
         assert cache.path(tmp_path, moved.endpoint, FACTS) != cache.path(tmp_path, settings.endpoint, FACTS)
     lines = cache.path(tmp_path, settings.endpoint, FACTS).read_text().splitlines()
     assert len(lines) == 1 + 5
