@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import errors
-from harness.adapters import library
 from harness.cli import flags
 from harness.cli.arguments import write
 from harness.data import registry
 from harness.data.source import TaskSource
 from harness.errors import HarnessError, did_you_mean
+from harness.methods import by_config
 from harness.record import RunSpec
 from harness.runs.options import Options
 from harness.schema import Task
@@ -67,7 +67,7 @@ def rebuild(
     values = {row.key: getattr(spec, row.key, None) for row in flags.RUN} | {
         "tasks": () if "--task" in words else (name,),
         "gold": "audited" if audited else None,
-        "methods": (spec.method if spec.method in registry.methods() else library.CONFIG,),
+        "methods": (spec.method if spec.method in registry.methods() else by_config.CONFIG,),
         "ranks": (spec.rank,) if spec.rank else (),
         "seeds": (spec.seed,),
         "train_examples": limits[0],
