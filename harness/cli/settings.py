@@ -62,6 +62,10 @@ def run_options(arguments: Arguments) -> Options:
 
         chosen = cards.choose(settings.devices, settings.device)
         settings = replace(settings, cards=chosen, device="cuda")
+    if settings.cluster:
+        from harness.runs.executors.ray import session
+
+        settings = session.planned(settings)
     if settings.quick and not arguments.ranks:
         settings = replace(settings, ranks=QUICK_RANKS)
     if arguments.continue_from is None:
