@@ -101,7 +101,7 @@ def _executor(options: Options, work: Target, jobs: Sequence[Job]) -> Iterator[E
     if options.cluster and jobs:
         from harness.runs.executors.ray import executor
 
-        with contextlib.closing(executor.open_cluster(options.cluster, jobs)) as cluster:
+        with contextlib.closing(executor.open_cluster(options.cluster, jobs, work)) as cluster:
             yield cluster
     elif options.cards:
         from harness.runs.executors.cards import CardProcesses

@@ -24,6 +24,7 @@ from harness.runs.executors.ray import host, parcels, session
 from harness.runs.executors.ray.agent import CHUNK
 from harness.runs.executors.ray.pool import Pool, Shape, Slot, is_loss
 from harness.runs.job import Event, Job, Note, Running
+from harness.runs.local import Target
 from harness.store import files, records
 from harness.store.codec import decode
 
@@ -35,8 +36,9 @@ PATIENCE = 20.0  # seconds, after which a run says that it waits for room in the
 class RayRun:
     """A run on a node (a `Running`); its thread sets the reason last, when all files are back."""
 
-    def __init__(self, job: Job, pool: Pool, news: threading.Event) -> None:
+    def __init__(self, job: Job, target: Target, pool: Pool, news: threading.Event) -> None:
         self.job = job
+        self._target = target
         self.placement: Placement | None = None
         self._pool, self._news = pool, news
         self._events: deque[Event] = deque()
@@ -117,7 +119,7 @@ class RayRun:
         folder = f"{results}/{job.folder.absolute().relative_to(job.results).as_posix()}"
         places = f"{slot.root}/parcels"
         moved = cargo.moved(job, lambda parcel: f"{places}/{parcel.digest}", folder, slot.code)
-        order = pickle.dumps(host.Order(moved, cargo.hub))
+        order = pickle.dumps(host.Order(moved, self._target, cargo.hub))
         ray.get(slot.actor.begin.remote(slot.code, order, folder, left.digest if left.names else ""))
         if self._is_stopped:
             self._request(host.STOP)
@@ -201,7 +203,8 @@ def own_record(record: Record, job: Job) -> Record:
 class RayCluster:
     """An `Executor`: as many runs at a time as the nodes of the cluster have room for."""
 
-    def __init__(self, ray: Any, *, root: str = "", share: bool = True) -> None:
+    def __init__(self, ray: Any, target: Target, *, root: str = "", share: bool = True) -> None:
+        self._target = target
         self.pool = Pool(ray, root, share)
         self._news = threading.Event()
 
@@ -211,7 +214,7 @@ class RayCluster:
 
     def start(self, job: Job, running: Sequence[Running] = ()) -> RayRun:
         """Start a thread that places the job and carries it."""
-        return RayRun(job, self.pool, self._news)
+        return RayRun(job, self._target, self.pool, self._news)
 
     def wait(self, running: Sequence[Running], seconds: float) -> None:
         """Return if one of them has an event or ended, or after `seconds`."""
@@ -223,12 +226,12 @@ class RayCluster:
         self.pool.close()
 
 
-def open_cluster(address: str, jobs: Sequence[Job]) -> RayCluster:
-    """Return the executor of a cluster for these jobs.
+def open_cluster(address: str, jobs: Sequence[Job], target: Target) -> RayCluster:
+    """Return the executor of a cluster for these jobs, each done by `target` in a process of its own.
 
     Raises:
         HarnessError: there is no connection, or no node has what a run needs.
     """
-    cluster = RayCluster(session.connect(address)[0])
+    cluster = RayCluster(session.connect(address)[0], target)
     cluster.pool.require_room(sorted({Shape.of(job) for job in jobs}, key=lambda shape: shape.cpus))
     return cluster

@@ -20,9 +20,10 @@ from typing import IO, Any
 
 from harness.errors import HarnessError
 from harness.record import Placement
-from harness.runs import local, worker
+from harness.runs import local
 from harness.runs.executors.ray.agent import SIZE
 from harness.runs.job import Event, Job, RunEnd
+from harness.runs.local import Target
 
 STOP, KILL = "stop", "kill"
 WAIT_SECONDS = 1.0
@@ -30,9 +31,16 @@ WAIT_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Order:
-    """A job with its paths on the node, and the hub's id of its model and commit; None for a model that came with the job."""
+    """A job with its paths on the node.
+
+    Attributes:
+        job: the run.
+        target: what does a run, in a process of its own.
+        hub: the id and the commit of its model; None for a model that came with the job.
+    """
 
     job: Job
+    target: Target
     hub: tuple[str, str] | None = None
 
 
@@ -51,7 +59,6 @@ class Host:
 
     def __init__(self, output: IO[bytes]) -> None:
         self._output = output
-        self._executor = local.LocalProcesses(worker.run)
         self._process: local.Process | None = None
         self._requests: list[str] = []
         self.orders: queue.Queue[Order] = queue.Queue()
@@ -71,8 +78,9 @@ class Host:
 
     def do(self, order: Order) -> None:
         """Do a job and pass on what it reports."""
+        executor = local.LocalProcesses(order.target)
         try:
-            process = self._executor.start(fetched(order))
+            process = executor.start(fetched(order))
         except (HarnessError, OSError) as error:
             problem = error.problem if isinstance(error, HarnessError) else str(error)
             return self._tell([RunEnd("failed", problem), End(problem)])
@@ -81,7 +89,7 @@ class Host:
             self._request(request)
         reason: str | None = None
         while reason is None:
-            self._executor.wait([process], WAIT_SECONDS)
+            executor.wait([process], WAIT_SECONDS)
             reason = process.exit_reason()
             self._tell(process.events())
         self._process = None

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -108,17 +108,7 @@ class Cargo:
             project: the folder of the project there.
         """
 
-        def there(path: Any) -> Any:
-            if path is None or not str(path):
-                return path
-            if (parcel := self.parcels.get(str(path))) is not None:
-                moved = Path(place(parcel)) if Path(path).is_dir() else Path(place(parcel)) / Path(path).name
-            elif _is_code(Path(path)):
-                moved = Path(project) / Path(path).resolve().relative_to(PROJECT)
-            else:
-                return path
-            return str(moved) if isinstance(path, str) else moved
-
+        there = partial(self._path, place, project)
         source = job.source
         return replace(
             job,
@@ -137,6 +127,18 @@ class Cargo:
                 validation_data=there(source.validation_data),
             ),
         )
+
+    def _path(self, place: Callable[[Parcel], str], project: str, path: Any) -> Any:
+        """Return a path as it is on the node, of the same type; anything else as it is."""
+        if path is None or not str(path):
+            return path
+        if (parcel := self.parcels.get(str(path))) is not None:
+            moved = Path(place(parcel)) / ("" if Path(path).is_dir() else Path(path).name)
+        elif _is_code(Path(path)):
+            moved = Path(project) / Path(path).resolve().relative_to(PROJECT)
+        else:
+            return path
+        return str(moved) if isinstance(path, str) else moved
 
 
 class Store:

@@ -10,12 +10,10 @@ import re
 import signal
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from harness import environment
 from harness.errors import HarnessError, one_line
-from harness.runs.options import Options
 
 FLAG = "--cluster"
 LOCAL, PREFIX = "ray", "ray://"
@@ -44,25 +42,6 @@ def connect(address: str) -> tuple[Any, str]:
             raise
         except Exception as error:
             raise _explained(error, address) from error
-
-
-def planned(options: Options) -> Options:
-    """Return options as runs on a cluster are planned: a GPU is one of the nodes, in bf16 unless `--dtype` says otherwise.
-
-    Raises:
-        HarnessError: another flag contradicts `--cluster`.
-    """
-    if options.devices:
-        fix = "leave --devices out"
-        raise HarnessError(
-            "the cluster gives each run its card, and cards are named", where=f"{FLAG}, --devices", fix=fix
-        )
-    if options.endpoint:
-        problem = "a server is asked from this machine, whose keys do not leave it"
-        raise HarnessError(problem, where=f"{FLAG}, --endpoint", fix=f"ask it by a command without {FLAG}")
-    if options.device != "cuda":
-        return options
-    return replace(options, imagined=True, dtype=options.dtype or "bf16")
 
 
 def disconnect() -> None:

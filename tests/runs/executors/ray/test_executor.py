@@ -11,7 +11,7 @@ from harness import environment
 from harness.data.source import TaskSource
 from harness.errors import HarnessError
 from harness.record import Placement
-from harness.runs import runner
+from harness.runs import runner, worker
 from harness.runs.executors.ray.executor import TRIES, RayCluster
 from harness.runs.executors.ray.host import End
 from harness.runs.executors.ray.pool import Shape
@@ -41,7 +41,7 @@ def jobs(tmp_path: Path, model: Path) -> list[Job]:
 
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: Any, **changes: Any) -> RayCluster:
     ray = FakeRay(tmp_path / "node", work, **changes).install(monkeypatch)
-    return RayCluster(ray, share=False)
+    return RayCluster(ray, worker.run, share=False)
 
 
 def test_files_come_back_and_the_record_says_where_it_ran(

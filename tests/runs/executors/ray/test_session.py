@@ -14,7 +14,6 @@ import pytest
 from harness.cli import parse
 from harness.errors import HarnessError
 from harness.runs.executors.ray import session
-from harness.runs.options import Options
 
 
 @pytest.fixture
@@ -84,16 +83,3 @@ def test_addresses_are_read(value: str) -> None:
 def test_anything_else_is_refused(value: str) -> None:
     with pytest.raises(HarnessError, match="neither ray nor the address"):
         parse.cluster(value, "--cluster", "ray")
-
-
-def test_flags_that_contradict_a_cluster_are_refused() -> None:
-    with pytest.raises(HarnessError, match="cards are named"):
-        session.planned(Options(("cfa",), cluster="ray", devices=("0",)))
-    with pytest.raises(HarnessError, match="keys do not leave it"):
-        session.planned(Options(("cfa",), cluster="ray", endpoint="http://localhost:1/v1"))
-
-
-def test_a_gpu_is_one_of_the_nodes() -> None:
-    planned = session.planned(Options(("cfa",), cluster="ray", device="cuda"))
-    assert planned.imagined
-    assert planned.dtype == "bf16"
