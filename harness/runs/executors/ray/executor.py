@@ -11,6 +11,7 @@ import json
 import pickle  # between this program's own processes only
 import secrets
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -29,6 +30,7 @@ from harness.store import files, records
 from harness.store.codec import decode
 
 TRIES = 3
+STARTS, START_SECONDS = 20, 1.0  # tries to start an agent, and the time between two
 POLL_SECONDS = 1.0
 PATIENCE = 20.0  # seconds, after which a run says that it waits for room in the cluster
 
@@ -86,7 +88,8 @@ class RayRun:
         self._news.set()
 
     def _tries(self) -> str:
-        for attempt in range(1, TRIES + 1):
+        lost = unplaced = 0
+        while lost < TRIES and unplaced < STARTS:
             self._slot = slot = self._pool.take(Shape.of(self.job))
             try:
                 reason = self._attempt(slot)
@@ -97,13 +100,21 @@ class RayRun:
                     return "killed" if self._is_killed else "its node was lost while it stopped"
                 if not is_loss(error):
                     raise
-                place = f"node {slot.node or '(unknown)'} or its agent was lost"
-                if attempt < TRIES:
-                    self._say(f"{place}: the run is placed again, try {attempt + 1} of {TRIES}")
+                if not slot.node:  # Ray may choose a lost node until it notices
+                    unplaced += 1
+                    time.sleep(START_SECONDS)
+                    continue
+                lost += 1
+                if lost < TRIES:
+                    self._say(
+                        f"node {slot.node} or its agent was lost: the run is placed again, try {lost + 1} of {TRIES}"
+                    )
                 continue
             self._slot = None
             self._pool.give_back(slot)
             return reason
+        if lost < TRIES:
+            return f"no agent started on a node in {STARTS} tries, see `ray status`"
         return f"its node or its agent was lost {TRIES} times (a lack of memory on the node ends an agent too)"
 
     def _attempt(self, slot: Slot) -> str:
