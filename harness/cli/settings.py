@@ -113,6 +113,11 @@ def _on_cluster(settings: Options) -> Options:
     if settings.devices:
         problem, fix = "the cluster gives each run its card, and cards are named", "leave --devices out"
         raise HarnessError(problem, where="--cluster, --devices", fix=fix)
+    if settings.shard > 1:
+        problem = (
+            f"--shard {settings.shard} divides a run over the cards of this machine, and a node gives a run one card"
+        )
+        raise HarnessError(problem, where="--cluster, --shard", fix="leave one of them out")
     if settings.endpoint:
         problem = "a server is asked from this machine, whose keys do not leave it"
         raise HarnessError(problem, where="--cluster, --endpoint", fix="ask it by a command without --cluster")

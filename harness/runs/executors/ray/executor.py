@@ -92,7 +92,8 @@ class RayRun:
         while lost < TRIES and unplaced < STARTS:
             self._slot = slot = self._pool.take(Shape.of(self.job))
             try:
-                reason = self._attempt(slot)
+                slot = self._slot = self._placed(slot)
+                reason = "stopped while it waited for room in the cluster" if not slot.node else self._attempt(slot)
             except Exception as error:
                 self._slot = None
                 self._pool.drop(slot)
@@ -111,7 +112,7 @@ class RayRun:
                     )
                 continue
             self._slot = None
-            self._pool.give_back(slot)
+            (self._pool.give_back if slot.node else self._pool.drop)(slot)
             return reason
         if lost < TRIES:
             return f"no agent started on a node in {STARTS} tries, see `ray status`"
@@ -119,8 +120,6 @@ class RayRun:
 
     def _attempt(self, slot: Slot) -> str:
         """Do the run with an agent; return the reason of its end."""
-        if not self._ready(slot):
-            return "stopped while it waited for room in the cluster"
         pool, ray, job = self._pool, self._pool.ray, self.job
         self.placement = Placement(node=slot.node)
         cargo = pool.store.cargo(job, model=not slot.shares)
@@ -139,23 +138,25 @@ class RayRun:
         ray.get(slot.actor.remove.remote(results))
         return reason
 
-    def _ready(self, slot: Slot) -> bool:
-        """Wait until the agent is on a node; return False if the run is to stop before."""
+    def _placed(self, slot: Slot) -> Slot:
+        """Return the agent as soon as it is on a node, or one that became idle before; one without a node if the run is to stop."""
         if slot.node:
-            return True
+            return slot
         ray, waited = self._pool.ray, 0.0
         facts = slot.actor.facts.remote(str(self._pool.mark))
         while not ray.wait([facts], timeout=POLL_SECONDS)[0]:
             waited += POLL_SECONDS
             if self._is_stopped or self._is_killed:
-                return False
+                return slot
+            if (other := self._pool.instead(slot)) is not None:
+                return self._placed(other)
             if waited == PATIENCE:
                 self._say("waits for room in the cluster")
         found = ray.get(facts)
         slot.root, slot.shares = found["root"], found["sees"] and self._pool.share
         slot.code = f"{slot.root}/parcels/{self._pool.store.code.digest}"
         slot.node = found["node"]
-        return True
+        return slot
 
     def _follow(self, slot: Slot, results: str) -> str:
         """Pass on what the host says until the run's end; return its reason."""

@@ -89,13 +89,8 @@ class Pool:
     def take(self, shape: Shape) -> Slot:
         """Return an idle agent of a shape, or a new one, which may wait for room in the cluster."""
         with self._lock:
-            for slot in self._idle:
-                if slot.shape == shape:
-                    self._idle.remove(slot)
-                    return slot
-            for slot in self._idle:  # of another shape: it would hold the resources for ever
-                self._end(slot)
-            self._idle.clear()
+            if (slot := self._idle_of(shape)) is not None:
+                return slot
             options = {"num_cpus": shape.cpus, "num_gpus": shape.gpus, "max_concurrency": 4, "max_restarts": 0}
             variables: dict[str, str | None] = {name: os.environ.get(name) for name in VARIABLES}
             if not shape.gpus:
@@ -103,6 +98,24 @@ class Pool:
             actor = self._class.options(scheduling_strategy="SPREAD", **options).remote(self.root, variables)
             self._all.append(slot := Slot(actor, shape))
             return slot
+
+    def instead(self, slot: Slot) -> Slot | None:
+        """Return an agent that became idle while a new one waits for room, which then ends; None if there is none."""
+        with self._lock:
+            if (other := self._idle_of(slot.shape)) is not None:
+                self._end(slot)
+            return other
+
+    def _idle_of(self, shape: Shape) -> Slot | None:
+        """Remove and return an idle agent of a shape; if there is none, end the others, whose resources are needed."""
+        for slot in self._idle:
+            if slot.shape == shape:
+                self._idle.remove(slot)
+                return slot
+        for slot in self._idle:
+            self._end(slot)
+        self._idle.clear()
+        return None
 
     def give_back(self, slot: Slot) -> None:
         """Let the next run use an agent."""

@@ -167,3 +167,17 @@ def test_a_checkpoint_goes_to_the_node_and_is_gone_when_the_run_has_ended(
 def resume_without_card(job: Job, actor: Actor, resume: Any) -> list[Any]:
     (job.folder / "checkpoint" / "checkpoint.json").unlink()
     return resume(job, actor)  # type: ignore[no-any-return]
+
+
+def test_an_agent_that_became_idle_replaces_one_that_waits_for_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: list[Job]
+) -> None:
+    pool = cluster(tmp_path, monkeypatch, finish).pool
+    busy, waiting = pool.take(Shape(1, 0)), pool.take(Shape(1, 0))
+    assert pool.instead(waiting) is None
+    pool.give_back(busy)
+    assert pool.instead(waiting) is busy
+    assert waiting.actor.is_gone
+    pool.give_back(busy)
+    assert pool.take(Shape(2, 0)) is not busy
+    assert busy.actor.is_gone
