@@ -92,7 +92,7 @@ class RayRun:
         while lost < TRIES and unplaced < STARTS:
             self._slot = slot = self._pool.take(Shape.of(self.job))
             try:
-                slot = self._slot = self._placed(slot)
+                slot = self._slot = self._wait_for_node(slot)
                 reason = "stopped while it waited for room in the cluster" if not slot.node else self._attempt(slot)
             except Exception as error:
                 self._slot = None
@@ -138,7 +138,7 @@ class RayRun:
         ray.get(slot.actor.remove.remote(results))
         return reason
 
-    def _placed(self, slot: Slot) -> Slot:
+    def _wait_for_node(self, slot: Slot) -> Slot:
         """Return the agent as soon as it is on a node, or one that became idle before; one without a node if the run is to stop."""
         if slot.node:
             return slot
@@ -149,7 +149,7 @@ class RayRun:
             if self._is_stopped or self._is_killed:
                 return slot
             if (other := self._pool.instead(slot)) is not None:
-                return self._placed(other)
+                return self._wait_for_node(other)
             if waited == PATIENCE:
                 self._say("waits for room in the cluster")
         found = ray.get(facts)
