@@ -55,6 +55,14 @@ PLACES = (
         unset="the first card, one run at a time",
     ),
     Flag(
+        "--cluster",
+        "runs on the nodes of a Ray cluster, without a shared disk; ray alone is that of this machine, or one for the command",
+        parse.cluster,
+        metavar="ray|ray://HOST:PORT",
+        example="ray",
+        unset="this machine alone",
+    ),
+    Flag(
         "--shard",
         "divide each run over N processes, one a card: weights, gradients, optimizer and examples (FSDP2)",
         parse.integer(1),

@@ -159,6 +159,14 @@ def devices(value: str, flag: str, example: str) -> tuple[str, ...]:
     return tuple(words)
 
 
+def cluster(value: str, flag: str, example: str) -> str:
+    """Read the name of a cluster: `ray`, or `ray://HOST:PORT`."""
+    if value == "ray" or re.fullmatch(r"ray://(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):[0-9]{1,5}", value):
+        return value
+    problem = f"'{value}' is neither ray nor the address of a Ray cluster's client server"
+    raise HarnessError(problem, where=flag, fix=f"{flag} {example}, or {flag} ray://HOST:10001")
+
+
 def one_of(choices: Sequence[str]) -> Reader:
     """Return a reader of one of a few words, such as `--dtype bf16`."""
 

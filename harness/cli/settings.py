@@ -62,6 +62,8 @@ def run_options(arguments: Arguments) -> Options:
 
         chosen = cards.choose(settings.devices, settings.device)
         settings = replace(settings, cards=chosen, device="cuda")
+    if settings.cluster:
+        settings = _on_cluster(settings)
     if settings.quick and not arguments.ranks:
         settings = replace(settings, ranks=QUICK_RANKS)
     if arguments.continue_from is None:
@@ -100,6 +102,26 @@ def _challengers(names: tuple[str, ...] | None) -> tuple[str, ...]:
         problem = f"none and {len(names) - 1} challenger{'s' * (len(names) != 2)} are named together"
         raise HarnessError(problem, where=f"--challengers {','.join(names)}", fix="--challengers none")
     return ()
+
+
+def _on_cluster(settings: Options) -> Options:
+    """Return the settings as runs on a cluster are planned: a GPU is one of its nodes, in bf16 unless `--dtype` says otherwise.
+
+    Raises:
+        HarnessError: another flag contradicts `--cluster`.
+    """
+    if settings.devices:
+        problem, fix = "the cluster gives each run its card, and cards are named", "leave --devices out"
+        raise HarnessError(problem, where="--cluster, --devices", fix=fix)
+    if settings.shard > 1:
+        problem = (
+            f"--shard {settings.shard} divides a run over the cards of this machine, and a node gives a run one card"
+        )
+        raise HarnessError(problem, where="--cluster, --shard", fix="leave one of them out")
+    if settings.endpoint:
+        problem = "a server is asked from this machine, whose keys do not leave it"
+        raise HarnessError(problem, where="--cluster, --endpoint", fix="ask it by a command without --cluster")
+    return replace(settings, imagined=True, dtype=settings.dtype or "bf16") if settings.device == "cuda" else settings
 
 
 def _check_endpoint(settings: Options) -> None:

@@ -49,6 +49,7 @@ class Options:
         train_examples, test_examples: at most so many; 0 is all.
         jobs: runs at a time; 0 for the fastest number.
         devices: cards by number or id, or all; `cards` are those of this machine that they name.
+        cluster: `ray` or `ray://HOST:PORT`, where the runs work; empty for this machine.
         memory: False for `--no-memory`: planning needs no torch.
         imagined: the plan is for a device of another machine.
         report: False for `--no-report`: `run` writes neither tables nor figures.
@@ -103,6 +104,7 @@ class Options:
     jobs: int = 0
     devices: tuple[str, ...] = ()
     cards: tuple[Card, ...] = ()
+    cluster: str = ""
     memory: bool = True
     save_full: bool = False
     checkpointing: bool = False

@@ -98,6 +98,7 @@ FULL: dict[str, Any] = {
     "device": "cpu",
     "jobs": 2,
     "devices": ("0", "3"),
+    "cluster": "ray://head:10001",
     "report": False,
     "memory": False,
     "save_full": True,

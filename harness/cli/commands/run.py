@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from harness.analysis.items import Run
@@ -15,7 +16,7 @@ from harness.errors import HarnessError
 from harness.format import about
 from harness.report.write import write_outputs
 from harness.runs import local, plan, runner, worker
-from harness.runs.job import Executor, Outcome
+from harness.runs.job import Executor, Job, Outcome
 from harness.runs.local import Target
 from harness.runs.options import Options
 from harness.runs.plan import Plan
@@ -38,6 +39,12 @@ def run(options: Options, command: str, *, work: Target | None = None) -> int:
         command: the command as typed, repeated to show how to continue.
         work: does a run, in a process of its own; None for the worker that trains.
     """
+    if options.cluster:
+        from harness.runs.executors.ray import session
+
+        with silence.stage("connecting to the cluster"):
+            _, words = session.connect(options.cluster)
+        output.say(f"{'cluster':<10} {words}")
     with silence.stage(f"planning: reading {', '.join(options.tasks)} and {options.model}, timing a step"):
         plans = plan.make(options, announce=plan_output.transfer)
         if not options.memory:
@@ -81,20 +88,27 @@ def _tune_and_run(planned: Plan, work: Target | None) -> tuple[Plan, Sequence[Ou
 def execute(planned: Plan, work: Target | None = None) -> tuple[Sequence[Outcome], bool]:
     """Do the runs of a plan that are still to do; return how they ended, and whether the user stopped them."""
     jobs = planned.jobs()
-    if jobs:
+    if jobs and not planned.options.cluster:
         local.warm_up()
-    with Watch(planned) as watch:
-        result = runner.run(jobs, _executor(planned.options, work or worker.run), watch)
+    with _executor(planned.options, work or worker.run, jobs) as executor, Watch(planned) as watch:
+        result = runner.run(jobs, executor, watch)
     return result.outcomes, result.interrupted
 
 
-def _executor(options: Options, work: Target) -> Executor:
-    """Return the place where the runs work."""
-    if options.cards:
+@contextlib.contextmanager
+def _executor(options: Options, work: Target, jobs: Sequence[Job]) -> Iterator[Executor]:
+    """Return a context with the place where the runs work."""
+    if options.cluster and jobs:
+        from harness.runs.executors.ray import executor
+
+        with contextlib.closing(executor.open_cluster(options.cluster, jobs, work)) as cluster:
+            yield cluster
+    elif options.cards:
         from harness.runs.executors.cards import CardProcesses
 
-        return CardProcesses(work, options.cards, slots=options.jobs)
-    return local.LocalProcesses(work, slots=options.jobs)
+        yield CardProcesses(work, options.cards, slots=options.jobs)
+    else:
+        yield local.LocalProcesses(work, slots=options.jobs)
 
 
 def _analyze(planned: Plan, outcomes: Sequence[Outcome]) -> TaskResults:
