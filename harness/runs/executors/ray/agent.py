@@ -16,7 +16,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -176,8 +175,11 @@ def _default_root() -> str:
 
 
 def _sweep(folder: Path, seconds: float) -> None:
-    """Remove what was not used for so long."""
+    """Remove what was not used for so long, by the clock of the disk."""
     with contextlib.suppress(OSError):
+        marker = folder / ".now"
+        marker.touch()
+        now = marker.stat().st_mtime
         for path in folder.iterdir():
-            if path.is_dir() and time.time() - path.stat().st_mtime > seconds:
+            if path.is_dir() and now - path.stat().st_mtime > seconds:
                 shutil.rmtree(path, ignore_errors=True)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import pickle  # between this program's own processes only
 import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from multiprocessing.reduction import ForkingPickler  # between the program's own processes, as in `runs.local`
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class RayRun:
     def _request(self, word: str) -> None:
         if (slot := self._slot) is not None and slot.node:
             with contextlib.suppress(Exception):  # the run's thread sees that the agent is lost
-                slot.actor.send.remote(pickle.dumps(word))
+                slot.actor.send.remote(bytes(ForkingPickler.dumps(word)))
 
     def _carry(self) -> None:
         try:
@@ -129,7 +129,7 @@ class RayRun:
         folder = f"{results}/{job.folder.absolute().relative_to(job.results).as_posix()}"
         places = f"{slot.root}/parcels"
         moved = cargo.moved(job, lambda parcel: f"{places}/{parcel.digest}", folder, slot.code)
-        order = pickle.dumps(host.Order(moved, self._target, cargo.hub))
+        order = bytes(ForkingPickler.dumps(host.Order(moved, self._target, cargo.hub)))
         ray.get(slot.actor.begin.remote(slot.code, order, folder, left.digest if left.names else ""))
         if self._is_stopped:
             self._request(host.STOP)
@@ -164,7 +164,7 @@ class RayRun:
             for content in self._pool.ray.get(slot.actor.messages.remote(POLL_SECONDS, results)):
                 if content is None:
                     return "the process on the node that starts runs was killed (often out of memory)"
-                for message in pickle.loads(content):
+                for message in ForkingPickler.loads(content):
                     if isinstance(message, host.End):
                         return message.reason
                     if isinstance(message, Placement):

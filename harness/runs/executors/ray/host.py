@@ -9,12 +9,12 @@ at their pinned revisions; the run itself uses no network.
 from __future__ import annotations
 
 import os
-import pickle  # between this program's own processes only
 import queue
 import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from multiprocessing.reduction import ForkingPickler  # between the program's own processes, as in `runs.local`
 from pathlib import Path
 from typing import IO, Any
 
@@ -67,7 +67,7 @@ class Host:
         """Do what the agent's messages say until the stream ends, which ends this process."""
         try:
             while len(head := stream.read(SIZE)) == SIZE:
-                message = pickle.loads(stream.read(int.from_bytes(head, "big")))
+                message = ForkingPickler.loads(stream.read(int.from_bytes(head, "big")))
                 if isinstance(message, Order):
                     self._requests.clear()
                     self.orders.put(message)
@@ -108,7 +108,7 @@ class Host:
 
     def _tell(self, messages: Sequence[Message]) -> None:
         if messages:
-            content = pickle.dumps(list(messages))
+            content = bytes(ForkingPickler.dumps(list(messages)))
             self._output.write(len(content).to_bytes(SIZE, "big") + content)
             self._output.flush()
 
