@@ -141,3 +141,38 @@ def test_the_archives_of_this_repository_hold_what_was_published_and_name_a_comm
         assert commit in (folder / "README.md").read_text(encoding="utf-8")
         checks = files.publication_checks(folder / "published")
         assert [check for check in checks if not check.ok] == []
+
+
+def test_what_an_archive_had_before_its_commit_is_of_that_commit_and_what_it_lacks_counts_as_removed(
+    made: tuple[Path, Path], tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    published = results / "published"
+    shutil.copytree(made[0], published)
+
+    def git(*words: str) -> str:
+        author = ("-c", "user.name=n", "-c", "user.email=e@x")
+        done = subprocess.run(["git", *author, *words], cwd=tmp_path, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def commit(message: str) -> str:
+        git("add", ".")
+        git("commit", "-qm", message)
+        return git("rev-parse", "HEAD")
+
+    git("init", "-q")
+    commit("published")
+    first, second = sorted(published.rglob("record.json"))[:2]
+    for record in (first, second):
+        record.write_text(record.read_text() + "\n")  # a rewrite that the archive's commit verified
+    verified = commit("rewritten")
+    second.unlink()
+    commit("one removed")
+    folder = results / "archive" / "0.1"
+    folder.mkdir(parents=True)
+    (folder / archive.MARKER).write_text(json.dumps(MARKER | {"commit": verified}))
+    git("mv", "results/published", "results/archive/0.1/published")
+    commit("archived")
+    published.mkdir()
+    lost = {check.path for check in provenance.history_checks(published) if not check.ok}
+    assert lost == {second.relative_to(published).as_posix()}

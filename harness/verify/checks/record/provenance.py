@@ -25,6 +25,8 @@ MODEL = "model weights are pinned"
 DATA = "task data is pinned"
 COMPLETE = "every run finished or ran out of memory"
 HISTORY = "published runs are unchanged since their commit"
+FILTERS = ("--raw", "--no-abbrev", "--no-renames", "--diff-filter=MDT", "--relative")
+LOG = ("log", "--format=", "-m", *FILTERS)  # -m: changes of a merge too
 PINNED = re.compile("[0-9a-f]{12,64}")  # a commit or a checksum
 
 
@@ -62,21 +64,32 @@ def history_checks(root: Path) -> list[Check]:
     """Return a failed check for each record or answers file below `root` that git shows as changed or removed.
 
     Packing is not a change: answers may be replaced by the same lines, packed. Neither is a move to an archive beside the
-    folder. The list is empty if the folder is in no repository.
+    folder, whose own commit verifies what was there before. The list is empty if the folder is in no repository.
     """
     try:
         _git(root, "rev-parse", "--show-toplevel")
-        filters = ("--raw", "--no-abbrev", "--no-renames", "--diff-filter=MDT", "--relative")
-        log = _git(root, "log", "--format=", "-m", *filters, "--", ".")  # -m: changes of a merge too
-        now = _git(root, "diff", *filters, "HEAD", "--", ".")
+        log = _git(root, *LOG, "--", ".")
+        now = _git(root, "diff", *FILTERS, "HEAD", "--", ".")
     except (OSError, subprocess.SubprocessError):
         return []
-    versions = {_name_and_blob(line) for line in [*log, *now] if line}
+    versions = {_name_and_blob(line) for line in [*log, *now] if line} - _archived_before(root)
     places = [root, *archive.former_places(root)]
     changed = {name for name, blob in versions if files.is_evidence(name) and not _is_in(places, name, blob)}
     return [
         Check(HISTORY, False, "the file was changed or removed after its commit", name) for name in sorted(changed)
     ] or [Check(HISTORY, True)]
+
+
+def _archived_before(root: Path) -> set[tuple[str, str]]:
+    """Return (path, git's hash) of the changes up to the commit of an archive, of files that the archive has."""
+    before: set[tuple[str, str]] = set()
+    for place in archive.former_places(root):
+        try:
+            lines = _git(root, *LOG, archive.read(place.parent).commit, "--", ".")
+        except (HarnessError, OSError, subprocess.SubprocessError):
+            continue
+        before |= {(name, blob) for name, blob in map(_name_and_blob, filter(None, lines)) if (place / name).is_file()}
+    return before
 
 
 def _name_and_blob(line: str) -> tuple[str, str]:
