@@ -46,9 +46,8 @@ def connect(address: str) -> tuple[Any, str]:
 
 def disconnect() -> None:
     """End the connection and, if this command started it, the cluster; any other cluster goes on."""
-    ray = importlib.import_module("ray")
-    with contextlib.suppress(Exception), _own_handlers():
-        ray.shutdown()
+    with contextlib.suppress(Exception), _own_handlers():  # as the process ends there is nobody to tell
+        importlib.import_module("ray").shutdown()
 
 
 def _connect(ray: Any, address: str) -> str:
