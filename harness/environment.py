@@ -150,14 +150,6 @@ def cuda_memory() -> int:
     return int(match[1]) * 2**20 if match else 0
 
 
-def cuda_cards() -> int:
-    """Return the number of CUDA devices that a process of this machine may use."""
-    if not cuda_present():
-        return 0
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return len(visible.split(",")) if visible is not None else int(_cuda_query("count") or 1)
-
-
 def cuda_name() -> str:
     """Return the first CUDA device's name; empty if unknown."""
     return _cuda_query("name")
@@ -171,12 +163,17 @@ def _cuda_query(field: str) -> str:
     """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
     choice = [f"--id={visible}"] if visible and not visible.startswith("MIG-") else []
-    command = ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader", *choice]
+    lines = nvidia_smi(f"--query-gpu={field}", "--format=csv,noheader", *choice, seconds=10).splitlines()
+    return lines[0].strip() if lines else ""
+
+
+def nvidia_smi(*arguments: str, seconds: float) -> str:
+    """Return the output of the driver's own tool; empty if it is missing, fails or takes longer than `seconds`."""
     try:
-        out = subprocess.run(command, capture_output=True, text=True, timeout=10)
+        done = subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, timeout=seconds)
     except (OSError, subprocess.SubprocessError):
         return ""
-    return out.stdout.splitlines()[0].strip() if out.returncode == 0 and out.stdout.strip() else ""
+    return done.stdout if done.returncode == 0 else ""
 
 
 def package_versions(names: tuple[str, ...] = PACKAGES) -> dict[str, str]:

@@ -27,7 +27,8 @@ from harness.store import codec, records, withhold
 from harness.tiny import questions, skills
 from harness.verify.checks.answers import arithmetic
 from harness.verify.checks.publication import files
-from tests.runs.test_worker import Ear, job_of, model, planned  # noqa: F401 - fixtures
+from tests.runs.conftest import model  # noqa: F401 - a fixture
+from tests.runs.test_worker import Ear, job_of, planned  # noqa: F401 - fixtures
 from tests.support import answer_rows
 from tests.support.cli_runner import Desk, without_torch
 from tests.support.probe_runner import ask

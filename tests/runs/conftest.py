@@ -14,3 +14,11 @@ from tests.support.sample_inputs import toy_options
 def asked(tmp_path: Path) -> Options:
     """Options for a toy task and a toy model."""
     return toy_options(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a toy model, for all tests of a module."""
+    from tests.support.tiny_models import toy_folder
+
+    return toy_folder(tmp_path_factory.mktemp("models") / "toymodel")

@@ -54,13 +54,6 @@ class Listener:
         return self.patience <= 0
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.support.tiny_models import toy_folder
-
-    return toy_folder(tmp_path_factory.mktemp("models") / "toymodel")
-
-
 @pytest.fixture
 def make_job(tmp_path: Path, model: Path) -> MakeJob:
     task = write_task(tmp_path / "toy.jsonl")

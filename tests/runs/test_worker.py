@@ -40,13 +40,6 @@ class Ear:
         return len(self.events) >= self.patience
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.support.tiny_models import toy_folder
-
-    return toy_folder(tmp_path_factory.mktemp("models") / "toymodel")
-
-
 @pytest.fixture
 def planned(tmp_path: Path, model: Path) -> Plan:
     options = Options(

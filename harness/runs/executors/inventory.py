@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +17,7 @@ ALL = "all"
 FLAG = "--devices"
 FIELDS = "index,uuid,name,memory.total,memory.free,mig.mode.current"
 MIB = 2**20
+TOOL_SECONDS = 30.0  # for a list of all cards
 SLICE_MEMORY = 0.95  # of the gigabytes in a slice's name that it has: 4.75 GiB of 5, 9.6 of 10, 19.5 of 20, 39.2 of 40
 GPU_LINE = re.compile(r"GPU (\d+): (.+) \(UUID: (\S+)\)")
 SLICE_LINE = re.compile(r"\s+MIG (\S*?(\d+)gb\S*)\s+Device\s+\d+: \(UUID: (MIG-\S+)\)")
@@ -143,9 +143,4 @@ def _list(cards: Sequence[Card]) -> str:
 
 
 def _tool(*arguments: str) -> str:
-    """Return the output of the driver's own tool; empty if it is missing or fails."""
-    try:
-        done = subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout if done.returncode == 0 else ""
+    return environment.nvidia_smi(*arguments, seconds=TOOL_SECONDS)

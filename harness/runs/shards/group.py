@@ -24,6 +24,7 @@ from harness import environment, lifetime
 from harness.errors import HarnessError
 from harness.processes import QUIET, set_environment
 from harness.runs import runner
+from harness.runs.executors import inventory
 from harness.runs.job import Job, Reporter, RunEnd, Share
 from harness.runs.local import Line, Process, Target
 from harness.runs.options import Options
@@ -44,7 +45,7 @@ def require(options: Options, methods: Sequence[Method], *, device: str) -> None
         HarnessError: there are fewer cards, or a method trains in a way that needs its weights whole.
     """
     count, where = options.shard, f"--shard {options.shard}"
-    if device == "cuda" and not options.imagined and count > (cards := environment.cuda_cards()):
+    if device == "cuda" and not options.imagined and count > (cards := _cards()):
         problem = f"{count} processes need {count} CUDA devices, and this machine has {cards}"
         raise HarnessError(problem, where=where, fix=f"--shard {cards}" if cards > 1 else "leave --shard out")
     for flag, (present, problem) in {"--devices": (options.cards, CARDS), "--engine": (options.engine, ENGINE)}.items():
@@ -59,6 +60,11 @@ def require(options: Options, methods: Sequence[Method], *, device: str) -> None
             fix = f"leave {method.name} out of --method, or leave --shard out"
             fix += f"; these can be divided: {others}" if others else ""
             raise HarnessError(f"{method.name} cannot be divided over processes: {reason}", where=where, fix=fix)
+
+
+def _cards() -> int:
+    """Return the number of CUDA devices that a process may use; one if the driver's tool lists none."""
+    return sum(not card.divided for card in inventory.read()) or int(environment.cuda_present())
 
 
 def _obstacle(method: Method) -> str:

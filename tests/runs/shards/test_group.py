@@ -16,6 +16,7 @@ from harness.data import registry
 from harness.errors import HarnessError
 from harness.record import Record
 from harness.runs import plan, worker
+from harness.runs.executors import inventory
 from harness.runs.executors.inventory import Card
 from harness.runs.job import Event, Job, Progress, RunEnd
 from harness.runs.options import Options
@@ -41,13 +42,6 @@ class Listener:
 
     def should_stop(self) -> bool:
         return self._stops and any(isinstance(e, Progress) and e.phase == "train" for e in self.events)
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.support.tiny_models import toy_folder
-
-    return toy_folder(tmp_path_factory.mktemp("models") / "toymodel")
 
 
 @pytest.fixture
@@ -197,7 +191,8 @@ def test_more_processes_than_cards_are_refused_while_planning(
     options: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(environment, "cuda_present", lambda: True)
-    monkeypatch.setattr(environment, "cuda_cards", lambda: 2)
+    two = tuple(Card(number, f"GPU-{number}", "A card", 2**34, 2**34) for number in range(2))
+    monkeypatch.setattr(inventory, "read", lambda: two)
     with pytest.raises(HarnessError, match="4 processes need 4 CUDA devices, and this machine has 2"):
         plan.make(replace(options, device="cuda", shard=4))
 
