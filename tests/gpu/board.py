@@ -124,11 +124,12 @@ def tuned_rate(results: Path, task: str, method: str) -> float | None:
 
 def commands(entries: Iterable[Entry], options: argparse.Namespace, verb: str = "run") -> Iterator[list[str]]:
     """Yield the commands of all boards: of each task all stages with a seed first, then the further seeds."""
+    stages = tuple(stage for stage in STAGES if stage.name in options.stages.split(","))
     for entry in entries:
-        for stage in STAGES:
+        for stage in stages:
             yield command(verb, entry, stage, 1, options)
         if options.seeds > 1:
-            for stage in STAGES:
+            for stage in stages:
                 if stage.seeds:
                     yield command(verb, entry, stage, options.seeds, options)
 
@@ -178,6 +179,8 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model", default="smollm2-135m", help="a model folder, a GGUF file or a short name")
     parser.add_argument("--data", type=Path, help="the folder of data that the project does not ship")
     parser.add_argument("--tasks", help="these tasks only, by commas")
+    names = ",".join(stage.name for stage in STAGES)
+    parser.add_argument("--stages", default=names, help=f"these parts of each board only, by commas (all: {names})")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, help="runs at a time")
     parser.add_argument("--minutes", type=float, default=24 * 60.0, help="stop after so many minutes")
@@ -188,6 +191,8 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         "--dry-run", action="store_true", help="every stage on the embedded model, a few questions each"
     )
     options = parser.parse_args(words)
+    if strange := set(options.stages.split(",")) - {stage.name for stage in STAGES}:
+        parser.error(f"no stage {', '.join(sorted(strange))}; there are {names}")
     if options.dry_run:
         options.model, options.seeds = "tiny", 1
     return options

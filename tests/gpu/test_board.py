@@ -53,6 +53,15 @@ def test_a_seed_of_everything_comes_before_further_seeds() -> None:
     assert seeds == ["1"] * 5 + ["3"] * 4
 
 
+def test_some_stages_of_a_board_are_computed_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    options = board.arguments(["--stages", "base,headline", "--seeds", "3"])
+    methods = [line[line.index("--method") + 1] for line in board.commands(board.ENTRIES[:1], options)]
+    assert methods == ["base,calibrated,fewshot", "lora,qlora,full", "lora,qlora,full"]
+    with pytest.raises(SystemExit):
+        board.arguments(["--stages", "head"])
+    assert "no stage head; there are base,headline" in capsys.readouterr().err
+
+
 def test_other_ranks_and_precisions_take_the_rate_that_was_tuned_for_their_method(tmp_path: Path) -> None:
     options = board.arguments(["--results", str(tmp_path)])
     entry, stage = board.ENTRIES[0], next(stage for stage in board.STAGES if stage.like == "lora")
