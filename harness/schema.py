@@ -97,6 +97,7 @@ class Task:
     "perplexity" if the model reads the target behind the prompt, token by token, without answering.
     `chance(examples)` is the score of guessing on the first metric (for tasks without it see `metrics.scoring.chance`), and
     `guess` describes that guessing in words.
+    `epochs` and `batch_size` (examples per optimizer step) are those of its runs unless flags say otherwise.
     `audit` is a CSV file that lists the wrong gold answers of the source (see `harness.data.audit`), and `gold` is "audited"
     if they are corrected. `splits` lists the available splits. A task with only a test split can be evaluated or used as a
     probe, but not trained on. `suites` are names for several tasks at once (`--task finlora`); `list` groups by the first.
@@ -115,6 +116,7 @@ class Task:
     guess: str = "guessing"
     max_new_tokens: int = 48
     epochs: float = 3.0
+    batch_size: int = 16
     group_name: str = "group"
     audit: Path | None = None
     gold: Gold = "source"

@@ -41,7 +41,8 @@ TASK = Task(
     prompt=prompts.question_answer,
     metrics=(metrics.acc_norm, metrics.acc),
     scoring="choices",
-    epochs=4.0,
+    epochs=3.0,
+    batch_size=8,
     group_name="vignette",
     suites=("finance",),
 )

@@ -162,7 +162,7 @@ TEMPLATE_ARGS = Flag(
 )
 TRAINING = (
     Flag("--epochs", "passes over the training examples", positive, example="3", unset="the task's"),
-    Flag("--batch-size", "examples per optimizer step", count, example="16", default=Options.batch_size),
+    Flag("--batch-size", "examples per optimizer step", count, example="16", unset="the task's"),
     Flag(
         "--micro-batch",
         "examples of a step in the model at once: memory, not results",

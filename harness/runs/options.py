@@ -89,7 +89,7 @@ class Options:
     gold: Gold = "source"
     scoring: Scoring | Literal["both"] | None = None
     epochs: float | None = None
-    batch_size: int = 16
+    batch_size: int | None = None
     micro_batch: int | None = None
     learning_rate: float | None = None
     tune: int = 0

@@ -184,7 +184,7 @@ def _method_specs(
             fix="correct the config, or pass --learning-rate",
         )
     rate = options.learning_rate or method.learning_rate(model.hidden)
-    batch_size = options.batch_size
+    batch_size = options.batch_size or task.batch_size
     trained = replace(
         shared,
         dropout=options.dropout if method.dropout else 0.0,

@@ -1,6 +1,6 @@
 """The kernels of a training step: shares of its time, and how near its matrix products come to what the processor can do.
 
-    python tests/benchmarks/step.py [--task cfa] [--model tiny] [--method lora,qlora,full] [--data DIR]
+    python tests/benchmarks/step.py [--task cfa] [--model tiny] [--method lora,qlora,full] [--data DIR] [--dtype fp32]
 
 Runs on one core, as the program's own runs do. "Alone" is the same products in the same precision, one after another on tensors of
 their own: a step cannot be faster than its products are there. Nothing is compared and nothing stored.
@@ -113,6 +113,9 @@ def main() -> None:
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--method", default="lora,qlora,full")
     parser.add_argument("--data", type=Path)
+    parser.add_argument(
+        "--dtype", choices=("bf16", "fp32"), help="the precision of training; by default that of a run here"
+    )
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     checkpoint = read(chosen.model)
@@ -121,7 +124,13 @@ def main() -> None:
     for name in chosen.method.split(","):
         method = registry.method(name)
         options = Options(
-            tasks=(chosen.task,), methods=(name,), ranks=(RANK,), device="cpu", model=chosen.model, data=chosen.data
+            tasks=(chosen.task,),
+            methods=(name,),
+            ranks=(RANK,),
+            device="cpu",
+            model=chosen.model,
+            data=chosen.data,
+            dtype=chosen.dtype,
         )
         task = plan.load_task(chosen.task, options)
         inputs = Inputs(task, loading.load_splits(task, data_dir=chosen.data))

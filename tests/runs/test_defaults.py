@@ -15,9 +15,11 @@ from harness.model import checkpoint, loading, token_counts
 from harness.model.checkpoint import Checkpoint
 from harness.model.tokenize import Pair
 from harness.record import RunSpec
-from harness.runs import defaults
+from harness.runs import defaults, specs
 from harness.runs.forecast import micro_batch, peak_memory
 from harness.runs.forecast.micro_batch import Load
+from harness.runs.inputs import Inputs
+from harness.runs.options import Options
 from harness.schema import Task
 from tests.support.tiny_models import toy_spec
 
@@ -58,6 +60,18 @@ def spec_of(dtype: str = "bf16", device: str = "cpu") -> RunSpec:
 
 def choice(claims: tuple[Task, Splits], model: Checkpoint, spec: RunSpec, method: Any = LORA) -> int:
     return defaults.micro_batch(*claims, method, model, spec)
+
+
+def test_passes_and_examples_of_a_step_are_the_tasks_unless_flags_say_otherwise(claims: tuple[Task, Splits]) -> None:
+    task, splits = claims
+    inputs = Inputs(replace(task, epochs=2.0, batch_size=4), splits)
+
+    def of(options: Options) -> tuple[float, int]:
+        (spec,) = specs.make(inputs, (LORA,), checkpoint.read("tiny"), options)
+        return spec.epochs, spec.batch_size
+
+    assert of(Options(("claims",), ranks=(8,), device="cpu")) == (2.0, 4)
+    assert of(Options(("claims",), ranks=(8,), device="cpu", epochs=1.0, batch_size=32)) == (1.0, 32)
 
 
 @pytest.mark.parametrize(
