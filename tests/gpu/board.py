@@ -46,6 +46,8 @@ class Entry:
     flags: tuple[str, ...] = ()
 
 
+# What a model can do before training, by log-likelihood, and the task by other rules: for forgetting, and what carries over.
+ABILITIES = "arc_challenge,openbookqa,mmlu,wikitext,shifted"
 # In the order in which they are computed. The test tells about 7 points apart if the data set has as many questions.
 ENTRIES = (
     Entry("tfns", 800, 500),
@@ -57,7 +59,7 @@ ENTRIES = (
     Entry("xbrl_term", 800, 200, scoring="generate"),
     Entry("finer", 300, 150, scoring="generate"),
     Entry("auto_claims", 197, 98, 2.0),
-    Entry("cfa", 1000, 400),
+    Entry("cfa", 1000, 400, flags=("--probe", ABILITIES)),
     Entry("claims", 600, 300, scoring="generate"),
     Entry("sec_qa", 600, 300, scoring="generate"),
     Entry("reserving", 600, 300),
