@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import re
 import shutil
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.adapters import replay_training
-from harness.cli.commands import verify_replay
+from harness.cli.commands import replay_processes, verify_replay
 from harness.record import RunSpec
 from harness.runs import plan, worker
 from harness.runs.inputs import Inputs
@@ -99,10 +100,27 @@ def runs(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "runs"))
 
 
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Toy runs are repeated faster than a process imports torch."""
+    monkeypatch.setattr(replay_processes, "width", lambda records: 1)
+
+
 def replayed(path: Path, options: Options, capsys: pytest.CaptureFixture[str], count: int = 6) -> tuple[int, str]:
     capsys.readouterr()
     code = verify_replay.replay(path, count, options, model=options.model)
     return code, capsys.readouterr().out
+
+
+def test_runs_side_by_side_have_the_outcomes_of_one_after_the_other(
+    finished: Path, options: Options, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder_of(finished).parent
+    alone = replayed(path, options, capsys)
+    monkeypatch.setattr(replay_processes, "width", lambda records: 2)
+    assert replayed(path, options, capsys) == alone
+    assert alone[0] == 0
+    assert not multiprocessing.active_children()
 
 
 def test_every_honest_run_is_equal_to_the_last_digit(

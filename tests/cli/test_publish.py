@@ -231,6 +231,19 @@ def test_that_a_method_does_not_fit_into_memory_is_published_as_a_row(desk: Desk
 # --- texts that may not be handed on
 
 
+def test_weights_that_learned_from_data_that_may_not_be_handed_on_stay_here_and_a_line_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publication.without_figures(monkeypatch)
+    desk = tmp_path / "results", publication.write_tasks(tmp_path / "tasks", redistributable=False)
+    publication.write_runs(*desk)
+    run = trained(desk)
+    assert publish(desk) == 0
+    assert not (desk[0] / "published" / run / "adapter").exists()
+    lines = " ".join("".join(capsys.readouterr()).split())
+    assert "withheld the trained weights of 1 run of pick: the licence of the training data" in lines
+
+
 def test_texts_of_data_that_may_not_be_handed_on_are_left_out_and_the_scores_still_come_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from harness.cli.lookup import Lookup
 from harness.cli.terminal import output
 from harness.data import probes
 from harness.errors import HarnessError
+from harness.format import counted
 from harness.record import Answer, Record
 from harness.runs.options import Options
 from harness.schema import Task
@@ -96,11 +97,13 @@ def publish(results: Path, options: Options, *, weights: str = "all", most: int 
     _refuse_unfit_together(_with_published(published, runs), lookup, results)
     texts = {run.record.spec.id: text for run in runs if (text := _to_hand_on(run, lookup)) is not None}
     probe_texts = {run.record.spec.id: _probes_to_hand_on(run, lookup) for run in runs}
-    open_runs = [run.record.spec.id for run in _with_weights(runs, weights, most) if _may_hand_on_weights(run, lookup)]
+    with_weights = _with_weights(runs, weights, most)
+    open_runs = [run.record.spec.id for run in with_weights if _may_hand_on_weights(run, lookup)]
     new = store.publish(results, runs, texts, probe_texts, open_runs)
     for folder in new:
         output.say(f"published  {folder}")
     output.say(f"{len(new)} new, {len(runs) - len(new)} published before")
+    _tell_withheld([run for run in with_weights if run.record.spec.id not in open_runs])
     paths = write_outputs(published, store.find(published), lookup.tasks, publication=True)
     store.write_text(published / files.SUMS, files.sums_text(published))
     commands = [shlex.join(("git", "add", str(published)))]
@@ -208,6 +211,15 @@ def _may_hand_on_weights(run: store.Run, lookup: Lookup) -> bool:
     """Return whether the licence of the training data lets its text be handed on; weights may have learned it by heart."""
     task = lookup.task(run.record)
     return task is not None and task.source.redistributable and not run.record.spec.joined
+
+
+def _tell_withheld(runs: Sequence[store.Run]) -> None:
+    withheld = Counter(run.record.spec.task for run in runs if training_files.weight_files(run.folder))
+    for task, count in sorted(withheld.items()):
+        output.note(
+            f"withheld   the trained weights of {counted(count, 'run')} of {task}: the licence of the training data, "
+            "whose text weights may hold, does not let it be handed on"
+        )
 
 
 def _to_hand_on(run: store.Run, lookup: Lookup) -> tuple[Answer, ...] | None:

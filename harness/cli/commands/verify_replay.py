@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import environment, processes
 from harness.adapters import replay as models
 from harness.adapters import replay_training
-from harness.cli.commands import verify_rerun
+from harness.cli.commands import replay_processes, verify_rerun
 from harness.cli.lookup import Lookup
 from harness.cli.terminal import output
 from harness.errors import HarnessError
@@ -46,7 +46,11 @@ def replay(path: Path, count: int, options: Options, *, seed: str | None = None,
     seed = seed or judging.default_seed(run.record for run in runs)
     output.say(f"{count} questions of each run, and those of the same batches, drawn by --replay-seed {seed}")
     lookup = Lookup(options, path)
-    outcomes = [_replay_run(run, runs, count, seed, lookup, options, model) for run in runs]
+    works = [_work(run, runs, count, seed, lookup, options, model) for run in runs]
+    outcomes: list[Outcome] = []
+    for outcome in replay_processes.side_by_side(_replay_run, works, replay_processes.width([r.record for r in runs])):
+        _tell(runs[len(outcomes)].record, outcome)
+        outcomes.append(outcome)
     outcomes = _compared([run.record for run in runs], outcomes)
     replayed = [outcome for outcome in outcomes if outcome.questions]
     bad = sum(bool(outcome.faults) for outcome in outcomes)
@@ -59,7 +63,17 @@ def replay(path: Path, count: int, options: Options, *, seed: str | None = None,
     return DIFFERS if bad else DONE
 
 
-def _replay_run(
+@dataclass(frozen=True)
+class Work:
+    """A run to repeat a part of: the job of doing it again or a reason why it cannot be, and which questions to ask."""
+
+    run: records.Run
+    job: Job | Outcome
+    count: int
+    seed: str
+
+
+def _work(
     run: records.Run,
     runs: Sequence[records.Run],
     count: int,
@@ -67,16 +81,23 @@ def _replay_run(
     lookup: Lookup,
     options: Options,
     model: str | None,
-) -> Outcome:
+) -> Work:
     record = run.record
     like = [record, *(other.record for other in runs if other.record.spec.data == record.spec.data)]
     try:
         job = verify_rerun.job_of(like, lookup, options, model or record.spec.model, Path())
-        outcome = _skipped("; ".join(job.reasons)) if isinstance(job, Verdict) else _outcome(run, job, count, seed)
     except HarnessError as problem:
-        outcome = Outcome(0, 0, 0.0, 0, (problem.problem,))
-    _tell(record.spec.id, spoken(record.spec), record.spec.task, outcome)
-    return outcome
+        return Work(run, Outcome(0, 0, 0.0, 0, (problem.problem,)), count, seed)
+    return Work(run, _skipped("; ".join(job.reasons)) if isinstance(job, Verdict) else job, count, seed)
+
+
+def _replay_run(work: Work) -> Outcome:
+    if isinstance(work.job, Outcome):
+        return work.job
+    try:
+        return _outcome(work.run, work.job, work.count, work.seed)
+    except HarnessError as problem:
+        return Outcome(0, 0, 0.0, 0, (problem.problem,))
 
 
 def _compared(stored: Sequence[Record], outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -123,7 +144,7 @@ def _outcome(run: records.Run, job: Job, count: int, seed: str) -> Outcome:
     return outcome
 
 
-def _tell(name: str, words: str, task: str, outcome: Outcome) -> None:
+def _tell(record: Record, outcome: Outcome) -> None:
     mark = "✗" if outcome.faults else "✓" if outcome.questions else "–"
     parts = []
     if outcome.questions:
@@ -132,6 +153,6 @@ def _tell(name: str, words: str, task: str, outcome: Outcome) -> None:
         parts.append(f"not replayed: {outcome.reason}")
     if outcome.steps:
         parts.append(f"{outcome.steps} first steps taken again")
-    output.say(f"{mark} {task} {words} ({name})  {'; '.join(parts)}".rstrip())
+    output.say(f"{mark} {record.spec.task} {spoken(record.spec)} ({record.spec.id})  {'; '.join(parts)}".rstrip())
     for fault in outcome.faults:
         output.say(f"    differs: {fault}")
