@@ -25,6 +25,12 @@ ENDPOINT = (
     choice(
         "--endpoint-api", "the form of requests", ("chat", "completions"), unset="the first that the server accepts"
     ),
+    choice(
+        "--endpoint-options",
+        "how options are answered: by log-likelihood, or in writing",
+        ("loglik", "written"),
+        unset="by log-likelihood if the server gives it",
+    ),
     Flag("--endpoint-parallel", "requests at a time", count, example="8", default=Endpoint.parallel),
     Flag("--endpoint-rate", "requests a minute at most", positive, example="60", unset="no limit"),
     Flag("--endpoint-seconds", "time limit of a request", positive, example="120", default=Endpoint.seconds),

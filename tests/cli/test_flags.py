@@ -115,6 +115,7 @@ FULL: dict[str, Any] = {
     "keep_best": True,
     "shard": 2,
     "endpoint_api": "completions",
+    "endpoint_options": "loglik",
     "endpoint_parallel": 4,
     "endpoint_rate": 90.0,
     "endpoint_seconds": 30.0,
