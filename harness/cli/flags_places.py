@@ -76,5 +76,12 @@ PLACES = (
         example="2",
         default=Options.shard,
     ),
-    choice("--engine", "the program that computes answers; training stays here", ENGINES, unset="transformers"),
+    Flag(
+        "--engine",
+        "the program that computes answers with this run's weights; training stays here. For a server, see --endpoint",
+        parse.engine(ENGINES),
+        metavar="|".join(ENGINES),
+        example=ENGINES[0],
+        unset="transformers",
+    ),
 )
