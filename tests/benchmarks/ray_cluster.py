@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import statistics
 import subprocess
 import sys
@@ -35,7 +36,7 @@ from tests.support.ray_nodes import timeless
 START_SECONDS = 60.0  # for a Ray to start, at most
 CLIENT_PORT = 10001
 BOUND = 1.10  # of the seconds of local processes
-RAY = str(Path(sys.executable).parent / "ray")
+RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 
 
 def seconds_of(words: list[str]) -> float:
@@ -78,13 +79,14 @@ def main(sizes: tuple[str, ...], rounds: int, jobs: int, runs: int, address: str
 
 @contextmanager
 def running_ray() -> Iterator[None]:
-    """A Ray of this machine, and its address for the commands; its processes end with it."""
-    head = [RAY, "start", "--head", "--include-dashboard=false", f"--num-cpus={os.cpu_count()}", "--block"]
+    """A Ray of this machine for the commands, which have its token in their environment; its processes end with it."""
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16), "RAY_USAGE_STATS_ENABLED": "0"}
+    head = [*RAY, "start", "--head", "--include-dashboard=false", f"--num-cpus={os.cpu_count()}", "--block"]
     head += ["--ray-client-server-port", str(CLIENT_PORT)]
     server = subprocess.Popen(head, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         end = time.monotonic() + START_SECONDS
-        while subprocess.run([RAY, "status"], capture_output=True, check=False).returncode:
+        while subprocess.run([*RAY, "status"], capture_output=True, check=False).returncode:
             if server.poll() is not None or time.monotonic() > end:
                 raise SystemExit("Ray did not start: see `ray start --head --block`")
             time.sleep(1)
