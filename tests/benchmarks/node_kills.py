@@ -2,8 +2,7 @@
 
 One of the two nodes without Ray's head is killed at a random moment of each grid, by `--seed`. Then all runs must be done, records,
 answers, weights and leaderboard must be those of the same grid done by processes of this machine, and no process may be left.
-Prints a line for each grid, and ends with code 1 if one of them differs. `--runs 40 --count 1` is a larger grid. What Ray says of
-the lost node goes to stderr: `2>/dev/null`.
+Prints a line for each grid, and ends with code 1 if one of them differs. `--runs 40 --count 1` is a larger grid.
 """
 
 from __future__ import annotations

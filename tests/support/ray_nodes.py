@@ -12,6 +12,7 @@ from typing import Any
 from harness.analysis.results import analyze
 from harness.report import leaderboard as report
 from harness.runs import plan
+from harness.runs.executors.ray import session
 from harness.runs.options import Options
 from harness.store import records
 from tests.runs.test_checkpoints import without_times
@@ -46,6 +47,7 @@ def three_nodes() -> Iterator[Any]:
         for _ in range(2):
             cluster.add_node(num_cpus=1, object_store_memory=STORE)
         ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
+        session.mute()
         cluster.wait_for_nodes()
         yield cluster
     finally:

@@ -41,11 +41,19 @@ def connect(address: str) -> tuple[Any, str]:
         return ray, FOUND
     with _own_handlers():
         try:
-            return ray, _connect(ray, address)
+            text = _connect(ray, address)
+            mute()
+            return ray, text
         except HarnessError:
             raise
         except Exception as error:
             raise _explained(error, address) from error
+
+
+def mute() -> None:
+    """Keep Ray from printing the last log lines of a lost node among the tables: the runs say that it was lost."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("ray._private.worker")._worker_logs_enabled = False  # type: ignore[attr-defined]
 
 
 def disconnect() -> None:

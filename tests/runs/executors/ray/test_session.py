@@ -75,6 +75,15 @@ def test_the_token_that_is_here_is_sent_to_a_remote_cluster(
     assert os.environ.get(session.MODE) == mode
 
 
+def test_ray_prints_no_log_of_a_lost_node_among_the_tables(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    worker = SimpleNamespace(_worker_logs_enabled=True)
+    monkeypatch.setitem(sys.modules, "ray._private.worker", worker)
+    monkeypatch.setenv(session.MODE, "disabled")
+    fake(monkeypatch, lambda *_, **__: None)
+    session.connect(f"ray://127.0.0.1:{port}")
+    assert worker._worker_logs_enabled is False
+
+
 def test_a_connection_that_times_out_may_lack_the_token(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
     def init(*_: object, **__: object) -> None:
         raise ConnectionError("ray client connection timeout")
