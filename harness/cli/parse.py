@@ -189,7 +189,9 @@ def engine(choices: Sequence[str]) -> Reader:
         if "://" in value or "localhost" in value:
             problem = f"{flag} names a program that gets this run's weights, and an address is given; a server has a model of its own"
             raise HarnessError(
-                problem, where=flag, fix=f"{endpoint.FLAG} {_shown(value)} --endpoint-model NAME, a row of its own"
+                problem,
+                where=flag,
+                fix=f"{endpoint.FLAG} {_address_or_word(value)} --endpoint-model NAME, a row of its own",
             )
         name: str = read_name(value, flag, example)
         return name
@@ -197,7 +199,7 @@ def engine(choices: Sequence[str]) -> Reader:
     return read
 
 
-def _shown(value: str) -> str:
+def _address_or_word(value: str) -> str:
     """Return an address without what may be a key; `URL` if it is none."""
     try:
         return endpoint.address(value)
