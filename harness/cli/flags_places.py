@@ -25,6 +25,12 @@ ENDPOINT = (
     choice(
         "--endpoint-api", "the form of requests", ("chat", "completions"), unset="the first that the server accepts"
     ),
+    choice(
+        "--endpoint-options",
+        "how options are answered: by log-likelihood, or in writing",
+        ("loglik", "written"),
+        unset="by log-likelihood if the server gives it",
+    ),
     Flag("--endpoint-parallel", "requests at a time", count, example="8", default=Endpoint.parallel),
     Flag("--endpoint-rate", "requests a minute at most", positive, example="60", unset="no limit"),
     Flag("--endpoint-seconds", "time limit of a request", positive, example="120", default=Endpoint.seconds),
@@ -70,5 +76,12 @@ PLACES = (
         example="2",
         default=Options.shard,
     ),
-    choice("--engine", "the program that computes answers; training stays here", ENGINES, unset="transformers"),
+    Flag(
+        "--engine",
+        "the program that computes answers with this run's weights; training stays here. For a server, see --endpoint",
+        parse.engine(ENGINES),
+        metavar="|".join(ENGINES),
+        example=ENGINES[0],
+        unset="transformers",
+    ),
 )

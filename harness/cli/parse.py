@@ -181,6 +181,32 @@ def one_of(choices: Sequence[str]) -> Reader:
     return read
 
 
+def engine(choices: Sequence[str]) -> Reader:
+    """Return a reader of the name of an engine, which is no address: an engine gets the weights of a run, a server has its own."""
+    read_name = one_of(choices)
+
+    def read(value: str, flag: str, example: str) -> str:
+        if "://" in value or "localhost" in value:
+            problem = f"{flag} names a program that gets this run's weights, and an address is given; a server has a model of its own"
+            raise HarnessError(
+                problem,
+                where=flag,
+                fix=f"{endpoint.FLAG} {_address_or_word(value)} --endpoint-model NAME, a row of its own",
+            )
+        name: str = read_name(value, flag, example)
+        return name
+
+    return read
+
+
+def _address_or_word(value: str) -> str:
+    """Return an address without what may be a key; `URL` if it is none."""
+    try:
+        return endpoint.address(value)
+    except HarnessError:
+        return "URL"
+
+
 def relabel(texts: Iterable[str], flag: str, example: str) -> tuple[tuple[str, str], ...]:
     """Read `--relabel positive=neutral,neutral=positive`: (label in the file, label to use)."""
     pairs = []

@@ -93,11 +93,11 @@ class Client:
 
     def get(self, path: str, *, root: bool = False) -> Reply:
         """Return the reply to a GET of a path below the address, or below the server's root; errors as in `post`."""
-        base = self.endpoint.base
-        base = "/".join(base.split("/", 3)[:3]) if root else base
-        return self._request("GET", base + path, None, lambda reply: reply)
+        return self._request("GET", self._base(root) + path, None, lambda reply: reply)
 
-    def post(self, path: str, body: Mapping[str, Any], read: Callable[[Reply], Result]) -> Result:
+    def post(
+        self, path: str, body: Mapping[str, Any], read: Callable[[Reply], Result], *, root: bool = False
+    ) -> Result:
         """Return what `read` makes of the reply to a POST; an `InvalidReply` of `read` leads to another attempt.
 
         Raises:
@@ -105,7 +105,12 @@ class Client:
             HarnessError: no attempt succeeded.
             Stopped: the run was stopped.
         """
-        return self._request("POST", self.endpoint.base + path, body, read)
+        return self._request("POST", self._base(root) + path, body, read)
+
+    def _base(self, root: bool) -> str:
+        """Return the address, or that of the server's root."""
+        base = self.endpoint.base
+        return "/".join(base.split("/", 3)[:3]) if root else base
 
     def _request(
         self, method: str, url: str, body: Mapping[str, Any] | None, read: Callable[[Reply], Result]

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.endpoint import cache, forms
+from harness.endpoint import cache, forms, likelihood
 from harness.endpoint.cache import Cache
 from harness.endpoint.client import Client
 from harness.endpoint.forms import PATHS, Reading, ServerFacts
@@ -20,7 +20,25 @@ from harness.record import Usage
 
 LOOK_SECONDS = 0.5  # between two looks at a request to stop
 Progress = Callable[[int, int], None]
-Request = tuple[str, Mapping[str, Any], Callable[[Any], Reading]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request, its reader, and its key in the cache; `root` if the path is below the server's root.
+
+    `purpose` divides the readings of equal requests that are read in two ways.
+    """
+
+    path: str
+    body: Mapping[str, Any]
+    read: Callable[[Any], Reading]
+    root: bool = False
+    purpose: str = ""
+
+    @property
+    def key(self) -> str:
+        """The hash of the request."""
+        return cache.key(self.path + self.purpose, self.body)
 
 
 class Respondent(Protocol):
@@ -78,17 +96,51 @@ class Connection:
         requests: list[Request] = []
         for prompt in prompts:
             body = forms.generation(self.facts, prompt, self._limit, stop=stop, system=system)
-            requests.append((path, body, partial(forms.read_text, facts=self.facts)))
+            requests.append(Request(path, body, partial(forms.read_text, facts=self.facts)))
         return [reading.text for reading in self._ask(requests)]
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         """Return the log-likelihood of each second text behind its first, in nats."""
+        if self.facts.likelihood == likelihood.FORCED:
+            return self._forced(pairs)
+        path, facts, form = PATHS["completions"], self.facts, self.facts.likelihood
+        prompts = self._tokens([prompt for prompt, _ in pairs]) if form != likelihood.OFFSETS else {}
         requests: list[Request] = []
         for prompt, continuation in pairs:
             text = prompt + continuation
-            read = partial(forms.read_loglik, facts=self.facts, start=len(prompt), text=text)
-            requests.append((PATHS["completions"], forms.echo(self.facts, text), read))
+            read = (
+                partial(likelihood.read_option, facts=facts, prompt=prompts[prompt])
+                if prompts
+                else partial(likelihood.read_offsets, facts=facts, start=len(prompt), text=text)
+            )
+            requests.append(Request(path, likelihood.request(facts, text), read))
         return [reading.loglik for reading in self._ask(requests)]
+
+    def _tokens(self, texts: Sequence[str]) -> dict[str, list[str]]:
+        """Return the tokens of texts, by name or number."""
+        texts, facts = list(dict.fromkeys(texts)), self.facts
+        path, read = PATHS["completions"], partial(likelihood.read_tokens, facts=facts)
+        requests = [Request(path, likelihood.request(facts, text), read, purpose="tokens") for text in texts]
+        if facts.likelihood == likelihood.FORCED:
+            path, bodies = likelihood.TOKENIZE, map(likelihood.tokenization, texts)
+            requests = [Request(path, body, likelihood.read_numbers, root=True) for body in bodies]
+        return {text: likelihood.names(r) for text, r in zip(texts, self._ask(requests), strict=True)}
+
+    def _forced(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        """Return the log-likelihood of each second text, whose tokens are forced one after the other."""
+        tokens = self._tokens([text for prompt, more in pairs for text in (prompt, prompt + more)])
+        requests: list[Request] = []
+        counts = []
+        for prompt, continuation in pairs:
+            names = tokens[prompt + continuation]
+            numbers, start = [int(name) for name in names], likelihood.common(tokens[prompt], names)
+            for end in range(start, len(numbers)):
+                body = likelihood.forcing(self.facts, numbers[:end], numbers[end])
+                read = partial(likelihood.read_forced, facts=self.facts, token=numbers[end])
+                requests.append(Request(PATHS["completions"], body, read))
+            counts.append(len(numbers) - start)
+        values = iter(self._ask(requests))
+        return [sum(next(values).loglik for _ in range(count)) for count in counts]
 
     def usage(self) -> Usage:
         """Return the requests, tokens and costs so far; tokens of answers from the cache count, as they were paid for."""
@@ -107,12 +159,12 @@ class Connection:
 
     def _ask(self, requests: Sequence[Request]) -> list[Reading]:
         """Return the answers in the order of the requests; the first failure stops the others and is raised."""
-        keys = [cache.key(path, body) for path, body, _ in requests]
+        keys = [request.key for request in requests]
         first = dict(zip(keys, requests, strict=True))
         missing = [key for key in dict.fromkeys(keys) if self._cache.find(key) is None]
         self._reused += len(first) - len(missing)
         with ThreadPoolExecutor(self._endpoint.parallel) as pool:
-            futures = [pool.submit(self._answer, key, *first[key]) for key in missing]
+            futures = [pool.submit(self._answer, key, first[key]) for key in missing]
             try:
                 self._watch(futures, len(first))
             except BaseException:
@@ -124,8 +176,8 @@ class Connection:
         self._readings += [reading for key in first if (reading := self._cache.find(key)) is not None]
         return [reading for reading in readings if reading is not None]
 
-    def _answer(self, key: str, path: str, body: Mapping[str, Any], read: Callable[[Any], Reading]) -> None:
-        self._cache.add(key, self._client.post(path, body, read))
+    def _answer(self, key: str, request: Request) -> None:
+        self._cache.add(key, self._client.post(request.path, request.body, request.read, root=request.root))
 
     def _watch(self, futures: Sequence[Future[None]], total: int) -> None:
         """Report the progress until all are done; raise the first failure."""

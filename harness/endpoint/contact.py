@@ -9,15 +9,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness.endpoint import forms, settings
+from harness.endpoint import forms, likelihood, settings
 from harness.endpoint.client import Client, InvalidReply, Refused, Reply
 from harness.endpoint.forms import PATHS, ServerFacts
 from harness.endpoint.settings import Api, Endpoint
 from harness.errors import HarnessError, did_you_mean
 
 ATTEMPTS = 3  # a server that is down is reported soon
-REQUESTS = 9  # sent at most before the first prompt of a task, further attempts aside
+REQUESTS = 12  # sent at most before the first prompt of a task, further attempts aside
 TEXT = "The sum of two and two is four."
+UNLIKELY = (
+    -0.5
+)  # nats: a beginning of a text behind its end is less likely, unless a bias has changed its log-probability
 TOKENS = 8
 VERSIONS = (("/version", "version"), ("/api/version", "version"), ("/props", "build_info"))
 NO_MODEL = (400, 404, 422)
@@ -28,17 +31,22 @@ def contact(endpoint: Endpoint, *, has_options: bool) -> ServerFacts:
 
     Args:
         endpoint: the server.
-        has_options: whether the task's answers are options, which are scored by log-likelihood if the server echoes.
+        has_options: whether the task's answers are options, which are scored by log-likelihood if the server gives
+            log-probabilities of given tokens.
 
     Raises:
-        HarnessError: no server, no or a wrong key, an unknown model, or no form of request that the server accepts.
+        HarnessError: no server, no or a wrong key, an unknown model, no form of request that the server accepts, or no
+            log-likelihoods although the endpoint's `options` name them.
     """
     with Client(endpoint, attempts=min(ATTEMPTS, endpoint.attempts)) as client:
         names = _models(client)
         facts = ServerFacts(endpoint.host, endpoint.model, tokens=str(endpoint.tokens or ""))
         facts = replace(facts, version=_version(client))
-        if has_options and endpoint.api != "chat" and (echoed := _echo(client, facts)):
-            return replace(echoed, options="loglik", limit="max_tokens", temperature="0")
+        if has_options and endpoint.options != "written":
+            if endpoint.api != "chat" and (scoring := _scoring(client, facts)):
+                return replace(scoring, options="loglik", limit="max_tokens", temperature="0")
+            if endpoint.options:
+                raise _no_likelihood(endpoint)
         facts = replace(facts, options="written" if has_options else "")
         refusals = []
         for api in (endpoint.api,) if endpoint.api else PATHS:
@@ -87,20 +95,63 @@ def _version(client: Client) -> str:
     return ""
 
 
-def _echo(client: Client, facts: ServerFacts) -> ServerFacts | None:
-    """Return the facts of a server that echoes log-probabilities, None if it does not."""
+def _scoring(client: Client, facts: ServerFacts) -> ServerFacts | None:
+    """Return the facts of a server that gives log-probabilities of given tokens, None if it does not."""
     facts = replace(facts, api="completions")
+    if reply := _reply(client, PATHS["completions"], likelihood.request(facts, TEXT)):
+        named = _with_names(facts, reply)
+        if likelihood.has_offsets(reply, TEXT):
+            return named
+        if likelihood.covers(reply, replace(named, likelihood=likelihood.TOKENS), TEXT):
+            return replace(named, likelihood=likelihood.TOKENS)
+    asked = replace(facts, likelihood=likelihood.PROMPT)
+    if reply := _reply(client, PATHS["completions"], likelihood.request(asked, TEXT)):
+        named = _with_names(asked, reply)
+        if likelihood.covers(reply, named, TEXT):
+            return named
+    return _forcing(client, replace(facts, likelihood=likelihood.FORCED))
+
+
+def _forcing(client: Client, facts: ServerFacts) -> ServerFacts | None:
+    """Return the facts of a server whose log-probabilities are those before a bias, as llama.cpp's, else None."""
+    if not (reply := _reply(client, likelihood.TOKENIZE, likelihood.tokenization(TEXT), root=True)):
+        return None
     try:
-        reply = client.post(PATHS["completions"], forms.echo(facts, TEXT), lambda reply: reply)
+        numbers = [int(name) for name in likelihood.names(likelihood.read_numbers(reply))]
+        if not (reply := _reply(client, PATHS["completions"], likelihood.forcing(facts, numbers, numbers[0]))):
+            return None
+        named = _with_names(facts, reply)
+        return named if likelihood.read_forced(reply, named, numbers[0]).loglik < UNLIKELY else None
+    except InvalidReply:
+        return None
+
+
+def _reply(client: Client, path: str, body: Mapping[str, Any], *, root: bool = False) -> Reply | None:
+    """Return a reply in any form, None if the server gives none.
+
+    Raises:
+        Refused: the key.
+    """
+    try:
+        return client.post(path, body, lambda reply: reply, root=root)
     except Refused as refusal:
         if refusal.status in (401, 403):
             raise
-        return None
     except HarnessError:
-        return None
-    if not forms.echoes(reply, TEXT):
-        return None
-    return _with_names(facts, reply)
+        pass
+    return None
+
+
+def _no_likelihood(endpoint: Endpoint) -> HarnessError:
+    """Return the error for a server without log-probabilities of given tokens."""
+    if endpoint.api == "chat":
+        problem = "chats have no log-probabilities of given tokens"
+        return HarnessError(problem, where="--endpoint-options loglik", fix="leave --endpoint-api out")
+    problem = (
+        f"{endpoint.host} gives no log-probabilities of given tokens: not by echo, prompt_logprobs or a forced token"
+    )
+    fix = "--endpoint-options written, or a server that does: vLLM, SGLang, llama.cpp"
+    return HarnessError(problem, where="--endpoint-options loglik", fix=fix)
 
 
 def _generation(client: Client, facts: ServerFacts, api: Api) -> ServerFacts:

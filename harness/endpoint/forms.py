@@ -29,11 +29,13 @@ class ServerFacts:
         api: the form of requests.
         limit: the name of the field for the longest answer.
         temperature: "0", or empty if the server accepts none.
-        options: "loglik" if options are scored by echoed log-probabilities, "written" if replies are matched with
-            them, empty if the task has none.
+        options: "loglik" if options are scored by log-probabilities of their own tokens, "written" if replies are
+            matched with them, empty if the task has none.
         server, version: as the server names itself; empty if it does not.
         tokens: the longest answer, if it is not the task's.
         date: the day of the first answer, in UTC.
+        likelihood: the form in which the server gives log-probabilities of given tokens (`likelihood`); empty for an
+            echo with offsets, and without any.
     """
 
     host: str
@@ -47,6 +49,7 @@ class ServerFacts:
     version: str = ""
     tokens: str = ""
     date: str = ""
+    likelihood: str = ""
 
     def settings(self) -> tuple[str, ...]:
         """Return the facts as `name=value`, as a spec holds them; empty ones are left out."""
@@ -79,15 +82,9 @@ def generation(facts: ServerFacts, prompt: str, limit: int, *, stop: str, system
     return body | {"messages": [{"role": "system", "content": system}, {"role": "user", "content": prompt}]}
 
 
-def echo(facts: ServerFacts, text: str) -> dict[str, Any]:
-    """Return the body of a request for the log-probabilities of a text's own tokens."""
-    body = {"model": facts.requested or facts.model, "prompt": text, "max_tokens": 1, "echo": True, "logprobs": 1}
-    return body | {"temperature": 0}
-
-
 def read_text(reply: Reply, facts: ServerFacts) -> Reading:
     """Return the text of a reply with the reason of its end, without which it may be cut."""
-    choice = _choice(reply, facts)
+    choice = choice_of(reply, facts)
     reason = choice.get("finish_reason")
     if not isinstance(reason, str) or reason not in ENDS:
         raise InvalidReply(f"its end has the reason {str(reason)[:40]!r}")
@@ -97,38 +94,7 @@ def read_text(reply: Reply, facts: ServerFacts) -> Reading:
         text = ""  # the model declines: an answer that says nothing
     if not isinstance(text, str):
         raise InvalidReply("it has no text")
-    return Reading(text, 0.0, *_tokens(reply))
-
-
-def read_loglik(reply: Reply, facts: ServerFacts, start: int, text: str) -> Reading:
-    """Return the log-likelihood of the tokens of a text that end behind its character `start`, none of those generated."""
-    table = _choice(reply, facts).get("logprobs")
-    if not isinstance(table, Mapping):
-        raise InvalidReply("it has no log-probabilities")
-    tokens, values, offsets = (table.get(name) for name in ("tokens", "token_logprobs", "text_offset"))
-    if not (isinstance(tokens, list) and isinstance(values, list) and isinstance(offsets, list)):
-        raise InvalidReply("its log-probabilities lack tokens, values or offsets")
-    if not len(tokens) == len(values) == len(offsets) or not all(type(offset) is int for offset in offsets):
-        raise InvalidReply("its tokens, values and offsets differ in number")
-    if offsets != sorted(offsets) or not offsets or offsets[-1] < start:
-        raise InvalidReply("its offsets do not cover the text")
-    ends = [*offsets[1:], offsets[-1] + len(str(tokens[-1]))]
-    values = [v for v, begin, end in zip(values, offsets, ends, strict=True) if end > start and begin < len(text)]
-    if not values or not all(isinstance(value, int | float) and value <= 1e-3 for value in values):
-        raise InvalidReply("a token of the option has no log-probability")
-    return Reading("", float(sum(values)), *_tokens(reply))
-
-
-def echoes(reply: Reply, text: str) -> bool:
-    """Return whether a reply echoes a text token by token, each at its own offset."""
-    choices = reply.content.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], Mapping) else {}
-    table = choice.get("logprobs")
-    tokens, offsets = (table.get("tokens"), table.get("text_offset")) if isinstance(table, Mapping) else (None, None)
-    if not (isinstance(tokens, list) and isinstance(offsets, list) and len(tokens) == len(offsets)):
-        return False
-    pairs = [(token, offset) for token, offset in zip(tokens, offsets, strict=True) if offset < len(text)]
-    return "".join(str(token) for token, _ in pairs) == text and all(text.startswith(str(t), o) for t, o in pairs)
+    return Reading(text, 0.0, *tokens_of(reply))
 
 
 def reported_model(reply: Reply) -> str:
@@ -142,7 +108,8 @@ def reported_model(reply: Reply) -> str:
     return re.split(r"[/\\]", name)[-1] if ABSOLUTE.match(name) else name
 
 
-def _choice(reply: Reply, facts: ServerFacts) -> Mapping[str, Any]:
+def choice_of(reply: Reply, facts: ServerFacts) -> Mapping[str, Any]:
+    """Return the one choice of a reply by the model of the facts."""
     name = reported_model(reply)
     if name and facts.model and name != facts.model:
         raise InvalidReply(f"it is by the model {name[:80]!r}, not {facts.model[:80]!r}")
@@ -152,7 +119,8 @@ def _choice(reply: Reply, facts: ServerFacts) -> Mapping[str, Any]:
     return choices[0]
 
 
-def _tokens(reply: Reply) -> tuple[int, int]:
+def tokens_of(reply: Reply) -> tuple[int, int]:
+    """Return the counts of the prompt's and the answer's tokens, -1 if not reported."""
     usage = reply.content.get("usage")
     if not isinstance(usage, Mapping):
         return -1, -1

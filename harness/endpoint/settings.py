@@ -17,6 +17,7 @@ FLAG, EXAMPLE = "--endpoint", "--endpoint http://localhost:8000/v1"
 _SECRET = re.compile(r"key|token|secret|passw|auth|credential|^sig", re.I)
 
 Api = Literal["chat", "completions"]
+OptionsForm = Literal["loglik", "written"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Endpoint:
         url: the address to which `/chat/completions` is added, usually with `/v1`, without a slash at its end.
         model: the model's name in requests.
         api: the form of requests; None for the first that the server accepts.
+        options: how options are answered, by log-likelihood or in writing; None for the first that the server can.
         parallel: requests at a time.
         rate: requests a minute at most, 0 for no limit.
         seconds: the time limit of one request.
@@ -39,6 +41,7 @@ class Endpoint:
     url: str
     model: str
     api: Api | None = None
+    options: OptionsForm | None = None
     parallel: int = 8
     rate: float = 0.0
     seconds: float = 120.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.data.probes import MAX_QUESTIONS
 from harness.data.source import TaskSource
-from harness.endpoint.settings import Api, Endpoint
+from harness.endpoint.settings import Api, Endpoint, OptionsForm
 from harness.methods import COMPARED
 from harness.record import Device, RunSpec, Scoring
 from harness.schema import Gold
@@ -65,7 +65,7 @@ class Options:
         template_args: variables of the model's chat template, as `name=value`.
         engine: the program that computes the answers of the task's models; empty for transformers.
         endpoint, endpoint_model: the address of a server and the name of its model, for the challenger `endpoint`.
-        endpoint_api, endpoint_parallel, endpoint_rate, endpoint_seconds, endpoint_tokens, endpoint_price: see `Endpoint`.
+        endpoint_api, endpoint_options, endpoint_parallel, endpoint_rate, endpoint_seconds, endpoint_tokens, endpoint_price: see `Endpoint`.
     """
 
     tasks: tuple[str, ...]
@@ -121,6 +121,7 @@ class Options:
     endpoint: str = ""
     endpoint_model: str = ""
     endpoint_api: Api | None = None
+    endpoint_options: OptionsForm | None = None
     endpoint_parallel: int = Endpoint.parallel
     endpoint_rate: float = Endpoint.rate
     endpoint_seconds: float = Endpoint.seconds
@@ -139,6 +140,7 @@ class Options:
                 self.endpoint,
                 self.endpoint_model,
                 api=self.endpoint_api,
+                options=self.endpoint_options,
                 parallel=self.endpoint_parallel,
                 rate=self.endpoint_rate,
                 seconds=self.endpoint_seconds,

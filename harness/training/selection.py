@@ -77,19 +77,29 @@ def loss(model: Any, pairs: Sequence[Pair], spec: RunSpec, padding: int) -> floa
     """Return the mean nats per target token over all pairs, without dropout; the model trains on afterwards."""
     ordered = sorted(pairs, key=len, reverse=True)
     total, targets = 0.0, sum(len(pair.target) for pair in pairs)
+    shards = getattr(
+        model, "shards", None
+    )  # the processes over which it is divided: each computes a part of each batch
     model.eval()
     with torch.no_grad(), precision(spec):
         for start in range(0, len(ordered), spec.micro_batch):
-            ids, positions, labels = collate(ordered[start : start + spec.micro_batch], padding, spec.device)
+            rows = ordered[start : start + spec.micro_batch]
+            part = (rows[shards.rank :: shards.count] or rows[:1]) if shards else rows
+            ids, positions, labels = collate(part, padding, spec.device)
             logits = logits_at(model, positions, input_ids=ids, use_cache=False)
-            total += torch.nn.functional.cross_entropy(logits.float(), labels, reduction="sum").item()
+            value = torch.nn.functional.cross_entropy(logits.float(), labels, reduction="sum").item()
+            total += value if not shards or shards.rank < len(rows) else 0.0  # another's row, for the pass alone
+    if shards:
+        shards.release(model)
+        total = shards.total(torch.tensor(total, dtype=torch.float64, device=spec.device)).item()
     model.train()
     return total / targets
 
 
 def trained(model: Any) -> dict[str, torch.Tensor]:
-    """Return the trained weights by name, not copied."""
-    return {name: weight.detach() for name, weight in model.named_parameters() if weight.requires_grad}
+    """Return the trained weights by name, not copied; those of a divided model are this process's shards."""
+    weights = {name: weight.detach() for name, weight in model.named_parameters() if weight.requires_grad}
+    return {name: weight.to_local() if hasattr(weight, "to_local") else weight for name, weight in weights.items()}
 
 
 def write(model: Any, weights: dict[str, torch.Tensor]) -> None:

@@ -126,6 +126,12 @@ class Shards:
         """Return how many processes are about to pass their batch through the model, this one included if `at_work` is 1."""
         return int(self.total(torch.tensor(at_work, device=self.device)).item())
 
+    def release(self, model: Any) -> None:
+        """Drop the weights that a pass has gathered, so that the next one gathers them as they are then."""
+        for layer in model.modules():
+            if isinstance(layer, FSDPModule):
+                layer.reshard()
+
     @contextlib.contextmanager
     def complete(self, model: Any, *, frozen: bool) -> Iterator[None]:
         """Return a context in which the first process has the trained weights whole, in the processor's memory.
@@ -134,9 +140,7 @@ class Shards:
             model: from `divide`.
             frozen: whether it has all others, too.
         """
-        for layer in model.modules():
-            if isinstance(layer, FSDPModule):
-                layer.reshard()
+        self.release(model)
         gathered: dict[int, torch.nn.Parameter] = {}
         places = [
             (layer, name, weight)

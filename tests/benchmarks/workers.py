@@ -40,9 +40,9 @@ RUNS = 16
 GRID = ("--task", "cfa", "--method", "lora", "--challengers", "none", "--rank", "8", "--epochs", "1", "--no-memory")
 
 
-def command(sizes: Sequence[str], jobs: int, results: Path | str) -> list[str]:
-    """Return the command of the runs, that many at a time."""
-    words = (*GRID, "--seeds", str(RUNS), *sizes, "--jobs", str(jobs), "--results", str(results))
+def command(sizes: Sequence[str], jobs: int, results: Path | str, runs: int = RUNS) -> list[str]:
+    """Return the command of the runs, `jobs` at a time."""
+    words = (*GRID, "--seeds", str(runs), *sizes, "--jobs", str(jobs), "--results", str(results))
     return [sys.executable, "run_all.py", *words]
 
 

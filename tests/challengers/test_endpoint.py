@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +25,9 @@ from harness.store import records
 from harness.verify.checks.answers import challengers as checks
 from harness.verify.run import verify
 from tests.challengers.test_runs import Ear, planned
-from tests.support.http_server import FAULTS, Response, chat, faulty_proxy, refusal, reply
+from tests.support.http_server import FAULTS, Response, chat, faulty_proxy, refusal
 from tests.support.http_server import serving as replying
+from tests.support.scoring_servers import FORMS, Tokens, scoring_server
 from tests.support.tiny_models import toy_examples, toy_model, toy_task
 
 if TYPE_CHECKING:
@@ -99,33 +100,34 @@ def test_no_fault_between_client_and_server_changes_an_answer(
     assert not any("error text" in answer.text for answer in given)
 
 
-def echo_server(bench: Bench) -> Callable[[str, Any], Response]:
-    """Serve the toy model with echoed log-probabilities, as vLLM and llama.cpp do."""
+def toy_server(bench: Bench, form: str) -> Callable[[str, Any], Response]:
+    """Serve the toy model with log-probabilities of given tokens, in the form of a kind of server."""
     import torch
 
     from harness.model.loading import load_tokenizer
 
     model, tokenizer, lock = toy_model(), load_tokenizer(bench.model), threading.Lock()
 
-    def respond(path: str, body: Any) -> Response:
-        if body is None or not path.endswith("/v1/completions"):
-            return refusal(404, "no such path")
+    def encode(text: str) -> Tokens:
+        with lock:
+            encoded = tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+        spans = encoded["offset_mapping"]
+        return Tokens(encoded["input_ids"], [text[start:end] for start, end in spans], [start for start, _ in spans])
+
+    def score(numbers: Sequence[int]) -> list[float]:
         with lock, torch.inference_mode():
-            encoded = tokenizer(body["prompt"], return_offsets_mapping=True, add_special_tokens=False)
-            ids = torch.tensor([encoded["input_ids"]])
+            ids = torch.tensor([list(numbers)])
             logprobs = torch.log_softmax(model(input_ids=ids).logits[0, :-1].float(), -1)
-        values = logprobs.gather(1, ids[0, 1:, None])[:, 0].tolist()
-        starts = [start for start, _ in encoded["offset_mapping"]]
-        tokens = [body["prompt"][start:end] for start, end in encoded["offset_mapping"]]
-        table = {"tokens": tokens, "token_logprobs": [None, *values], "text_offset": starts}
-        return reply(
-            {"model": "toy", "choices": [{"text": body["prompt"], "logprobs": table, "finish_reason": "length"}]}
-        )
+        values: list[float] = logprobs.gather(1, ids[0, 1:, None])[:, 0].tolist()
+        return values
 
-    return respond
+    return scoring_server(form, encode, score)
 
 
-def test_a_server_that_echoes_gives_the_log_likelihoods_of_the_base_row(bench: Bench, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_a_server_that_scores_given_tokens_gives_the_log_likelihoods_of_the_base_row(
+    form: str, bench: Bench, tmp_path: Path
+) -> None:
     from harness.model import answer
     from harness.model.loading import load_tokenizer
 
@@ -133,7 +135,7 @@ def test_a_server_that_echoes_gives_the_log_likelihoods_of_the_base_row(bench: B
     spec = bench.spec("base", rank=0, alpha=0.0)
     model = registry.method("base").load(str(bench.model), spec)
     base = answer.answer(model, load_tokenizer(bench.model), examples, task, spec)
-    with replying(echo_server(bench)) as (url, _):
+    with replying(toy_server(bench, form)) as (url, _):
         endpoint = Endpoint(url, "toy", pause=0.01)
         facts = contact(endpoint, has_options=True)
         assert (facts.options, facts.api) == ("loglik", "completions")
@@ -144,6 +146,13 @@ def test_a_server_that_echoes_gives_the_log_likelihoods_of_the_base_row(bench: B
     for own, score in zip(base, scores, strict=True):
         assert score == pytest.approx(own.loglik, abs=1e-3)
     assert [a.text for a in given] == [a.text for a in base]
+
+
+def test_our_own_server_refuses_to_echo_so_options_are_named_in_writing(client: Client) -> None:
+    url = f"http://127.0.0.1:{client.server.port}/v1"
+    assert contact(Endpoint(url, "toy", "completions", pause=0.01), has_options=True).options == "written"
+    with pytest.raises(HarnessError, match="gives no log-probabilities of given tokens"):
+        contact(Endpoint(url, "toy", options="loglik", pause=0.01), has_options=True)
 
 
 def gold_server(path: str, body: Any) -> Response:

@@ -115,6 +115,7 @@ FULL: dict[str, Any] = {
     "keep_best": True,
     "shard": 2,
     "endpoint_api": "completions",
+    "endpoint_options": "loglik",
     "endpoint_parallel": 4,
     "endpoint_rate": 90.0,
     "endpoint_seconds": 30.0,
@@ -143,6 +144,22 @@ def test_what_is_written_from_the_table_is_read_as_the_same_options(tmp_path: Pa
 def test_a_server_its_model_and_a_row_that_asks_it_are_named_together(words: tuple[str, ...], part: str) -> None:
     with pytest.raises(HarnessError, match=part):
         settings.run_options(app.read("run", ["--task", "cfa", *words]))
+
+
+@pytest.mark.parametrize(
+    ("value", "fix"),
+    [
+        ("http://x:1/v1", "--endpoint http://x:1/v1 --endpoint-model NAME, a row of its own"),
+        ("localhost:8000", "--endpoint URL --endpoint-model NAME, a row of its own"),
+        ("http://a:secret@x/v1", "--endpoint URL --endpoint-model NAME, a row of its own"),
+        ("vlm", "did you mean 'vllm'?"),
+    ],
+)
+def test_an_engine_is_no_address_and_the_flag_of_a_server_is_named(value: str, fix: str) -> None:
+    with pytest.raises(HarnessError, match=r"--engine") as caught:
+        app.read("run", ["--task", "cfa", "--engine", value])
+    assert caught.value.fix == fix
+    assert "secret" not in str(caught.value)
 
 
 def test_a_server_that_is_named_is_a_row_beside_the_usual_ones() -> None:

@@ -79,6 +79,18 @@ def test_a_plan_for_a_gpu_needs_none_and_names_its_device_and_precision(desk: De
     assert "#SBATCH --gres=gpu:1\n" in script
 
 
+def test_a_divided_run_gets_a_card_for_each_of_its_processes(desk: Desk) -> None:
+    calls = submit(desk, "--shard", "4", device="cuda")
+    script = (desk.folder / "jobs" / "array.sbatch").read_text()
+    assert "#SBATCH --gres=gpu:4\n" in script
+    assert "#SBATCH --cpus-per-task=16\n" in script
+    assert "#SBATCH --ntasks=1\n" in script
+    assert "#SBATCH --time" not in script
+    assert "the partition's limit holds; --slurm time=… sets it" in " ".join(desk.out.split())
+    assert "shard: 4" in (desk.folder / "jobs" / "study.yaml").read_text()  # which each call reads
+    assert all("--recipe" in words for words in calls)
+
+
 def test_a_task_may_have_a_run_a_row_or_the_whole_model(desk: Desk) -> None:
     def tasks(*arguments: str) -> str:
         submit(desk, *arguments)
@@ -134,7 +146,6 @@ def test_the_time_is_that_of_the_longest_task_on_the_card_that_is_named(
     ("words", "problem"),
     [
         (("--each", "run", "--tune", "3"), "the seeds of a row share the search for its learning rate"),
-        (("--shard", "2"), "a divided run needs several"),
         (("--slurm", 'comment=a"b'), "cannot stand in a script for SLURM"),
         (("--slurm", "exclusive"), "'exclusive=' cannot stand in a script for SLURM"),
         (("--each", "seed"), "--each seed is unknown"),

@@ -65,3 +65,24 @@ def test_a_wrong_key_is_refused_before_the_first_prompt(address: str, monkeypatc
     monkeypatch.setenv(settings.KEY, "sk-another")
     with pytest.raises(HarnessError, match="refused the key"):
         contact(Endpoint(address, MODEL, pause=0.01), has_options=False)
+
+
+def test_options_are_scored_by_forced_tokens_as_the_model_itself_scores_what_it_writes(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import httpx2
+
+    monkeypatch.setenv(settings.KEY, KEY)
+    endpoint = Endpoint(address, MODEL, pause=0.01, parallel=2)
+    facts = contact(endpoint, has_options=True)
+    assert (facts.options, facts.likelihood) == ("loglik", "forced")
+    prompt = "Once upon a time"
+    body = {"model": MODEL, "prompt": prompt, "max_tokens": 4, "logprobs": 1, "temperature": 0}
+    reply = httpx2.post(f"{address}/completions", json=body, headers={"Authorization": f"Bearer {KEY}"}).json()
+    rows = reply["choices"][0]["logprobs"]["content"]
+    text = "".join(row["token"] for row in rows)
+    with Connection(Settings(endpoint, facts, TOKENS, tmp_path)) as connection:
+        own, wrong = connection.score([(prompt, text), (prompt, " the the the the")])
+        assert connection.usage().uncounted == 0
+    assert own == pytest.approx(sum(row["logprob"] for row in rows), abs=1e-3)
+    assert wrong < own

@@ -29,9 +29,6 @@ def show(options: Options, arguments: Arguments, card: gpu.Card | None, share: f
     if options.devices:
         fix = "leave --devices out"
         raise HarnessError("SLURM gives each task its card, and cards are named", where="--devices, --sbatch", fix=fix)
-    if options.shard > 1:
-        problem = "a task of the array asks SLURM for one card, and a divided run needs several"
-        raise HarnessError(problem, where=f"--shard {options.shard} --sbatch", fix="leave --shard out")
     if arguments.each == "run" and options.tune:
         problem = "the seeds of a row share the search for its learning rate, and each run is a task"
         raise HarnessError(problem, where="--each run, --tune", fix="--each cell")
@@ -58,6 +55,7 @@ def show(options: Options, arguments: Arguments, card: gpu.Card | None, share: f
         weights=plans[0].model.weights_bytes,
         peaks={run: peak for each in plans for run, peak in each.peaks.items()},
         seconds={run: value for each in seconds for run, value in each.items()},
+        shards=options.shard,
     )
     chosen = _sbatch_options(share_of_node, arguments)
     text = slurm.script(todo, chosen, program=errors.program(), folder=folder, here=Path.cwd(), collect=collect)
@@ -66,10 +64,13 @@ def show(options: Options, arguments: Arguments, card: gpu.Card | None, share: f
 
 
 def _seconds(planned: Plan, card: gpu.Card | None, share: float) -> Mapping[str, float]:
-    """Return the expected seconds of each run: by the speed of this processor, on a GPU by that of the card of `--gpu`."""
+    """Return the expected seconds of each run: by the speed of this processor, on a GPU by that of the card of `--gpu`.
+
+    None are known of runs that are divided over several cards.
+    """
     if planned.default_specs[0].device == "cpu":
         return {run: duration.total for run, duration in planned.durations.items()}
-    if card is None or not card.flops:
+    if card is None or not card.flops or planned.options.shard > 1:
         return {}
     request = fit.Request(
         folder=planned.model.folder,
@@ -138,9 +139,8 @@ def _tell(
     collect, command = following
     runs, done = sum(len(task.specs) for task in todo), sum(len(each.done) for each in plans)
     each = [f"{name} {chosen[name]}" for name in ("gres", "cpus-per-task", "mem", "time") if name in chosen]
-    each += ["no time: the partition's limit holds; --gpu H100 tells one, --slurm time=… sets it"] * (
-        "time" not in chosen
-    )
+    told = "" if plans[0].options.shard > 1 else "--gpu H100 tells one, "
+    each += [f"no time: the partition's limit holds; {told}--slurm time=… sets it"] * ("time" not in chosen)
     peak = max((peak for planned in plans for peak in planned.peaks.values()), default=0)
     each += [f"largest predicted peak on the card {size(peak)}"] * bool("gres" in chosen and peak)
     lines = (

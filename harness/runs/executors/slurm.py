@@ -22,7 +22,7 @@ NOTICE = 60  # seconds before the end of a task's time: for the step in hand and
 RESTARTS = 50  # of a task at most: one that ends before its first step would begin anew for ever
 TIME_MARGIN, TIME_SPARE = 2.0, 600.0  # times what is expected, and seconds for the start of program and node
 MEMORY_MARGIN, LIBRARIES = 1.25, 4 * 2**30  # times what is predicted, and bytes of the libraries of two processes
-CPUS = 4  # of a task that trains on a GPU, beside which they have little to do
+CPUS = 4  # for each GPU of a task, beside which they have little to do
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,7 @@ def resources(
     weights: int,
     peaks: Mapping[str, int],
     seconds: Mapping[str, float],
+    shards: int = 1,
 ) -> Resources:
     """Return what the largest task needs, with margins.
 
@@ -111,12 +112,13 @@ def resources(
         weights: bytes of the model's files, which pass through the memory of the node.
         peaks: the predicted peak of each run in bytes, 0 if unknown; on a GPU it is not the node's memory.
         seconds: the expected time of each run by id, empty if unknown.
+        shards: the processes of a run, each of which reads the whole model and has a card of its own.
     """
-    held = 2 * weights if device == "cuda" else max([4 * weights, *peaks.values()])
+    held = shards * (2 * weights if device == "cuda" else max([4 * weights, *peaks.values()]))
     times = [sum(seconds.get(spec.id, 0.0) for spec in task.specs) for task in todo] if seconds else []
     return Resources(
-        gpus=int(device == "cuda"),
-        cpus=CPUS if device == "cuda" else cores,
+        gpus=shards * (device == "cuda"),
+        cpus=CPUS * shards if device == "cuda" else cores,
         memory=round(MEMORY_MARGIN * held) + LIBRARIES,
         seconds=TIME_MARGIN * max(times) + TIME_SPARE if times else None,
     )

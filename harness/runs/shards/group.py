@@ -51,9 +51,6 @@ def require(options: Options, methods: Sequence[Method], *, device: str) -> None
     for flag, (present, problem) in {"--devices": (options.cards, CARDS), "--engine": (options.engine, ENGINE)}.items():
         if present:
             raise HarnessError(problem, where=f"{where} {flag}", fix=f"leave {flag} or --shard out")
-    if options.keep_best:
-        problem = "the weights of the best validation loss are chosen among whole ones, and these are in shards"
-        raise HarnessError(problem, where=f"{where} --keep-best", fix="leave --keep-best or --shard out")
     for method in methods:
         if reason := _obstacle(method):
             others = ",".join(other.name for other in methods if not _obstacle(other))

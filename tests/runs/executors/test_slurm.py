@@ -47,11 +47,11 @@ def test_a_task_has_one_call_or_those_of_the_whole_model() -> None:
     assert slurm.tasks([], "model") == []
 
 
-def of(specs: list[RunSpec], device: str, **known: dict[str, float]) -> slurm.Resources:
+def of(specs: list[RunSpec], device: str, shards: int = 1, **known: dict[str, float]) -> slurm.Resources:
     peaks = {name: round(value) for name, value in known.get("peaks", {}).items()}
     todo = slurm.tasks([Call((), tuple(specs))], "run")
     seconds = known.get("seconds", {})
-    return slurm.resources(todo, device=device, cores=8, weights=GIB, peaks=peaks, seconds=seconds)
+    return slurm.resources(todo, device=device, cores=8, weights=GIB, peaks=peaks, seconds=seconds, shards=shards)
 
 
 def test_a_task_asks_for_what_is_predicted_with_a_margin() -> None:
@@ -68,6 +68,8 @@ def test_a_task_asks_for_what_is_predicted_with_a_margin() -> None:
     assert on_gpu["gres"] == "gpu:1"
     assert on_gpu["mem"] == "7G"  # the peak is that of the card
     assert "time" not in on_gpu
+    divided = of([run], "cuda", shards=4).lines()
+    assert (divided["gres"], divided["cpus-per-task"], divided["mem"]) == ("gpu:4", "16", "14G")
 
 
 # the script

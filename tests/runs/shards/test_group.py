@@ -177,6 +177,39 @@ def test_a_run_that_was_stopped_and_one_that_was_killed_end_with_the_bytes_of_an
     assert not checkpoint_files.exists(again.folder)
 
 
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_the_weights_of_the_lowest_validation_loss_are_those_of_one_process(
+    options: Options, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.training import selection
+
+    true_loss = selection.loss
+    monkeypatch.setattr(selection, "loss", lambda *words: abs(true_loss(*words) - 4.0))  # lowest before the last step
+    options = replace(
+        options, keep_best=True, methods=(method,), learning_rate=0.02, epochs=3.0, checkpoint_minutes=1e-9
+    )
+    one_job, one = attempt(options, method)
+    divided = replace(options, shard=2, results=options.results.with_name("two"))
+    two_job, two = attempt(divided, method)
+    assert (two.status, two.reason) == ("ok", "")
+    assert one.selection
+    assert two.selection
+    assert (two.selection.steps, two.selection.best) == (one.selection.steps, one.selection.best)
+    assert two.selection.losses == pytest.approx(one.selection.losses, rel=1e-3, abs=1e-3)
+    assert one.selection.best < one.selection.steps[-1]
+    folder = records.ADAPTER if method == "lora" else records.MODEL
+    assert_weights_close(one_job.folder / folder, two_job.folder / folder)
+    resumed = replace(divided, results=options.results.with_name("resumed"))
+    assert attempt(resumed, method, Listener(stops=True))[1].status == "interrupted"
+    _, last = attempt(resumed, method)
+    assert last.selection
+    assert (last.selection.losses, last.adapter_sha256, last.answers_sha256) == (
+        two.selection.losses,
+        two.adapter_sha256,
+        two.answers_sha256,
+    )
+
+
 @pytest.mark.parametrize("method", ["fedlora", "lora8", "full8"])
 def test_a_method_that_cannot_be_divided_is_refused_while_planning(
     options: Options, method: str, monkeypatch: pytest.MonkeyPatch
@@ -202,7 +235,6 @@ def test_more_processes_than_cards_are_refused_while_planning(
     [
         ({"cards": (Card(0, "GPU-0", "A card", 2**34, 2**34),)}, "--devices"),
         ({"engine": "vllm"}, "--engine"),
-        ({"keep_best": True}, "--keep-best"),
     ],
 )
 def test_what_a_divided_run_cannot_have_is_refused(options: Options, settings: dict[str, Any], flag: str) -> None:

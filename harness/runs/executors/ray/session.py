@@ -10,6 +10,7 @@ import re
 import signal
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from harness import environment
@@ -20,6 +21,7 @@ LOCAL, PREFIX = "ray", "ray://"
 SECONDS = 5  # for an address to answer
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_DEDUP_LOGS": "0"}
 STORE_BYTES = 2**28  # of the object store of a cluster that the command starts; its model is read in place
+MODE, TOKENS = "RAY_AUTH_MODE", ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 STARTED, FOUND = "started a Ray cluster of this machine, for this command", "connected to the Ray cluster"
 
 
@@ -32,16 +34,26 @@ def connect(address: str) -> tuple[Any, str]:
     Raises:
         HarnessError: Ray is not installed, the address does not answer, or versions differ.
     """
+    if address != LOCAL:
+        _use_token()
     ray = _module()
     if ray.is_initialized():
         return ray, FOUND
     with _own_handlers():
         try:
-            return ray, _connect(ray, address)
+            text = _connect(ray, address)
+            mute()
+            return ray, text
         except HarnessError:
             raise
         except Exception as error:
             raise _explained(error, address) from error
+
+
+def mute() -> None:
+    """Keep Ray from printing the last log lines of a lost node among the tables: the runs say that it was lost."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("ray._private.worker")._worker_logs_enabled = False  # type: ignore[attr-defined]
 
 
 def disconnect() -> None:
@@ -80,6 +92,13 @@ def _module() -> Any:
         raise HarnessError(problem, where=FLAG, fix="pip install 'adaptbench[ray]'") from None
 
 
+def _use_token() -> None:
+    """Let Ray's client send the token that is here, if any, as Ray does by itself on a machine of the cluster."""
+    token = Path.home() / ".ray" / "auth_token"
+    if MODE not in os.environ and (any(os.environ.get(name) for name in TOKENS) or token.is_file()):
+        os.environ[MODE] = "token"
+
+
 def _require_answer(address: str) -> None:
     """Raise an error unless something listens at `ray://HOST:PORT`; Ray itself would wait for minutes."""
     host, _, port = address.removeprefix(PREFIX).rpartition(":")
@@ -97,7 +116,12 @@ def _explained(error: Exception, address: str) -> HarnessError:
         problem = f"the versions of Ray or Python here and on the cluster differ: {one_line(error)}"
         return HarnessError(problem, where=f"{FLAG} {address}", fix="install the cluster's versions here")
     problem = f"no connection to the Ray cluster: {one_line(error)}"
-    return HarnessError(problem, where=f"{FLAG} {address}", fix="look at `ray status` on the cluster's head")
+    fix = "look at `ray status` on the cluster's head"
+    if address != LOCAL:
+        fix += (
+            f"; if the cluster has a token, which `ray get-auth-token` prints there, set {MODE}=token and {TOKENS[0]}"
+        )
+    return HarnessError(problem, where=f"{FLAG} {address}", fix=fix)
 
 
 @contextlib.contextmanager

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -40,6 +42,57 @@ def test_an_address_that_nobody_answers_is_refused_soon(monkeypatch: pytest.Monk
         free = server.getsockname()[1]
     with pytest.raises(HarnessError, match=f"no Ray cluster answers at ray://127.0.0.1:{free}"):
         session.connect(f"ray://127.0.0.1:{free}")
+
+
+@pytest.mark.parametrize(
+    ("variables", "has_file", "mode"),
+    [
+        ({}, False, None),
+        ({}, True, "token"),
+        ({"RAY_AUTH_TOKEN": "abc"}, False, "token"),
+        ({"RAY_AUTH_MODE": "disabled", "RAY_AUTH_TOKEN": "abc"}, True, "disabled"),
+    ],
+)
+def test_the_token_that_is_here_is_sent_to_a_remote_cluster(
+    variables: dict[str, str],
+    has_file: bool,
+    mode: str | None,
+    port: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in (session.MODE, *session.TOKENS):
+        monkeypatch.setenv(name, "")  # so that it is as before afterwards
+        monkeypatch.delenv(name)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if has_file:
+        (tmp_path / ".ray").mkdir()
+        (tmp_path / ".ray" / "auth_token").write_text("abc")
+    fake(monkeypatch, lambda *_, **__: None)
+    session.connect(f"ray://127.0.0.1:{port}")
+    assert os.environ.get(session.MODE) == mode
+
+
+def test_ray_prints_no_log_of_a_lost_node_among_the_tables(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    worker = SimpleNamespace(_worker_logs_enabled=True)
+    monkeypatch.setitem(sys.modules, "ray._private.worker", worker)
+    monkeypatch.setenv(session.MODE, "disabled")
+    fake(monkeypatch, lambda *_, **__: None)
+    session.connect(f"ray://127.0.0.1:{port}")
+    assert worker._worker_logs_enabled is False
+
+
+def test_a_connection_that_times_out_may_lack_the_token(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    def init(*_: object, **__: object) -> None:
+        raise ConnectionError("ray client connection timeout")
+
+    monkeypatch.setenv(session.MODE, "disabled")
+    fake(monkeypatch, init)
+    with pytest.raises(HarnessError, match="ray client connection timeout") as caught:
+        session.connect(f"ray://127.0.0.1:{port}")
+    assert "RAY_AUTH_MODE=token and RAY_AUTH_TOKEN" in caught.value.fix
 
 
 def test_other_versions_are_said(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
