@@ -47,8 +47,7 @@ class ByteCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._resizes = model is not None and any(local(weight) is not weight for weight in model.parameters())
         self._state = (0, 0)  # entries of the optimizer's state, their bytes
         self._trained = [] if model is None else [weight for weight in model.parameters() if weight.requires_grad]
-        for tensor in (*model_tensors(model), *optimizer_tensors(optimizer)):
-            self._see(tensor)
+        self._see(map(local, (*model_tensors(model), *optimizer_tensors(optimizer))))
 
     def __enter__(self) -> ByteCounter:
         self._start = time.perf_counter()
@@ -63,28 +62,37 @@ class ByteCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Return the result of one operation, counting the storages it read and wrote."""
         if func is DEVICE and isinstance(args[0], FakeTensor):
             return args[0].fake_device
-        if any(kind.__name__ == SHARDED for kind in types):
-            return NotImplemented  # it becomes an operation on this process's shards, which comes here again
-        for tensor in _tensors(args, kwargs):
-            self._see(tensor)
+        for kind in types:
+            if kind.__name__ == SHARDED:
+                return NotImplemented  # it becomes an operation on this process's shards, which comes here again
+        inputs = _tensors(args)
+        self._see(inputs)
+        if kwargs:
+            self._see(_tensors(kwargs))
         result = func(*args, **(kwargs or {}))
-        for tensor in _tensors(args, result):
-            self._see(tensor)
+        self._see(inputs)  # again: an operation may resize them
+        self._see(_tensors(result))
         return result
 
-    def _see(self, tensor: torch.Tensor) -> None:
-        storage = local(tensor).untyped_storage()
+    def _see(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Count the storages of tensors that are whole, or a shard of this process."""
+        live = self._live
+        for tensor in tensors:
+            storage = tensor.untyped_storage()
+            size = storage.nbytes()
+            entry = live.get(storage._cdata)
+            if entry is None or entry[0] != size:
+                self._count(storage, size, entry)
+
+    def _count(self, storage: Any, size: int, entry: tuple[int, weakref.ref[Any]] | None) -> None:
+        """Count a storage that is new, or has another size than its entry."""
         key = storage._cdata
-        size = storage.nbytes()
-        entry = self._live.get(key)
         if entry is None:
             # PyTorch keeps one Python object per storage while the storage lives: its weak reference dies with the memory,
             # not earlier.
             self._live[key] = (size, weakref.ref(storage, functools.partial(self._free, key)))
-        elif entry[0] != size:
-            self._live[key] = (size, entry[1])
         else:
-            return
+            self._live[key] = (size, entry[1])
         self.current += size - (entry[0] if entry else 0)
         if self.current > self.peak and self._resizes:
             self._measure_again()

@@ -207,14 +207,27 @@ def test_another_base_model_is_not_replayed(runs: Path, options: Options, capsys
     assert "not replayed: the model here is" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("fault", [nearly, slower_rate, other_decay])
-def test_if_other_runs_are_equal_to_the_last_digit_a_small_change_is_found(
-    runs: Path, options: Options, capsys: pytest.CaptureFixture[str], fault: Fault
-) -> None:
+@pytest.fixture(scope="module")
+def of_another_commit(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of some of the runs, as if another commit had made them."""
+    runs = Path(shutil.copytree(finished, tmp_path_factory.mktemp("commit") / "runs"))
     other_commit(runs)
     for row in ("calibrated", "pmi", "fewshot", "qlora-r4"):
         shutil.rmtree(folder_of(runs, row).parent)
-    assert replayed(runs, options, capsys, count=4)[0] == 0
+    return runs
+
+
+def test_equal_runs_of_another_commit_pass(
+    of_another_commit: Path, options: Options, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert replayed(of_another_commit, options, capsys, count=4)[0] == 0
+
+
+@pytest.mark.parametrize("fault", [nearly, slower_rate, other_decay])
+def test_if_other_runs_are_equal_to_the_last_digit_a_small_change_is_found(
+    of_another_commit: Path, options: Options, capsys: pytest.CaptureFixture[str], fault: Fault, tmp_path: Path
+) -> None:
+    runs = Path(shutil.copytree(of_another_commit, tmp_path / "runs"))
     fault(runs)
     code, out = replayed(runs, options, capsys, count=4)
     assert code == 1

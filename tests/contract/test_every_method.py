@@ -55,6 +55,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def zeroed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return hollow(folder, tmp_path_factory.mktemp("zeroed"))
+
+
+@pytest.fixture(scope="module")
 def runs(folder: Path) -> dict[str, Run]:
     return {name: trained(registry.method(name), folder) for name in TRAINED}
 
@@ -117,9 +122,10 @@ def test_an_adapter_saved_and_loaded_gives_the_same_answers(
 
 @every_adapter
 def test_merged_equals_unmerged_where_it_can_merge(name: str, folder: Path) -> None:
-    run = trained(registry.method(name), folder)
-    if run.method.window_tokens or run.method.save or run.method.frozen_bits < 16:
+    method = registry.method(name)
+    if method.window_tokens or method.save or method.frozen_bits < 16:
         pytest.skip("virtual tokens and bottlenecks are no part of a weight; packed weights would be rounded anew")
+    run = trained(method, folder)
     kept = answers(run.model, run.spec, "choices")
     merged = run.model.merge_and_unload()
     assert not any("lora" in key or "ia3" in key for key, _ in merged.named_parameters())
@@ -141,8 +147,8 @@ def test_memory_parts_add_up_and_the_trained_part_is_what_trains(name: str, runs
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 @every_trained
-def test_a_model_with_rows_that_are_all_zero_trains_too(name: str, dtype: str, folder: Path, tmp_path: Path) -> None:
-    assert all(map(math.isfinite, trained(registry.method(name), hollow(folder, tmp_path), dtype=dtype).result.losses))
+def test_a_model_with_rows_that_are_all_zero_trains_too(name: str, dtype: str, zeroed: Path) -> None:
+    assert all(map(math.isfinite, trained(registry.method(name), zeroed, dtype=dtype).result.losses))
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
@@ -161,11 +167,11 @@ def test_an_answer_does_not_depend_on_its_neighbours(name: str, scoring: Scoring
     run = runs[name]
     together = answers(run.model, run.spec, scoring)
     spec = replace(run.spec, scoring=scoring, max_new_tokens=4)
+    some = (0, 3, 5)  # of the six, the shortest, the longest and one between them
     alone = [
-        evaluate.answer(run.model, toy_tokenizer(), [example], toy_task(scoring), spec)[0]
-        for example in toy_examples(6)
+        evaluate.answer(run.model, toy_tokenizer(), [toy_examples(6)[i]], toy_task(scoring), spec)[0] for i in some
     ]
-    assert_alike(together, alone)
+    assert_alike([together[i] for i in some], alone)
 
 
 @pytest.mark.parametrize("name", ["prompt", "prefix", "lora+prefix"])

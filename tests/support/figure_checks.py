@@ -1,4 +1,4 @@
-"""Is a figure legible: no text of it is small, and no two texts lie on each other."""
+"""Is a figure legible: no text of it is small or cut off, and no two texts lie on each other."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ def check(figure: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     renderer = canvas.get_renderer()
     assert min(text.get_fontsize() for text in shown) >= 9
     boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in shown]
+    page = Box(*figure.bbox.extents)
+    assert [text for text, box in boxes if Box(*box.extents).overlap(page) < 0.999 * box.width * box.height] == []
     touching = [
         (a, b)
         for (a, one), (b, two) in itertools.combinations(boxes, 2)

@@ -32,9 +32,8 @@ def draw(task: str, outcomes: Sequence[Study]) -> Figure:
     If lower is better on the probe, the axis says so.
     """
     probes = list(dict.fromkeys(point.task for study in outcomes for point in study.points if point.task != task))
-    figure, axes = layout.new_figure(f"{task}: intruder directions scaled by a factor", [5.4] * len(probes))
-    layout.finish(figure, [_panel(ax, task, probe, outcomes) for ax, probe in zip(axes, probes, strict=True)])
-    return figure
+    figure, axes = layout.new_figure(f"{task}: intruder directions scaled by a factor", [3.8] * len(probes))
+    return layout.finish(figure, [_panel(ax, task, probe, outcomes) for ax, probe in zip(axes, probes, strict=True)])
 
 
 def _panel(ax: Axes, task: str, probe: str, outcomes: Sequence[Study]) -> Callable[[Any], None]:
@@ -58,8 +57,7 @@ def _panel(ax: Axes, task: str, probe: str, outcomes: Sequence[Study]) -> Callab
     )
     about += " · dotted: base model · thin lines: 95 % intervals"
     handles = _handles()
-    ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, borderaxespad=0.2)
-    ax.set_title("\n".join(layout.wrap(about)), loc="left", fontsize=SMALL, color=FAINT, pad=26)
+    layout.heading(ax, layout.wrap(about), handles)
     return lambda renderer: label_points(ax, points, names, lines, renderer, fontsize=SMALL)
 
 

@@ -31,12 +31,12 @@ FEWEST = 0.02  # share of the answers; the share wrong among fewer is noise
 
 def draw(task: str, calibrated: Sequence[tuple[Section, Sequence[CalibratedRun]]]) -> Figure:
     """Draw reliability, and risk over coverage, of these sections; each has rows."""
-    figure, axes = layout.new_figure(f"{task}: calibration of the answers", [5.2, 4.4] * len(calibrated))
+    figure, axes = layout.new_figure(f"{task}: calibration of the answers", [3.7, 3.0] * len(calibrated))
     for position, (section, rows) in enumerate(calibrated):
         panel, best = Panel(section, section.headline), best_of_each_method(section, rows)
         _reliability(axes[2 * position], panel, best)
         _risk(axes[2 * position + 1], panel, best)
-    return figure
+    return layout.finish(figure)
 
 
 def best_of_each_method(section: Section, rows: Sequence[CalibratedRun]) -> list[CalibratedRun]:

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 def draw(task: str, changes: Sequence[Change]) -> Figure:
     """Draw a panel for each probe: further right is more gain, further down is more loss (if higher is better)."""
     probes = forgetting.probes(changes)
-    figure, axes = layout.new_figure(f"{task}: gain on the task and change on the probe", [5.0] * len(probes))
-    layout.finish(figure, [_panel(ax, probe) for ax, probe in zip(axes, probes, strict=True)])
-    return figure
+    figure, axes = layout.new_figure(f"{task}: gain on the task and change on the probe", [3.7] * len(probes))
+    return layout.finish(figure, [_panel(ax, probe) for ax, probe in zip(axes, probes, strict=True)])
 
 
 def _panel(ax: Axes, probe: Sequence[Change]) -> Callable[[Any], None]:

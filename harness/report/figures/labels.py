@@ -73,18 +73,25 @@ def place_labels(
     Returns:
         For each label the (x, y) of its centre, and whether it is far enough from its point to need a line.
     """
-    marks = [Box(x - 4, y - 4, x + 4, y + 4) for x, y in points]
-    covered = list(obstacles)
+    all_marks = [Box(x - 4, y - 4, x + 4, y + 4) for x, y in points]
+    all_covered = list(obstacles)
     taken_boxes: list[Box] = []
     centres: list[tuple[float, float, bool]] = []
     for (x, y), (width, height) in zip(points, sizes, strict=True):
         best = (math.inf, x, y, 0.0)
+        reach = DISTANCES[-1] + max(width, height)  # what is farther away, no position of the label touches
+        around = Box(x - reach, y - reach, x + reach, y + reach)
+        covered, marks, taken = (
+            [box for box in boxes if box.overlap(around)] for boxes in (all_covered, all_marks, taken_boxes)
+        )
         for distance in map(float, DISTANCES):
+            if distance >= best[0]:  # the cost of a position is at least its distance
+                break
             for across, up in DIRECTIONS:
-                reach = distance * (0.75 if across and up else 1.0)
-                centre = (x + across * (reach + width / 2), y + up * (reach + height / 2))
+                gap = distance * (0.75 if across and up else 1.0)
+                centre = (x + across * (gap + width / 2), y + up * (gap + height / 2))
                 box = Box(centre[0] - width / 2, centre[1] - height / 2, centre[0] + width / 2, centre[1] + height / 2)
-                cost = 20 * sum(box.overlap(o) for o in taken_boxes) + 10 * sum(box.overlap(o) for o in marks)
+                cost = 20 * sum(box.overlap(o) for o in taken) + 10 * sum(box.overlap(o) for o in marks)
                 cost += sum(box.overlap(o) for o in covered) + 50 * (box.area - box.overlap(frame)) + distance
                 if cost < best[0]:  # of equals the first: to the right, near
                     best = (cost, *centre, distance)

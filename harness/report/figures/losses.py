@@ -27,9 +27,8 @@ STYLES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.5
 
 def draw(task: str, sections: Sequence[Section], losses: Losses) -> Figure:
     """Draw a panel for each section; each has rows with steps."""
-    figure, axes = layout.new_figure(f"{task}: loss in training", [4.4] * len(sections))
-    layout.finish(figure, [_panel(ax, section, losses) for ax, section in zip(axes, sections, strict=True)])
-    return figure
+    figure, axes = layout.new_figure(f"{task}: loss in training", [3.4] * len(sections))
+    return layout.finish(figure, [_panel(ax, section, losses) for ax, section in zip(axes, sections, strict=True)])
 
 
 def rows(section: Section, losses: Losses) -> list[Cell]:

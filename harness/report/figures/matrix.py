@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WORSE, BETTER = "#E8965A", "#6FB1DA"  # orange and blue of the palette, paler: ink is read on them
-ROW, COLUMN, LETTER = 0.5, 1.35, 0.09  # inches: a row's height, the least width of a column, that of a letter
+# inches: a row's height, the least width of a column, that of a letter, the height of the bar of colours
+ROW, COLUMN, LETTER, BAR = 0.5, 1.35, 0.09, 0.14
+NAMES = 40  # points above the cells, for the columns' names
 
 
 @dataclass(frozen=True)
@@ -54,24 +56,21 @@ def column_note(metric: str, unit: str, chance: float | None) -> str:
 
 def draw(matrix: Matrix) -> Figure:
     """Draw the matrix, with a bar that explains the colours if there are any."""
-    figure, (ax,) = layout.new_figure(matrix.title, [1.3 + ROW * len(matrix.rows)])
     column, names = max(COLUMN, _width(matrix.columns)), _width(matrix.rows)
-    figure.set_figwidth(max(layout.WIDTH, names + column * len(matrix.columns)))
     differences = [
         entry.better for row in matrix.entries for entry in row if entry is not None and entry.better is not None
     ]
-    _grid(ax, matrix, max((100 * abs(value) for value in differences), default=0.0) or 1.0, coloured=bool(differences))
+    figure, (ax, *bars) = layout.new_figure(matrix.title, [ROW * len(matrix.rows), *[BAR] * bool(differences)])
+    _grid(ax, matrix, max((100 * abs(value) for value in differences), default=0.0) or 1.0, bars)
     for row, line in enumerate(matrix.entries):
-        for column, entry in enumerate(line):
-            _cell(ax, row, column, entry)
-    ax.set_title(
-        "\n".join(layout.wrap(f"{clean(matrix.about, 200)} · 95 % intervals")), loc="left", fontsize=SMALL, color=FAINT
-    )
-    return figure
+        for position, entry in enumerate(line):
+            _cell(ax, row, position, entry)
+    layout.subtitle(ax, layout.wrap(f"{clean(matrix.about, 200)} · 95 % intervals"), pad=NAMES)
+    return layout.finish(figure, width=max(layout.WIDTH, names + column * len(matrix.columns)))
 
 
-def _grid(ax: Axes, matrix: Matrix, most: float, *, coloured: bool) -> None:
-    """Colour the cells, name rows and columns, and add the bar of colours; `most` is the difference at either end."""
+def _grid(ax: Axes, matrix: Matrix, most: float, bars: Sequence[Axes]) -> None:
+    """Colour the cells, name rows and columns, and draw the bar of colours; `most` is the difference at either end."""
     import numpy as np
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -88,10 +87,10 @@ def _grid(ax: Axes, matrix: Matrix, most: float, *, coloured: bool) -> None:
     ax.set_ylim(len(matrix.rows), 0)
     ax.grid(visible=False)
     ax.spines[["left", "bottom"]].set_visible(False)
-    if coloured and ax.figure is not None:
-        bar = ax.figure.colorbar(mesh, ax=ax, orientation="horizontal", aspect=50, shrink=0.6, pad=0.03)
+    for axes in bars:
+        bar = axes.figure.colorbar(mesh, cax=axes, orientation="horizontal")
         bar.outline.set_visible(False)  # type: ignore[operator]
-        bar.ax.set_xlabel("points better than the base model (below 0: worse)", fontsize=SMALL)
+        axes.set_xlabel("points better than the base model (below 0: worse)", fontsize=SMALL)
 
 
 def _two_lines(name: str, below: str) -> str:

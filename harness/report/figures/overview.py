@@ -41,12 +41,14 @@ DODGE = 0.12  # distance of methods at the same rank, in powers of two
 def accuracy(task: str, sections: Sequence[Section]) -> Figure:
     """Draw the headline metric of every run with its interval and value, chance and the base model as lines."""
     panels = [Panel(section, section.headline) for section in sections]
-    heights = [1.5 + 0.3 * len(panel.cells) for panel in panels]
+    heights = [0.3 + 0.3 * len(panel.cells) for panel in panels]
     figure, axes = layout.new_figure(f"{task}: {metric_words(sections[0])} by method and rank", heights)
     for ax, panel in zip(axes, panels, strict=True):
         layout.rows(ax, panel)
+        rows = [row for row, cell in enumerate(panel.cells) if cell.value is not None]
+        layout.dots(ax, panel, [panel.cells[row] for row in rows], rows, upright=False)
         for row, cell in enumerate(panel.cells):
-            _accuracy_row(ax, panel, row, cell)
+            _accuracy_text(ax, panel, row, cell)
         for name, value, style in panel.references():
             ax.axvline(value, color=METHOD_COLOURS["base"], linestyle=style, linewidth=1.3, label=name, zorder=1)
         ends = panel.reach(cell for cell in panel.cells if cell.value is not None)
@@ -55,15 +57,13 @@ def accuracy(task: str, sections: Sequence[Section]) -> Figure:
         ax.set_xlim(*layout.limits([*ends, *(line[1] for line in panel.references())], panel))
         ax.set_xlabel(panel.axis)
         layout.describe(ax, panel, layout.intervals(panel))
-    return figure
+    return layout.finish(figure)
 
 
-def _accuracy_row(ax: Axes, panel: Panel, row: int, cell: Cell) -> None:
+def _accuracy_text(ax: Axes, panel: Panel, row: int, cell: Cell) -> None:
     if cell.value is None:
         layout.row_text(ax, row, clean(marks(panel.section, cell), 80), aside=False, color=FAINT)
         return
-    low, high = panel.error(cell)
-    ax.errorbar(panel.value(cell), row, xerr=[[low], [high]], **layout.dot(cell))
     parts = (number(cell.value, cell.unit), interval(cell.low, cell.high, cell.unit), marks(panel.section, cell))
     layout.row_text(ax, row, "  ".join(filter(None, parts)), aside=True)
 
@@ -74,10 +74,9 @@ def accuracy_memory(task: str, sections: Sequence[Section]) -> Figure:
     The base model, plain and at its best, guessing and the best challenger are lines.
     """
     panels = [panel for section in sections for panel in layout.by_machine(section)]
-    heights = [5.0 + 0.12 * max(0, len(panel.cells) - 12) for panel in panels]
+    heights = [3.7 + 0.12 * max(0, len(panel.cells) - 12) for panel in panels]
     figure, axes = layout.new_figure(f"{task}: {metric_words(sections[0])} against memory in training", heights)
-    layout.finish(figure, [_accuracy_memory(ax, panel) for ax, panel in zip(axes, panels, strict=True)])
-    return figure
+    return layout.finish(figure, [_accuracy_memory(ax, panel) for ax, panel in zip(axes, panels, strict=True)])
 
 
 def _accuracy_memory(ax: Axes, panel: Panel) -> Callable[[Any], None]:
@@ -91,9 +90,9 @@ def _accuracy_memory(ax: Axes, panel: Panel) -> Callable[[Any], None]:
         path = [point for point, cell in zip(points, points_of, strict=True) if cell.spec.method == method]
         ax.plot(*zip(*path, strict=True), color=colour(method), linewidth=1, alpha=0.4, zorder=1)
         lines += itertools.pairwise(path)
+    layout.dots(ax, panel, points_of, [x for x, _ in points], upright=True, elinewidth=1.2, capsize=2)
     for (x, y), cell in zip(points, points_of, strict=True):
         low, high = panel.error(cell)
-        ax.errorbar(x, y, yerr=[[low], [high]], **(layout.dot(cell) | {"elinewidth": 1.2, "capsize": 2}))
         lines.append(((x, y - low), (x, y + high)))
     ends = panel.reach(points_of)
     rivals = panel.rivals()
@@ -142,9 +141,8 @@ def has_ranks(section: Section) -> bool:
 def ranks(task: str, sections: Sequence[Section]) -> Figure:
     """Draw the headline metric over rank, a line with intervals for each method with ranks, the others as level lines."""
     panels = [Panel(section, _one_challenger(section)) for section in sections]
-    figure, axes = layout.new_figure(f"{task}: {metric_words(sections[0])} over rank", [5.0] * len(panels))
-    layout.finish(figure, [_ranks(ax, panel) for ax, panel in zip(axes, panels, strict=True)])
-    return figure
+    figure, axes = layout.new_figure(f"{task}: {metric_words(sections[0])} over rank", [3.7] * len(panels))
+    return layout.finish(figure, [_ranks(ax, panel) for ax, panel in zip(axes, panels, strict=True)])
 
 
 def _one_challenger(section: Section) -> tuple[Cell, ...]:
@@ -201,11 +199,9 @@ def _rank_line(ax: Axes, panel: Panel, cells: Sequence[Cell], aside: float) -> N
     """Draw one method over rank with its intervals; bands of several methods would hide each other."""
     line = sorted(cells, key=lambda cell: cell.spec.rank)
     xs, ys = [cell.spec.rank * aside for cell in line], [panel.value(cell) for cell in line]
-    errors, shade = [panel.error(cell) for cell in line], colour(line[0].spec.method)
     if layout.joins(line) and len(line) > 1:
-        ax.plot(xs, ys, color=shade, linewidth=2, zorder=2)
-    for x, y, (low, high), cell in zip(xs, ys, errors, line, strict=True):
-        ax.errorbar(x, y, yerr=[[low], [high]], **(layout.dot(cell) | {"elinewidth": 1.4, "capsize": 3}))
+        ax.plot(xs, ys, color=colour(line[0].spec.method), linewidth=2, zorder=2)
+    layout.dots(ax, panel, line, xs, upright=True, elinewidth=1.4, capsize=3)
 
 
 def memory(task: str, sections: Sequence[Section]) -> Figure:
@@ -214,7 +210,7 @@ def memory(task: str, sections: Sequence[Section]) -> Figure:
         replace(panel, cells=_trained(panel.cells)) for section in sections for panel in layout.by_machine(section)
     ]
     panels = [panel for panel in panels if panel.cells]
-    heights = [1.8 + 0.34 * len(panel.cells) for panel in panels]
+    heights = [0.1 + 0.34 * len(panel.cells) for panel in panels]
     figure, axes = layout.new_figure(f"{task}: memory in training, by part", heights)
     for ax, panel in zip(axes, panels, strict=True):
         layout.rows(ax, panel)
@@ -222,13 +218,14 @@ def memory(task: str, sections: Sequence[Section]) -> Figure:
         scale, unit = memory_unit(max(map(layout.peak, panel.cells), default=0))
         for row in range(len(panel.cells)):
             _memory_row(ax, panel, row, scale, unit)
+        _memory_marks(ax, panel, scale)
         ax.set_xlim(left=0)
         if not any(map(layout.peak, panel.cells)):
             ax.set_xticks([])
         ax.set_xlabel("\n".join(filter(None, (f"peak memory in training, {unit}", _test_peaks(panel, scale, unit)))))
         several = any(len(cell.seeds) > 1 and cell.cost for cell in panel.cells)
         layout.describe(ax, panel, "several seeds: the median run" if several else "", _part_handles(panel, scale))
-    return figure
+    return layout.finish(figure)
 
 
 def _trained(cells: Sequence[Cell]) -> tuple[Cell, ...]:
@@ -252,14 +249,27 @@ def _test_peaks(panel: Panel, scale: float, unit: str) -> str:
     return f"not drawn, peak in the test: {low if low == high else f'{low} to {high}'} {unit}"
 
 
-def _memory_row(ax: Axes, panel: Panel, row: int, scale: float, unit: str) -> None:
+def _memory_marks(ax: Axes, panel: Panel, scale: float) -> None:
+    """Draw the mark of each row's method left of the axes, and a line at each prediction."""
     from matplotlib.transforms import ScaledTranslation
 
-    cell = panel.cells[row]
-    method, figure = cell.spec.method, ax.get_figure()
+    figure = ax.get_figure()
     assert figure is not None
     left_of = ax.get_yaxis_transform() + ScaledTranslation(-10 / 72, 0, figure.dpi_scale_trans)
-    ax.plot(0, row, marker=mark(method), color=colour(method), transform=left_of, markersize=6, clip_on=False)
+    predictions = []
+    for row, cell in enumerate(panel.cells):
+        method = cell.spec.method
+        ax.plot(0, row, marker=mark(method), color=colour(method), transform=left_of, markersize=6, clip_on=False)
+        if cell.cost and cell.cost.parts and cell.cost.predicted_peak_bytes:
+            predictions.append((row, cell.cost.predicted_peak_bytes / scale))
+    if predictions:
+        ys, xs = zip(*predictions, strict=True)
+        style: dict[str, Any] = {"colors": INK, "linewidth": 2.5, "capstyle": "butt", "zorder": 4}
+        ax.vlines(xs, [y - 0.4 for y in ys], [y + 0.4 for y in ys], **style)
+
+
+def _memory_row(ax: Axes, panel: Panel, row: int, scale: float, unit: str) -> None:
+    cell = panel.cells[row]
     if cell.cost is None:
         text = marks(panel.section, cell) if cell.status != "ok" else "no single cost: runs on several machines"
         layout.row_text(ax, row, clean(text, 80), aside=False, color=FAINT)
@@ -270,14 +280,15 @@ def _memory_row(ax: Axes, panel: Panel, row: int, scale: float, unit: str) -> No
         ax.barh(row, total, height=0.66, color=PAPER, edgecolor=METHOD_COLOURS["base"], linewidth=1)
         layout.row_text(ax, row, text, aside=True)
         return
-    left = 0.0
+    bars, shades, left = [], [], 0.0
     for field, shade in PART_COLOURS.items():
         size = getattr(cell.cost.parts, field) / scale
         if _is_visible(size):
-            ax.barh(row, size, left=left, height=0.66, color=shade, edgecolor=PAPER, linewidth=0.5)
+            bars.append((left, size))
+            shades.append(shade)
         left += size
+    ax.broken_barh(bars, (row - 0.33, 0.66), facecolors=shades, edgecolors=PAPER, linewidth=0.5)
     if predicted := cell.cost.predicted_peak_bytes / scale:
-        ax.plot([predicted] * 2, [row - 0.4, row + 0.4], color=INK, linewidth=2.5, solid_capstyle="butt", zorder=4)
         text += f"  (predicted {predicted:,.1f})"
     layout.row_text(ax, row, text, aside=True)
 

@@ -147,7 +147,7 @@ def test_a_request_to_stop_ends_all_processes_and_the_row_says_so(options: Optio
     assert set(children()) == before
 
 
-@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("method", [pytest.param("full", marks=pytest.mark.slow), "lora"])
 def test_a_run_that_was_stopped_and_one_that_was_killed_end_with_the_bytes_of_an_undisturbed_one(
     options: Options, method: str
 ) -> None:
