@@ -101,7 +101,7 @@ def test_the_command_works_for_a_shipped_id_and_tells_fit_time_and_cost(
     for words in (
         "1.2 B weights",
         "estimated by statistics of llama3 tokenizers, within about 5 %",
-        "lora r8 s0 4 0.00033 yes",
+        "lora r8 s0 3 0.00033 yes",
         "the card assumed for this size",
         "at 2.5 per hour",
         "arithmetic at 40 % of the peak rate of the RTX-3090",
