@@ -121,7 +121,7 @@ class Plan:
             return self.todo
         trained = [spec for spec in rest if spec.epochs and not spec.challenger]
         short = [spec for spec in rest if spec not in trained]
-        trained.sort(key=lambda spec: (spec.seed, -self.durations[spec.id].total))
+        trained.sort(key=lambda spec: (spec.seed, -self.durations[spec.id].total, -spec.rank))  # one rank is timed
         return (*first, *trained, *sorted(short, key=lambda spec: -self.durations[spec.id].total))
 
     @property

@@ -45,10 +45,10 @@ with its GPU's positions: the one to cite about loops. lm-eval is given token id
 in ours. Examples, passes and questions are fewer than in real
 work, so that the start of the program weighs more.
 
-The whole grid of `cfa`, as `python run_all.py --task cfa` runs it, was to take 4 minutes on two idle cores. It takes 10 (its
-runs' own times in a fresh clone), and could not take much less than 4 if nothing but matrix products were left: by `python
-tests/benchmarks/step.py` they are 55 of 123 ms of a step of LoRA r8 and 73 of 133 ms of full fine-tuning, one core in bf16. Six
-such runs and a full one, of 1,128 steps each, make 3.8 minutes of products on two cores.
+The whole grid of `cfa`, `make cfa` in a fresh clone: 276 s with the installation and about 225 s without on two idle cores with
+fast bf16 (AMD EPYC with AVX-512 and bf16, without AMX). In fp32 with AVX2 alone, emulated on the same processor, the run takes
+311 s. By `python tests/benchmarks/step.py --dtype fp32` matrix products are then half of a step of LoRA r8 and two thirds of one of
+full fine-tuning.
 
 Machine: {machines}.
 """

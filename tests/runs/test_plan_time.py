@@ -81,6 +81,14 @@ def test_several_runs_at_a_time_start_with_the_longest_and_no_long_one_comes_las
         assert [job.spec for job in made.jobs()] == list(made.todo)
 
 
+def test_of_ranks_with_one_expected_duration_the_highest_starts_first(asked: Options) -> None:
+    findings = Findings(weights=1000, speed=Speed(100.0, 1000.0, 0.5, tokens=4000, characters=16000))
+    options = replace(asked, memory=True, methods=("base", "lora"), ranks=(2, 4, 8), jobs=2)
+    (made,) = plan.make(options, look=lambda question: findings)
+    trained = [job.spec.rank for job in made.jobs() if job.spec.epochs]
+    assert trained == [8, 4, 2] * (len(trained) // 3)
+
+
 def test_the_speed_is_that_of_real_steps_and_none_if_they_cannot_be_done(tmp_path: Path) -> None:
     folder = toy_folder(tmp_path / "model")
     runs = (toy_spec(method="base", micro_batch=0, epochs=0.0), toy_spec(method="lora", rank=2, alpha=8.0))

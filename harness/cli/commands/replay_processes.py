@@ -51,7 +51,7 @@ def side_by_side(function: Callable[[Item], Result], items: Sequence[Item], coun
 
 def _called(function: Callable[[Item], Result], item: Item) -> Result:
     try:
-        with processes.Call(local.context(), function, item) as running:
+        with processes.Call(local.context(), function, item, silent=True) as running:
             return running.result()
     except processes.ProcessEnd as end:
         problem = f"the process that repeated a run died: {end}"
