@@ -50,6 +50,9 @@ fast bf16 (AMD EPYC with AVX-512 and bf16, without AMX). In fp32 with AVX2 alone
 311 s. By `python tests/benchmarks/step.py --dtype fp32` matrix products are then half of a step of LoRA r8 and two thirds of one of
 full fine-tuning.
 
+Figures have taken half the time since the rows on reports were measured: tables, figures and page of 10,000 records take 54.7 s from
+nothing and 5.9 s with one run more, by the clock on the same kind of machine (`python tests/benchmarks/views.py grids 10000`).
+
 Machine: {machines}.
 """
 
