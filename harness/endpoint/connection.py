@@ -119,11 +119,12 @@ class Connection:
     def _tokens(self, texts: Sequence[str]) -> dict[str, list[str]]:
         """Return the tokens of texts, by name or number."""
         texts, facts = list(dict.fromkeys(texts)), self.facts
-        path, read = PATHS["completions"], partial(likelihood.read_tokens, facts=facts)
-        requests = [Request(path, likelihood.request(facts, text), read, purpose="tokens") for text in texts]
         if facts.likelihood == likelihood.FORCED:
             path, bodies = likelihood.TOKENIZE, map(likelihood.tokenization, texts)
             requests = [Request(path, body, likelihood.read_numbers, root=True) for body in bodies]
+        else:
+            path, read = PATHS["completions"], partial(likelihood.read_tokens, facts=facts)
+            requests = [Request(path, likelihood.request(facts, text), read, purpose="tokens") for text in texts]
         return {text: likelihood.names(r) for text, r in zip(texts, self._ask(requests), strict=True)}
 
     def _forced(self, pairs: Sequence[tuple[str, str]]) -> list[float]:

@@ -18,9 +18,8 @@ from harness.errors import HarnessError, did_you_mean
 ATTEMPTS = 3  # a server that is down is reported soon
 REQUESTS = 12  # sent at most before the first prompt of a task, further attempts aside
 TEXT = "The sum of two and two is four."
-UNLIKELY = (
-    -0.5
-)  # nats: a beginning of a text behind its end is less likely, unless a bias has changed its log-probability
+# In nats: a beginning of a text behind its end is less likely, unless a bias has changed its log-probability.
+UNLIKELY = -0.5
 TOKENS = 8
 VERSIONS = (("/version", "version"), ("/api/version", "version"), ("/props", "build_info"))
 NO_MODEL = (400, 404, 422)

@@ -77,18 +77,16 @@ def loss(model: Any, pairs: Sequence[Pair], spec: RunSpec, padding: int) -> floa
     """Return the mean nats per target token over all pairs, without dropout; the model trains on afterwards."""
     ordered = sorted(pairs, key=len, reverse=True)
     total, targets = 0.0, sum(len(pair.target) for pair in pairs)
-    shards = getattr(
-        model, "shards", None
-    )  # the processes over which it is divided: each computes a part of each batch
+    shards = getattr(model, "shards", None)  # the processes over which it is divided, if it is
+    starts = range(0, len(ordered), spec.micro_batch)
+    chunks = [(ordered[start : start + spec.micro_batch], targets) for start in starts]
     model.eval()
     with torch.no_grad(), precision(spec):
-        for start in range(0, len(ordered), spec.micro_batch):
-            rows = ordered[start : start + spec.micro_batch]
-            part = (rows[shards.rank :: shards.count] or rows[:1]) if shards else rows
-            ids, positions, labels = collate(part, padding, spec.device)
+        for rows, divisor in shards.chunks(ordered, spec.micro_batch, targets) if shards else chunks:
+            ids, positions, labels = collate(rows, padding, spec.device)
             logits = logits_at(model, positions, input_ids=ids, use_cache=False)
             value = torch.nn.functional.cross_entropy(logits.float(), labels, reduction="sum").item()
-            total += value if not shards or shards.rank < len(rows) else 0.0  # another's row, for the pass alone
+            total += value if math.isfinite(divisor) else 0.0  # another's row counts as zero
     if shards:
         shards.release(model)
         total = shards.total(torch.tensor(total, dtype=torch.float64, device=spec.device)).item()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from harness import environment, processes
@@ -46,10 +47,13 @@ def replay(path: Path, count: int, options: Options, *, seed: str | None = None,
     seed = seed or judging.default_seed(run.record for run in runs)
     output.say(f"{count} questions of each run, and those of the same batches, drawn by --replay-seed {seed}")
     lookup = Lookup(options, path)
-    works = [_work(run, runs, count, seed, lookup, options, model) for run in runs]
-    outcomes: list[Outcome] = []
-    for outcome in replay_processes.side_by_side(_replay_run, works, replay_processes.width([r.record for r in runs])):
-        _tell(runs[len(outcomes)].record, outcome)
+    jobs = [_job(run, runs, lookup, options, model) for run in runs]
+    repeat = functools.partial(_replay_run, count=count, seed=seed)
+    width = replay_processes.width([run.record for run in runs])
+    outcomes = []
+    work = list(zip(runs, jobs, strict=True))
+    for run, outcome in zip(runs, replay_processes.side_by_side(repeat, work, width), strict=True):
+        _tell(run.record, outcome)
         outcomes.append(outcome)
     outcomes = _compared([run.record for run in runs], outcomes)
     replayed = [outcome for outcome in outcomes if outcome.questions]
@@ -63,41 +67,27 @@ def replay(path: Path, count: int, options: Options, *, seed: str | None = None,
     return DIFFERS if bad else DONE
 
 
-@dataclass(frozen=True)
-class Work:
-    """A run to repeat a part of: the job of doing it again or a reason why it cannot be, and which questions to ask."""
-
-    run: records.Run
-    job: Job | Outcome
-    count: int
-    seed: str
-
-
-def _work(
-    run: records.Run,
-    runs: Sequence[records.Run],
-    count: int,
-    seed: str,
-    lookup: Lookup,
-    options: Options,
-    model: str | None,
-) -> Work:
+def _job(
+    run: records.Run, runs: Sequence[records.Run], lookup: Lookup, options: Options, model: str | None
+) -> Job | Outcome:
+    """Return the job of doing a run again, or the outcome if it cannot be done."""
     record = run.record
     like = [record, *(other.record for other in runs if other.record.spec.data == record.spec.data)]
     try:
         job = verify_rerun.job_of(like, lookup, options, model or record.spec.model, Path())
     except HarnessError as problem:
-        return Work(run, Outcome(0, 0, 0.0, 0, (problem.problem,)), count, seed)
-    return Work(run, _skipped("; ".join(job.reasons)) if isinstance(job, Verdict) else job, count, seed)
+        return _fault(problem)
+    return _skipped("; ".join(job.reasons)) if isinstance(job, Verdict) else job
 
 
-def _replay_run(work: Work) -> Outcome:
-    if isinstance(work.job, Outcome):
-        return work.job
+def _replay_run(work: tuple[records.Run, Job | Outcome], count: int, seed: str) -> Outcome:
+    run, job = work
+    if isinstance(job, Outcome):
+        return job
     try:
-        return _outcome(work.run, work.job, work.count, work.seed)
+        return _outcome(run, job, count, seed)
     except HarnessError as problem:
-        return Outcome(0, 0, 0.0, 0, (problem.problem,))
+        return _fault(problem)
 
 
 def _compared(stored: Sequence[Record], outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -115,6 +105,10 @@ def _compared(stored: Sequence[Record], outcomes: Sequence[Outcome]) -> list[Out
 
 def _skipped(reason: str) -> Outcome:
     return Outcome(0, 0, 0.0, 0, (), reason)
+
+
+def _fault(problem: HarnessError) -> Outcome:
+    return Outcome(0, 0, 0.0, 0, (problem.problem,))
 
 
 def _outcome(run: records.Run, job: Job, count: int, seed: str) -> Outcome:
