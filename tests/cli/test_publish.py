@@ -196,6 +196,25 @@ def test_fewer_than_three_seeds_are_refused(dropped: int, desk: Desk, capsys: py
     assert "--task pick --seeds 3" in err
 
 
+def test_a_table_of_seed_0_alone_is_published_if_a_flag_asks_for_it(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in (desk[0] / "runs" / "pick" / "tiny").glob("*/s[12]-*"):
+        shutil.rmtree(folder)
+    assert publish(desk) == 2
+    err = capsys.readouterr().err
+    assert "each trained row of this table has 1 seed" in err
+    assert "--seeds 3" in err
+    assert "--single-seed" in err
+    assert not (desk[0] / "published").exists()
+    assert publish(desk, "--single-seed") == 0
+    assert (
+        "With one seed they are about that one trained model"
+        in (desk[0] / "published" / "leaderboard" / "pick.md").read_text()
+    )
+    assert main(["verify", str(desk[0] / "published"), "--tasks-dir", str(desk[1])]) == 0
+
+
 def test_data_that_is_not_pinned_is_refused(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     path = desk[1] / "pick.py"
     path.write_text(re.sub(r'sha256="\w+"', 'sha256=""', path.read_text()))

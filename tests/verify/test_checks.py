@@ -201,10 +201,20 @@ def rows(*given: tuple[int, int], **changes: Any) -> list[Record]:
         ((0, 1, 3), [seeds.NO_GAPS]),
         ((1, 2, 3), [seeds.NO_GAPS]),
         ((7,), [seeds.SEED_COUNT, seeds.NO_GAPS]),
+        ((0,), []),
     ],
 )
 def test_seeds_count_from_zero_and_are_three_or_more(given_seeds: tuple[int, ...], expected: list[str]) -> None:
     assert failed(seeds.publication_checks(rows(*((8, seed) for seed in given_seeds)))) == expected
+
+
+def test_a_table_has_three_seeds_or_seed_0_alone_in_all_of_its_rows() -> None:
+    assert failed(seeds.publication_checks(rows((2, 0), (8, 0)))) == []
+    assert seeds.single_seed_tables(rows((2, 0), (8, 0))) == {("toy", "tiny")}
+    mixed = rows((2, 0), (8, 0), (8, 1), (8, 2))
+    assert failed(seeds.publication_checks(mixed)) == [seeds.SEED_COUNT, seeds.NO_GAPS]
+    assert seeds.single_seed_tables(mixed) == set()
+    assert seeds.single_seed_tables([*rows((8, 0)), *rows((8, 0), (8, 1), model="other")]) == {("toy", "tiny")}
 
 
 def test_a_seed_of_any_size_is_reported_in_a_line() -> None:

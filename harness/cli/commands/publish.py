@@ -47,6 +47,11 @@ FLAGS = (
         example="16",
         default=training_files.MAX_PUBLISHED // 2**20,
     ),
+    Flag(
+        "--single-seed",
+        "publish tables of seed 0 alone, too; they say that each row is about one trained model",
+        switch=True,
+    ),
     *flags.SOURCES,
     flags.RESULTS,
 )
@@ -65,13 +70,22 @@ FIXES = {
 def main(arguments: Arguments) -> int:
     """Publish runs."""
     options = settings.options(arguments)
-    return publish(arguments.results, options, weights=arguments.adapters, most=arguments.adapter_mib * 2**20)
+    most = arguments.adapter_mib * 2**20
+    return publish(arguments.results, options, weights=arguments.adapters, most=most, single_seed=arguments.single_seed)
 
 
-def publish(results: Path, options: Options, *, weights: str = "all", most: int = training_files.MAX_PUBLISHED) -> int:
+def publish(
+    results: Path,
+    options: Options,
+    *,
+    weights: str = "all",
+    most: int = training_files.MAX_PUBLISHED,
+    single_seed: bool = False,
+) -> int:
     """Publish the runs of these tasks, or of all if none is named; nothing is written unless all of them can be.
 
-    Trained weights go with the runs that `weights` names, up to `most` bytes for one run.
+    Trained weights go with the runs that `weights` names, up to `most` bytes for one run. A table of seed 0 alone is
+    published if `single_seed` is set.
 
     If no run is left to publish, the tables, figures and page of the published ones are made anew by the present code.
 
@@ -95,6 +109,8 @@ def publish(results: Path, options: Options, *, weights: str = "all", most: int 
     for run in runs:
         _refuse_unproved(run, lookup)
     _refuse_unfit_together(_with_published(published, runs), lookup, results)
+    if not single_seed:
+        _refuse_single_seeds([run.record for run in runs], results)
     texts = {run.record.spec.id: text for run in runs if (text := _to_hand_on(run, lookup)) is not None}
     probe_texts = {run.record.spec.id: _probes_to_hand_on(run, lookup) for run in runs}
     with_weights = _with_weights(runs, weights, most)
@@ -184,15 +200,26 @@ def _refuse_unfit_together(runs: Sequence[store.Run], lookup: Lookup, results: P
     bad = next((check for check in checking.together(runs, lookup.of(records)) if not check.ok), None)
     if bad is None:
         return
-    task = bad.detail.split(" ")[0]
-    more = next_command.command("--task", task, "--seeds", str(seeds.MIN_SEEDS), results=results)
     raise HarnessError(
         f"these runs cannot be published, a check fails: {bad.name}",
         where=bad.detail,
-        fix=more
+        fix=_more_seeds(bad.detail.split(" ")[0], results)
         if bad.name == seeds.SEED_COUNT
         else FIXES.get(bad.name, next_command.command("verify", results=results)),
     )
+
+
+def _refuse_single_seeds(records: Sequence[Record], results: Path) -> None:
+    for task, model in sorted(seeds.single_seed_tables(records)):
+        raise HarnessError(
+            f"each trained row of this table has 1 seed, at least {seeds.MIN_SEEDS} are needed",
+            where=f"{task} {model}",
+            fix=f"{_more_seeds(task, results)}; or --single-seed, and each row is about one trained model only",
+        )
+
+
+def _more_seeds(task: str, results: Path) -> str:
+    return next_command.command("--task", task, "--seeds", str(seeds.MIN_SEEDS), results=results)
 
 
 def _with_weights(runs: Sequence[store.Run], weights: str, most: int) -> list[store.Run]:

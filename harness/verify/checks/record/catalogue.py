@@ -83,6 +83,7 @@ FORMER_NAMES: Mapping[str, str] = {
     "memory by part adds up to the peak": cost.PARTS_SUM,
     "peaks hold what must be in memory": cost.PLAUSIBLE,
     "each row that trained has three seeds or more": seeds.SEED_COUNT,
+    "every trained row has at least 3 seeds": seeds.SEED_COUNT,
     "no seed is left out": seeds.NO_GAPS,
     "seeds learned different things": seeds.DISTINCT_SEEDS,
     "settings were not chosen by test scores": seeds.ONE_SETTING,

@@ -1,7 +1,8 @@
 """Checks for runs left out, repeated or selected, over all runs of a publication together.
 
 The runs of a row differ in their seed only. Seeds count from 0, and all rows of a table have the same seeds, so a bad
-seed cannot be left out, neither everywhere nor in one row. A method and rank has one setting in a table. With several,
+seed cannot be left out, neither everywhere nor in one row. A table may have seed 0 alone in all of its rows: its intervals
+are then about one trained model each, and `publish` asks for it by a flag. A method and rank has one setting in a table. With several,
 the best would be selected by its test score; a search uses validation examples instead.
 """
 
@@ -16,7 +17,7 @@ from harness.verify.check import Check, check
 
 MAX_LISTED = 10
 MIN_SEEDS = 3
-SEED_COUNT = f"every trained row has at least {MIN_SEEDS} seeds"
+SEED_COUNT = f"every trained row has at least {MIN_SEEDS} seeds, or all rows of its table seed 0 alone"
 NO_GAPS = "no seed is missing"
 DISTINCT_SEEDS = "seeds gave different answers"
 ONE_SETTING = "settings were not selected by test score"
@@ -41,8 +42,22 @@ def _seeds(row: Sequence[Record]) -> list[int]:
     return sorted(record.spec.seed for record in row if record.status == "ok")
 
 
+def single_seed_tables(records: Sequence[Record]) -> set[tuple[str, str]]:
+    """Return task and model of the tables whose trained rows have seed 0 alone."""
+    tables: defaultdict[tuple[object, ...], set[int]] = defaultdict(set)
+    names: dict[tuple[object, ...], tuple[str, str]] = {}
+    for record in records:
+        if record.spec.train_examples and record.status == "ok":
+            tables[_table(record.spec)].add(record.spec.seed)
+            names[_table(record.spec)] = (record.spec.task, record.spec.model)
+    return {names[table] for table, present in tables.items() if present == {0}}
+
+
 def _count_faults(rows: dict[RunSpec, list[Record]]) -> list[str]:
-    counts = {spec: len(_seeds(row)) for spec, row in rows.items()}
+    seeds_of: defaultdict[tuple[object, ...], set[int]] = defaultdict(set)
+    for spec, row in rows.items():
+        seeds_of[_table(spec)].update(_seeds(row))
+    counts = {spec: len(_seeds(row)) for spec, row in rows.items() if seeds_of[_table(spec)] != {0}}
     return [
         f"{_name(spec)} has {count} seed{'s' * (count != 1)}{_apart(spec, rows)}, at least {MIN_SEEDS} are needed"
         for spec, count in counts.items()
