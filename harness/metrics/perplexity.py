@@ -25,8 +25,8 @@ def tokens(answers: Sequence[Answer]) -> int:
 
 
 def size(answers: Sequence[Answer]) -> int:
-    """Return the size of the texts in bytes of UTF-8."""
-    return sum(len(answer.target.encode("utf-8", "surrogatepass")) for answer in answers)
+    """Return the size of the texts in bytes of UTF-8, also of texts that are withheld."""
+    return sum(sum(answer.option_lengths) or len(answer.target.encode("utf-8", "surrogatepass")) for answer in answers)
 
 
 def _metric(name: str, title: str, combine: Callable[[Sequence[Answer]], float]) -> Metric:

@@ -3,7 +3,8 @@
 An answer contains no question and no context, but options and gold answer belong to the data set. A stand-in is a hash of
 the text without differences of case and spacing, so equal texts stay equal and different texts stay different. Scores,
 macro-F1 and parsing do not change, and `verify` can compare the stand-ins with a copy of the data set. Numbers, tags and
-labels are not replaced. The length of an option's text stays, since `acc_norm` divides by them.
+labels are not replaced. The length of an option's text stays, since `acc_norm` divides by it, and the bytes of a text whose
+tokens are scored, since bits per byte do.
 """
 
 from __future__ import annotations
@@ -29,17 +30,25 @@ def stand_in(text: str) -> str:
 
 def stand_in_answers(answers: Sequence[Answer]) -> tuple[Answer, ...]:
     """Return the answers with stand-ins for options, gold answer, raw text and parsed text."""
-    return tuple(
-        replace(
-            a,
-            target=stand_in(a.target),
-            text=stand_in(a.text if a.parsed is None else a.parsed),
-            parsed=None if a.parsed is None else stand_in(a.parsed),
-            choices=tuple(map(stand_in, a.choices)),
-            option_lengths=tuple(len(choice) for choice in a.choices),
-        )
-        for a in answers
+    return tuple(map(_stand_in_answer, answers))
+
+
+def _stand_in_answer(answer: Answer) -> Answer:
+    text = stand_in(answer.text if answer.parsed is None else answer.parsed)
+    return replace(
+        answer,
+        target=stand_in(answer.target),
+        text=text,
+        parsed=None if answer.parsed is None else stand_in(answer.parsed),
+        choices=tuple(map(stand_in, answer.choices)),
+        option_lengths=lengths(answer.choices, answer.target, text),
     )
+
+
+def lengths(choices: Sequence[str], target: str, text: str) -> tuple[int, ...]:
+    """Return the lengths that scores need without the texts: characters of each option, or bytes of a target to which
+    nothing was answered, as in perplexity."""
+    return tuple(map(len, choices)) if choices or text else (len(target.encode("utf-8", "surrogatepass")),)
 
 
 def has_no_text(answers: Sequence[Answer]) -> bool:

@@ -30,8 +30,8 @@ from harness.runs import plan, worker
 from harness.runs.forecast import peak_memory
 from harness.runs.options import Options
 from harness.schema import Example, Task
-from harness.store import records
-from harness.verify.checks.answers.arithmetic import reparse
+from harness.store import records, withhold
+from harness.verify.checks.answers.arithmetic import GOLD, gold_checks, reparse
 from harness.verify.run import verify
 from tests.runs.test_worker import Ear
 from tests.support.analyses import results_of
@@ -264,6 +264,23 @@ def test_an_answer_to_a_text_is_its_own_parse_and_counts_as_read() -> None:
     answer = said("some text", -1.0)
     assert reparse(answer, TASK, "perplexity") == answer.parsed
     assert scoring.parse_rate([answer]) == 1.0
+
+
+def test_a_withheld_text_has_the_same_scores_and_its_bytes_are_compared_with_the_data() -> None:
+    answers = [
+        replace(said(body, -1.0, -2.5), id=example.id, group=example.group)
+        for example in texts()
+        for body in [example.target]
+    ]
+    hidden = withhold.stand_in_answers(answers)
+    assert all(answer.target.startswith(withhold.MARK) for answer in hidden)
+    for metric in TASK.metrics:
+        assert metric.combine is not None
+        assert metric.combine(hidden) == metric.combine(answers)
+    record = make_run("base", 0, n=1, spec={"task": "wikitext", "scoring": "perplexity"})[0]
+    assert [c.name for c in gold_checks(record, hidden, TASK, texts()) if not c.ok and c.name == GOLD] == []
+    shorter = [replace(hidden[0], option_lengths=(1,)), *hidden[1:]]
+    assert [c.name for c in gold_checks(record, shorter, TASK, texts()) if not c.ok and c.name == GOLD] == [GOLD]
 
 
 def test_nothing_can_be_chosen_or_written_where_a_text_is_read() -> None:

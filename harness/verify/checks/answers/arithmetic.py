@@ -74,8 +74,10 @@ def gold_checks(
         example = by_id.get(answer.id)
         if example is None:
             return False
-        lengths = tuple(map(len, example.choices)) if withhold.is_withheld(answer) else ()
-        example = withhold.stand_in_example(example) if withhold.is_withheld(answer) else example
+        lengths: tuple[int, ...] = ()
+        if withhold.is_withheld(answer):
+            lengths = withhold.lengths(example.choices, example.target, answer.text)
+            example = withhold.stand_in_example(example)
         group = answer.group or answer.id
         gold = (example.target, example.choices, example.group or example.id, example.amount)
         return gold == (answer.target, answer.choices, group, answer.amount) and answer.option_lengths == lengths
