@@ -55,6 +55,11 @@ class Board:
         """The test questions."""
         return max(cell.n for cell in self.section.headline)
 
+    @property
+    def seeds(self) -> int:
+        """The seeds of its trained rows, the fewest of them; 0 without any."""
+        return min((len(cell.seeds) for cell in self.tuned), default=0)
+
     def row(self, method: str, rank: int = 0) -> Cell | None:
         """Return the finished headline cell of a method, one with tuned rates if there is one; None without any."""
         cells = [
@@ -137,7 +142,7 @@ def points(difference: Difference | stats.Paired | None, unit: str) -> str:
 
 
 HEADS = (
-    *("task", "model", "questions", "base", "form", "best challenger", "method", "score"),
+    *("task", "model", "questions", "seeds", "base", "form", "best challenger", "method", "score"),
     *("knowledge", "less a challenger", "times base"),
 )
 
@@ -150,12 +155,12 @@ def table(found: Sequence[Board]) -> str:
     rows = tuple(row for board in found for row in _rows(board))
     if not rows:
         return NOTHING
-    return markdown(Table("Boards", HEADS, rows, left=frozenset({0, 1, 5, 6}))) + "\n"
+    return markdown(Table("Boards", HEADS, rows, left=frozenset({0, 1, 6, 7}))) + "\n"
 
 
 def _rows(board: Board) -> Iterator[tuple[str, ...]]:
     section, plain, rival = board.section, board.row("base"), board.section.best_challenger
-    start = (board.name, board.model, f"{board.questions:,}", score(plain), _form(board))
+    start = (board.name, board.model, f"{board.questions:,}", str(board.seeds), score(plain), _form(board))
     challenger = f"{board.label(rival)} {score(rival)}".strip()
     for cell in board.tuned:
         gains = [points(part, section.unit) for part in (cell.vs_base, cell.vs_challenger)]
@@ -203,7 +208,7 @@ def counts(found: Sequence[Board]) -> list[Count]:
 
 def overview(found: Sequence[Board]) -> str:
     """Return a row for each board with trained rows: what needs no training beside the methods; empty without any."""
-    heads = ["task", "model", "questions", "base", "base at its best", "best challenger"]
+    heads = ["task", "model", "questions", "seeds", "base", "base at its best", "best challenger"]
     heads += [f"{method} r{rank}" if rank else method for method, rank in HEADLINE_METHODS]
     rows = []
     for board in found:
@@ -211,6 +216,7 @@ def overview(found: Sequence[Board]) -> str:
         named = [f"{score(cell)} {board.label(cell)}".strip() for cell in (best, rival)]
         trained = [score(board.row(*method)) for method in HEADLINE_METHODS]
         if any(trained):
-            rows.append((board.name, board.model, f"{board.questions:,}", score(board.row("base")), *named, *trained))
-    table = Table("Boards", tuple(heads), tuple(rows), left=frozenset({0, 1, 4, 5}))
+            start = (board.name, board.model, f"{board.questions:,}", str(board.seeds), score(board.row("base")))
+            rows.append((*start, *named, *trained))
+    table = Table("Boards", tuple(heads), tuple(rows), left=frozenset({0, 1, 5, 6}))
     return markdown(table) + "\n" if rows else ""

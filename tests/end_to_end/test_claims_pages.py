@@ -148,11 +148,11 @@ def test_without_a_board_of_a_real_model_the_claims_about_accuracy_say_so_and_no
 def test_a_board_fills_the_claim_on_exams_with_differences_from_base_and_the_measured_memory(tmp_path: Path) -> None:
     write(tmp_path, board_runs("cfa", metrics.acc_norm))
     lora, qlora = rows_of(claims.parts(tmp_path)["exams"]())
-    assert [lora[1], lora[2], lora[6], qlora[6]] == ["smollm2-135m", "200", "lora r8", "qlora r8"]
-    values = [float(cells[7].split()[0]) for cells in (lora, qlora)]
-    base = float(lora[3].split()[0])
-    assert float(lora[8].split()[0]) == pytest.approx(values[0] - base, abs=0.11)
-    assert float(lora[10]) == pytest.approx(values[0] / base, abs=0.01)
+    assert [*lora[1:4], lora[7], qlora[7]] == ["smollm2-135m", "200", "1", "lora r8", "qlora r8"]
+    values = [float(cells[8].split()[0]) for cells in (lora, qlora)]
+    base = float(lora[4].split()[0])
+    assert float(lora[9].split()[0]) == pytest.approx(values[0] - base, abs=0.11)
+    assert float(lora[11]) == pytest.approx(values[0] / base, abs=0.01)
     assert values[0] > values[1] > base
     assert claims.parts(tmp_path)["insurance"]() == boards.NOTHING
     measured = [row for row in rows_of(claims.measured_table(tmp_path)) if row[4] == "ours, board"]
@@ -189,9 +189,9 @@ def test_the_readme_has_the_boards_of_real_models_if_there_are_any(tmp_path: Pat
     write(results, board_runs("cfa", metrics.acc_norm))
     text = make_readme.block(results)
     (row,) = rows_of(text.split("\n\n")[0])
-    assert row[:3] == ["cfa, acc norm %", "smollm2-135m", "200"]
-    assert [float(cell.split()[0]) for cell in row[6:8]] == pytest.approx([60, 50], abs=0.11)
-    assert row[5] == row[8] == ""
+    assert row[:4] == ["cfa, acc norm %", "smollm2-135m", "200", "1"]
+    assert [float(cell.split()[0]) for cell in row[7:9]] == pytest.approx([60, 50], abs=0.11)
+    assert row[6] == row[9] == ""
     assert (
         "`lora r8` is better than the base model at its best on 1 of 1 boards, and than every challenger as well on 0."
         in text
