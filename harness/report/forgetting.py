@@ -28,9 +28,10 @@ MARKS = {
 _NAMES = (
     "task, task_version, fingerprint, model, model_revision, method, rank, learning_rate, seeds, probe, probe_fingerprint, "
     "part, metric, higher_is_better, n, groups, value, low, high, base, base_can, chance, change, change_low, change_high, "
-    "p, p_holm, verdict, learned_metric, learned, learned_low, learned_high, device, dtype, run_ids"
+    "p, p_holm, verdict, learned_metric, learned_baseline, learned, learned_low, learned_high, device, dtype, run_ids"
 )
 COLUMNS = tuple(_NAMES.split(", "))
+PLAIN = "base"
 
 
 def write(root: Path, task: str, changes: Iterable[Change]) -> Path:
@@ -148,7 +149,10 @@ def reading(probe: Sequence[Change]) -> list[str]:
     """Return notes on how to read the table of a probe."""
     first = probe[0]
     task, metric = first.spec.task, words(first.cell.metric)
-    lines = [f"Gain: difference from the base model on {task}. Change: difference from it on {first.probe} ({metric})."]
+    best = baseline(probe)
+    gain = f"the base model at its best ({best}) on {task}" if best != PLAIN else f"the base model on {task}"
+    change = "the plain one" if best != PLAIN else "it"
+    lines = [f"Gain: difference from {gain}. Change: difference from {change} on {first.probe} ({metric})."]
     lines[0] += " Both are paired on the same questions; marks are Holm-adjusted over all rows and probes."
     base = next((change.base for change in probe if change.base is not None), None)
     if base is None:
@@ -167,6 +171,12 @@ def reading(probe: Sequence[Change]) -> list[str]:
             "≈ base: no significant difference. This does not show that there is none; the interval bounds it."
         )
     return lines
+
+
+def baseline(probe: Sequence[Change]) -> str:
+    """Return the name of the row from which the gains of trained rows are: the base model, or the base model at its best."""
+    rows = [change.learned.baseline for change in probe if change.learned and change.learned.trains]
+    return next((spec.name for spec in rows if spec is not None), PLAIN)
 
 
 def _row(change: Change) -> Row:
@@ -202,6 +212,7 @@ def _row(change: Change) -> Row:
         "p_holm": difference.p_holm if difference else None,
         "verdict": change.verdict,
         "learned_metric": change.learned.metric if change.learned else "",
+        "learned_baseline": change.learned.baseline.name if change.learned and change.learned.baseline else "",
         "learned": learned.value if learned else None,
         "learned_low": learned.low if learned else None,
         "learned_high": learned.high if learned else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ from harness.analysis.sections import sections
 from harness.record import ProbeResult, Selection
 from harness.report.figures import forgetting, losses, overview, write
 from harness.report.figures import style as palette
-from harness.report.figures.labels import Box, place_labels, spread_positions
+from harness.report.figures.labels import Box, boxes_along, place_labels, spread_positions
 from tests.support.analyses import results_of
 from tests.support.finished_runs import make_failed, make_run, make_runs
 
@@ -310,3 +311,16 @@ def test_labels_beside_points_do_not_cover_each_other(points: list[tuple[float, 
     sizes = [(50.0, 12.0)] * len(points)
     boxes = [Box(x - 25, y - 6, x + 25, y + 6) for x, y, _ in place_labels(points, sizes, Box(0, 0, 800, 600))]
     assert all(a.overlap(b) < 1 for a, b in itertools.combinations(boxes, 2))
+
+
+def test_the_line_to_a_label_crosses_no_other_point() -> None:
+    points = [(158.2, 249.0), (161.9, 247.4), (178.4, 249.0), (135.0, 245.4), (138.7, 257.0), (155.2, 241.0)]
+    bars = [(185, 290), (190, 286), (157, 300), (190, 275), (186, 297), (179, 274)]
+    covered = [
+        box for (x, _), (low, high) in zip(points, bars, strict=True) for box in boxes_along((x, low), (x, high))
+    ]
+    centres = place_labels(points, [(40.0, 11.0)] * len(points), Box(42, 90, 567, 330), covered)
+    for (x, y), (left, bottom, far) in zip(points, centres, strict=True):
+        others = [Box(a - 2, b - 2, a + 2, b + 2) for a, b in points if math.dist((a, b), (x, y)) > 5]
+        line = boxes_along((x, y), (left, bottom), 0.5) if far else []
+        assert not any(part.overlap(other) for part in line for other in others)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from harness.report.figures.style import METHOD_COLOURS, SMALL, clean, colour
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+LETTERS = 42  # in a line beside the axes, which are 3.7 inches high
 
 
 def draw(task: str, changes: Sequence[Change]) -> Figure:
@@ -59,8 +62,8 @@ def _panel(ax: Axes, probe: Sequence[Change]) -> Callable[[Any], None]:
         else:
             sides.append(before if first_value > 0 else behind)
     outside = f"\noutside the figure: no change (0), {' and '.join(sides)}" if sides else ""
-    ax.set_xlabel(_axis(rows[0][1], first.spec.task) + outside)
-    ax.set_ylabel(_axis(first.cell, first.probe))
+    ax.set_xlabel(_axis(rows[0][1], first.spec.task, forgetting.baseline(probe)) + outside)
+    ax.set_ylabel(textwrap.fill(_axis(first.cell, first.probe, forgetting.PLAIN), LETTERS))
     layout.subtitle(ax, layout.wrap(_about(probe)))
     return lambda renderer: label_points(ax, points, names, lines, renderer, fontsize=SMALL)
 
@@ -97,10 +100,10 @@ def _reach(difference: Difference, factor: float) -> tuple[list[float], list[flo
     return [low], [high]
 
 
-def _axis(cell: Cell, task: str) -> str:
+def _axis(cell: Cell, task: str, row: str) -> str:
     unit = "points" if cell.unit == "share" else cell.unit
     better = "" if cell.higher_is_better else " (lower is better)"
-    return clean(f"{words(cell.metric)} on {task}, difference from base{f', {unit}' * bool(unit)}{better}", 100)
+    return clean(f"{words(cell.metric)} on {task}, difference from {row}{f', {unit}' * bool(unit)}{better}", 100)
 
 
 def _about(probe: Sequence[Change]) -> str:

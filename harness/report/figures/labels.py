@@ -93,12 +93,21 @@ def place_labels(
                 box = Box(centre[0] - width / 2, centre[1] - height / 2, centre[0] + width / 2, centre[1] + height / 2)
                 cost = 20 * sum(box.overlap(o) for o in taken) + 10 * sum(box.overlap(o) for o in marks)
                 cost += sum(box.overlap(o) for o in covered) + 50 * (box.area - box.overlap(frame)) + distance
+                if distance > DISTANCES[1] and cost < best[0]:
+                    cost += 10 * _crossed((x, y), centre, [*marks, *taken])
                 if cost < best[0]:  # of equals the first: to the right, near
                     best = (cost, *centre, distance)
         _, left, bottom, distance = best
         taken_boxes.append(Box(left - width / 2, bottom - height / 2, left + width / 2, bottom + height / 2))
         centres.append((left, bottom, distance > DISTANCES[1]))
     return centres
+
+
+def _crossed(point: tuple[float, float], centre: tuple[float, float], boxes: Iterable[Box]) -> float:
+    """Return the area of points and labels of others on the line from a point to its label, which would seem to be theirs."""
+    line = boxes_along(point, centre)
+    others = [box for box in boxes if not (box.x0 <= point[0] <= box.x1 and box.y0 <= point[1] <= box.y1)]
+    return sum(part.overlap(box) for part in line for box in others)
 
 
 def boxes_along(a: tuple[float, float], b: tuple[float, float], width: float = 1.5) -> list[Box]:
