@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [] if str(ROOT) in sys.path else [str(ROOT)]
@@ -18,6 +19,7 @@ from harness.data import registry
 from harness.format import Table, interval, markdown, number
 from results import boards, make_readme
 from results.boards import Board
+from results.findings import intruders
 
 PAGE = ROOT / "docs" / "findings.md"
 RANKS = (2, 8, 32)
@@ -104,6 +106,25 @@ def shifted(found: Sequence[Board]) -> str:
     return _table("Shifted", heads, rows, left=3)
 
 
+def intruded(studies: Sequence[dict[str, Any]]) -> str:
+    """Return how many of each run's largest directions are new, by how new they have to be."""
+    cosines = ("0.5", "0.7", "0.9")
+    rows = []
+    for study in studies:
+        name = f"{study['method']} r{study['rank']}" if study["rank"] else study["method"]
+        shares = (number(study["relative_change"]), *(f"{study['total'][cosine]:,}" for cosine in cosines))
+        rows.append((study["task"], study["model"], name, f"{study['vectors']:,}", *shares))
+    heads = (
+        "trained on",
+        "model",
+        "run, seed 0",
+        "directions",
+        "change of the weights, %",
+        *(f"new below {c}" for c in cosines),
+    )
+    return _table("Intruders", heads, rows, left=3)
+
+
 def _name(cell: Cell) -> str:
     return f"{cell.spec.method} r{cell.spec.rank}" if cell.spec.rank else cell.spec.method
 
@@ -137,7 +158,8 @@ PARTS: dict[str, Callable[[Sequence[Board]], str]] = {
 def parts(results: Path) -> Iterator[tuple[str, str]]:
     """Yield each part of the page by its markers' name."""
     found = boards.boards(results, sorted(registry.recorded()))
-    return ((part, make(found)) for part, make in PARTS.items())
+    yield from ((part, make(found)) for part, make in PARTS.items())
+    yield "intruders", intruded(intruders.read(results / "findings" / intruders.STUDIES.name))
 
 
 def page(text: str, results: Path = ROOT / "results") -> str:

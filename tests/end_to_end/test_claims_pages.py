@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ from harness.store import records
 from results import boards, make_readme
 from results.claims import make as claims
 from results.claims.cells import BY_PART, MEMORY_FILE, MODELS, SIZES, TRAINED, TRAINED_FILE, memory_cells
+from results.findings import intruders
 from results.findings import make as findings
 from results.finlora import make as finlora
 from tests.support.finished_runs import make_run
@@ -182,6 +184,30 @@ def test_findings_without_a_board_are_not_measured_and_with_one_have_paired_diff
     assert values[2] == pytest.approx(values[1] - values[0], abs=0.11)
     assert saved == "25.0"
     assert [made[part] for part in ("ranks", "full", "forgotten", "shifted")] == [boards.NOTHING] * 4
+
+
+def test_a_study_of_intruders_is_stored_without_its_matrices_and_is_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "findings" / "intruders.jsonl"
+    path.parent.mkdir()
+    study = {
+        "run": "a",
+        "task": "tfns",
+        "model": "smollm2-135m",
+        "method": "lora",
+        "rank": 2,
+        "seed": 0,
+        "vectors": 2100,
+    }
+    study |= {"relative_change": 0.029, "total": {"0.5": 1, "0.7": 7, "0.9": 79}, "matrices": [{"cosines": [0.9]}]}
+    for changes in ({}, {"run": "b", "rank": 32}, {"vectors": 2000}):
+        (tmp_path / "study.json").write_text(json.dumps(study | changes), encoding="utf-8")
+        intruders.store([tmp_path / "study.json"], path)
+    assert [(row["run"], row["vectors"], "matrices" in row) for row in intruders.read(path)] == [
+        ("a", 2000, False),
+        ("b", 2100, False),
+    ]
+    made = dict(findings.parts(tmp_path))["intruders"]
+    assert rows_of(made)[0] == ["tfns", "smollm2-135m", "lora r2", "2,000", "2.9", "1", "7", "79"]
 
 
 def test_the_readme_has_the_boards_of_real_models_if_there_are_any(tmp_path: Path) -> None:
