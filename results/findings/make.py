@@ -5,6 +5,7 @@ A part without a board says that it is not measured yet, and nothing else. Diffe
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -125,6 +126,32 @@ def intruded(studies: Sequence[dict[str, Any]]) -> str:
     return _table("Intruders", heads, rows, left=3)
 
 
+def merged(documents: Sequence[dict[str, Any]]) -> str:
+    """Return the scores of single and merged adapters on each task, and the share of the single adapter's score."""
+    rows = []
+    for document in documents:
+        headline = {task: next(iter(registry.recorded()[task].metrics)).name for task in _tasks(document)}
+        shares = {(part["adapter"], part["task"]): part["share"] for part in document["retention"]}
+        for part in document["scored"]:
+            value = part["scores"][headline[part["task"]]]
+            text = f"{number(value['value'], value['unit'])} {interval(value['low'], value['high'], value['unit'])}"
+            share = shares.get((part["adapter"], part["task"]))
+            left = f"{number(share[0])} {interval(share[1], share[2])}" if share else ""
+            rows.append((document["model"], _adapter(part), part["task"], f"{part['questions']:,}", text, left))
+    heads = ("model", "adapter", "task", "questions", "score, %", "of the single adapter's score, %")
+    return _table("Merged", heads, rows, left=3)
+
+
+def _tasks(document: dict[str, Any]) -> set[str]:
+    return {part["task"] for part in document["scored"]}
+
+
+def _adapter(part: dict[str, Any]) -> str:
+    """Return the name of an adapter by what it was trained on, with the way of merging."""
+    trained = " and ".join(part["trained_on"])
+    return f"{trained}, {part['adapter']}" if len(part["trained_on"]) > 1 else trained or "none"
+
+
 def _name(cell: Cell) -> str:
     return f"{cell.spec.method} r{cell.spec.rank}" if cell.spec.rank else cell.spec.method
 
@@ -160,6 +187,8 @@ def parts(results: Path) -> Iterator[tuple[str, str]]:
     found = boards.boards(results, sorted(registry.recorded()))
     yield from ((part, make(found)) for part, make in PARTS.items())
     yield "intruders", intruded(intruders.read(results / "findings" / intruders.STUDIES.name))
+    paths = sorted((results / "findings" / "merges").glob("*.json"))
+    yield "merged", merged([json.loads(path.read_text(encoding="utf-8")) for path in paths])
 
 
 def page(text: str, results: Path = ROOT / "results") -> str:

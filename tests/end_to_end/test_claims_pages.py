@@ -210,6 +210,21 @@ def test_a_study_of_intruders_is_stored_without_its_matrices_and_is_a_row(tmp_pa
     assert rows_of(made)[0] == ["tfns", "smollm2-135m", "lora r2", "2,000", "2.9", "1", "7", "79"]
 
 
+def test_merged_adapters_stand_beside_those_of_each_task_with_what_they_retain(tmp_path: Path) -> None:
+    score = {"value": 0.5, "low": 0.4, "high": 0.6, "unit": "share"}
+    part = {"adapter": "a", "trained_on": ["tfns"], "task": "tfns", "scores": {"acc": score}, "questions": 716}
+    both = part | {"adapter": "linear", "trained_on": ["tfns", "fiqa"]}
+    retention = [{"adapter": "linear", "task": "tfns", "share": [0.8, 0.7, 0.9]}]
+    document = {"model": "smollm2-135m", "scored": [part, both], "retention": retention}
+    (tmp_path / "findings" / "merges").mkdir(parents=True)
+    (tmp_path / "findings" / "merges" / "both.json").write_text(json.dumps(document), encoding="utf-8")
+    made = dict(findings.parts(tmp_path))["merged"]
+    assert rows_of(made) == [
+        ["smollm2-135m", "tfns", "tfns", "716", "50.0 [40.0, 60.0]", ""],
+        ["smollm2-135m", "tfns and fiqa, linear", "tfns", "716", "50.0 [40.0, 60.0]", "80.0 [70.0, 90.0]"],
+    ]
+
+
 def test_the_readme_has_the_boards_of_real_models_if_there_are_any(tmp_path: Path) -> None:
     results = tmp_path / "results"
     write(results, board_runs("cfa", metrics.acc_norm))
