@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +20,7 @@ from harness.runs import plan, worker
 from harness.runs.inputs import Inputs
 from harness.runs.options import Options
 from harness.store import records
+from harness.verify.replay import Outcome
 from tests.support.replay_faults import (
     FAULTS,
     ROWS_OF,
@@ -199,6 +202,24 @@ def test_a_config_that_was_stored_with_an_adapter_decides_nothing(
     folder = folder_of(runs)
     (folder / records.ADAPTER / "adapter_config.json").write_text('{"peft_type": "NONE", "auto_mapping": {}}')
     assert replayed(folder, options, capsys)[0] == 0
+
+
+def test_runs_whose_turn_does_not_come_are_named_and_the_seed_draws_the_order(
+    finished: Path, options: Options, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify_replay, "_replay_run", lambda work, count, seed: Outcome(count, count, 0.0, 0, ()))
+    orders = []
+    for seed in ("a", "b"):
+        clock = iter(range(0, 10_000, 40))  # seconds: the second run would begin after 80
+        monkeypatch.setattr(verify_replay, "time", SimpleNamespace(monotonic=functools.partial(next, clock)))
+        capsys.readouterr()
+        assert verify_replay.replay(finished, 4, options, seed=seed, minutes=1, model=options.model) == 0
+        lines = [line for line in capsys.readouterr().out.splitlines() if line[0] in "✓–"]
+        assert [line[0] for line in lines[:3]] == ["✓", "–", "–"]
+        assert "not replayed: its turn did not come within 1 min" in lines[1]
+        orders.append([line[2:].split("(")[0] for line in lines])
+    assert sorted(orders[0]) == sorted(orders[1])
+    assert orders[0] != orders[1]
 
 
 def test_another_base_model_is_not_replayed(runs: Path, options: Options, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,20 +30,27 @@ def width(records: Sequence[Record]) -> int:
     return max(1, int(min(environment.cores() // max(threads, 1), by_memory, len(records))))
 
 
-def side_by_side(function: Callable[[Item], Result], items: Sequence[Item], count: int) -> Iterator[Result]:
+def side_by_side(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    count: int,
+    substitute: Callable[[], Result | None] = lambda: None,
+) -> Iterator[Result]:
     """Yield the function's result for each item; in this process if `count` is 1.
+
+    Before each call `substitute` is asked for a result that takes its place; None for no such result.
 
     Raises:
         HarnessError: a process was killed, or a library raised something there. Errors of the function are raised unchanged.
     """
     if count < 2:
-        yield from map(function, items)
+        yield from (substitute() or function(item) for item in items)
         return
     local.warm_up()
     before = multiprocessing.active_children()
     pool = ThreadPoolExecutor(count)
     try:
-        yield from pool.map(lambda item: _called(function, item), items)
+        yield from pool.map(lambda item: substitute() or _called(function, item), items)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         lifetime.kill_children(before)

@@ -65,6 +65,14 @@ FLAGS = (
         example="7f3a",
         unset="by everything that is stored",
     ),
+    Flag(
+        "--replay-minutes",
+        "for --replay: no further run is begun after these; the order is drawn by the seed",
+        parse.number(above=0),
+        metavar="N",
+        example="10",
+        unset="all runs",
+    ),
     replace(flags.BASE_MODEL, help=f"for --rerun and --replay: {flags.BASE_MODEL.help}"),
     replace(flags.REMOTE_CODE, help=f"for --rerun and --replay: {flags.REMOTE_CODE.help}"),
     flags.TASK_FILE,
@@ -86,10 +94,10 @@ def main(arguments: Arguments) -> int:
     code = verify(path, options, report=arguments.report, excuses=arguments.waivers, as_json=arguments.as_json)
     if arguments.replay is None:
         return code
-    seed, model = arguments.replay_seed, arguments.model
+    seed, minutes, model = arguments.replay_seed, arguments.replay_minutes, arguments.model
     from harness.cli.commands import verify_replay  # as above
 
-    return max(code, verify_replay.replay(path, arguments.replay, options, seed=seed, model=model))
+    return max(code, verify_replay.replay(path, arguments.replay, options, seed=seed, minutes=minutes, model=model))
 
 
 def archived(path: Path, folder: Path, *, review_or_rerun: bool = False) -> int:

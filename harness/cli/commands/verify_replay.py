@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import random
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,14 +29,24 @@ from harness.verify.reproduce import Outcome as Verdict
 DONE, DIFFERS = 0, 1
 
 
-def replay(path: Path, count: int, options: Options, *, seed: str | None = None, model: str | None = None) -> int:
+def replay(
+    path: Path,
+    count: int,
+    options: Options,
+    *,
+    seed: str | None = None,
+    minutes: float | None = None,
+    model: str | None = None,
+) -> int:
     """Ask the weights of every finished run below a path again and print a line for each; return 1 if a run has a fault.
 
     Args:
         path: a folder of runs, or one run's.
         count: the number of questions of each run.
         options: which tasks and data are at hand.
-        seed: draws the questions; None for one that follows from everything stored.
+        seed: draws the questions, and the order of the runs if there is not time for all; None for one that follows from
+            everything stored.
+        minutes: after these no further run is begun; None for all runs.
         model: the folder or hub id of the base model, if the recorded name is neither.
 
     Raises:
@@ -46,13 +58,16 @@ def replay(path: Path, count: int, options: Options, *, seed: str | None = None,
     processes.quieten()
     seed = seed or judging.default_seed(run.record for run in runs)
     output.say(f"{count} questions of each run, and those of the same batches, drawn by --replay-seed {seed}")
+    if minutes is not None:
+        random.Random(seed).shuffle(runs)
     lookup = Lookup(options, path)
     jobs = [_job(run, runs, lookup, options, model) for run in runs]
     repeat = functools.partial(_replay_run, count=count, seed=seed)
     width = replay_processes.width([run.record for run in runs])
     outcomes = []
     work = list(zip(runs, jobs, strict=True))
-    for run, outcome in zip(runs, replay_processes.side_by_side(repeat, work, width), strict=True):
+    late = _late(minutes)
+    for run, outcome in zip(runs, replay_processes.side_by_side(repeat, work, width, late), strict=True):
         _tell(run.record, outcome)
         outcomes.append(outcome)
     outcomes = _compared([run.record for run in runs], outcomes)
@@ -65,6 +80,14 @@ def replay(path: Path, count: int, options: Options, *, seed: str | None = None,
         f"{sum(outcome.equal for outcome in replayed)} of {sum(outcome.questions for outcome in replayed)} answers equal to the last digit"
     )
     return DIFFERS if bad else DONE
+
+
+def _late(minutes: float | None) -> Callable[[], Outcome | None]:
+    """Return a function that returns the outcome of a run for which no time is left, and None before."""
+    if minutes is None:
+        return lambda: None
+    end, outcome = time.monotonic() + 60 * minutes, _skipped(f"its turn did not come within {minutes:g} min")
+    return lambda: outcome if time.monotonic() >= end else None
 
 
 def _job(
