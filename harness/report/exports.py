@@ -97,7 +97,7 @@ def overview(section: Section) -> Table:
     rows = []
     for cell, row in zip(section.headline, first.rows, strict=True):
         cost = cell.cost if _trained(cell) else None
-        peak = f"{cost.phases['train'].peak_bytes / scale:,.1f}" if cost else NONE
+        peak = tables.in_unit(cost.phases["train"].peak_bytes, scale) if cost else NONE
         rows.append((*row[:-1], peak, quantity(cost.trained_weights) if cost else NONE, row[-1]))
     columns = (*first.columns[:-1], f"peak memory in training, {unit}", "trained weights", "")
     return Table(first.title, columns, tuple(rows), left=frozenset({0, len(columns) - 1}))

@@ -34,6 +34,8 @@ from harness.report.names import marks, metric_heading, metric_words, time_words
 from harness.report.notes import alarms, reading
 from harness.store import records
 
+LARGE = 16 * 2**30  # bytes; below it a table is in MiB, so that the parts of an adapter can be read
+
 
 def write(root: Path, results: TaskResults) -> list[Path]:
     """Write `<task>.csv` and `<task>.md` below `root/leaderboard`, those of probes and twins too; return the paths."""
@@ -219,14 +221,19 @@ def memory(section: Section) -> Table | None:
         resident = max((phase.resident_bytes for phase in cost.phases.values()), default=0) if cost else 0
         counts: list[int | None] = [_peak(train), predicted or None, *parts, _peak(test), resident or None]
         counts += [train.reserved_bytes if train else None] * reserved
-        sizes = [NONE if count is None else f"{count / scale:,.1f}" for count in counts]
+        sizes = [NONE if count is None else in_unit(count, scale) for count in counts]
         rows.append((_row_name(section, cell), *sizes[:2], off.replace("%", " %"), *sizes[2:]))
     return Table(f"Memory, {unit}", (*columns, *["reserved by the allocator"] * reserved), tuple(rows))
 
 
 def memory_unit(largest: float) -> tuple[float, str]:
     """Return the unit for a whole table or figure, as (bytes, name), fitting its largest number of bytes."""
-    return (2**30, "GiB") if largest >= 4 * 2**30 else (2**20, "MiB")
+    return (2**30, "GiB") if largest >= LARGE else (2**20, "MiB")
+
+
+def in_unit(count: float, scale: float) -> str:
+    """Return bytes in a unit of `memory_unit`, with two decimals in GiB: an adapter of rank 8 has some hundredths."""
+    return f"{count / scale:,.{2 if scale == 2**30 else 1}f}"
 
 
 def effort(section: Section) -> Table | None:

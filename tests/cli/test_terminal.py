@@ -250,14 +250,17 @@ def test_a_table_of_large_models_is_in_gib() -> None:
     assert table is not None
     assert table.columns[0] == "MiB"
     big = [
-        replace(c, cost=replace(c.cost, phases={k: replace(p, peak_bytes=8 * 2**30) for k, p in c.cost.phases.items()}))
+        replace(
+            c, cost=replace(c.cost, phases={k: replace(p, peak_bytes=40 * 2**30) for k, p in c.cost.phases.items()})
+        )
         for c in section.cells
         if c.cost
     ]
     grown = ui_tables.costs(replace(section, cells=tuple(big)))
     assert grown is not None
     assert grown.columns[0] == "GiB"
-    assert grown.rows[-1][1] == "8.0"
+    assert grown.rows[-1][1] == "40.00"
+    assert grown.rows[-1][4] == "0.01"  # a part of an adapter can be seen
 
 
 def test_a_run_s_line_tells_its_score_or_why_there_is_none(planned: Plan, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from harness.format import NONE, Table, counted, duration, number, one_line, run
 from harness.methods.base import ALPHA
 from harness.record import Phase, RunSpec
 from harness.report.names import time_marks
-from harness.report.tables import memory_unit
+from harness.report.tables import in_unit, memory_unit
 
 if TYPE_CHECKING:
     import rich.table
@@ -80,15 +80,19 @@ def costs(section: Section) -> Table | None:
         rows.append(
             (
                 section.label(cell),
-                *(f"{count / scale:.1f}" if count else NONE for count in memory),
+                *(_short(count, scale) if count else NONE for count in memory),
                 f"{100 * share:.3g}" if train else NONE,
                 f"{cost.train_tokens_per_second:,.0f}" if train else NONE,
                 _median(cell.train_times) + time_marks(cell) if train else NONE,
                 _median(cell.test_times),
-                f"{test.peak_bytes / scale:.1f}" if test and test.peak_bytes else NONE,
+                _short(test.peak_bytes, scale) if test and test.peak_bytes else NONE,
             )
         )
     return Table("memory and time", (unit, *COSTS), tuple(rows))
+
+
+def _short(count: float, scale: float) -> str:
+    return in_unit(count, scale).replace(",", "")
 
 
 def _median(times: Times | None) -> str:
