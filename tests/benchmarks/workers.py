@@ -80,7 +80,7 @@ def bound(alone: float, beside: float) -> float:
     return 2 * alone / beside
 
 
-def main(train_examples: int = 1200, test_examples: int = 100, rounds: int = 2) -> None:
+def main(train_examples: int = 480, test_examples: int = 100, rounds: int = 2) -> None:
     """Measure on the first two cores; one worker on one of them is the other way."""
     sizes = sizes_of(train_examples, test_examples)
     cores = sorted(os.sched_getaffinity(0))[:2]
@@ -162,7 +162,7 @@ def parts(train_examples: int, test_examples: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="two workers against one")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--train-examples", type=int, default=1200)
+    parser.add_argument("--train-examples", type=int, default=480)
     parser.add_argument("--test-examples", type=int, default=100)
     parser.add_argument("--parts", action="store_true")
     chosen = parser.parse_args()
