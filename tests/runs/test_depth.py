@@ -20,7 +20,7 @@ ROWS = [Pair((0,) * 90, (0,) * 3) for _ in range(4)]
 @pytest.mark.parametrize(
     ("method", "rank", "checkpointing", "device", "layers"),
     [
-        ("lora", 8, False, "cpu", 16),
+        pytest.param("lora", 8, False, "cpu", 16, marks=pytest.mark.slow),
         ("lora", 8, True, "cuda", 16),
         *(
             pytest.param(*kind, checkpointing, device, 24, marks=pytest.mark.slow)

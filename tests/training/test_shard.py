@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,16 @@ def spec_of(method: str, **changes: Any) -> RunSpec:
     return toy_spec(**(common | ranked | {"micro_batch": 4} | changes))
 
 
+@functools.cache
+def divided(folder: Path, method: str) -> list[shards.Course]:
+    """Return the course in each of two processes, which several tests compare with something else."""
+    return shards.train(folder, spec_of(method, shards=2), 2)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_losses_are_those_of_one_process_and_memory_is_at_most_three_fifths(folder: Path, method: str) -> None:
     pytest.importorskip("bitsandbytes") if method == "qlora" else None
-    spec = spec_of(method)
-    one, two = (shards.train(folder, spec, count) for count in (1, 2))
+    one, two = shards.train(folder, spec_of(method), 1), divided(folder, method)
     assert shards.difference(one, two) < 1e-5
     assert shards.share(one, two) < 0.6
 
@@ -72,4 +78,4 @@ def test_the_forecast_is_the_peak_of_the_first_process(folder: Path, method: str
     batches = loop.plan_batches([len(pair) for pair in pairs], spec)
     rows = [pairs[index] for index in batches[loop.counted_step(pairs, batches, spec)]]
     predicted = peak_memory.training_peak(folder, spec, registry.method(method), rows)
-    assert predicted == shards.train(folder, spec, 2)[0].peak_bytes
+    assert predicted == divided(folder, method)[0].peak_bytes

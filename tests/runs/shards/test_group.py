@@ -177,7 +177,7 @@ def test_a_run_that_was_stopped_and_one_that_was_killed_end_with_the_bytes_of_an
     assert not checkpoint_files.exists(again.folder)
 
 
-@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("method", [pytest.param("full", marks=pytest.mark.slow), "lora"])
 def test_the_weights_of_the_lowest_validation_loss_are_those_of_one_process(
     options: Options, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
