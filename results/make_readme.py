@@ -72,12 +72,17 @@ def _real(results: Path) -> str:
     table = boards.overview(found)
     if not table:
         return ""
-    lines = [table, "95 % intervals. By paired tests, corrected for all pairs of a board:", ""]
+    lines = [
+        table,
+        "95 % intervals; with one seed they are about other questions alone. By paired tests, corrected for all pairs of a board:",
+        "",
+    ]
     for count in boards.counts(found):
         better = f"better than the base model at its best on {count.better} of {count.boards} boards"
         lines.append(f"- `{count.name}` is {better}, and than every challenger as well on {count.best}.")
     names = dict.fromkeys(board.task for board in found)
-    figures = (results / "published" / "figures" / name / "accuracy_memory.png" for name in names)
+    whole = sorted(found, key=lambda board: (-board.seeds, -len(board.section.headline), -board.questions))
+    figures = (results / "published" / "figures" / board.task / "accuracy_memory.png" for board in whole)
     if figure := next((path for path in figures if path.is_file()), None):
         place = figure.relative_to(results.parent).as_posix()
         lines += ["", f"![{figure.parent.name}: accuracy against memory in training]({place})"]
