@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -86,9 +86,15 @@ def _real(results: Path) -> str:
     if figure := next((path for path in figures if path.is_file()), None):
         place = figure.relative_to(results.parent).as_posix()
         lines += ["", f"![{figure.parent.name}: accuracy against memory in training]({place})"]
-    links = " ·\n".join(f"[{name}](results/published/leaderboard/{name}.md)" for name in names)
+    links = " ·\n".join(
+        map(" · ".join, _pairs([f"[{name}](results/published/leaderboard/{name}.md)" for name in names]))
+    )
     more = "What follows for ranks, QLoRA, full fine-tuning and forgetting: [docs/findings.md](docs/findings.md). All tables:"
     return "\n".join([*lines, "", more, f"{links}."]) + "\n"
+
+
+def _pairs(links: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (links[place : place + 2] for place in range(0, len(links), 2))
 
 
 def speed(results: Path) -> str:

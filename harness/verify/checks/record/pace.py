@@ -25,6 +25,9 @@ SECONDS = 3.0  # for what a phase does once
 EXAMPLE_SECONDS = 0.005  # to read and encode one
 LONGEST_STEP = 2.0  # times the tokens of the mean step
 COUNTED_SHARE = 0.1  # of the time of all steps, at most, in a training of few steps
+COUNTED_SECONDS = (
+    0.1  # or so much, in a training that takes less than ten times that: a busy machine may hold up a step
+)
 RUN_SECONDS = 120.0  # to start, read data and write files
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCKS = timedelta(minutes=10)  # by which clocks of two machines may differ
@@ -72,7 +75,7 @@ def _counted_seconds(spec: RunSpec, needed: float) -> float:
     if not (spec.batch_size > 0 and spec.train_examples > 0 and 0 < spec.epochs <= MOST_EPOCHS):
         return 0.0
     steps = _steps(spec)
-    return needed * min(LONGEST_STEP / steps, COUNTED_SHARE)
+    return min(needed * LONGEST_STEP / steps, max(needed * COUNTED_SHARE, COUNTED_SECONDS))
 
 
 def _rate_faults(record: Record, cost: Cost, train: Phase) -> list[str]:
