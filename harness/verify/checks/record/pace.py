@@ -75,7 +75,7 @@ def _counted_seconds(spec: RunSpec, needed: float) -> float:
     if not (spec.batch_size > 0 and spec.train_examples > 0 and 0 < spec.epochs <= MOST_EPOCHS):
         return 0.0
     steps = _steps(spec)
-    return min(needed * LONGEST_STEP / steps, max(needed * COUNTED_SHARE, COUNTED_SECONDS))
+    return max(needed * min(LONGEST_STEP / steps, COUNTED_SHARE), min(needed / 2, COUNTED_SECONDS))
 
 
 def _rate_faults(record: Record, cost: Cost, train: Phase) -> list[str]:
