@@ -107,9 +107,9 @@ class Answer:
     that of the end token behind each option. For generation it is one number, that of the generated text with its end token.
     For perplexity it is that of each token of the target, in order, and `text` and `parsed` are empty. `prior` is the
     log-likelihood of each option behind a prompt without content, for methods that calibrate by it (see
-    `Method.calibration`). `option_lengths` are the characters of each option, if `choices` stand in for withheld texts, and for
-    perplexity the bytes of the target, if that is withheld.
-    `cut_tokens` counts tokens of context and examples shown that did not fit into the window; `amount` is the example's.
+    `Method.calibration`). `option_lengths` are the characters of each option, if `choices` stand in for withheld texts, and
+    for perplexity the bytes of the target, if that is withheld. `cut_tokens` counts tokens of context and examples shown
+    that did not fit into the window; `amount` is the example's.
     """
 
     id: str

@@ -127,18 +127,27 @@ def _age(board: Board) -> tuple[int, int]:
 
 def score(cell: Cell | None) -> str:
     """Return a value with its interval; an empty text for no cell."""
-    if cell is None:
-        return ""
-    return " ".join(filter(None, (number(cell.value, cell.unit), interval(cell.low, cell.high, cell.unit))))
+    return estimate(cell.value, cell.low, cell.high, cell.unit) if cell else ""
 
 
-def points(difference: Difference | stats.Paired | None, unit: str) -> str:
+def points(difference: Difference | stats.Interval | stats.Paired | None, unit: str) -> str:
     """Return a difference with its interval; an empty text for none."""
     if difference is None:
         return ""
-    value = difference.value if isinstance(difference, Difference) else difference.difference
-    span = interval(difference.low, difference.high, unit, sign=True)
-    return " ".join(filter(None, (number(value, unit, sign=True), span)))
+    value = difference.difference if isinstance(difference, stats.Paired) else difference.value
+    return estimate(value, difference.low, difference.high, unit, sign=True)
+
+
+def estimate(
+    value: float | None, low: float | None, high: float | None, unit: str = "share", *, sign: bool = False
+) -> str:
+    """Return a value with its interval, if it has any."""
+    return " ".join(filter(None, (number(value, unit, sign=sign), interval(low, high, unit, sign=sign))))
+
+
+def row_name(method: str, rank: int) -> str:
+    """Return the name of a row, such as `lora r8`."""
+    return f"{method} r{rank}" if rank else method
 
 
 HEADS = (
@@ -201,15 +210,14 @@ def counts(found: Sequence[Board]) -> list[Count]:
         rows = [(board, cell) for board in found if (cell := board.row(method, rank)) is not None]
         better = [(board, cell) for board, cell in rows if board.better(cell, cell.vs_base)]
         best = sum(board.better(cell, cell.vs_challenger) for board, cell in better)
-        name = f"{method} r{rank}" if rank else method
-        made += [Count(name, len(rows), len(better), best)] * bool(rows)
+        made += [Count(row_name(method, rank), len(rows), len(better), best)] * bool(rows)
     return made
 
 
 def overview(found: Sequence[Board]) -> str:
     """Return a row for each board with trained rows: what needs no training beside the methods; empty without any."""
     heads = ["task", "model", "questions", "seeds", "base", "base at its best", "best challenger"]
-    heads += [f"{method} r{rank}" if rank else method for method, rank in HEADLINE_METHODS]
+    heads += [row_name(method, rank) for method, rank in HEADLINE_METHODS]
     rows = []
     for board in found:
         best, rival = board.section.baseline, board.section.best_challenger

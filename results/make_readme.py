@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,8 +62,7 @@ def block(results: Path) -> str:
         name = figure.parent.name
         place = figure.relative_to(results.parent).as_posix()
         lines += [f"![{name}: accuracy of each method and rank with its 95 % interval]({place})", ""]
-    links = " ·\n".join(f"[{task}](results/published/leaderboard/{task}.md)" for task in map(_task, found))
-    return "\n".join([*lines, "All tables, memory and time among them:", f"{links}."]) + "\n"
+    return "\n".join([*lines, "All tables, memory and time among them:", _links(map(_task, found))]) + "\n"
 
 
 def _real(results: Path) -> str:
@@ -86,15 +85,13 @@ def _real(results: Path) -> str:
     if figure := next((path for path in figures if path.is_file()), None):
         place = figure.relative_to(results.parent).as_posix()
         lines += ["", f"![{figure.parent.name}: accuracy against memory in training]({place})"]
-    links = " ·\n".join(
-        map(" · ".join, _pairs([f"[{name}](results/published/leaderboard/{name}.md)" for name in names]))
-    )
     more = "What follows for ranks, QLoRA, full fine-tuning and forgetting: [docs/findings.md](docs/findings.md). All tables:"
-    return "\n".join([*lines, "", more, f"{links}."]) + "\n"
+    return "\n".join([*lines, "", more, _links(names)]) + "\n"
 
 
-def _pairs(links: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (links[place : place + 2] for place in range(0, len(links), 2))
+def _links(tasks: Iterable[str]) -> str:
+    links = [f"[{task}](results/published/leaderboard/{task}.md)" for task in tasks]
+    return " ·\n".join(" · ".join(links[place : place + 2]) for place in range(0, len(links), 2)) + "."
 
 
 def speed(results: Path) -> str:

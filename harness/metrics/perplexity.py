@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from harness.metrics.text import byte_count
 from harness.record import Answer
 from harness.schema import Metric
 
@@ -26,7 +27,7 @@ def tokens(answers: Sequence[Answer]) -> int:
 
 def size(answers: Sequence[Answer]) -> int:
     """Return the size of the texts in bytes of UTF-8, also of texts that are withheld."""
-    return sum(sum(answer.option_lengths) or len(answer.target.encode("utf-8", "surrogatepass")) for answer in answers)
+    return sum(sum(answer.option_lengths) or byte_count(answer.target) for answer in answers)
 
 
 def _metric(name: str, title: str, combine: Callable[[Sequence[Answer]], float]) -> Metric:

@@ -27,6 +27,11 @@ def fold(text: str) -> str:
     return " ".join(canonical(text).casefold().split())
 
 
+def byte_count(text: str) -> int:
+    """Return the size of a text in bytes of UTF-8."""
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
 def default_parse(text: str, example: Example) -> str | None:
     """Return the answer in raw output, for tasks with `parse=None`.
 

@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.metrics.text import fold
+from harness.metrics.text import byte_count, fold
 from harness.record import Answer
 from harness.schema import Example
 
@@ -48,7 +48,7 @@ def _stand_in_answer(answer: Answer) -> Answer:
 def lengths(choices: Sequence[str], target: str, text: str) -> tuple[int, ...]:
     """Return the lengths that scores need without the texts: characters of each option, or bytes of a target to which
     nothing was answered, as in perplexity."""
-    return tuple(map(len, choices)) if choices or text else (len(target.encode("utf-8", "surrogatepass")),)
+    return tuple(map(len, choices)) if choices or text else (byte_count(target),)
 
 
 def has_no_text(answers: Sequence[Answer]) -> bool:

@@ -17,7 +17,7 @@ sys.path[:0] = [] if str(ROOT) in sys.path else [str(ROOT)]
 from harness.analysis import robustness
 from harness.analysis.aggregate import Cell
 from harness.data import registry
-from harness.format import Table, interval, markdown, number
+from harness.format import Table, markdown, number
 from results import boards, make_readme
 from results.boards import Board
 from results.findings import intruders
@@ -98,21 +98,19 @@ def shifted(found: Sequence[Board]) -> str:
             if twin.drop is None:
                 continue
             unit = twin.change.cell.unit
-            drop = (
-                f"{number(twin.drop.value, unit, sign=True)} {interval(twin.drop.low, twin.drop.high, unit, sign=True)}"
-            )
+            drop = boards.points(twin.drop, unit)
             name, usual = _name(twin.change.cell), number(twin.usual, unit)
             rows.append((board.task, board.model, name, usual, boards.score(twin.change.cell), drop, twin.verdict))
     heads = ("task", "model", "method", "usual", "in other words", "drop", "verdict")
     return _table("Shifted", heads, rows, left=3)
 
 
-def intruded(studies: Sequence[dict[str, Any]]) -> str:
+def intruder_counts(studies: Sequence[dict[str, Any]]) -> str:
     """Return how many of each run's largest directions are new, by how new they have to be."""
     cosines = ("0.5", "0.7", "0.9")
     rows = []
     for study in studies:
-        name = f"{study['method']} r{study['rank']}" if study["rank"] else study["method"]
+        name = boards.row_name(study["method"], study["rank"])
         shares = (number(study["relative_change"]), *(f"{study['total'][cosine]:,}" for cosine in cosines))
         rows.append((study["task"], study["model"], name, f"{study['vectors']:,}", *shares))
     heads = (
@@ -126,24 +124,19 @@ def intruded(studies: Sequence[dict[str, Any]]) -> str:
     return _table("Intruders", heads, rows, left=3)
 
 
-def merged(documents: Sequence[dict[str, Any]]) -> str:
+def merges(documents: Sequence[dict[str, Any]]) -> str:
     """Return the scores of single and merged adapters on each task, and the share of the single adapter's score."""
-    rows = []
+    rows, tasks = [], registry.recorded()
     for document in documents:
-        headline = {task: next(iter(registry.recorded()[task].metrics)).name for task in _tasks(document)}
         shares = {(part["adapter"], part["task"]): part["share"] for part in document["retention"]}
         for part in document["scored"]:
-            value = part["scores"][headline[part["task"]]]
-            text = f"{number(value['value'], value['unit'])} {interval(value['low'], value['high'], value['unit'])}"
+            headline = part["scores"][tasks[part["task"]].metrics[0].name]
+            score = boards.estimate(*(headline[name] for name in ("value", "low", "high", "unit")))
             share = shares.get((part["adapter"], part["task"]))
-            left = f"{number(share[0])} {interval(share[1], share[2])}" if share else ""
-            rows.append((document["model"], _adapter(part), part["task"], f"{part['questions']:,}", text, left))
+            left = boards.estimate(*share) if share else ""
+            rows.append((document["model"], _adapter(part), part["task"], f"{part['questions']:,}", score, left))
     heads = ("model", "adapter", "task", "questions", "score, %", "of the single adapter's score, %")
     return _table("Merged", heads, rows, left=3)
-
-
-def _tasks(document: dict[str, Any]) -> set[str]:
-    return {part["task"] for part in document["scored"]}
 
 
 def _adapter(part: dict[str, Any]) -> str:
@@ -153,7 +146,7 @@ def _adapter(part: dict[str, Any]) -> str:
 
 
 def _name(cell: Cell) -> str:
-    return f"{cell.spec.method} r{cell.spec.rank}" if cell.spec.rank else cell.spec.method
+    return boards.row_name(cell.spec.method, cell.spec.rank)
 
 
 def _points(board: Board, cell: Cell | None, other: Cell | None) -> str:
@@ -186,9 +179,9 @@ def parts(results: Path) -> Iterator[tuple[str, str]]:
     """Yield each part of the page by its markers' name."""
     found = boards.boards(results, sorted(registry.recorded()))
     yield from ((part, make(found)) for part, make in PARTS.items())
-    yield "intruders", intruded(intruders.read(results / "findings" / intruders.STUDIES.name))
+    yield "intruders", intruder_counts(intruders.read(results / "findings" / intruders.STUDIES.name))
     paths = sorted((results / "findings" / "merges").glob("*.json"))
-    yield "merged", merged([json.loads(path.read_text(encoding="utf-8")) for path in paths])
+    yield "merged", merges([json.loads(path.read_text(encoding="utf-8")) for path in paths])
 
 
 def page(text: str, results: Path = ROOT / "results") -> str:

@@ -267,11 +267,7 @@ def test_an_answer_to_a_text_is_its_own_parse_and_counts_as_read() -> None:
 
 
 def test_a_withheld_text_has_the_same_scores_and_its_bytes_are_compared_with_the_data() -> None:
-    answers = [
-        replace(said(body, -1.0, -2.5), id=example.id, group=example.group)
-        for example in texts()
-        for body in [example.target]
-    ]
+    answers = [replace(said(text.target, -1.0, -2.5), id=text.id, group=text.group) for text in texts()]
     hidden = withhold.stand_in_answers(answers)
     assert all(answer.target.startswith(withhold.MARK) for answer in hidden)
     for metric in TASK.metrics:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -66,7 +67,7 @@ def replay(
     width = replay_processes.width([run.record for run in runs])
     outcomes = []
     work = list(zip(runs, jobs, strict=True))
-    late = _late(minutes)
+    late = _late(math.inf if minutes is None else minutes)
     for run, outcome in zip(runs, replay_processes.side_by_side(repeat, work, width, late), strict=True):
         _tell(run.record, outcome)
         outcomes.append(outcome)
@@ -82,10 +83,8 @@ def replay(
     return DIFFERS if bad else DONE
 
 
-def _late(minutes: float | None) -> Callable[[], Outcome | None]:
+def _late(minutes: float) -> Callable[[], Outcome | None]:
     """Return a function that returns the outcome of a run for which no time is left, and None before."""
-    if minutes is None:
-        return lambda: None
     end, outcome = time.monotonic() + 60 * minutes, _skipped(f"its turn did not come within {minutes:g} min")
     return lambda: outcome if time.monotonic() >= end else None
 

@@ -294,7 +294,7 @@ def _memory_row(ax: Axes, panel: Panel, row: int, scale: float, unit: str) -> No
 
 
 def _is_visible(size: float) -> bool:
-    """Whether a part of this size, in the unit of its figure, is more than the 0.0 that the table of memory shows."""
+    """Whether a part of this size, in the unit of its figure, is more than a 0.0."""
     return round(size, 1) > 0
 
 

@@ -25,9 +25,7 @@ SECONDS = 3.0  # for what a phase does once
 EXAMPLE_SECONDS = 0.005  # to read and encode one
 LONGEST_STEP = 2.0  # times the tokens of the mean step
 COUNTED_SHARE = 0.1  # of the time of all steps, at most, in a training of few steps
-COUNTED_SECONDS = (
-    0.1  # or so much, in a training that takes less than ten times that: a busy machine may hold up a step
-)
+COUNTED_SECONDS = 0.1  # or so much, at most half of the time: a busy machine may have held up the others
 RUN_SECONDS = 120.0  # to start, read data and write files
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCKS = timedelta(minutes=10)  # by which clocks of two machines may differ

@@ -2,8 +2,8 @@
 
 The runs of a row differ in their seed only. Seeds count from 0, and all rows of a table have the same seeds, so a bad
 seed cannot be left out, neither everywhere nor in one row. A table may have seed 0 alone in all of its rows: its intervals
-are then about one trained model each, and `publish` asks for it by a flag. A method and rank has one setting in a table. With several,
-the best would be selected by its test score; a search uses validation examples instead.
+are then about one trained model each, and `publish` asks for it by a flag. A method and rank has one setting in a table.
+With several, the best would be selected by its test score; a search uses validation examples instead.
 """
 
 from __future__ import annotations
@@ -44,20 +44,22 @@ def _seeds(row: Sequence[Record]) -> list[int]:
 
 def single_seed_tables(records: Sequence[Record]) -> set[tuple[str, str]]:
     """Return task and model of the tables whose trained rows have seed 0 alone."""
+    trained = [record for record in records if record.spec.train_examples]
+    single = _single_seed(trained)
+    return {(record.spec.task, record.spec.model) for record in trained if _table(record.spec) in single}
+
+
+def _single_seed(trained: Iterable[Record]) -> set[tuple[object, ...]]:
     tables: defaultdict[tuple[object, ...], set[int]] = defaultdict(set)
-    names: dict[tuple[object, ...], tuple[str, str]] = {}
-    for record in records:
-        if record.spec.train_examples and record.status == "ok":
+    for record in trained:
+        if record.status == "ok":
             tables[_table(record.spec)].add(record.spec.seed)
-            names[_table(record.spec)] = (record.spec.task, record.spec.model)
-    return {names[table] for table, present in tables.items() if present == {0}}
+    return {table for table, present in tables.items() if present == {0}}
 
 
 def _count_faults(rows: dict[RunSpec, list[Record]]) -> list[str]:
-    seeds_of: defaultdict[tuple[object, ...], set[int]] = defaultdict(set)
-    for spec, row in rows.items():
-        seeds_of[_table(spec)].update(_seeds(row))
-    counts = {spec: len(_seeds(row)) for spec, row in rows.items() if seeds_of[_table(spec)] != {0}}
+    single = _single_seed(record for row in rows.values() for record in row)
+    counts = {spec: len(_seeds(row)) for spec, row in rows.items() if _table(spec) not in single}
     return [
         f"{_name(spec)} has {count} seed{'s' * (count != 1)}{_apart(spec, rows)}, at least {MIN_SEEDS} are needed"
         for spec, count in counts.items()
