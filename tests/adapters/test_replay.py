@@ -15,6 +15,7 @@ import pytest
 
 from harness.adapters import replay_training
 from harness.cli.commands import replay_processes, verify_replay
+from harness.errors import HarnessError
 from harness.record import RunSpec
 from harness.runs import plan, worker
 from harness.runs.inputs import Inputs
@@ -224,8 +225,25 @@ def test_runs_whose_turn_does_not_come_are_named_and_the_seed_draws_the_order(
 
 def test_another_base_model_is_not_replayed(runs: Path, options: Options, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
-    assert verify_replay.replay(folder_of(runs), 4, options, model="tiny") == 0
+    with pytest.raises(
+        HarnessError, match="NOTHING REPLAYED: of none of 1 runs"
+    ):  # no success in which nothing was done
+        verify_replay.replay(folder_of(runs), 4, options, model="tiny")
     assert "not replayed: the model here is" in capsys.readouterr().out
+
+
+def test_a_challenger_that_reads_no_model_is_replayed_without_one(
+    options: Options, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    made = replace(options, methods=("base",), challengers=("commonest",), results=tmp_path / "results")
+    for job in plan.make(made)[0].jobs():
+        records.prepare(job.folder)
+        worker.run(replace(job, threads=1), Quiet())
+    capsys.readouterr()
+    assert verify_replay.replay(made.results / "runs", 4, made, model=str(tmp_path / "gone")) == 0
+    out = capsys.readouterr().out
+    assert "1 of 2 runs replayed, 1 not, 0 with a fault" in out
+    assert "commonest" in next(line for line in out.splitlines() if line.startswith("✓"))
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ import pytest
 
 from harness.cli import app
 from harness.cli.terminal import output, streams, verification
+from harness.cli.terminal.verification import Gaps
 from harness.errors import HarnessError
 from harness.format import Table, one_line, printable
 from harness.store import records
@@ -53,7 +54,7 @@ def show_review(text: str) -> None:
     excuse = Waiver(views.CSV, "*", text, date(2026, 3, 1))
     several: tuple[tuple[Waiver, ...], ...] = ((), (excuse,))
     for excuses in several:
-        verification.show(review.judge(Path("results"), checks, excuses), checks, [text], [text])
+        verification.show(review.judge(Path("results"), checks, excuses), checks, Gaps([text], [text], blind=[text]))
 
 
 def safe(text: str) -> bool:

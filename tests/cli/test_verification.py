@@ -9,6 +9,7 @@ import pytest
 
 from harness.cli.app import main
 from harness.cli.terminal import verification
+from harness.cli.terminal.verification import Gaps
 from harness.verify import review
 from harness.verify.checks.answers import arithmetic
 from harness.verify.checks.publication import files, views
@@ -18,7 +19,7 @@ from harness.verify.run import Check
 def verified(capsys: pytest.CaptureFixture[str], **checks: Sequence[Check]) -> list[str]:
     """What `verify` prints of these checks, by run; `together` are those of all runs."""
     by_run = {"" if name == "together" else f"toy/{name}": of_run for name, of_run in checks.items()}
-    verification.show(review.judge(Path("results"), by_run), by_run, [], [])
+    verification.show(review.judge(Path("results"), by_run), by_run, Gaps())
     return capsys.readouterr().out.splitlines()
 
 
@@ -28,7 +29,7 @@ VIEWS = [Check(views.CSV, False, "first in line 3", f"leaderboard/{name}.csv") f
 
 def test_verify_begins_with_the_result_and_ends_with_pass_or_fail(capsys: pytest.CaptureFixture[str]) -> None:
     good = verified(capsys, a=[Check(arithmetic.SCORES, True)])
-    assert good == ["results  1 run, 1 checks: all hold", "PASS: 1 run verified"]
+    assert good == ["results  1 run, 1 check: all hold", "PASS: 1 run verified"]
     bad = verified(capsys, a=[SCORES], b=[Check(arithmetic.SCORES, True)], together=VIEWS)
     assert bad[0] == "results  2 runs, 7 checks: 1 cause and 1 consequence"
     assert bad[-1] == "FAIL: 1 cause and 1 consequence; 1 of 2 runs without a fault of its own"
@@ -62,14 +63,21 @@ def test_runs_that_could_not_be_verified_are_told_in_the_last_line_and_alone_nev
 ) -> None:
     checks = {"toy/a": [Check(arithmetic.SCORES, True)]}
     verdict = review.judge(Path("results"), checks)
-    verification.show(verdict, checks, ["mine", "mine"], [], {"mine": "../mine.csv"})
+    verification.show(verdict, checks, Gaps(["mine", "mine"], absent={"mine": "../mine.csv"}))
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith(
         "2 not verified: the data file of 'mine' is gone or has changed since the run: ../mine.csv"
     )
     assert lines[-1] == "PASS: 1 run verified, 2 NOT verified, see above"
-    verification.show(review.judge(Path("results"), {}), {}, ["mine"], [])
+    verification.show(review.judge(Path("results"), {}), {}, Gaps(["mine"]))
     assert "PASS" not in capsys.readouterr().out
+
+
+def test_runs_whose_data_is_not_here_are_counted_with_what_was_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    checks = {"toy/a": [Check(arithmetic.SCORES, True)]}
+    verification.show(review.judge(Path("results"), checks), checks, Gaps(blind=["mine", "mine"]))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "questions and right answers of 2 runs not compared: the data of 'mine' is not here; --data DIR"
 
 
 def test_tables_that_were_not_compared_are_told_with_the_command_before_the_last_line(
@@ -77,7 +85,7 @@ def test_tables_that_were_not_compared_are_told_with_the_command_before_the_last
 ) -> None:
     checks = {"toy/a": [Check(arithmetic.SCORES, True)]}
     verdict = review.judge(Path("results"), checks)
-    verification.show(verdict, checks, [], [], tables=[Path("results/leaderboard/toy.csv")])
+    verification.show(verdict, checks, Gaps(), tables=[Path("results/leaderboard/toy.csv")])
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].endswith("this does: python run_all.py verify results/leaderboard/toy.csv")
     assert lines[-1] == "PASS: 1 run verified"

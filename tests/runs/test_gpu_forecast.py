@@ -17,7 +17,7 @@ from harness.model import batch, loading
 from harness.model.logits import logits_at
 from harness.model.tokenize import Pair
 from harness.runs.forecast import fit, gpu, peak_memory
-from harness.runs.forecast.gpu import Card, Size
+from harness.runs.forecast.gpu import Card, Price, Size
 from harness.training import loop
 from tests.support.flops import flop_counter
 from tests.support.records import make_spec
@@ -151,3 +151,18 @@ def test_a_size_gets_the_speed_of_the_slowest_card_of_about_that_size_and_says_s
 def test_what_is_neither_card_nor_size_is_refused(text: str) -> None:
     with pytest.raises(HarnessError, match="neither a size nor a known card"):
         gpu.card(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "price"),
+    [("2.50", Price(2.5)), ("2.50USD", Price(2.5, "USD")), ("$2", Price(2, "$")), ("3 eur", Price(3, "EUR"))],
+)
+def test_a_price_has_a_currency_if_one_is_named(text: str, price: Price) -> None:
+    assert gpu.price(text, "--price", "2.50USD") == price
+    assert price.title == f"cost {price.currency}".strip()
+
+
+@pytest.mark.parametrize("text", ["free", "0", "-1", "$2EUR", ""])
+def test_a_price_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(HarnessError, match="not a number above 0"):
+        gpu.price(text, "--price", "2.50USD")

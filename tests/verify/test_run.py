@@ -201,9 +201,9 @@ def test_a_run_that_did_not_finish_is_checked_for_what_it_claims(tmp_path: Path)
 
 
 def test_tables_beside_published_runs_are_no_publication_and_tables_without_runs_are(tmp_path: Path) -> None:
-    from harness.cli.commands.verify import _is_publication
+    from harness.cli.targets import is_publication
 
     (tmp_path / "leaderboard").mkdir()
-    assert _is_publication(tmp_path, itself=True)
+    assert is_publication(tmp_path, itself=True)
     (tmp_path / "published").mkdir()  # as `report` leaves it in a fresh clone
-    assert not _is_publication(tmp_path, itself=True)
+    assert not is_publication(tmp_path, itself=True)

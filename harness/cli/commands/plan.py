@@ -10,8 +10,7 @@ from pathlib import Path
 from harness.cli import flags, parse, settings
 from harness.cli.arguments import Arguments, Flag
 from harness.cli.flags_slurm import SLURM
-from harness.cli.terminal import documents, plan_output
-from harness.cli.terminal.heartbeat import heartbeat
+from harness.cli.terminal import documents, plan_output, silence
 from harness.errors import HarnessError
 from harness.model import architectures
 from harness.record import RunSpec
@@ -104,7 +103,7 @@ def show(options: Options, target: Gpu, *, as_json: bool = False) -> int:
     only_shipped = architectures.is_only_shipped(options.model)
     if not options.memory or (target.card is None and not only_shipped):
         shipped_model = architectures.read(options.model)[0] if only_shipped else None
-        with heartbeat(lambda: f"looking at {options.model}: its memory for {len(options.methods)} methods"):
+        with silence.stage(f"looking at {options.model}: its memory for {len(options.methods)} methods"):
             plans = plan.make(options, model=shipped_model, announce=plan_output.transfer)
         if as_json:
             documents.plans(plans)
@@ -115,7 +114,7 @@ def show(options: Options, target: Gpu, *, as_json: bool = False) -> int:
     model, shipped = architectures.read(options.model)
     device, dtype = options.device or "cuda", options.dtype or "bf16"
     imagined = replace(options, device=device, dtype=dtype, imagined=True, memory=False, challengers=())
-    with heartbeat(lambda: f"reading the examples of {', '.join(options.tasks)}"):
+    with silence.stage(f"reading the examples of {', '.join(options.tasks)}"):
         plans = plan.make(imagined, model=model)
     outlooks = []
     for planned in plans:
@@ -142,7 +141,7 @@ def _look(request: fit.Request) -> fit.Outlook:
     with tempfile.TemporaryDirectory() as folder:
         request = replace(request, tally=Path(folder) / "runs")
         total = len({replace(spec, seed=0) for spec in request.specs})
-        with heartbeat(lambda: f"predicted the memory of {request.done()} of {total} runs"):
+        with silence.stage(lambda: f"predicted the memory of {request.done()} of {total} runs"):
             return fit.look_in_own_process(request)
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness import errors
-from harness.cli import flags, parse, settings
+from harness.cli import flags, parse, settings, targets
 from harness.cli.arguments import Arguments, Flag
 from harness.cli.lookup import Lookup
-from harness.cli.terminal import archives, documents, output, verification
-from harness.errors import HarnessError, did_you_mean
+from harness.cli.targets import Target, runs_below
+from harness.cli.terminal import archives, documents, output, silence, verification
+from harness.errors import HarnessError
 from harness.runs.options import Options
 from harness.store import archive, records
 from harness.verify import review, waivers
@@ -28,7 +28,6 @@ from harness.verify.review import Review
 from harness.verify.waivers import Waiver
 
 DONE, DIFFERS = 0, 1
-NOTE_SECONDS = 4.0  # between two lines of progress
 BY_DATA = (data.FINGERPRINT, data.COUNTS, arithmetic.GOLD)  # differ if a data file is read with other flags
 TOGETHER = ""  # the place of checks that look at all runs
 FLAGS = (
@@ -114,40 +113,6 @@ def archived(path: Path, folder: Path, *, review_or_rerun: bool = False) -> int:
     return DONE
 
 
-@dataclass(frozen=True)
-class Target:
-    """A results folder to look at; `only` is the part of it to check (a run, a table), empty for all."""
-
-    root: Path
-    publication: bool
-    only: str = ""
-
-    @property
-    def runs(self) -> Path:
-        """The folder whose runs count."""
-        return self.root / "runs" if self.is_local_view else self.root
-
-    @property
-    def is_view(self) -> bool:
-        """Whether only a table, a figure or the page is to be checked."""
-        return views.is_view(self.only)
-
-    @property
-    def is_local_view(self) -> bool:
-        """Whether that table belongs to a results folder outside of a publication."""
-        return self.is_view and not self.publication
-
-    def folders(self) -> list[Path]:
-        """The folders of the runs to check one by one; for the table of a task, those of its task."""
-        if self.only and not self.is_view:
-            return _runs_below(self.root / self.only)
-        task = Path(self.only).name.split(".")[0] if self.only.startswith(views.FOLDERS[0]) else ""
-        folders = _runs_below(self.runs)
-        if not self.publication and not self.is_view:
-            folders = [folder for folder in folders if not folder.is_relative_to(self.root / "published")]
-        return [folder for folder in folders if folder.relative_to(self.runs).parts[:1] == (task,)] or folders
-
-
 def verify(
     path: Path, options: Options, *, report: Path | None = None, excuses: Path | None = None, as_json: bool = False
 ) -> int:
@@ -164,9 +129,9 @@ def verify(
         HarnessError: there is nothing to verify, or nothing that can be, or the waivers are malformed.
     """
     old = archive.archives(path)
-    parts = targets(path, required=not old)
+    parts = targets.of(path, required=not old)
     if report is not None and not parts:
-        raise _no_results(path)
+        raise targets.no_results(path)
     for folder in old if not as_json else ():
         archives.show(folder, archive.read(folder))
     if report is not None and len(parts) > 1:
@@ -188,118 +153,70 @@ def verify(
     return code
 
 
-def targets(path: Path, *, required: bool = True) -> list[Target]:
-    """Return the results folders of a path: one, or local runs and the publication beside them; archives are left out.
-
-    Raises:
-        HarnessError: there is no run below it, and one is required.
-    """
-    for folder in (path, *path.parents):
-        if _is_publication(folder, itself=folder == path):
-            if not _runs_below(folder):
-                raise _no_results(path)
-            return [Target(folder, True, "" if path == folder else path.relative_to(folder).as_posix())]
-        inside = path.relative_to(folder).as_posix()
-        if views.is_view(inside) and path.exists() and _runs_below(folder / "runs"):
-            return [Target(folder, False, inside)]
-    local = Target(path, False)
-    parts = [local] if local.folders() else []
-    if _runs_below(path / "published"):
-        parts.append(Target(path / "published", True))
-    if required and not parts:
-        raise _no_results(path)
-    return parts
-
-
-def _is_publication(folder: Path, *, itself: bool) -> bool:
-    """Tell whether a folder is a publication: it has a list of checksums, or has lost it but looks like one.
-
-    A folder without the list looks like one if it is called `published`, or has tables and runs side by side.
-    """
-    if (folder / files.SUMS).is_file():
-        return True
-    own_runs = any((folder / name).is_dir() for name in ("runs", "published"))  # then its tables are of these
-    beside = (folder / views.FOLDERS[0]).is_dir() and not own_runs
-    return itself and folder.is_dir() and (folder.name == "published" or beside)
-
-
-def _runs_below(folder: Path) -> list[Path]:
-    found = sorted(record.parent for record in folder.rglob(records.RECORD)) if folder.is_dir() else []
-    return [run for run in found if archive.archive_of(run) is None]
-
-
-def _no_results(path: Path) -> HarnessError:
-    if not path.exists():
-        problem = f"there are no results to verify: no file or folder '{path}'"
-        fix = did_you_mean(path.name, [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else [])
-        return HarnessError(
-            problem,
-            where=str(path),
-            fix=fix or f"check the path, or run a task first: {errors.command('--task', 'cfa')}",
-        )
-    if path.is_file() or (path / views.FOLDERS[0]).is_dir() or any(path.glob("*.csv")):
-        problem = "here are tables and no runs, and a table can be verified by the answers of its runs only"
-        fix = "get the whole folder: in a results folder `runs/` lies beside `leaderboard/`, in a publication the tasks do"
-        return HarnessError(problem, where=str(path), fix=fix)
-    fix = f"run a task first: {errors.command('--task', 'cfa')}"
-    return HarnessError("there are no results to verify", where=str(path), fix=fix)
-
-
 def _excuses(target: Target, path: Path | None) -> Sequence[Waiver]:
     path = path or (waivers.waiver_file(target.root) if target.publication else None)
     return waivers.read(path) if path else ()
+
+
+@dataclass
+class _Runs:
+    """Runs verified one by one: checks by folder, readable runs, and tasks that are unknown, changed or without their data."""
+
+    checks: dict[str, list[Check]] = field(default_factory=dict)
+    readable: list[records.Run] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    blind: list[str] = field(default_factory=list)
 
 
 def _look(
     target: Target, path: Path, lookup: Lookup, excuses: Sequence[Waiver], entries: list[dict[str, Any]] | None = None
 ) -> Review:
     """Make every check of a target, print the results or add them to `entries`, and return them as a review."""
-    checks, runs, unknown, changed = _one_by_one(target, lookup)
-    if (target.publication and not target.only) or target.is_view:
-        checks[TOGETHER] = _together(target, runs, lookup, unknown)
-    elif target.publication:
-        checks[TOGETHER] = _of_part(target, lookup)
+    folders, runs = target.folders(), _Runs()
+    with silence.stage(lambda: f"verifying: {len(runs.checks) + len(runs.unknown):,} of {len(folders):,} runs"):
+        for folder in folders:
+            _add(runs, folder, folder.relative_to(target.root).as_posix(), lookup)
+    checks, unknown = runs.checks, runs.unknown
+    with silence.stage("verifying: runs, tables and figures against each other"):
+        if (target.publication and not target.only) or target.is_view:
+            checks[TOGETHER] = _together(target, runs.readable, lookup, unknown)
+        elif target.publication:
+            checks[TOGETHER] = _of_part(target, lookup)
     verdict = review.judge(target.root, checks, excuses, complete=not target.only)
     if entries is None:
         own = not target.publication and not target.only
         tables = sorted((target.root / views.FOLDERS[0]).glob("*.csv")) if own else []
-        verification.show(verdict, checks, unknown, changed, lookup.absent, tables[:1])
+        gaps = verification.Gaps(unknown, runs.changed, lookup.absent, [] if target.publication else runs.blind)
+        verification.show(verdict, checks, gaps, tables[:1])
     else:
-        entries.append(documents.verification(verdict, checks, unknown))
+        entries.append(documents.verification(verdict, checks, unknown, runs.blind))
     if unknown and not checks:
         problem = f"no run can be verified: {verification.reason(unknown[0], lookup.absent)}"
         raise HarnessError(problem, where=str(path), fix=output.FILE_FLAGS)
     return verdict
 
 
-def _one_by_one(
-    target: Target, lookup: Lookup
-) -> tuple[dict[str, list[Check]], list[records.Run], list[str], list[str]]:
-    """Verify each run; return checks by folder, readable runs, unknown tasks, and tasks whose data file changed."""
-    checks: dict[str, list[Check]] = {}
-    runs, unknown, changed = [], [], []
-    folders, last_note = target.folders(), time.monotonic()
-    for position, folder in enumerate(folders):
-        if time.monotonic() - last_note > NOTE_SECONDS:
-            output.note(f"verifying: {position:,} of {len(folders):,} runs")
-            last_note = time.monotonic()
-        name = folder.relative_to(target.root).as_posix()
-        try:
-            record = records.read_record(folder)
-        except HarnessError as problem:
-            checks[name] = [files.strict_json_check(folder), Check(files.RECORD_READABLE, False, problem.problem)]
-            continue
-        runs.append(records.Run(folder, record))
-        task = lookup.task(record)
-        if task is None:
-            unknown.append(record.spec.task)
-            continue
-        examples, probed = lookup.examples(task.name, record.spec.split), lookup.probed(record)
-        validation = lookup.examples(task.name, "validation")
-        checks[name] = checking.verify(folder, task, examples=examples, validation=validation, probed=probed)
-        if task.name in lookup.files and any(check.name in BY_DATA and not check.ok for check in checks[name]):
-            changed.append(task.name)
-    return checks, runs, unknown, changed
+def _add(runs: _Runs, folder: Path, name: str, lookup: Lookup) -> None:
+    """Verify the run of a folder and add what comes out."""
+    try:
+        record = records.read_record(folder)
+    except HarnessError as problem:
+        runs.checks[name] = [files.strict_json_check(folder), Check(files.RECORD_READABLE, False, problem.problem)]
+        return
+    runs.readable.append(records.Run(folder, record))
+    task = lookup.task(record)
+    if task is None:
+        runs.unknown.append(record.spec.task)
+        return
+    examples, probed = lookup.examples(task.name, record.spec.split), lookup.probed(record)
+    validation = lookup.examples(task.name, "validation")
+    checks = checking.verify(folder, task, examples=examples, validation=validation, probed=probed)
+    runs.checks[name] = checks
+    if examples is None:
+        runs.blind.append(task.name)
+    if task.name in lookup.files and any(check.name in BY_DATA and not check.ok for check in checks):
+        runs.changed.append(task.name)
 
 
 def _together(target: Target, runs: Sequence[records.Run], lookup: Lookup, unknown: Sequence[str]) -> list[Check]:
@@ -308,10 +225,12 @@ def _together(target: Target, runs: Sequence[records.Run], lookup: Lookup, unkno
 
     rebuild = functools.partial(write_outputs, tasks=lookup.tasks, publication=target.publication)
     if target.is_view:
-        runs = _readable(_runs_below(target.runs))
+        runs = _readable(runs_below(target.runs))
         checks = files.publication_checks(target.root) if target.publication else []
         checks += views.publication_checks(target.root, runs, rebuild)
-        return [check for check in checks if check.ok or check.path.startswith(target.only) or not check.path]
+        checks = [check for check in checks if check.ok or check.path.startswith(target.only) or not check.path]
+        of_table = _readable(target.folders()) if target.publication else []
+        return [*checks, *checking.together(of_table, lookup.of(run.record for run in of_table))]
     checks = checking.publication(target.root, runs, lookup.of(run.record for run in runs), rebuild)
     unknown_tasks = [f"{name}: {output.FILE_FLAGS}" for name in sorted(set(unknown))]
     return [make_check(checking.TASK_AVAILABLE, unknown_tasks), *checks]
@@ -330,7 +249,7 @@ def _of_part(target: Target, lookup: Lookup) -> list[Check]:
     ]
     inside = [check for check in about_files if check.ok or not check.path or check.path.startswith(part)]
     task = Path(target.only).parts[0]
-    runs = _readable(_runs_below(target.root / task))
+    runs = _readable(runs_below(target.root / task))
     return [*inside, *checking.together(runs, lookup.of(run.record for run in runs))]
 
 

@@ -28,6 +28,7 @@ from harness.verify.replay import Evidence, Outcome
 from harness.verify.reproduce import Outcome as Verdict
 
 DONE, DIFFERS = 0, 1
+NEEDED = "stored weights are needed, and the base model: `make models`, or --model DIR"
 
 
 def replay(
@@ -51,7 +52,7 @@ def replay(
         model: the folder or hub id of the base model, if the recorded name is neither.
 
     Raises:
-        HarnessError: there is no finished run.
+        HarnessError: there is no finished run, or nothing of any could be done again.
     """
     runs = [run for run in records.find(path, skip_damaged=True) if run.record.status == "ok"]
     if not runs:
@@ -72,15 +73,27 @@ def replay(
         _tell(run.record, outcome)
         outcomes.append(outcome)
     outcomes = _compared([run.record for run in runs], outcomes)
-    replayed = [outcome for outcome in outcomes if outcome.questions]
-    bad = sum(bool(outcome.faults) for outcome in outcomes)
-    gap = max((outcome.gap for outcome in replayed), default=0.0)
-    left = len(runs) - len(replayed)
-    output.say(
-        f"{len(replayed)} of {len(runs)} runs replayed, {left} not, {bad} with a fault; greatest difference {gap:.3g} nats, "
-        f"{sum(outcome.equal for outcome in replayed)} of {sum(outcome.questions for outcome in replayed)} answers equal to the last digit"
-    )
-    return DIFFERS if bad else DONE
+    _say_total(path, outcomes)
+    return DIFFERS if any(outcome.faults for outcome in outcomes) else DONE
+
+
+def _say_total(path: Path, outcomes: Sequence[Outcome]) -> None:
+    """Print how many runs were replayed and how far off they were.
+
+    Raises:
+        HarnessError: nothing of any run could be done again.
+    """
+    replayed, runs = [outcome for outcome in outcomes if outcome.questions], len(outcomes)
+    bad, steps = sum(bool(outcome.faults) for outcome in outcomes), sum(outcome.steps for outcome in outcomes)
+    if not replayed and not bad and not steps:
+        problem = f"NOTHING REPLAYED: of none of {runs} runs could an answer or a step be computed again"
+        raise HarnessError(problem, where=str(path), fix=f"see the reason of each run above; {NEEDED}")
+    total = f"{len(replayed)} of {runs} runs replayed, {runs - len(replayed)} not, {bad} with a fault"
+    if replayed:
+        equal, asked = (sum(getattr(outcome, name) for outcome in replayed) for name in ("equal", "questions"))
+        gap = max(outcome.gap for outcome in replayed)
+        total += f"; greatest difference {gap:.3g} nats, {equal} of {asked} answers equal to the last digit"
+    output.say(total)
 
 
 def _late(minutes: float) -> Callable[[], Outcome | None]:

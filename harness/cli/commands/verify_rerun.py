@@ -10,7 +10,7 @@ from pathlib import Path
 from harness import environment
 from harness.cli.lookup import Lookup
 from harness.cli.terminal import output
-from harness.data import probes
+from harness.data import probes, registry
 from harness.errors import HarnessError
 from harness.format import spoken
 from harness.model import checkpoint
@@ -82,21 +82,34 @@ def job_of(like: Sequence[Record], lookup: Lookup, options: Options, model: str,
         return Verdict("NOT COMPARABLE", ("it ran on CUDA, and here is none",))
     if spec.remote_code and not options.remote_code:  # a record of somebody else must not make this machine run code
         return Verdict("NOT COMPARABLE", ("code that came with the model was run; --trust-remote-code allows it here",))
+    base = _base(spec, model) if _reads_model(spec) else Path()
+    if isinstance(base, Verdict):
+        return base
+    return Job(
+        spec=spec,
+        folder=records.run_dir(folder, spec),
+        source=replace(lookup.source(task), train_limit=limits[0], test_limit=limits[1]),
+        model_folder=base,
+        probes=tuple(map(lookup.reference, probes.names(spec))),
+        probe_limit=lookup.probe_limit(old),
+        threads=min(old.environment.threads, environment.cores()),
+    )
+
+
+def _reads_model(spec: RunSpec) -> bool:
+    """Return whether a run needs the base model; most challengers do not."""
+    return not spec.challenger or registry.challenger(spec.method).embeds
+
+
+def _base(spec: RunSpec, model: str) -> Path | Verdict:
+    """Return the folder of a run's base model, or why it is not here."""
     try:
         base = checkpoint.read(model, remote_code=spec.remote_code)
     except HarnessError as problem:
         return Verdict("NOT COMPARABLE", (f"{problem.problem}; --model DIR names where it is",))
     if not base.matches(spec.model_revision):
         return Verdict("NOT COMPARABLE", (f"the model here is {base.revision}, and it was {spec.model_revision}",))
-    return Job(
-        spec=spec,
-        folder=records.run_dir(folder, spec),
-        source=replace(lookup.source(task), train_limit=limits[0], test_limit=limits[1]),
-        model_folder=base.folder,
-        probes=tuple(map(lookup.reference, probes.names(spec))),
-        probe_limit=lookup.probe_limit(old),
-        threads=min(old.environment.threads, environment.cores()),
-    )
+    return base.folder
 
 
 def _with_start(job: Job, runs: Sequence[records.Run]) -> Job | Verdict:

@@ -92,13 +92,16 @@ def _check(check: Check) -> dict[str, Any]:
     return {"check": check.name, "ok": check.ok, "detail": "" if check.ok else check.detail, "path": check.path}
 
 
-def verification(verdict: Review, checks: Mapping[str, Sequence[Check]], unknown: Sequence[str]) -> dict[str, Any]:
+def verification(
+    verdict: Review, checks: Mapping[str, Sequence[Check]], unknown: Sequence[str], blind: Sequence[str]
+) -> dict[str, Any]:
     """Return the checks of a folder by run, those of all runs together under an empty name."""
     waived = {finding.check for finding in verdict.findings if finding.waiver}
     return {
         "folder": str(verdict.path),
         "passed": verdict.ok,
         "unknown_tasks": sorted(set(unknown)),
+        "tasks_without_data": sorted(set(blind)),
         "runs": {
             name: [_check(check) | ({"waived": True} if check in waived else {}) for check in of_run]
             for name, of_run in checks.items()

@@ -1,6 +1,6 @@
 """A line on stderr whenever a command has printed nothing for a few seconds: its stage, and the time since its start.
 
-`stage` names what a command does; a stage within a stage is the one that is named. The line of `heartbeat` counts as output.
+`stage` names what a command does; a stage within a stage is the one that is named.
 In the log of a long command such lines would hide all others: after the first minute a dot stands for most of them, unless
 stderr is a terminal, and a line follows after each minute without another.
 """

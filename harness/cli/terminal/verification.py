@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness import errors
@@ -15,22 +16,27 @@ from harness.verify.review import Finding, Review
 FILES_NAMED = 3  # of one kind of consequence
 
 
-def show(
-    verdict: Review,
-    checks: Mapping[str, Sequence[Check]],
-    unknown: Sequence[str],
-    changed: Sequence[str],
-    absent: Mapping[str, str] | None = None,
-    tables: Sequence[Path] = (),
-) -> None:
+@dataclass(frozen=True)
+class Gaps:
+    """Tasks whose runs could not be verified, or not in full, a name for each such run.
+
+    `unknown` tasks are not known here, `changed` ones differ on their data file, and for `blind` ones the data is not here.
+    `absent` are data files of unknown tasks, by task, that are gone or have changed.
+    """
+
+    unknown: Sequence[str] = ()
+    changed: Sequence[str] = ()
+    absent: Mapping[str, str] = field(default_factory=dict)
+    blind: Sequence[str] = ()
+
+
+def show(verdict: Review, checks: Mapping[str, Sequence[Check]], gaps: Gaps, tables: Sequence[Path] = ()) -> None:
     """Print what `verify` finds in a folder.
 
     Args:
         verdict: the review.
         checks: by run, empty for all runs together.
-        unknown: the unknown task of each run that is not verified.
-        changed: the task of each run that differs on a data file.
-        absent: data files of unknown tasks that are gone or have changed.
+        gaps: the runs that were not verified, or not in full.
         tables: one beside the runs, if tables are not among what was checked.
     """
     count = sum(map(len, checks.values()))
@@ -41,19 +47,14 @@ def show(
         len({review.item_of(verdict, finding)[0] for finding in causes}),
         len({finding.check.name for finding in consequences}),
     )
-    output.say(f"{one_line(verdict.path)}  {_runs(verdict.runs)}, {count:,} checks: {counts}")
+    output.say(f"{one_line(verdict.path)}  {_runs(verdict.runs)}, {count:,} check{'s' * (count != 1)}: {counts}")
     for heading, lines in (
         ("causes", _by_item(verdict, causes)),
         ("consequences, of these causes", _by_kind(consequences)),
         ("waived", _waivers(waived)),
     ):
         output.say("\n".join([heading, *lines])) if lines else None
-    for name in sorted(set(unknown)):
-        output.say(f"{unknown.count(name)} not verified: {reason(name, absent or {})} ({output.FILE_FLAGS})")
-    if changed:
-        output.say(
-            f"{len(changed)} differ{'s' * (len(changed) == 1)} on a data file: check that it is read with the same flags. {output.FILE_FLAGS}"
-        )
+    _tell(gaps)
     if tables:
         command = errors.command("verify", str(tables[0]))
         output.say(f"tables, figures and page were not compared with the runs; this does: {command}")
@@ -62,8 +63,23 @@ def show(
         output.say(f"FAIL: {counts}; {sound} of {_runs(verdict.runs)} without a fault of its own")
     elif checks:
         parts = [f"{_runs(verdict.runs)} verified", f"{len(waived)} waived" * bool(waived)]
-        parts.append(f"{len(unknown)} NOT verified, see above" * bool(unknown))
+        parts.append(f"{len(gaps.unknown)} NOT verified, see above" * bool(gaps.unknown))
         output.say(f"PASS: {', '.join(filter(None, parts))}")
+
+
+def _tell(gaps: Gaps) -> None:
+    """Print which runs were not verified, or not in full, and what is needed."""
+    for name in sorted(set(gaps.unknown)):
+        output.say(f"{gaps.unknown.count(name)} not verified: {reason(name, gaps.absent)} ({output.FILE_FLAGS})")
+    if changed := len(gaps.changed):
+        output.say(
+            f"{changed} differ{'s' * (changed == 1)} on a data file: check that it is read with the same flags. {output.FILE_FLAGS}"
+        )
+    for name in sorted(set(gaps.blind)):
+        runs = _runs(gaps.blind.count(name))
+        output.say(
+            f"questions and right answers of {runs} not compared: the data of '{one_line(name)}' is not here; --data DIR"
+        )
 
 
 def reason(task: str, absent: Mapping[str, str]) -> str:
