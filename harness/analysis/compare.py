@@ -3,28 +3,25 @@
 `cells` pools the seeds of each spec and compares every cell with the base model and with the best. p-values are
 Holm-adjusted over all pairs of cells of a family: the same task, examples, prompts, model and metric. All pairs count,
 because the best is chosen after looking at the data (tests/metrics/test_coverage.py). A cell is "tied" with the best unless
-its adjusted p-value is below 5 %, so a table never shows an order that the data does not support. `compare_records`
-compares two single runs.
+its adjusted p-value is below 5 %, so a table never shows an order that the data does not support. `harness.analysis.pair`
+compares two rows alone.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 from harness.analysis import references
 from harness.analysis.aggregate import Cell, Difference, Gains, method_order, metric_names, pool, table_order
-from harness.analysis.costs import machine_difference
-from harness.analysis.items import Metrics, Run, find_metric, item_scores
+from harness.analysis.items import Metrics, Run
 from harness.analysis.references import Differences, Draft
 from harness.metrics import stats
-from harness.record import Answer, Record, RunSpec
-from harness.schema import Metric
+from harness.record import RunSpec
 
-__all__ = ["Cell", "Comparison", "Difference", "Flip", "cells", "compare_records"]
+__all__ = ["Cell", "Difference", "cells"]
 
 Key = TypeVar("Key")
 
@@ -60,8 +57,8 @@ def _judge(family: Sequence[Draft], ranks: Mapping[RunSpec, float]) -> list[Cell
     """Compare the cells of a family with base and best; every p-value is corrected for all pairs of cells."""
     usable = [position for position, (_, evidence) in enumerate(family) if evidence is not None]
     differences = {(i, j): paired for i in usable for j in usable if i < j and (paired := _minus(family[i], family[j]))}
-    adjusted = _adjusted(differences)
-    both_ways = adjusted | {(j, i): _turned(difference) for (i, j), difference in adjusted.items()}
+    by_pair = with_correction(differences)
+    both_ways = by_pair | {(j, i): _turned(difference) for (i, j), difference in by_pair.items()}
     family = references.with_references(family, both_ways, ranks)
     return _against_best(family, both_ways)
 
@@ -168,12 +165,12 @@ def _overlap(a: Cell, b: Cell) -> bool:
     return None in (a.low, a.high, b.low, b.high) or (a.low <= b.high and b.low <= a.high)  # type: ignore[operator]
 
 
-def _adjusted(differences: Mapping[Key, stats.Paired]) -> dict[Key, Difference]:
+def with_correction(differences: Mapping[Key, stats.Paired]) -> dict[Key, Difference]:
     """Return the differences with Holm's p-values over all of them."""
-    corrected = stats.holm([paired.p for paired in differences.values()])
+    p_values = stats.holm([paired.p for paired in differences.values()])
     return {
         key: Difference(paired.difference, paired.low, paired.high, paired.p, p, paired.error, paired.df, paired.reason)
-        for (key, paired), p in zip(differences.items(), corrected, strict=True)
+        for (key, paired), p in zip(differences.items(), p_values, strict=True)
     }
 
 
@@ -181,154 +178,3 @@ def _order(cell: Cell, names: Mapping[str, Sequence[str]]) -> tuple[Any, ...]:
     task_metrics = names.get(cell.spec.task, [])
     position = task_metrics.index(cell.metric) if cell.metric in task_metrics else 0
     return (*table_order(cell.spec), position, *method_order(cell.spec), cell.status)
-
-
-@dataclass(frozen=True)
-class Flip:
-    """A question with different scores in the two runs. `won`: the second run has the better one."""
-
-    a: Answer
-    b: Answer
-    a_score: float
-    b_score: float
-    won: bool
-
-
-@dataclass(frozen=True)
-class EngineChange:
-    """The answers that another engine changed: two runs that differ in nothing but the program that answered.
-
-    `changed` of `questions` answers differ as the task's parser reads them; `low` and `high` are the 95 % interval of their
-    share. `same_weights`: both answered with the same stored weights, or with the base model.
-    """
-
-    first: str
-    second: str
-    questions: int
-    changed: int
-    low: float
-    high: float
-    same_weights: bool
-
-    @property
-    def rate(self) -> float:
-        """The share of answers that differ."""
-        return self.changed / self.questions
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two runs side by side; differences are `b` less `a`.
-
-    `fields` are the fields of the spec that differ, as (name, a's, b's). If the runs are not comparable, `why_not` has the
-    reason and `scores` is empty; `cost_why_not` has the reason for memory and time. `flips` are the questions with different
-    scores on the headline metric, those lost by `b` first, in id order. `worse` names the metrics on which `b` is worse by
-    a paired test (5 %, Holm-adjusted over the metrics). `engines` is set if the runs differ in nothing but their engine.
-    """
-
-    a: Record
-    b: Record
-    fields: tuple[tuple[str, Any, Any], ...]
-    scores: Mapping[str, Difference]
-    why_not: str
-    cost_why_not: str
-    headline: str = ""
-    flips: tuple[Flip, ...] = ()
-    worse: tuple[str, ...] = ()
-    engines: EngineChange | None = None
-
-
-def compare_records(a: Run, b: Run, metrics: Metrics | None = None) -> Comparison:
-    """Compare two single runs metric by metric, paired by example, p-values Holm-adjusted over the metrics.
-
-    Args:
-        a: a record and its answers (None if they are gone).
-        b: the other.
-        metrics: as for `cells`.
-    """
-    names = [field.name for field in dataclasses.fields(RunSpec)]
-    pairs = [(name, getattr(a[0].spec, name), getattr(b[0].spec, name)) for name in names]
-    why_not = _why_not(a[0], b[0])
-    differences: dict[str, stats.Paired] = {}
-    if not why_not:
-        for name in (name for name in a[0].scores if name in b[0].scores):
-            metric = find_metric(a[0].spec.task, name, metrics or {})
-            left, right = (item_scores([run], metric) if metric else None for run in (a, b))
-            if left is not None and right is not None and left.pairs_with(right):
-                differences[name] = right.minus(left)
-        why_not = "" if differences else "not comparable: the two have no answers to the same questions"
-    scores = _adjusted(differences)
-    headline = next((name for name in _headline_first(a[0], metrics or {}) if name in scores), "")
-    return Comparison(
-        a=a[0],
-        b=b[0],
-        fields=tuple(pair for pair in pairs if pair[1] != pair[2]),
-        scores=scores,
-        why_not=why_not,
-        cost_why_not=machine_difference(a[0], b[0]),
-        headline=headline,
-        flips=_flips(a, b, find_metric(a[0].spec.task, headline, metrics or {})) if headline else (),
-        worse=tuple(
-            name for name, differences in scores.items() if _is_worse(differences, a[0].scores[name].higher_is_better)
-        ),
-        engines=None if why_not else _engine_change(a, b),
-    )
-
-
-def _engine_change(a: Run, b: Run) -> EngineChange | None:
-    """Return what another engine changed; None if the runs differ in more or in less, or their texts were read only."""
-    first, second = (replace(record.spec, engine="", probes=()) for record, _ in (a, b))
-    if first != second or a[0].spec.engine == b[0].spec.engine or first.scoring == "perplexity":
-        return None
-    partners = {answer.id: answer for answer in b[1] or ()}
-    pairs = [(answer, partners[answer.id]) for answer in a[1] or () if answer.id in partners]
-    if not pairs:
-        return None
-    changed = [_reading(left) != _reading(right) for left, right in pairs]
-    values, groups = [float(change) for change in changed], [answer.group for answer, _ in pairs]
-    _, low, high = stats.clustered_interval(values, groups, share=True)
-    names = [record.spec.engine or "transformers" for record, _ in (a, b)]
-    same = a[0].adapter_sha256 == b[0].adapter_sha256 and (bool(a[0].adapter_sha256) or not first.epochs)
-    return EngineChange(names[0], names[1], len(pairs), sum(changed), low, high, same)
-
-
-def _reading(answer: Answer) -> tuple[bool, str]:
-    """Return an answer as the task's parser reads it, else its text."""
-    return (False, answer.text) if answer.parsed is None else (True, answer.parsed)
-
-
-def _headline_first(record: Record, metrics: Metrics) -> list[str]:
-    return [metric.name for metric in metrics.get(record.spec.task, ())] or list(record.scores)
-
-
-def _is_worse(difference: Difference, higher_is_better: bool) -> bool:
-    return difference.p_holm < stats.LEVEL and (difference.value < 0) == higher_is_better
-
-
-def _flips(a: Run, b: Run, metric: Metric | None) -> tuple[Flip, ...]:
-    if metric is None:
-        return ()
-    second = {answer.id: answer for answer in b[1] or ()}
-    flips = []
-    for answer in a[1] or ():
-        partner = second[answer.id]
-        left, right = metric.score(answer), metric.score(partner)
-        if left != right:
-            flips.append(Flip(answer, partner, left, right, won=(right > left) == metric.higher_is_better))
-    return tuple(sorted(flips, key=lambda flip: (flip.won, flip.a.id)))
-
-
-def _why_not(a: Record, b: Record) -> str:
-    """Return the reason if the scores of two runs must not be compared, otherwise an empty string."""
-    for record, name in ((a, "the first"), (b, "the second")):
-        if record.status != "ok":
-            return f"not comparable: {name} run is {record.status}"
-    if a.spec.task != b.spec.task:
-        return f"not comparable: different tasks ({a.spec.task}; {b.spec.task})"
-    if a.spec.task_version != b.spec.task_version:
-        return f"not comparable: different versions of the task ({a.spec.task_version}; {b.spec.task_version})"
-    if a.spec.data != b.spec.data:
-        return f"not comparable: different examples or prompts (data {a.spec.data[:12]}; {b.spec.data[:12]})"
-    if a.spec.scoring != b.spec.scoring:
-        return f"not comparable: scored in different ways ({a.spec.scoring}; {b.spec.scoring})"
-    return ""

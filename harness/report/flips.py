@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from harness import errors
-from harness.analysis import compare
+from harness.analysis import pair as pairs
 from harness.analysis.aggregate import Cell
-from harness.analysis.compare import Comparison, Flip
 from harness.analysis.items import Run
+from harness.analysis.pair import Comparison, Flip
 from harness.analysis.results import TaskResults
 from harness.analysis.sections import Section
 from harness.format import short, unread_mark
@@ -58,16 +58,16 @@ def flip_summary(section: Section, results: TaskResults, questions: Questions = 
         questions: the task's examples by id. An example with another gold answer than the recorded one belongs to other data and is skipped.
     """
     pair = _pair(section, results.runs)
-    compared = compare.compare_records(*pair, results.metrics) if pair else None
+    compared = pairs.compare_rows([pair[0]], [pair[1]], results.metrics) if pair else None
     if compared is None or not compared.flips:
         return None
     won = [flip for flip in compared.flips if flip.won]
     lost = [flip for flip in compared.flips if not flip.won]
     names = _names(section, compared)
-    n, title = compared.a.scores[compared.headline].n, f"Answers that changed from {names[0]} to {names[1]}"
+    n, title = compared.a[0].scores[compared.headline].n, f"Answers that changed from {names[0]} to {names[1]}"
     counts = f"{names[1]} does better on {len(won):,} and worse on {len(lost):,} of {n:,} questions"
-    command = f"{errors.FROM_SOURCE} compare {compared.a.spec.id} {compared.b.spec.id} --output md"
-    if any(flip.a.target.startswith(MARK) for flip in compared.flips):
+    command = f"{errors.FROM_SOURCE} compare {compared.a[0].spec.id} {compared.b[0].spec.id} --output md"
+    if any(flip.question.target.startswith(MARK) for flip in compared.flips):
         return FlipSummary(
             title, f"{counts}. The licence of the data does not allow its texts to be shown.", (), command
         )
@@ -100,7 +100,7 @@ def _names(section: Section, compared: Comparison) -> tuple[str, str]:
     rows = {run: cell for cell in section.headline for run in cell.run_ids}
     first, second = (
         section.label(rows[record.spec.id]) + (f" s{record.spec.seed}" if len(rows[record.spec.id].seeds) > 1 else "")
-        for record in (compared.a, compared.b)
+        for record in (compared.a[0], compared.b[0])
     )
     return first, second
 
@@ -112,14 +112,15 @@ def _spread(flips: Sequence[Flip]) -> list[Flip]:
 
 
 def _example(flip: Flip, names: tuple[str, str], questions: Questions) -> FlipExample:
-    example = questions.get(flip.a.id)
+    answer = flip.question
+    example = questions.get(answer.id)
     parts = []
-    if example is not None and example.target == flip.a.target:
+    if example is not None and example.target == answer.target:
         parts = [("context", short(example.context, LONGEST)), ("question", short(example.question, LONGEST))]
-    parts.append(("options", " · ".join(short(choice, LONGEST_OPTION) for choice in flip.a.choices)))
-    parts.append(("right answer", short(flip.a.target, LONGEST)))
-    parts += [(name, _answer_text(answer)) for name, answer in zip(names, (flip.a, flip.b), strict=True)]
-    return FlipExample(flip.won, _outcome(flip), flip.a.id, tuple(part for part in parts if part[1]))
+    parts.append(("options", " · ".join(short(choice, LONGEST_OPTION) for choice in answer.choices)))
+    parts.append(("right answer", short(answer.target, LONGEST)))
+    parts += [(name, _answer_text(given[0])) for name, given in zip(names, (flip.a, flip.b), strict=True)]
+    return FlipExample(flip.won, _outcome(flip), answer.id, tuple(part for part in parts if part[1]))
 
 
 def _outcome(flip: Flip) -> str:

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from harness import HarnessError, metrics
-from harness.analysis.compare import Cell, cells, compare_records
+from harness.analysis.compare import Cell, cells
 from harness.analysis.costs import cost_obstacle, typical_cost
 from harness.analysis.items import Run
 from harness.metrics.scoring import parse_rate, score_answers
 from harness.record import Answer
 from harness.schema import Metric
+from tests.support.analyses import compare_runs
 from tests.support.records import make_cost, make_environment, make_record, make_spec
 
 COUNT = 200
@@ -142,7 +143,7 @@ def test_the_difference_does_not_depend_on_the_order_of_the_answers() -> None:
 def test_p_values_are_corrected_for_all_pairs_of_cells_in_the_family() -> None:
     runs = [make_run(noisy(0.5, 0), method="base"), *(make_run(noisy(0.58, rank), rank=rank) for rank in (2, 8, 32))]
     found = headline(cells(runs, LISTED)).values()
-    pairs = [compare_records(a, b, {"toy": (metrics.accuracy,)}) for a, b in itertools.combinations(runs, 2)]
+    pairs = [compare_runs(a, b, {"toy": (metrics.accuracy,)}) for a, b in itertools.combinations(runs, 2)]
     smallest = min(pair.scores["accuracy"].p for pair in pairs)
     shown = [d for cell in found for d in (cell.vs_base, cell.vs_best) if d]
     assert min(d.p for d in shown) == smallest
@@ -307,13 +308,13 @@ def test_memory_and_time_are_compared_within_one_machine_only() -> None:
 
 def test_two_runs_are_set_side_by_side_with_what_differs() -> None:
     a, b = make_run(first(0.4)), make_run(first(0.6), rank=32, seed=3)
-    found = compare_records(a, b, LISTED)
+    found = compare_runs(a, b, LISTED)
     assert found.fields == (("rank", 8, 32), ("seed", 0, 3))
     assert found.why_not == found.cost_why_not == ""
     assert set(found.scores) == {"accuracy", "macro_f1"}
     assert found.scores["accuracy"].value == pytest.approx(0.2)
     assert found.scores["accuracy"].low > 0
-    assert compare_records(b, a, LISTED).scores["accuracy"].value == pytest.approx(-0.2)
+    assert compare_runs(b, a, LISTED).scores["accuracy"].value == pytest.approx(-0.2)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +329,7 @@ def test_two_runs_are_set_side_by_side_with_what_differs() -> None:
 def test_two_runs_of_different_questions_are_not_comparable_and_it_says_why(
     changes: dict[str, Any], reason: str
 ) -> None:
-    found = compare_records(make_run(first(0.4)), make_run(first(0.6), **changes))
+    found = compare_runs(make_run(first(0.4)), make_run(first(0.6), **changes))
     assert found.why_not.startswith("not comparable: ")
     assert reason in found.why_not
     assert found.scores == {}
@@ -336,13 +337,13 @@ def test_two_runs_of_different_questions_are_not_comparable_and_it_says_why(
 
 def test_a_run_that_failed_or_lost_its_answers_is_not_comparable() -> None:
     a = make_run(first(0.4))
-    assert "oom" in compare_records(a, (make_record(status="oom", scores={}), None), LISTED).why_not
-    assert "no answers" in compare_records(a, (make_run(first(0.6), rank=2)[0], None), LISTED).why_not
+    assert "oom" in compare_runs(a, (make_record(status="oom", scores={}), None), LISTED).why_not
+    assert "no answers" in compare_runs(a, (make_run(first(0.6), rank=2)[0], None), LISTED).why_not
 
 
 def test_two_machines_are_compared_on_scores_and_not_on_cost() -> None:
     a, b = make_run(first(0.4)), make_run(first(0.6), rank=32)
     moved = (replace(b[0], environment=make_environment(machine="Another processor")), b[1])
-    found = compare_records(a, moved, LISTED)
+    found = compare_runs(a, moved, LISTED)
     assert found.scores["accuracy"].value == pytest.approx(0.2)
     assert "different machines" in found.cost_why_not

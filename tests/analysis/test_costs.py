@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.analysis import costs
-from harness.analysis.compare import cells, compare_records
+from harness.analysis.compare import cells
 from harness.analysis.sections import sections
 from harness.record import Checkpoints, Record
 from harness.report import comparison, notes, tables
+from tests.support.analyses import compare_runs
 from tests.support.finished_runs import Run, make_run
 
 
@@ -68,6 +69,6 @@ def test_runs_alone_and_runs_beside_others_are_not_compared() -> None:
     assert costs.time_obstacle([record(), beside[0]]) == ""
     (section,) = sections(cells([alone, beside]))
     assert any("training times: not comparable" in line for line in notes.alarms(section))
-    rows = {row[0]: row[1:] for row in comparison.costs(compare_records(alone, beside)).rows}
+    rows = {row[0]: row[1:] for row in comparison.costs(compare_runs(alone, beside)).rows}
     assert rows["train time, not comparable"] == ("alone", "beside other runs")
     assert "train time" not in rows

@@ -23,7 +23,7 @@ from harness.format import Table
 from harness.report import tables, verdict
 from harness.runs.job import Outcome, Progress
 from harness.runs.plan import Plan
-from tests.support.analyses import results_of
+from tests.support.analyses import compare_runs, results_of
 from tests.support.finished_runs import make_failed, make_runs
 from tests.support.records import make_record, make_spec
 
@@ -190,9 +190,7 @@ def test_why_two_runs_cannot_be_compared_is_broken_into_lines(capsys: pytest.Cap
     here, there = make_runs()[0], make_runs()[-1]
     machine = "A processor with a long name, 48 of 96 cores, 1152 GiB, and an accelerator with a name as long"
     far = replace(there[0], environment=replace(there[0].environment, machine=machine))
-    output.comparison(
-        compare.compare_records(here, (replace(far, spec=replace(far.spec, data="f" * 16)), there[1])), ""
-    )
+    output.comparison(compare_runs(here, (replace(far, spec=replace(far.spec, data="f" * 16)), there[1])), "")
     text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= 100
     assert "scores: not comparable: different examples" in text

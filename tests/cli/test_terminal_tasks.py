@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis import compare
 from harness.cli.terminal import output, tasks
 from harness.data import loading
 from harness.data.source import TaskSource
+from tests.support.analyses import compare_runs
 from tests.support.data_files import asked, written
 from tests.support.finished_runs import make_runs
 from tests.support.sample_inputs import write_task
@@ -36,7 +36,7 @@ def test_a_task_that_names_no_chance_is_shown_with_that_of_its_options(
 
 def test_two_runs_are_shown_side_by_side_with_what_differs(capsys: pytest.CaptureFixture[str]) -> None:
     runs = {record.spec.name: (record, answers) for record, answers in make_runs()}
-    output.comparison(compare.compare_records(runs["lora-r2"], runs["full"]), "compare lora-r2 full --output md")
+    output.comparison(compare_runs(runs["lora-r2"], runs["full"]), "compare lora-r2 full --output md")
     text = capsys.readouterr().out
     for words in ("differs in", "learning_rate", "difference", "train peak"):
         assert words in text

@@ -34,7 +34,7 @@ from harness.store import records, withhold
 from harness.verify.checks.answers.arithmetic import GOLD, gold_checks, reparse
 from harness.verify.run import verify
 from tests.runs.test_worker import Ear
-from tests.support.analyses import results_of
+from tests.support.analyses import compare_runs, results_of
 from tests.support.finished_runs import make_run
 from tests.support.tiny_models import toy_folder, toy_model, toy_spec, toy_tokenizer
 
@@ -237,7 +237,7 @@ def test_the_lowest_loss_is_best_and_the_difference_is_paired(runs: list[tuple[R
     assert lora.vs_base.value < 0
     # Paired by paragraph: what makes articles differ drops out, and the interval is far narrower than the score's own.
     assert lora.vs_base.high - lora.vs_base.low < (lora.high - lora.low) / 5
-    found = compare.compare_records(runs[0], runs[1], KNOWN)
+    found = compare_runs(runs[0], runs[1], KNOWN)
     assert found.scores["bits_per_byte"].value == pytest.approx(lora.vs_base.value)
 
 
@@ -252,7 +252,7 @@ def test_tables_and_figures_say_that_lower_is_better(runs: list[tuple[Record, li
     assert further.columns == ("run", "nats per token ↓", "perplexity ↓")
     assert "↓: lower is better." in reading(section)
     assert [row[-1] for row in tables.headline(section).rows] == ["", "◀ best", ""]
-    compared = comparison.scores(compare.compare_records(runs[0], runs[1], KNOWN))
+    compared = comparison.scores(compare_runs(runs[0], runs[1], KNOWN))
     assert compared.rows[0][0] == "bits per byte ↓"
     assert compared.rows[0][3].startswith("-")
     assert "bits per byte (lower is better)" in overview.accuracy("wikitext", [section]).axes[0].get_xlabel()

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness import metrics
-from harness.analysis.compare import Flip, cells, compare_records
+from harness.analysis.compare import cells
+from harness.analysis.pair import Flip
 from harness.analysis.sections import sections
 from harness.data import prompts
 from harness.metrics import scoring
@@ -17,7 +18,7 @@ from harness.report import flips, write
 from harness.report.flips import MOST, FlipSummary, flip_summary
 from harness.schema import Example, Source, Task
 from harness.store import withhold
-from tests.support.analyses import results_of
+from tests.support.analyses import compare_runs, results_of
 from tests.support.finished_runs import Run, make_answers, make_failed, make_run, make_runs
 
 
@@ -35,9 +36,9 @@ def certain(runs: Sequence[Run], questions: flips.Questions | None = None) -> Fl
 def test_a_few_of_each_kind_are_shown_evenly_over_all() -> None:
     runs = make_runs(n=300)
     shown = certain(runs)
-    every = compare_records(runs[0], next(run for run in runs if run[0].spec.method == "full")).flips
-    won = [flip.a.id for flip in every if flip.won]
-    lost = [flip.a.id for flip in every if not flip.won]
+    every = compare_runs(runs[0], next(run for run in runs if run[0].spec.method == "full")).flips
+    won = [flip.question.id for flip in every if flip.won]
+    lost = [flip.question.id for flip in every if not flip.won]
     assert len(won) > MOST
     ids = [one.id for one in shown.examples if one.won]
     assert ids == [won[place * len(won) // MOST] for place in range(MOST)]
@@ -122,7 +123,7 @@ def test_withheld_texts_are_counted_and_not_shown() -> None:
 
 def test_a_graded_score_is_better_or_worse_and_not_right_or_wrong() -> None:
     a, b = make_answers(0.0, 1, "x")[0], make_answers(1.0, 1, "y")[0]
-    flip = Flip(a, b, 0.25, 0.5, won=True)
+    flip = Flip((a,), (b,), 0.25, 0.5, won=True)
     assert flips._example(flip, ("base", "full"), {}).outcome == "better"
 
 

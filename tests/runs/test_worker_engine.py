@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.adapters import replay
-from harness.analysis.compare import cells, compare_records
+from harness.analysis.compare import cells
 from harness.analysis.sections import sections
 from harness.errors import HarnessError
 from harness.methods import COMPARED
@@ -23,6 +23,7 @@ from harness.store import records, training_files
 from harness.verify.run import verify
 from tests.challengers.test_runs import Ear
 from tests.support import fake_vllm
+from tests.support.analyses import compare_runs
 from tests.support.sample_inputs import write_task
 from tests.support.tiny_models import toy_folder
 
@@ -93,14 +94,14 @@ def test_an_engine_answers_with_the_adapter_of_the_run_before_and_stands_in_a_ta
     assert engine_words(first) == []
     assert ENGINE in engine_words(second)[0]
 
-    compared = compare_records(runs[1], runs[3])
+    compared = compare_runs(runs[1], runs[3])
     assert compared.engines is not None
     assert (compared.engines.first, compared.engines.second) == ("transformers", ENGINE)
     assert compared.engines.same_weights
     assert compared.engines.questions == lora.record.spec.test_examples
     assert compared.engines.changed <= compared.engines.questions // 10  # equal but for rounding
     assert any("on the same adapter" in line for line in comparison.verdict(compared))
-    assert compare_records(runs[0], runs[3]).engines is None
+    assert compare_runs(runs[0], runs[3]).engines is None
 
 
 def test_an_answer_that_another_engine_changed_is_counted(options: Options) -> None:
@@ -113,7 +114,7 @@ def test_an_answer_that_another_engine_changed_is_counted(options: Options) -> N
     ]
     scores = score_answers(changed, options.source(options.tasks[0]).task().metrics)
     other = replace(record, spec=replace(record.spec, engine=ENGINE), scores=scores)
-    change = compare_records((record, answers), (other, changed)).engines
+    change = compare_runs((record, answers), (other, changed)).engines
     assert change is not None
     assert (change.changed, change.questions) == (5, len(answers))
     assert change.low < change.rate < change.high

@@ -8,6 +8,7 @@ from dataclasses import replace
 from harness.analysis.compare import cells as compare_cells
 from harness.analysis.forgetting import Change
 from harness.analysis.items import Metrics, Run
+from harness.analysis.pair import Comparison, compare_rows
 from harness.analysis.results import NO_METRICS, TaskResults, analyze
 from harness.analysis.robustness import TwinResult
 from harness.report import page
@@ -51,3 +52,8 @@ def page_of(
         details = page.TaskDetails(number, tasks.get(name), drawn, questions.get(name, {}))
         parts.append(page.task_part(made, details))
     return page.render_page(parts, [record for record, _ in runs])
+
+
+def compare_runs(a: Run, b: Run, metrics: Metrics | None = None) -> Comparison:
+    """Compare two rows of a single run each."""
+    return compare_rows([a], [b], metrics)

@@ -22,7 +22,7 @@ from harness.store import records
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.analysis.compare import Comparison
+    from harness.analysis.pair import Comparison
     from harness.analysis.results import TaskResults
     from harness.analysis.sections import Section
     from harness.format import Table
@@ -172,7 +172,7 @@ def closing(paths: Iterable[Path], *next_commands: str) -> None:
 
 
 def comparison(compared: Comparison, all_flips: str) -> None:
-    """Print two runs side by side: different settings, scores with a paired difference, flips, memory and time.
+    """Print two rows side by side: different settings, scores with a paired difference, flips, memory and time.
 
     `all_flips` is the command that lists every flip.
     """
