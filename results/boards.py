@@ -20,7 +20,7 @@ from harness.metrics import stats
 from harness.record import RunSpec
 from harness.store import records
 
-DEMONSTRATION = "tiny"
+DEMONSTRATION, COMMONEST = "tiny", "commonest"
 NOTHING = "Not measured yet.\n"
 HEADLINE_METHODS = (("lora", 8), ("qlora", 8), ("full", 0))  # compared on every board; chosen before any run
 _ANALYZED: dict[tuple[object, ...], list[Board]] = {}
@@ -68,6 +68,11 @@ class Board:
             if (cell.spec.method, cell.spec.rank) == (method, rank) and not cell.challenges and cell.value is not None
         ]
         return max(cells, key=lambda cell: len(cell.spec.tuned_over), default=None)
+
+    def challenger(self, name: str) -> Cell | None:
+        """Return the headline cell of a challenger; None without it."""
+        cells = (cell for cell in self.section.headline if cell.challenges and cell.spec.method == name)
+        return next(cells, None)
 
     def minus(self, cell: Cell | None, other: Cell | None) -> stats.Paired | None:
         """Return one row less another, paired on the questions; None if one of them is not there."""
@@ -151,15 +156,15 @@ def row_name(method: str, rank: int) -> str:
 
 
 HEADS = (
-    *("task", "model", "questions", "seeds", "base", "form", "best challenger", "method", "score"),
-    *("knowledge", "less a challenger", "times base"),
+    *("task", "model", "questions", "seeds", "base", "without training", "best challenger", "method", "score"),
+    *("by training", "less commonest answer", "less a challenger", "times base"),
 )
 
 
 def table(found: Sequence[Board]) -> str:
     """Return the rows of boards against the base model and challengers; a sentence without a trained row.
 
-    Form is the base model at its best less the plain one; knowledge is the row less the base model at its best.
+    Without training: the base model at its best less the plain one. By training: the row less the base model at its best.
     """
     rows = tuple(row for board in found for row in _rows(board))
     if not rows:
@@ -169,14 +174,15 @@ def table(found: Sequence[Board]) -> str:
 
 def _rows(board: Board) -> Iterator[tuple[str, ...]]:
     section, plain, rival = board.section, board.row("base"), board.section.best_challenger
-    start = (board.name, board.model, f"{board.questions:,}", str(board.seeds), score(plain), _form(board))
+    start = (board.name, board.model, f"{board.questions:,}", str(board.seeds), score(plain), _untrained(board))
     challenger = f"{board.label(rival)} {score(rival)}".strip()
     for cell in board.tuned:
-        gains = [points(part, section.unit) for part in (cell.vs_base, cell.vs_challenger)]
+        beyond = board.minus(cell, board.challenger(COMMONEST))
+        gains = [points(part, section.unit) for part in (cell.vs_base, beyond, cell.vs_challenger)]
         yield (*start, challenger, board.label(cell), score(cell), *gains, _ratio(cell, plain))
 
 
-def _form(board: Board) -> str:
+def _untrained(board: Board) -> str:
     """Return what the base model gains without training, and by which row."""
     plain, best = board.row("base"), board.section.baseline
     if plain is None or best is None or best.spec == plain.spec or plain.vs_base is None:
@@ -195,22 +201,28 @@ def _ratio(cell: Cell, plain: Cell | None) -> str:
 
 @dataclass(frozen=True)
 class Count:
-    """On how many boards a method is better than the base model at its best, and than every challenger as well."""
+    """On how many boards of so many seeds a method is better than the base model at its best, and than every challenger too."""
 
     name: str
+    seeds: int
     boards: int
     better: int
     best: int
 
 
 def counts(found: Sequence[Board]) -> list[Count]:
-    """Return the counts of the methods that are on a board, by paired tests corrected for all pairs of a board."""
+    """Return the counts of the methods by seeds, most first, by paired tests corrected for all pairs of a board.
+
+    Boards of one seed are counted apart: their intervals cover no other training, so they show a difference more easily.
+    """
     made = []
     for method, rank in HEADLINE_METHODS:
         rows = [(board, cell) for board in found if (cell := board.row(method, rank)) is not None]
-        better = [(board, cell) for board, cell in rows if board.better(cell, cell.vs_base)]
-        best = sum(board.better(cell, cell.vs_challenger) for board, cell in better)
-        made += [Count(row_name(method, rank), len(rows), len(better), best)] * bool(rows)
+        for seeds in sorted({len(cell.seeds) for _, cell in rows}, reverse=True):
+            same = [(board, cell) for board, cell in rows if len(cell.seeds) == seeds]
+            better = [(board, cell) for board, cell in same if board.better(cell, cell.vs_base)]
+            best = sum(board.better(cell, cell.vs_challenger) for board, cell in better)
+            made.append(Count(row_name(method, rank), seeds, len(same), len(better), best))
     return made
 
 

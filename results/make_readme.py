@@ -8,6 +8,7 @@ holds the README to both.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import sys
@@ -22,6 +23,8 @@ from harness.analysis.sections import Section, sections
 from harness.data import registry
 from harness.format import (
     Table,
+    counted,
+    escape,
     markdown,
     percent_sign,
     words,
@@ -30,11 +33,14 @@ from harness.report import tables
 from harness.schema import Metric
 from harness.store import records as store
 from results import boards
+from results.boards import Board
 from tests.benchmarks.timing import TITLES, WAYS
 
 TASKS = ("cfa", "sec_qa", "claims")
 MODEL = "tiny"
 OWN = "start-"  # compared with a number of seconds, not with another program
+TABLES = "results/published/leaderboard"
+SEEDS = ("one seed", "several seeds")
 RESULTS, SPEED = "results", "speed"  # the two parts of the README that are made
 NOTHING = """No board of this version is published yet. The boards of version 0.1 are archived in
 [results/archive/0.1](results/archive/0.1/README.md), because the log-likelihood of the end token was added to every option, raw
@@ -71,22 +77,33 @@ def _real(results: Path) -> str:
     table = boards.overview(found)
     if not table:
         return ""
+    table = _with_links(table, found)
     lines = [
         table,
-        "95 % intervals; with one seed they are about other questions alone. By paired tests, corrected for all pairs of a board:",
-        "",
+        "95 % intervals of single rows; with one seed they are about other questions alone. Better than the base model at its best by",
+        "paired tests, corrected for all pairs of a board, and in brackets better than every challenger as well:",
     ]
-    for count in boards.counts(found):
-        better = f"better than the base model at its best on {count.better} of {count.boards} boards"
-        lines.append(f"- `{count.name}` is {better}, and than every challenger as well on {count.best}.")
-    names = dict.fromkeys(board.task for board in found)
+    for name, of_method in itertools.groupby(boards.counts(found), key=lambda count: count.name):
+        counts = list(of_method)
+        shown = (f"on {c.better} of {counted(c.boards, 'board')} of {SEEDS[c.seeds > 1]} ({c.best})" for c in counts)
+        lines.append(f"- `{name}`: {' and '.join(shown)}.")
     whole = sorted(found, key=lambda board: (-board.seeds, -len(board.section.headline), -board.questions))
     figures = (results / "published" / "figures" / board.task / "accuracy_memory.png" for board in whole)
     if figure := next((path for path in figures if path.is_file()), None):
         place = figure.relative_to(results.parent).as_posix()
         lines += ["", f"![{figure.parent.name}: accuracy against memory in training]({place})"]
-    more = "What follows for ranks, QLoRA, full fine-tuning and forgetting: [docs/findings.md](docs/findings.md). All tables:"
-    return "\n".join([*lines, "", more, _links(names)]) + "\n"
+    more = f"Ranks, QLoRA, forgetting: [docs/findings.md](docs/findings.md). All numbers: [all.csv]({TABLES}/all.csv)."
+    return "\n".join([*lines, "", more]) + "\n"
+
+
+def _with_links(table: str, found: Iterable[Board]) -> str:
+    """Return the table of boards with a link from each task's name to its tables, the first column as wide as needed."""
+    links = {escape(board.task): f"[{escape(board.task)}]({TABLES}/{board.task}.md)" for board in found}
+    rows = [line.split("|", 2) for line in table.splitlines()]
+    firsts = [re.sub(r"^[^,]+(?=,)", lambda match: links.get(match[0], match[0]), row[1].strip()) for row in rows]
+    width = max(map(len, firsts))
+    filled = [first * width if set(first) == {"-"} else first.ljust(width) for first in firsts]
+    return "\n".join(f"| {first[:width]} |{row[2]}" for first, row in zip(filled, rows, strict=True)) + "\n"
 
 
 def _links(tasks: Iterable[str]) -> str:

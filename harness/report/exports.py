@@ -22,9 +22,10 @@ from harness.analysis.aggregate import Cell, in_order
 from harness.analysis.sections import Section, like_base, sections
 from harness.format import NONE, Table, escape, markdown, percent_sign, quantity
 from harness.report import tables
+from harness.report.alarms import alarms
 from harness.report.leaderboard import csv_text, distinct, leaderboard
 from harness.report.names import baseline_words, chance_text
-from harness.report.notes import alarms, reading
+from harness.report.notes import reading
 from harness.schema import Task
 from harness.store import records as store
 

@@ -85,7 +85,7 @@ def label(change: Change, among: Sequence[Change]) -> str:
 
 
 def table(probe: Sequence[Change]) -> Table:
-    """Return the table of a probe: the score, the gain on the task, the change on the probe, the verdict."""
+    """Return the table of a probe: the score, the difference on the task, the change on the probe, the verdict."""
     first = probe[0].cell
     sign = percent_sign(first.unit)
     head = heading(first.metric, first.unit, higher_is_better=first.higher_is_better)
@@ -105,7 +105,7 @@ def table(probe: Sequence[Change]) -> Table:
     columns = (
         "run",
         f"{probe[0].probe}{sign}",
-        "gain on the task",
+        "difference on the task",
         "95 % interval",
         "change on the probe",
         "95 % interval",
@@ -152,7 +152,9 @@ def reading(probe: Sequence[Change]) -> list[str]:
     best = baseline(probe)
     gain = f"the base model at its best ({best}) on {task}" if best != PLAIN else f"the base model on {task}"
     change = "the plain one" if best != PLAIN else "it"
-    lines = [f"Gain: difference from {gain}. Change: difference from {change} on {first.probe} ({metric})."]
+    lines = [
+        f"On the task: difference from {gain}. On the probe: difference from {change} on {first.probe} ({metric})."
+    ]
     lines[0] += " Both are paired on the same questions; marks are Holm-adjusted over all rows and probes."
     base = next((change.base for change in probe if change.base is not None), None)
     if base is None:

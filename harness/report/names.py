@@ -5,7 +5,8 @@ from __future__ import annotations
 from harness.analysis.aggregate import Cell, ConstantAnswer
 from harness.analysis.costs import Times
 from harness.analysis.sections import Section, like_base, setting_text, shared_settings
-from harness.format import NONE, duration, heading, number, percent_sign, words
+from harness.format import NONE, duration, heading, number, percent_sign, short, words
+from harness.store.withhold import MARK
 
 SETTINGS = {
     "train_examples": "training examples",
@@ -84,8 +85,14 @@ def constant_words(constant: ConstantAnswer) -> str:
     share = f"{100 * constant.share:.1f} % of the questions"
     if constant.position is not None:
         return f"picks option {constant.position} of the list in {share}"
-    text = constant.text if len(constant.text) <= 40 else f"{constant.text[:39]}…"
-    return f"answers {share} with '{text}'"
+    return f"answers {share} with {answer_text(constant.text)}"
+
+
+def answer_text(text: str) -> str:
+    """Return an answer in quotation marks, its middle cut out if it is long; a withheld one as such, with its hash's start."""
+    if text.startswith(MARK):
+        return f"a withheld text ({text[len(MARK) : len(MARK) + 6]}…)"
+    return f"'{short(text, 40)}'"
 
 
 def equal_settings(section: Section) -> list[tuple[str, str]]:

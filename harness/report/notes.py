@@ -8,14 +8,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.analysis.compare import MARGIN
-from harness.analysis.costs import cost_obstacle, time_obstacle
-from harness.analysis.decision import missing_classes
 from harness.analysis.sections import Section, like_base
-from harness.format import duration, interval, number, points, short, unit_of_difference
+from harness.format import counted, duration, interval, number, points, unit_of_difference
 from harness.metrics import power
 from harness.metrics.sampling import FEWEST_SEEDS
 from harness.record import HASH
-from harness.report.names import baseline_words, chance_text, constant_words, different_settings, engine_words
+from harness.report.names import baseline_words, chance_text, engine_words
 
 if TYPE_CHECKING:
     from harness.analysis.aggregate import Cell, Difference
@@ -24,21 +22,33 @@ if TYPE_CHECKING:
 def detects(section: Section) -> list[str]:
     """Return a note about the detectable difference: the minimum detectable effect of the section's tests.
 
-    It follows from the median standard error of the paired differences, at a power of 80 %, after the correction for all
-    pairs of rows: that is what the marks of the table are by. The header of a run expects it before the runs.
+    It follows from the standard error of each paired difference with the best row and the base model, at a power of 80 %,
+    after the correction for all pairs of rows: that is what the marks of the table are by. The median is stated first. Seeds
+    that differ much leave a share no detectable difference. The header of a run expects it before the runs.
     """
-    differences = [d for cell in section.headline for d in (cell.vs_best, cell.vs_base) if d is not None]
-    errors = sorted((d.error, d.df) for d in differences if d.df > 0 and 0 < d.error < math.inf)
+    best = next((cell.spec for cell in section.headline if cell.best_or_tied == "best"), None)
+    both = [
+        (cell.spec, *other)
+        for cell in section.headline
+        for other in ((best, cell.vs_best), (cell.baseline, cell.vs_base))
+    ]
+    differences = {frozenset((spec, other)): d for spec, other, d in both if d is not None}.values()
+    errors = [(d.error, d.df) for d in differences if d.df > 0 and 0 < d.error < math.inf]
     if not errors:
         return []
-    (error, df), rows = errors[len(errors) // 2], sum(cell.value is not None for cell in section.headline)
-    pairs, step = (
-        rows * (rows - 1) // 2,
-        1 / max(cell.n for cell in section.headline) if section.unit == "share" else 0.0,
-    )
-    least = points(power.detectable(error, df, pairs, step=step), section.unit)
-    corrected = f", after the correction for all {pairs} pairs of rows" * (pairs > 1)
-    return [f"Detectable difference: {least} with a power of 80 %{corrected}; a smaller one is likely to be missed."]
+    rows, share = sum(cell.value is not None for cell in section.headline), section.unit == "share"
+    pairs, step = rows * (rows - 1) // 2, 1 / max(cell.n for cell in section.headline) if share else 0.0
+    least = sorted(power.detectable(error, df, pairs, step=step) for error, df in errors)
+    none = sum(share and difference > 1 for difference in least)
+    middle = least[len(least) // 2]
+    if share and middle > 1:
+        return [f"Detectable difference: none in {none} of {len(least)} pairs of rows: the seeds differ too much."]
+    low, high = (number(value, section.unit) for value in (least[0], least[len(least) - none - 1]))
+    span = f" in the median of {len(least)} pairs of rows ({low} to {high})" if low != high else ""
+    corrected = f", after the correction for all {pairs} pairs" * (pairs > 1)
+    seeds = f" In {counted(none, 'pair')} none is: the seeds differ too much." if none else ""
+    found = f"Detectable difference: {points(middle, section.unit)}{span} with a power of 80 %{corrected}"
+    return [f"{found}; a smaller one is likely to be missed.{seeds}"]
 
 
 def spread(section: Section) -> list[str]:
@@ -141,29 +151,6 @@ def gradients(section: Section) -> list[str]:
     return ["Gradients: none at the moment of the peak, before the backward pass has made them."]
 
 
-def rate_alarms(section: Section) -> list[str]:
-    """Return warnings about a learning rate at the edge of those tried, and about several rates side by side."""
-    warnings = []
-    sweeps: defaultdict[tuple[str, int], set[float]] = defaultdict(set)
-    for cell in section.headline:
-        spec = cell.spec
-        if len(spec.tuned_over) > 1 and spec.learning_rate in (min(spec.tuned_over), max(spec.tuned_over)):
-            end, way = ("lowest", "lower") if spec.learning_rate == min(spec.tuned_over) else ("highest", "higher")
-            warnings.append(
-                f"{section.label(cell)}: the chosen learning rate is the {end} of those tried; a {way} one may do better"
-            )
-        if spec.train_examples and not spec.tuned_over:
-            sweeps[spec.method, spec.rank].add(spec.learning_rate)
-    for (method, rank), tried in sweeps.items():
-        if len(tried) > 1:
-            name = f"{method} r{rank}" if rank else method
-            warnings.append(
-                f"{name} was run at {len(tried)} learning rates: to pick the best of them in this table is to tune on the "
-                "test split"
-            )
-    return warnings
-
-
 def times(section: Section) -> list[str]:
     """Return notes about times: median and range over seeds, runs beside others, a busy machine, interruptions."""
     cells = [cell for cell in section.headline if cell.train_times is not None]
@@ -232,7 +219,7 @@ def _form(section: Section, plain: Difference) -> str:
     low, high = (-plain.high, -plain.low) if plain.value <= 0 else (plain.low, plain.high)
     apart = f"{points(abs(plain.value), section.unit)} {interval(low, high, section.unit)}"
     if (plain.value <= 0) == section.higher_is_better:
-        return f"It gains {apart} over base without training: that part of a gain over base is form, no knowledge."
+        return f"It gains {apart} over base without training: that part of a gain over base needs no training."
     return f"On the test questions it is {apart} worse than base: validation questions chose it, and test questions choose no row."
 
 
@@ -257,45 +244,6 @@ def _server(section: Section, cell: Cell) -> str:
     tokens = f"; {usage.prompt_tokens + usage.answer_tokens:,} tokens{cost}" if usage else ""
     source = f"{facts['host']} ({names})" if names else facts["host"]
     return f"{section.label(cell)} is an untrained model of {source}, asked from {facts['date']} on{how}{tokens}; its answers are on trust."
-
-
-def _missing(cell: Cell) -> str:
-    names = [f"'{short(count.name, 40)}' (0 of {count.targets:,})" for count in missing_classes(cell)]
-    return f"never answers {' or '.join(names)}"
-
-
-def alarms(section: Section, *, commits: str = "") -> list[str]:
-    """Return warnings about what is wrong or doubtful in these runs.
-
-    Args:
-        section: the runs.
-        commits: the name of the table with each run's commit, such as "in the table of runs"; empty if there is none.
-    """
-    warnings = []
-    for cell in section.headline:
-        name = section.label(cell)
-        unread = 0.0 if cell.parse_rate is None else 1 - cell.parse_rate
-        if cell.status != "ok":
-            warnings.append(f"{name} did not finish: {cell.status}" + (f", {cell.reason}" if cell.reason else ""))
-        doubts = [f"scores below {section.guess} ({chance_text(section)})"] if cell.below_chance else []
-        doubts += [f"{number(unread)} % of its answers could not be read and count as wrong"] if unread else []
-        doubts += [constant_words(cell.constant)] if cell.constant else []
-        doubts += [_missing(cell)] if not cell.constant and missing_classes(cell) else []
-        if doubts:
-            warnings.append(f"{name}: {'; '.join(doubts)}")
-        if cut := max((record.cut_examples for record in cell.records), default=0):
-            warnings.append(f"{name}: {cut:,} inputs were too long and lost part of their context")
-    warnings += rate_alarms(section)
-    if any(record.environment.commit.endswith("+") for record in section.records):
-        marked = f" (marked + {commits})" if commits else ""
-        warnings.append(f"some runs were made by code with uncommitted changes{marked}")
-    if reason := cost_obstacle(section.records):
-        warnings.append(f"memory and time: {reason}")
-    if reason := time_obstacle(section.records):
-        warnings.append(f"training times: {reason} (marked ∥)")
-    if different := different_settings(section):
-        warnings.append("settings that differ between the trained runs: " + ", ".join(different))
-    return warnings
 
 
 def missing_intervals(section: Section) -> list[str]:
@@ -334,13 +282,27 @@ def reading(section: Section) -> list[str]:
     if any(cell.end_probability is not None for cell in section.headline):
         lines.append("Ends the answer: probability of the end token behind the right option; form, in no score.")
     if any(cell.vs_base for cell in section.headline):
-        lines.append(f"Differences from {baseline_words(section)} are paired on the same questions.")
+        paired = f"Differences from {baseline_words(section)} are paired on the same questions; their intervals are of one pair each."
+        lines.append(
+            f"{paired} Marks are corrected for all pairs, so a row may have ≈ although its interval excludes 0."
+        )
         lines += baseline(section)
     test = "paired test at 5 %, Holm-adjusted over all pairs of rows"
     if any(map(like_base, section.headline)):
         lines.append(f"≈ base: no significant difference from {baseline_words(section)} ({test}).")
     if any(cell.best_or_tied == "tied" for cell in section.headline):
-        lines.append(f"≈ best: no significant difference from the best row ({test}).")
-    for more in (challengers, detects, spread, smallest_ranks, gains, rates, federated, packed, gradients, times):
+        lines.append(f"◀ best: the best value; ≈ best: no significant difference from it ({test}).")
+    for more in (
+        challengers,
+        detects,
+        spread,
+        smallest_ranks,
+        gains,
+        rates,
+        federated,
+        packed,
+        gradients,
+        times,
+    ):
         lines += more(section)
     return lines

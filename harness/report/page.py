@@ -18,11 +18,12 @@ from harness.analysis.sections import Section
 from harness.format import NONE, Table, interval, number, percent_sign, short, size
 from harness.record import DataFile, Record
 from harness.report import calibration, flips, forgetting, recommendation, rendering, robustness, tables, verdict
+from harness.report.alarms import alarms
 from harness.report.figures.style import FAINT, GRID, INK, PAPER
 from harness.report.flips import Questions
 from harness.report.leaderboard import PACKAGES, distinct, package
 from harness.report.names import equal_settings, metric_words
-from harness.report.notes import alarms, reading
+from harness.report.notes import reading
 from harness.report.rendering import sort_value as sort_value
 from harness.schema import Task
 from harness.store import answer_files

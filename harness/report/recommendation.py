@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from harness import errors
 from harness.analysis import decision
 from harness.analysis.compare import MARGIN
-from harness.format import duration, interval, number, percent_sign, points, short, size
+from harness.format import duration, interval, number, percent_sign, points, size
 from harness.metrics.sampling import FEWEST_SEEDS
-from harness.report.names import baseline_words, metric_words
+from harness.report.names import answer_text, baseline_words, metric_words
 from harness.report.verdict import reference_words, score
 from harness.store import records
 
@@ -155,7 +155,7 @@ def _reservations(section: Section, choice: Choice, exported: Cell | None) -> li
     cell: Cell = choice.cell
     lines: list[str] = []
     for count in decision.missing_classes(cell):
-        lines.append(f"It never answers '{short(count.name, 40)}' (0 of {count.targets:,}).")
+        lines.append(f"It never answers {answer_text(count.name)} (0 of {count.targets:,}).")
     if cell.parse_rate is not None and cell.parse_rate < 1:
         lines.append(f"{number(1 - cell.parse_rate)} % of its answers cannot be read.")
     seeds = len(cell.seeds)

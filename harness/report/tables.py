@@ -27,11 +27,12 @@ from harness.format import (
 )
 from harness.record import Phase
 from harness.report import calibration, forgetting, robustness
+from harness.report.alarms import alarms
 from harness.report.breakdowns import breakdown, confusion
 from harness.report.leaderboard import leaderboard as leaderboard
 from harness.report.leaderboard import write_leaderboard as write_leaderboard
 from harness.report.names import marks, metric_heading, metric_words, time_words
-from harness.report.notes import alarms, reading
+from harness.report.notes import reading
 from harness.store import records
 
 LARGE = 16 * 2**30  # bytes; below it a table is in MiB, so that the parts of an adapter can be read
@@ -209,7 +210,12 @@ def memory(section: Section) -> Table | None:
         "trained weights",
         "gradients",
     ]
-    columns += ["optimizer state", "activations and rest", "evaluation peak", "resident size of the process"]
+    columns += [
+        "optimizer state",
+        "activations and rest",
+        "evaluation peak",
+        "resident size of the process, libraries included",
+    ]
     reserved = any(phase.reserved_bytes for phase in phases)
     rows = []
     for cell in section.with_model:

@@ -10,7 +10,7 @@ from harness.analysis.compare import MARGIN
 from harness.analysis.decision import Reference
 from harness.format import interval, number, percent_sign, points, short, words
 from harness.metrics.stats import LEVEL
-from harness.report.names import baseline_words
+from harness.report.names import answer_text, baseline_words
 
 if TYPE_CHECKING:
     from harness.analysis.aggregate import Cell, Difference
@@ -50,7 +50,7 @@ def gaps(section: Section) -> str:
     if best is None or not missing:
         return ""
     questions = sum(count.targets for count in best.classes)
-    parts = [f"'{short(count.name, 40)}' (0 of {count.targets:,})" for count in missing]
+    parts = [f"{answer_text(count.name)} (0 of {count.targets:,})" for count in missing]
     right = "the right answer" if len(missing) == 1 else "right answers"
     return f"{section.label(best)} never answers {' or '.join(parts)}, {right} to {sum(c.targets for c in missing):,} of {questions:,} questions."
 

@@ -29,8 +29,9 @@ Row = tuple[str, ...]
 
 def pays(found: Sequence[Board]) -> str:
     """Return on how many boards each method is better than the base model at its best, and than every challenger as well."""
-    rows = [(count.name, *map(str, (count.boards, count.better, count.best))) for count in boards.counts(found)]
-    heads = ("method", "boards", "better than base at its best", "better than every challenger as well")
+    counts = boards.counts(found)
+    rows = [(count.name, *map(str, (count.seeds, count.boards, count.better, count.best))) for count in counts]
+    heads = ("method", "seeds", "boards", "better than base at its best", "better than every challenger as well")
     return _table("Pays", heads, rows)
 
 
@@ -44,9 +45,9 @@ def ranks(found: Sequence[Board]) -> str:
                 continue
             low, middle, high = cells
             differences = [_points(board, cell, middle) for cell in (low, high)]
-            rows.append((board.name, board.model, method, *map(boards.score, cells), *differences))
-    heads = ("task", "model", "method", *(f"r{rank}" for rank in RANKS), "r2 less r8", "r32 less r8")
-    return _table("Ranks", heads, rows, left=3)
+            rows.append((board.name, board.model, _seeds(cells), method, *map(boards.score, cells), *differences))
+    heads = ("task", "model", "seeds", "method", *(f"r{rank}" for rank in RANKS), "r2 less r8", "r32 less r8")
+    return _table("Ranks", heads, rows, left=4)
 
 
 def quantised(found: Sequence[Board]) -> str:
@@ -58,10 +59,13 @@ def quantised(found: Sequence[Board]) -> str:
             peaks = [_peak(cell) for cell in (lora, qlora)]
             saved = number(1 - peaks[1] / peaks[0]) if all(peaks) and lora.machine == qlora.machine else ""
             rows.append(
-                (board.name, board.model, boards.score(lora), boards.score(qlora), _points(board, qlora, lora), saved)
+                (
+                    *(board.name, board.model, _seeds((lora, qlora)), boards.score(lora), boards.score(qlora)),
+                    *(_points(board, qlora, lora), saved),
+                )
             )
-    heads = ("task", "model", "LoRA r8", "QLoRA r8", "QLoRA less LoRA", "less memory, %")
-    return _table("QLoRA", heads, rows, left=2)
+    heads = ("task", "model", "seeds", "LoRA r8", "QLoRA r8", "QLoRA less LoRA", "less memory, %")
+    return _table("QLoRA", heads, rows, left=3)
 
 
 def full(found: Sequence[Board]) -> str:
@@ -71,9 +75,9 @@ def full(found: Sequence[Board]) -> str:
         tuned, lora, half = board.row("full"), board.row("lora", 8), board.row("full-bf16")
         if tuned and (lora or half):
             shown = (boards.score(lora), boards.score(tuned), _points(board, tuned, lora), _points(board, half, tuned))
-            rows.append((board.name, board.model, *shown))
-    heads = ("task", "model", "LoRA r8", "full", "full less LoRA", "in bf16 less in fp32")
-    return _table("Full", heads, rows, left=2)
+            rows.append((board.name, board.model, _seeds((tuned, lora, half)), *shown))
+    heads = ("task", "model", "seeds", "LoRA r8", "full", "full less LoRA", "in bf16 less in fp32")
+    return _table("Full", heads, rows, left=3)
 
 
 def forgotten(found: Sequence[Board]) -> str:
@@ -143,6 +147,11 @@ def _adapter(part: dict[str, Any]) -> str:
     """Return the name of an adapter by what it was trained on, with the way of merging."""
     trained = " and ".join(part["trained_on"])
     return f"{trained}, {part['adapter']}" if len(part["trained_on"]) > 1 else trained or "none"
+
+
+def _seeds(cells: Iterable[Cell | None]) -> str:
+    """Return the fewest seeds of some rows."""
+    return str(min(len(cell.seeds) for cell in cells if cell is not None))
 
 
 def _name(cell: Cell) -> str:

@@ -22,7 +22,7 @@ from harness.analysis.sections import sections
 from harness.data import registry
 from harness.metrics.scoring import chance, parse_rate, score_answers
 from harness.record import Answer
-from harness.report.notes import alarms
+from harness.report.alarms import alarms
 from harness.schema import Example
 from tests.support.finished_runs import make_run
 from tests.support.task_scoring import value, values

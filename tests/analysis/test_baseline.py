@@ -71,7 +71,7 @@ def test_the_report_names_the_row_its_validation_scores_and_the_gain_that_is_for
     choice, form = notes.baseline(section)
     assert choice == "fewshot is the best untrained row on validation questions (base 30.0, fewshot 45.0)."
     assert "20.0 points" in form
-    assert "form, no knowledge" in form
+    assert "needs no training" in form
 
 
 def test_a_row_that_validation_chose_and_that_is_worse_in_the_test_has_no_gain() -> None:

@@ -9,6 +9,7 @@ from harness.analysis.compare import cells
 from harness.analysis.sections import sections
 from harness.record import Checkpoints, Record
 from harness.report import comparison, notes, tables
+from harness.report.alarms import alarms
 from tests.support.analyses import compare_runs
 from tests.support.finished_runs import Run, make_run
 
@@ -68,7 +69,7 @@ def test_runs_alone_and_runs_beside_others_are_not_compared() -> None:
     assert costs.time_obstacle([alone[0], alone[0]]) == costs.time_obstacle([beside[0], beside[0]]) == ""
     assert costs.time_obstacle([record(), beside[0]]) == ""
     (section,) = sections(cells([alone, beside]))
-    assert any("training times: not comparable" in line for line in notes.alarms(section))
+    assert any("training times: not comparable" in line for line in alarms(section))
     rows = {row[0]: row[1:] for row in comparison.costs(compare_runs(alone, beside)).rows}
     assert rows["train time, not comparable"] == ("alone", "beside other runs")
     assert "train time" not in rows

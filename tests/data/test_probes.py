@@ -210,7 +210,7 @@ def test_what_was_forgotten_is_shown_kept_and_verified(probed_with_figures: Desk
     probed = probed_with_figures
     shown = probed.out
     assert "▼ forgot" in shown
-    assert "Change: difference from it on other" in shown
+    assert "On the probe: difference from it on other" in shown
     assert "probes     other, 36 questions" in shown
     assert probed.run("report") == 0
     board = probed.results / "leaderboard"

@@ -127,10 +127,10 @@ def write(folder: Path, runs: Sequence[tuple[Record, Sequence[Answer] | None]]) 
     records.publish(folder, made)
 
 
-def board_runs(task: str, metric: Metric) -> list[tuple[Record, Sequence[Answer] | None]]:
+def board_runs(task: str, metric: Metric, seed: int = 0) -> list[tuple[Record, Sequence[Answer] | None]]:
     shares = {("base", 0): 0.2, ("lora", 8): 0.6, ("qlora", 8): 0.5}
     return [
-        make_run(method, rank, share, peak, spec={"task": task}, metric=metric, n=200)
+        make_run(method, rank, share, peak, seed=seed, spec={"task": task}, metric=metric, n=200)
         for ((method, rank), share), peak in zip(shares.items(), (0.0, 400.0, 300.0), strict=True)
     ]
 
@@ -154,7 +154,8 @@ def test_a_board_fills_the_claim_on_exams_with_differences_from_base_and_the_mea
     values = [float(cells[8].split()[0]) for cells in (lora, qlora)]
     base = float(lora[4].split()[0])
     assert float(lora[9].split()[0]) == pytest.approx(values[0] - base, abs=0.11)
-    assert float(lora[11]) == pytest.approx(values[0] / base, abs=0.01)
+    assert lora[10] == ""  # no challenger was run
+    assert float(lora[12]) == pytest.approx(values[0] / base, abs=0.01)
     assert values[0] > values[1] > base
     assert claims.parts(tmp_path)["insurance"]() == boards.NOTHING
     measured = [row for row in rows_of(claims.measured_table(tmp_path)) if row[4] == "ours, board"]
@@ -178,7 +179,7 @@ def test_findings_without_a_board_are_not_measured_and_with_one_have_paired_diff
     assert {made for _, made in findings.parts(tmp_path)} == {boards.NOTHING}
     write(tmp_path, board_runs("cfa", metrics.acc_norm))
     made = dict(findings.parts(tmp_path))
-    assert rows_of(made["pays"]) == [["lora r8", "1", "1", "0"], ["qlora r8", "1", "1", "0"]]
+    assert rows_of(made["pays"]) == [["lora r8", "1", "1", "1", "0"], ["qlora r8", "1", "1", "1", "0"]]
     ((*_, lora, qlora, difference, saved),) = rows_of(made["quantised"])
     values = [float(text.split()[0]) for text in (lora, qlora, difference)]
     assert values[2] == pytest.approx(values[1] - values[0], abs=0.11)
@@ -230,14 +231,10 @@ def test_the_readme_has_the_boards_of_real_models_if_there_are_any(tmp_path: Pat
     write(results, board_runs("cfa", metrics.acc_norm))
     text = make_readme.block(results)
     (row,) = rows_of(text.split("\n\n")[0])
-    assert row[:4] == ["cfa, acc norm %", "smollm2-135m", "200", "1"]
+    assert row[:4] == ["[cfa](results/published/leaderboard/cfa.md), acc norm %", "smollm2-135m", "200", "1"]
     assert [float(cell.split()[0]) for cell in row[7:9]] == pytest.approx([60, 50], abs=0.11)
     assert row[6] == row[9] == ""
-    assert (
-        "`lora r8` is better than the base model at its best on 1 of 1 boards, and than every challenger as well on 0."
-        in text
-    )
-    assert "(results/published/leaderboard/cfa.md)" in text
+    assert "- `lora r8`: on 1 of 1 board of one seed (0)." in text
     assert max(len(line) for line in text.splitlines() if line[:1] != "|") <= 135
 
 
@@ -267,11 +264,19 @@ def test_findings_compare_ranks_and_full_fine_tuning_with_lora_at_rank_8(tmp_pat
     write(tmp_path, [*board_runs("cfa", metrics.acc_norm), *more])
     made = dict(findings.parts(tmp_path))
     (ranks,) = rows_of(made["ranks"])
-    assert ranks[2] == "lora"
-    assert float(ranks[6].split()[0]) == pytest.approx(-20, abs=0.11)
-    assert ranks[5] == ranks[7] == ""
+    assert ranks[2:4] == ["1", "lora"]
+    assert float(ranks[7].split()[0]) == pytest.approx(-20, abs=0.11)
+    assert ranks[6] == ranks[8] == ""
     (full,) = rows_of(made["full"])
-    assert float(full[4].split()[0]) == pytest.approx(10, abs=0.11)
+    assert float(full[5].split()[0]) == pytest.approx(10, abs=0.11)
+
+
+def test_boards_of_several_seeds_are_counted_apart_from_those_of_one(tmp_path: Path) -> None:
+    write(tmp_path, board_runs("cfa", metrics.acc_norm))
+    several = [run for seed in range(3) for run in board_runs("fiqa", metrics.acc, seed)]
+    write(tmp_path, several)
+    made = dict(findings.parts(tmp_path))
+    assert [row[:3] for row in rows_of(made["pays"])][:2] == [["lora r8", "3", "1"], ["lora r8", "1", "1"]]
 
 
 # --- FinLoRA

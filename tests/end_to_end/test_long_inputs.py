@@ -16,7 +16,7 @@ from harness.data import loading, registry
 from harness.model import tokenize
 from harness.model.loading import load_tokenizer
 from harness.report import tables
-from harness.report.notes import alarms
+from harness.report.alarms import alarms
 from harness.runs import plan, worker
 from harness.runs.options import Options
 from harness.schema import Example

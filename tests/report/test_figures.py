@@ -24,7 +24,7 @@ from harness.analysis.sections import sections
 from harness.record import ProbeResult, Selection
 from harness.report.figures import forgetting, losses, overview, write
 from harness.report.figures import style as palette
-from harness.report.figures.labels import Box, boxes_along, place_labels, spread_positions
+from harness.report.figures.labels import CLEARLY, Box, boxes_along, place_labels, spread_positions
 from tests.support.analyses import results_of
 from tests.support.finished_runs import make_failed, make_run, make_runs
 
@@ -311,6 +311,16 @@ def test_labels_beside_points_do_not_cover_each_other(points: list[tuple[float, 
     sizes = [(50.0, 12.0)] * len(points)
     boxes = [Box(x - 25, y - 6, x + 25, y + 6) for x, y, _ in place_labels(points, sizes, Box(0, 0, 800, 600))]
     assert all(a.overlap(b) < 1 for a, b in itertools.combinations(boxes, 2))
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.floats(100, 300), st.floats(100, 200)), min_size=2, max_size=9))
+def test_a_label_without_a_line_is_clearly_nearest_to_its_own_point(points: list[tuple[float, float]]) -> None:
+    centres = place_labels(points, [(50.0, 12.0)] * len(points), Box(0, 0, 800, 600))
+    for own, (x, y, line) in zip(points, centres, strict=True):
+        label = Box(x - 25, y - 6, x + 25, y + 6)
+        others = [label.distance(point) for point in points if point != own]
+        assert line or min(others, default=math.inf) >= CLEARLY * label.distance(own)
 
 
 def test_the_line_to_a_label_crosses_no_other_point() -> None:

@@ -16,8 +16,9 @@ from harness.analysis.sections import sections, shared_settings
 from harness.format import Table, markdown
 from harness.metrics import accuracy
 from harness.report import breakdowns, tables
+from harness.report.alarms import alarms
 from harness.report.names import marks
-from harness.report.notes import alarms, reading
+from harness.report.notes import reading
 from harness.schema import Metric
 from tests.support.analyses import page_of, results_of
 from tests.support.finished_runs import make_failed, make_run, make_runs
@@ -56,7 +57,11 @@ def test_the_memory_table_shows_the_prediction_beside_the_measurement_and_the_pa
     assert sum(float(part) for part in rows["full"][3:8]) == pytest.approx(90.0, abs=0.3)
     assert rows["base"][0] == "–"
     assert rows["lora r64 (oom)"] == ("–",) * 10
-    assert (table.columns[-1], rows["full"][-1], rows["base"][-1]) == ("resident size of the process", "420.0", "350.0")
+    assert (table.columns[-1], rows["full"][-1], rows["base"][-1]) == (
+        "resident size of the process, libraries included",
+        "420.0",
+        "350.0",
+    )
 
 
 def test_the_effort_table_shows_weights_share_adapter_and_times(cells: list[Cell]) -> None:
@@ -154,12 +159,16 @@ def test_below_chance_unreadable_answers_and_failures_are_alarms() -> None:
     (section,) = sections(compare.cells([(record, answers), failed]))
     text = "\n".join(alarms(section))
     for part in (
-        "base: scores below guessing (33.3 %); 10.0 % of its answers could not be read",
+        "base: scores below guessing (33.3 %)",
+        "base: 10.0 % of its answers could not be read",
         "base: 7 inputs",
         "full did not finish: oom, killed by signal 9",
     ):
         assert part in text
     assert marks(section, section.headline[0]) == "▼ below 33.3 %"
+    other = replace(record, spec=replace(record.spec, seed=0, method="fewshot"))
+    (both,) = sections(compare.cells([(record, answers), (other, answers)]))
+    assert "base, fewshot: 7 inputs were too long and lost part of their context" in alarms(both)
     (clean,) = sections(compare.cells(make_runs(n=60)))
     assert alarms(clean) == []
 

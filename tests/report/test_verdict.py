@@ -18,7 +18,7 @@ from harness.analysis.compare import cells
 from harness.analysis.sections import Section, sections
 from harness.cli.app import main
 from harness.metrics.scoring import score_answers
-from harness.report.notes import alarms
+from harness.report.alarms import alarms
 from harness.report.verdict import beside, verdict
 from tests.adversarial.test_hostile import stored
 from tests.challengers.test_runs import row as challenger

@@ -21,8 +21,6 @@ from harness.data.split import question_key
 from harness.errors import HarnessError
 from harness.format import spoken
 from harness.record import RunSpec
-from harness.report import sequence as report_sequence
-from harness.report.figures import matrix, write
 from harness.runs import plan
 from harness.runs.local import Target
 from harness.runs.options import Options, Start
@@ -198,6 +196,9 @@ def _header(stages: Sequence[Plan], together: Sequence[Plan]) -> None:
 
 
 def _show(options: Options, stages: Sequence[Plan], together: Sequence[Plan]) -> int:
+    from harness.report import sequence as report_sequence  # the help loads little
+    from harness.report.figures import matrix, write
+
     base, *_ = stages[0].specs
     specs = [base, *(stage.specs[-1] for stage in stages)]
     joint = _finished(options, together[0].specs[-1]) if together else None

@@ -13,9 +13,8 @@ from harness.cli.terminal import streams
 from harness.cli.terminal import tables as ui_tables
 from harness.errors import HarnessError
 from harness.format import one_line, printable
+from harness.report import alarms, forgetting, notes, recommendation, tables, verdict
 from harness.report import calibration as calibration_tables
-from harness.report import comparison as side_by_side
-from harness.report import forgetting, notes, recommendation, tables, verdict
 from harness.report import robustness as report_robustness
 from harness.store import records
 
@@ -112,7 +111,7 @@ def _section(section: Section) -> None:
     console.print()
     for line in notes.reading(section):
         console.print(folded("  ", line, indent=2))
-    for line in notes.alarms(section):
+    for line in alarms.alarms(section):
         console.print(folded("  ! ", line, indent=4))
 
 
@@ -176,6 +175,8 @@ def comparison(compared: Comparison, all_flips: str) -> None:
 
     `all_flips` is the command that lists every flip.
     """
+    from harness.report import comparison as side_by_side  # the help of other commands loads little
+
     console = out()
     if compared.fields:
         show(side_by_side.settings(compared))

@@ -87,7 +87,9 @@ def _reliability(ax: Axes, panel: Panel, rows: Sequence[CalibratedRun]) -> None:
     ax.set_ylim(-1.5, 101.5)
     ax.set_xlabel(f"confidence %, ten bins of equal size{', axis stretched near 100' * stretched}")
     ax.set_ylabel("right answers %")
-    about = "95 % intervals · the best row of each method, its first seed"
+    drawn = any(math.isfinite(value.accuracy.high) for row in rows for value in row.calibration.bins)
+    intervals = "95 % intervals" if drawn else "without intervals: too few groups in a bin"
+    about = f"{intervals} · the best row of each method, its first seed"
     if any(row.record.spec.scoring == "generate" for row in rows):
         about += f" · {WHOLE_LINE[:1].lower()}{WHOLE_LINE[1:]}"
     layout.describe(ax, panel, about)

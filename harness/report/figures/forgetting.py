@@ -1,4 +1,4 @@
-"""Draws the gain of each row on the task against its change on a probe, both as differences from the base model."""
+"""Draws the difference of each row on the task against its change on a probe."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LETTERS = 42  # in a line beside the axes, which are 3.7 inches high
 def draw(task: str, changes: Sequence[Change]) -> Figure:
     """Draw a panel for each probe: further right is more gain, further down is more loss (if higher is better)."""
     probes = forgetting.probes(changes)
-    figure, axes = layout.new_figure(f"{task}: gain on the task and change on the probe", [3.7] * len(probes))
+    figure, axes = layout.new_figure(f"{task}: difference on the task and change on the probe", [3.7] * len(probes))
     return layout.finish(figure, [_panel(ax, probe) for ax, probe in zip(axes, probes, strict=True)])
 
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 DIRECTIONS = ((1, 0), (1, 1), (1, -1), (-1, 0), (-1, 1), (-1, -1), (0, 1), (0, -1))
 DISTANCES = (7, 13, 21, 32, 46, 64)
+TIE = 30.0  # points between the edge of the axes and the name of a line
+LINE = 8.0  # points that a label may be farther from its point to do without a line
+CLEARLY = 1.5  # so many times as far as its own must other points be from a label that has no line
 
 
 class Box(NamedTuple):
@@ -32,6 +35,11 @@ class Box(NamedTuple):
     def area(self) -> float:
         """Its own area."""
         return (self.x1 - self.x0) * (self.y1 - self.y0)
+
+    def distance(self, point: tuple[float, float]) -> float:
+        """Return the distance of a point from the rectangle; 0 inside."""
+        across = max(self.x0 - point[0], point[0] - self.x1, 0.0)
+        return math.hypot(across, max(self.y0 - point[1], point[1] - self.y1, 0.0))
 
 
 def spread_positions(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
@@ -71,14 +79,15 @@ def place_labels(
         obstacles: rectangles that labels should avoid.
 
     Returns:
-        For each label the (x, y) of its centre, and whether it is far enough from its point to need a line.
+        For each label the (x, y) of its centre, and whether it needs a line: it is far from its point, or another point is
+        almost as near.
     """
     all_marks = [Box(x - 4, y - 4, x + 4, y + 4) for x, y in points]
     all_covered = list(obstacles)
     taken_boxes: list[Box] = []
     centres: list[tuple[float, float, bool]] = []
     for (x, y), (width, height) in zip(points, sizes, strict=True):
-        best = (math.inf, x, y, 0.0)
+        best = (math.inf, x, y, False)
         reach = DISTANCES[-1] + max(width, height)  # what is farther away, no position of the label touches
         around = Box(x - reach, y - reach, x + reach, y + reach)
         covered, marks, taken = (
@@ -93,14 +102,21 @@ def place_labels(
                 box = Box(centre[0] - width / 2, centre[1] - height / 2, centre[0] + width / 2, centre[1] + height / 2)
                 cost = 20 * sum(box.overlap(o) for o in taken) + 10 * sum(box.overlap(o) for o in marks)
                 cost += sum(box.overlap(o) for o in covered) + 50 * (box.area - box.overlap(frame)) + distance
-                if distance > DISTANCES[1] and cost < best[0]:
-                    cost += 10 * _crossed((x, y), centre, [*marks, *taken])
+                far = distance > DISTANCES[1] or _is_doubtful(box, (x, y), points)
+                if far and cost < best[0]:
+                    cost += LINE + 10 * _crossed((x, y), centre, [*marks, *taken])
                 if cost < best[0]:  # of equals the first: to the right, near
-                    best = (cost, *centre, distance)
-        _, left, bottom, distance = best
+                    best = (cost, *centre, far)
+        _, left, bottom, far = best
         taken_boxes.append(Box(left - width / 2, bottom - height / 2, left + width / 2, bottom + height / 2))
-        centres.append((left, bottom, distance > DISTANCES[1]))
+        centres.append((left, bottom, far))
     return centres
+
+
+def _is_doubtful(label: Box, own: tuple[float, float], points: Iterable[tuple[float, float]]) -> bool:
+    """Return whether a reader may take a label for that of another point, which is almost as near to it as its own."""
+    reach = CLEARLY * label.distance(own)
+    return any(point != own and label.distance(point) < reach for point in points)
 
 
 def _crossed(point: tuple[float, float], centre: tuple[float, float], boxes: Iterable[Box]) -> float:
@@ -157,12 +173,21 @@ def label_points(
             ax.plot([point[0], left], [point[1], bottom], color="#666666", linewidth=0.7, zorder=5)
 
 
-def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]], **style: Any) -> Callable[[], None]:
-    """Name lines at the right edge of the axes, each tied to its value by a short line in its colour.
+class End(NamedTuple):
+    """The right end of a line: its value, its name, its colour and its dashes."""
+
+    value: float
+    text: str
+    colour: str
+    dashes: Any = "-"
+
+
+def label_ends(ax: Axes, ends: Sequence[End], **style: Any) -> Callable[[], None]:
+    """Name lines at the right edge of the axes, each tied to its value by a short line in its colour and its dashes.
 
     Args:
         ax: the axes; one point is one unit of its figure (72 dpi).
-        ends: (value, text, colour) of each line.
+        ends: those of the lines.
         style: of the text.
 
     Returns:
@@ -170,17 +195,18 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]], **style: Any) -
     """
     edge: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
     edge["annotation_clip"] = False
-    texts = [ax.annotate(text, (1, value), (22, 0), va="center", **edge, **style) for value, text, _ in ends]
+    texts = [ax.annotate(text, (1, value), (TIE + 2, 0), va="center", **edge, **style) for value, text, *_ in ends]
 
     def move() -> None:
         low, high = ax.transAxes.transform([(0, 0), (0, 1)])[:, 1].tolist()
-        left = ax.transData.transform([(ax.get_xlim()[0], value) for value, _, _ in ends])
+        left = ax.transData.transform([(ax.get_xlim()[0], value) for value, *_ in ends])
         positions = left[:, 1].tolist()
-        for text, (value, _, shade), want, got in zip(
+        for text, end, want, got in zip(
             texts, ends, positions, spread_positions(positions, 14, low, high), strict=True
         ):
-            text.set_position((22, got - want))
-            arrow = {"arrowstyle": "-", "color": shade, "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0}
-            ax.annotate("", (1, value), (20, got - want), arrowprops=arrow, **edge)
+            text.set_position((TIE + 2, got - want))
+            arrow = {"arrowstyle": "-", "color": end.colour, "linestyle": end.dashes, "linewidth": 1.6}
+            arrow |= {"shrinkA": 0, "shrinkB": 0}
+            ax.annotate("", (1, end.value), (TIE, got - want), arrowprops=arrow, **edge)
 
     return move if ends else lambda: None

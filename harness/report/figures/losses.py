@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from harness.analysis.aggregate import Cell
 from harness.analysis.sections import Section
 from harness.report.figures import layout
-from harness.report.figures.labels import label_ends
+from harness.report.figures.labels import End, label_ends
 from harness.report.figures.layout import Panel
-from harness.report.figures.style import SMALL, colour
+from harness.report.figures.style import SMALL, clean, colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +57,7 @@ def _panel(ax: Axes, section: Section, losses: Losses) -> Callable[[Any], None]:
             at = selection.steps.index(selection.best)
             ax.plot(selection.steps, selection.losses, "o", color=shade, markersize=3)
             ax.plot(selection.best, selection.losses[at], "o", color=shade, markersize=8, fillstyle="none")
-        ends.append((means[-1], f"{section.label(cell)}  {means[-1]:.2f}", shade))
+        ends.append(End(means[-1], f"{section.label(cell)}  {means[-1]:.2f}", shade, style))
     ax.set_ylim(bottom=0)
     ax.set_xlim(left=0)
     ax.set_xlabel("optimizer step")
@@ -66,6 +66,9 @@ def _panel(ax: Axes, section: Section, losses: Losses) -> Callable[[Any], None]:
     left_out = sum(len(losses.get(cell.run_ids[0], ())) > 1 for cell in finished) - len(cells)
     more = f" · {left_out} more rows not drawn" if left_out else ""
     dots = " · dots: validation loss, the ring is tested" * any(cell.records[0].selection is not None for cell in cells)
-    layout.describe(ax, Panel(section, section.headline), f"first seed, running mean{dots}{more}")
+    about = [part for part in section.title.split(" · ") if "test questions" not in part]
+    about += [f"{max(cell.spec.train_examples for cell in cells):,} training examples", "first seed, running mean"]
+    machine = Panel(section, section.headline).machine
+    layout.heading(ax, [*layout.wrap(" · ".join(about) + dots + more), *layout.wrap(clean(machine, 150))], ())
     move = label_ends(ax, ends, fontsize=SMALL)
     return lambda renderer: move()

@@ -14,7 +14,7 @@ from harness.analysis.aggregate import Cell
 from harness.analysis.sections import Section
 from harness.format import interval, number
 from harness.report.figures import layout
-from harness.report.figures.labels import label_ends, label_points
+from harness.report.figures.labels import End, label_ends, label_points
 from harness.report.figures.layout import Line, Panel
 from harness.report.figures.style import (
     FAINT,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DODGE = 0.12  # distance of methods at the same rank, in powers of two
+LEVEL = (0, (6, 2))  # dashes of level lines
 
 
 def accuracy(task: str, sections: Sequence[Section]) -> Figure:
@@ -163,10 +164,10 @@ def _ranks(ax: Axes, panel: Panel) -> Callable[[Any], None]:
         _rank_line(ax, panel, line, 2 ** (DODGE * (position - (len(methods) - 1) / 2)))
         top = max(line, key=lambda cell: cell.spec.rank)
         text = f"{panel.label(top, 24)}  {number(top.value, top.unit)}"
-        ends.append((panel.value(top), text, colour(method)))
+        ends.append(End(panel.value(top), text, colour(method)))
     if rank_values:
         layout.rank_axis(ax, rank_values)
-        ax.set_ylim(*layout.limits([*panel.reach(ranked), *(value for value, _, _ in ends)], panel))
+        ax.set_ylim(*layout.limits([*panel.reach(ranked), *(end.value for end in ends)], panel))
     else:
         layout.empty(ax, "no run with a rank")
         ends = []
@@ -180,18 +181,17 @@ def _ranks(ax: Axes, panel: Panel) -> Callable[[Any], None]:
     return lambda renderer: move()
 
 
-def _level_lines(ax: Axes, panel: Panel, cells: Sequence[Cell]) -> list[tuple[float, str, str]]:
-    """Draw methods without a rank, and guessing, as level lines; return (value, text, colour) of each."""
+def _level_lines(ax: Axes, panel: Panel, cells: Sequence[Cell]) -> list[End]:
+    """Draw methods without a rank, and guessing, as level lines; return their ends."""
     ends = []
     for cell in cells:
         shade = row_colour(cell.spec)
-        ax.axhline(panel.value(cell), color=shade, linewidth=1.5, linestyle=(0, (6, 2)), zorder=1)
-        ends.append((panel.value(cell), f"{panel.label(cell, 24)}  {number(cell.value, cell.unit)}", shade))
+        ax.axhline(panel.value(cell), color=shade, linewidth=1.5, linestyle=LEVEL, zorder=1)
+        ends.append(End(panel.value(cell), f"{panel.label(cell, 24)}  {number(cell.value, cell.unit)}", shade, LEVEL))
     if (chance := panel.section.chance) is not None:
         ax.axhline(chance * panel.factor, color=FAINT, linewidth=1.2, linestyle=":", zorder=1)
-        ends.append(
-            (chance * panel.factor, f"{layout.guess_shown(panel.section)}  {number(chance, panel.section.unit)}", FAINT)
-        )
+        text = f"{layout.guess_shown(panel.section)}  {number(chance, panel.section.unit)}"
+        ends.append(End(chance * panel.factor, text, FAINT, ":"))
     return ends
 
 
